@@ -184,7 +184,7 @@ def make_columns() -> str:
         _tabulate_fields(EVENT_FIELDS),
         "## Column maps",
         "A column map is a TOML file that says how the columns of a file become those above; it is given with "
-        "`--columns`. `ipml columns guess FILE` writes a first one.",
+        "`--columns`. `ipml data guess-columns FILE` writes a first one.",
         "### Keys of a column map",
         _tabulate_model(ColumnMap, _MAP_KEYS),
         "### Keys of a source",
@@ -289,7 +289,10 @@ _POLICY_TITLES: Mapping[str, tuple[str, str]] = {
     "review": ("Ranking policy", "What a review is worth, and by when it must be made. `IPML_POLICY` names a copy."),
     "enforcement": ("Enforcement policy", "What follows from a decision. `IPML_ENFORCEMENT` names a copy."),
     "cooperation": ("Cooperation policy", "How others are heard and told. `IPML_COOPERATION` names a copy."),
-    "model": ("Rules of the gate", "What a model must show to become champion. `ipml promote --rules` names a copy."),
+    "model": (
+        "Rules of the gate",
+        "What a model must show to become champion. `ipml model promote --rules` names a copy.",
+    ),
 }
 
 

@@ -118,9 +118,9 @@ def _prepare(folder: Path, url: str) -> None:
     notice.write_text(f"{json.dumps(_NOTICE)}\n", "utf-8")
     _run(url, "enqueue", str(scored))
     for name, role in (("lea", "lead"), ("ana", "reviewer")):
-        _run(url, "user", "add", name, "--role", role, "--password-stdin", given=f"{_PASSWORD}\n")
-    _run(url, "notice", "import", str(notice))
-    _run(url, "notifier", "document", "accept", "1", "--by", "lea")
+        _run(url, "admin", "user", "add", name, "--role", role, "--password-stdin", given=f"{_PASSWORD}\n")
+    _run(url, "cooperate", "notice", "import", str(notice))
+    _run(url, "cooperate", "notifier", "document", "accept", "1", "--by", "lea")
 
 
 def _decide(engine: Engine) -> None:
@@ -139,15 +139,15 @@ def _decide(engine: Engine) -> None:
 
 def _follow(folder: Path, url: str) -> None:
     """Let the seller appeal, a lead grant it, and a lead answer misuse of notices."""
-    _run(url, "takedown", "deliver", "--to", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
+    _run(url, "outbox", "deliver", "--to", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
     letter = folder / "letter.txt"
     letter.write_text("I bought these goods from the brand itself; the invoice is attached.", "utf-8")
     told = ("--seller", "harbour-outlet", "--text", str(letter))
-    _run(url, "appeal", "file", "measure:1", *told)
-    _run(url, "appeal", "decide", "1", "granted", "--why", "The invoice is genuine.", "--by", "lea")
-    _run(url, "appeal", "file", "measure:2", *told, "--kind", "counter-notice", "--rules", "us")
+    _run(url, "enforce", "appeal", "file", "measure:1", *told)
+    _run(url, "enforce", "appeal", "decide", "1", "granted", "--why", "The invoice is genuine.", "--by", "lea")
+    _run(url, "enforce", "appeal", "file", "measure:2", *told, "--kind", "counter-notice", "--rules", "us")
     for step in ("warn", "suspend", "lift"):
-        _run(url, "notifier", step, _NOTIFIER, "--why", "Notices of genuine goods.", "--by", "lea")
+        _run(url, "cooperate", "notifier", step, _NOTIFIER, "--why", "Notices of genuine goods.", "--by", "lea")
 
 
 def _read(engine: Engine) -> Messages:

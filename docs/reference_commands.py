@@ -24,7 +24,7 @@ from ipml.cli import app as commands
 
 
 def walk_commands() -> Iterator[tuple[str, Any]]:
-    """Give every group and command with its whole name, such as "ipml user add", a group before its commands."""
+    """Give every group and command with its whole name, such as "ipml admin user add", a group before its commands."""
 
     def walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
         yield name, command

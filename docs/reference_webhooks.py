@@ -54,7 +54,7 @@ _HEADERS = (
 )
 
 _SECRETS = """
-The secrets stand in the file named in `IPML_WEBHOOK_SECRET`, one a line, as `whsec_` and base64; `ipml webhook secret`
+The secrets stand in the file named in `IPML_WEBHOOK_SECRET`, one a line, as `whsec_` and base64; `ipml outbox secret`
 makes one. To change a secret, add the new one as the first line, give it to the receiver, then remove the old one.
 A receiver compares signatures in constant time, refuses timestamps more than a few minutes old, and remembers keys.
 """
@@ -71,7 +71,7 @@ _ANSWERS = (
         "Tried again at growing random intervals of up to two hours, not before `Retry-After` asks for, and at most 30 "
         "times. Then it is a dead letter.",
     ),
-    ("any other 4xx", "Given up at once: a dead letter (`ipml takedown dead`)."),
+    ("any other 4xx", "Given up at once: a dead letter (`ipml outbox dead`)."),
 )
 
 _CHANNELS: Mapping[str, str] = {
@@ -87,8 +87,9 @@ def make_webhooks() -> str:
     examples = make_examples()
     rows = [(link(kind), *MEANINGS.get(kind, ("", ""))) for kind in sorted(MESSAGE_KINDS)]
     parts = [
-        "`ipml takedown deliver` sends what waits in the outbox to `IPML_WEBHOOK_URL`, or to the address of its "
-        "channel in `IPML_WEBHOOK_URLS`. Statements for the transparency database go by `ipml statement send` instead.",
+        "`ipml outbox deliver` sends what waits in the outbox to `IPML_WEBHOOK_URL`, or to the address of its "
+        "channel in `IPML_WEBHOOK_URLS`. Statements for the transparency database go by `ipml enforce "
+        "statement send` instead.",
         "## Kinds of message",
         write_table(("Kind", "Channel", "Meaning"), rows),
         "## Envelope",

@@ -64,14 +64,16 @@ class Settings(BaseSettings):
     cooperation: Path | None = Field(
         None, description="how others are heard and told; the bundled policy where none is given"
     )
-    networks: Path | None = Field(None, description="folder that `ipml network find` wrote, for the page and for clues")
+    networks: Path | None = Field(
+        None, description="folder that `ipml cooperate network find` wrote, for the page and for clues"
+    )
     anchor_key: Path | None = Field(
         None, description="file with the secret key that signs anchors of the audit trail; unsigned without"
     )
     anchors: Path | None = Field(
         None, description="file outside the database to which anchors of the audit trail are added, one a line"
     )
-    webhook_url: str | None = Field(None, description="where `ipml takedown deliver` sends what the platform must know")
+    webhook_url: str | None = Field(None, description="where `ipml outbox deliver` sends what the platform must know")
     webhook_urls: dict[str, str] = Field(
         {}, description="as JSON: addresses for platform, seller or holder that differ from that one"
     )
@@ -140,7 +142,7 @@ class Settings(BaseSettings):
     oidc_role_claim: str = Field("groups", description="claim in which `oidc_roles` are looked for")
     oidc_roles: str = Field(
         "",
-        description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml user link`",
+        description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml admin user link`",
     )
     golden_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of cases of known truth")
     repeat_share: float = Field(0.03, ge=0, le=0.25, description="share that a reviewer decided before, unseen again")

@@ -50,7 +50,7 @@ COLOURS = {"genuine": "#6b6b6b", "counterfeit": "#c2452d"}
 # ## What comes in
 #
 # Every file is read through one schema. Bad cells are named, all of them at once; nothing is mended silently, since a
-# seller may lose a listing over it. `ipml validate FILE` does the same from the command line.
+# seller may lose a listing over it. `ipml data validate FILE` does the same from the command line.
 
 # %%
 if FILE:
@@ -191,8 +191,8 @@ print(f"Of all that ask for less than half, {share.value:.0%} are counterfeit ({
 
 # %% [markdown]
 # **For a model.** Most counterfeits lie to the left, and used goods, clearances and lawful look-alikes lie there as
-# well, so that a price rule hits honest sellers too. Price is one voice among several; `ipml train` always measures
-# such a rule beside the model, so that one sees what the model adds.
+# well, so that a price rule hits honest sellers too. Price is one voice among several; `ipml model train` always
+# measures such a rule beside the model, so that one sees what the model adds.
 
 # %% [markdown]
 # ## Ages of listings and of sellers
@@ -308,7 +308,7 @@ print(f"Split at random, {is_known.mean():.0%} of the test's counterfeits are of
 #
 # A column that leaks makes a model look brilliant until it is used. The audit looks for such columns: called like an
 # outcome, too good alone, filled for one class only, damaged in one class only, telling who sells and not what, or of
-# a moment after the decision. `ipml leakage-audit FILE` does the same.
+# a moment after the decision. `ipml model leakage-audit FILE` does the same.
 
 # %%
 y = labelled["is_counterfeit"].to_numpy(dtype=bool)

@@ -254,7 +254,8 @@ plt.show()
 # %% [markdown]
 # ## Decisions become labels
 #
-# `ipml labels labels.parquet` writes what was decided, with the moment it became known; "cannot tell" gives no label.
+# `ipml data labels labels.parquet` writes what was decided, with the moment it became known; "cannot tell" gives no
+# label.
 
 # %%
 labels = listings_to_frame([label_listing(label) for label in export_labels(engine)])
@@ -268,7 +269,7 @@ second = learn("second", "labels.parquet")
 #
 # People err, and a model learns their errors. Training has scored every labelled listing by a model that had not
 # learnt from its seller. Where that model and the seller's other listings speak against a label, somebody should
-# look again. `ipml label-errors` writes this list.
+# look again. `ipml model label-errors` writes this list.
 
 # %%
 tested = fetch_tested(second.run.run_id, tracking)
@@ -391,9 +392,9 @@ print(alone.table())
 #
 # ## Your own queue
 #
-#     ipml score models:/ipml@champion new.parquet scored.parquet
+#     ipml score new.parquet scored.parquet --model models:/ipml@champion
 #     ipml enqueue scored.parquet --top 500
-#     ipml serve                                       # people decide
-#     ipml labels labels.parquet                       # name it in [data] labels of the experiment
-#     ipml label-errors experiments/mine.toml --out doubtful.csv
-#     ipml train experiments/mine.toml                 # a challenger; `ipml compare` and `ipml promote` follow
+#     ipml serve  # people decide
+#     ipml data labels labels.parquet  # name it in [data] labels of the experiment
+#     ipml model label-errors experiments/mine.toml --out doubtful.csv
+#     ipml model train experiments/mine.toml  # a challenger; `ipml model compare` and `ipml model promote` follow

@@ -91,7 +91,7 @@ print(f"{len(past):,} listings, {len(labelled):,} with a label, {y.sum():,} of t
 # %% [markdown]
 # ## An experiment is a file
 #
-# Data, split, parameters: nothing else decides the outcome, so the run can be repeated from the file. `ipml train
+# Data, split, parameters: nothing else decides the outcome, so the run can be repeated from the file. `ipml model train
 # FILE` does what `train` does here. This market is small, so the test is by *seller folds*: every listing is scored
 # by a model that has not learnt from its seller. With more listings, leave the split out: the default also tests
 # later listings than it learns from.
@@ -281,7 +281,7 @@ plt.show()
 #
 # One change at a time: a weaker penalty, so that the model may believe its words more. Each model's own interval is
 # wide. The difference between them is sharper: both are measured on the same resamples of the same sellers, so what
-# is hard for both cancels out. `ipml compare A B` prints this table.
+# is hard for both cancels out. `ipml model compare A B` prints this table.
 
 # %%
 ATTACKS = ["homoglyph, 30 % Cyrillic", "leet digits", "genuine price", "fresh account"]
@@ -299,7 +299,7 @@ print(compared.table())
 # A model that scores the marketplace is called *champion*; one that would replace it, *challenger*. The gate asks a
 # few plain questions and answers them in one table: is it clearly worse than the champion, does it beat what needs no
 # model, do its probabilities mean what they say, does disguise blind it, does it suspect new and small sellers too
-# readily. `ipml promote` does this.
+# readily. `ipml model promote` does this.
 
 # %%
 candidacy = examine(second.run.model_uri, load_rules(), tracking_uri=tracking)
@@ -314,9 +314,9 @@ print(f"version {candidacy.model.version} is champion: {moved.reason}")
 
 # %% [markdown]
 # Whoever scores with `models:/ipml-lesson@champion` uses the new model from now on. Who promoted it, when and why is
-# kept; `ipml rollback` goes back. A refusal is not the end: mend what the table names, or promote *despite* it for a
-# reason that others will read. Limits of your own go into a file, `ipml promote --rules rules.toml`, and show what
-# you are ready to answer for.
+# kept; `ipml model rollback` goes back. A refusal is not the end: mend what the table names, or promote *despite* it
+# for a reason that others will read. Limits of your own go into a file, `ipml model promote --rules rules.toml`, and
+# show what you are ready to answer for.
 #
 # ## The page on a model
 #
@@ -342,8 +342,8 @@ print(second.evaluation.slice_table())
 # ## What disguise costs
 #
 # Sellers answer. Training therefore rewrites the counterfeits of the test as sellers would, and scores them again:
-# look-alike letters, digits for letters, harmless padding, a genuine price, a fresh account. `ipml robustness` tries
-# all of more than eighty ways.
+# look-alike letters, digits for letters, harmless padding, a genuine price, a fresh account. `ipml model robustness`
+# tries all of more than eighty ways.
 
 # %%
 try:
@@ -379,12 +379,12 @@ else:
 #
 # ## Your own model to champion
 #
-#     ipml validate mine.csv --columns mine.toml --good mine.parquet   # name the columns once, see every bad cell
-#     ipml leakage-audit mine.parquet                                  # columns that know the answer
-#     ipml train experiments/mine.toml                                 # the first becomes champion, if the gate lets it
-#     ipml train experiments/better.toml                               # later ones become challengers
-#     ipml compare models:/ipml@champion models:/ipml@challenger
-#     ipml promote
-#     ipml drift models:/ipml@champion june.parquet                    # what has moved since training
+#     ipml data validate mine.csv --columns mine.toml --good mine.parquet   # name the columns once, see every bad cell
+#     ipml model leakage-audit mine.parquet  # columns that know the answer
+#     ipml model train experiments/mine.toml  # the first becomes champion, if the gate lets it
+#     ipml model train experiments/better.toml  # later ones become challengers
+#     ipml model compare models:/ipml@champion models:/ipml@challenger
+#     ipml model promote
+#     ipml model drift models:/ipml@champion june.parquet  # what has moved since training
 #
 # The third notebook follows a score to a reviewer, and the reviewer's decision back into training.

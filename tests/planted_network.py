@@ -1,4 +1,4 @@
-"""A planted network as large as they come, among strangers, kept in a folder as `ipml network find` would."""
+"""A planted network as large as they come, among strangers, kept in a folder as `ipml cooperate network find` would."""
 
 from pathlib import Path
 

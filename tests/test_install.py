@@ -154,7 +154,7 @@ def test_help_answers(commands: Path, elsewhere: Path) -> None:
 
 def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:
     """Its vocabulary was packed."""
-    result = run(elsewhere, commands / "ipml", "simulate", "--listings", "2000", "--out", "market")
+    result = run(elsewhere, commands / "ipml", "data", "simulate", "--listings", "2000", "--out", "market")
     assert (result.returncode, result.stderr.strip()) == (0, "")
     assert (elsewhere / "market" / "listings.parquet").is_file()
 

@@ -30,7 +30,7 @@ class Keywords:
 
 
 class Ipml:
-    """ipml's classifier as `ipml train` makes it without parameters; it reads canonical columns, never raw numbers."""
+    """ipml's classifier as `ipml model train` makes it by default; it reads canonical columns, never raw numbers."""
 
     def fit(self, frame: pd.DataFrame, y: Labels) -> Self:
         """Learn from labelled listings."""

@@ -12,10 +12,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from ipml.cli import (
-    admin,
     appeal,
     evidence,
-    listing_files,
     network,
     notice,
     notifier,
@@ -27,20 +25,24 @@ from ipml.cli import (
     seller,
     takedown,
 )
-from ipml.cli.admin import backup, restore
+from ipml.cli.admin import backup, restore, user_app
 from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
 from ipml.cli.experiments import label_errors, report, reproduce, sweep, train
 from ipml.cli.labels import labels, leakage_audit, select
-from ipml.cli.listing_files import validate
+from ipml.cli.listing_files import guess, validate
 from ipml.cli.models import compare, drift, promote, robustness, rollback, shadow
-from ipml.cli.queue import enqueue
-from ipml.cli.reviews import estimate, reviewers
 from ipml.cli.score import portfolios, score, warm_up
 from ipml.cli.serve import serve
-from ipml.cli.takedown import ledger
 from ipml.cli.terminal import OPENED
 from ipml.errors import IpmlError
+
+_OFTEN, _MODELS, _CASES, _OTHERS = (
+    "Every day",
+    "Listings and models",
+    "Cases and what follows",
+    "Others, and running ipml",
+)
 
 app = typer.Typer(
     name="ipml",
@@ -49,60 +51,73 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # which fits paragraphs to the width of the terminal
 )
+for command in (demo, serve, score, queue.enqueue, doctor):
+    app.command(rich_help_panel=_OFTEN)(command)
 
-for command in (
-    demo,
-    simulate,
-    validate,
-    train,
-    score,
-    portfolios,
-    enqueue,
-    serve,
-    labels,
-    doctor,
-    warm_up,
-    robustness,
-    drift,
-    label_errors,
-    leakage_audit,
-    select,
-    compare,
-    shadow,
-    promote,
-    rollback,
-    report,
-    reproduce,
-    sweep,
-    backup,
-    restore,
-    estimate,
-    reviewers,
-    ledger,
-):
-    app.command()(command)
-app.add_typer(listing_files.columns_app, name="columns")
-app.add_typer(admin.user_app, name="user")
-app.add_typer(queue.app, name="queue")
-app.add_typer(reviews.golden_app, name="golden")
-app.add_typer(evidence.evidence_app, name="evidence")
-app.add_typer(evidence.audit_app, name="audit")
-app.add_typer(outbox.statement_app, name="statement")
-app.add_typer(appeal.app, name="appeal")
-app.add_typer(takedown.automatic_app, name="automatic")
-app.add_typer(seller.seller_app, name="seller")
-app.add_typer(seller.retention_app, name="retention")
-app.add_typer(takedown.takedown_app, name="takedown")
-app.add_typer(outbox.webhook_app, name="webhook")
-app.add_typer(penalty.app, name="penalty")
-app.add_typer(network.network_app, name="network")
-app.add_typer(network.clue_app, name="clue")
-app.add_typer(notice.notice_app, name="notice")
-app.add_typer(notifier.app, name="notifier")
-app.add_typer(notice.complaint_app, name="complaint")
-app.add_typer(reports.brand_app, name="brand")
-app.add_typer(reports.transparency_app, name="transparency")
-app.add_typer(reports.trader_app, name="trader")
+
+def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
+    """Add a group of commands, shown in a panel of `ipml --help`."""
+    group = typer.Typer(no_args_is_help=True, help=f"{about}\n\nExample: ipml {name} {example}")
+    app.add_typer(group, name=name, rich_help_panel=panel)
+    return group
+
+
+_data = _add_group(
+    "data", _MODELS, "Check, map and make files of listings, labels and portfolios.", "validate shop.csv"
+)
+_data.command("guess-columns")(guess)
+for command in (validate, labels, portfolios, simulate):
+    _data.command()(command)
+
+_model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
+for command in (train, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness):
+    _model.command()(command)
+for command in (label_errors, leakage_audit, select, warm_up):
+    _model.command()(command)
+
+app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
+for command in (reviews.estimate, reviews.reviewers):
+    queue.app.command()(command)
+queue.app.add_typer(reviews.golden_app, name="control")
+
+_enforce = _add_group(
+    "enforce", _CASES, "Measures, statements of reasons, penalties, appeals, acting without review.", "measure list"
+)
+_enforce.add_typer(takedown.measure_app, name="measure")
+_enforce.add_typer(outbox.statement_app, name="statement")
+_enforce.add_typer(penalty.app, name="penalty")
+_enforce.add_typer(appeal.app, name="appeal")
+_enforce.add_typer(takedown.automatic_app, name="automatic")
+_enforce.command()(takedown.ledger)
+
+_outbox = _add_group(
+    "outbox", _CASES, "Deliver messages to the platform, sellers and rights holders.", "deliver --follow"
+)
+for command in (outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret):
+    _outbox.command()(command)
+
+app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
+app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
+app.add_typer(seller.seller_app, name="seller", rich_help_panel=_CASES)
+
+_cooperate = _add_group(
+    "cooperate", _OTHERS, "Notices and who gives them, complaints, networks of sellers, referrals.", "notice waiting"
+)
+_cooperate.add_typer(notice.notice_app, name="notice")
+_cooperate.add_typer(notifier.app, name="notifier")
+_cooperate.command()(notice.complaints)
+_cooperate.add_typer(network.network_app, name="network")
+_cooperate.add_typer(network.clue_app, name="referral")
+
+_report = _add_group("report", _OTHERS, "Reports for brands, the public and on traders.", "brand Acme --year 2026")
+_report.command("brand")(reports.report_brand)
+_report.command("transparency")(reports.report_transparency)
+_report.command("traders")(reports.report_traders)
+
+_admin = _add_group("admin", _OTHERS, "Users, backup and restore.", "backup ipml-2026-05-01.zip")
+_admin.add_typer(user_app, name="user")
+for command in (backup, restore):
+    _admin.command()(command)
 
 
 def _show_version(is_asked: bool) -> None:

@@ -1,7 +1,7 @@
 """Looking after an installation: users, backups and restoring them.
 
-`ipml user` says who may log in to the reviewer's page. `ipml backup` writes the whole review database as one file, and
-`ipml restore` makes it again from that file.
+`ipml admin user` says who may log in to the reviewer's page. `ipml admin backup` writes the whole review database as
+one file, and `ipml admin restore` makes it again from that file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ user_app = typer.Typer(
 
     An admin does; as long as there is none, whoever has this command line.
 
-    Example: ipml user list
+    Example: ipml admin user list
     """,
 )
 
@@ -44,7 +44,7 @@ def add(
 ) -> None:
     """Let a person log in; the password is asked for, and only its argon2 hash is kept.
 
-    Example: ipml user add ana --role reviewer
+    Example: ipml admin user add ana --role reviewer
     """
     from ipml.storage.database import migrate
     from ipml.web.accounts.permissions import parse_role
@@ -62,7 +62,7 @@ def add(
 def list_(database: Database = None) -> None:
     """List who may log in.
 
-    Example: ipml user list
+    Example: ipml admin user list
     """
     from rich.console import Console
     from rich.table import Table
@@ -87,7 +87,7 @@ def disable(
 ) -> None:
     """Shut a person out at once; what they decided stays.
 
-    Example: ipml user disable ana
+    Example: ipml admin user disable ana
     """
     from ipml.web.accounts.users import disable_user
 
@@ -104,7 +104,7 @@ def enable(
 ) -> None:
     """Let a person in again who was shut out.
 
-    Example: ipml user enable ana
+    Example: ipml admin user enable ana
     """
     from ipml.web.accounts.users import enable_user
 
@@ -122,7 +122,7 @@ def role(
 ) -> None:
     """Give a person another role; they are logged out, and have it from their next login on.
 
-    Example: ipml user role ana lead
+    Example: ipml admin user role ana lead
     """
     from ipml.web.accounts.permissions import parse_role
     from ipml.web.accounts.users import set_role
@@ -143,7 +143,7 @@ def password(
 ) -> None:
     """Give a person another password; they are logged out everywhere.
 
-    Example: ipml user password ana
+    Example: ipml admin user password ana
     """
     from ipml.web.accounts.users import set_password
 
@@ -162,7 +162,7 @@ def sessions(
 ) -> None:
     """List where a person is logged in, or log them out everywhere.
 
-    Example: ipml user sessions ana --end
+    Example: ipml admin user sessions ana --end
     """
     from rich.console import Console
     from rich.table import Table
@@ -195,7 +195,7 @@ def link(
 ) -> None:
     """Let a person log in by an OpenID Connect provider.
 
-    Example: ipml user link ana 248289761001
+    Example: ipml admin user link ana 248289761001
     """
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
@@ -219,7 +219,7 @@ def sells(
 ) -> None:
     """Note under which seller a person sells; they never get a case of that seller to judge.
 
-    Example: ipml user sells ana harbour-outlet
+    Example: ipml admin user sells ana harbour-outlet
     """
     from ipml.review.quality.second_person import add_own_seller, remove_own_seller
 
@@ -256,7 +256,7 @@ def backup(
     The file is for its owner's eyes: it holds listings, decisions and hashes of passwords, but nobody's login. A
     database on SQLite can be restored to PostgreSQL, and the other way round.
 
-    Example: ipml backup ipml-2026-05-01.zip
+    Example: ipml admin backup ipml-2026-05-01.zip
     """
     from ipml.storage.backup import back_up
 
@@ -269,7 +269,7 @@ def backup(
 def restore(
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE.zip", help="What `ipml backup` wrote.", exists=True, show_default=False),
+        typer.Argument(metavar="FILE.zip", help="What `ipml admin backup` wrote.", exists=True, show_default=False),
     ],
     database: Database = None,
     anchor: Annotated[
@@ -288,7 +288,7 @@ def restore(
     backup was made, by the file IPML_ERASED, are erased again before anything is kept; without that file, or if it is
     damaged, nothing is restored.
 
-    Example: ipml restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
+    Example: ipml admin restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
     """
     from datetime import UTC, datetime
 

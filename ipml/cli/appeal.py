@@ -1,4 +1,4 @@
-"""`ipml appeal`: what sellers say against restrictions, who decides it, and the terms that run."""
+"""`ipml enforce appeal`: what sellers say against restrictions, who decides it, and the terms that run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Deal with complaints and counter-notices of sellers.
 
-    Example: ipml appeal list
+    Example: ipml enforce appeal list
     """,
 )
 Number = Annotated[int, typer.Argument(metavar="APPEAL", help="Number of an appeal.", show_default=False)]
@@ -34,7 +34,7 @@ def list_(
 ) -> None:
     """List appeals, those first that are due first.
 
-    Example: ipml appeal list --state rejected
+    Example: ipml enforce appeal list --state rejected
     """
     from datetime import UTC, datetime
 
@@ -58,7 +58,7 @@ def list_(
 def show(appeal: Number, database: Database = None) -> None:
     """Show an appeal with all that its decision needs.
 
-    Example: ipml appeal show 3
+    Example: ipml enforce appeal show 3
     """
     from ipml.enforcement.appeals.appeal import get_appeal
 
@@ -83,7 +83,7 @@ def file_(
 ) -> None:
     """Take in an appeal that came by mail or through the platform.
 
-    Example: ipml appeal file measure:12 --seller s-1881 --text letter.txt
+    Example: ipml enforce appeal file measure:12 --seller s-1881 --text letter.txt
     """
     from typing import get_args
 
@@ -111,7 +111,7 @@ def withdraw(
 ) -> None:
     """Record that a seller gives an appeal up; they may file another as long as the term runs.
 
-    Example: ipml appeal withdraw 3 --seller s-1881
+    Example: ipml enforce appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
     from ipml.web.accounts.permissions import Action
@@ -136,7 +136,7 @@ def decide(
 ) -> None:
     """Decide an appeal, as a person who has not decided in the matter before.
 
-    Example: ipml appeal decide 3 granted --why "The invoice shows an authorised source."
+    Example: ipml enforce appeal decide 3 granted --why "The invoice shows an authorised source."
     """
     from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
@@ -167,7 +167,7 @@ def holder_acted(
 ) -> None:
     """Record what the rights holder did about a counter-notice.
 
-    Example: ipml appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
+    Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
     from ipml.enforcement.appeals import resolution
     from ipml.errors import UnusableSetting
@@ -194,7 +194,7 @@ def tick(
 ) -> None:
     """Let terms begin and run out; a term is over when two readings of the clock say so.
 
-    Example: ipml appeal tick --follow
+    Example: ipml enforce appeal tick --follow
     """
     import signal
     import threading

@@ -1,4 +1,4 @@
-"""A simulated marketplace: its tables with known truth (`ipml simulate`), or everything on it (`ipml demo`).
+"""A simulated marketplace: its tables with known truth (`ipml data simulate`), or everything on it (`ipml demo`).
 
 The demo works in a folder of its own. With `--year` it runs the historical year at a scale, on the real programme.
 """
@@ -37,7 +37,7 @@ def simulate(
     of its sellers), brands.toml (its brand file, with authorised sellers) and truth.parquet (what each listing really
     is; for judging only).
 
-    Example: ipml simulate --listings 20000 --seed 1 --difficulty 0.5 --out marketplace
+    Example: ipml data simulate --listings 20000 --seed 1 --difficulty 0.5 --out marketplace
     """
     from rich.console import Console
 

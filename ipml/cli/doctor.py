@@ -231,13 +231,13 @@ def _check_deliveries(engine: Engine) -> Iterator[Check]:
         return
     for backlog in backlogs:
         if backlog.dead:
-            words = f"{backlog.dead:,} messages to {backlog.channel} were given up; see `ipml takedown dead`"
+            words = f"{backlog.dead:,} messages to {backlog.channel} were given up; see `ipml outbox dead`"
             yield Check("delivery", "warning", words)
         if backlog.oldest and now - backlog.oldest > timedelta(hours=1):
             words = f"messages to {backlog.channel} wait since {backlog.oldest:%Y-%m-%d %H:%M}"
-            yield Check("delivery", "warning", f"{words}; is `ipml takedown deliver --follow` running?")
+            yield Check("delivery", "warning", f"{words}; is `ipml outbox deliver --follow` running?")
     if overdue:
-        words = f"{overdue:,} without a word of the platform for {hours:g} hours; see `ipml takedown list`"
+        words = f"{overdue:,} without a word of the platform for {hours:g} hours; see `ipml enforce measure list`"
         yield Check("measures", "warning", words)
     waiting = sum(backlog.waiting for backlog in backlogs)
     yield Check("delivery", "ok", f"{waiting:,} messages wait")
@@ -270,7 +270,7 @@ def _check_appeals(engine: Engine) -> Check:
     except UnusableSetting as error:
         return Check("appeals", "problem", str(error))
     words = (
-        f"{overdue:,} overdue; `ipml appeal list` shows them, `ipml appeal tick` must run"
+        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml enforce appeal tick` must run"
         if overdue
         else "none overdue"
     )

@@ -1,4 +1,4 @@
-"""Commands on one experiment: `ipml train`, `sweep`, `report`, `reproduce` and `label-errors`.
+"""Commands on one experiment: `ipml model train`, `sweep`, `report`, `reproduce` and `label-errors`.
 
 The model half writes pages without knowing how listings are explained; the sentences are handed to it here.
 """
@@ -72,7 +72,7 @@ def train(
     record.model = "ipml-shoes"          # its name in the registry
     ```
 
-    The first model goes through the gate and becomes the champion if it passes; others wait for `ipml promote`.
+    The first model goes through the gate and becomes the champion if it passes; others wait for `ipml model promote`.
 
     A page on the model, to be read before it is trusted, lies beside its folder; it quotes listings. In MLflow all runs
     of a model stand side by side, named by experiment and date; the last lines say where this one is.
@@ -81,7 +81,7 @@ def train(
     then teach what is different here, and how much the other model counts for follows from sellers left out. The last
     lines say how much that is; run and model card keep its version and digest.
 
-    Example: ipml train experiments/shoes.toml --from models:/ipml-bags@champion
+    Example: ipml model train experiments/shoes.toml --from models:/ipml-bags@champion
     """
     from rich.console import Console
 
@@ -92,7 +92,9 @@ def train(
 
     plan, limits = start_from(load_experiment(experiment), donor), load_rules(rules)
     if plan.sweep:
-        raise UnusableSetting(str(experiment), "a table [sweep]", "one model to train; try them all with `ipml sweep`")
+        raise UnusableSetting(
+            str(experiment), "a table [sweep]", "one model to train; try them all with `ipml model sweep`"
+        )
     console = Console(stderr=True)
     with console.status("starting") as status:
         trained = run(
@@ -143,9 +145,9 @@ def sweep(
 
     Each combination is recorded in MLflow without a model. A sweep that was stopped goes on where it was: what was
     tried on the same data with the same versions is not tried again. To have the best as a model, write its values
-    under [model], delete [sweep], and use `ipml train`.
+    under [model], delete [sweep], and use `ipml model train`.
 
-    Example: ipml sweep experiments/shoes.toml --jobs 2
+    Example: ipml model sweep experiments/shoes.toml --jobs 2
     """
     import joblib
     from rich.console import Console
@@ -180,7 +182,7 @@ def report(
     Figures beside the baselines, curves, slices, what disguise costs, false alarms by kind of seller, and the listings
     to label anew. The page quotes listings: keep it as you keep those. Nothing is registered.
 
-    Example: ipml report experiments/shoes.toml --model models/shoes --out shoes.html
+    Example: ipml model report experiments/shoes.toml --model models/shoes --out shoes.html
     """
     from rich.console import Console
 
@@ -244,7 +246,7 @@ def reproduce(
     data and versions, then the model file and the figures. Nothing is registered. Exit code 1 says that something
     differs.
 
-    Example: ipml reproduce models:/ipml@champion --out models/again
+    Example: ipml model reproduce models:/ipml@champion --out models/again
     """
     from rich.console import Console
 
@@ -286,7 +288,7 @@ def label_errors(
     Every listing is scored by a model of the experiment that has not seen its seller, whatever split the experiment
     asks for. Nothing is changed: look at the listings again, and give their new labels to the next training.
 
-    Example: ipml label-errors experiments/shoes.toml --out doubtful.csv
+    Example: ipml model label-errors experiments/shoes.toml --out doubtful.csv
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Labelled listings: `ipml labels`, `select` and `leakage-audit`.
+"""Labelled listings: `ipml data labels`, `select` and `leakage-audit`.
 
 What reviewers decided becomes a file to train from; it is chosen which listings to have reviewed next; and it is found
 out what in a labelled table gives the label away.
@@ -45,7 +45,7 @@ def labels(
     Where a listing came with a file, label_odds says with what odds it was shown: 1 for its score, less where drawn.
     Training weighs labels by them, so that its probabilities are those of all listings, not of the reviewed ones.
 
-    Example: ipml labels labels.parquet --known-by 2026-05-01
+    Example: ipml data labels labels.parquet --known-by 2026-05-01
     """
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
@@ -84,7 +84,7 @@ def select(
     with which each was to be selected, and whether it was drawn at random: 1 / probability is its weight in an
     estimate for all listings.
 
-    Example: ipml select june.parquet --budget 500 --out selected.csv
+    Example: ipml model select june.parquet --budget 500 --out selected.csv
     """
     from rich.console import Console
 
@@ -142,7 +142,7 @@ def leakage_audit(
     Every column of the file is looked at, also those that a column map leaves out. Exit code 1 says that something was
     found.
 
-    Example: ipml leakage-audit ozon.csv --columns ozon-ecup
+    Example: ipml model leakage-audit ozon.csv --columns ozon-ecup
     """
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Files of listings: their column maps (`ipml columns`), all that is wrong with one (`ipml validate`), reading one."""
+"""Files of listings: their column maps, all that is wrong with one (`ipml data validate`), reading one."""
 
 from __future__ import annotations
 
@@ -65,21 +65,6 @@ def read_good_listings(path: Path, columns: str | None) -> pd.DataFrame:
     return validation.listings.reset_index(drop=True)
 
 
-columns_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Column maps: how the columns of a file become those of ipml.
-
-    Example: ipml columns guess shop.csv shop.toml
-    """,
-)
-
-
-@columns_app.callback()
-def columns() -> None:
-    """Keep `guess` a command of a group, though it is the only one."""
-
-
-@columns_app.command()
 def guess(
     source: Annotated[
         Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
@@ -98,7 +83,7 @@ def guess(
     Only the first 1,000 rows are looked at. Each line says on what evidence it rests; what the file does not tell stays
     as a comment. A file that is there is not written over.
 
-    Example: ipml columns guess shop.csv shop.toml --zone Europe/Berlin
+    Example: ipml data guess-columns shop.csv shop.toml --zone Europe/Berlin
     """
     from zoneinfo import ZoneInfo
 
@@ -122,7 +107,9 @@ def guess(
         raise UnwritableFile(target, "a file of that name", "a name that is not taken yet") from None
     except OSError as error:
         raise UnwritableFile(target, error.strerror or str(error), "a folder to write in") from error
-    typer.echo(f"{target} is a first column map. Read it, correct it, then: ipml validate {source} --columns {target}")
+    typer.echo(
+        f"{target} is a first column map. Read it, correct it, then: ipml data validate {source} --columns {target}"
+    )
 
 
 SHOWN = 20
@@ -151,7 +138,7 @@ def validate(
 
     Exit code 0 says that every row is good, 1 that some are bad, 2 that the file cannot be read at all.
 
-    Example: ipml validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
+    Example: ipml data validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
     """
     from ipml.listings.readers import read_listings
     from ipml.listings.writers import RejectsFile, write_listings

@@ -1,8 +1,8 @@
 """Commands on models that are trained: which is better, which is in use, and how well one holds.
 
-`ipml compare` says whether a difference is more than chance, `shadow` what would change if the challenger took the
-champion's place; `promote` puts a model into use if it passes the gate, `rollback` the one before. `drift` says what
-has moved since a model was made, `robustness` what it still finds when sellers disguise their listings.
+`ipml model compare` says whether a difference is more than chance, `shadow` what would change if the challenger took
+the champion's place; `promote` puts a model into use if it passes the gate, `rollback` the one before. `drift` says
+what has moved since a model was made, `robustness` what it still finds when sellers disguise their listings.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def compare(
     Without --listings, the models are compared on the listings that both were tested on when they were trained, with
     scores from before either had seen their sellers. Differences come with a 95 % interval over sellers.
 
-    Example: ipml compare models:/ipml@champion models:/ipml@challenger
+    Example: ipml model compare models:/ipml@champion models:/ipml@challenger
     """
     from rich.console import Console
 
@@ -80,7 +80,7 @@ def promote(
     """Judge a registered model by the rules of the gate; if it passes, it becomes the champion.
 
     Whoever scores with models:/NAME@champion uses it from then on. Who promoted it when and why is kept in the
-    registry, and `ipml rollback` goes back. Exit code 1 says that the model was refused and nothing has changed.
+    registry, and `ipml model rollback` goes back. Exit code 1 says that the model was refused and nothing has changed.
 
     Rules of your own need only name what differs:
 
@@ -91,7 +91,7 @@ def promote(
     must_be_measured = true
     ```
 
-    Example: ipml promote --name ipml-shoes
+    Example: ipml model promote --name ipml-shoes
     """
     from rich.console import Console
 
@@ -133,7 +133,7 @@ def rollback(
 
     Nothing is measured: this is for when a new model does harm. Only a model that still loads is put back.
 
-    Example: ipml rollback --reason "flags every second-hand watch"
+    Example: ipml model rollback --reason "flags every second-hand watch"
     """
     from rich.console import Console
 
@@ -174,11 +174,11 @@ def shadow(
 
     Shown are how far the two agree, and the listings that only one of them puts at the top, with its reasons. Of
     sellers each model knows what it was trained on. Nothing is known of the truth here: to learn which model is the
-    better one, use `ipml compare`.
+    better one, use `ipml model compare`.
 
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
-    Example: ipml shadow tonight.parquet --out both.parquet --challenger models/shoes
+    Example: ipml model shadow tonight.parquet --out both.parquet --challenger models/shoes
     """
     from contextlib import nullcontext
 
@@ -283,7 +283,7 @@ def drift(
     Prices are compared with the model's reference price of their brand and category, too. Labels are read from
     `is_counterfeit` where the listings have it. Exit code 1 says that something alarms.
 
-    Example: ipml drift models/shoes june.parquet --html june.html
+    Example: ipml model drift models/shoes june.parquet --html june.html
     """
     from rich.console import Console
 
@@ -385,7 +385,7 @@ def robustness(
 
     Below it: how often harmless listings in fifteen languages are taken for counterfeits at the same threshold.
 
-    Example: ipml robustness models/shoes unseen.parquet --families look-alike --families gaming --out report.json
+    Example: ipml model robustness models/shoes unseen.parquet --families look-alike --families gaming --out report.json
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

@@ -1,4 +1,5 @@
-"""The networks behind sellers (`ipml network`), and those handed on to authorities and rights holders (`ipml clue`).
+"""The networks behind sellers (`ipml cooperate network`), and those handed on to authorities and rights holders (`ipml
+cooperate referral`).
 
 What is handed on to the police, customs and rights holders is few, good, and such that anybody can check it.
 """
@@ -23,7 +24,7 @@ network_app = typer.Typer(
     no_args_is_help=True,
     help="""Find the networks behind sellers, by what they share, and look at one.
 
-    Example: ipml network list
+    Example: ipml cooperate network list
     """,
 )
 
@@ -49,7 +50,7 @@ def find(
 
     Sellers who come into a network that was known are named: new accounts most of all.
 
-    Example: ipml network find attributes.parquet --out networks
+    Example: ipml cooperate network find attributes.parquet --out networks
     """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules
@@ -84,7 +85,7 @@ def hash_(
 ) -> None:
     """Put keyed hashes in the place of phones, addresses, accounts and the like, however they are written.
 
-    Example: ipml network hash raw.parquet attributes.parquet --key network.key --calling-code 49
+    Example: ipml cooperate network hash raw.parquet attributes.parquet --key network.key --calling-code 49
     """
     from ipml.cli.terminal import check_distinct
     from ipml.cooperation.networks.attributes import hash_attributes
@@ -97,7 +98,7 @@ def hash_(
 def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
     """List the largest networks.
 
-    Example: ipml network list --top 10
+    Example: ipml cooperate network list --top 10
     """
     import numpy as np
     from rich.console import Console
@@ -131,7 +132,7 @@ def show(
 ) -> None:
     """Show a network: members, roles, links with their evidence, timeline, and what it sold.
 
-    Example: ipml network show 12 --sales listings.parquet
+    Example: ipml cooperate network show 12 --sales listings.parquet
     """
     from ipml.cooperation.networks.roles import describe_network
     from ipml.cooperation.networks.sales import estimate_sales, read_sales
@@ -161,7 +162,7 @@ def receipt(
 ) -> None:
     """Note who signed for a clue.
 
-    Example: ipml clue receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
+    Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
     from ipml.cooperation.referrals.handover import sign_receipt
     from ipml.web.accounts.permissions import Action
@@ -188,9 +189,9 @@ def outcome(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note what became of a clue; `ipml clue rank` learns from it.
+    """Note what became of a clue; `ipml cooperate referral rank` learns from it.
 
-    Example: ipml clue outcome 3 --arrests 4
+    Example: ipml cooperate referral outcome 3 --arrests 4
     """
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.referrals.handover import note_outcome
@@ -222,7 +223,7 @@ clue_app = typer.Typer(
     no_args_is_help=True,
     help="""Hand networks of sellers on to those who can follow them, and learn what became of it.
 
-    Example: ipml clue rank
+    Example: ipml cooperate referral rank
     """,
 )
 clue_app.command()(receipt)
@@ -260,7 +261,7 @@ def build(
     What may be in it is said by the recipient's profile in the policy; of whom it tells is noted. For the police, what
     is kept of the sellers found out is held. The anchor that is printed is for the recipient, by another way.
 
-    Example: ipml clue build 12 --recipient rights-holder --brand Nordvik --zip
+    Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
     from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.package import ClueRequest, build_clue
@@ -303,7 +304,7 @@ def build(
 def list_handed_on(database: Database = None) -> None:
     """List the clues that were handed out, the newest first, with receipts and outcomes.
 
-    Example: ipml clue list
+    Example: ipml cooperate referral list
     """
     from rich.console import Console
     from rich.table import Table
@@ -336,7 +337,7 @@ def rank(
 
     Values are in the currency of the ranking policy in force, at its rates; what has no rate is not counted, and said.
 
-    Example: ipml clue rank --sales sales.parquet
+    Example: ipml cooperate referral rank --sales sales.parquet
     """
     from datetime import UTC, datetime
 
@@ -370,7 +371,7 @@ def rank(
 def profiles() -> None:
     """Show who is told what, on which terms.
 
-    Example: ipml clue profiles
+    Example: ipml cooperate referral profiles
     """
     for name, profile in _load_rules().profiles.items():
         typer.echo(f"{name}: {profile.title}\n  {profile.purpose}\n  {profile.legal_basis}")
@@ -403,7 +404,7 @@ def verify(
 
     The one file verify.py in it does the same without ipml.
 
-    Example: ipml clue verify clue-12-police-criminal.zip
+    Example: ipml cooperate referral verify clue-12-police-criminal.zip
     """
     from ipml.cli.evidence import as_folder, read_given_anchors
     from ipml.enforcement.evidence.verify import check_package

@@ -1,4 +1,5 @@
-"""Notices of rights holders and consumers (`ipml notice`), and complaints as seller history (`ipml complaint`).
+"""Notices of rights holders and consumers (`ipml cooperate notice`), and complaints as seller history (`ipml cooperate
+complaints`).
 
 Files of notices are JSON with a notice a line, or CSV with a row for each listing. A notifier may also answer a
 counter-notice against their notice.
@@ -138,7 +139,7 @@ def answer(
 ) -> None:
     """Record what a notifier did about the counter-notices against their notice.
 
-    Example: ipml notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
+    Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.consequences import cooperating
     from ipml.cooperation.notices.outcomes import answer_counter_notice as take_answer
@@ -156,7 +157,7 @@ notice_app = typer.Typer(
     no_args_is_help=True,
     help="""Take in notices of counterfeits and complaints, and see how they stand.
 
-    Example: ipml notice waiting
+    Example: ipml cooperate notice waiting
     """,
 )
 notice_app.command()(answer)
@@ -181,7 +182,7 @@ def import_(
     takes. The columns of a CSV file are notice, kind, name, email, good_faith, brand, rights, explanation, language,
     url, listing_id, order_id and bought_at; rows with the same `notice` stand together and are one.
 
-    Example: ipml notice import vellmar.csv --partial
+    Example: ipml cooperate notice import vellmar.csv --partial
     """
     from collections import Counter
 
@@ -226,7 +227,7 @@ def list_(
 ) -> None:
     """List notices: those that wait by when they are due, else the newest first.
 
-    Example: ipml notice list --state settled
+    Example: ipml cooperate notice list --state settled
     """
     from rich.console import Console
     from rich.table import Table
@@ -257,7 +258,7 @@ def show(
 ) -> None:
     """Show what a notice says, and how each of its listings stands.
 
-    Example: ipml notice show 12
+    Example: ipml cooperate notice show 12
     """
     from ipml.cooperation.notices.status import get_notice_file
 
@@ -269,7 +270,7 @@ def show(
 def match(database: Database = None) -> None:
     """Join notices of listings that nobody knew to the cases that have come since; `ipml enqueue` does it, too.
 
-    Example: ipml notice match
+    Example: ipml cooperate notice match
     """
     from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.intake import match_notices
@@ -283,7 +284,7 @@ def match(database: Database = None) -> None:
 def waiting(database: Database = None) -> None:
     """Show how many listings of notices wait in each tier, since when, and how many are overdue.
 
-    Example: ipml notice waiting
+    Example: ipml cooperate notice waiting
     """
     from rich.console import Console
     from rich.table import Table
@@ -337,22 +338,7 @@ def _describe(file: NoticeFile) -> list[str]:
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
 
 
-complaint_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Turn complaints of consumers into seller history.
-
-    Example: ipml complaint export complaints.parquet
-    """,
-)
-
-
-@complaint_app.callback()
-def complaint() -> None:
-    """Keep `export` a command of its own while there is only one."""
-
-
-@complaint_app.command()
-def export(
+def complaints(
     target: Annotated[
         Path,
         typer.Argument(
@@ -376,7 +362,7 @@ def export(
 
     Those of consumers who were suspended when they complained are left out, as are those of erased sellers.
 
-    Example: ipml complaint export complaints.parquet --known-by 2026-05-01
+    Example: ipml cooperate complaints complaints.parquet --known-by 2026-05-01
     """
     import pandas as pd
 

@@ -1,6 +1,6 @@
-"""`ipml notifier`: who gives notice, how often they were right, and what is done about misuse.
+"""`ipml cooperate notifier`: who gives notice, how often they were right, and what is done about misuse.
 
-`ipml notifier document` says whether what a notifier filed shows the rights it is to show.
+`ipml cooperate notifier document` says whether what a notifier filed shows the rights it is to show.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ document_app = typer.Typer(
     no_args_is_help=True,
     help="""Say whether a document shows the rights it is to show.
 
-    Example: ipml notifier document accept 3
+    Example: ipml cooperate notifier document accept 3
     """,
 )
 
 DocumentNumber = Annotated[
-    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml notifier show` lists it.", show_default=False)
+    int,
+    typer.Argument(metavar="DOCUMENT", help="Number, as `ipml cooperate notifier show` lists it.", show_default=False),
 ]
 
 
@@ -37,7 +38,7 @@ DocumentNumber = Annotated[
 def accept(document: DocumentNumber, by: By = None, database: Database = None) -> None:
     """Say that a document shows the rights: later notices for the brand need none.
 
-    Example: ipml notifier document accept 3
+    Example: ipml cooperate notifier document accept 3
     """
     _check_document(document, by, database, is_accepted=True)
 
@@ -46,7 +47,7 @@ def accept(document: DocumentNumber, by: By = None, database: Database = None) -
 def reject(document: DocumentNumber, by: By = None, database: Database = None) -> None:
     """Say that a document does not show the rights.
 
-    Example: ipml notifier document reject 3
+    Example: ipml cooperate notifier document reject 3
     """
     _check_document(document, by, database, is_accepted=False)
 
@@ -65,7 +66,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Look after those who give notice: their record, their tier, and misuse.
 
-    Example: ipml notifier list
+    Example: ipml cooperate notifier list
     """,
 )
 app.add_typer(document_app, name="document")
@@ -93,7 +94,7 @@ def list_(
     The share upheld is given with its interval; the policy (IPML_COOPERATION) says of what window. With `--as-of`, what
     was settled anew since then counts for neither side.
 
-    Example: ipml notifier list --kind "rights holder"
+    Example: ipml cooperate notifier list --kind "rights holder"
     """
     from datetime import UTC, datetime
 
@@ -133,7 +134,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
 
     With `--as-of`, what was settled anew since then counts for neither side of the record.
 
-    Example: ipml notifier show brand@example.com
+    Example: ipml cooperate notifier show brand@example.com
     """
     from datetime import UTC, datetime
 
@@ -183,7 +184,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
 def tiers() -> None:
     """Show the tiers of the policy (IPML_COOPERATION): who belongs to them, and what follows.
 
-    Example: ipml notifier tiers
+    Example: ipml cooperate notifier tiers
     """
     from rich.console import Console
     from rich.table import Table
@@ -205,7 +206,7 @@ def tiers() -> None:
 def check(database: Database = None) -> None:
     """Look for misuse, and say what a lead may do about it, with the circumstances; nothing is done.
 
-    Example: ipml notifier check
+    Example: ipml cooperate notifier check
     """
     from datetime import UTC, datetime
 
@@ -218,7 +219,9 @@ def check(database: Database = None) -> None:
         found = find_misuse(connection, rules, datetime.now(UTC))
     for proposal in found:
         number = proposal.notifier.notifier_id
-        typer.echo(f"Notifier {number} ({_who(proposal.notifier)}): ipml notifier {proposal.kind} {number} --why …")
+        typer.echo(
+            f"Notifier {number} ({_who(proposal.notifier)}): ipml cooperate notifier {proposal.kind} {number} --why …"
+        )
         for sentence in proposal.sentences:
             typer.echo(f"  {sentence}")
     if not found:
@@ -229,7 +232,7 @@ def check(database: Database = None) -> None:
 def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
     """Warn a notifier whose notices are manifestly unfounded.
 
-    Example: ipml notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
+    Example: ipml cooperate notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
     from ipml.cooperation.notifiers import misuse
 
@@ -250,7 +253,7 @@ def suspend(
 ) -> None:
     """Look at no notices of a notifier for a time, who went on after a warning.
 
-    Example: ipml notifier suspend 7 --why "After our warning of May you sent forty more."
+    Example: ipml cooperate notifier suspend 7 --why "After our warning of May you sent forty more."
     """
     from ipml.cooperation.notifiers import misuse
 
@@ -263,7 +266,7 @@ def suspend(
 def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> None:
     """End a suspension before its time, and take back the warning before it.
 
-    Example: ipml notifier lift 7 --why "The notices were founded, as we see now."
+    Example: ipml cooperate notifier lift 7 --why "The notices were founded, as we see now."
     """
     from ipml.cooperation.notifiers import misuse
 
@@ -293,7 +296,7 @@ def appoint(
 ) -> None:
     """Note that a notifier is a trusted flagger, an authority, or another kind: their next notices come in its tier.
 
-    Example: ipml notifier appoint flags@ngo.example --until 2027-12-31 --ground "Coordinator of Ireland, no. 12/2026"
+    Example: ipml cooperate notifier appoint flags@ngo.example --until 2027-12-31 --ground "Coordinator, no. 12/2026"
     """
     from datetime import UTC
     from datetime import datetime as clock
@@ -329,7 +332,7 @@ def appoint(
 def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Database = None) -> None:
     """End an appointment before its time: the notifier is again what they were taken for at first.
 
-    Example: ipml notifier revoke 7 --ground "The coordinator withdrew the status on 3 May."
+    Example: ipml cooperate notifier revoke 7 --ground "The coordinator withdrew the status on 3 May."
     """
     from datetime import UTC
     from datetime import datetime as clock
@@ -355,7 +358,7 @@ def erase(
 ) -> None:
     """Forget a notifier: nothing that tells of them is left. It cannot be undone.
 
-    Example: ipml notifier erase 7
+    Example: ipml cooperate notifier erase 7
     """
     from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.cooperation.notifiers.standing import erase_notifier

@@ -1,7 +1,7 @@
 """Messages that go out: to the platform, to sellers, and to the transparency database.
 
-Delivering messages and looking after those that could not be delivered is a part of `ipml takedown`. `ipml webhook`
-makes the secrets that sign them. `ipml statement` says what sellers are told, and what the transparency database gets.
+`ipml outbox` delivers them, looks after those that could not be delivered, and makes the secrets that sign them.
+`ipml enforce statement` shows what sellers are told, and what the transparency database gets.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def deliver(
     """Deliver what others must know, to IPML_WEBHOOK_URL or into a file; any number of these may run at once.
 
     Messages are signed with IPML_WEBHOOK_SECRET (https://www.standardwebhooks.com). What cannot be delivered is tried
-    again, later and later, for about a day; then it is listed by `ipml takedown dead`.
+    again, later and later, for about a day; then it is listed by `ipml outbox dead`.
 
-    Example: ipml takedown deliver --follow
+    Example: ipml outbox deliver --follow
     """
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
 
@@ -71,7 +71,7 @@ def answer(
 ) -> None:
     """Note what the platform said of a message, where it cannot say so itself.
 
-    Example: ipml takedown answer measure-12-imposed-3f9a1c2e done
+    Example: ipml outbox answer measure-12-imposed-3f9a1c2e done
     """
     from datetime import UTC, datetime
 
@@ -95,7 +95,7 @@ def dead(
 ) -> None:
     """List the messages that were given up, and why.
 
-    Example: ipml takedown dead
+    Example: ipml outbox dead
     """
     from rich.console import Console
     from rich.table import Table
@@ -128,7 +128,7 @@ def retry(
 ) -> None:
     """Have messages tried again that were given up, or at once that wait for another attempt.
 
-    Example: ipml takedown retry --all --waiting
+    Example: ipml outbox retry --all --waiting
     """
     from datetime import UTC, datetime
 
@@ -168,7 +168,7 @@ def drop(
 ) -> None:
     """Say of a message that was given up that it need not be delivered; it is kept, with who said so.
 
-    Example: ipml takedown drop measure-12-imposed-3f9a1c2e --why "done by phone"
+    Example: ipml outbox drop measure-12-imposed-3f9a1c2e --why "done by phone"
     """
     from datetime import UTC, datetime
 
@@ -226,21 +226,6 @@ def _say(tally: Tally) -> str:
     return f"{tally.delivered:,} delivered, {tally.failed:,} to be tried again, {tally.dead:,} given up."
 
 
-webhook_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Prepare the messages that `ipml takedown deliver` sends.
-
-    Example: ipml webhook secret --out webhook.secret
-    """,
-)
-
-
-@webhook_app.callback()
-def _group() -> None:
-    """Keep `secret` a command of the group while it is the only one."""
-
-
-@webhook_app.command()
 def secret(
     out: Annotated[
         Path | None, typer.Option(help="File to write it into; printed without.", dir_okay=False, show_default=False)
@@ -251,7 +236,7 @@ def secret(
     A file that is there is never overwritten. Name it in IPML_WEBHOOK_SECRET; while a secret changes, it holds both, in
     two lines, the new one first.
 
-    Example: ipml webhook secret --out webhook.secret
+    Example: ipml outbox secret --out webhook.secret
     """
     from ipml.enforcement.takedown.sinks import make_secret
 
@@ -263,7 +248,7 @@ statement_app = typer.Typer(
     no_args_is_help=True,
     help="""Show, check and send the statements of reasons.
 
-    Example: ipml statement show 12
+    Example: ipml enforce statement show 12
     """,
 )
 _MOST_LINES = 50
@@ -279,7 +264,7 @@ def show(
 ) -> None:
     """Show letter and payload of a restriction, or of all restrictions of a case.
 
-    Example: ipml statement show 12 --lang de
+    Example: ipml enforce statement show 12 --lang de
     """
     import json
 
@@ -311,7 +296,7 @@ def check(
 ) -> None:
     """Check statements, ipml's or any others, by the rules of the transparency database; exit code 1 if one is bad.
 
-    Example: ipml statement check statements.jsonl
+    Example: ipml enforce statement check statements.jsonl
     """
     from ipml.enforcement.statements.submission import check_file
 
@@ -337,7 +322,7 @@ def send(
     One that is refused holds up no other; what was sent before is known by its puid and counts as taken.
     IPML_TRANSPARENCY_TOKEN names the file with the token. Exit code 1 if something was refused or could not be sent.
 
-    Example: ipml statement send --dry-run
+    Example: ipml enforce statement send --dry-run
     """
     from datetime import UTC, datetime
 
@@ -368,7 +353,7 @@ def export(
 ) -> None:
     """Write all statements as the transparency database takes them into a file; nothing is marked as sent.
 
-    Example: ipml statement export statements.jsonl
+    Example: ipml enforce statement export statements.jsonl
     """
     from ipml.enforcement.statements.submission import export_file
 

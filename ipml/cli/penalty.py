@@ -1,4 +1,5 @@
-"""`ipml penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would change.
+"""`ipml enforce penalty`: strikes and penalties of sellers, what a lead must confirm, and what another policy would
+change.
 
 Accounts linked to penalised sellers are looked at by a lead.
 """
@@ -45,7 +46,7 @@ _COUNTED = ("imposed", "proposed", "wrong", "wrong_days")
 def simulate(policy: PolicyFile = None, since: Since = None, database: Database = None) -> None:
     """Show what a policy would have made of the decisions there are, beside the one in force; nothing changes.
 
-    Example: ipml penalty simulate --policy milder.toml --since 2026-01-01
+    Example: ipml enforce penalty simulate --policy milder.toml --since 2026-01-01
     """
     from rich.console import Console
 
@@ -102,7 +103,8 @@ def links(
         Path | None,
         typer.Argument(
             metavar="[LINKS]",
-            help="Links to look at: the folder of `ipml network find`, or CSV: seller, other, kind, weight, evidence.",
+            help="Links to look at: the folder of `ipml cooperate network find`, or CSV: seller, other, "
+            "kind, weight, evidence.",
             show_default=False,
         ),
     ] = None,
@@ -111,7 +113,7 @@ def links(
 ) -> None:
     """List accounts linked to penalised sellers, after looking through links that were found; none of them is struck.
 
-    Example: ipml penalty links networks
+    Example: ipml enforce penalty links networks
     """
     from rich.console import Console
     from rich.table import Table
@@ -172,7 +174,7 @@ def link(
 ) -> None:
     """Note what you made of a linked account.
 
-    Example: ipml penalty link 3 look --why "same payout account"
+    Example: ipml enforce penalty link 3 look --why "same payout account"
     """
     from ipml.enforcement.penalties.links import decide_link
     from ipml.errors import UnusableSetting
@@ -190,7 +192,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="""Look after strikes and penalties of sellers.
 
-    Example: ipml penalty list --state proposed
+    Example: ipml enforce penalty list --state proposed
     """,
 )
 
@@ -212,7 +214,7 @@ def list_(
 ) -> None:
     """List penalties; those proposed wait for a lead.
 
-    Example: ipml penalty list --state proposed
+    Example: ipml enforce penalty list --state proposed
     """
     from rich.console import Console
 
@@ -235,7 +237,7 @@ def list_(
 def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -> None:
     """Show a seller's strikes and penalties, with the reasons, and where they stand now.
 
-    Example: ipml penalty show s-1029
+    Example: ipml enforce penalty show s-1029
     """
     from rich.console import Console
     from rich.table import Table
@@ -277,7 +279,7 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
 def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = None) -> None:
     """Impose a penalty that was proposed; whoever decided its case cannot.
 
-    Example: ipml penalty confirm 12 --why "third sweep in a month"
+    Example: ipml enforce penalty confirm 12 --why "third sweep in a month"
     """
     from ipml.enforcement.actions import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
@@ -293,7 +295,7 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
 def lift(penalty: Number, why: Why, by: By = None, database: Database = None) -> None:
     """End a penalty before its time, or dismiss one that was proposed.
 
-    Example: ipml penalty lift 12 --why "the goods were authorised"
+    Example: ipml enforce penalty lift 12 --why "the goods were authorised"
     """
     from ipml.enforcement.actions import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
@@ -327,7 +329,7 @@ def events(
 ) -> None:
     """Write strikes as seller events, as seller history reads them; what was taken back is not among them.
 
-    Example: ipml penalty events struck.parquet --known-by 2026-05-01
+    Example: ipml enforce penalty events struck.parquet --known-by 2026-05-01
     """
     import pandas as pd
 

@@ -60,9 +60,9 @@ def enqueue(
     A listing that comes again as it was opens no new case, unless it was not found counterfeit and its score rose by
     more than the policy says (`return_score_rise`); one that was changed does, and supersedes what still waited.
 
-    With --top or --min-score some of the other listings are drawn and enqueued as well: from them `ipml estimate` tells
-    what the model overlooks. Listings that the model could not judge come behind all that have a score, and are not
-    enqueued for their score where --min-score is given.
+    With --top or --min-score some of the other listings are drawn and enqueued as well: from them `ipml queue estimate`
+    tells what the model overlooks. Listings that the model could not judge come behind all that have a score, and are
+    not enqueued for their score where --min-score is given.
 
     Example: ipml enqueue scored.parquet --min-score 0.2 --top 5000
     """
@@ -95,9 +95,11 @@ def enqueue(
         f"{counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}"
     )
     if counts.still_offered:
-        typer.echo(f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml takedown list`.")
+        typer.echo(
+            f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
+        )
     if matched := match_notices(engine, now=now).found:
-        typer.echo(f"{matched:,} of them notices had come of: `ipml notice waiting`.")
+        typer.echo(f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`.")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
         acted = act(cooperating(engine, policy), policy)

@@ -1,4 +1,5 @@
-"""Reports: on a year (`ipml transparency`), on a brand (`ipml brand`), and on traders (`ipml trader`).
+"""Reports: on a year (`ipml report transparency`), on a brand (`ipml report brand`), and on traders (`ipml report
+traders`).
 
 The public is told of a year, the owner of a brand of that brand. Of traders it is said what they must have told, and
 who sells so much that more is asked.
@@ -42,19 +43,12 @@ AsOf = Annotated[
 ]
 Networks = Annotated[
     Path | None,
-    typer.Option(help="Folder that `ipml network find` wrote; by default IPML_NETWORKS, or none.", show_default=False),
+    typer.Option(
+        help="Folder that `ipml cooperate network find` wrote; by default IPML_NETWORKS, or none.", show_default=False
+    ),
 ]
 
-transparency_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Tell the public what was done about counterfeits.
 
-    Example: ipml transparency report --year 2026
-    """,
-)
-
-
-@transparency_app.command("report")
 def report_transparency(
     year: Year = None,
     first: First = None,
@@ -70,7 +64,7 @@ def report_transparency(
 
     No person is named in it. Provider and service are named in `[reports]` of the policy (IPML_COOPERATION).
 
-    Example: ipml transparency report --year 2026 --out transparency-2026
+    Example: ipml report transparency --year 2026 --out transparency-2026
     """
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.reports.document import show, show_interval
@@ -105,16 +99,6 @@ def choose_period(year: int | None, first: datetime | None, last: datetime | Non
     raise UnusableSetting("period", "none, or parts of several", "--year, or both --from and --until")
 
 
-brand_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Tell rights holders what was done about counterfeits of their brand.
-
-    Example: ipml brand report Acme --year 2026
-    """,
-)
-
-
-@brand_app.command("report")
 def report_brand(
     brand: Annotated[str, typer.Argument(metavar="BRAND", help="The brand, as listings have it.", show_default=False)],
     year: Year = None,
@@ -132,7 +116,7 @@ def report_brand(
     What was found over time, how sure and how fast, prices, notices and what came of them. Sellers are counted, not
     named, and small counts are not told.
 
-    Example: ipml brand report Acme --from 2026-01-01 --until 2026-03-31 --out acme-2026-q1
+    Example: ipml report brand Acme --from 2026-01-01 --until 2026-03-31 --out acme-2026-q1
     """
     from ipml.cli.terminal import printable
     from ipml.cooperation.policy import load_cooperation_policy
@@ -156,17 +140,7 @@ def report_brand(
     typer.echo(f"Report on {printable(brand)}, {period}, written to {folder}")
 
 
-trader_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Check what traders must have told the marketplace.
-
-    Example: ipml trader check traders.csv
-    """,
-)
-
-
-@trader_app.command()
-def check(
+def report_traders(
     traders: Annotated[
         Path,
         typer.Argument(
@@ -195,7 +169,7 @@ def check(
     5,000 dollars in twelve continuous months, since when, and by when their details must be collected. Both files name
     sellers: only you can read them. Nobody is suspended by this.
 
-    Example: ipml trader check traders.csv --sales sales.parquet --rates rates.csv
+    Example: ipml report traders traders.csv --sales sales.parquet --rates rates.csv
     """
     from datetime import UTC
 

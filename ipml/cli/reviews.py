@@ -1,4 +1,5 @@
-"""What reviews say of all that came by (`ipml estimate`), and of the reviewers (`ipml reviewers`, `ipml golden`).
+"""What reviews say of all that came by (`ipml queue estimate`), and of the reviewers (`ipml queue reviewers`, `ipml
+queue control`).
 
 Of reviewers it is measured how far they agree and how often each errs, also by cases whose truth is known, which they
 meet unknowingly.
@@ -40,7 +41,7 @@ def estimate(
     among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from the
     reviewed listings alone.
 
-    Example: ipml estimate --since 2026-05-01
+    Example: ipml queue estimate --since 2026-05-01
     """
     from rich.console import Console
     from rich.table import Table
@@ -137,7 +138,7 @@ def reviewers(
     From golden items, blind repeats, audits and second persons; missed: a counterfeit called genuine; wronged: a
     genuine listing called counterfeit.
 
-    Example: ipml reviewers --brands
+    Example: ipml queue reviewers --brands
     """
     from rich.console import Console
 
@@ -212,7 +213,7 @@ golden_app = typer.Typer(
     no_args_is_help=True,
     help="""Keep the cases whose truth is known; reviewers meet them unknowingly.
 
-    Example: ipml golden list
+    Example: ipml queue control list
     """,
 )
 
@@ -229,7 +230,7 @@ def add(
 ) -> None:
     """Say what a decided case truly is; whoever says so never gets it.
 
-    Example: ipml golden add 12 --truth counterfeit --source "test purchase of 3 May"
+    Example: ipml queue control add 12 --truth counterfeit --source "test purchase of 3 May"
     """
     from ipml.errors import UnusableSetting
     from ipml.records import Verdict
@@ -247,7 +248,7 @@ def add(
 def list_(database: Database = None) -> None:
     """List the cases whose truth is known.
 
-    Example: ipml golden list
+    Example: ipml queue control list
     """
     from rich.console import Console
     from rich.table import Table
@@ -266,7 +267,7 @@ def list_(database: Database = None) -> None:
 def remove(case: Case, by: By = None, database: Database = None) -> None:
     """Take a case off the list; what reviewers said of it stays.
 
-    Example: ipml golden remove 12
+    Example: ipml queue control remove 12
     """
     from ipml.review.quality.blind_reviews import remove_golden
     from ipml.web.accounts.permissions import Action

@@ -57,7 +57,8 @@ def score(
     portfolios: Annotated[
         Path | None,
         typer.Option(
-            help="What is known of sellers, from `ipml portfolios`; by default only those the model was trained on.",
+            help="What is known of sellers, from `ipml data portfolios`; by default only those the model "
+            "was trained on.",
             show_default=False,
         ),
     ] = None,
@@ -256,7 +257,7 @@ def portfolios(
 
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
-    Example: ipml portfolios tonight.parquet sellers.npz --model models/shoes
+    Example: ipml data portfolios tonight.parquet sellers.npz --model models/shoes
     """
     from contextlib import nullcontext
 
@@ -287,7 +288,7 @@ def warm_up() -> None:
 
     Without it the first listing after an installation waits about a minute. Run it when an image is built.
 
-    Example: ipml warm-up
+    Example: ipml model warm-up
     """
     from time import perf_counter
 

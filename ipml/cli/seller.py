@@ -1,4 +1,4 @@
-"""What is kept of sellers (`ipml seller`), and for how long (`ipml retention`).
+"""What is kept of sellers (`ipml seller`), and for how long (`ipml seller retention`).
 
 A seller can be forgotten, and what a claim needs is held. No record is kept longer than the policy says.
 """
@@ -218,22 +218,8 @@ def _describe(hold: Hold) -> str:
     return f"hold {hold.hold_id}: {of}, until {hold.last_day}, by {hold.placed_by}: {hold.why}"
 
 
-retention_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Keep no record longer than the policy says.
-
-    Example: ipml retention run --dry-run
-    """,
-)
-
-
-@retention_app.callback()
-def retention() -> None:
-    """Keep no record longer than the policy says."""
-
-
-@retention_app.command()
-def run(
+@seller_app.command("retention")
+def expire_records(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what is due.")] = False,
     database: Database = None,
 ) -> None:
@@ -242,7 +228,7 @@ def run(
     The section `[retention]` of the policy (IPML_ENFORCEMENT) says for how many days. What is under a legal hold stays.
     Run it every night; killed, the next run goes on.
 
-    Example: ipml retention run --dry-run
+    Example: ipml seller retention --dry-run
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import run_retention

@@ -46,7 +46,7 @@ def serve(
     portfolios: Annotated[
         Path | None,
         typer.Option(
-            help="What is known of sellers, from `ipml portfolios` with that model; the API only reads it.",
+            help="What is known of sellers, from `ipml data portfolios` with that model; the API only reads it.",
             exists=True,
             dir_okay=False,
             show_default=False,
@@ -111,7 +111,7 @@ def _open_database(url: str) -> Engine:
     engine = open_database(url)
     migrate(engine)
     if not list_users(engine):
-        typer.echo("Nobody can log in yet: ipml user add NAME --role admin")
+        typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
     _check_trail(engine, get_settings())
     return engine
 

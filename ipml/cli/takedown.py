@@ -1,7 +1,7 @@
-"""What is done to listings, by whom, and how far the platform has come with it (`ipml takedown`).
+"""What is done to listings, by whom, and how far the platform has come with it (`ipml enforce measure`).
 
-Acting without review goes as far as the policy's promise is shown to hold (`ipml automatic`). The ledger says what
-wrongful takedowns cost honest sellers, beside the value caught (`ipml ledger`).
+Acting without review goes as far as the policy's promise is shown to hold (`ipml enforce automatic`). The ledger says
+what wrongful takedowns cost honest sellers, beside the value caught (`ipml enforce ledger`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli import outbox
 from ipml.cli.terminal import By, Database, acting, open_for_command, printable, show_minute
 
 if TYPE_CHECKING:
@@ -22,15 +21,13 @@ if TYPE_CHECKING:
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
-takedown_app = typer.Typer(
+measure_app = typer.Typer(
     no_args_is_help=True,
     help="""Take listings down, put them back, and see that the platform does it.
 
-    Example: ipml takedown list
+    Example: ipml enforce measure list
     """,
 )
-for command in (outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop):
-    takedown_app.command()(command)
 
 Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.", show_default=False)]
 Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.", show_default=False)]
@@ -40,7 +37,7 @@ Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how 
 _SHOWN = 50
 
 
-@takedown_app.command("list")
+@measure_app.command("list")
 def list_(
     state: Annotated[
         str | None, typer.Option(help="asked, done, refused, lifted, back, replaced, or overdue.", show_default=False)
@@ -51,7 +48,7 @@ def list_(
 ) -> None:
     """List measures, the newest first, and how far the platform has come with each.
 
-    Example: ipml takedown list --state overdue
+    Example: ipml enforce measure list --state overdue
     """
     from datetime import UTC, datetime
 
@@ -84,11 +81,11 @@ def list_(
         typer.echo(f"Older ones: --before {found[-1].measure_id}")
 
 
-@takedown_app.command()
+@measure_app.command()
 def show(measure: Number, database: Database = None) -> None:
     """Show a measure, the messages that told the platform of it, and what the platform answered.
 
-    Example: ipml takedown show 7
+    Example: ipml enforce measure show 7
     """
     from ipml.enforcement.takedown.delivery import list_answers, list_messages
     from ipml.enforcement.takedown.measures import get_measure, read_whys
@@ -110,7 +107,7 @@ def show(measure: Number, database: Database = None) -> None:
         typer.echo(printable(f"refused: {whys['why_refused']}"))
 
 
-@takedown_app.command()
+@measure_app.command()
 def impose(
     case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.", show_default=False)],
     kind: Kind,
@@ -122,7 +119,7 @@ def impose(
 ) -> None:
     """Impose a measure of your choice on a listing that was decided counterfeit, beside those there are.
 
-    Example: ipml takedown impose 12 --kind price-hold --why "payout frozen by court order"
+    Example: ipml enforce measure impose 12 --kind price-hold --why "payout frozen by court order"
     """
     from ipml.enforcement.actions import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
@@ -134,7 +131,7 @@ def impose(
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
-@takedown_app.command()
+@measure_app.command()
 def change(
     measure: Number,
     kind: Kind,
@@ -146,7 +143,7 @@ def change(
 ) -> None:
     """Put a milder or harder measure in the place of one.
 
-    Example: ipml takedown change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
+    Example: ipml enforce measure change 7 --kind remove-in --in DE,FR --why "genuine elsewhere"
     """
     from ipml.enforcement.actions import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
@@ -158,11 +155,11 @@ def change(
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
-@takedown_app.command()
+@measure_app.command()
 def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
     """Lift a measure; the decision stays. Where nothing else stands against the listing it is put back.
 
-    Example: ipml takedown lift 7 --why "licence shown"
+    Example: ipml enforce measure lift 7 --why "licence shown"
     """
     from ipml.enforcement.actions import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
@@ -174,11 +171,11 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     typer.echo(f"Measure {measure} is lifted.")
 
 
-@takedown_app.command()
+@measure_app.command()
 def end(database: Database = None) -> None:
     """End the measures and penalties whose time is over, and tell platform and sellers; run it every hour or day.
 
-    Example: ipml takedown end
+    Example: ipml enforce measure end
     """
     from ipml.enforcement.actions import end_due
     from ipml.enforcement.policy import load_enforcement_policy
@@ -187,13 +184,13 @@ def end(database: Database = None) -> None:
     typer.echo(f"{ended.measures:,} measures and {ended.penalties:,} penalties ended.")
 
 
-@takedown_app.command()
+@measure_app.command()
 def explain(
     case: Annotated[int, typer.Argument(metavar="CASE", show_default=False)], database: Database = None
 ) -> None:
     """Say what the policy in force would do to a listing on each ground, and why; nothing is done.
 
-    Example: ipml takedown explain 12
+    Example: ipml enforce measure explain 12
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.cases import get_case
@@ -207,14 +204,14 @@ def explain(
         typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
 
 
-@takedown_app.command()
+@measure_app.command()
 def times(
     by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all",
     database: Database = None,
 ) -> None:
     """Show how long it takes from a listing to its measure, and how many came before the first sale.
 
-    Example: ipml takedown times --by month
+    Example: ipml enforce measure times --by month
     """
     from rich.console import Console
     from rich.table import Table
@@ -270,7 +267,7 @@ automatic_app = typer.Typer(
     no_args_is_help=True,
     help="""Act on listings without review, as far as a promise of precision is shown to hold.
 
-    Example: ipml automatic status
+    Example: ipml enforce automatic status
     """,
 )
 Brand = Annotated[
@@ -283,7 +280,7 @@ Reason = Annotated[str, typer.Option(help="Why; it goes on record.", show_defaul
 def run(database: Database = None) -> None:
     """Act on what the policy (IPML_ENFORCEMENT) allows now, and draw the cases by which it is watched.
 
-    Example: ipml automatic run
+    Example: ipml enforce automatic run
     """
     from rich.console import Console
 
@@ -307,7 +304,7 @@ def run(database: Database = None) -> None:
 def status(database: Database = None) -> None:
     """Show for each brand what was drawn and found, what is promised, and whether it is in force or why not.
 
-    Example: ipml automatic status
+    Example: ipml enforce automatic status
     """
     from rich.console import Console
     from rich.table import Table
@@ -338,7 +335,7 @@ def status(database: Database = None) -> None:
 def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
     """Stop acting on a brand without review, at once, until a person allows it again.
 
-    Example: ipml automatic withdraw Acme --why "Parallel imports since Monday"
+    Example: ipml enforce automatic withdraw Acme --why "Parallel imports since Monday"
     """
     from ipml.enforcement.automation.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
@@ -354,7 +351,7 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
 def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Database = None) -> None:
     """Take back a person's withdrawal; newly drawn cases must show the promise before anything is done.
 
-    Example: ipml automatic allow Acme
+    Example: ipml enforce automatic allow Acme
     """
     from ipml.enforcement.automation.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
@@ -381,7 +378,7 @@ def ledger(
     Days offline x usual sales x price. Slips, taken back within minutes, count apart. Says so when small or new sellers
     are wronged more often than the others; exit code 1 then.
 
-    Example: ipml ledger --csv ledger.csv
+    Example: ipml enforce ledger --csv ledger.csv
     """
     from rich.console import Console
 

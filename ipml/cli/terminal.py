@@ -50,14 +50,15 @@ Columns = Annotated[
 By = Annotated[
     str | None,
     typer.Option(
-        help="The user (`ipml user`) who does it; by default the one with your name on this machine.",
+        help="The user (`ipml admin user`) who does it; by default the one with your name on this machine.",
         show_default=False,
     ),
 ]
 Networks = Annotated[
     Path | None,
     typer.Option(
-        help="Folder that `ipml network find` wrote; by default IPML_NETWORKS, or networks here.", show_default=False
+        help="Folder that `ipml cooperate network find` wrote; by default IPML_NETWORKS, or networks here.",
+        show_default=False,
     ),
 ]
 Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]

@@ -63,7 +63,7 @@ class MeasureNotFound(IpmlError):
     """There is no measure of that number."""
 
     def __init__(self, measure_id: int) -> None:
-        super().__init__(f"No measure {measure_id}; `ipml takedown list` names them.")
+        super().__init__(f"No measure {measure_id}; `ipml enforce measure list` names them.")
 
 
 class MeasureNotStanding(IpmlError):
@@ -91,7 +91,7 @@ class MessageNotFound(IpmlError):
     """There is no message of that key in the outbox."""
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"No message {key[:80]!r} in the outbox; `ipml takedown dead` and `list` name them.")
+        super().__init__(f"No message {key[:80]!r} in the outbox; `ipml outbox dead` and `list` name them.")
 
 
 class MessageNotDead(IpmlError):
@@ -135,7 +135,7 @@ class PenaltyNotFound(IpmlError):
     """There is no penalty of that number."""
 
     def __init__(self, penalty_id: int) -> None:
-        super().__init__(f"No penalty {penalty_id}; `ipml penalty list` shows them.")
+        super().__init__(f"No penalty {penalty_id}; `ipml enforce penalty list` shows them.")
 
 
 class CannotChangePenalty(IpmlError):
@@ -163,7 +163,7 @@ class AppealNotFound(IpmlError):
     """There is no appeal of that number."""
 
     def __init__(self, appeal_id: int) -> None:
-        super().__init__(f"No appeal {appeal_id}; `ipml appeal list` shows which there are.")
+        super().__init__(f"No appeal {appeal_id}; `ipml enforce appeal list` shows which there are.")
 
 
 class WindowOver(IpmlError):
@@ -215,7 +215,9 @@ class NothingToAllow(IpmlError):
 
     def __init__(self, brand: str) -> None:
         name = "all brands" if brand == "*" else repr(brand[:80])
-        super().__init__(f"Automatic action on {name}: no person has withdrawn it; `ipml automatic status` shows why.")
+        super().__init__(
+            f"Automatic action on {name}: no person has withdrawn it; `ipml enforce automatic status` shows why."
+        )
 
 
 class SellerUnknown(IpmlError):
@@ -239,7 +241,7 @@ class AppealPending(IpmlError):
     def __init__(self, pseudonym: str, appeal_id: int) -> None:
         super().__init__(
             f"seller {pseudonym}: found appeal {appeal_id} undecided; nothing was erased. "
-            "Decide it with `ipml appeal decide`, and try again."
+            "Decide it with `ipml enforce appeal decide`, and try again."
         )
 
 
@@ -284,21 +286,21 @@ class LinkNotFound(IpmlError):
     """There is no recommended account of that number."""
 
     def __init__(self, link_id: int) -> None:
-        super().__init__(f"No link {link_id}; `ipml penalty links` shows them.")
+        super().__init__(f"No link {link_id}; `ipml enforce penalty links` shows them.")
 
 
 class NoNetworks(IpmlError):
     """A folder holds no networks, or not those this release writes."""
 
     def __init__(self, folder: Path, found: str) -> None:
-        super().__init__(f"{folder}: found {found}; expected networks: make them with `ipml network find`.")
+        super().__init__(f"{folder}: found {found}; expected networks: make them with `ipml cooperate network find`.")
 
 
 class NetworkNotFound(IpmlError):
     """There is no network of that number, or no longer."""
 
     def __init__(self, number: int, became: str) -> None:
-        super().__init__(f"No network {number}: {became}. `ipml network list` shows those there are.")
+        super().__init__(f"No network {number}: {became}. `ipml cooperate network list` shows those there are.")
 
 
 class MemberNotFound(IpmlError):
@@ -339,7 +341,7 @@ class NotifierNotFound(IpmlError):
     """There is no notifier of that number, address or pseudonym."""
 
     def __init__(self, name: str | int) -> None:
-        super().__init__(f"No notifier {str(name)[:80]}; `ipml notifier list` shows those there are.")
+        super().__init__(f"No notifier {str(name)[:80]}; `ipml cooperate notifier list` shows those there are.")
 
 
 class NotWarned(IpmlError):
@@ -348,7 +350,7 @@ class NotWarned(IpmlError):
     def __init__(self, notifier_id: int, found: str) -> None:
         super().__init__(
             f"notifier {notifier_id}: found {found}; expected an earlier warning that was not heeded: "
-            "`ipml notifier warn`, and see what comes then."
+            "`ipml cooperate notifier warn`, and see what comes then."
         )
 
 
@@ -358,7 +360,7 @@ class SuspendedAlready(IpmlError):
     def __init__(self, notifier_id: int, until: datetime) -> None:
         super().__init__(
             f"notifier {notifier_id}: is suspended until {until:%Y-%m-%d %H:%M} UTC; end that first with "
-            "`ipml notifier lift`."
+            "`ipml cooperate notifier lift`."
         )
 
 
@@ -382,14 +384,18 @@ class RightsDocumentNotFound(IpmlError):
     """There is no document of rights of that number."""
 
     def __init__(self, document_id: int) -> None:
-        super().__init__(f"No document {document_id}; `ipml notifier show NOTIFIER` lists those of a notifier.")
+        super().__init__(
+            f"No document {document_id}; `ipml cooperate notifier show NOTIFIER` lists those of a notifier."
+        )
 
 
 class NothingToAnswer(IpmlError):
     """No counter-notice against a notice waits for its notifier."""
 
     def __init__(self, reference: str, found: str) -> None:
-        super().__init__(f"notice {reference[:80]}: {found}; `ipml appeal list` shows the counter-notices that wait.")
+        super().__init__(
+            f"notice {reference[:80]}: {found}; `ipml enforce appeal list` shows the counter-notices that wait."
+        )
 
 
 class ClueTooSmall(IpmlError):
@@ -411,7 +417,7 @@ class ClueNotFound(IpmlError):
     """There is no clue of that number."""
 
     def __init__(self, clue_id: int) -> None:
-        super().__init__(f"No clue {clue_id}. `ipml clue list` shows those there are.")
+        super().__init__(f"No clue {clue_id}. `ipml cooperate referral list` shows those there are.")
 
 
 class AlreadySigned(IpmlError):

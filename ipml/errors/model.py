@@ -157,7 +157,7 @@ class InvalidListings(IpmlError):
         more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"
         super().__init__(
             f"{source}: {rows} bad row{'s' * (rows != 1)}: {first}{more}. "
-            "Mend them, or part them: ipml validate FILE --rejects BAD --good GOOD."
+            "Mend them, or part them: ipml data validate FILE --rejects BAD --good GOOD."
         )
 
 
@@ -244,7 +244,7 @@ class NoDriftReference(IpmlError):
     def __init__(self, where: Path | str) -> None:
         super().__init__(
             f"{where}: found no drift reference; expected one beside the model. Make it from listings of unseen "
-            "sellers at that time: ipml drift MODEL LISTINGS --remember REFERENCE.json."
+            "sellers at that time: ipml model drift MODEL LISTINGS --remember REFERENCE.json."
         )
 
 
@@ -349,7 +349,7 @@ class NoEarlierChampion(IpmlError):
     """There is no model to go back to."""
 
     def __init__(self, name: str, found: str, expected: str) -> None:
-        super().__init__(f"{name}: found {found}; expected {expected}. Promote one with `ipml promote`.")
+        super().__init__(f"{name}: found {found}; expected {expected}. Promote one with `ipml model promote`.")
 
 
 class SparkJobFailed(IpmlError):
@@ -422,5 +422,5 @@ class PortfoliosOfAnotherModel(IpmlError):
     def __init__(self, path: Path, found: str, expected: str) -> None:
         super().__init__(
             f"{path}: found portfolios by the model {found[:120]!r}; expected some by {expected!r}, for models do not "
-            "suspect alike. Name that model with --model, or make a new file: ipml portfolios LISTINGS FILE."
+            "suspect alike. Name that model with --model, or make a new file: ipml data portfolios LISTINGS FILE."
         )

@@ -179,7 +179,7 @@ class GoldenNotFound(IpmlError):
     """The case is no item whose truth is known."""
 
     def __init__(self, case_id: int) -> None:
-        super().__init__(f"Case {case_id}: its truth is not on the list; `ipml golden list` shows which are.")
+        super().__init__(f"Case {case_id}: its truth is not on the list; `ipml queue control list` shows which are.")
 
 
 class NothingToWithdraw(IpmlError):
@@ -193,7 +193,7 @@ class SellerNotKept(IpmlError):
     """A user was not noted as selling under that seller."""
 
     def __init__(self, name: str, seller_id: str) -> None:
-        super().__init__(f"{name} is not noted as selling as {seller_id[:80]!r}; `ipml user list` shows who is.")
+        super().__init__(f"{name} is not noted as selling as {seller_id[:80]!r}; `ipml admin user list` shows who is.")
 
 
 class UnspreadableVerdict(IpmlError):
@@ -223,14 +223,14 @@ class UserExists(IpmlError):
     """A user with this name is there already."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"User {name} exists already: choose another name, or see `ipml user list`.")
+        super().__init__(f"User {name} exists already: choose another name, or see `ipml admin user list`.")
 
 
 class UnknownUser(IpmlError):
     """No user has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"No user {name!r}: see `ipml user list`.")
+        super().__init__(f"No user {name!r}: see `ipml admin user list`.")
 
 
 class UnknownRole(IpmlError):
@@ -263,7 +263,7 @@ class MayNotAct(IpmlError):
         article = "an" if least == "admin" else "a"
         super().__init__(
             f"You act as {name[:64]!r}, who is {found}; to {action} takes {article} {least}. "
-            f"Name one with --by, or add one with `ipml user add NAME --role {least}`."
+            f"Name one with --by, or add one with `ipml admin user add NAME --role {least}`."
         )
 
 
@@ -334,7 +334,7 @@ class SubjectTaken(IpmlError):
     """Another user is known to the provider by this subject."""
 
     def __init__(self, subject: str) -> None:
-        super().__init__(f"Subject {subject!r} belongs to another user already: see `ipml user list`.")
+        super().__init__(f"Subject {subject!r} belongs to another user already: see `ipml admin user list`.")
 
 
 class YearBroken(IpmlError):

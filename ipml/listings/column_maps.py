@@ -20,7 +20,7 @@ Before [columns] a map says how a text file is written, if not with commas and i
     separator = ";"
     encoding = "cp1252"
 
-`ipml columns guess FILE` writes a first map of a file, for a person to read and correct.
+`ipml data guess-columns FILE` writes a first map of a file, for a person to read and correct.
 """
 
 from __future__ import annotations

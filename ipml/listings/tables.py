@@ -97,7 +97,7 @@ SMALL_PACKED, MAX_EXPANSION = 16 * 1024 * 1024, 20
 
 _CELL_SIZE = 16  # bytes, of a cell that holds nothing
 SEPARATORS = (",", ";", "\t", "|")
-_REMEDY = "say it in a column map, of which `ipml columns guess FILE` writes a first one"
+_REMEDY = "say it in a column map, of which `ipml data guess-columns FILE` writes a first one"
 _OTHER_SEPARATOR = "their separator, which looks like {}: " + _REMEDY
 _OTHER_ENCODING = "a CSV file in it; if it is in another encoding, " + _REMEDY
 _CUT_OFF = "a whole gzip file; this one is cut off or damaged here"

@@ -223,7 +223,7 @@ class ServedModel:
     source : str or Path, optional
         As `ipml.scoring.scorer.load_model` takes it; the model of the settings (`IPML_MODEL`) where none is given.
     portfolios : Path, optional
-        What is known of sellers, as `ipml portfolios` wrote it with that model. It is only read, and anew once the
+        What is known of sellers, as `ipml data portfolios` wrote it with that model. It is only read, and anew once the
         file has changed. No model is put in use but the one that it belongs to.
 
     Attributes

@@ -25,7 +25,7 @@ from ipml.scoring.scorer import Scorer
 
 Keys = NDArray[np.uint64]
 
-_EXPECTED = "a file that `ipml portfolios` wrote"
+_EXPECTED = "a file that `ipml data portfolios` wrote"
 _KINDS = {"version": "U", "listings": "u", "keys": "u", "states": "i"}
 _STATE_WIDTH = 5
 

@@ -1,7 +1,7 @@
 """Two models on the same live listings: what would change if the one took the place of the other.
 
 Nothing is known of the truth here, and nothing reaches the queue: which model is better is for labelled listings
-(`ipml compare`). This says how many cases would be others, and shows them.
+(`ipml model compare`). This says how many cases would be others, and shows them.
 """
 
 from __future__ import annotations

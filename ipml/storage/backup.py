@@ -252,7 +252,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGES as error:
-        raise UnusableBackup(str(path), _words(error), "a zip that `ipml backup` wrote") from error
+        raise UnusableBackup(str(path), _words(error), "a zip that `ipml admin backup` wrote") from error
     with archive:
         if odd := next((entry for entry in archive.infolist() if entry.compress_type not in _PACKINGS), None):
             found = f"{odd.filename[:80]!r} packed by method {odd.compress_type}"

@@ -107,7 +107,7 @@ def _measures_without_decision(connection: Connection) -> Iterator[str]:
     """Look for measures that stand though the decision they follow from was taken back."""
     query = select(measures.c.measure_id).join(reversals, reversals.c.decision_id == measures.c.decision_id)
     for number in connection.scalars(query.where(measures.c.lifted_at.is_(None)).order_by(measures.c.measure_id)):
-        yield f"measure {number}: stands, though its decision was taken back; lift it with `ipml takedown lift`"
+        yield f"measure {number}: stands, though its decision was taken back; lift it with `ipml enforce measure lift`"
 
 
 def _evidence_without_record(connection: Connection) -> Iterator[str]:

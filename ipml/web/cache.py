@@ -166,7 +166,7 @@ class NetworkShelf:
     Parameters
     ----------
     folder : Path or None
-        As `ipml network find` wrote it; None: there are none.
+        As `ipml cooperate network find` wrote it; None: there are none.
     erased : Path, optional
         File that names who was erased; nobody of them is shown by name.
     """

@@ -1,4 +1,4 @@
-"""`ipml estimate` tells of all listings from the reviewed ones."""
+"""`ipml queue estimate` tells of all listings from the reviewed ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +16,11 @@ from ipml.storage.database import open_database
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., str]:
-    """Return a function that runs `ipml estimate` on a fresh database and gives what it prints."""
+    """Return a function that runs `ipml queue estimate` on a fresh database and gives what it prints."""
     url = copy_sqlite(tmp_path)
 
     def invoke(*options: str) -> str:
-        result = CliRunner().invoke(app, ["estimate", "--database", url, *options], env={"COLUMNS": "120"})
+        result = CliRunner().invoke(app, ["queue", "estimate", "--database", url, *options], env={"COLUMNS": "120"})
         assert result.exit_code == 0, result.output
         return result.stdout
 

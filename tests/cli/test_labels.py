@@ -1,4 +1,4 @@
-"""`ipml labels` writes what reviewers decided."""
+"""`ipml data labels` writes what reviewers decided."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ def url(tmp_path: Path) -> str:
 
 def run(url: str, target: Path, *options: str) -> Result:
     """Run the command into a file."""
-    return CliRunner().invoke(app, ["labels", str(target), "--database", url, *options])
+    return CliRunner().invoke(app, ["data", "labels", str(target), "--database", url, *options])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])

@@ -1,4 +1,4 @@
-"""`ipml penalty` and `ipml ledger`: strikes, penalties and what errors cost, from the command line."""
+"""`ipml enforce penalty` and `ipml enforce ledger`: strikes, penalties and what errors cost, from the command line."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,45 +50,49 @@ def database(tmp_path, struck: bytes) -> str:
 
 def test_a_lead_sees_what_is_proposed_and_confirms_it(ipml, database: str):
     """Not who decided the case, and not twice."""
-    assert "close" in ipml("penalty", "list", "--state", "proposed", "--database", database).out
-    refused = ipml("penalty", "confirm", 2, "--by", "lea", "--database", database)
+    assert "close" in ipml("enforce", "penalty", "list", "--state", "proposed", "--database", database).out
+    refused = ipml("enforce", "penalty", "confirm", 2, "--by", "lea", "--database", database)
     assert (refused.exit_code, "another must confirm it" in refused.err) == (2, True)
-    told = ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    told = ipml("enforce", "penalty", "confirm", 2, "--by", "cleo", "--database", database)
     assert told.out == "Penalty 2 (close) is in force until it is lifted.\n"
-    assert ipml("penalty", "lift", 2, "--why", "appealed", "--by", "cleo", "--database", database).exit_code == 0
-    assert "lifted" in ipml("penalty", "list", "--state", "all", "--database", database).out
+    assert (
+        ipml("enforce", "penalty", "lift", 2, "--why", "appealed", "--by", "cleo", "--database", database).exit_code
+        == 0
+    )
+    assert "lifted" in ipml("enforce", "penalty", "list", "--state", "all", "--database", database).out
 
 
 def test_a_seller_is_shown_with_the_reasons(ipml, database: str):
     """Whatever they call themselves, the terminal obeys nobody."""
-    told = ipml("penalty", "show", "\x1b[2Jann", "--database", database)
+    told = ipml("enforce", "penalty", "show", "\x1b[2Jann", "--database", database)
     assert "8 strikes for 8 offences weigh 8.00." in told.out
     assert "Their strikes weigh 9.00 now." in told.out
-    assert "\x1b[2J" not in ipml("penalty", "show", "\x1b[2Jben", "--database", database).out
+    assert "\x1b[2J" not in ipml("enforce", "penalty", "show", "\x1b[2Jben", "--database", database).out
 
 
 def test_another_policy_is_simulated(ipml, database: str, tmp_path):
     """The same one changes nothing; a milder one does."""
-    same = ipml("penalty", "simulate", "--database", database)
+    same = ipml("enforce", "penalty", "simulate", "--database", database)
     assert "9 decisions on 1 sellers: 0 would have met a harder penalty, 0 a milder one." in same.out
     text = (ROOT / "ipml/enforcement/policy.toml").read_text(encoding="utf-8")
     (tmp_path / "milder.toml").write_text(text.replace("usual_weight = 1.0", "usual_weight = 0.04"))
-    milder = ipml("penalty", "simulate", "--policy", tmp_path / "milder.toml", "--database", database)
+    milder = ipml("enforce", "penalty", "simulate", "--policy", tmp_path / "milder.toml", "--database", database)
     assert "0 would have met a harder penalty, 1 a milder one" in milder.out
-    assert ipml("penalty", "simulate", "--since", "2999-01-01", "--database", database).exit_code == 0
+    assert ipml("enforce", "penalty", "simulate", "--since", "2999-01-01", "--database", database).exit_code == 0
 
 
 def test_links_are_looked_at_and_decided(ipml, database: str, tmp_path):
     """From a file to a lead."""
     (tmp_path / "links.csv").write_text("seller,other,kind,weight,evidence\n\x1b[2Jann,bob,payout,0.9,=one account\n")
-    ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
-    told = ipml("penalty", "links", tmp_path / "links.csv", "--database", database)
+    ipml("enforce", "penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    told = ipml("enforce", "penalty", "links", tmp_path / "links.csv", "--database", database)
     assert "1 links, 1 accounts newly recommended." in told.out
     assert "=one account" in told.out
     assert (
-        ipml("penalty", "link", 1, "nothing", "--why", "a courier", "--database", database).out == "Link 1: nothing.\n"
+        ipml("enforce", "penalty", "link", 1, "nothing", "--why", "a courier", "--database", database).out
+        == "Link 1: nothing.\n"
     )
-    assert ipml("penalty", "link", 1, "strike", "--database", database).exit_code == 2
+    assert ipml("enforce", "penalty", "link", 1, "strike", "--database", database).exit_code == 2
 
 
 @pytest.mark.parametrize("place", ["nets", "nets/links.parquet"])
@@ -98,18 +102,18 @@ def test_found_networks_are_looked_through_as_they_are(ipml, database: str, tmp_
     seen = pd.Timestamp("2026-03-01", tz="UTC")
     shared = {"seller_id": sellers, "kind": "payout", "value": ["x", "x", "y", "y"], "seen_at": seen}
     pd.DataFrame(shared).to_parquet(tmp_path / "attributes.parquet")
-    assert ipml("network", "find", "attributes.parquet", "--out", "nets").exit_code == 0
-    ipml("penalty", "confirm", 2, "--by", "cleo", "--database", database)
-    told = ipml("penalty", "links", place, "--database", database)
+    assert ipml("cooperate", "network", "find", "attributes.parquet", "--out", "nets").exit_code == 0
+    ipml("enforce", "penalty", "confirm", 2, "--by", "cleo", "--database", database)
+    told = ipml("enforce", "penalty", "links", place, "--database", database)
     assert "1 links, 1 accounts newly recommended." in told.out, told.err
     assert "the same payout account (since 2026-03-01" in told.out
     assert "cid" not in told.out
-    assert "0 accounts newly recommended." in ipml("penalty", "links", place, "--database", database).out
+    assert "0 accounts newly recommended." in ipml("enforce", "penalty", "links", place, "--database", database).out
 
 
 def test_strikes_are_written_as_events(ipml, database: str, tmp_path):
     """One for each offence."""
-    assert ipml("penalty", "events", "struck.csv", "--database", database).out.startswith("9 events")
+    assert ipml("enforce", "penalty", "events", "struck.csv", "--database", database).out.startswith("9 events")
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
 
 
@@ -123,8 +127,8 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved
         {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
     ).to_csv(tmp_path / "sales.csv", index=False)
     files = ["sales.csv", f"struck.{suffix}", f"complaints.{suffix}"]
-    assert ipml("penalty", "events", files[1], "--database", database).exit_code == 0
-    assert ipml("complaint", "export", files[2], "--database", database).exit_code == 0
+    assert ipml("enforce", "penalty", "events", files[1], "--database", database).exit_code == 0
+    assert ipml("cooperate", "complaints", files[2], "--database", database).exit_code == 0
     given = [word for file in files for word in ("--events", file)]
     told = ipml("score", "shop.parquet", "scored.parquet", "--model", saved_model, *given)
     assert told.exit_code == 0, told.err
@@ -137,7 +141,7 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved
 
 def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
     """And says that there is too little to compare."""
-    told = ipml("ledger", "--csv", "ledger.csv", "--database", database)
+    told = ipml("enforce", "ledger", "--csv", "ledger.csv", "--database", database)
     assert told.exit_code == 0
     assert "too few to say: small sellers: nothing to compare with yet." in told.out
     assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")
@@ -146,5 +150,5 @@ def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
 def test_what_is_not_known_is_refused_in_one_line(ipml, database: str):
     """With what to do."""
     for arguments in (("lift", 99, "--why", "x"), ("list", "--state", "odd"), ("link", 7, "look")):
-        told = ipml("penalty", *arguments, "--database", database)
+        told = ipml("enforce", "penalty", *arguments, "--database", database)
         assert (told.exit_code, told.err.count("\n")) == (2, 1)

@@ -19,53 +19,55 @@ from ipml.web.accounts.users import add_user, has_admin
 
 WHY = ("--why", "x")
 ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
-    "takedown impose": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
-    "takedown change": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
-    "takedown lift": (Action.CHANGE_MEASURES, ("1", *WHY)),
-    "takedown answer": (Action.SETTLE_MESSAGES, ("key", "done")),
-    "takedown retry": (Action.SETTLE_MESSAGES, ("--all",)),
-    "takedown drop": (Action.SETTLE_MESSAGES, ("key", *WHY)),
-    "penalty confirm": (Action.CHANGE_PENALTIES, ("1",)),
-    "penalty lift": (Action.CHANGE_PENALTIES, ("1", *WHY)),
-    "penalty link": (Action.CHANGE_PENALTIES, ("1", "look")),
-    "appeal decide": (Action.DECIDE_APPEALS, ("1", "granted", *WHY)),
-    "appeal withdraw": (Action.DECIDE_APPEALS, ("1", "--seller", "s1")),
-    "appeal holder-acted": (Action.DECIDE_APPEALS, ("1", "--withdrew")),
-    "notice answer": (Action.DECIDE_APPEALS, ("7f3a91c2", "--withdrawn")),
-    "automatic withdraw": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
-    "automatic allow": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
-    "golden add": (Action.KEEP_CONTROL_CASES, ("1", "--truth", "genuine", "--source", "bought")),
-    "golden remove": (Action.KEEP_CONTROL_CASES, ("1",)),
+    "enforce measure impose": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
+    "enforce measure change": (Action.CHANGE_MEASURES, ("1", "--kind", "label", *WHY)),
+    "enforce measure lift": (Action.CHANGE_MEASURES, ("1", *WHY)),
+    "outbox answer": (Action.SETTLE_MESSAGES, ("key", "done")),
+    "outbox retry": (Action.SETTLE_MESSAGES, ("--all",)),
+    "outbox drop": (Action.SETTLE_MESSAGES, ("key", *WHY)),
+    "enforce penalty confirm": (Action.CHANGE_PENALTIES, ("1",)),
+    "enforce penalty lift": (Action.CHANGE_PENALTIES, ("1", *WHY)),
+    "enforce penalty link": (Action.CHANGE_PENALTIES, ("1", "look")),
+    "enforce appeal decide": (Action.DECIDE_APPEALS, ("1", "granted", *WHY)),
+    "enforce appeal withdraw": (Action.DECIDE_APPEALS, ("1", "--seller", "s1")),
+    "enforce appeal holder-acted": (Action.DECIDE_APPEALS, ("1", "--withdrew")),
+    "cooperate notice answer": (Action.DECIDE_APPEALS, ("7f3a91c2", "--withdrawn")),
+    "enforce automatic withdraw": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
+    "enforce automatic allow": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
+    "queue control add": (Action.KEEP_CONTROL_CASES, ("1", "--truth", "genuine", "--source", "bought")),
+    "queue control remove": (Action.KEEP_CONTROL_CASES, ("1",)),
     "queue rerank": (Action.RANK_QUEUE, ()),
     "evidence export": (Action.EXPORT_EVIDENCE, ("1",)),
-    "clue receipt": (Action.HAND_ON_NETWORKS, ("1", "--signed-by", "Weber")),
-    "clue outcome": (Action.HAND_ON_NETWORKS, ("1", "--opened")),
+    "cooperate referral receipt": (Action.HAND_ON_NETWORKS, ("1", "--signed-by", "Weber")),
+    "cooperate referral outcome": (Action.HAND_ON_NETWORKS, ("1", "--opened")),
     "seller hold": (Action.HOLD_RECORDS, ("s1", *WHY, "--until", "2999-12-31")),
     "seller release": (Action.HOLD_RECORDS, ("s1",)),
     "seller erase": (Action.ERASE_PEOPLE, ("s1", *WHY, "--yes")),
-    "notifier warn": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
-    "notifier suspend": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
-    "notifier lift": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
-    "notifier appoint": (Action.JUDGE_NOTIFIERS, ("flags@ngo.example", "--ground", "no. 12")),
-    "notifier revoke": (Action.JUDGE_NOTIFIERS, ("1", "--ground", "x")),
-    "notifier document accept": (Action.JUDGE_NOTIFIERS, ("1",)),
-    "notifier document reject": (Action.JUDGE_NOTIFIERS, ("1",)),
-    "notifier erase": (Action.ERASE_PEOPLE, ("flags@ngo.example", "--yes")),
-    "user add": (Action.MANAGE_USERS, ("new", "--no-password")),
-    "user disable": (Action.MANAGE_USERS, ("vic",)),
-    "user enable": (Action.MANAGE_USERS, ("vic",)),
-    "user role": (Action.MANAGE_USERS, ("vic", "lead")),
-    "user password": (Action.MANAGE_USERS, ("vic", "--password-stdin")),
-    "user sessions": (Action.MANAGE_USERS, ("vic", "--end")),
-    "user link": (Action.MANAGE_USERS, ("vic", "7", "--issuer", "https://id.example")),
-    "user sells": (Action.MANAGE_USERS, ("vic", "s1")),
+    "cooperate notifier warn": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
+    "cooperate notifier suspend": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
+    "cooperate notifier lift": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
+    "cooperate notifier appoint": (Action.JUDGE_NOTIFIERS, ("flags@ngo.example", "--ground", "no. 12")),
+    "cooperate notifier revoke": (Action.JUDGE_NOTIFIERS, ("1", "--ground", "x")),
+    "cooperate notifier document accept": (Action.JUDGE_NOTIFIERS, ("1",)),
+    "cooperate notifier document reject": (Action.JUDGE_NOTIFIERS, ("1",)),
+    "cooperate notifier erase": (Action.ERASE_PEOPLE, ("flags@ngo.example", "--yes")),
+    "admin user add": (Action.MANAGE_USERS, ("new", "--no-password")),
+    "admin user disable": (Action.MANAGE_USERS, ("vic",)),
+    "admin user enable": (Action.MANAGE_USERS, ("vic",)),
+    "admin user role": (Action.MANAGE_USERS, ("vic", "lead")),
+    "admin user password": (Action.MANAGE_USERS, ("vic", "--password-stdin")),
+    "admin user sessions": (Action.MANAGE_USERS, ("vic", "--end")),
+    "admin user link": (Action.MANAGE_USERS, ("vic", "7", "--issuer", "https://id.example")),
+    "admin user sells": (Action.MANAGE_USERS, ("vic", "s1")),
 }
 """What takes a person with a role, and a line of each."""
-MORE = {"clue build"}
+MORE = {"cooperate referral build"}
 """What takes a person as well, and more than one line to try."""
-UNATTENDED = """takedown deliver, takedown end, appeal file, appeal tick, statement send, automatic run, retention run,
-    seller sweep, notice import, notice match, audit anchor, audit key, evidence stamp, enqueue, backup, restore, demo,
-    serve, simulate, train, score, portfolios, warm-up, promote, rollback, reproduce, sweep, network find"""
+UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal tick, enforce statement send,
+    enforce automatic run, seller retention, seller sweep, cooperate notice import, cooperate notice match,
+    audit anchor, audit key, evidence stamp, enqueue, admin backup, admin restore, demo, serve, data simulate,
+    model train, score, data portfolios, model warm-up, model promote, model rollback, model reproduce,
+    model sweep, cooperate network find"""
 """What a timer may run, what takes in what others say, and what has no user as there is no database behind it."""
 
 
@@ -87,7 +89,7 @@ COMMANDS = dict(list_commands(ROOT))
 def test_who_acts_is_asked_exactly_where_a_person_acts():
     """A command takes --by if and only if it stands among those that a person with a role may give."""
     asks = {name for name, command in COMMANDS.items() if any(one.name == "by" for one in command.params)}
-    is_choice = {"takedown times", "ledger"}  # where it says by what figures are grouped
+    is_choice = {"enforce measure times", "enforce ledger"}  # where it says by what figures are grouped
     assert asks - is_choice == set(ACTING) | MORE
     unattended = {name.strip() for name in UNATTENDED.split(",")}
     assert unattended <= set(COMMANDS)
@@ -136,8 +138,8 @@ def test_who_was_disabled_acts_no_more(ipml, tmp_path):
     database = copy_sqlite(tmp_path)
     engine = open_database(database)
     add_staff(engine)
-    assert ipml("user", "disable", "lea", "--database", database).exit_code == 0
-    refused = ipml("penalty", "confirm", 1, "--by", "lea", "--database", database)
+    assert ipml("admin", "user", "disable", "lea", "--database", database).exit_code == 0
+    refused = ipml("enforce", "penalty", "confirm", 1, "--by", "lea", "--database", database)
     assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
     assert "'lea', who is no active user" in refused.err
 

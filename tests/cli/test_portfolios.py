@@ -1,4 +1,4 @@
-"""`ipml portfolios` keeps what is known of sellers, and `ipml score --portfolios` uses it."""
+"""`ipml data portfolios` keeps what is known of sellers, and `ipml score --portfolios` uses it."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def shop(classifier, market, tmp_path):
 
 def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, saved_model):
     """Night by night: scored by what was known before, then taken in."""
-    assert ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model).exit_code == 0
+    assert ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model).exit_code == 0
     ipml("score", "tonight.csv", "without.csv", "--model", saved_model)
     answer = ipml("score", "tonight.csv", "with.csv", "--model", saved_model, "--portfolios", "sellers.npz")
     assert (answer.exit_code, answer.err.strip()) == (0, "")
@@ -50,7 +50,7 @@ def test_what_was_done_is_counted(ipml, shop, saved_model):
 def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model):
     """The good ones are taken in, the bad ones kept apart and counted."""
     (shop / "earlier.csv").write_text(f"{HEADER}7,s,Wool hat,\n8,s,,\n")
-    answer = ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model, "--rejects", "bad.csv")
+    answer = ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model, "--rejects", "bad.csv")
     assert answer.exit_code == 1
     assert "1 listings taken" in answer.out
     assert "1 bad rows kept in bad.csv" in answer.out
@@ -59,7 +59,7 @@ def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model):
 def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifier):
     """By both commands, in one line; the store stays as it is."""
     save_model(classifier, shop / "other", name="other", data_digest="0", experiment={}, figures={})
-    ipml("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
     written = (shop / "sellers.npz").read_bytes()
     for command in (
         ("portfolios", "tonight.csv", "sellers.npz"),

@@ -1,4 +1,4 @@
-"""`ipml report`: an experiment in, one page out."""
+"""`ipml model report`: an experiment in, one page out."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def experiment(tmp_path, market):
 
 def test_a_page_is_written_and_its_headline_printed(ipml, experiment, saved_model, tmp_path):
     """Three sentences and where the page lies; the page gives the reasons of the model."""
-    answer = ipml("report", experiment, "--model", saved_model, "--out", "shoes.html")
+    answer = ipml("model", "report", experiment, "--model", saved_model, "--out", "shoes.html")
     assert answer.exit_code == 0
     assert answer.err.strip() == ""
     *headline, written = answer.out.splitlines()
@@ -38,7 +38,7 @@ def test_a_page_is_written_and_its_headline_printed(ipml, experiment, saved_mode
 )
 def test_a_mistake_is_known_before_anything_is_learnt(ipml, experiment, arguments, said):
     """A place that cannot be written to, or that is read from, and a model that is not there exit with one line."""
-    answer = ipml("report", experiment, *arguments)
+    answer = ipml("model", "report", experiment, *arguments)
     assert (answer.exit_code, answer.out) == (2, "")
     assert said in answer.err
     assert answer.err.strip().count("\n") == 0

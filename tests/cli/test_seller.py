@@ -1,4 +1,4 @@
-"""`ipml seller` and `ipml retention`: what is kept, forgetting, holding, expiring."""
+"""`ipml seller` and `ipml seller retention`: what is kept, forgetting, holding, expiring."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,10 +95,10 @@ def test_a_hold_is_placed_shown_and_released(url: str):
 
 def test_a_restore_erases_again_by_itself(url: str, tmp_path: Path):
     """An older backup brings nobody back; after another way of restoring the flag does the same."""
-    assert run(url, "backup", str(tmp_path / "backup.zip")).exit_code == 0
+    assert run(url, "admin", "backup", str(tmp_path / "backup.zip")).exit_code == 0
     run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
     restored = f"sqlite:///{tmp_path}/restored.db"
-    result = run(restored, "restore", str(tmp_path / "backup.zip"))
+    result = run(restored, "admin", "restore", str(tmp_path / "backup.zip"))
     assert "Erased seller" in result.stdout
     assert list(find_clear(open_database(restored), MARKERS)) == []
     assert "Nobody was left to erase" in run(restored, "seller", "erase", "--again").stdout
@@ -112,8 +112,8 @@ def test_a_line_that_lacks_something_is_told(url: str, arguments: tuple[str, ...
 
 def test_retention_counts_and_runs(url: str):
     """A dry run first; both give a line for each class."""
-    dry = run(url, "retention", "run", "--dry-run")
+    dry = run(url, "seller", "retention", "--dry-run")
     assert dry.exit_code == 0
     assert "0  tries" in dry.stdout
     assert "due" in dry.stdout
-    assert "expired" in run(url, "retention", "run").stdout
+    assert "expired" in run(url, "seller", "retention").stdout

@@ -1,4 +1,4 @@
-"""`ipml shadow` says what would change, and changes nothing."""
+"""`ipml model shadow` says what would change, and changes nothing."""
 
 import pandas as pd
 import pytest
@@ -34,7 +34,7 @@ def tonight(market, tmp_path):
 def test_it_is_said_what_would_change(ipml, tonight, saved_model, challenger, tmp_path):
     """Both models are named, their agreement, and each listing that only one puts at the top; there is no queue."""
     models = ("--champion", saved_model, "--challenger", challenger)
-    answer = ipml("shadow", tonight, "--out", "both.csv", *models, "--top", 30)
+    answer = ipml("model", "shadow", tonight, "--out", "both.csv", *models, "--top", 30)
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     for said in ("market/", "less/", "mean score", "Rank correlation of their scores: 0.", "In the top 30 of both: "):
         assert said in answer.out
@@ -49,7 +49,7 @@ def test_it_is_said_what_would_change(ipml, tonight, saved_model, challenger, tm
 def test_the_champion_is_the_model_of_the_settings(ipml, tonight, saved_model, monkeypatch):
     """Where the command names none; a model agrees with itself."""
     monkeypatch.setenv("IPML_MODEL", str(saved_model))
-    answer = ipml("shadow", tonight, "--out", "both.csv", "--challenger", saved_model)
+    answer = ipml("model", "shadow", tonight, "--out", "both.csv", "--challenger", saved_model)
     assert "Rank correlation of their scores: 1.000" in answer.out
     assert "Only in the top" not in answer.out
 
@@ -58,7 +58,7 @@ def test_bad_rows_with_a_file_for_them_exit_1(ipml, saved_model, tmp_path):
     """The good ones are compared, the bad ones kept apart and counted."""
     (tmp_path / "shop.csv").write_text("listing_id,seller_id,title\n1,s,Wool hat\n2,s,\n")
     models = ("--champion", saved_model, "--challenger", saved_model)
-    answer = ipml("shadow", "shop.csv", "--out", "both.csv", *models, "--rejects", "bad.csv")
+    answer = ipml("model", "shadow", "shop.csv", "--out", "both.csv", *models, "--rejects", "bad.csv")
     assert answer.exit_code == 1
     assert "1 bad rows kept in bad.csv" in answer.out
 
@@ -76,7 +76,7 @@ def test_a_mistake_exits_2_with_one_line(ipml, saved_model, tmp_path, arguments,
     """It says what was found and what was expected, and nothing is written."""
     (tmp_path / "shop.csv").write_text("listing_id,seller_id,title\n1,s,Wool hat\n")
     other = [] if "--challenger" in arguments else ["--challenger", saved_model]
-    answer = ipml("shadow", *arguments, "--champion", saved_model, *other)
+    answer = ipml("model", "shadow", *arguments, "--champion", saved_model, *other)
     assert (answer.exit_code, answer.out) == (2, "")
     assert said in answer.err
     assert answer.err.strip().count("\n") == 0

@@ -1,4 +1,4 @@
-"""`ipml sweep`: combinations in, one table out."""
+"""`ipml model sweep`: combinations in, one table out."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def experiment(tmp_path, market):
 @pytest.mark.slow
 def test_one_table_is_printed_and_no_model_is_made(ipml, experiment, tmp_path):
     """The best comes first; a sweep is not trained by mistake."""
-    answer = ipml("sweep", experiment, "--jobs", 1)
+    answer = ipml("model", "sweep", experiment, "--jobs", 1)
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     _, _, header, best, worse, *_ = answer.out.splitlines()
     assert header.split()[:3] == ["C", "average", "precision"]
@@ -27,15 +27,15 @@ def test_one_table_is_printed_and_no_model_is_made(ipml, experiment, tmp_path):
     assert worse.split()[0] == "1e-05"
     assert "flatter" in answer.out
     assert not (tmp_path / "models").exists()
-    answer = ipml("train", experiment)
+    answer = ipml("model", "train", experiment)
     assert answer.exit_code == 2
-    assert "`ipml sweep`" in answer.err
+    assert "`ipml model sweep`" in answer.err
 
 
 def test_without_a_sweep_there_is_nothing_to_try(ipml, experiment):
     """One line says what a table looks like."""
     experiment.write_text(TEXT)
-    answer = ipml("sweep", experiment)
+    answer = ipml("model", "sweep", experiment)
     assert (answer.exit_code, answer.out) == (2, "")
     assert "found nothing to sweep; expected a table [sweep]" in answer.err
     assert answer.err.strip().count("\n") == 0

@@ -1,4 +1,4 @@
-"""`ipml takedown` from the command line: what is done to listings, and that it reaches the platform."""
+"""`ipml enforce measure` from the command line: what is done to listings, and that it reaches the platform."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def secret(tmp_path) -> Path:
 
 def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
     """What one command did the next one shows."""
-    ipml("takedown", "impose", 1, "--kind", "price-hold", "--why", "[b]court order", "--database", database)
+    ipml("enforce", "measure", "impose", 1, "--kind", "price-hold", "--why", "[b]court order", "--database", database)
     assert (
         "Measure 3 takes the place of 1"
         in ipml(
@@ -54,12 +54,12 @@ def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
             *("--why", "genuine elsewhere", "--database", database),
         ).out
     )
-    assert ipml("takedown", "lift", 2, "--why", "order is void", "--database", database).exit_code == 0
-    shown = ipml("takedown", "list", "--database", database).out
+    assert ipml("enforce", "measure", "lift", 2, "--why", "order is void", "--database", database).exit_code == 0
+    shown = ipml("enforce", "measure", "list", "--database", database).out
     assert "remove-in DE,FR until" in shown
     assert "order is void" in shown
-    assert "[b]court order" not in ipml("takedown", "list", "--state", "asked", "--database", database).out
-    assert ipml("takedown", "end", "--database", database).out == "0 measures and 0 penalties ended.\n"
+    assert "[b]court order" not in ipml("enforce", "measure", "list", "--state", "asked", "--database", database).out
+    assert ipml("enforce", "measure", "end", "--database", database).out == "0 measures and 0 penalties ended.\n"
 
 
 def test_mistakes_are_answered_with_one_line(ipml, database: str):
@@ -81,7 +81,7 @@ def test_mistakes_are_answered_with_one_line(ipml, database: str):
         ("deliver", "--database", database),
         ("deliver", "--channel", "press", "--to", "f", "--database", database),
     ):
-        answer = ipml("takedown", *arguments)
+        answer = ipml("enforce", "measure", *arguments)
         assert (answer.exit_code, answer.err.count("\n")) == (2, 1), arguments
 
 
@@ -92,7 +92,7 @@ def test_an_address_over_which_others_could_read_along_is_refused(
     """Letters and names go over https, or stay on this machine."""
     monkeypatch.setenv("IPML_WEBHOOK_URL", url)
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
-    answer = ipml("takedown", "deliver", "--database", database)
+    answer = ipml("outbox", "deliver", "--database", database)
     assert answer.exit_code == 2
     assert "https" in answer.err
 
@@ -100,23 +100,23 @@ def test_an_address_over_which_others_could_read_along_is_refused(
 def test_nothing_is_sent_unsigned(ipml, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Without a secret, or with a short one, it says what is needed."""
     monkeypatch.setenv("IPML_WEBHOOK_URL", "http://127.0.0.1:9/")
-    assert "whsec_" in ipml("takedown", "deliver", "--database", database).err
+    assert "whsec_" in ipml("outbox", "deliver", "--database", database).err
     (tmp_path / "short").write_text("whsec_c2hvcnQ=")
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(tmp_path / "short"))
-    assert ipml("takedown", "deliver", "--database", database).exit_code == 2
+    assert ipml("outbox", "deliver", "--database", database).exit_code == 2
 
 
 def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, tmp_path: Path):
     """Delivered once; a second run has nothing to do; the platform's word is noted."""
-    told = ipml("takedown", "deliver", "--to", "out.jsonl", "--database", database)
+    told = ipml("outbox", "deliver", "--to", "out.jsonl", "--database", database)
     assert told.out == "2 delivered, 0 to be tried again, 0 given up.\n"
-    assert ipml("takedown", "deliver", "--to", "out.jsonl", "--database", database).out.startswith("0 delivered")
+    assert ipml("outbox", "deliver", "--to", "out.jsonl", "--database", database).out.startswith("0 delivered")
     keys = [json.loads(line)["key"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert ipml("takedown", "answer", keys[0], "done", "--database", database).out == f"Message {keys[0]}: done.\n"
-    assert "as was known" in ipml("takedown", "answer", keys[0], "done", "--database", database).out
-    assert "done" in ipml("takedown", "list", "--database", database).out
-    assert "[red]Acme" in ipml("takedown", "times", "--by", "brand", "--database", database).out
-    shown = ipml("takedown", "show", 1, "--database", database).out.splitlines()
+    assert ipml("outbox", "answer", keys[0], "done", "--database", database).out == f"Message {keys[0]}: done.\n"
+    assert "as was known" in ipml("outbox", "answer", keys[0], "done", "--database", database).out
+    assert "done" in ipml("enforce", "measure", "list", "--database", database).out
+    assert "[red]Acme" in ipml("enforce", "measure", "times", "--by", "brand", "--database", database).out
+    shown = ipml("enforce", "measure", "show", 1, "--database", database).out.splitlines()
     assert shown[0] == "Measure 1 on case 1: remove, done"
     assert "by ana: " in shown[1]
     assert shown[2].startswith(f"message {keys[0]}, put down ")
@@ -131,27 +131,27 @@ def test_dead_messages_are_listed_retried_and_dropped(
     monkeypatch.setenv("IPML_WEBHOOK_SECRET", str(secret))
     with listening(Receiver(lambda *_: "400")) as receiver:
         monkeypatch.setenv("IPML_WEBHOOK_URL", receiver.url)
-        assert ipml("takedown", "deliver", "--database", database).out.endswith("2 given up.\n")
-        shown = ipml("takedown", "dead", "--database", database).out
+        assert ipml("outbox", "deliver", "--database", database).out.endswith("2 given up.\n")
+        shown = ipml("outbox", "dead", "--database", database).out
         assert "words of the platform" in shown
         words = [check.words for check in check_database(database, None) if check.subject == "delivery"]
-        assert "1 messages to platform were given up; see `ipml takedown dead`" in words
+        assert "1 messages to platform were given up; see `ipml outbox dead`" in words
         receiver.plan = lambda *_: "accept"
-        assert ipml("takedown", "retry", "--all", "--database", database).out.startswith("2 messages wait again")
-        assert ipml("takedown", "retry", "--waiting", "--database", database).out.startswith("0 messages that waited")
-        told = ipml("takedown", "deliver", "--channel", "platform", "--database", database)
+        assert ipml("outbox", "retry", "--all", "--database", database).out.startswith("2 messages wait again")
+        assert ipml("outbox", "retry", "--waiting", "--database", database).out.startswith("0 messages that waited")
+        told = ipml("outbox", "deliver", "--channel", "platform", "--database", database)
         assert told.out.startswith("1 delivered")
         receiver.plan = lambda *_: "400"
-        ipml("takedown", "deliver", "--database", database)
+        ipml("outbox", "deliver", "--database", database)
         (key,) = {key for key in receiver.attempts if "holder" in key}
-    assert ipml("takedown", "drop", key, "--why", "by phone", "--database", database).exit_code == 0
-    assert key not in ipml("takedown", "dead", "--database", database).out
-    assert "dropped by" in ipml("takedown", "dead", "--dropped", "--database", database).out
+    assert ipml("outbox", "drop", key, "--why", "by phone", "--database", database).exit_code == 0
+    assert key not in ipml("outbox", "dead", "--database", database).out
+    assert "dropped by" in ipml("outbox", "dead", "--dropped", "--database", database).out
 
 
 def test_the_policy_is_explained_in_words(ipml, database: str):
     """Each ground, what would be done, and why."""
-    told = ipml("takedown", "explain", 1, "--database", database).out
+    told = ipml("enforce", "measure", "explain", 1, "--database", database).out
     assert "test_purchase: remove, as usual\n" in told
 
 
@@ -160,7 +160,7 @@ def test_a_sender_that_follows_ends_cleanly_on_sigterm(database: str, secret: Pa
     """It delivers what is there and what comes, and exits with 0 when told to."""
     with listening(Receiver()) as receiver:
         environment = {"IPML_WEBHOOK_URL": receiver.url, "IPML_WEBHOOK_SECRET": str(secret), "PATH": "/usr/bin:/bin"}
-        command = [sys.executable, "-m", "ipml", "takedown", "deliver", "--follow", "--database", database]
+        command = [sys.executable, "-m", "ipml", "outbox", "deliver", "--follow", "--database", database]
         sender = subprocess.Popen(
             command, env=environment, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
         )

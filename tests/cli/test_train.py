@@ -1,4 +1,4 @@
-"""`ipml train`: an experiment in, figures and a registered model out."""
+"""`ipml model train`: an experiment in, figures and a registered model out."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def experiment(tmp_path, market):
 @pytest.mark.slow
 def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_path):
     """The table with the baselines, where the model lies and under which name; nothing of the libraries beneath."""
-    answer = ipml("train", experiment)
+    answer = ipml("model", "train", experiment)
     assert answer.exit_code == 0
     assert answer.err.strip() == ""
     head, notes, _, header, *_ = answer.out.splitlines()
@@ -34,7 +34,7 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     card = load_model(tmp_path / "models" / "shoes").card
     assert saved == f"Model {card.full_version} saved in models/shoes"
     assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate (")
-    assert registered.endswith('ipml promote models:/ipml/1 --despite "REASON"')
+    assert registered.endswith('ipml model promote models:/ipml/1 --despite "REASON"')
     assert "must be measured: training tried no attacks" in answer.out
     assert read_champions("ipml", f"sqlite:///{tmp_path}/mlflow.db").current is None
 
@@ -44,7 +44,10 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     [
         ("name = ", "shoes.toml: found "),
         ("name = " + "[" * 9_000, "shoes.toml: found Nested deeper than it can be read"),
-        (TEXT + "split.sort = 1", "shoes.toml: found unknown split.sort; expected what `ipml train --help` shows."),
+        (
+            TEXT + "split.sort = 1",
+            "shoes.toml: found unknown split.sort; expected what `ipml model train --help` shows.",
+        ),
         (TEXT.replace("listings.parquet", "no.parquet"), "ipml: no.parquet: found no such file; expected "),
         (TEXT.replace("brands.toml", "no.toml"), "ipml: no.toml: found no such file; expected "),
         (
@@ -59,7 +62,7 @@ def test_a_mistake_in_the_experiment_exits_2_with_one_line(ipml, experiment, tmp
     """It names the place, and no model comes of it."""
     (tmp_path / "bad.csv").write_text("listing_id,seller_id,title,price,currency\n1,s,Bag,9;5,EUR\n")
     experiment.write_text(text)
-    answer = ipml("train", experiment)
+    answer = ipml("model", "train", experiment)
     assert (answer.exit_code, answer.out) == (2, "")
     assert said in answer.err
     assert answer.err.strip().count("\n") == 0
@@ -78,7 +81,7 @@ def test_a_mistake_in_the_experiment_exits_2_with_one_line(ipml, experiment, tmp
 )
 def test_a_mistake_in_the_command_exits_2_with_one_line(ipml, experiment, options, said):
     """A file that is missing, or a place where nothing can be kept, is named."""
-    answer = ipml("train", *options)
+    answer = ipml("model", "train", *options)
     assert (answer.exit_code, answer.out) == (2, "")
     assert said in answer.err
     assert answer.err.strip().count("\n") == 0

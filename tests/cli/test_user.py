@@ -1,4 +1,4 @@
-"""`ipml user`: adding, listing and disabling people from the command line."""
+"""`ipml admin user`: adding, listing and disabling people from the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def database(tmp_path: object) -> str:
 
 
 def run(*arguments: str, typed: str = "") -> str:
-    """Run `ipml user` and return what it prints."""
+    """Run `ipml admin user` and return what it prints."""
     result = CliRunner().invoke(user_app, arguments, input=typed, catch_exceptions=False)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception

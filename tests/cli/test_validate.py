@@ -1,4 +1,4 @@
-"""`ipml validate` names every bad cell, and answers with its exit code."""
+"""`ipml data validate` names every bad cell, and answers with its exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GOOD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n"
 def run(folder: Path, text: str, *options: str) -> Result:
     """Write a file and validate it."""
     (folder / "shop.csv").write_text(text, encoding="utf-8")
-    return CliRunner().invoke(app, ["validate", str(folder / "shop.csv"), *options])
+    return CliRunner().invoke(app, ["data", "validate", str(folder / "shop.csv"), *options])
 
 
 def test_a_good_file_exits_0(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_every_hostile_file_is_answered_within_bounds(tmp_path: Path) -> None:
 def test_every_hostile_file_is_scored_and_learnt_from_within_bounds(
     tmp_path: Path, classifier: CounterfeitClassifier
 ) -> None:
-    """`ipml score` and `ipml train` end well or with one line, in bounded memory and time."""
+    """`ipml score` and `ipml model train` end well or with one line, in bounded memory and time."""
     save_model(classifier, tmp_path / "model", name="market", data_digest="0", experiment={}, figures={})
     answers = ask(RUN, tmp_path)
     assert {name for name, said in answers if said not in ("0", "2")} == set()

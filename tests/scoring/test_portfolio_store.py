@@ -187,7 +187,7 @@ def zip_of(name: str, text: bytes) -> bytes:
 def test_what_is_no_store_is_refused(tmp_path, written):
     """Cut off, of another kind or shape, out of order: one line says what was expected."""
     (tmp_path / "store.npz").write_bytes(written)
-    with pytest.raises(UnreadableFile, match="expected a file that `ipml portfolios` wrote"):
+    with pytest.raises(UnreadableFile, match="expected a file that `ipml data portfolios` wrote"):
         read_store(tmp_path / "store.npz", "m/1")
 
 

@@ -180,7 +180,10 @@ def test_only_its_owner_can_read_a_backup(made: Path):
         (lambda files: files.pop(member("cases")), "table cases damaged"),
         (lambda files: files.pop(MANIFEST), "a manifest of the form"),
         (lambda files: files.update({MANIFEST: b"[]"}), "a manifest of the form"),
-        (lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}), "'ipml backup 2'"),
+        (
+            lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}),
+            "'ipml backup 2'",
+        ),
         (lambda files: rewrite_table(files, "users", b"", columns=["name"]), "other columns"),
         (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
         (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),

@@ -71,7 +71,7 @@ Codes = npt.NDArray[np.int64]
 COLUMNS = ("seller_id", "kind", "value", "seen_at")
 
 _MEMORY = "1500MB"
-_REMEDY = "Rename them; `ipml network hash` makes such a file of phones, addresses and the like."
+_REMEDY = "Rename them; `ipml cooperate network hash` makes such a file of phones, addresses and the like."
 
 _MERGE = """
 CREATE TEMP TABLE held AS

@@ -229,7 +229,7 @@ def write_brand_report(
     now : datetime, default=the clock
         What happened later does not count.
     networks : Path, optional
-        Folder that `ipml network find` wrote.
+        Folder that `ipml cooperate network find` wrote.
 
     Raises
     ------

@@ -355,7 +355,7 @@ def measure_figures(
     as_of : datetime, default=the clock
         What happened later does not count.
     networks : Path, optional
-        Folder that `ipml network find` wrote; nothing is said of networks without.
+        Folder that `ipml cooperate network find` wrote; nothing is said of networks without.
 
     Examples
     --------
@@ -401,7 +401,7 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
 
 
 def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[Figure, ...]:
-    """Return prevalence, recall and precision of what was sifted in the period, as `ipml estimate` has them."""
+    """Return prevalence, recall and precision of what was sifted in the period, as `ipml queue estimate` has them."""
     within = set(connection.scalars(select(sifts.c.sift_id).where(period.holds(sifts.c.sifted_at, as_of))))
     stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sift_id in within]
     return summarise(stretches).figures if stretches else ()

@@ -1,7 +1,7 @@
 """What was done to listings and sellers (measures by kind and cause, how long they took, strikes, statements).
 
 And what sellers complained of, and what became of it (Articles 20 and 24(1) of the Digital Services Act). How long a
-takedown took is told of the first measure of each decision, as on the page and by `ipml takedown times`.
+takedown took is told of the first measure of each decision, as on the page and by `ipml enforce measure times`.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
     Parameters
     ----------
     reference : str or Path
-        "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder as `ipml train` leaves it.
+        "models:/NAME@ALIAS", "models:/NAME/VERSION", the 32 digits of a run, or a folder as `ipml model train` leaves
+        it.
     tracking_uri : str, optional
         MLflow's tracking and registry URI; that of the settings where none is given.
 

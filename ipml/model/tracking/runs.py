@@ -256,7 +256,7 @@ def check_alias(alias: str | None) -> str:
     ('challenger', 'trial')
     """
     if alias == CHAMPION:
-        raise UnusableSetting("alias", CHAMPION, "another, as only the gate makes a champion: `ipml promote`")
+        raise UnusableSetting("alias", CHAMPION, "another, as only the gate makes a champion: `ipml model promote`")
     return alias or CHALLENGER
 
 

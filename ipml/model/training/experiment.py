@@ -7,7 +7,7 @@ seed = 0
 listings = ["shoes.parquet"]        # relative to this file, else to the data folder of the settings
 columns = "ozon-ecup"               # a bundled column map or a TOML file; left out for canonical columns
 events = ["events.parquet"]         # seller events, from which history is computed as known at the time
-labels = ["labels.parquet"]         # decisions of reviewers, as `ipml labels` writes them
+labels = ["labels.parquet"]         # decisions of reviewers, as `ipml data labels` writes them
 unlabelled = ["market.parquet"]     # other listings of the market: what is usual, and most of them genuine
 unlabelled_columns = "own.toml"     # their column map, where it is not that of `columns`
 prevalence_bound = 0.08             # at most this share of them can be counterfeit
@@ -27,7 +27,7 @@ attacks = "some"                    # disguises tried on the test: "some", "all"
 C = 1.0
 features__title__bits = 18          # any parameter of the classifier, as scikit-learn names them
 
-[sweep]                             # for `ipml sweep` alone: parameters of [model], each with the values to try
+[sweep]                             # for `ipml model sweep` alone: parameters of [model], each with the values to try
 C = [0.1, 1.0, 10.0]
 
 [record]
@@ -66,7 +66,7 @@ def _list_files(value: Any) -> Any:
 
 
 Files = Annotated[tuple[str, ...], BeforeValidator(_list_files)]
-_EXPECTED = "what `ipml train --help` shows"
+_EXPECTED = "what `ipml model train --help` shows"
 
 
 class _Part(BaseModel):
@@ -199,7 +199,9 @@ def read_recorded(text: str, folder: Path, source: str) -> Experiment:
     try:
         return Experiment.model_validate_json(text).model_copy(update={"folder": folder})
     except ValidationError as error:
-        raise UnusableSetting(source, describe_faults(error), "an experiment as `ipml train` records it") from error
+        raise UnusableSetting(
+            source, describe_faults(error), "an experiment as `ipml model train` records it"
+        ) from error
 
 
 def load_experiment(path: Path) -> Experiment:

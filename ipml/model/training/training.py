@@ -50,7 +50,7 @@ class Trained:
     report : Path
         The page on the model, beside its folder; it quotes listings.
     gate : GateReport or None
-        What the gate found, where no model was in use; later ones wait for `ipml promote`.
+        What the gate found, where no model was in use; later ones wait for `ipml model promote`.
     donor : str
         What the model that learning started from counts for, in a line; empty where there was none.
     """
@@ -69,7 +69,7 @@ class Trained:
         if self.gate is None or self.gate.passed:
             return registered
         store = f" --tracking {tracking_uri}" if tracking_uri else ""
-        overruled = f'ipml promote {self.run.model_uri}{store} --despite "REASON"'
+        overruled = f'ipml model promote {self.run.model_uri}{store} --despite "REASON"'
         why = "; ".join(row.reason or row.rule for row in self.gate.rows if row.is_refused)
         return f"{registered}: refused by the gate ({why}). To use it all the same: {overruled}"
 

@@ -186,7 +186,7 @@ def score_dataframe(
         A model folder or a name in the registry, as for `ipml.scoring.scorer.load_model`. The driver verifies it and
         sends it; every worker process verifies it again and loads it once.
     portfolios : Path, optional
-        What is known of sellers, as `ipml portfolios` writes it; it is only read.
+        What is known of sellers, as `ipml data portfolios` writes it; it is only read.
     events : DataFrame, optional
         Seller events (`ipml.listings.seller_events.EVENT_FIELDS`). With them the seller columns of each listing are
         what was known when it was observed, whatever the listings say themselves.

@@ -71,7 +71,7 @@ def ship_model(
     model : str or Path, optional
         As for `ipml.scoring.scorer.load_model`.
     portfolios : Path, optional
-        A file that `ipml portfolios` wrote with the same model.
+        A file that `ipml data portfolios` wrote with the same model.
     allow_version_mismatch : bool, default=False
         As for `load_model`; holds for the workers, too.
 

@@ -131,7 +131,7 @@ def test_signs_lie_between_nothing_and_all(market, rules):
 
 
 def test_a_number_that_is_no_network_is_said_to_be_none(market):
-    """As `ipml network show` says it."""
+    """As `ipml cooperate network show` says it."""
     with reading(market.engine) as connection, pytest.raises(NetworkNotFound):
         join_network(connection, market.networks, 10**6)
 

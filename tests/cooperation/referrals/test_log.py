@@ -55,7 +55,7 @@ def test_a_receipt_is_signed_once(engine, hand_out):
     assert (clue.received_by, clue.received_at) == ("KHK Weber", NOON)
     with pytest.raises(AlreadySigned, match="KHK Weber signed for it on 2026-03-02"):
         sign_receipt(engine, clue.clue_id, "somebody", by="lea")
-    with pytest.raises(ClueNotFound, match="ipml clue list"):
+    with pytest.raises(ClueNotFound, match="ipml cooperate referral list"):
         sign_receipt(engine, 99, "somebody", by="lea")
     with reading(engine) as connection:
         assert audit.verify(connection).is_intact

@@ -62,7 +62,7 @@ def test_counts_are_those_of_the_rows(year, figures):
 
 
 def test_times_are_those_of_the_page(year, figures):
-    """Spans sorted by the database are those that `ipml takedown times` works out in memory."""
+    """Spans sorted by the database are those that `ipml enforce measure times` works out in memory."""
     with reading(year) as connection:
         (times,) = measure_times(connection, since=YEAR.start, until=YEAR.end)
     for stage, span in times.spans.items():

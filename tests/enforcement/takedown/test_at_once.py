@@ -99,5 +99,5 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced: E
         found = list(find_disagreements(connection))
     assert found == [
         "measure:2: the audit trail lacks it",
-        "measure 1: stands, though its decision was taken back; lift it with `ipml takedown lift`",
+        "measure 1: stands, though its decision was taken back; lift it with `ipml enforce measure lift`",
     ]

@@ -236,7 +236,7 @@ def test_another_file_is_no_reference(tmp_path, text):
 
 def test_a_missing_reference_is_named(tmp_path):
     """The message says how to make one."""
-    with pytest.raises(NoDriftReference, match="ipml drift MODEL LISTINGS --remember"):
+    with pytest.raises(NoDriftReference, match="ipml model drift MODEL LISTINGS --remember"):
         read_reference(tmp_path / "shoes.drift.json")
 
 

@@ -124,7 +124,7 @@ def test_every_file_that_is_named_is_looked_for(tmp_path):
 
 
 def test_the_help_shows_an_experiment():
-    """What `ipml train --help` shows can be copied into a file as it stands."""
+    """What `ipml model train --help` shows can be copied into a file as it stands."""
     shown = "\n".join(re.findall(r"^ *([a-z_.A-Z]+ = .*)$", train.__doc__, re.MULTILINE))
     experiment = Experiment(**tomllib.loads(shown))
     assert (experiment.name, experiment.model) == ("shoes", {"C": 1.0})
