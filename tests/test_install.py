@@ -40,8 +40,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the commands of an environment that has the wheel and what it depends on, no more."""
-    environment = tmp_path_factory.mktemp("fresh") / "environment"
+    """Return the folder of the commands of an environment that has the wheel and what `ipml demo` needs, no more."""
+    return install(f"{wheel}[console,train]", tmp_path_factory.mktemp("fresh") / "environment")
+
+
+@pytest.fixture(scope="module")
+def base_commands(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the commands of an environment that has the wheel without its extras."""
+    return install(str(wheel), tmp_path_factory.mktemp("base") / "environment")
+
+
+def install(wheel: str, environment: Path) -> Path:
+    """Make an environment, install the wheel and what it depends on, and return the folder of its commands."""
     subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     folder = environment / "bin"
     subprocess.run([*UV, "pip", "install", "--quiet", "--python", folder / "python", wheel], check=True)
@@ -149,7 +159,7 @@ def test_help_answers(commands: Path, elsewhere: Path) -> None:
     """The command is on the path of the environment and lists the others."""
     result = run(elsewhere, commands / "ipml", "--help")
     assert (result.returncode, result.stderr) == (0, "")
-    assert all(name in result.stdout for name in ("demo", "train", "score", "serve"))
+    assert all(name in result.stdout for name in ("demo", "model", "score", "serve"))
 
 
 def test_a_marketplace_can_be_simulated(commands: Path, elsewhere: Path) -> None:
@@ -186,3 +196,29 @@ def test_the_page_opens_and_lets_in_as_the_demonstration_says(
         )
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
+def test_a_service_scores_with_the_base_alone(
+    demo: subprocess.CompletedProcess[str], base_commands: Path, elsewhere: Path
+) -> None:
+    """Without MLflow, a database or a web framework the model of the demonstration scores a file."""
+    assert demo.returncode == 0
+    found = run(base_commands, base_commands / "python", "-c", "import fastapi, mlflow, sqlalchemy")
+    assert "ModuleNotFoundError" in found.stderr
+    (model,) = (path.parent for path in (elsewhere / "tour" / "models").rglob("manifest.json"))
+    arguments = ("tour/market/listings.parquet", "scored-by-base.parquet", "--model", model)
+    result = run(elsewhere, base_commands / "ipml", "score", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert (elsewhere / "scored-by-base.parquet").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"), [(("queue", "estimate"), "console"), (("demo",), "train"), (("model", "rollback"), "train")]
+)
+def test_a_command_names_the_extra_that_it_lacks(
+    base_commands: Path, elsewhere: Path, command: tuple[str, ...], extra: str
+) -> None:
+    """One line says what to install."""
+    result = run(elsewhere, base_commands / "ipml", *command)
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert f"pip install 'ipml[{extra}]'" in result.stderr

@@ -44,6 +44,15 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
     "Others, and running ipml",
 )
 
+MISSING = {
+    **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
+    **dict.fromkeys(("alembic", "cryptography", "datasketch", "fastapi", "httpx"), "console"),
+    **dict.fromkeys(("multipart", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "uvicorn"), "console"),
+    **dict.fromkeys(("rfc3161_client", "warcio"), "evidence"),
+    **{"joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
+}
+"""The extra that brings each module which a scoring service does without."""
+
 app = typer.Typer(
     name="ipml",
     no_args_is_help=True,
@@ -151,6 +160,13 @@ def main() -> NoReturn:
         _complain(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except MemoryError as error:
         _complain(f"not enough memory: {error}")
+    except ModuleNotFoundError as error:
+        module = str(error.name).partition(".")[0]
+        if module not in MISSING:
+            raise
+        _complain(
+            f"this command needs {module}, which is not installed: pip install 'ipml[{MISSING[module]}]', or [all]"
+        )
     sys.exit(0)
 
 
