@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TOP_LEVEL = {
     *("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "uv.lock", ".ci", "ipml", "notebooks"),
-    *("experiments", "data", "models", "tests", ".gitignore", ".pre-commit-config.yaml"),
+    *("docs", "mkdocs.yml", "experiments", "data", "models", "tests", ".gitignore", ".pre-commit-config.yaml"),
 }
 
 

@@ -140,8 +140,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     --------
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
-    >>> classifier.predict_proba(listings)[:2, 1].round(2)
-    array([0.05, 0.95])
+    >>> classifier.predict_proba(listings)[:2, 1].round(1)
+    array([0.1, 0.9])
     """
 
     def __init__(

@@ -105,8 +105,8 @@ class Scorer:
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4), "example/1")
     >>> scored = scorer.score({"listing_id": "1", "seller_id": "s", "title": "AAA replica watch"})
-    >>> round(scored.score, 2), next(reason.sentence for reason in scored.reasons if reason.feature == "words.replica")
-    (0.95, 'Says it is a replica: “replica”')
+    >>> round(scored.score, 1), next(reason.sentence for reason in scored.reasons if reason.feature == "words.replica")
+    (0.9, 'Says it is a replica: “replica”')
 
     Listings that arrive one after another score as all of them do at once in the order of time:
 
