@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated, NoReturn
 
 import typer
@@ -60,8 +61,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # which fits paragraphs to the width of the terminal
 )
-for command in (demo, serve, score, queue.enqueue, doctor):
-    app.command(rich_help_panel=_OFTEN)(command)
+
+
+def _add_commands(group: typer.Typer, *commands: Callable[..., object], panel: str | None = None) -> None:
+    """Add commands under the names of their functions."""
+    for command in commands:
+        group.command(rich_help_panel=panel)(command)
 
 
 def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
@@ -71,22 +76,18 @@ def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
     return group
 
 
-_data = _add_group(
-    "data", _MODELS, "Check, map and make files of listings, labels and portfolios.", "validate shop.csv"
-)
+_add_commands(app, demo, serve, score, queue.enqueue, doctor, panel=_OFTEN)
+
+_data = _add_group("data", _MODELS, "Files of listings, labels and portfolios: check, map, make.", "validate shop.csv")
 _data.command("guess-columns")(guess)
-for command in (validate, labels, portfolios, simulate):
-    _data.command()(command)
+_add_commands(_data, validate, labels, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
-for command in (train, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness):
-    _model.command()(command)
-for command in (label_errors, leakage_audit, select, warm_up):
-    _model.command()(command)
+_add_commands(_model, train, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness)
+_add_commands(_model, label_errors, leakage_audit, select, warm_up)
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
-for command in (reviews.estimate, reviews.reviewers):
-    queue.app.command()(command)
+_add_commands(queue.app, reviews.estimate, reviews.reviewers)
 queue.app.add_typer(reviews.golden_app, name="control")
 
 _enforce = _add_group(
@@ -97,13 +98,10 @@ _enforce.add_typer(outbox.statement_app, name="statement")
 _enforce.add_typer(penalty.app, name="penalty")
 _enforce.add_typer(appeal.app, name="appeal")
 _enforce.add_typer(takedown.automatic_app, name="automatic")
-_enforce.command()(takedown.ledger)
+_add_commands(_enforce, takedown.ledger)
 
-_outbox = _add_group(
-    "outbox", _CASES, "Deliver messages to the platform, sellers and rights holders.", "deliver --follow"
-)
-for command in (outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret):
-    _outbox.command()(command)
+_outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
+_add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
 app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)
@@ -114,19 +112,18 @@ _cooperate = _add_group(
 )
 _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
-_cooperate.command()(notice.complaints)
+_add_commands(_cooperate, notice.complaints)
 _cooperate.add_typer(network.network_app, name="network")
 _cooperate.add_typer(network.clue_app, name="referral")
 
-_report = _add_group("report", _OTHERS, "Reports for brands, the public and on traders.", "brand Acme --year 2026")
+_report = _add_group("report", _OTHERS, "Reports for brands and the public, and on traders.", "brand Acme --year 2026")
 _report.command("brand")(reports.report_brand)
 _report.command("transparency")(reports.report_transparency)
 _report.command("traders")(reports.report_traders)
 
 _admin = _add_group("admin", _OTHERS, "Users, backup and restore.", "backup ipml-2026-05-01.zip")
 _admin.add_typer(user_app, name="user")
-for command in (backup, restore):
-    _admin.command()(command)
+_add_commands(_admin, backup, restore)
 
 
 def _show_version(is_asked: bool) -> None:
