@@ -55,7 +55,7 @@ def test_nothing_is_restored_without_the_list_of_erased_sellers(ipml: Callable, 
     enqueue(engine, [ScoredListing(Listing("L2", "s2", "Bag of Ben"), 0.5, None, (), (), None, "m1")])
     engine.dispose()
     other, listed = tmp_path / "other.db", tmp_path / "erased.jsonl"
-    restore = ("restore", "backup.zip", "--database", f"sqlite:///{other}")
+    restore = ("admin", "restore", "backup.zip", "--database", f"sqlite:///{other}")
     assert ipml("admin", "backup", "backup.zip").exit_code == 0
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("IPML_ERASED", str(listed))

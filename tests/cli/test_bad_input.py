@@ -104,7 +104,7 @@ def in_csv(column: str, value: str) -> bytes:
 def test_what_is_no_file_of_listings_is_refused(ask: Ask, name: str, content: bytes, words: str) -> None:
     """The line says what was found, and neither good rows nor rejects are written."""
     Path(name).write_bytes(content)
-    assert_refused(ask("validate", name, "--good", "good.csv", "--rejects", "bad.csv"), name, words)
+    assert_refused(ask("data", "validate", name, "--good", "good.csv", "--rejects", "bad.csv"), name, words)
     assert [path.name for path in Path().iterdir()] == [name]
 
 
@@ -132,7 +132,7 @@ def test_an_impossible_option_is_refused(ask: Ask, options: list[str], words: st
     Path("a.csv").write_bytes(HEADER + GOOD)
     Path("folder.csv").mkdir()
     Path("map.toml").write_text('name = "x"\n[columns]\ncolour = "x"\n')
-    assert_refused(ask("validate", *options), words)
+    assert_refused(ask("data", "validate", *options), words)
     assert Path("a.csv").read_bytes() == HEADER + GOOD
 
 
@@ -171,7 +171,7 @@ def test_an_impossible_option_is_refused(ask: Ask, options: list[str], words: st
 def test_a_bad_row_of_a_csv_file_is_kept_apart(ask: Ask, name: str, content: bytes, good: int, bad: int) -> None:
     """Each row is either good or in the file of rejects, and the exit code is 1."""
     Path("a.csv").write_bytes(content)
-    assert_parted(ask("validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good, bad)
+    assert_parted(ask("data", "validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good, bad)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_bad_line_of_json_is_kept_apart(ask: Ask, name: str, line: bytes) -> N
     """The lines around it are read."""
     lines = [in_json(listing_id="a"), line.rstrip(b"\n") + b"\n", in_json(listing_id="b")]
     Path("a.jsonl").write_bytes(b"".join(lines))
-    assert_parted(ask("validate", "a.jsonl", "--good", "good.jsonl", "--rejects", "bad.csv"), good=2, bad=1)
+    assert_parted(ask("data", "validate", "a.jsonl", "--good", "good.jsonl", "--rejects", "bad.csv"), good=2, bad=1)
 
 
 def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
@@ -208,7 +208,7 @@ def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
     rows = b"".join(f"{number},s,Bag {number * 7919 % 1_000_003},1,EUR\n".encode() for number in range(5_000))
     whole = gzip.compress(HEADER + rows, mtime=0)
     Path("a.csv.gz").write_bytes(whole[: len(whole) // 2])
-    answer = ask("validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
+    answer = ask("data", "validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
     assert answer.code == 1
     assert len(read_table(Path("good.jsonl"))) > 1_000
     assert len(read_table(Path("bad.csv"))) == 1
@@ -217,13 +217,13 @@ def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
 def test_an_enormous_row_is_one_bad_row(ask: Ask) -> None:
     """It is not held in memory, and the row after it is read."""
     Path("a.csv").write_bytes(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD)
-    assert_parted(ask("validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
+    assert_parted(ask("data", "validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
 
 
 def test_a_small_file_that_holds_a_large_one_is_refused(ask: Ask) -> None:
     """64 MB that came as 64 kB are one line, that says what to do if they are sound."""
     Path("a.csv.gz").write_bytes(gzip.compress(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD, 1, mtime=0))
-    answer = ask("validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
+    answer = ask("data", "validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "expected at most 20 times as many; if it is sound, unpack it" in answer.err
 
@@ -231,7 +231,7 @@ def test_a_small_file_that_holds_a_large_one_is_refused(ask: Ask) -> None:
 def test_other_types_in_parquet_are_named(ask: Ask) -> None:
     """A number in the place of a text is called one: it cannot be seen otherwise."""
     pd.DataFrame([LISTING | {"listing_id": 1}]).to_parquet("a.parquet")
-    answer = ask("validate", "a.parquet", "--rejects", "bad.csv")
+    answer = ask("data", "validate", "a.parquet", "--rejects", "bad.csv")
     assert answer.code == 1
     assert "'the number 1'" in answer.out
 
@@ -256,7 +256,7 @@ def assert_parted(answer: Answer, good: int, bad: int) -> None:
 def test_a_title_stays_as_it_is(ask: Ask, title: str) -> None:
     """No title is taken for a missing one, and none is changed."""
     pd.DataFrame([LISTING | {"title": title}]).to_csv("a.csv", index=False)
-    assert ask("validate", "a.csv", "--good", "good.csv").code == 0
+    assert ask("data", "validate", "a.csv", "--good", "good.csv").code == 0
     assert read_table(Path("good.csv"))["title"].tolist() == [title]
 
 
@@ -273,13 +273,13 @@ def test_a_title_stays_as_it_is(ask: Ask, title: str) -> None:
 def test_other_ways_to_write_the_same_file_are_good(ask: Ask, content: bytes) -> None:
     """They hold one good listing."""
     Path("a.csv").write_bytes(content)
-    assert ask("validate", "a.csv").out.startswith("1 good rows, 0 bad rows")
+    assert ask("data", "validate", "a.csv").out.startswith("1 good rows, 0 bad rows")
 
 
 def test_a_file_without_listings_is_good(ask: Ask) -> None:
     """A header alone says that there are none."""
     Path("a.csv").write_bytes(HEADER)
-    assert ask("validate", "a.csv").out.startswith("0 good rows, 0 bad rows")
+    assert ask("data", "validate", "a.csv").out.startswith("0 good rows, 0 bad rows")
 
 
 # Experiments, models, databases, settings
@@ -300,7 +300,7 @@ def test_a_file_without_listings_is_good(ask: Ask) -> None:
 def test_a_slip_in_an_experiment_is_named(ask: Ask, text: str, words: str) -> None:
     """Training does not begin, and leaves nothing behind."""
     Path("x.toml").write_text(text)
-    assert_refused(ask("train", "x.toml"), words)
+    assert_refused(ask("model", "train", "x.toml"), words)
     assert [path.name for path in Path().iterdir()] == ["x.toml"]
 
 
@@ -352,4 +352,4 @@ def test_a_setting_that_cannot_be_is_named(ask: Ask, monkeypatch: pytest.MonkeyP
 def test_a_place_that_cannot_be_written_to_is_named(ask: Ask) -> None:
     """What the machine refuses is said in one line too."""
     Path("file").touch()
-    assert_refused(ask("simulate", "--listings", "500", "--out", "file"), "file: File exists")
+    assert_refused(ask("data", "simulate", "--listings", "500", "--out", "file"), "file: File exists")

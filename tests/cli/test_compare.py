@@ -6,7 +6,17 @@ import sys
 
 def test_without_a_store_nothing_is_made(ipml, tmp_path):
     """Looking for a model where there is no registry makes none."""
-    for arguments in (("compare", "1", "2"), ("promote",), ("rollback",)):
+    for arguments in (
+        ("model", "compare", "1", "2"),
+        (
+            "model",
+            "promote",
+        ),
+        (
+            "model",
+            "rollback",
+        ),
+    ):
         answer = ipml(*arguments)
         assert answer.exit_code == 2
         assert "expected the registry" in answer.err

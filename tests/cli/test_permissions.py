@@ -146,7 +146,7 @@ def test_who_was_disabled_acts_no_more(ipml, tmp_path):
 
 def test_whoever_has_the_command_line_manages_users_until_there_is_an_admin(ipml, tmp_path):
     """The first admin has to come from somewhere; from then on an admin it must be."""
-    add, where = ("user", "add", "--no-password"), ("--database", copy_sqlite(tmp_path))
+    add, where = ("admin", "user", "add", "--no-password"), ("--database", copy_sqlite(tmp_path))
     assert ipml(*add, "rita", "--role", "reviewer", *where).exit_code == 0
     assert ipml(*add, "adam", "--role", "admin", *where).exit_code == 0
     refused = ipml(*add, "eve", "--role", "admin", *where)

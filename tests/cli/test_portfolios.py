@@ -37,7 +37,7 @@ def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, sa
 
 def test_what_was_done_is_counted(ipml, shop, saved_model):
     """Taken in the first time, known the second; and the store is the same file to the byte."""
-    command = ("portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    command = ("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
     first = ipml(*command)
     assert first.out.startswith("8 listings taken into sellers.npz by market/")
     written = (shop / "sellers.npz").read_bytes()
@@ -62,7 +62,7 @@ def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifi
     ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
     written = (shop / "sellers.npz").read_bytes()
     for command in (
-        ("portfolios", "tonight.csv", "sellers.npz"),
+        ("data", "portfolios", "tonight.csv", "sellers.npz"),
         ("score", "tonight.csv", "scored.csv", "--portfolios", "sellers.npz"),
     ):
         answer = ipml(*command, "--model", "other")
@@ -76,10 +76,13 @@ def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifi
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["portfolios", "no.csv", "sellers.npz"], "ipml: no.csv: found No such file"),
-        (["portfolios", "earlier.csv", "earlier.csv"], "found earlier.csv twice"),
-        (["portfolios", "earlier.csv", "no/sellers.npz"], "ipml: cannot write no/sellers.npz: found "),
-        (["portfolios", "earlier.csv", "tonight.csv"], "ipml: tonight.csv: found no archive of the arrays expected"),
+        (["data", "portfolios", "no.csv", "sellers.npz"], "ipml: no.csv: found No such file"),
+        (["data", "portfolios", "earlier.csv", "earlier.csv"], "found earlier.csv twice"),
+        (["data", "portfolios", "earlier.csv", "no/sellers.npz"], "ipml: cannot write no/sellers.npz: found "),
+        (
+            ["data", "portfolios", "earlier.csv", "tonight.csv"],
+            "ipml: tonight.csv: found no archive of the arrays expected",
+        ),
         (["score", "tonight.csv", "scored.csv", "--portfolios", "no.npz"], "ipml: no.npz: found No such file"),
         (["score", "tonight.csv", "scored.csv", "--portfolios", "earlier.csv"], "ipml: earlier.csv: found no archive "),
         (["score", "tonight.csv", "scored.csv", "--portfolios", "scored.csv"], "found scored.csv twice"),

@@ -153,15 +153,15 @@ def test_an_earlier_champion_can_be_named(ipml, loop, champions):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("promote", "1"), "is the champion already"),
-        (("promote", "2", "--despite", " "), "expected 1 to 1,000 letters"),
-        (("promote", "9"), "found no model"),
-        (("promote", "--name", "other"), "found no model"),
-        (("promote", "--rules", "none.toml"), "none.toml"),
-        (("compare", "1", "no/such/folder"), "found no model"),
-        (("compare", "1", "f" * 32), "found no model"),
-        (("rollback", "--name", "../x"), "expected models:/NAME"),
-        (("rollback", "--to", "1"), "is the champion already"),
+        (("model", "promote", "1"), "is the champion already"),
+        (("model", "promote", "2", "--despite", " "), "expected 1 to 1,000 letters"),
+        (("model", "promote", "9"), "found no model"),
+        (("model", "promote", "--name", "other"), "found no model"),
+        (("model", "promote", "--rules", "none.toml"), "none.toml"),
+        (("model", "compare", "1", "no/such/folder"), "found no model"),
+        (("model", "compare", "1", "f" * 32), "found no model"),
+        (("model", "rollback", "--name", "../x"), "expected models:/NAME"),
+        (("model", "rollback", "--to", "1"), "is the champion already"),
     ],
 )
 def test_a_mistake_is_one_line(ipml, loop, arguments, complaint):

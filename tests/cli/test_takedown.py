@@ -50,7 +50,7 @@ def test_measures_are_imposed_changed_lifted_and_listed(ipml, database: str):
     assert (
         "Measure 3 takes the place of 1"
         in ipml(
-            *("takedown", "change", 1, "--kind", "remove-in", "--in", "de, fr", "--days", 30),
+            *("enforce", "measure", "change", 1, "--kind", "remove-in", "--in", "de, fr", "--days", 30),
             *("--why", "genuine elsewhere", "--database", database),
         ).out
     )
