@@ -320,7 +320,9 @@ def test_unscored_listings_cannot_be_enqueued(ask: Ask) -> None:
     assert_refused(ask("enqueue", "a.csv", "--database", "sqlite:///q.db"), "no column score", "ipml score")
 
 
-@pytest.mark.parametrize("command", [["labels", "labels.csv"], ["user", "list"], ["serve", "--port", "0"]])
+@pytest.mark.parametrize(
+    "command", [["data", "labels", "labels.csv"], ["admin", "user", "list"], ["serve", "--port", "0"]]
+)
 @pytest.mark.parametrize(
     ("url", "words"),
     [

@@ -66,22 +66,22 @@ def test_mistakes_are_answered_with_one_line(ipml, database: str):
     """A kind that is none, a case that is not counterfeit, a measure and a message that are not there."""
     why = ("--why", "x", "--database", database)
     for arguments in (
-        ("impose", 1, "--kind", "burn", *why),
-        ("impose", 2, "--kind", "label", *why),
-        ("change", 9, "--kind", "label", *why),
-        ("lift", 9, *why),
-        ("show", 9, "--database", database),
-        ("answer", "k", "done", "--database", database),
-        ("answer", "k", "eaten", "--database", database),
-        ("list", "--state", "lost", "--database", database),
-        ("times", "--by", "moon", "--database", database),
-        ("retry", "--database", database),
-        ("retry", "k", "--database", database),
-        ("drop", "k", *why),
-        ("deliver", "--database", database),
-        ("deliver", "--channel", "press", "--to", "f", "--database", database),
+        ("enforce", "measure", "impose", 1, "--kind", "burn", *why),
+        ("enforce", "measure", "impose", 2, "--kind", "label", *why),
+        ("enforce", "measure", "change", 9, "--kind", "label", *why),
+        ("enforce", "measure", "lift", 9, *why),
+        ("enforce", "measure", "show", 9, "--database", database),
+        ("outbox", "answer", "k", "done", "--database", database),
+        ("outbox", "answer", "k", "eaten", "--database", database),
+        ("enforce", "measure", "list", "--state", "lost", "--database", database),
+        ("enforce", "measure", "times", "--by", "moon", "--database", database),
+        ("outbox", "retry", "--database", database),
+        ("outbox", "retry", "k", "--database", database),
+        ("outbox", "drop", "k", *why),
+        ("outbox", "deliver", "--database", database),
+        ("outbox", "deliver", "--channel", "press", "--to", "f", "--database", database),
     ):
-        answer = ipml("enforce", "measure", *arguments)
+        answer = ipml(*arguments)
         assert (answer.exit_code, answer.err.count("\n")) == (2, 1), arguments
 
 
