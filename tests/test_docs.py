@@ -125,7 +125,8 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        found = int("leakage-audit" in command)  # it finds that a random split flatters
+        assert done.returncode == found, f"{command}\n{done.stdout}\n{done.stderr}"
         if "guess-columns" in command:
             correct(tmp_path / "shop.toml", re.findall(r"```toml\n(\w+ = .*)\n```", text))
     assert (tmp_path / "scored.parquet").exists()
