@@ -98,11 +98,10 @@ def test_the_readme_is_short():
 
 
 def correct(file, lines):
-    """Put lines in the place of those with the same key."""
-    content = file.read_text(encoding="utf-8")
-    for line in lines:
-        content = re.sub(rf"^{line.split(' = ')[0]} = .*$", line, content, flags=re.MULTILINE)
-    file.write_text(content, encoding="utf-8")
+    """Put lines in the place of those with the same key, or at the end."""
+    keys = tuple(line.partition(" = ")[0] + " = " for line in lines)
+    others = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith(keys)]
+    file.write_text("\n".join([*others, *lines, ""]), encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -128,5 +127,6 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
         found = int("leakage-audit" in command)  # it finds that a random split flatters
         assert done.returncode == found, f"{command}\n{done.stdout}\n{done.stderr}"
         if "guess-columns" in command:
-            correct(tmp_path / "shop.toml", re.findall(r"```toml\n(\w+ = .*)\n```", text))
+            (lines,) = re.findall(r"```toml\n((?:\w+ = .*\n)+)```", text)
+            correct(tmp_path / "shop.toml", lines.splitlines())
     assert (tmp_path / "scored.parquet").exists()
