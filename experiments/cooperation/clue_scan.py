@@ -25,7 +25,7 @@ from sqlalchemy import select
 from experiments.cooperation.clue_market import NOON, STAFF, ClueMarket, fill_market
 from experiments.enforcement.scanner import Scanner
 from ipml.cooperation.networks.attributes import KINDS
-from ipml.cooperation.policy import ClueRules, PackageField, Profile, load_cooperation_policy
+from ipml.cooperation.policy import ClueRules, PackageField, RecipientProfile, load_cooperation_policy
 from ipml.cooperation.referrals.disclosure import HASHES
 from ipml.cooperation.referrals.package import ClueRequest, build_clue
 from ipml.simulation.identities import Identity
@@ -92,7 +92,7 @@ def scan_market(market: ClueMarket, rules: ClueRules, place: Path) -> tuple[list
     return hits, n_files
 
 
-def allowed_kinds(profile: Profile) -> set[str]:
+def allowed_kinds(profile: RecipientProfile) -> set[str]:
     """Return what may be found under a profile."""
     allowed = {f"{kind} hash" for kind in KINDS if profile.allows(HASHES[kind])}
     allowed |= {"seller"} if profile.allows(PackageField.SELLER_ID) else set()

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.cooperation.networks.detection import Networks, add_events, find_networks
-from ipml.cooperation.networks.roles import Role, guess_roles
+from ipml.cooperation.networks.roles import NetworkRole, guess_roles
 from ipml.cooperation.networks.sales import estimate_sales
 from ipml.cooperation.networks.ties import find_newcomers
 from ipml.money import Rates
@@ -124,7 +124,7 @@ def judge_sources(sellers: NetworkedSellers, found: Networks) -> dict[str, float
         source = found.holdings.seller_ids[(network == planted) & (role == "source")][0]
         names = [hypothesis.seller_id for hypothesis in roles.hypotheses]
         ranks.append(names.index(source) if source in names else 99)
-        said = np.array([str(one) if one is not Role.SOURCE else "source" for one in roles.role])
+        said = np.array([str(one) if one is not NetworkRole.SOURCE else "source" for one in roles.role])
         right, total = right + int((said == role[roles.members]).sum()), total + len(said)
     place = np.array(ranks)
     return {

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import insert
 
-from ipml.cooperation.notifiers.record import Counts, Priors, learn_prior, make_record, shrink
+from ipml.cooperation.notifiers.record import NotifierCounts, Priors, learn_prior, make_record, shrink
 from ipml.cooperation.notifiers.standing import choose_tier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing
@@ -64,7 +64,7 @@ def tiers_by_chance(drawn: np.random.Generator, share: float, total: int, runs: 
     found: Counter[str] = Counter()
     for _ in range(runs):
         upheld = int(drawn.binomial(total, share))
-        record = make_record(NOW, Counts(upheld, total - upheld), priors, RULES.confidence)
+        record = make_record(NOW, NotifierCounts(upheld, total - upheld), priors, RULES.confidence)
         found[choose_tier("rights holder", record, RULES).name] += 1
     return {tier: number / runs for tier, number in found.most_common()}
 

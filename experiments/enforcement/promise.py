@@ -28,8 +28,8 @@ from time import perf_counter
 import numpy as np
 
 from ipml.enforcement.actions import enforcing
-from ipml.enforcement.automation.promises import Event, Record, judge_promise, list_promise_events
-from ipml.enforcement.automation.sample import Drawn
+from ipml.enforcement.automation.promises import PromiseEvent, PromiseRecord, judge_promise, list_promise_events
+from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing
 from ipml.simulation.operations import Operations, Staff
@@ -159,7 +159,7 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
     drift, rules, rng = draw_drift(plan, seed), plan.rules, np.random.default_rng([seed, 2])
     done, wrong, events = np.zeros(plan.months, int), np.zeros(plan.months, int), []
     for brand in plan.brands:
-        record, drawn, backlog = Record(brand.name), [], []
+        record, drawn, backlog = PromiseRecord(brand.name), [], []
         for number in range(int(plan.months * MONTH / DAY)):
             now = START + number * DAY
             standing = judge_promise(rules, record, [known_at(one, now) for one in recent(drawn, now)], "m1", now)
@@ -171,7 +171,7 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
                     1 - 0.003 if genuine else 0.03 * 0.005
                 )  # the lead looks at what speaks against
                 at = now + timedelta(days=float(rng.exponential(1.0)))
-                drawn.append(Drawn(len(drawn), 0.95, now, not says_wrong, at, int(at.timestamp() * 1e6)))
+                drawn.append(SampledCase(len(drawn), 0.95, now, not says_wrong, at, int(at.timestamp() * 1e6)))
             backlog = [one for one in backlog if one[0] >= now - rules.most_age_days * DAY]
             backlog += [(now, genuine) for genuine in arrived[lots >= standing.odds]]
             if standing.is_in_force and standing.vouched_until is not None:
@@ -182,30 +182,32 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
     return conclude(done, wrong, drift, sorted(events, key=lambda event: event.at))
 
 
-def recent(drawn: list[Drawn], now: datetime) -> list[Drawn]:
+def recent(drawn: list[SampledCase], now: datetime) -> list[SampledCase]:
     """Return the cases drawn in the last 200 days: no window reaches further back."""
     first = next((at for at, one in enumerate(drawn) if one.drawn_at >= now - 200 * DAY), len(drawn))
     return drawn[first:]
 
 
-def known_at(one: Drawn, now: datetime) -> Drawn:
+def known_at(one: SampledCase, now: datetime) -> SampledCase:
     """Return a drawn case as it is known at a moment: not decided if that comes later."""
     return one if one.decided_at <= now else replace(one, is_right=None, decided_at=None)
 
 
-def follow(record: Record, standing, now: datetime) -> list[Event]:
+def follow(record: PromiseRecord, standing, now: datetime) -> list[PromiseEvent]:
     """Note what `review_promises` would note."""
     event = "given" if standing.is_in_force and record.given is None else None
     event = "withdrawn" if record.given is not None and not standing.is_in_force else event
     if event is None:
         return []
     figures = ("m1", standing.threshold, standing.promised, standing.bound, standing.count.n, standing.count.errors)
-    made = Event(0, now, record.brand, event, standing.cause, "policy", standing.why, *figures, standing.since, "")
+    made = PromiseEvent(
+        0, now, record.brand, event, standing.cause, "policy", standing.why, *figures, standing.since, ""
+    )
     record.follow(made)
     return [made]
 
 
-def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[Event]) -> Outcome:
+def conclude(done: np.ndarray, wrong: np.ndarray, drift: int, events: Iterable[PromiseEvent]) -> Outcome:
     """Return months and events of one seed."""
     begins, ends = START + drift * MONTH, START + (drift + 1) * MONTH
     told = [event for event in events if event.event != "held"]

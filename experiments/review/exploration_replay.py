@@ -27,7 +27,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
-from ipml.review.sampling.exploration import DEPTHS, Rule, Sift, make_ticket_drawer, sift_arrays
+from ipml.review.sampling.exploration import DEPTHS, SamplingRule, Sift, make_ticket_drawer, sift_arrays
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, writing
@@ -124,7 +124,9 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
     for seed in range(first, first + count):
         draw = make_ticket_drawer(name_seed(seed))
         tickets = np.array([draw("m3", key) for key in keys], dtype=np.uint64)
-        replays.append(summarise(reviewed(sift_arrays(tickets, data.scores, Rule(SHARE), top=sure), data.labels)))
+        replays.append(
+            summarise(reviewed(sift_arrays(tickets, data.scores, SamplingRule(SHARE), top=sure), data.labels))
+        )
     print(f"the first is what came through the queue: {replays[0] == through_queue}")
     for at, name in enumerate(truth):
         figures = [replay.figures[at] for replay in replays if replay.figures[at].value is not None]

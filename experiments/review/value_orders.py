@@ -29,7 +29,7 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.ranking.policy import Policy, load_policy
-from ipml.review.ranking.queue_order import Order, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, rerank, sort_column
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import cases
@@ -74,13 +74,13 @@ def main(
         typer.echo(_describe(results[-1]))
         out.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     for measure in ("value", "money"):
-        for other in (Order.SCORE, Order.FIFO):
+        for other in (QueueOrder.SCORE, QueueOrder.FIFO):
             typer.echo(_compare([getattr(result, measure) for result in results], measure, other))
 
 
-def _compare(caught: Sequence[Mapping[str, float]], measure: str, other: Order) -> str:
-    ratios = [one[Order.VALUE] / one[other] for one in caught if one[other] > 0]
-    pooled = sum(one[Order.VALUE] for one in caught) / sum(one[other] for one in caught)
+def _compare(caught: Sequence[Mapping[str, float]], measure: str, other: QueueOrder) -> str:
+    ratios = [one[QueueOrder.VALUE] / one[other] for one in caught if one[other] > 0]
+    pooled = sum(one[QueueOrder.VALUE] for one in caught) / sum(one[other] for one in caught)
     spread = f"mean {np.mean(ratios):.2f}, median {np.median(ratios):.2f}, {min(ratios):.2f} to {max(ratios):.2f}"
     return f"{measure}: value order / {other} order {pooled:.2f} over all; by marketplace {spread} ({len(ratios)})"
 
@@ -100,7 +100,7 @@ def run(market: Marketplace, seed: int, capacity: float, policy: Policy) -> Caug
     value = money * [policy.severity_of(name) for name in later["category"]]
     places = _order(later, scores, policy)
     n_reviewed = round(capacity * len(later))
-    first = {order: places[order][:n_reviewed] for order in Order}
+    first = {order: places[order][:n_reviewed] for order in QueueOrder}
     return Caught(
         seed=seed,
         queued=len(later),
@@ -113,14 +113,14 @@ def run(market: Marketplace, seed: int, capacity: float, policy: Policy) -> Caug
     )
 
 
-def _order(later: pd.DataFrame, scores: NDArray[np.float64], policy: Policy) -> dict[Order, list[int]]:
+def _order(later: pd.DataFrame, scores: NDArray[np.float64], policy: Policy) -> dict[QueueOrder, list[int]]:
     """Return the rows of the listings in each order of the real queue."""
     engine = open_database("sqlite://")
     migrate(engine)
     for day, rows in later.groupby(later["observed_at"].dt.floor("D")).groups.items():
         enqueue(engine, _scored(later.loc[rows], scores[rows]), now=day.to_pydatetime())
     now = later["observed_at"].max().to_pydatetime()
-    rerank(engine, Order.VALUE, policy, now=now, actor="experiment")
+    rerank(engine, QueueOrder.VALUE, policy, now=now, actor="experiment")
     row_of = {listing_id: row for row, listing_id in enumerate(later["listing_id"])}
     with reading(engine) as connection:
         orders = {
@@ -130,7 +130,7 @@ def _order(later: pd.DataFrame, scores: NDArray[np.float64], policy: Policy) -> 
                     select(cases.c.listing_id).order_by(sort_column(order), cases.c.case_id)
                 )
             ]
-            for order in Order
+            for order in QueueOrder
         }
     engine.dispose()
     return orders

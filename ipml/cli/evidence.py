@@ -219,7 +219,7 @@ def as_folder(package: Path) -> Iterator[Path]:
     """Give the folder of a package, unpacked where it is one file."""
     from tempfile import TemporaryDirectory
 
-    from ipml.enforcement.evidence.archives import Limits, lay_out, unpack
+    from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack
     from ipml.errors import NoPackage
 
     if package.is_dir():
@@ -228,7 +228,7 @@ def as_folder(package: Path) -> Iterator[Path]:
         yield package
         return
     with TemporaryDirectory() as place:
-        files = unpack(package, Path(place) / "unpacked", Limits(n_bytes=_LARGEST))
+        files = unpack(package, Path(place) / "unpacked", ArchiveLimits(n_bytes=_LARGEST))
         yield lay_out(files, package, Path(place) / "package")
 
 

@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NoticeEntry:
     """A notice of a file: where it begins, and what it says or why it cannot be read."""
 
     row: int
@@ -48,7 +48,7 @@ class Entry:
     problem: Problem | None = None
 
 
-def read_entries(path: Path) -> Iterator[Entry]:
+def read_entries(path: Path) -> Iterator[NoticeEntry]:
     """Give the notices of a file, by its suffix: .jsonl with a line each, .csv with a row for each listing.
 
     Raises
@@ -73,24 +73,24 @@ def _open_file(path: Path) -> Iterator[IO[str]]:
         raise UnreadableFile(path, f"no CSV ({error})", "CSV as spreadsheets write it") from error
 
 
-def _read_lines(file: IO[str]) -> Iterator[Entry]:
+def _read_lines(file: IO[str]) -> Iterator[NoticeEntry]:
     from ipml.web.http_api.requests import parse_json
 
     row = 0
     while line := file.readline(_MOST_BYTES + 1):
         row += 1
         if len(line) > _MOST_BYTES:
-            yield Entry(row, problem=Problem(row, "", f"more than {_MOST_BYTES:,} characters", "a shorter line"))
+            yield NoticeEntry(row, problem=Problem(row, "", f"more than {_MOST_BYTES:,} characters", "a shorter line"))
             while line and not line.endswith("\n"):
                 line = file.readline(_MOST_BYTES)
         elif line.strip():
             try:
-                yield Entry(row, parse_json(line.encode("utf-8", "surrogatepass")))
+                yield NoticeEntry(row, parse_json(line.encode("utf-8", "surrogatepass")))
             except ValueError as error:
-                yield Entry(row, problem=Problem(row, "", str(error), "a notice as JSON"))
+                yield NoticeEntry(row, problem=Problem(row, "", str(error), "a notice as JSON"))
 
 
-def _read_table(path: Path, file: IO[str]) -> Iterator[Entry]:
+def _read_table(path: Path, file: IO[str]) -> Iterator[NoticeEntry]:
     reader = csv.DictReader(file, strict=True)
     if unknown := set(reader.fieldnames or [""]) - set(COLUMNS):
         found = f"the columns {json.dumps(sorted(map(str, unknown)))[:200]}"
@@ -101,11 +101,13 @@ def _read_table(path: Path, file: IO[str]) -> Iterator[Entry]:
         rows = list(group)
         first = rows[0][0]
         if name in seen:
-            yield Entry(first, problem=Problem(first, "notice", name[:80], "all rows of a notice together"))
+            yield NoticeEntry(first, problem=Problem(first, "notice", name[:80], "all rows of a notice together"))
         elif bad := next((number for number, cells in rows if None in cells or None in cells.values()), None):
-            yield Entry(bad, problem=Problem(bad, "", "more or fewer cells", f"{len(reader.fieldnames or ())} cells"))
+            yield NoticeEntry(
+                bad, problem=Problem(bad, "", "more or fewer cells", f"{len(reader.fieldnames or ())} cells")
+            )
         else:
-            yield Entry(first, _make_content([cells for _, cells in rows]))
+            yield NoticeEntry(first, _make_content([cells for _, cells in rows]))
         seen.add(name)
 
 

@@ -16,7 +16,7 @@ from ipml.cli.terminal import By, Database, acting, in_utc, open_for_command, pr
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ipml.cooperation.notifiers.record import Rate, Record
+    from ipml.cooperation.notifiers.record import NotifierRate, NotifierRecord
     from ipml.storage.pseudonyms import Notifier
 
 
@@ -388,7 +388,7 @@ def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, 
         return engine, find_notifier(connection, notifier).notifier_id, name
 
 
-def _describe(record: Record) -> list[str]:
+def _describe(record: NotifierRecord) -> list[str]:
     counts = record.counts
     found = f"{counts.upheld:,} upheld, {counts.rejected:,} rejected, {counts.undecided:,} undecided"
     return [
@@ -397,7 +397,7 @@ def _describe(record: Record) -> list[str]:
     ]
 
 
-def _share(rate: Rate) -> str:
+def _share(rate: NotifierRate) -> str:
     if not rate.trials:
         return "no record yet"
     return f"{rate.mean:.0%} ({rate.low:.0%}–{rate.high:.0%})"

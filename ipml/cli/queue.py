@@ -19,7 +19,7 @@ from ipml.cli.terminal import By, Database, acting, open_for_command, printable
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
     from ipml.review.ranking.plans import Preview
-    from ipml.review.ranking.queue_order import Order
+    from ipml.review.ranking.queue_order import QueueOrder
 
 
 def enqueue(
@@ -213,14 +213,14 @@ def minutes(database: Database = None) -> None:
     typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
 
 
-def _parse_order(name: str) -> Order:
+def _parse_order(name: str) -> QueueOrder:
     from ipml.errors import UnusableSetting
-    from ipml.review.ranking.queue_order import Order
+    from ipml.review.ranking.queue_order import QueueOrder
 
     try:
-        return Order(name)
+        return QueueOrder(name)
     except ValueError as error:
-        raise UnusableSetting("order", repr(name[:80]), f"one of {', '.join(Order)}") from error
+        raise UnusableSetting("order", repr(name[:80]), f"one of {', '.join(QueueOrder)}") from error
 
 
 @contextmanager
@@ -232,7 +232,7 @@ def _counting(verb: str) -> Iterator[Callable[[int], None]]:
         yield lambda done: status.update(f"{verb} cases: {done:,}") if done % 1000 == 0 else None
 
 
-def _show(preview: Preview, order: Order, first: int) -> None:
+def _show(preview: Preview, order: QueueOrder, first: int) -> None:
     from rich.console import Console
     from rich.table import Table
 

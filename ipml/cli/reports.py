@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ipml.cooperation.policy import TraderRules
     from ipml.cooperation.reports.period import Period
-    from ipml.cooperation.reports.traders import State, Step
+    from ipml.cooperation.reports.traders import State, TraderStep
 
 
 Year = Annotated[int | None, typer.Option(help="A calendar year, in UTC.", show_default=False)]
@@ -186,22 +186,22 @@ def report_traders(
         _find_high_volume(sales, rates, rules, day, high_volume)
 
 
-def _show_lacking(states: Counter[tuple[str, State]], steps: Counter[Step], rules: TraderRules) -> None:
+def _show_lacking(states: Counter[tuple[str, State]], steps: Counter[TraderStep], rules: TraderRules) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.reports.traders import LETTERS, State, Step
+    from ipml.cooperation.reports.traders import LETTERS, State, TraderStep
 
     table = Table("field", "Article 30(1)", *(state.value for state in State))
     for name in rules.fields:
         letter = f"({LETTERS[name]})" if name in LETTERS else ""
         table.add_row(name, letter, *(f"{states[name, state]:,}" for state in State))
     Console().print(table)
-    total, complete = sum(steps.values()), steps[Step.NOTHING]
+    total, complete = sum(steps.values()), steps[TraderStep.NOTHING]
     typer.echo(f"{total:,} traders, {complete:,} of them complete.")
     for step, what in _STEPS.items():
-        if steps[Step(step)]:
-            typer.echo(f"{steps[Step(step)]:,} {what}")
+        if steps[TraderStep(step)]:
+            typer.echo(f"{steps[TraderStep(step)]:,} {what}")
 
 
 _STEPS = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ipml.review.group_decisions import SpreadPrecision
     from ipml.review.quality.assessment import Dispute, ReviewerQuality
     from ipml.review.quality.rates import Agreement, Rate
-    from ipml.review.sampling.estimates import Estimates, Figure
+    from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 
 
 def estimate(
@@ -62,15 +62,15 @@ def estimate(
         typer.echo(line)
 
 
-def describe(figure: Figure) -> tuple[str, str, str, str, str]:
+def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
     """Return a figure as the cells of a row.
 
     Examples
     --------
-    >>> from ipml.review.sampling.estimates import Figure
-    >>> describe(Figure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
+    >>> from ipml.review.sampling.estimates import EstimatedFigure as EstimatedFigure
+    >>> describe(EstimatedFigure("prevalence", 0.0795, 0.064, 0.1, 0.84, 2920))
     ('prevalence', '8.0 %', '6.4 to 10.0 %', '84.0 %', '2,920')
-    >>> describe(Figure("prevalence", None, None, None, None, 0))[1]
+    >>> describe(EstimatedFigure("prevalence", None, None, None, None, 0))[1]
     'too few reviews'
     """
     if figure.value is None or figure.low is None or figure.high is None:

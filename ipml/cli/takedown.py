@@ -16,8 +16,8 @@ from ipml.cli.terminal import By, Database, acting, open_for_command, printable,
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ipml.enforcement.actions import Order
-    from ipml.enforcement.ledger import Entry
+    from ipml.enforcement.actions import MeasureOrder
+    from ipml.enforcement.ledger import LedgerEntry
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
@@ -250,17 +250,19 @@ def _hours(span: object) -> str:
     return f"{hours * 60:.0f} min" if hours < 2 else f"{hours:.0f} h" if hours < 72 else f"{hours / 24:.0f} days"
 
 
-def _read_order(kind: str, why: str, countries: str, days: float | None) -> Order:
+def _read_order(kind: str, why: str, countries: str, days: float | None) -> MeasureOrder:
     from datetime import UTC, datetime, timedelta
 
-    from ipml.enforcement.actions import Order
+    from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
 
     if kind not in tuple(MeasureKind):
         raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
     where = tuple(name.strip().upper() for name in countries.split(",") if name.strip())
-    return Order(MeasureKind(kind), why, where, None if days is None else datetime.now(UTC) + timedelta(days=days))
+    return MeasureOrder(
+        MeasureKind(kind), why, where, None if days is None else datetime.now(UTC) + timedelta(days=days)
+    )
 
 
 automatic_app = typer.Typer(
@@ -398,7 +400,7 @@ def ledger(
         raise typer.Exit(1)
 
 
-def _ledger_table(lines: list[Entry]) -> Table:
+def _ledger_table(lines: list[LedgerEntry]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -411,14 +413,14 @@ def _ledger_table(lines: list[Entry]) -> Table:
     return table
 
 
-def _write_ledger(lines: list[Entry], target: Path) -> None:
+def _write_ledger(lines: list[LedgerEntry], target: Path) -> None:
     import csv
 
-    from ipml.enforcement.ledger import Entry, ledger_rows
+    from ipml.enforcement.ledger import LedgerEntry, ledger_rows
     from ipml.spreadsheet import defuse_within
 
     with target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, Entry.__slots__)
+        writer = csv.DictWriter(file, LedgerEntry.__slots__)
         writer.writeheader()
         for row in ledger_rows(lines):
             writer.writerow(

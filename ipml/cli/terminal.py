@@ -226,21 +226,21 @@ def show_rows(things: str = "listings") -> Iterator[ShowRows]:
     shown = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*shown, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        pace: dict[str, Pace] = {}
+        pace: dict[str, ProgressPace] = {}
 
         def show(rows: int, total: int | None = None, step: str = "") -> None:
-            line = pace.setdefault(step, Pace(step, things)).describe(rows, total, progress.get_time())
+            line = pace.setdefault(step, ProgressPace(step, things)).describe(rows, total, progress.get_time())
             progress.update(task, description=line)
 
         yield show
 
 
-class Pace:
+class ProgressPace:
     """How fast rows are done, counted from the first time it is told: what was done before then took no time.
 
     Examples
     --------
-    >>> pace = Pace("scored")
+    >>> pace = ProgressPace("scored")
     >>> pace.describe(1_000, 9_000, seconds=0.0)
     '1,000 of 9,000 listings scored'
     >>> pace.describe(3_000, 9_000, seconds=2.0)

@@ -18,7 +18,7 @@ from ipml.cooperation.notices.outcomes import reopen, settle_decided
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.enforcement.restrictions import Source
+from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
 from ipml.review.reversals import Made, bind_consequences
 from ipml.storage.pseudonyms import notifier_kind_at
@@ -38,7 +38,7 @@ _WAITING = (
 )
 
 
-def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, Source]:
+def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, ReportSource]:
     """Return for cases that a notice waits for who gave it; of several a trusted flagger, before any other notifier.
 
     Examples
@@ -50,7 +50,7 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
     ...     find_sources(connection, [1, 2])
     {}
     """
-    found: dict[int, Source] = {}
+    found: dict[int, ReportSource] = {}
     for start in range(0, len(case_ids), _AT_ONCE):
         for row in connection.execute(_WAITING, {"case_ids": case_ids[start : start + _AT_ONCE]}):
             was_found = row.score is not None and row.enqueued_at < row.received_at
@@ -59,7 +59,7 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
             if known is not None:
                 source = max(source, known.source, key=_WEIGHT.__getitem__)
                 was_found = was_found and known.is_detected  # before each of them, that is
-            found[row.case_id] = Source(source, was_found)
+            found[row.case_id] = ReportSource(source, was_found)
     return found
 
 

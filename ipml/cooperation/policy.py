@@ -25,11 +25,11 @@ Months = Annotated[int, Field(ge=1, le=36)]
 TRUSTED = "trusted flagger"
 
 
-class _Rules(BaseModel):
+class _CooperationRules(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class NoticeRules(_Rules):
+class NoticeRules(_CooperationRules):
     """The section `notices` of the policy.
 
     Examples
@@ -66,7 +66,7 @@ class NoticeRules(_Rules):
         return next((match["listing_id"] for match in matches if match and match["listing_id"]), None)
 
 
-class Tier(_Rules):
+class Tier(_CooperationRules):
     """Which notifiers belong together, how soon what they give notice of is looked at, and what they must bring.
 
     Attributes
@@ -106,7 +106,7 @@ class Tier(_Rules):
         return not self.least_settled and limits == (None, None, None)
 
 
-class PriorRules(_Rules):
+class PriorRules(_CooperationRules):
     """How much is presumed of a notifier of whom little is known."""
 
     success: float = Field(default=0.7, gt=0, lt=1)
@@ -115,7 +115,7 @@ class PriorRules(_Rules):
     most_weight: float = Field(default=50.0, gt=0, le=10_000)
 
 
-class MisuseRules(_Rules):
+class MisuseRules(_CooperationRules):
     """When notices are misuse (Article 23 of the Digital Services Act), and for how long nobody looks at them."""
 
     months: Months = 6
@@ -130,7 +130,7 @@ class MisuseRules(_Rules):
     suspension_days: Annotated[tuple[float, ...], Field(min_length=1, max_length=10)] = (30.0, 90.0, 180.0)
 
 
-class NotifierRules(_Rules):
+class NotifierRules(_CooperationRules):
     """How notifiers are known by their record, and what follows from it."""
 
     months: Months = 3
@@ -187,7 +187,7 @@ SIGNS = ("joined", "source", "one_country", "recent", "evidence", "repeated", "n
 """What speaks for solvability, each in 0-1; see `ipml.cooperation.referrals.ranking`."""
 
 
-class Profile(_Rules):
+class RecipientProfile(_CooperationRules):
     """What a kind of recipient is told, and on what terms."""
 
     title: str = Field(min_length=1, max_length=80)
@@ -227,7 +227,7 @@ class Profile(_Rules):
         return field in self.fields
 
 
-class EffortRules(_Rules):
+class EffortRules(_CooperationRules):
     """Hours of an investigator."""
 
     base: float = Field(gt=0)
@@ -236,7 +236,7 @@ class EffortRules(_Rules):
     link: float = Field(ge=0)
 
 
-class SolvabilityRules(_Rules):
+class SolvabilityRules(_CooperationRules):
     """A logistic model before any outcome is known, and how far outcomes may move it."""
 
     intercept: float
@@ -250,16 +250,16 @@ class SolvabilityRules(_Rules):
         return self
 
 
-class ClueRules(_Rules):
+class ClueRules(_CooperationRules):
     """Whom what is told of networks, and which come first."""
 
     recent_days: float = Field(gt=0)
     reasons_to_drop: tuple[str, ...] = Field(min_length=1)
     effort: EffortRules
     solvability: SolvabilityRules
-    profiles: dict[str, Profile]
+    profiles: dict[str, RecipientProfile]
 
-    def profile(self, recipient: str) -> Profile:
+    def profile(self, recipient: str) -> RecipientProfile:
         """Return the profile of a kind of recipient.
 
         Raises
@@ -278,7 +278,7 @@ class ClueRules(_Rules):
         return self.profiles[recipient]
 
 
-class ReportRules(_Rules):
+class ReportRules(_CooperationRules):
     """What reports say of the platform, and what they leave out."""
 
     provider: str = Field("", max_length=200)
@@ -301,7 +301,7 @@ _FIELDS: dict[str, tuple[Check, ...]] = {
 }
 
 
-class InformRules(_Rules):
+class InformRules(_CooperationRules):
     """From how many sales on a seller counts as high-volume; the file says what each rule means."""
 
     sales: int = Field(200, ge=1)
@@ -310,7 +310,7 @@ class InformRules(_Rules):
     collect_days: int = Field(10, ge=0, le=365)
 
 
-class TraderRules(_Rules):
+class TraderRules(_CooperationRules):
     """What is asked of traders; the file says what each rule means.
 
     Examples

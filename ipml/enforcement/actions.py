@@ -25,7 +25,7 @@ from ipml.enforcement.penalties.ladder import climb_all
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
-from ipml.enforcement.restrictions import Decided, MeasureKind, Restriction, Source, read_decided
+from ipml.enforcement.restrictions import DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
 from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import impose_all, make_restriction
@@ -69,11 +69,11 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
     return bind_consequences(engine, Enforcement(policy or load_enforcement_policy()))
 
 
-Sources = Callable[[Connection, Sequence[int]], Mapping[int, Source]]
+Sources = Callable[[Connection, Sequence[int]], Mapping[int, ReportSource]]
 """Tells of cases, by number, who pointed to them; a case it does not name was found by the platform itself."""
 
 
-def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, Source]:
+def _nobody(_connection: Connection, _case_ids: Sequence[int]) -> Mapping[int, ReportSource]:
     return {}
 
 
@@ -104,7 +104,9 @@ class Enforcement:
         if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
             self._enforce(connection, against, keys, is_automatic=origin == BY_POLICY)
 
-    def _enforce(self, connection: Connection, found: Sequence[Decided], keys: Keyring, *, is_automatic: bool) -> None:
+    def _enforce(
+        self, connection: Connection, found: Sequence[DecidedCase], keys: Keyring, *, is_automatic: bool
+    ) -> None:
         """Do what follows where listings are counterfeit."""
         kind = self.policy.automatic.measure if is_automatic else None
         imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
@@ -136,7 +138,7 @@ LONGEST_WHY = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class MeasureOrder:
     """A measure that a lead orders.
 
     Attributes
@@ -189,7 +191,7 @@ def lift_measure(
 def impose_measure(
     engine: Engine,
     case_id: int,
-    order: Order,
+    order: MeasureOrder,
     by: str,
     policy: EnforcementPolicy,
     *,
@@ -223,7 +225,7 @@ def impose_measure(
 def change_measure(
     engine: Engine,
     measure_id: int,
-    order: Order,
+    order: MeasureOrder,
     by: str,
     policy: EnforcementPolicy,
     *,

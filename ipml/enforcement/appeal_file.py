@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, select
 from ipml.enforcement.appeals.appeal import (
     Appeal,
     AppealFile,
-    Due,
+    PendingAppeal,
     count_pending,
     find_obstacles,
     get_appeal,
@@ -22,7 +22,7 @@ from ipml.enforcement.appeals.appeal import (
     may_decide,
 )
 from ipml.enforcement.appeals.remedies import parse_subject
-from ipml.enforcement.case_file import Told, read_told
+from ipml.enforcement.case_file import SentStatement, read_told
 from ipml.enforcement.evidence.pieces import Evidence, evidence_of_decision
 from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.penalties.standing import Strike
@@ -52,7 +52,7 @@ class ListedAppeal:
         Why whoever asks may not decide it, as a phrase.
     """
 
-    due: Due
+    due: PendingAppeal
     title: str
     restriction: Measure | Penalty | None
     obstacle: str | None
@@ -76,7 +76,7 @@ class ShownAppeal:
 
     file: AppealFile
     restriction: Measure | Penalty | None
-    told: Told | None
+    told: SentStatement | None
     evidence: Evidence | None
     damage: str | None
     strike: Strike | None

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row
 
-from ipml.enforcement.appeals.appeal import Due, list_of_case
+from ipml.enforcement.appeals.appeal import PendingAppeal, list_of_case
 from ipml.enforcement.deadlines.deadlines import Clock, find_clocks
 from ipml.enforcement.evidence.pieces import Evidence, find_evidence
 from ipml.enforcement.penalties.ladder import find_penalties
@@ -26,7 +26,7 @@ from ipml.enforcement.penalties.penalties import (
     select_penalties,
 )
 from ipml.enforcement.penalties.standing import (
-    Standing,
+    SellerStanding,
     Strike,
     find_standing,
     find_strikes,
@@ -39,7 +39,7 @@ from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, state
 from ipml.enforcement.statements.letter import Letter, write_letter
 from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
-from ipml.enforcement.takedown.measures import Choice, Measure, find_measures, read_whys
+from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_whys
 from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
@@ -51,7 +51,7 @@ from ipml.storage.tables import penalties, strikes
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentStatement:
     """A statement of reasons as it went out.
 
     Attributes
@@ -82,7 +82,7 @@ class TakenMeasure:
     why: str | None
     why_lifted: str | None
     why_refused: str | None
-    told: Told | None
+    told: SentStatement | None
 
     @property
     def took(self) -> timedelta | None:
@@ -97,7 +97,7 @@ class GivenPenalty:
 
     penalty: Penalty
     explained: Explained | None
-    told: Told | None
+    told: SentStatement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Followed:
     measures: tuple[TakenMeasure, ...]
     strikes: tuple[Strike, ...]
     penalties: tuple[GivenPenalty, ...]
-    appeals: tuple[Due, ...]
+    appeals: tuple[PendingAppeal, ...]
     damage: str | None = None
 
     @property
@@ -156,21 +156,23 @@ def read_followed(engine: Engine, case_id: int) -> Followed:
             ),
             strikes=tuple(struck),
             penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
-            appeals=tuple(Due(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)),
+            appeals=tuple(
+                PendingAppeal(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)
+            ),
         )
 
 
-def read_told(connection: Connection, statement: Statement) -> Told:
+def read_told(connection: Connection, statement: Statement) -> SentStatement:
     """Return how a statement was told to the seller and to the public."""
     kept, letter = get_statement(connection, statement.subject), None
     with suppress(SellerErased, LetterExpired):
         letter = read_letter(connection, statement.subject)
     windows = tuple(find_clocks(connection, statement.subject).values())
     at = notified_at(connection, statement)
-    return Told(statement, letter, kept.payload, kept.why_not_stated, at, windows)
+    return SentStatement(statement, letter, kept.payload, kept.why_not_stated, at, windows)
 
 
-def read_penalty(connection: Connection, penalty: Penalty, told: Told | None = None) -> GivenPenalty:
+def read_penalty(connection: Connection, penalty: Penalty, told: SentStatement | None = None) -> GivenPenalty:
     """Return a penalty with its reasons."""
     return GivenPenalty(penalty, explain_penalty(connection, penalty.penalty_id), told)
 
@@ -212,8 +214,8 @@ class Outlook:
     """
 
     measures: tuple[tuple[str, tuple[str, ...]], ...]
-    now: Standing
-    then: Standing
+    now: SellerStanding
+    then: SellerStanding
     imposed: PenaltyKind | None
     proposed: PenaltyKind | None
     letter: Letter
@@ -258,14 +260,14 @@ def foresee(engine: Engine, case_id: int, policy: EnforcementPolicy, *, now: dat
     )
 
 
-def _group(choices: dict[str, Choice]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _group(choices: dict[str, ChosenMeasure]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     ways = dict.fromkeys(choice.why for choice in choices.values())
     return tuple((why, tuple(ground for ground, choice in choices.items() if choice.why == why)) for why in ways)
 
 
 def _climb(
     connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime
-) -> tuple[Standing, Standing, PenaltyKind | None, PenaltyKind | None]:
+) -> tuple[SellerStanding, SellerStanding, PenaltyKind | None, PenaltyKind | None]:
     """Return where the seller stands and would stand, and what would be imposed and proposed."""
     rules = policy.penalties
     pseudonym = find_pseudonym(connection, case.seller_id)
@@ -293,6 +295,6 @@ def _strike(connection: Connection, case: Row[Any], policy: EnforcementPolicy, a
     return Strike(0, **facts, pseudonym=_NOBODY, policy_digest=policy.digest)
 
 
-def _restrict(case: Row[Any], listing: Listing, ground: str, choice: Choice, at: datetime) -> Restriction:
+def _restrict(case: Row[Any], listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:
     restriction = Restriction("measure:0", choice.kind, _NOBODY, case.case_id, 0, listing, ground, at)
     return replace(restriction, until=choice.until(at), territories=choice.territories)

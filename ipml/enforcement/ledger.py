@@ -66,8 +66,8 @@ from ipml.enforcement.policy import UNKNOWN, Bands, EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.records import Listing, Verdict
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.ranking.policy import Worth, observe_sales_a_day, read_worth, weigh
-from ipml.review.ranking.queue_order import Ranking, current_ranking
+from ipml.review.ranking.policy import ExpectedValue, observe_sales_a_day, read_worth, weigh
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.snapshot import decode_listing
 from ipml.storage.database import reading
 from ipml.storage.tables import decisions, goldens, looks, measure_stakes, measures, opinions, reversals
@@ -108,7 +108,7 @@ def keep_all_stakes(
         connection.execute(insert(measure_stakes), rows)
 
 
-def _weigh(case: Row[Any], listing: Listing, ranking: Ranking, rules: LedgerRules) -> dict[str, Any]:
+def _weigh(case: Row[Any], listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:
     days = ranking.policy.days_until_next_look
     found = _read_worth(case) or weigh(listing, case.score, ranking.policy, ranking.usual)
     observed = observe_sales_a_day(listing)
@@ -124,7 +124,7 @@ def _weigh(case: Row[Any], listing: Listing, ranking: Ranking, rules: LedgerRule
     }
 
 
-def _read_worth(case: Row[Any]) -> Worth | None:
+def _read_worth(case: Row[Any]) -> ExpectedValue | None:
     return read_worth(case.worth) if case.worth else None
 
 
@@ -135,7 +135,7 @@ _ERRORS: tuple[Literal["wrong", "slip"], ...] = ("wrong", "slip")  # what overla
 
 
 @dataclass(slots=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger: a band of sellers by "size" or "age", in one currency.
 
     Attributes
@@ -164,7 +164,7 @@ class Entry:
     unpriced: int = 0
 
 
-def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[Entry]:
+def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[LedgerEntry]:
     """Return the ledger: a line for all sellers, then one for each band of size and of age.
 
     Parameters
@@ -182,7 +182,7 @@ def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | No
     []
     """
     now, rules = now or datetime.now(UTC), policy.penalties.ledger
-    lines: dict[tuple[str, str, str], Entry] = {}
+    lines: dict[tuple[str, str, str], LedgerEntry] = {}
     with reading(engine) as connection:
         rows = connection.execute(_select_measures().execution_options(yield_per=_AT_ONCE))
         for _, of_listing in groupby(rows, key=lambda row: (row.pseudonym, row.listing_id)):
@@ -255,15 +255,15 @@ def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
 
 
 def _enter_listing(
-    lines: dict[tuple[str, str, str], Entry], rows: Sequence[Row[Any]], rules: LedgerRules, now: datetime
+    lines: dict[tuple[str, str, str], LedgerEntry], rows: Sequence[Row[Any]], rules: LedgerRules, now: datetime
 ) -> None:
     """Enter the measures on one listing; the bands are those of the first, as the lines of all bands add up."""
     first = rows[0]
     bands = ((ALL, ALL), ("size", first.size_band), ("age", first.age_band))
 
-    def find_lines(currency: str | None) -> list[Entry]:
+    def find_lines(currency: str | None) -> list[LedgerEntry]:
         keys = [(by, band, currency or "") for by, band in bands]
-        return [lines.setdefault(key, Entry(*key)) for key in keys]
+        return [lines.setdefault(key, LedgerEntry(*key)) for key in keys]
 
     for loss in find_losses([_make_spell(row, rules, now) for row in rows]):
         for line in find_lines(loss.currency):
@@ -309,7 +309,7 @@ def _end_of(row: Row[Any], now: datetime) -> datetime:
     return ends if row.until is None else min(ends, row.until)
 
 
-def _place(line: Entry, rules: LedgerRules) -> tuple[Any, ...]:
+def _place(line: LedgerEntry, rules: LedgerRules) -> tuple[Any, ...]:
     bands: Mapping[str, tuple[str, ...]] = {
         "size": Bands(rules.size_bands).names,
         "age": Bands(rules.age_bands).names,
@@ -319,10 +319,10 @@ def _place(line: Entry, rules: LedgerRules) -> tuple[Any, ...]:
     return ((ALL, "size", "age").index(line.by), place, line.band, line.currency)
 
 
-def ledger_rows(lines: list[Entry]) -> Iterator[dict[str, str | int | float]]:
+def ledger_rows(lines: list[LedgerEntry]) -> Iterator[dict[str, str | int | float]]:
     """Give the lines as rows of plain values, for a file."""
     for line in lines:
-        yield {name: getattr(line, name) for name in Entry.__slots__}
+        yield {name: getattr(line, name) for name in LedgerEntry.__slots__}
 
 
 _Z = 1.959964
@@ -330,14 +330,14 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ErrorCounts:
     """Decisions judged again, and how many of them were wrong."""
 
     judged: int = 0
     wrong: int = 0
 
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(self.judged + other.judged, self.wrong + other.wrong)
+    def __add__(self, other: ErrorCounts) -> ErrorCounts:
+        return ErrorCounts(self.judged + other.judged, self.wrong + other.wrong)
 
     def __str__(self) -> str:
         return f"{self.wrong:,} of {self.judged:,}"
@@ -349,7 +349,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GroupComparison:
     """One group of sellers beside the rest.
 
     Attributes
@@ -367,8 +367,8 @@ class Comparison:
 
     group: str
     source: str
-    of_group: Counts
-    of_rest: Counts
+    of_group: ErrorCounts
+    of_rest: ErrorCounts
     ratio: float | None
     low: float | None
     high: float | None
@@ -384,7 +384,7 @@ class Comparison:
         return f"{self.group}: {times}, {counts} {self.source}."
 
 
-def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[Comparison]:
+def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[GroupComparison]:
     """Return how often small and new sellers are wronged beside the others, by the better of the two sources.
 
     Examples
@@ -412,24 +412,26 @@ def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[Comparison]:
     return found
 
 
-def compare(group: str, source: str, of_group: Counts, of_rest: Counts, rules: LedgerRules) -> Comparison:
+def compare(
+    group: str, source: str, of_group: ErrorCounts, of_rest: ErrorCounts, rules: LedgerRules
+) -> GroupComparison:
     """Compare two rates.
 
     Examples
     --------
-    >>> found = compare("small sellers", "overturned", Counts(400, 40), Counts(4000, 100), LedgerRules())
+    >>> found = compare("small sellers", "overturned", ErrorCounts(400, 40), ErrorCounts(4000, 100), LedgerRules())
     >>> found.state, found.words
     ('alarm', 'small sellers: 4.0... times (2.8... to 5.7...) as often wronged as the others, 40 of 400 against ...')
     """
     if not (of_group.judged and of_rest.judged):
-        return Comparison(group, source, of_group, of_rest, None, None, None, "too few")
+        return GroupComparison(group, source, of_group, of_rest, None, None, None, "too few")
     ratio, low, high = _find_ratio(of_group, of_rest)
     is_enough = min(of_group.judged, of_rest.judged) >= rules.least_judged
     state = _name_state(of_group, of_rest, ratio, low, rules) if is_enough else "too few"
-    return Comparison(group, source, of_group, of_rest, ratio, low, high, state)
+    return GroupComparison(group, source, of_group, of_rest, ratio, low, high, state)
 
 
-def _name_state(of_group: Counts, of_rest: Counts, ratio: float, low: float, rules: LedgerRules) -> str:
+def _name_state(of_group: ErrorCounts, of_rest: ErrorCounts, ratio: float, low: float, rules: LedgerRules) -> str:
     """Name the state of a comparison of which enough was judged."""
     at_the_bound = of_rest.wrong / of_rest.judged * rules.alarm_ratio * of_group.judged
     would_be_seen = at_the_bound >= rules.least_wrong
@@ -440,7 +442,7 @@ def _name_state(of_group: Counts, of_rest: Counts, ratio: float, low: float, rul
     return "watch" if low > 1 or would_be_seen else "too few"
 
 
-def _find_ratio(of_group: Counts, of_rest: Counts) -> tuple[float, float, float]:
+def _find_ratio(of_group: ErrorCounts, of_rest: ErrorCounts) -> tuple[float, float, float]:
     wrong = (of_group.wrong + _HALF, of_rest.wrong + _HALF)
     judged = (of_group.judged + _HALF, of_rest.judged + _HALF)
     ratio = wrong[0] / judged[0] / (wrong[1] / judged[1])
@@ -448,11 +450,11 @@ def _find_ratio(of_group: Counts, of_rest: Counts) -> tuple[float, float, float]
     return ratio, exp(log(ratio) - _Z * spread), exp(log(ratio) + _Z * spread)
 
 
-def _split(rows: Iterable[Any], first: str, source: str) -> tuple[Counts, Counts]:
-    of_group, of_rest = Counts(), Counts()
+def _split(rows: Iterable[Any], first: str, source: str) -> tuple[ErrorCounts, ErrorCounts]:
+    of_group, of_rest = ErrorCounts(), ErrorCounts()
     for row in rows:
         judged = row.looked if source == "looked" else row.decided
-        counts = Counts(judged or 0, (row.looked_wrong if source == "looked" else row.overturned) or 0)
+        counts = ErrorCounts(judged or 0, (row.looked_wrong if source == "looked" else row.overturned) or 0)
         if row.band == first:
             of_group += counts
         elif row.band != UNKNOWN:

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, Select, String, cast, func, literal, select
 
 from ipml.enforcement.appeals.appeal import count_overdue, count_pending
-from ipml.enforcement.automation.promises import Standing, assess_promises
+from ipml.enforcement.automation.promises import PromiseStanding, assess_promises
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.takedown.measures import count_overdue as count_unanswered
 from ipml.records import Verdict
 from ipml.review.reversals import stands
 from ipml.storage.database import reading
-from ipml.storage.outbox import Backlog, count_backlog
+from ipml.storage.outbox import ChannelBacklog, count_backlog
 from ipml.storage.tables import audit, decisions, evidence, measures, penalties, statements, strikes, strikes_taken_back
 
 
@@ -41,12 +41,12 @@ class Overview:
         Of each brand on which the policy may act without review.
     """
 
-    backlog: tuple[Backlog, ...]
+    backlog: tuple[ChannelBacklog, ...]
     unanswered: int
     appeals: int
     overdue: int
     proposed: int
-    promises: tuple[Standing, ...]
+    promises: tuple[PromiseStanding, ...]
 
 
 def measure_enforcement(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import Connection, insert, select
 
-from ipml.enforcement.deadlines.terms import Profile, load_profile
+from ipml.enforcement.deadlines.terms import TermsProfile, load_profile
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.facts import StatementRules
@@ -58,11 +58,11 @@ class AppealRules(BaseModel):
         """How much later a second look must find a term over."""
         return timedelta(minutes=self.confirm_minutes)
 
-    def profile_for(self, country: str | None) -> Profile:
+    def profile_for(self, country: str | None) -> TermsProfile:
         """Return the profile by which a listing of a country is appealed."""
         return self.load_profile(self.profile_by_country.get(country or "", self.profile))
 
-    def load_profile(self, name: str) -> Profile:
+    def load_profile(self, name: str) -> TermsProfile:
         """Return a profile by its name; UnusableSetting where there is none."""
         return load_profile(name, self.folder)
 

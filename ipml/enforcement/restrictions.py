@@ -1,7 +1,7 @@
 """What is done to listings and sellers, in the words that messages, statements and letters share.
 
-Also the decisions it is done for (`Decided`), with all that must be known of them: read once for all stages, however
-many decisions there are.
+Also the decisions it is done for (`DecidedCase`), with all that must be known of them: read once for all stages,
+however many decisions there are.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PenaltyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ReportSource:
     """Who pointed to a listing, as a statement of reasons must tell (Article 17(3)(b) of the Digital Services Act).
 
     Attributes
@@ -57,7 +57,7 @@ class Source:
     is_detected: bool = True
 
 
-OWN = Source()
+OWN = ReportSource()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Restriction:
     is_automatic : bool
         Whether a policy decided and no person.
     source : str
-        Who pointed to it: see `Source`.
+        Who pointed to it: see `ReportSource`.
     """
 
     subject: str
@@ -100,19 +100,19 @@ class Restriction:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedCase:
     """A decision, its case as the row was before, the listing as it was judged, its seller, and who pointed to it."""
 
     case: Row[Any]
     decision: Decision
     scored: ScoredListing
     pseudonym: str
-    source: Source = OWN
+    source: ReportSource = OWN
 
 
 def read_decided(
-    connection: Connection, made: Sequence[Made], sources: Mapping[int, Source] | None = None
-) -> tuple[list[Decided], Keyring]:
+    connection: Connection, made: Sequence[Made], sources: Mapping[int, ReportSource] | None = None
+) -> tuple[list[DecidedCase], Keyring]:
     """Return decisions with what they are about, and the keys of their sellers; a seller who is new gets one.
 
     Parameters
@@ -125,7 +125,7 @@ def read_decided(
     names = pseudonyms_of(connection, (case.seller_id for case, _ in made), now=made[0][1].decided_at)
     whose = sources or {}
     decided = [
-        Decided(case, decision, decode(case.snapshot), names[case.seller_id], whose.get(case.case_id, OWN))
+        DecidedCase(case, decision, decode(case.snapshot), names[case.seller_id], whose.get(case.case_id, OWN))
         for case, decision in made
     ]
     return decided, read_keys(connection, names.values())

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Engine, select
 
-from ipml.enforcement.appeals.appeal import Due, make_appeal
+from ipml.enforcement.appeals.appeal import PendingAppeal, make_appeal
 from ipml.enforcement.case_file import GivenPenalty, find_due, read_penalty
 from ipml.enforcement.penalties.ladder import find_obstacle, find_penalties
 from ipml.enforcement.penalties.links import LinkedAccount, list_linked
 from ipml.enforcement.penalties.penalties import Penalty, list_told
-from ipml.enforcement.penalties.standing import Standing, Strike, find_standing, find_strikes
+from ipml.enforcement.penalties.standing import SellerStanding, Strike, find_standing, find_strikes
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds
 from ipml.enforcement.restrictions import PenaltyKind
@@ -61,12 +61,12 @@ class SellerFile:
     seller_id: str
     pseudonym: str | None
     erased_at: datetime | None
-    standing: Standing
+    standing: SellerStanding
     rung: PenaltyKind | None
     strikes: tuple[Strike, ...] = ()
     penalties: tuple[FiledPenalty, ...] = ()
     measures: tuple[Measure, ...] = ()
-    appeals: tuple[Due, ...] = ()
+    appeals: tuple[PendingAppeal, ...] = ()
     links: tuple[RecommendedLook, ...] = ()
     holds: tuple[Hold, ...] = ()
 
@@ -141,11 +141,11 @@ def _file(connection: Connection, penalty: Penalty, by: str) -> FiledPenalty:
     return FiledPenalty(read_penalty(connection, penalty), find_obstacle(connection, penalty, by))
 
 
-def _find_appeals(connection: Connection, pseudonym: str, hidden: Collection[int]) -> list[Due]:
+def _find_appeals(connection: Connection, pseudonym: str, hidden: Collection[int]) -> list[PendingAppeal]:
     query = select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.case_id.not_in(hidden))
     rows = connection.execute(query.order_by(appeals.c.appeal_id.desc()).limit(MOST))
     found = [make_appeal(row) for row in rows]
-    return [Due(one, find_due(connection, one.name)) for one in found]
+    return [PendingAppeal(one, find_due(connection, one.name)) for one in found]
 
 
 def _look(connection: Connection, link: LinkedAccount, pseudonym: str) -> RecommendedLook:

@@ -69,7 +69,7 @@ class Strength(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Trial:
+class StrengthTrial:
     """What a strength gave to sellers left out.
 
     Attributes
@@ -130,13 +130,13 @@ class Search:
     folds: list[Fold]
     has_donor: bool = False
 
-    def choose(self, penalties: Sequence[float]) -> list[Trial]:
+    def choose(self, penalties: Sequence[float]) -> list[StrengthTrial]:
         """Return for each strength of text, and with and without a donor, the penalty with the least log loss."""
         texts = TEXT_WEIGHTS if self.is_text.any() else (1.0,)
         donors = DONOR_WEIGHTS if self.has_donor else (None,)
         return [self._choose_penalty(text, penalties, donor) for donor in donors for text in texts]
 
-    def repeat(self, trials: Sequence[Trial]) -> list[Trial]:
+    def repeat(self, trials: Sequence[StrengthTrial]) -> list[StrengthTrial]:
         """Return what the strengths of other trials, of the same listings, give to sellers left out."""
         repeated = []
         for trial in trials:
@@ -146,13 +146,13 @@ class Search:
             repeated.append(self._judge(trial.strength, fits))
         return repeated
 
-    def _choose_penalty(self, text: float, penalties: Sequence[float], donor: float | None = None) -> Trial:
+    def _choose_penalty(self, text: float, penalties: Sequence[float], donor: float | None = None) -> StrengthTrial:
         """Try penalties, the strongest first; the search ends where two in a row do worse than the best.
 
         It also ends before the first penalty under which the fits take too long.
         """
         fits = self._begin(Strength(text, min(penalties), donor), None)
-        trials: list[Trial] = []
+        trials: list[StrengthTrial] = []
         for C in sorted(set(penalties)):
             for fit in fits:
                 fit.ascent.loosen(C)
@@ -176,7 +176,7 @@ class Search:
             fits.append(_Fit(ascent, scaled[test], test))
         return fits
 
-    def _judge(self, strength: Strength, fits: Sequence[_Fit]) -> Trial:
+    def _judge(self, strength: Strength, fits: Sequence[_Fit]) -> StrengthTrial:
         """Score sellers left out; the loss is that after a calibration, which mends what is too sure of itself."""
         log_odds = np.full(len(self.y), np.nan)
         for fit in fits:
@@ -187,7 +187,7 @@ class Search:
         log_odds = calibration.slope_ * log_odds + calibration.intercept_
         loss = weight * np.logaddexp(0.0, np.where(y == 1, -1.0, 1.0) * log_odds[scored])
         _, numbers = np.unique(self.sellers[scored], return_inverse=True)
-        return Trial(
+        return StrengthTrial(
             strength,
             line=(calibration.slope_, calibration.intercept_),
             unseen=log_odds,
@@ -196,7 +196,7 @@ class Search:
         )
 
 
-def share_out(trials: Sequence[Trial]) -> tuple[list[Trial], Floats]:
+def share_out(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial], Floats]:
     """Return the trials that count, and what share each has in their mean, shape (n_kept,).
 
     One whose loss is z standard errors above the least, in pairs over sellers, weighs exp(-z²/2) as much as the best:
@@ -205,7 +205,8 @@ def share_out(trials: Sequence[Trial]) -> tuple[list[Trial], Floats]:
     Examples
     --------
     >>> losses = {0.1: [5.0, 1.0, 2.0], 1.0: [1.0, 5.0, 2.0], 10.0: [7.0, 7.5, 7.0]}
-    >>> trials = [Trial(Strength(1.0, C), (1.0, 0.0), np.zeros(3), np.array(of), []) for C, of in losses.items()]
+    >>> nothing = np.zeros(3)
+    >>> trials = [StrengthTrial(Strength(1.0, C), (1.0, 0.0), nothing, np.array(of), []) for C, of in losses.items()]
     >>> kept, shares = share_out(trials)
     >>> [trial.strength.C for trial in kept], shares.round(2)
     ([0.1, 1.0], array([0.5, 0.5]))
@@ -261,7 +262,7 @@ class Chosen:
         Where a fit on all listings may begin, and another choice of the same listings read a little differently.
     """
 
-    members: list[Trial] = field(repr=False)
+    members: list[StrengthTrial] = field(repr=False)
     shares: Floats
     unseen: Floats = field(repr=False)
     by_few: Floats = field(repr=False)
@@ -291,7 +292,7 @@ class Blend:
         Where the fit of each member ended.
     """
 
-    def __init__(self, members: Sequence[Trial], shares: Floats, is_text: Flags, only_raises: Flags) -> None:
+    def __init__(self, members: Sequence[StrengthTrial], shares: Floats, is_text: Flags, only_raises: Flags) -> None:
         self._members, self._shares, self._is_text, self._only_raises = members, shares, is_text, only_raises
 
     def fit(

@@ -40,7 +40,7 @@ DECISION_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportFilter:
     """Which of them: each condition that is given must hold.
 
     Attributes
@@ -59,7 +59,7 @@ class Wanted:
     until: datetime | None = None
 
 
-def export_cases(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]]:
+def export_cases(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[str, Value]]:
     """Give a row of `CASE_COLUMNS` for each case, in the order in which they came.
 
     Examples
@@ -70,7 +70,7 @@ def export_cases(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> [(row["case_id"], row["title"], row["score"]) for row in export_cases(engine, Wanted(state="open"))]
+    >>> [(row["case_id"], row["title"], row["score"]) for row in export_cases(engine, ExportFilter(state="open"))]
     [(1, 'Bag', 0.9)]
     """
     query = _narrow(select(cases), wanted, cases.c.enqueued_at)
@@ -78,7 +78,7 @@ def export_cases(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]
         yield {"case_id": row.case_id, "state": row.state, "enqueued_at": row.enqueued_at, **_describe(row)}
 
 
-def export_decisions(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Value]]:
+def export_decisions(engine: Engine, wanted: ExportFilter) -> Iterator[Mapping[str, Value]]:
     """Give a row of `DECISION_COLUMNS` for each decision, in the order in which they were made."""
     own = ("decision_id", "case_id", "verdict", "ground", "note", "reviewer", "decided_at", "origin")
     columns = [*(decisions.c[name] for name in own), stands().label("stands")]
@@ -87,7 +87,7 @@ def export_decisions(engine: Engine, wanted: Wanted) -> Iterator[Mapping[str, Va
         yield {**{name: getattr(row, name) for name in own}, "stands": bool(row.stands), **_describe(row)}
 
 
-def _narrow(query: Select[Any], wanted: Wanted, at: ColumnElement[datetime]) -> Select[Any]:
+def _narrow(query: Select[Any], wanted: ExportFilter, at: ColumnElement[datetime]) -> Select[Any]:
     equal = ((cases.c.state, wanted.state), (cases.c.brand, wanted.brand), (cases.c.seller_id, wanted.seller_id))
     query = query.where(*(column == value for column, value in equal if value is not None))
     if wanted.since is not None:

@@ -319,7 +319,7 @@ class SpreadPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class GroupDecision:
     """A decision and what it spread to; `undo` of the decision, or `undo_group`, takes all of it back.
 
     Attributes
@@ -371,7 +371,7 @@ def decide_and_spread(
     key: str | None = None,
     now: datetime | None = None,
     settings: Settings | None = None,
-) -> Spread:
+) -> GroupDecision:
     """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
 
     Parameters
@@ -415,7 +415,7 @@ def decide_and_spread(
         group = Origin(group_key=f"spread:{uuid4().hex}")
         decision = decide_claimed(connection, row, claim, decision, key, settings, group, spreads=True)
         if not is_standing(connection, decision.decision_id):
-            return Spread(decision, (), (), ())  # a request that came again after its undoing
+            return GroupDecision(decision, (), (), ())  # a request that came again after its undoing
         return _spread(connection, row, decision, set(spread_to), now, settings)
 
 
@@ -426,7 +426,7 @@ def _spread(
     spread_to: Collection[int],
     now: datetime,
     settings: Settings,
-) -> Spread:
+) -> GroupDecision:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
     obstacles = {member.case_id: _find_obstacle_to_spread(row, member, decision.reviewer, now) for member in wanted}
     left_out = tuple((number, why) for number, why in obstacles.items() if why)
@@ -439,7 +439,7 @@ def _spread(
     asked = [(member, _repeat_spread(decision, member)) for member in free if member.case_id not in drawn]
     made = record_all(connection, asked, None, settings, origin)
     hand_over(connection, row.case_id)
-    return Spread(decision, tuple(made), tuple(drawn), left_out)
+    return GroupDecision(decision, tuple(made), tuple(drawn), left_out)
 
 
 def _repeat_spread(decision: Decision, member: Row[Any]) -> Decision:

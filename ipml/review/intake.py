@@ -19,9 +19,17 @@ from ipml.errors import UnstorableValue
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
-from ipml.review.near_duplicates.matches import Arrival, Joining, make_arrival
-from ipml.review.ranking.queue_order import Ranking, current_ranking, rank_columns
-from ipml.review.sampling.exploration import Place, Rule, choose_shown, get_seed, note_places, note_sift, sift
+from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
+from ipml.review.sampling.exploration import (
+    SamplePlace,
+    SamplingRule,
+    choose_shown,
+    get_seed,
+    note_places,
+    note_sift,
+    sift,
+)
 from ipml.review.search import searched_text
 from ipml.review.snapshot import check_text, decode_listing, digest, digest_content, encode, make_key
 from ipml.review.versions import (
@@ -88,7 +96,7 @@ class _Newcomer:
     """A scored listing on its way in: its place in a sift, and what a case keeps of it."""
 
     scored: ScoredListing
-    place: Place | None
+    place: SamplePlace | None
     columns: dict[str, Any]
 
     @property
@@ -101,7 +109,7 @@ class _Newcomer:
         """What a new case keeps of the place in a sift."""
         return {"odds": self.place.odds, "lane": self.place.lane, "lot": self.place.lot} if self.place else {}
 
-    def ranked(self, ranking: Ranking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
+    def ranked(self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
         """Return the same with the columns that the ranking in force gives it."""
         columns = rank_columns(ranking, self.scored.listing, self.columns["score"], enqueued_at, *due)
         return replace(self, columns=self.columns | columns)
@@ -160,7 +168,7 @@ def enqueue(
 
 def enqueue_placed(
     engine: Engine,
-    placed: Iterable[tuple[ScoredListing, Place | None]],
+    placed: Iterable[tuple[ScoredListing, SamplePlace | None]],
     *,
     sift_id: int | None = None,
     due_at: datetime | None = None,
@@ -227,7 +235,7 @@ class _Intake:
             return self.take_within(connection, batch, arrivals)
 
     def take_within(
-        self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, Arrival]
+        self, connection: Connection, batch: Sequence[_Newcomer], arrivals: Mapping[str, IncomingListing]
     ) -> Enqueued:
         """Make cases of the new ones, give open cases a new score, and note both."""
         latest = _find_latest(batch)
@@ -265,7 +273,7 @@ class _Intake:
         unchanged = len(batch) - sum(n_opened) - len(changes) - offered[0]
         return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0])
 
-    def _make_arrivals(self, engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, Arrival]:
+    def _make_arrivals(self, engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, IncomingListing]:
         """Return what listings that become cases are compared by, made before the queue is locked: it takes a while.
 
         Drawn listings stand for themselves: they are to be looked at with known odds.
@@ -291,7 +299,7 @@ class _Intake:
         connection: Connection,
         opened: Mapping[str, Arrived],
         latest: Mapping[str, _Newcomer],
-        ranking: Ranking,
+        ranking: QueueRanking,
     ) -> dict[str, tuple[int, _Payload]]:
         """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
         if not opened:
@@ -328,7 +336,7 @@ class _Intake:
         return {**drawn, "after": arrived.last.case_id, "why": arrived.fate.value, "version": arrived.version}
 
     def _rescore(
-        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], ranking: Ranking
+        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], ranking: QueueRanking
     ) -> list[_Entry]:
         """Give open cases their new scores; return what is noted of each that changed."""
         known = [(row, one) for row, one in again if row.state == "open"]
@@ -384,7 +392,7 @@ def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
 
 
 def _compare(
-    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[Row[Any]], ranking: Ranking
+    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[Row[Any]], ranking: QueueRanking
 ) -> tuple[dict[str, Arrived], dict[int, Decision]]:
     """Say what becomes of listings, beside the rows of their cases, the oldest first; and what was decided of these."""
     known: dict[str, list[Row[Any]]] = {key: [] for key in latest}
@@ -431,7 +439,7 @@ def _is_news(row: Row[Any], newcomer: _Newcomer) -> bool:
     return bool(row.snapshot != encode(replace(newcomer.scored, listing=seen_then)))
 
 
-def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking: Ranking) -> _Entry:
+def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking: QueueRanking) -> _Entry:
     change_case(connection, row.case_id, **newcomer.columns | {"listing_key": row.listing_key})
     words = update(case_texts).where(case_texts.c.case_id == row.case_id)
     connection.execute(words.values(text=searched_text(newcomer.scored)))
@@ -439,7 +447,7 @@ def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking
     return subject_of(row.case_id), _score_entry(newcomer, ranking) | before
 
 
-def _score_entry(newcomer: _Newcomer, ranking: Ranking) -> _Payload:
+def _score_entry(newcomer: _Newcomer, ranking: QueueRanking) -> _Payload:
     columns, due_at = newcomer.columns, newcomer.columns["due_at"]
     return {
         "score": columns["score"],
@@ -451,7 +459,7 @@ def _score_entry(newcomer: _Newcomer, ranking: Ranking) -> _Payload:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class IntakeResult:
     """What became of a scored file: how many came by, how many of them were drawn, what the queue made of them."""
 
     listings: int
@@ -468,7 +476,7 @@ def enqueue_batch(
     explore: float | None = None,
     due_at: datetime | None = None,
     now: datetime | None = None,
-) -> Batch:
+) -> IntakeResult:
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
 
     Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
@@ -494,10 +502,10 @@ def enqueue_batch(
     >>> migrate(engine)
     >>> bags = [ScoredListing(Listing(f"A{n}", "s1", f"Bag {n}"), n / 50, None, (), (), None, "m1") for n in range(50)]
     >>> enqueue_batch(engine, lambda: bags, top=5, explore=0)
-    Batch(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
+    IntakeResult(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
     """
     now = now or datetime.now(UTC)
-    rule = Rule(get_settings().explore if explore is None else explore)
+    rule = SamplingRule(get_settings().explore if explore is None else explore)
     seed = get_seed(engine, now=now)
     sifted = sift(read(), seed, rule, top=top, min_score=min_score)
     sift_id = note_sift(engine, sifted, seed, rule, now=now)
@@ -505,4 +513,4 @@ def enqueue_batch(
         waiting = find_pending_listings(connection)
     shown = choose_shown(read(), sifted, waiting)
     enqueued = enqueue_placed(engine, shown, sift_id=sift_id, due_at=due_at, now=now)
-    return Batch(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)
+    return IntakeResult(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)

@@ -13,7 +13,6 @@ from ipml.review.decisions import GROUNDS, decide, list_decisions
 from ipml.review.group_decisions import (
     BulkDecision,
     BulkPreview,
-    Spread,
     SpreadPreview,
     decide_and_spread,
     decide_bulk,
@@ -31,8 +30,8 @@ __all__ = [
     "BulkDecision",
     "BulkPreview",
     "Enqueued",
+    "GroupDecision",
     "Reversal",
-    "Spread",
     "SpreadPreview",
     "claim",
     "claim_ahead",

@@ -45,7 +45,7 @@ OLDEST_BAND = "over 7 days"
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class QueueBacklog:
     """How the queue stands at a moment.
 
     Attributes
@@ -71,7 +71,7 @@ class Backlog:
     oldest_at: datetime | None
 
 
-def measure_backlog(engine: Engine, *, now: datetime | None = None) -> Backlog:
+def measure_backlog(engine: Engine, *, now: datetime | None = None) -> QueueBacklog:
     """Count what waits at a moment.
 
     Examples
@@ -97,7 +97,7 @@ def measure_backlog(engine: Engine, *, now: datetime | None = None) -> Backlog:
         row = connection.execute(select(*counts, oldest, *bands)).one()
     escalated, decided, held, overdue, oldest_at, *numbers = row
     names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
-    return Backlog(
+    return QueueBacklog(
         open=sum(numbers),
         escalated=escalated,
         decided=decided,
@@ -133,7 +133,7 @@ _LONGEST_REVIEW = timedelta(hours=1)  # who took longer was away
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class QueueDay:
     """What came into the queue and what was decided on one day in UTC."""
 
     day: date
@@ -142,7 +142,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReviewPace:
     """How much one reviewer decided; an hour counts where at least one verdict fell into it."""
 
     reviewer: str
@@ -164,7 +164,7 @@ class ReviewTime:
     n: int
 
 
-def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None) -> tuple[Day, ...]:
+def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None) -> tuple[QueueDay, ...]:
     """Return arrivals and verdicts of each of the last days, today last; a day without any is there with zeros.
 
     Parameters
@@ -178,7 +178,7 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> count_days(engine, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
-    (Day(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
+    (QueueDay(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
     """
     now = now or datetime.now(UTC)
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -188,7 +188,7 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
     with reading(engine) as connection:
         counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
-    return tuple(Day(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
+    return tuple(QueueDay(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
 
 
 def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
@@ -197,7 +197,7 @@ def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElemen
     return select(func.count()).where(*is_on, *conditions).scalar_subquery()
 
 
-def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[Pace, ...]:
+def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[ReviewPace, ...]:
     """Return how much each reviewer decided in the last days before now, whoever decided most first."""
     until = now or datetime.now(UTC)
     since = until - timedelta(days=n_days)
@@ -216,7 +216,9 @@ def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = Non
         .order_by(verdicts.desc(), hours.c.reviewer)
     )
     with reading(engine) as connection:
-        return tuple(Pace(reviewer, int(total), n_hours) for reviewer, total, n_hours in connection.execute(query))
+        return tuple(
+            ReviewPace(reviewer, int(total), n_hours) for reviewer, total, n_hours in connection.execute(query)
+        )
 
 
 def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, ...]:

@@ -183,7 +183,7 @@ def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], 
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class VersionChange:
     """What was changed about a listing from one version to the next; None where there was nothing."""
 
     field: str
@@ -218,7 +218,7 @@ class Past:
     case_id: int | None
     state: str
     decision: Decision | None
-    changes: tuple[Change, ...]
+    changes: tuple[VersionChange, ...]
     score_before: float | None
     score: float | None
     same: Decision | None
@@ -300,17 +300,17 @@ def _percent(score: float | None) -> str:
     return "no score" if score is None else f"{100 * score:.3g} %"
 
 
-def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[Change, ...]:
+def find_changes(before: ScoredListing, after: ScoredListing) -> tuple[VersionChange, ...]:
     """Return what of a listing was changed, in the order in which a page shows it.
 
     Examples
     --------
     >>> bag, hat = (ScoredListing(Listing("A7", "s", one), 0.1, None, (), (), None, "m") for one in ("Bag", "Hat"))
     >>> find_changes(bag, hat)
-    (Change(field='title', before='Bag', after='Hat'),)
+    (VersionChange(field='title', before='Bag', after='Hat'),)
     """
     said = [(_SHOWN[name], _say(before.listing, name), _say(after.listing, name)) for name in _SHOWN]
-    return tuple(Change(*one) for one in said if one[1] != one[2])
+    return tuple(VersionChange(*one) for one in said if one[1] != one[2])
 
 
 def _say(listing: Listing, name: str) -> str | None:

@@ -21,7 +21,7 @@ _FEW_LETTERS = 20_000  # read in about the time that a call takes
 _LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
 
 
-class Piece(NamedTuple):
+class TextSpan(NamedTuple):
     """Letters `start` to `end` (code points, end excluded) of a text column as written."""
 
     column: str
@@ -29,7 +29,7 @@ class Piece(NamedTuple):
     end: int
 
 
-Pieces = frozenset[Piece]
+Pieces = frozenset[TextSpan]
 
 
 class Losses:
@@ -304,7 +304,7 @@ def join(words: Sequence[Word]) -> Pieces:
 
 
 def _stand(texts: Mapping[str, str], word: str, columns: Sequence[str]) -> Word:
-    return Word(word, frozenset(Piece(name, *place) for name in columns for place in find_word(texts[name], word)))
+    return Word(word, frozenset(TextSpan(name, *place) for name in columns for place in find_word(texts[name], word)))
 
 
 def _letters(pieces: Pieces) -> Iterator[tuple[str, int]]:

@@ -403,9 +403,9 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
 
 def _load_pyfunc(path: str) -> Any:
     """Load a model for MLflow's scoring, such as `mlflow models serve`: it looks for a function of this name."""
-    from ipml.model.tracking.flavor import ServedModel
+    from ipml.model.tracking.flavor import FlavorModel
 
-    return ServedModel(load_model(path).score_frame)
+    return FlavorModel(load_model(path).score_frame)
 
 
 TOLERANCE = 1e-9

@@ -69,7 +69,7 @@ class Staff:
 
 
 @dataclass(frozen=True, slots=True)
-class Complaints:
+class ComplaintRates:
     """How often sellers complain of a takedown: the wronged, and the others; and after how many days on average."""
 
     wronged: float = 0.6
@@ -78,7 +78,7 @@ class Complaints:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class SimulatedDay:
     """What happened on a day.
 
     Attributes
@@ -127,20 +127,20 @@ class Operations:
     policy: EnforcementPolicy
     arrivals: Arrivals
     staff: Staff = field(default_factory=Staff)
-    complaints: Complaints = field(default_factory=Complaints)
+    complaints: ComplaintRates = field(default_factory=ComplaintRates)
     seed: int = 0
     _truth: dict[str, bool] = field(default_factory=dict)
     _pending: list[tuple[datetime, int]] = field(default_factory=list)  # complaints, by when they arrive
     _looked_at: set[int] = field(default_factory=set)
     _seen: int = 0
 
-    def run(self, start: datetime, n_days: int) -> Iterator[Day]:
+    def run(self, start: datetime, n_days: int) -> Iterator[SimulatedDay]:
         """Give what happened, day by day: arrivals at midnight, the policy, reviews until the evening, the lead."""
         rng = np.random.default_rng(self.seed)
         for number in range(n_days):
             yield self._live(start + timedelta(days=number), rng)
 
-    def _live(self, morning: datetime, rng: np.random.Generator) -> Day:
+    def _live(self, morning: datetime, rng: np.random.Generator) -> SimulatedDay:
         arrived = self.arrivals(morning, rng)
         self._truth |= {one.listing.listing_id: is_fake for one, is_fake in arrived}
         enqueue(self.engine, (one for one, _ in arrived), joins_alike=False, now=morning)
@@ -154,7 +154,7 @@ class Operations:
         in_force = tuple(one.brand for one in standings if one.is_in_force)
         by_policy = (made["policy", True] + made["policy", False], made["policy", False])
         by_people = (made["people", True] + made["people", False], made["people", False])
-        return Day(morning, len(arrived), reviewed, *by_policy, *by_people, put_back, in_force)
+        return SimulatedDay(morning, len(arrived), reviewed, *by_policy, *by_people, put_back, in_force)
 
     def _act(self, now: datetime) -> Acted:
         return act(self.engine, self.policy, now)

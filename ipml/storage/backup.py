@@ -39,7 +39,7 @@ _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip; the manifest says when it was mad
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class TableContents:
     """What a backup holds of one table.
 
     Attributes
@@ -79,7 +79,7 @@ class Manifest:
     revision: str
     anchor: str
     made_at: str
-    tables: dict[str, Contents]
+    tables: dict[str, TableContents]
 
     @property
     def rows(self) -> int:
@@ -134,7 +134,7 @@ def member(table: str) -> str:
     return f"tables/{table}.jsonl"
 
 
-def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile) -> Contents:
+def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile) -> TableContents:
     plain = _plain(table)
     rows = connection.execute(select(plain).order_by(*table.primary_key).execution_options(yield_per=ROWS_AT_ONCE))
     count, digest = 0, hashlib.sha256()
@@ -145,7 +145,7 @@ def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile)
             digest.update(line)
             count += 1
     number = last_number(connection, table) if table in numbered_tables() else 0
-    return Contents(tuple(table.columns.keys()), count, digest.hexdigest(), number)
+    return TableContents(tuple(table.columns.keys()), count, digest.hexdigest(), number)
 
 
 def _plain(table: Table) -> TableClause:
@@ -279,11 +279,11 @@ def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     return manifest
 
 
-def _contents(said: dict[str, Any]) -> Contents:
-    return Contents(**{**said, "columns": tuple(said["columns"])})
+def _contents(said: dict[str, Any]) -> TableContents:
+    return TableContents(**{**said, "columns": tuple(said["columns"])})
 
 
-def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Contents) -> None:
+def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: TableContents) -> None:
     count, digest = 0, hashlib.sha256()
     try:
         with archive.open(member(table)) as file:
@@ -326,7 +326,7 @@ def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> Non
         raise UnusableBackup(str(path), words, "the same tables and columns")
 
 
-def _fill(connection: Connection, archive: zipfile.ZipFile, table: str, contents: Contents) -> None:
+def _fill(connection: Connection, archive: zipfile.ZipFile, table: str, contents: TableContents) -> None:
     query = insert(name_table(table, *(column(name) for name in contents.columns)))
     with _lines(archive, table) as lines:
         for batch in _cut(lines):

@@ -285,7 +285,7 @@ def has_subject(connection: Connection, channel: str, subject: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class ChannelBacklog:
     """How far the messages to one channel have come.
 
     Attributes
@@ -300,7 +300,7 @@ class Backlog:
     oldest: datetime | None
 
 
-def count_backlog(connection: Connection, now: datetime) -> list[Backlog]:
+def count_backlog(connection: Connection, now: datetime) -> list[ChannelBacklog]:
     """Return, for each channel with any, how many messages wait and how many are dead and not dropped."""
     is_waiting, is_dead = outbox.c.state == "waiting", and_(outbox.c.state == "dead", outbox.c.dropped_at.is_(None))
     query = select(
@@ -310,7 +310,7 @@ def count_backlog(connection: Connection, now: datetime) -> list[Backlog]:
         func.min(outbox.c.put_at).filter(is_waiting, outbox.c.next_try_at <= now).label("oldest"),
     )
     query = query.where(outbox.c.state.in_(("waiting", "dead"))).group_by(outbox.c.channel).order_by(outbox.c.channel)
-    return [Backlog(*row) for row in connection.execute(query)]
+    return [ChannelBacklog(*row) for row in connection.execute(query)]
 
 
 def next_due(connection: Connection, channels: Collection[str] = ()) -> datetime | None:

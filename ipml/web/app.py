@@ -19,9 +19,9 @@ from ipml.web.accounts import login
 from ipml.web.accounts.login import authorise
 from ipml.web.accounts.oidc import BACK, make_provider
 from ipml.web.accounts.permissions import Action
-from ipml.web.accounts.sessions import DEFAULT_LIMITS, Limits
+from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
-from ipml.web.cache import Kept, KeptAhead, KeptByName, NetworkShelf
+from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
 from ipml.web.console import case_list, case_page, dashboard, desks, networks_page
 from ipml.web.http_api.monitoring import show_health
 from ipml.web.responses import add_error_pages, protect
@@ -84,7 +84,7 @@ _ESTIMATES_SECONDS = 60.0  # they read every decision there is, and one more cha
 
 
 def make_app(
-    engine: Engine, settings: Settings, *, cost: PasswordCost = DEFAULT_COST, limits: Limits = DEFAULT_LIMITS
+    engine: Engine, settings: Settings, *, cost: PasswordCost = DEFAULT_COST, limits: LoginLimits = DEFAULT_LIMITS
 ) -> FastAPI:
     """Make the reviewer's web application.
 
@@ -112,14 +112,14 @@ def make_app(
     app.state.limits = limits
     app.state.provider = make_provider(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
-    app.state.stand = Kept(_STAND_SECONDS)
-    app.state.estimates = Kept(_ESTIMATES_SECONDS)
+    app.state.stand = CachedAnswer(_STAND_SECONDS)
+    app.state.estimates = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.cooperation = load_cooperation_policy(settings.cooperation)
-    app.state.candidates = KeptAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
-    app.state.brands = Kept(_BRANDS_SECONDS)
-    app.state.brand_reports = KeptByName(_BRANDS_SECONDS, _MOST_BRANDS)
+    app.state.candidates = CachedAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
+    app.state.brands = CachedAnswer(_BRANDS_SECONDS)
+    app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
-    app.state.alarms = Kept(_ESTIMATES_SECONDS)
+    app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
     app.middleware("http")(protect)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies))

@@ -24,7 +24,7 @@ from ipml.errors import NoNetworks
 Answer = TypeVar("Answer")
 
 
-class Kept(Generic[Answer]):
+class CachedAnswer(Generic[Answer]):
     """Keeps one answer; who asks while it is being found waits for it instead of finding it, too.
 
     Parameters
@@ -36,7 +36,7 @@ class Kept(Generic[Answer]):
 
     Examples
     --------
-    >>> kept = Kept(seconds=60)
+    >>> kept = CachedAnswer(seconds=60)
     >>> kept.get(lambda: "first"), kept.get(lambda: "second")
     ('first', 'first')
     """
@@ -53,7 +53,7 @@ class Kept(Generic[Answer]):
             return self._found[1]
 
 
-class KeptAhead(Generic[Answer]):
+class CachedAhead(Generic[Answer]):
     """Keeps one answer that takes long to find, and finds it in a thread of its own: nobody waits longer than a moment.
 
     Parameters
@@ -67,7 +67,7 @@ class KeptAhead(Generic[Answer]):
 
     Examples
     --------
-    >>> kept = KeptAhead(seconds=60, patience=5)
+    >>> kept = CachedAhead(seconds=60, patience=5)
     >>> kept.get(lambda: "first"), kept.get(lambda: "second")
     ('first', 'first')
     """
@@ -115,8 +115,8 @@ class KeptAhead(Generic[Answer]):
         finding.set_result(answer)
 
 
-class KeptByName(Generic[Answer]):
-    """Keeps an answer for each of some names, those asked for last; otherwise like `Kept`.
+class CachedByName(Generic[Answer]):
+    """Keeps an answer for each of some names, those asked for last; otherwise like `CachedAnswer`.
 
     Parameters
     ----------
@@ -127,19 +127,19 @@ class KeptByName(Generic[Answer]):
 
     Examples
     --------
-    >>> kept = KeptByName(seconds=60, most=1)
+    >>> kept = CachedByName(seconds=60, most=1)
     >>> kept.get("a", lambda: 1), kept.get("a", lambda: 2), kept.get("b", lambda: 3), kept.get("a", lambda: 4)
     (1, 1, 3, 4)
     """
 
     def __init__(self, seconds: float, most: int, clock: Callable[[], float] = monotonic) -> None:
         self._seconds, self._most, self._clock, self._lock = seconds, most, clock, Lock()
-        self._kept: OrderedDict[str, Kept[Answer]] = OrderedDict()
+        self._kept: OrderedDict[str, CachedAnswer[Answer]] = OrderedDict()
 
     def get(self, name: str, find: Callable[[], Answer]) -> Answer:
         """Return the answer that is kept for a name, or find it anew where there is none or it is too old."""
         with self._lock:
-            kept = self._kept.setdefault(name, Kept(self._seconds, self._clock))
+            kept = self._kept.setdefault(name, CachedAnswer(self._seconds, self._clock))
         try:
             answer = kept.get(find)
         except BaseException:
@@ -173,7 +173,7 @@ class NetworkShelf:
 
     def __init__(self, folder: Path | None, erased: Path | None = None) -> None:
         self._folder, self._erased = folder, erased
-        self._kept: OrderedDict[tuple[_Stamp, _Stamp, int], Kept[NetworkView]] = OrderedDict()
+        self._kept: OrderedDict[tuple[_Stamp, _Stamp, int], CachedAnswer[NetworkView]] = OrderedDict()
         self._lock = Lock()
 
     @property
@@ -209,10 +209,10 @@ class NetworkShelf:
     def _read_erased(self) -> ErasedList | None:
         return read_erased(self._erased) if self._erased is not None and self._erased.exists() else None
 
-    def _keep(self, folder: Path, number: int) -> Kept[NetworkView]:
+    def _keep(self, folder: Path, number: int) -> CachedAnswer[NetworkView]:
         key = _stamp(folder), _stamp(self._erased), number
         with self._lock:
-            kept = self._kept.setdefault(key, Kept(math.inf))
+            kept = self._kept.setdefault(key, CachedAnswer(math.inf))
             self._kept.move_to_end(key)
             while len(self._kept) > _MOST_NETWORKS:
                 self._kept.popitem(last=False)

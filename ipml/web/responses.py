@@ -73,7 +73,7 @@ _LEET = re.compile(r"(?<!\S)(?=\S*[^\W\d_])\S*[0134578@$!|*+(]\S*(?!\S)")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """Letters of a listing that are drawn alike.
 
     Attributes
@@ -192,7 +192,7 @@ def cut_pieces(
     kept: str = "",
     heaviest: float = 0.0,
     read_as: str | None = None,
-) -> tuple[Piece, ...]:
+) -> tuple[TextPiece, ...]:
     """Cut a text into pieces that the page can mark: weights, invisible letters, and letters in disguise.
 
     Parameters
@@ -213,8 +213,8 @@ def cut_pieces(
     Examples
     --------
     >>> cut_pieces("AAA bag", [Highlight(0, 3, 2.0)])
-    (Piece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3, disguise=''),
-     Piece(text=' bag', is_invisible=False, speaks_for='', strength=0, disguise=''))
+    (TextPiece(text='AAA', is_invisible=False, speaks_for='counterfeit', strength=3, disguise=''),
+     TextPiece(text=' bag', is_invisible=False, speaks_for='', strength=0, disguise=''))
     """
     shown = text[:limit]
     weights = [0.0] * len(shown)
@@ -231,7 +231,7 @@ def cut_pieces(
     runs = groupby(zip(marks, shown, strict=True), itemgetter(0))
     cut = [_join(mark, "".join(letter for _, letter in run)) for mark, run in runs]
     left_out = len(text) - len(shown)
-    return (*cut, Piece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
+    return (*cut, TextPiece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
 def cut_quotes(text: str) -> list[tuple[str, bool]]:
@@ -263,11 +263,11 @@ def _look(weight: float, strongest: float) -> tuple[str, int]:
     return "counterfeit" if weight > 0 else "genuine", max(1, ceil(3 * (abs(weight) / strongest)))
 
 
-def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> Piece:
+def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> TextPiece:
     hidden, look, disguise = mark
     if not hidden:
-        return Piece(letters, False, *look, disguise)
-    return Piece(_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
+        return TextPiece(letters, False, *look, disguise)
+    return TextPiece(_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
 
 
 def _code_point(letter: str) -> str:

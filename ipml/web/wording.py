@@ -204,7 +204,7 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OutcomeChoice:
     """An outcome that an appeal may have: its name on the button, and what it would do."""
 
     outcome: str
@@ -251,14 +251,14 @@ def tell_term(clock: Clock, rules: AppealRules) -> Term:
     return Term(name, f"until {until}{counted}; {_AFTER[stage.at_expiry]}{doubt}", clock.due_at)
 
 
-def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[Choice]:
+def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
     """Tell what each outcome of an appeal would do."""
-    choices = [Choice("granted", "Grant it", tuple(_tell_granted(shown)))]
+    choices = [OutcomeChoice("granted", "Grant it", tuple(_tell_granted(shown)))]
     if shown.milder:
         strike = "stays" if rules.strike_in_part == "kept" else "is taken back"
         effects = ("The measure you choose takes the place of this one.", f"The strike {strike}.", _TOLD)
-        choices.append(Choice("partly granted", "Grant it in part", effects))
-    return [*choices, Choice("rejected", "Reject it", ("Everything stays as it is.", _REJECTED))]
+        choices.append(OutcomeChoice("partly granted", "Grant it in part", effects))
+    return [*choices, OutcomeChoice("rejected", "Reject it", ("Everything stays as it is.", _REJECTED))]
 
 
 def _tell_granted(shown: ShownAppeal) -> Iterator[str]:

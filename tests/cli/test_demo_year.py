@@ -4,8 +4,8 @@ from pathlib import Path
 
 from ipml.cli.demo import describe_year
 from ipml.simulation.year.population import Plan
-from ipml.simulation.year.programme import Learnt, Lived
-from ipml.simulation.year.run import Account, Figure
+from ipml.simulation.year.programme import Lived, TrainedModel
+from ipml.simulation.year.run import Account, YearFigure
 from ipml.simulation.year.weekly_scoring import Stations
 
 
@@ -14,8 +14,8 @@ def test_the_account_names_each_figure_beside_history_and_where_the_time_went():
     stations = Stations()
     stations.add("review", 12.0, 15.0)
     lived = Lived(stations=stations, peak=2**30, peak_beside=2**29, seconds=20.0)
-    figures = [Figure("gangs", "43", "43", "41", "F1 0.95")]
-    told = describe_year(Account(Plan(0.001), Learnt(Path("model"), 0.25, 0.7, 0.8), lived, figures))
+    figures = [YearFigure("gangs", "43", "43", "41", "F1 0.95")]
+    told = describe_year(Account(Plan(0.001), TrainedModel(Path("model"), 0.25, 0.7, 0.8), lived, figures))
     lines = told.splitlines()
     assert "not how good it is on your listings" in told
     assert "gangs   43       43             41         F1 0.95" in lines

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from ipml.enforcement.actions import Order, change_measure, confirm_penalty, enforcing, lift_measure, lift_penalty
+from ipml.enforcement.actions import (
+    MeasureOrder,
+    change_measure,
+    confirm_penalty,
+    enforcing,
+    lift_measure,
+    lift_penalty,
+)
 from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
@@ -65,7 +72,9 @@ def test_a_measure_comes_and_goes_by_hand(market):
     case_id = take_down(market)
     number = read_followed(market, case_id).measures[0].measure.measure_id
     for _ in range(2):
-        new = change_measure(market, number, Order(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON)
+        new = change_measure(
+            market, number, MeasureOrder(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON
+        )
     for _ in range(2):
         lift_measure(market, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
     with pytest.raises(MeasureNotStanding):
@@ -85,7 +94,7 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
     with pytest.raises(UnusableMeasure):
         lift_measure(market, 1, "lea", "  ", POLICY)
     with pytest.raises(UnusableMeasure):
-        change_measure(market, 1, Order(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        change_measure(market, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     with writing(market) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing):
@@ -135,7 +144,7 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
         if draw.random() < 0.5:
             measure = read_followed(market, case_id).measures[0].measure
             change_measure(
-                market, measure.measure_id, Order(MeasureKind.PAUSE, "wait"), draw.choice(people), POLICY, now=at
+                market, measure.measure_id, MeasureOrder(MeasureKind.PAUSE, "wait"), draw.choice(people), POLICY, now=at
             )
         appeal = file_appeal(market, case_id, f"s{number % 4}", "no", now=at)
         for name in people:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, select
 
-from ipml.enforcement.actions import Ended, Order, change_measure, end_due, enforcing
+from ipml.enforcement.actions import Ended, MeasureOrder, change_measure, end_due, enforcing
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.records import Verdict
@@ -23,7 +23,9 @@ def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
     enforced = enforcing(engine, POLICY)
     taken = claim(enforced, "ana", now=NOON)
     decide(enforced, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
-    change_measure(enforced, 1, Order(MeasureKind.PAUSE, "for a week", until=NOON + WEEK), "lea", POLICY, now=NOON)
+    change_measure(
+        enforced, 1, MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK), "lea", POLICY, now=NOON
+    )
     assert end_due(engine, POLICY, now=NOON + WEEK / 2) == Ended(0, 0)
     assert end_due(engine, POLICY, now=NOON + WEEK) == Ended(1, 0)
     assert end_due(engine, POLICY, now=NOON + YEAR) == Ended(0, 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.actions import (
-    Order,
+    MeasureOrder,
     change_measure,
     confirm_penalty,
     end_due,
@@ -77,7 +77,7 @@ class Market:
         """Take a step, where it is possible."""
         self.now += timedelta(hours=30)
         until = self.now + timedelta(days=3) if ends else None
-        order = Order(kind, f"step {self.now}", PLACES.get(kind, ()), until)
+        order = MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
         stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
         if what == "take down":
             self.take_down(which % 2)
@@ -195,7 +195,9 @@ def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine)
         (first,) = (message for message in read_told(connection, "platform") if message.kind == "measure")
     with writing(engine) as connection:
         note_answer(connection, first.key, "done", "platform", market.now)
-    hold = impose_measure(market.engine, 1, Order(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now)
+    hold = impose_measure(
+        market.engine, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now
+    )
     with writing(engine) as connection:
         assert get_measure(connection, hold.measure_id).state == "asked"
         told = read_told(connection, "platform")[-1]

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from ipml.model import learner
-from ipml.model.learner import Blend, Strength, Trial, choose_members, draw_sellers, fit_all
+from ipml.model.learner import Blend, Strength, StrengthTrial, choose_members, draw_sellers, fit_all
 from ipml.model.regression import Design
 
 N = 400
@@ -29,9 +29,9 @@ def values_of(design: Design, columns: np.ndarray | None = None) -> csr_matrix:
     return values if columns is None else csr_matrix(values[:, columns])
 
 
-def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> Trial:
+def member(C: float, slope: float = 1.0, intercept: float = 0.0) -> StrengthTrial:
     """Return a learner of the mean under a penalty, with a line of its own."""
-    return Trial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
+    return StrengthTrial(Strength(1.0, C), (slope, intercept), np.empty(0), np.zeros(1), [])
 
 
 def fit(design, y, weight, C=1.0, only_raises=FREE, is_text=FREE):

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from ipml.features.compiled.texts import Texts
-from ipml.model.learner import TEXT_WEIGHTS, Search, Strength, Trial, share_out
+from ipml.model.learner import TEXT_WEIGHTS, Search, Strength, StrengthTrial, share_out
 from ipml.model.regression import Design, Ngrams
 
 N = 300
@@ -63,16 +63,16 @@ def test_weak_penalties_are_not_tried_where_they_do_worse_and_worse(search, monk
 
     def judge(strength, fits):
         tried.append(strength.C)
-        return Trial(strength, (1.0, 0.0), np.zeros(N), np.array([abs(np.log(strength.C / 0.1))]), [])
+        return StrengthTrial(strength, (1.0, 0.0), np.zeros(N), np.array([abs(np.log(strength.C / 0.1))]), [])
 
     monkeypatch.setattr(search, "_judge", judge)
     assert search._choose_penalty(1.0, (10.0, 0.1, 3.0, 1.0, 0.01)).strength.C == 0.1
     assert tried == [0.01, 0.1, 1.0, 3.0]
 
 
-def trial(losses: np.ndarray) -> Trial:
+def trial(losses: np.ndarray) -> StrengthTrial:
     """Return a trial with these losses."""
-    return Trial(Strength(1.0, 1.0), (1.0, 0.0), np.zeros(len(losses)), losses, [])
+    return StrengthTrial(Strength(1.0, 1.0), (1.0, 0.0), np.zeros(len(losses)), losses, [])
 
 
 def test_the_more_sellers_agree_the_less_a_worse_trial_counts():

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.queue_metrics import Pace, count_days, measure_paces, time_reviews
+from ipml.review.queue_metrics import ReviewPace, count_days, measure_paces, time_reviews
 from ipml.settings import Settings
 
 Make = Callable[..., ScoredListing]
@@ -55,7 +55,7 @@ def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
     _judge(queue, "ana", NOON)
     _judge(queue, "cleo", NOON - timedelta(days=8))
     paces = measure_paces(queue, now=NOON + timedelta(hours=3))
-    assert paces == (Pace("ben", 4, 2), Pace("ana", 1, 1))
+    assert paces == (ReviewPace("ben", 4, 2), ReviewPace("ana", 1, 1))
     assert paces[0].per_hour == 2.0
 
 

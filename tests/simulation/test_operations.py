@@ -8,7 +8,7 @@ import pytest
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import count_cases
-from ipml.simulation.operations import Complaints, Operations, Staff
+from ipml.simulation.operations import ComplaintRates, Operations, Staff
 from ipml.storage.audit import verify
 from ipml.storage.database import reading
 
@@ -27,7 +27,7 @@ def open_market(engine, **changes) -> Operations:
     """Return a marketplace whose policy is soon allowed to act."""
     bundled = load_enforcement_policy().model_dump()
     policy = EnforcementPolicy.model_validate(bundled | {"automatic": RULES})
-    people = {"staff": Staff(("ana",), 6), "complaints": Complaints(wronged=1.0, delay_days=1.0)}
+    people = {"staff": Staff(("ana",), 6), "complaints": ComplaintRates(wronged=1.0, delay_days=1.0)}
     return Operations(engine, policy, bring, **(people | changes))
 
 

@@ -350,7 +350,7 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
     number = BigInteger().with_variant(Integer(), "sqlite")
     parent = ForeignKey("tree.id", name="fk_tree_parent")
     tree = Table("tree", MetaData(), Column("id", number, primary_key=True), Column("parent", number, parent))
-    contents = backup.Contents(("id", "parent"), 3, "", 0)
+    contents = backup.TableContents(("id", "parent"), 3, "", 0)
     with migrating(engine) as connection:
         tree.create(connection)
     for lines, is_whole in ((b"[1,3]\n[2,1]\n[3,null]\n", True), (b"[4,1]\n[5,6]\n", False)):

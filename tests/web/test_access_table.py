@@ -17,7 +17,7 @@ from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading
 from ipml.web.accounts.permissions import LEAST_ROLES, Role
-from ipml.web.accounts.sessions import Limits
+from ipml.web.accounts.sessions import LoginLimits
 from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
@@ -40,7 +40,7 @@ LENGTH = {"Content-Length": "0"}
 def browsers(engine: Engine) -> Mapping[Role | None, TestClient]:
     """Return a browser of each role, and of nobody."""
     add_user(engine, "adam", PASSWORD, Role.ADMIN, CHEAP)
-    app = make_app(engine, Settings(), cost=CHEAP, limits=Limits(for_name=1000, for_address=1000))
+    app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=1000, for_address=1000))
     return {role: open_browser(app, name) for role, name in PEOPLE.items()}
 
 

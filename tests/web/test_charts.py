@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.review.queue_metrics import Day, Hits
-from ipml.review.sampling.estimates import Estimates, Figure
+from ipml.review.queue_metrics import Hits, QueueDay
+from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up
 
 numbers = st.integers(0, 10**9)
@@ -17,7 +17,7 @@ numbers = st.integers(0, 10**9)
 @given(st.lists(st.tuples(numbers, numbers), max_size=31))
 def test_bars_stay_within_the_chart_and_apart(pairs: list[tuple[int, int]]) -> None:
     """Two a day, from left to right, none over another, none higher than the chart."""
-    days = [Day(date(2024, 5, 1) + timedelta(days=place), *pair) for place, pair in enumerate(pairs)]
+    days = [QueueDay(date(2024, 5, 1) + timedelta(days=place), *pair) for place, pair in enumerate(pairs)]
     chart = make_day_chart(days)
     assert len(chart.bars) == 2 * len(days)
     assert all(0 <= bar.height <= 100 for bar in chart.bars)
@@ -29,7 +29,7 @@ def test_bars_stay_within_the_chart_and_apart(pairs: list[tuple[int, int]]) -> N
 @given(st.integers(1, 100))
 def test_names_of_days_do_not_run_into_each_other(n_days: int) -> None:
     """However many days there are: a few with their month where they are many, and the first is always named."""
-    chart = make_day_chart([Day(date(2024, 5, 1) + timedelta(days=place), 0, 0) for place in range(n_days)])
+    chart = make_day_chart([QueueDay(date(2024, 5, 1) + timedelta(days=place), 0, 0) for place in range(n_days)])
     assert sum(len(name) + 1 for _, name in chart.labels) <= 31 * 3
     assert len({name for _, name in chart.labels}) == len(chart.labels)
     assert chart.labels[0][0] < 100 / n_days
@@ -58,6 +58,9 @@ def test_listings_without_a_score_have_a_name() -> None:
 
 def test_a_figure_of_too_few_reviews_is_not_drawn() -> None:
     """What is not known has no bar, and the others keep their order."""
-    figures = (Figure("prevalence", 0.1, 0.0, 0.3, None, 9), Figure("recall of the queue", None, None, None, 1.0, 9))
+    figures = (
+        EstimatedFigure("prevalence", 0.1, 0.0, 0.3, None, 9),
+        EstimatedFigure("recall of the queue", None, None, None, 1.0, 9),
+    )
     bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
     assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.intake import enqueue_batch
-from ipml.web.cache import Kept
+from ipml.web.cache import CachedAnswer
 
 
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
@@ -81,7 +81,7 @@ def test_what_is_said_of_all_listings_waits_for_draws(
     while taken := queue.claim(engine, "bo"):
         verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
         queue.decide(engine, taken, verdict, ground=ground)
-    ana.app.state.estimates = Kept(0.0)
+    ana.app.state.estimates = CachedAnswer(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
 
@@ -95,7 +95,7 @@ def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClien
     at = re.search(r'<time datetime="([^"]+)">', before)
     assert at
     assert at[0] in ana.get("/dashboard").text
-    ana.app.state.stand = Kept(0.0)
+    ana.app.state.stand = CachedAnswer(0.0)
     after = ana.get("/dashboard").text
     assert at[0] not in after
     assert "<dt>Open</dt><dd>6</dd>" in after

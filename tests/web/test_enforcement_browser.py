@@ -12,7 +12,7 @@ from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, 
 from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
 
-from ipml.enforcement.actions import Order, change_measure, confirm_penalty, enforcing
+from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, enforcing
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import tick_appeals
@@ -75,7 +75,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
     tick_appeals(engine)
     with reading(engine) as connection:
         first = find_measures(connection, case_id=2)[0]
-    order = Order(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
+    order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
     change_measure(engine, first.measure_id, order, "lea", policy)
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
         file_appeal(engine, number, queue.get_case(engine, number).scored.listing.seller_id, text)

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, Wanted, export_cases, export_decisions
+from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
 
 FORMULAE = (
     "=1+1",
@@ -140,10 +140,10 @@ def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable[..., Sc
     queue.enqueue(engine, [scored(number) for number in range(7, 1_100)])
     selects: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *arguments: selects.append(arguments[2]))
-    rows = export_cases(engine, Wanted())
+    rows = export_cases(engine, ExportFilter())
     first = next(rows)["case_id"]
     decide(engine, 1_000)  # the database in memory has one connection: it is free
     numbers = [first, *(row["case_id"] for row in rows)]
     assert numbers == list(range(1, 1_101))
     assert sum("LIMIT" in query and "snapshot" in query for query in selects if "ORDER BY cases.case_id" in query) >= 3
-    assert [row["case_id"] for row in export_decisions(engine, Wanted())] == [1_000]
+    assert [row["case_id"] for row in export_decisions(engine, ExportFilter())] == [1_000]

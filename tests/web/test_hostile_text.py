@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import keep_networks
 from ipml.cooperation.notices.intake import receive
-from ipml.enforcement.actions import Order, change_measure
+from ipml.enforcement.actions import MeasureOrder, change_measure
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
@@ -199,7 +199,7 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     file_appeal(engine, 8 + number, seller, f"appeal {payload}")
     with reading(engine) as connection:
         (measure,) = find_measures(connection, case_id=8 + number)
-    change_measure(engine, measure.measure_id, Order(MeasureKind.LABEL, f"change {payload}"), "bo", policy)
+    change_measure(engine, measure.measure_id, MeasureOrder(MeasureKind.LABEL, f"change {payload}"), "bo", policy)
     decide_appeal(engine, number + 1, "lea", "rejected", f"answer {payload}")
 
 

@@ -7,13 +7,13 @@ from threading import Barrier, Event
 
 import pytest
 
-from ipml.web.cache import Kept, KeptAhead, KeptByName
+from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName
 
 
 def test_an_answer_is_found_anew_when_it_is_too_old() -> None:
     """As long as it is good nobody looks for another."""
     now = [0.0]
-    kept, answers = Kept[int](10.0, clock=lambda: now[0]), iter(range(5))
+    kept, answers = CachedAnswer[int](10.0, clock=lambda: now[0]), iter(range(5))
     given = []
     for now[0] in (0.0, 9.9, 10.0, 25.0):
         given.append(kept.get(lambda: next(answers)))
@@ -22,7 +22,7 @@ def test_an_answer_is_found_anew_when_it_is_too_old() -> None:
 
 def test_those_who_ask_at_once_get_one_answer() -> None:
     """Of eight who ask together one finds it."""
-    kept, together, found = Kept[int](10.0), Barrier(8), []
+    kept, together, found = CachedAnswer[int](10.0), Barrier(8), []
 
     def ask(number: int) -> int:
         together.wait()
@@ -36,7 +36,7 @@ def test_those_who_ask_at_once_get_one_answer() -> None:
 def test_nobody_waits_for_what_takes_long() -> None:
     """There is no answer yet, then there is; a later one is found while the last is given; what fails is told."""
     now, may_end = [0.0], Event()
-    kept = KeptAhead[str](10.0, patience=0.01, clock=lambda: now[0])
+    kept = CachedAhead[str](10.0, patience=0.01, clock=lambda: now[0])
 
     def find() -> str:
         may_end.wait()
@@ -58,7 +58,7 @@ def test_nobody_waits_for_what_takes_long() -> None:
 
 def test_what_could_not_be_found_is_told_and_tried_again() -> None:
     """Who asks hears of it."""
-    kept = KeptAhead[int](10.0, patience=60.0)
+    kept = CachedAhead[int](10.0, patience=60.0)
 
     def fail() -> int:
         raise LookupError
@@ -70,7 +70,7 @@ def test_what_could_not_be_found_is_told_and_tried_again() -> None:
 
 def test_answers_are_kept_by_name() -> None:
     """Each for itself, those asked for last; what could not be found is kept for nobody, and pushes nothing out."""
-    kept, answers = KeptByName[int](10.0, most=2, clock=lambda: 0.0), iter(range(9))
+    kept, answers = CachedByName[int](10.0, most=2, clock=lambda: 0.0), iter(range(9))
 
     def find() -> int:
         return next(answers)

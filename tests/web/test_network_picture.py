@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from planted_network import keep_planted
 
-from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, view_network
 from ipml.web.console import network_picture
 from ipml.web.console.network_picture import WIDTH, draw_lines, draw_network, draw_small
@@ -30,7 +30,7 @@ def test_names_lie_in_the_frame_and_on_no_other_name(view: NetworkView):
     assert all(left >= 0 and right <= WIDTH and top >= 0 and foot <= picture.height for left, right, top, foot in boxes)
     for (left, right, top, foot), (other_left, other_right, other_top, other_foot) in combinations(boxes, 2):
         assert right < other_left or other_right < left or foot < other_top or other_foot < top
-    called = {place for place, role in enumerate(view.roles.role) if role is Role.SOURCE}
+    called = {place for place, role in enumerate(view.roles.role) if role is NetworkRole.SOURCE}
     assert called <= {label.place for label in picture.labels}
 
 

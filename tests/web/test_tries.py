@@ -16,7 +16,7 @@ from sqlalchemy import Engine, func, select
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import tries
-from ipml.web.accounts.sessions import Limits, count_try, forget_tries, network_of
+from ipml.web.accounts.sessions import LoginLimits, count_try, forget_tries, network_of
 from ipml.web.accounts.users import PasswordCost
 from ipml.web.app import make_app
 
@@ -53,14 +53,14 @@ def test_all_servers_count_together_and_forget_nothing_at_a_restart(engine: Engi
 
 def test_other_addresses_are_not_locked_out(engine: Engine) -> None:
     """Who guesses for ana from elsewhere does not keep her out."""
-    app = make_app(engine, Settings(), cost=CHEAP, limits=Limits(for_name=2))
+    app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=2))
     assert [post(app, "192.0.2.7") for _ in range(3)] == [401, 401, 429]
     assert post(app, "198.51.100.1", password="correct horse battery") == 303
 
 
 def test_one_address_cannot_go_through_all_names(engine: Engine) -> None:
     """A password tried for name after name is stopped as well; a login of one's own does not reset that."""
-    app = make_app(engine, Settings(), cost=CHEAP, limits=Limits(for_name=2, for_address=4))
+    app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=2, for_address=4))
     own = {"name": "bo", "password": "correct horse battery"}
     statuses = [post(app, "192.0.2.7", name=f"n{number}") for number in range(3)]
     assert [*statuses, post(app, "192.0.2.7", **own), post(app, "192.0.2.7", name="n4")] == [401, 401, 401, 303, 401]
@@ -108,7 +108,7 @@ def test_never_more_than_allowed_in_any_quarter_of_an_hour(arrivals: list[tuple[
     """In no span of 15 minutes are more tries let through than the limits say, and who waits as told gets one."""
     engine = open_database("sqlite://")
     migrate(engine)
-    limits = Limits(for_name=3, for_address=5)
+    limits = LoginLimits(for_name=3, for_address=5)
     passed: list[tuple[datetime, str]] = []
     for seconds, name in sorted(arrivals):
         at = NOW + timedelta(seconds=seconds)
@@ -128,7 +128,7 @@ def test_never_more_than_allowed_in_any_quarter_of_an_hour(arrivals: list[tuple[
 
 def test_a_login_forgets_its_own_tries_alone(engine: Engine) -> None:
     """After a login the name starts anew at that address, and nowhere else."""
-    limits = Limits(for_name=1)
+    limits = LoginLimits(for_name=1)
     for address in ("192.0.2.7", "198.51.100.1"):
         assert count_try(engine, "ana", address, limits, NOW) == 0
     forget_tries(engine, "ana", "192.0.2.7")

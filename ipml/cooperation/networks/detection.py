@@ -168,7 +168,7 @@ def _rows_that_matter(
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class NetworkChange:
     """What became of a network.
 
     Attributes
@@ -195,7 +195,7 @@ class Numbering:
 
     number: Codes
     given: int
-    changes: tuple[Change, ...]
+    changes: tuple[NetworkChange, ...]
 
 
 def first_numbers(group: Codes) -> Numbering:
@@ -272,17 +272,17 @@ def _match(numbers: Codes, groups: Codes, common: Codes) -> dict[int, int]:
 
 def _note_changes(
     before: Numbering, pairs: Codes, numbers: Codes, taken: dict[int, int], at: int
-) -> tuple[Change, ...]:
+) -> tuple[NetworkChange, ...]:
     changes = []
     for number in np.unique(before.number[before.number > 0]).tolist():
         now = [int(numbers[group]) for group in pairs[1][pairs[0] == number]]
         others = sorted(set(now) - {number})
         if number in taken:
-            changes += [Change(number, "split", other, at) for other in others if other > before.given]
+            changes += [NetworkChange(number, "split", other, at) for other in others if other > before.given]
         elif others:
-            changes += [Change(number, "merged", other, at) for other in others]
+            changes += [NetworkChange(number, "merged", other, at) for other in others]
         else:
-            changes.append(Change(number, "ended", 0, at))
+            changes.append(NetworkChange(number, "ended", 0, at))
     return tuple(changes)
 
 

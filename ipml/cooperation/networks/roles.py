@@ -29,7 +29,7 @@ GOODS = np.array([kind in GOODS_KINDS for kind in KINDS])
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Precedence:
     """The members of a network by who had its pictures, phrases and templates before whom.
 
     Attributes
@@ -57,7 +57,7 @@ class Order:
     n_things: int
 
 
-def order_members(networks: Networks, members: Codes) -> Order:
+def order_members(networks: Networks, members: Codes) -> Precedence:
     """Return who of some sellers had first what several of them have."""
     holdings = networks.holdings
     rows = np.flatnonzero(np.isin(holdings.seller, members) & GOODS[holdings.kinds[holdings.value]])
@@ -79,10 +79,10 @@ def order_members(networks: Networks, members: Codes) -> Order:
             first[users[0]] += 1
             leads[int(users[0])].append((since[1] - since[0]) / 86_400e6)
     lead_days = np.array([float(np.median(days)) if days else np.nan for days in leads])
-    return Order(members, had, first, before, lead_days, holdings.joined[members], things)
+    return Precedence(members, had, first, before, lead_days, holdings.joined[members], things)
 
 
-class Role(StrEnum):
+class NetworkRole(StrEnum):
     """What a member of a network does."""
 
     SOURCE = "source"
@@ -130,7 +130,7 @@ class Roles:
     """The roles in a network: each member's, and the hypotheses on the source, likeliest first."""
 
     members: Codes
-    role: tuple[Role, ...]
+    role: tuple[NetworkRole, ...]
     hypotheses: tuple[Hypothesis, ...]
 
 
@@ -169,7 +169,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
     return Roles(members, tuple(role[place] for place in np.searchsorted(who, members).tolist()), hypotheses)
 
 
-def read_signs(order: Order, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
+def read_signs(order: Precedence, places: npt.NDArray[np.bool_]) -> dict[str, Array]:
     """Return what speaks for each member as the source, each sign in 0-1."""
     n = len(order.members)
     return {
@@ -217,20 +217,20 @@ def _supplied(places: npt.NDArray[np.bool_]) -> Codes:
     return supplied
 
 
-def _assign(order: Order, source: int, is_called_source: bool) -> tuple[Role, ...]:
+def _assign(order: Precedence, source: int, is_called_source: bool) -> tuple[NetworkRole, ...]:
     """Return the likeliest role of each: who leads among all but the source distributes."""
     before = order.before.copy()
     before[source, :] = before[:, source] = 0
     led, followed = before.sum(axis=1), before.sum(axis=0)
     is_distributor = (led >= _DISTRIBUTES_FROM) & (followed <= _DISTRIBUTES_SHARE * (led + followed))
     is_distributor &= (before > 0).sum(axis=1) >= _DISTRIBUTES_FROM
-    roles = [Role.DISTRIBUTOR if leads else Role.SELLER for leads in is_distributor.tolist()]
+    roles = [NetworkRole.DISTRIBUTOR if leads else NetworkRole.SELLER for leads in is_distributor.tolist()]
     if is_called_source:
-        roles[source] = Role.SOURCE
+        roles[source] = NetworkRole.SOURCE
     return tuple(roles)
 
 
-def _explain(order: Order, supplied: int, place: int) -> tuple[str, ...]:
+def _explain(order: Precedence, supplied: int, place: int) -> tuple[str, ...]:
     reasons = []
     if order.had[place]:
         ahead = f", {_days(order.lead_days[place])} ahead on the median" if order.first[place] else ""
@@ -288,7 +288,7 @@ def _describe_roles(networks: Networks, number: int, most: int) -> Iterator[str]
         yield f"  {who}, {hypothesis.belief:.0%}: {' '.join(hypothesis.reasons)}"
     yield f"  somebody else, {1 - sum(one.belief for one in roles.hypotheses[:_HYPOTHESES]):.0%}"
     yield "\nMembers"
-    order = sorted(range(len(roles.members)), key=lambda place: (list(Role).index(roles.role[place]), place))
+    order = sorted(range(len(roles.members)), key=lambda place: (list(NetworkRole).index(roles.role[place]), place))
     for place in order[:most]:
         member = roles.members[place]
         since = moment_of(networks.holdings.joined[member])

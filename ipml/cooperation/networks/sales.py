@@ -36,7 +36,7 @@ _AS_MANY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate(Generic[Amount]):
+class SalesEstimate(Generic[Amount]):
     """An estimated total of units or of money, and an interval that holds the truth in nine of ten networks."""
 
     total: Amount
@@ -50,16 +50,16 @@ class Estimate(Generic[Amount]):
         """Whether there is an upper bound: without one, nothing is known of some of the listings."""
         return isfinite(self.high.amount if isinstance(self.high, Money) else self.high)
 
-    def raise_to(self, known: Amount) -> Estimate[Amount]:
+    def raise_to(self, known: Amount) -> SalesEstimate[Amount]:
         """Return the estimate with nothing in it below what is known of a part of it.
 
         Examples
         --------
-        >>> print(Estimate(4.0, 2.0, 7.0, 3, 5).raise_to(5.0))
+        >>> print(SalesEstimate(4.0, 2.0, 7.0, 3, 5).raise_to(5.0))
         5 (90 %: 5 to 7; from 3 of 5 listings)
         """
         total, low, high = (max(known, one) for one in (self.total, self.low, self.high))
-        return Estimate(total, low, high, self.n_known, self.n_listings)
+        return SalesEstimate(total, low, high, self.n_known, self.n_listings)
 
     def __str__(self) -> str:
         known = f"from {self.n_known:,} of {self.n_listings:,} listings"
@@ -94,13 +94,13 @@ def list_foreign(currencies: Iterable[str], rates: Rates) -> tuple[Foreign, ...]
     return tuple(Foreign(code, n, rates.rate_of(code)) for code, n in ordered)
 
 
-def in_currency(estimate: Estimate[float], currency: str) -> Estimate[Money]:
+def in_currency(estimate: SalesEstimate[float], currency: str) -> SalesEstimate[Money]:
     """Return an estimate of amounts that are all in one currency as money."""
     total, low, high = (Money(amount, currency) for amount in (estimate.total, estimate.low, estimate.high))
-    return Estimate(total, low, high, estimate.n_known, estimate.n_listings)
+    return SalesEstimate(total, low, high, estimate.n_known, estimate.n_listings)
 
 
-def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> Estimate[float]:
+def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int = 0) -> SalesEstimate[float]:
     """Estimate the total over all listings of a network.
 
     Parameters
@@ -124,7 +124,7 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
     total = float(known.sum())
     others = [other for other in others if len(other)]
     if unseen <= 0 or not (len(known) or others):
-        return Estimate(total, total, total if unseen <= 0 else float("inf"), len(known), n_listings)
+        return SalesEstimate(total, total, total if unseen <= 0 else float("inf"), len(known), n_listings)
     rng = np.random.default_rng(seed)
     drawn_from = [_join(known, other) for other in others or [known[:0]]]
     totals = np.empty(_DRAWS)
@@ -133,7 +133,7 @@ def estimate_total(known: Array, n_listings: int, others: list[Array], seed: int
         shares = rng.standard_gamma(weights)
         totals[draw] = rng.multinomial(unseen, shares / shares.sum()) @ values
     low, middle, high = np.quantile(total + totals, [0.05, 0.5, 0.95])
-    return Estimate(float(middle), float(low), float(high), len(known), n_listings)
+    return SalesEstimate(float(middle), float(low), float(high), len(known), n_listings)
 
 
 def _join(known: Array, other: Array) -> tuple[Array, Array]:
@@ -152,8 +152,8 @@ class Sold:
     """What the listings of a network sold."""
 
     n_listings: int
-    units: Estimate[float]
-    value: Estimate[Money]
+    units: SalesEstimate[float]
+    value: SalesEstimate[Money]
     foreign: tuple[Foreign, ...]
 
 

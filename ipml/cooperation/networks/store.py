@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ipml.cooperation.networks.attributes import COLUMNS, KINDS, AttributeKind, Holdings, hold, no_holdings
-from ipml.cooperation.networks.detection import Change, Networks, Numbering, tell_what_became
+from ipml.cooperation.networks.detection import NetworkChange, Networks, Numbering, tell_what_became
 from ipml.cooperation.networks.links import Links, NetworkRules, weigh
 from ipml.cooperation.networks.roles import GOODS, NEAR
 from ipml.cooperation.networks.ties import Newcomer
@@ -103,7 +103,7 @@ def load_network(folder: Path, number: int) -> Networks:
         raise NoNetworks(folder, "none, or those of an earlier release") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NoNetworks(folder, f"files that cannot be read ({error})") from error
-    numbering = Numbering(np.zeros(0, dtype=np.int64), given, tuple(Change(**change) for change in changes))
+    numbering = Numbering(np.zeros(0, dtype=np.int64), given, tuple(NetworkChange(**change) for change in changes))
     if not rows.num_rows:
         raise NetworkNotFound(number, tell_what_became(numbering, number))
     holdings, is_member = _hold(rows, among)
@@ -323,7 +323,7 @@ def keep_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer
     members = pa.table({"seller_id": pa.array(ids[places], pa.string()), "network": number[places]})
     pq.write_table(members.replace_schema_metadata({_GIVEN: str(networks.numbering.given)}), new / _MEMBERS)
     changes = networks.numbering.changes
-    _write(new / _CHANGES, **{name: [getattr(change, name) for change in changes] for name in Change.__slots__})
+    _write(new / _CHANGES, **{name: [getattr(change, name) for change in changes] for name in NetworkChange.__slots__})
     found = list(newcomers)
     _write(
         new / _NEWCOMERS,
@@ -363,7 +363,7 @@ def load_networks(folder: Path) -> Networks:
     number = np.zeros(holdings.n_sellers, dtype=np.int64)
     number[np.searchsorted(ids, members["seller_id"].to_numpy())] = members["network"].to_numpy()
     first, second = (np.searchsorted(ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
-    numbering = Numbering(number, given, tuple(Change(**row) for row in changes.to_pylist()))
+    numbering = Numbering(number, given, tuple(NetworkChange(**row) for row in changes.to_pylist()))
     return Networks(holdings, Links(first, second, links["weight"].to_numpy()), _group_of(number), numbering, rules)
 
 

@@ -297,7 +297,7 @@ def _closest_tie(networks: Networks, seller: int, others: list[int]) -> Tie:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TieEvent:
     """One thing that happened; `what` ends with the id of the `other` seller, where there is one."""
 
     at: datetime
@@ -306,7 +306,7 @@ class Event:
     other: str = ""
 
 
-def tell_timeline(networks: Networks, number: int) -> list[Event]:
+def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
     """Return when each member was first seen, and first seen with something that a member had before.
 
     Examples
@@ -323,7 +323,9 @@ def tell_timeline(networks: Networks, number: int) -> list[Event]:
     """
     holdings, members = networks.holdings, networks.members_of(number)
     names = holdings.seller_ids
-    told = [Event(moment_of(holdings.joined[place]), str(names[place]), "was first seen") for place in members.tolist()]
+    told = [
+        TieEvent(moment_of(holdings.joined[place]), str(names[place]), "was first seen") for place in members.tolist()
+    ]
     rows = np.flatnonzero(np.isin(holdings.seller, members))
     rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
     first = None
@@ -334,5 +336,5 @@ def tell_timeline(networks: Networks, number: int) -> list[Event]:
         thing = IN_WORDS[KINDS[holdings.kinds[holdings.value[row]]]]
         other = str(names[holdings.seller[first]])
         at, who = moment_of(holdings.first_seen[row]), str(names[holdings.seller[row]])
-        told.append(Event(at, who, f"had the {thing} of {other}", other))
+        told.append(TieEvent(at, who, f"had the {thing} of {other}", other))
     return sorted(told, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))

@@ -155,7 +155,7 @@ _NEWCOMERS = "newcomers.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class NewMember:
     """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
 
     closest: str
@@ -193,7 +193,7 @@ class NetworkView:
     layout: Layout
     strands: Strands
     degree: Codes
-    newcomers: Mapping[str, Arrival]
+    newcomers: Mapping[str, NewMember]
 
     @property
     def seller_ids(self) -> list[str]:
@@ -254,11 +254,11 @@ def hide_erased(names: Sequence[str], erased: ErasedList) -> list[str]:
     return [f"(erased {place})" if erased.find(name, name) else name for place, name in enumerate(names, start=1)]
 
 
-def read_newcomers(folder: Path, number: int) -> dict[str, Arrival]:
+def read_newcomers(folder: Path, number: int) -> dict[str, NewMember]:
     """Return who came into a network with the events added last, and why they are thought to belong."""
     path = folder / _NEWCOMERS
     if not path.exists():
         return {}
     columns = ["seller_id", "closest", "because"]
     rows = pq.read_table(path, columns=columns, filters=[("network", "==", number)]).to_pylist()
-    return {row["seller_id"]: Arrival(row["closest"], row["because"]) for row in rows}
+    return {row["seller_id"]: NewMember(row["closest"], row["because"]) for row in rows}

@@ -17,7 +17,7 @@ from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.register import (
     Coming,
     Joined,
-    Place,
+    NoticePlace,
     find_earlier,
     find_latest,
     find_noted,
@@ -150,24 +150,24 @@ def _find_places(
     lane: Lane,
     policy: CooperationPolicy,
     now: datetime,
-) -> list[Place]:
+) -> list[NoticePlace]:
     """Return what becomes of each listing: as `join` says, unless the notifier is suspended, or said so before."""
     if lane.is_suspended:
-        return [Place(Joined("undecided"))] * len(notice.listings)
+        return [NoticePlace(Joined("undecided"))] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
     latest = find_latest(connection, [one.listing_id for one in notice.listings if one.listing_id]) if noted else {}
-    repeated: dict[str, Place] = {}
+    repeated: dict[str, NoticePlace] = {}
     for one in notice.listings:
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
         # Of a listing that was offered anew since, which is another case, the notifier may say so again.
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
             case_id = earlier.case_id if case is not None else None
-            repeated[one.digest] = Place(Joined("repeated", case_id, earlier.pseudonym), earlier.item_id)
+            repeated[one.digest] = NoticePlace(Joined("repeated", case_id, earlier.pseudonym), earlier.item_id)
     fresh = [one for one in notice.listings if one.digest not in repeated]
     again = [one.listing_id for one in notice.listings if one.digest in repeated and one.listing_id]
     coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane, again)
     results = iter(join(connection, coming, policy.notices, now))
-    return [repeated[one.digest] if one.digest in repeated else Place(next(results)) for one in notice.listings]
+    return [repeated[one.digest] if one.digest in repeated else NoticePlace(next(results)) for one in notice.listings]
 
 
 def _note(
@@ -175,7 +175,7 @@ def _note(
     notifier: Notifier,
     kept: Row[Any],
     items: Sequence[int],
-    places: Sequence[Place],
+    places: Sequence[NoticePlace],
     now: datetime,
 ) -> None:
     payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(places)}

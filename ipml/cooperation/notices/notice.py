@@ -57,7 +57,7 @@ class NotedListing:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ConsumerOrder:
     """What a consumer bought."""
 
     order_id: str
@@ -87,7 +87,7 @@ class Notice:
     rights: str | None = None
     language: str | None = None
     key: str | None = None
-    order: Order | None = None
+    order: ConsumerOrder | None = None
 
     @property
     def content(self) -> str:
@@ -391,7 +391,7 @@ def _read_language(faults: Faults, value: object) -> str | None:
     return None
 
 
-def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) -> Order | None:
+def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) -> ConsumerOrder | None:
     if value is None:
         return None
     if kind != "complaint":
@@ -401,7 +401,7 @@ def _read_order(faults: Faults, value: object, kind: NoticeKind, now: datetime) 
     number = read_text(faults, "order.order_id", said.get("order_id"), longest=_LONGEST_NAME)
     bought_at = said.get("bought_at")
     moment = None if bought_at is None else read_moment(faults, "order.bought_at", bought_at, now)
-    return None if number is None else Order(number, moment)
+    return None if number is None else ConsumerOrder(number, moment)
 
 
 def _read_listings(

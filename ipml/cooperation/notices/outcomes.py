@@ -477,7 +477,7 @@ def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Ticked:
+class AnsweringResult:
     """What was done.
 
     Attributes
@@ -498,7 +498,7 @@ class Ticked:
     passed_over: int
 
 
-def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> Ticked:
+def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> AnsweringResult:
     """Do once what is due; called again it does no more.
 
     Call it before terms are looked at (`ipml.enforcement.appeals.resolution`): a term begins when whoever gave notice
@@ -515,11 +515,11 @@ def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: dateti
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> tick(engine)
-    Ticked(passed_on=0, ended=0, not_found=0, passed_over=0)
+    AnsweringResult(passed_on=0, ended=0, not_found=0, passed_over=0)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
     passed_on = pass_on_counter_notices(engine, now=now)
-    return Ticked(passed_on, _end_erased(engine, policy.notifiers, now), *_end_old(engine, policy, now))
+    return AnsweringResult(passed_on, _end_erased(engine, policy.notifiers, now), *_end_old(engine, policy, now))
 
 
 def _end_erased(engine: Engine, rules: NotifierRules, now: datetime) -> int:

@@ -235,7 +235,7 @@ _OTHER_DOCUMENT = "another document of your right to the brand, as the one you n
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NoticePlace:
     """What is kept of one listing of a notice; `repeats` is the notifier's earlier item on the same listing."""
 
     joined: Joined
@@ -329,7 +329,12 @@ def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane
 
 
 def keep_listings(
-    connection: Connection, notifier: Notifier, notice: Notice, notice_id: int, places: Sequence[Place], now: datetime
+    connection: Connection,
+    notifier: Notifier,
+    notice: Notice,
+    notice_id: int,
+    places: Sequence[NoticePlace],
+    now: datetime,
 ) -> list[int]:
     """Keep where the listings of a notice are, each sealed by the seller's key where the seller is known.
 

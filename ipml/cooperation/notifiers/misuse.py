@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, and_, func, insert, select
 
 from ipml.cooperation.notifiers.notifier import tell_notifier
-from ipml.cooperation.notifiers.record import Rate, count_settled, find_priors, shrink, tells_of_notifier
+from ipml.cooperation.notifiers.record import NotifierRate, count_settled, find_priors, shrink, tells_of_notifier
 from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
 from ipml.errors import NothingToLift, NotWarned, SellerErased, SuspendedAlready, UnstorableValue
 from ipml.review.snapshot import check_text, digest
@@ -42,7 +42,7 @@ _DEEDS = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MisuseStep:
     """A step as it was taken; `why` is None where the notifier was erased."""
 
     step_id: int
@@ -62,7 +62,7 @@ def warn(
     *,
     rules: NotifierRules | None = None,
     now: datetime | None = None,
-) -> Step:
+) -> MisuseStep:
     """Warn a notifier that their notices are manifestly unfounded; it holds for as long as the policy says.
 
     Parameters
@@ -92,7 +92,7 @@ def suspend(
     days: float | None = None,
     rules: NotifierRules | None = None,
     now: datetime | None = None,
-) -> Step:
+) -> MisuseStep:
     """Look at no notices of a notifier for a time, who went on after a warning; otherwise like `warn`.
 
     Parameters
@@ -126,7 +126,7 @@ def lift(
     *,
     rules: NotifierRules | None = None,
     now: datetime | None = None,
-) -> Step:
+) -> MisuseStep:
     """End a suspension, and take back the warning before it; otherwise like `warn`.
 
     A suspension that was lifted does not make the next one longer.
@@ -144,17 +144,17 @@ def lift(
         return _take(connection, notifier, "lift", by, why, now, None, rules)
 
 
-def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> Step | None:
+def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
     """Return the suspension that is in force at a moment, if one is."""
     return _find_in_force(connection, notifier_id, "suspend", now)
 
 
-def find_warning(connection: Connection, notifier_id: int, now: datetime) -> Step | None:
+def find_warning(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
     """Return the last warning that is in force at a moment, if one is; a suspension leaves it in force."""
     return _find_in_force(connection, notifier_id, "warn", now)
 
 
-def list_steps(connection: Connection, notifier_id: int) -> list[Step]:
+def list_steps(connection: Connection, notifier_id: int) -> list[MisuseStep]:
     """Return what was ever done about a notifier, in order, with the reasons."""
     rows = _read_steps(connection, notifier_id)
     whose = get_notifier(connection, notifier_id).pseudonym
@@ -176,7 +176,7 @@ def _end_of(row: Row[Any]) -> tuple[str, datetime]:
     return row.kind, row.until if row.kind == "suspend" else row.taken_at
 
 
-def _find_in_force(connection: Connection, notifier_id: int, kind: str, now: datetime) -> Step | None:
+def _find_in_force(connection: Connection, notifier_id: int, kind: str, now: datetime) -> MisuseStep | None:
     of_kind = notifier_steps.c.notifier_id == notifier_id, notifier_steps.c.kind.in_((kind, "lift"))
     query = select(notifier_steps).where(*of_kind, notifier_steps.c.taken_at <= now)
     last = connection.execute(query.order_by(notifier_steps.c.step_id.desc()).limit(1)).first()
@@ -216,7 +216,7 @@ def _take(
     at: datetime,
     until: datetime | None,
     rules: NotifierRules,
-) -> Step:
+) -> MisuseStep:
     check_text("why", why, _LONGEST_WHY)
     if not why.strip():
         raise UnstorableValue("why", "nothing", "reasons that the notifier can read")
@@ -235,11 +235,11 @@ def _take(
     return _make(connection, row, None)
 
 
-def _make(connection: Connection, row: Row[Any], whose: str | None) -> Step:
+def _make(connection: Connection, row: Row[Any], whose: str | None) -> MisuseStep:
     why = None
     with suppress(SellerErased):
         why = unseal(connection, whose, row.why) if whose and row.why else None
-    return Step(row.step_id, row.notifier_id, row.kind, row.taken_by, row.taken_at, row.until, why)
+    return MisuseStep(row.step_id, row.notifier_id, row.kind, row.taken_by, row.taken_at, row.until, why)
 
 
 _MONTH = timedelta(days=365.25 / 12)
@@ -264,7 +264,7 @@ class Assessment:
     """
 
     since: datetime
-    unfounded: Rate
+    unfounded: NotifierRate
     notices: int
     overturned: int
     one_seller: float

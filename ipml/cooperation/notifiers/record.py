@@ -69,7 +69,7 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class NotifierRate:
     """A share as far as it is known: `hits` of `trials`, the mean of what it may be, and the ends of its interval."""
 
     hits: int
@@ -79,7 +79,7 @@ class Rate:
     high: float
 
 
-def shrink(hits: int, trials: int, prior: Prior, confidence: float = 0.9) -> Rate:
+def shrink(hits: int, trials: int, prior: Prior, confidence: float = 0.9) -> NotifierRate:
     """Return what is known of a share after so many hits in so many trials.
 
     Parameters
@@ -98,7 +98,7 @@ def shrink(hits: int, trials: int, prior: Prior, confidence: float = 0.9) -> Rat
     a, b = means * weights + hits, (1 - means) * weights + trials - hits
     tail = (1 - confidence) / 2
     low, high = (_find_quantile(share, a, b, odds) for share in (tail, 1 - tail))
-    return Rate(hits, trials, float(odds @ (a / (a + b))), low, high)
+    return NotifierRate(hits, trials, float(odds @ (a / (a + b))), low, high)
 
 
 def learn_prior(
@@ -150,7 +150,7 @@ _MONTH = timedelta(days=365.25 / 12)
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class NotifierCounts:
     """What people found of a notifier's listings.
 
     Attributes
@@ -181,7 +181,7 @@ class Priors:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class NotifierRecord:
     """A notifier's counts in a window, and the two shares that follow, with their intervals.
 
     Attributes
@@ -193,12 +193,12 @@ class Record:
     """
 
     since: datetime
-    counts: Counts
-    success: Rate
-    overturned: Rate
+    counts: NotifierCounts
+    success: NotifierRate
+    overturned: NotifierRate
 
 
-def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, now: datetime) -> Record:
+def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, now: datetime) -> NotifierRecord:
     """Return the record of a notifier at a moment.
 
     Examples
@@ -213,25 +213,27 @@ def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, no
     (0, 0.7, True)
     """
     since = now - rules.months * _MONTH
-    counts = count_settled(connection, since, now, notifier_id).get(notifier_id, Counts())
+    counts = count_settled(connection, since, now, notifier_id).get(notifier_id, NotifierCounts())
     return make_record(since, counts, find_priors(connection, rules, now), rules.confidence)
 
 
-def empty_record(connection: Connection, rules: NotifierRules, now: datetime) -> Record:
+def empty_record(connection: Connection, rules: NotifierRules, now: datetime) -> NotifierRecord:
     """Return the record of somebody of whose listings nothing was settled in the window."""
-    return make_record(now - rules.months * _MONTH, Counts(), find_priors(connection, rules, now), rules.confidence)
+    return make_record(
+        now - rules.months * _MONTH, NotifierCounts(), find_priors(connection, rules, now), rules.confidence
+    )
 
 
-def make_record(since: datetime, counts: Counts, priors: Priors, confidence: float) -> Record:
+def make_record(since: datetime, counts: NotifierCounts, priors: Priors, confidence: float) -> NotifierRecord:
     """Return the record that some counts make."""
     put_up = counts.upheld + counts.overturned
     success = shrink(counts.upheld, counts.settled, priors.success, confidence)
-    return Record(since, counts, success, shrink(counts.overturned, put_up, priors.overturned, confidence))
+    return NotifierRecord(since, counts, success, shrink(counts.overturned, put_up, priors.overturned, confidence))
 
 
 def list_records(
     connection: Connection, rules: NotifierRules, now: datetime, within: tuple[datetime, datetime] | None = None
-) -> dict[int, Record]:
+) -> dict[int, NotifierRecord]:
     """Return the records of all notifiers of whose listings something was settled in the window, or other days."""
     since, until = within or (now - rules.months * _MONTH, now)
     priors, counted = find_priors(connection, rules, now), count_settled(connection, since, until)
@@ -245,7 +247,7 @@ def count_settled(
     notifier_id: int | None = None,
     *,
     sent_after: datetime | None = None,
-) -> dict[int, Counts]:
+) -> dict[int, NotifierCounts]:
     """Return the counts of each notifier of what was settled from one moment to another; of later notices if asked."""
     is_overturned = and_(notice_items.c.overturned_at.is_not(None), decisions.c.origin.in_(BY_APPEAL))
     names = {
@@ -268,7 +270,7 @@ def count_settled(
         query = query.where(notices.c.notifier_id == notifier_id)
     if sent_after is not None:
         query = query.where(notices.c.received_at > sent_after)
-    return {number: Counts(*counts) for number, *counts in connection.execute(query)}
+    return {number: NotifierCounts(*counts) for number, *counts in connection.execute(query)}
 
 
 def tells_of_notifier() -> tuple[ColumnElement[bool], ...]:
@@ -299,7 +301,7 @@ def find_priors(connection: Connection, rules: NotifierRules, now: datetime) -> 
 _OF_TODAY: WeakKeyDictionary[Pool, tuple[tuple[datetime, NotifierRules], Priors]] = WeakKeyDictionary()
 
 
-def _learn(counted: list[Counts], rules: NotifierRules) -> Priors:
+def _learn(counted: list[NotifierCounts], rules: NotifierRules) -> Priors:
     prior = rules.prior
     success = learn_prior(
         ((one.upheld, one.settled) for one in counted), prior.success, prior.weight, most_weight=prior.most_weight

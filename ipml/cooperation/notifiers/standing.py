@@ -23,8 +23,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select, update
 
 from ipml.cooperation.notifiers.misuse import (
+    MisuseStep,
     Proposal,
-    Step,
     find_misuse,
     find_suspension,
     find_warning,
@@ -39,7 +39,7 @@ from ipml.cooperation.notifiers.notifier import (
     list_documents,
     list_notifiers,
 )
-from ipml.cooperation.notifiers.record import Record, empty_record, list_records, record_of
+from ipml.cooperation.notifiers.record import NotifierRecord, empty_record, list_records, record_of
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
 from ipml.errors import SuspendedAlready
 from ipml.storage import audit
@@ -57,7 +57,7 @@ from ipml.storage.tables import (
 )
 
 
-def choose_tier(kind: str, record: Record | None, rules: NotifierRules) -> Tier:
+def choose_tier(kind: str, record: NotifierRecord | None, rules: NotifierRules) -> Tier:
     """Return the first tier that a notifier of a kind belongs to.
 
     Parameters
@@ -84,7 +84,7 @@ def _is_for(tier: Tier, kind: str) -> bool:
     return not tier.kinds or kind in tier.kinds
 
 
-def _meets(tier: Tier, record: Record | None) -> bool:
+def _meets(tier: Tier, record: NotifierRecord | None) -> bool:
     if record is None or record.counts.settled < tier.least_settled:
         return False
     return (
@@ -213,11 +213,11 @@ class NotifierRow:
 
     notifier: Notifier
     tier: str
-    record: Record
+    record: NotifierRecord
     notices: int
     waiting: int
-    suspension: Step | None
-    warning: Step | None
+    suspension: MisuseStep | None
+    warning: MisuseStep | None
     proposed: str
 
 
@@ -234,14 +234,14 @@ class NotifierFile:
     """
 
     notifier: Notifier
-    record: Record
+    record: NotifierRecord
     lane: Lane
     documents: tuple[RightsDocument, ...]
     appointments: tuple[Appointment, ...]
     appointment: Appointment | None
-    steps: tuple[Step, ...]
-    suspension: Step | None
-    warning: Step | None
+    steps: tuple[MisuseStep, ...]
+    suspension: MisuseStep | None
+    warning: MisuseStep | None
     proposal: Proposal | None
 
 

@@ -1,10 +1,9 @@
 """The only door from a dossier to a package: what a profile does not list cannot pass.
 
-A dossier holds ids and texts; a package is written from `Told`, which holds none but through here. Whoever adds a
-column says which field of the profile it needs, so that forgetting to is not possible. Sellers are called by a code
-that is the same in all files of a package, and another for every recipient.
-
-What a package does not show is said as plainly as what it shows: whoever acts on it must know where it ends.
+A dossier holds ids and texts; a package is written from `DisclosedFacts`, which holds none but through here. Whoever
+adds a column says which field of the profile it needs, so that forgetting to is not possible. Sellers are called by a
+code that is the same in all files of a package, and another for every recipient. What a package does not show is said
+as plainly as what it shows: whoever acts on it must know where it ends.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from ipml.cooperation.networks.attributes import AttributeKind
-from ipml.cooperation.networks.roles import Role
-from ipml.cooperation.networks.ties import Event, Shared, Tie
-from ipml.cooperation.policy import PackageField, Profile
-from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, Worth, count_verdicts
+from ipml.cooperation.networks.roles import NetworkRole
+from ipml.cooperation.networks.ties import Shared, Tie, TieEvent
+from ipml.cooperation.policy import PackageField, RecipientProfile
+from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, SoldValue, count_verdicts
 
 Cell = str | int | float
 
@@ -39,7 +38,7 @@ HASHES: dict[AttributeKind, PackageField] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DisclosedTable:
     """Rows of a file; columns that the profile does not allow are not there at all."""
 
     header: tuple[str, ...]
@@ -51,7 +50,7 @@ class Node:
     """A member in the picture."""
 
     name: str
-    role: Role
+    role: NetworkRole
     n_counterfeit: int
 
 
@@ -79,7 +78,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceHypothesis:
     """A hypothesis on who the source is."""
 
     name: str
@@ -88,7 +87,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DisclosedFacts:
     """What a recipient is told: numbers, dates, codes of the package, and what the profile allows.
 
     Attributes
@@ -117,19 +116,19 @@ class Told:
     countries: tuple[tuple[str, int], ...]
     grounds: tuple[tuple[str, int], ...]
     notices: tuple[tuple[str, int], ...]
-    sources: tuple[Source, ...]
+    sources: tuple[SourceHypothesis, ...]
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    worth: Worth
-    members: Table
-    links: Table
-    listings: Table
-    timeline: Table
+    worth: SoldValue
+    members: DisclosedTable
+    links: DisclosedTable
+    listings: DisclosedTable
+    timeline: DisclosedTable
     shared: tuple[tuple[str, int], ...]
 
 
 def name_members(
-    dossier: Dossier, profile: Profile, hidden: Sequence[str], before: Mapping[str, str]
+    dossier: Dossier, profile: RecipientProfile, hidden: Sequence[str], before: Mapping[str, str]
 ) -> dict[str, str]:
     """Return what a package calls each member that it names: "S-001", by role and counterfeits.
 
@@ -146,7 +145,9 @@ def name_members(
     shown = [one for one in dossier.members if one.key not in hidden]
     if not profile.names_unconfirmed:
         shown = [one for one in shown if confirmed[one.key]]
-    order = sorted(shown, key=lambda one: (list(Role).index(one.role), -confirmed[one.key], one.first_seen, one.key))
+    order = sorted(
+        shown, key=lambda one: (list(NetworkRole).index(one.role), -confirmed[one.key], one.first_seen, one.key)
+    )
     names = {one.key: before[one.key] for one in order if one.key in before}
     used = {int(name.rpartition("-")[2]) for name in before.values()}
     fresh = (number for number in range(1, len(order) + len(used) + 1) if number not in used)
@@ -171,7 +172,7 @@ class Disclosure:
         What the package calls each member, by their key; who has no name is not in it.
     """
 
-    def __init__(self, dossier: Dossier, profile: Profile, names: Mapping[str, str]) -> None:
+    def __init__(self, dossier: Dossier, profile: RecipientProfile, names: Mapping[str, str]) -> None:
         self.dossier, self.profile, self._names = dossier, profile, names
         brands = [(one.member, one.brand) for one in dossier.listings]
         self._common_brands = self._find_common(brands, profile.least_sharing)
@@ -183,7 +184,7 @@ class Disclosure:
         self._country_of = dossier.country_of()
         self._common_countries = self._find_common(self._country_of.items(), profile.least_sharing)
 
-    def tell(self) -> Told:
+    def tell(self) -> DisclosedFacts:
         """Return all that may be told."""
         dossier = self.dossier
         confirmed, verdicts = dossier.confirmed, count_verdicts(dossier.listings)
@@ -192,7 +193,7 @@ class Disclosure:
         )
         ties = [tie for tie in dossier.ties if tie.first in self._names and tie.second in self._names]
         penalised = sum(bool(member.penalties) for member in dossier.members)
-        return Told(
+        return DisclosedFacts(
             number=dossier.number,
             n_members=len(dossier.members),
             n_unnamed=len(dossier.members) - len(members),
@@ -210,7 +211,8 @@ class Disclosure:
             grounds=_most(Counter(_code(ground) for ground in dossier.grounds.elements())),
             notices=tuple(dossier.notices.items()),
             sources=tuple(
-                Source(self._names.get(one.seller_id, _SOMEBODY), one.belief, one.reasons) for one in dossier.hypotheses
+                SourceHypothesis(self._names.get(one.seller_id, _SOMEBODY), one.belief, one.reasons)
+                for one in dossier.hypotheses
             ),
             nodes=tuple(self._node(one) for one in members),
             edges=tuple(self._edge(tie) for tie in ties),
@@ -233,11 +235,11 @@ class Disclosure:
 
     def _tabulate(
         self, columns: Mapping[str, tuple[PackageField | None, Callable[[Row], Cell | None]]], rows: Iterable[Row]
-    ) -> Table:
+    ) -> DisclosedTable:
         """Return a table of the columns whose field the profile allows."""
         allowed = {name: get for name, (field, get) in columns.items() if field is None or self.profile.allows(field)}
         cells = tuple(tuple(_clean(get(row)) for get in allowed.values()) for row in rows)
-        return Table(tuple(allowed), cells)
+        return DisclosedTable(tuple(allowed), cells)
 
     def _member_columns(self) -> dict[str, tuple[PackageField | None, Callable[[Member], Cell | None]]]:
         listings = self.dossier.listings_of()
@@ -293,7 +295,7 @@ class Disclosure:
             "evidence_sha256": (None, lambda one: one.evidence_digest),
         }
 
-    def _event_columns(self) -> dict[str, tuple[PackageField | None, Callable[[Event], Cell | None]]]:
+    def _event_columns(self) -> dict[str, tuple[PackageField | None, Callable[[TieEvent], Cell | None]]]:
         return {
             "day": (None, lambda event: _day(event.at)),
             "member": (None, lambda event: self._names[event.seller_id]),
@@ -378,7 +380,7 @@ def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d}" if moment else ""
 
 
-def list_unknown(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:
+def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
     """Yield what is not known, or not told, each in a sentence.
 
     Parameters
@@ -406,7 +408,7 @@ def list_unknown(told: Told, profile: Profile, n_erased: int, n_evidence: int) -
     yield from _about_profile(told, profile, n_erased, n_evidence)
 
 
-def _about_worth(told: Told) -> Iterator[str]:
+def _about_worth(told: DisclosedFacts) -> Iterator[str]:
     worth = told.worth
     for one in worth.foreign:
         if one.rate is None:
@@ -419,7 +421,7 @@ def _about_worth(told: Told) -> Iterator[str]:
     yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
 
 
-def _about_profile(told: Told, profile: Profile, n_erased: int, n_evidence: int) -> Iterator[str]:
+def _about_profile(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:
     if n_erased:
         yield f"Anything of {n_erased} members who were erased, or may have been: the marketplace may not tell of them."
     if unnamed := told.n_unnamed - n_erased:

@@ -22,9 +22,16 @@ from sqlalchemy import Connection, Row, func, or_, select
 from ipml.cooperation.networks.attributes import KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.links import Links, weigh
-from ipml.cooperation.networks.roles import Hypothesis, Role, guess_roles, require_members
-from ipml.cooperation.networks.sales import Estimate, Foreign, estimate_sales, estimate_total, in_currency, list_foreign
-from ipml.cooperation.networks.ties import Event, Tie, explain_tie, moment_of, strongest_links, tell_timeline
+from ipml.cooperation.networks.roles import Hypothesis, NetworkRole, guess_roles, require_members
+from ipml.cooperation.networks.sales import (
+    Foreign,
+    SalesEstimate,
+    estimate_sales,
+    estimate_total,
+    in_currency,
+    list_foreign,
+)
+from ipml.cooperation.networks.ties import Tie, TieEvent, explain_tie, moment_of, strongest_links, tell_timeline
 from ipml.money import Money, Rates, is_currency
 from ipml.records import Verdict
 from ipml.review.ranking.queue_order import current_ranking
@@ -50,7 +57,7 @@ TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was 
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class SoldValue:
     """Units sold and their value, each with an interval; no estimate is below what is known of a part.
 
     Attributes
@@ -64,8 +71,8 @@ class Worth:
     """
 
     n_listings: int
-    units: Estimate[float]
-    value: Estimate[Money]
+    units: SalesEstimate[float]
+    value: SalesEstimate[Money]
     how: str
     foreign: tuple[Foreign, ...]
     confirmed_value: Money | None
@@ -84,7 +91,7 @@ class Worth:
 
 def estimate_worth(
     networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None, rates: Rates
-) -> Worth:
+) -> SoldValue:
     """Estimate what a network sold.
 
     Parameters
@@ -103,10 +110,10 @@ def estimate_worth(
         return replace(own, how=f"{FROM_LISTINGS}; {TABLE_TOO_SMALL}")
     foreign = sold.foreign + tuple(one for one in own.foreign if one.rate is None)
     estimates = sold.units.raise_to(units), sold.value.raise_to(value)
-    return Worth(sold.n_listings, *estimates, FROM_TABLE, foreign, own.confirmed_value)
+    return SoldValue(sold.n_listings, *estimates, FROM_TABLE, foreign, own.confirmed_value)
 
 
-def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> Worth:
+def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> SoldValue:
     """Estimate what listings sold from those of which it is known: sales counted x price, in the currency of the rates.
 
     Prices without a currency, or in one that has no rate, count as not known.
@@ -120,7 +127,7 @@ def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> Worth:
     values = [_value(one, rates) for one in listings]
     known = np.array([value.amount for value in values if value is not None], dtype=np.float64)
     confirmed = [value for one, value in zip(listings, values, strict=True) if one.is_counterfeit and value is not None]
-    return Worth(
+    return SoldValue(
         len(listings),
         estimate_total(units, len(listings), []),
         in_currency(estimate_total(known, len(listings), []), rates.currency),
@@ -202,7 +209,7 @@ class Member:
     """
 
     key: str
-    role: Role
+    role: NetworkRole
     first_seen: datetime
     seller_id: str | None
     pseudonym: str | None
@@ -235,11 +242,11 @@ class Dossier:
     ties: tuple[Tie, ...]
     n_links: int
     chain: frozenset[tuple[str, str]]
-    events: tuple[Event, ...]
+    events: tuple[TieEvent, ...]
     joined: float
     last_seen: datetime
     notices: dict[str, int]
-    worth: Worth
+    worth: SoldValue
 
     @property
     def first_seen(self) -> datetime:

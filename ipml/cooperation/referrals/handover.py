@@ -322,7 +322,7 @@ _COUNTED = ("arrests", "seized")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReferralOutcome:
     """What became of a clue: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
 
     clue_id: int
@@ -350,7 +350,7 @@ def note_outcome(
     currency: str | None = None,
     why: str | None = None,
     now: datetime | None = None,
-) -> Outcome:
+) -> ReferralOutcome:
     """Note what became of a clue; there may be several, and the last of them says whether it became a case.
 
     When it is dropped, the legal holds that were placed for it end.
@@ -381,8 +381,8 @@ def note_outcome(
         clue = get_clue(connection, clue_id)
         if kind == "seized" and not is_currency(currency := currency or clue.currency):
             raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
-        made = Outcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
-        fields = {name: getattr(made, name) for name in Outcome.__slots__}
+        made = ReferralOutcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
+        fields = {name: getattr(made, name) for name in ReferralOutcome.__slots__}
         (number,) = append_rows(connection, clue_outcomes, [fields])
         if kind == "dropped":
             release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
@@ -392,14 +392,16 @@ def note_outcome(
     return made
 
 
-def find_outcomes(connection: Connection, clue_ids: Sequence[int] = ()) -> dict[int, list[Outcome]]:
+def find_outcomes(connection: Connection, clue_ids: Sequence[int] = ()) -> dict[int, list[ReferralOutcome]]:
     """Return what became of clues, of each in order; by default of all."""
     query = select(clue_outcomes).order_by(clue_outcomes.c.outcome_id)
     if clue_ids:
         query = query.where(clue_outcomes.c.clue_id.in_(clue_ids))
-    found: dict[int, list[Outcome]] = {}
+    found: dict[int, list[ReferralOutcome]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.clue_id, []).append(Outcome(**{name: getattr(row, name) for name in Outcome.__slots__}))
+        found.setdefault(row.clue_id, []).append(
+            ReferralOutcome(**{name: getattr(row, name) for name in ReferralOutcome.__slots__})
+        )
     return found
 
 

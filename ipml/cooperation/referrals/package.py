@@ -23,9 +23,9 @@ import pandas as pd
 from sqlalchemy import Connection, Engine, select
 
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.networks.sales import Amount, Estimate
-from ipml.cooperation.policy import ClueRules, PackageField, Profile
-from ipml.cooperation.referrals.disclosure import Disclosure, Told, list_unknown, name_members
+from ipml.cooperation.networks.sales import Amount, SalesEstimate
+from ipml.cooperation.policy import ClueRules, PackageField, RecipientProfile
+from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, list_unknown, name_members
 from ipml.cooperation.referrals.dossier import CaseListing, Dossier, join_network, keep_brand
 from ipml.cooperation.referrals.handover import (
     Clue,
@@ -73,7 +73,7 @@ _NODE_KEYS = {"role": "string", "found_counterfeit": "int"}
 _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed": "boolean"}
 
 
-def write_graphml(told: Told) -> str:
+def write_graphml(told: DisclosedFacts) -> str:
     """Return members and links as GraphML, which programs that draw and count graphs read."""
     keys = [f'<key id="{name}" for="node" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _NODE_KEYS.items()]
     keys += [
@@ -101,7 +101,7 @@ def write_graphml(told: Told) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{body}\n</graphml>\n'
 
 
-def write_graph_json(told: Told) -> str:
+def write_graph_json(told: DisclosedFacts) -> str:
     """Return the same as JSON: nodes and links, by the names of the package."""
     nodes = [{"id": one.name, "role": one.role.value, "found_counterfeit": one.n_counterfeit} for one in told.nodes]
     links = [
@@ -118,7 +118,7 @@ def write_graph_json(told: Told) -> str:
     return write_json({"network": told.number, "nodes": nodes, "links": links})
 
 
-def write_value(told: Told) -> str:
+def write_value(told: DisclosedFacts) -> str:
     """Return the estimates of units and value, with their intervals and how they came about."""
     worth = told.worth
     return write_json(
@@ -148,7 +148,7 @@ def write_json(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _estimate(estimate: Estimate[Amount]) -> dict[str, float | None]:
+def _estimate(estimate: SalesEstimate[Amount]) -> dict[str, float | None]:
     """Return an estimate; a bound that nothing is known of is null."""
     return {field.name: _number(getattr(estimate, field.name)) for field in fields(estimate)}
 
@@ -196,11 +196,11 @@ class ClueRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ReferralContents:
     """What is in the database at one moment of a network, for one recipient."""
 
     dossier: Dossier
-    told: Told
+    told: DisclosedFacts
     ranked: Ranked
     names: Mapping[str, str]
     evidence: Sequence[Evidence]
@@ -210,7 +210,7 @@ class Contents:
     unknown: tuple[str, ...]
 
 
-def check_request(request: ClueRequest, profile: Profile) -> None:
+def check_request(request: ClueRequest, profile: RecipientProfile) -> None:
     """Raise UnusableSetting where a profile needs a brand and none is given, or the other way round; or no captures."""
     if profile.needs_brand != (request.brand is not None):
         found = "none" if request.brand is None else repr(request.brand)
@@ -229,7 +229,7 @@ def read_contents(
     rules: ClueRules,
     erased: ErasedList | None,
     now: datetime,
-) -> Contents:
+) -> ReferralContents:
     """Return what is known of a network and what a recipient is told of it; `build_clue` says what is raised."""
     profile = rules.profile(request.recipient)
     rates = current_ranking(connection).policy.exchange_rates
@@ -248,7 +248,7 @@ def read_contents(
         raise NothingNew(request.number, before.reference, before.built_at)
     evidence = [] if not profile.allows(PackageField.EVIDENCE) else _read_evidence(connection, dossier, profile)
     told = Disclosure(dossier, profile, names).tell()
-    return Contents(
+    return ReferralContents(
         dossier=dossier,
         told=told,
         ranked=ranked,
@@ -261,7 +261,7 @@ def read_contents(
     )
 
 
-def _check_size(dossier: Dossier, profile: Profile) -> None:
+def _check_size(dossier: Dossier, profile: RecipientProfile) -> None:
     n_members, n_confirmed = len(dossier.members), len(dossier.confirmed)
     if n_members < profile.least_members:
         raise ClueTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
@@ -297,7 +297,7 @@ def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, s
         yield f"{of} found counterfeit {since}; decided_at in listings.csv says which."
 
 
-def _read_evidence(connection: Connection, dossier: Dossier, profile: Profile) -> list[Evidence]:
+def _read_evidence(connection: Connection, dossier: Dossier, profile: RecipientProfile) -> list[Evidence]:
     """Return the latest evidence that can be read, in the order of its numbers."""
     numbers = [one.evidence_id for one in sorted(dossier.confirmed, key=_decided, reverse=True) if one.evidence_id]
     found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
@@ -319,7 +319,7 @@ def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[st
     return sorted(rows, key=lambda row: int(row["sequence"]))
 
 
-def write_files(contents: Contents, heading: Heading, profile: Profile) -> Iterator[tuple[str, str]]:
+def write_files(contents: ReferralContents, heading: Heading, profile: RecipientProfile) -> Iterator[tuple[str, str]]:
     """Give each file of the payload by its name."""
     told, picture = contents.told, draw_network(contents.told)
     parts = write_parts(told, profile, contents.unknown, contents.news)
@@ -343,7 +343,7 @@ def write_files(contents: Contents, heading: Heading, profile: Profile) -> Itera
         yield "audit.jsonl", write_lines(contents.rows, names)
 
 
-def _say_terms(contents: Contents, heading: Heading, profile: Profile) -> dict[str, object]:
+def _say_terms(contents: ReferralContents, heading: Heading, profile: RecipientProfile) -> dict[str, object]:
     told = contents.told
     return {
         "reference": heading.reference,
@@ -468,9 +468,9 @@ def build_clue(
 
 def _note_clue(
     connection: Connection,
-    contents: Contents,
+    contents: ReferralContents,
     request: ClueRequest,
-    profile: Profile,
+    profile: RecipientProfile,
     reference: str,
     content: str,
     by: str,

@@ -18,10 +18,10 @@ from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.policy import ClueRules, EffortRules
-from ipml.cooperation.referrals.dossier import Dossier, Worth, join_network
+from ipml.cooperation.referrals.dossier import Dossier, SoldValue, join_network
 from ipml.cooperation.referrals.handover import (
     Clue,
-    Outcome,
+    ReferralOutcome,
     Solvability,
     find_outcomes,
     learn_solvability,
@@ -152,7 +152,7 @@ class Candidate:
     """
 
     ranked: Ranked
-    worth: Worth
+    worth: SoldValue
     likely: tuple[float, float]
     parts: dict[str, float]
     brands: tuple[str, ...]
@@ -163,7 +163,7 @@ class HandedOut:
     """A clue with what became of it, in order."""
 
     clue: Clue
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ReferralOutcome, ...]
 
     @property
     def state(self) -> str:

@@ -17,10 +17,10 @@ from html import escape
 from textwrap import fill
 
 from ipml.cooperation.networks.attributes import AttributeKind
-from ipml.cooperation.networks.roles import Role
-from ipml.cooperation.networks.sales import Amount, Estimate
-from ipml.cooperation.policy import Profile
-from ipml.cooperation.referrals.disclosure import Cell, Edge, Node, Table, Told
+from ipml.cooperation.networks.roles import NetworkRole
+from ipml.cooperation.networks.sales import Amount, SalesEstimate
+from ipml.cooperation.policy import RecipientProfile
+from ipml.cooperation.referrals.disclosure import Cell, DisclosedFacts, DisclosedTable, Edge, Node
 from ipml.enforcement.evidence.package import explain_checking
 from ipml.money import Money
 from ipml.storage.anchors import SignedAnchor
@@ -41,12 +41,12 @@ _SHARED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SummaryPart:
     """A part of a summary: a title, sentences, and perhaps a table."""
 
     title: str
     lines: tuple[str, ...]
-    table: Table | None = None
+    table: DisclosedTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,13 @@ class Heading:
 
     reference: str
     built_at: datetime
-    profile: Profile
+    profile: RecipientProfile
     brands: tuple[str, ...]
 
 
-def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequence[str]) -> tuple[Part, ...]:
+def write_parts(
+    told: DisclosedFacts, profile: RecipientProfile, unknown: Sequence[str], news: Sequence[str]
+) -> tuple[SummaryPart, ...]:
     """Return the parts of a summary, in the order in which an investigator asks.
 
     Parameters
@@ -70,20 +72,20 @@ def write_parts(told: Told, profile: Profile, unknown: Sequence[str], news: Sequ
         What is new since an earlier clue to the same recipient; empty where there was none.
     """
     parts = [
-        Part("New since the last clue", tuple(news)),
-        Part("Who", tuple(_say_who(told)), _shorten(told.members)),
-        Part("What", tuple(_say_what(told))),
-        Part("Since when", tuple(_say_when(told))),
-        Part("How much", tuple(_say_how_much(told))),
-        Part("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
-        Part("What joins them", tuple(_say_links(told))),
-        Part("What is not known", tuple(unknown)),
-        Part("What to do next", (*profile.next_steps, *_say_held(profile))),
+        SummaryPart("New since the last clue", tuple(news)),
+        SummaryPart("Who", tuple(_say_who(told)), _shorten(told.members)),
+        SummaryPart("What", tuple(_say_what(told))),
+        SummaryPart("Since when", tuple(_say_when(told))),
+        SummaryPart("How much", tuple(_say_how_much(told))),
+        SummaryPart("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
+        SummaryPart("What joins them", tuple(_say_links(told))),
+        SummaryPart("What is not known", tuple(unknown)),
+        SummaryPart("What to do next", (*profile.next_steps, *_say_held(profile))),
     ]
     return tuple(part for part in parts if part.lines)
 
 
-def write_text(heading: Heading, parts: Sequence[Part]) -> str:
+def write_text(heading: Heading, parts: Sequence[SummaryPart]) -> str:
     """Return a summary as plain text."""
     lines = [_title(heading).upper(), _under_title(heading), "", *(fill(line, _WIDTH) for line in _terms(heading))]
     for part in parts:
@@ -92,7 +94,7 @@ def write_text(heading: Heading, parts: Sequence[Part]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_html(heading: Heading, parts: Sequence[Part], told: Told, picture: str) -> str:
+def write_html(heading: Heading, parts: Sequence[SummaryPart], told: DisclosedFacts, picture: str) -> str:
     """Return a summary as one HTML file with the picture in it."""
     tiles = "".join(f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(told))
     body = "".join(_html_part(part) for part in parts)
@@ -107,12 +109,12 @@ def write_html(heading: Heading, parts: Sequence[Part], told: Told, picture: str
     )
 
 
-def say_estimate(estimate: Estimate[Amount]) -> str:
+def say_estimate(estimate: SalesEstimate[Amount]) -> str:
     """Return an estimate in words.
 
     Examples
     --------
-    >>> say_estimate(Estimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
+    >>> say_estimate(SalesEstimate(Money(1200.0, "EUR"), Money(900.0, "EUR"), Money(2_000.4, "EUR"), 3, 4))
     '1,200 EUR (900 EUR to 2,000 EUR, in nine of ten networks like it)'
     """
     if estimate.n_known == estimate.n_listings:
@@ -139,7 +141,7 @@ def _terms(heading: Heading) -> list[str]:
     ]
 
 
-def _tiles(told: Told) -> Iterator[tuple[str, str]]:
+def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
     yield f"{told.n_members:,}", "sellers joined by what they share"
     yield f"{told.n_confirmed:,}", f"listings found counterfeit, of {told.n_confirmed_members:,} sellers"
     if told.worth.is_known:
@@ -159,7 +161,7 @@ def _brief(money: Money) -> str:
     return f"{amount:.0f}"
 
 
-def _say_who(told: Told) -> Iterator[str]:
+def _say_who(told: DisclosedFacts) -> Iterator[str]:
     roles = {role: sum(node.role.value == role for node in told.nodes) for role in ("distributor", "seller")}
     sells = f"{told.n_confirmed_members:,} of {told.n_members:,} sellers had listings that were found counterfeit"
     pass_on = f"{roles['distributor']} pass pictures and texts on to others, {roles['seller']} only sell"
@@ -170,7 +172,7 @@ def _say_who(told: Told) -> Iterator[str]:
         yield f"They sell from {_count(told.countries)}."
 
 
-def _say_what(told: Told) -> Iterator[str]:
+def _say_what(told: DisclosedFacts) -> Iterator[str]:
     found = f"{told.n_confirmed:,} listings found counterfeit by decisions that stand"
     yield f"{found}; {told.n_restricted:,} are restricted now."
     if told.brands:
@@ -182,12 +184,12 @@ def _say_what(told: Told) -> Iterator[str]:
         yield f"Notices on them that were upheld: {_count([(f'by {kind}s', n) for kind, n in told.notices])}."
 
 
-def _say_when(told: Told) -> Iterator[str]:
+def _say_when(told: DisclosedFacts) -> Iterator[str]:
     first, last = f"{told.first_seen:%Y-%m-%d}", f"{told.last_seen:%Y-%m-%d}"
     yield f"First account seen on {first}; something shared last seen on {last}. timeline.csv has each day."
 
 
-def _say_how_much(told: Told) -> Iterator[str]:
+def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
     worth = told.worth
     if not worth.is_known:
         yield "Not known: see below."
@@ -202,7 +204,7 @@ def _say_how_much(told: Told) -> Iterator[str]:
             yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
 
 
-def _say_where_from(told: Told) -> Iterator[str]:
+def _say_where_from(told: DisclosedFacts) -> Iterator[str]:
     for source in told.sources:
         yield f"{source.name}, {source.belief:.0%} likely: {' '.join(source.reasons)}"
     if told.sources:
@@ -210,26 +212,26 @@ def _say_where_from(told: Told) -> Iterator[str]:
         yield f"Somebody else, {left:.0%}: the source may have no account."
 
 
-def _say_links(told: Told) -> Iterator[str]:
+def _say_links(told: DisclosedFacts) -> Iterator[str]:
     words = [(_SHARED[AttributeKind(kind)], n) for kind, n in told.shared]
     yield f"{told.n_links:,} pairs share enough to be linked: {_count(words)}."
     for edge in [edge for edge in told.edges if edge.is_needed][:_MOST_LINKS]:
         yield f"{edge.first} and {edge.second}: {edge.most}"
 
 
-def _say_held(profile: Profile) -> Iterator[str]:
+def _say_held(profile: RecipientProfile) -> Iterator[str]:
     if profile.hold_days:
         until = f"for {profile.hold_days} days from the date above; then they may expire"
         yield f"The marketplace holds its records of the sellers found out {until}."
 
 
-def _shorten(table: Table) -> Table:
+def _shorten(table: DisclosedTable) -> DisclosedTable:
     """Return the first rows of the members, those of most counterfeits first, with the columns that matter at once."""
     kept = [place for place, name in enumerate(table.header) if name in _SHOWN]
     at = table.header.index("found_counterfeit")
     rows = sorted(table.rows, key=lambda row: (row[table.header.index("role")] != "source", -float(row[at])))
     chosen = tuple(tuple(row[place] for place in kept) for row in rows[:_MOST_MEMBERS])
-    return Table(tuple(table.header[place].replace("_", " ") for place in kept), chosen)
+    return DisclosedTable(tuple(table.header[place].replace("_", " ") for place in kept), chosen)
 
 
 def _count(counted: Sequence[tuple[str, int]]) -> str:
@@ -241,18 +243,18 @@ def _item(line: str) -> str:
     return fill(line, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
 
 
-def _align(table: Table) -> list[str]:
+def _align(table: DisclosedTable) -> list[str]:
     cells = [table.header, *(tuple(_show(cell) for cell in row) for row in table.rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(table.header))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _html_part(part: Part) -> str:
+def _html_part(part: SummaryPart) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in part.lines)
     return f"<section><h2>{escape(part.title)}</h2><ul>{lines}</ul>{_html_table(part.table)}</section>\n"
 
 
-def _html_table(table: Table | None) -> str:
+def _html_table(table: DisclosedTable | None) -> str:
     if table is None or not table.rows:
         return ""
     head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
@@ -281,13 +283,13 @@ _STYLE = (
 
 SIZE = 760
 _MOST_NODES, _MOST_LABELS, _MOST_FAINT = 400, 60, 400
-_RINGS = {Role.SOURCE: 0.0, Role.DISTRIBUTOR: 0.48, Role.SELLER: 0.88}
-_FILL = {Role.SOURCE: "#7a1f1f", Role.DISTRIBUTOR: "#c05a1c", Role.SELLER: "#34608a"}
+_RINGS = {NetworkRole.SOURCE: 0.0, NetworkRole.DISTRIBUTOR: 0.48, NetworkRole.SELLER: 0.88}
+_FILL = {NetworkRole.SOURCE: "#7a1f1f", NetworkRole.DISTRIBUTOR: "#c05a1c", NetworkRole.SELLER: "#34608a"}
 _DASHED = 'stroke="#7a1f1f" stroke-width="2" stroke-dasharray="4 3"'
-_WORDS = {Role.SOURCE: "called the source", Role.DISTRIBUTOR: "distributes", Role.SELLER: "sells"}
+_WORDS = {NetworkRole.SOURCE: "called the source", NetworkRole.DISTRIBUTOR: "distributes", NetworkRole.SELLER: "sells"}
 
 
-def draw_network(told: Told) -> str:
+def draw_network(told: DisclosedFacts) -> str:
     """Return a picture of the network as SVG."""
     nodes = told.nodes[:_MOST_NODES]
     places = place_nodes(nodes, told.edges)
@@ -352,7 +354,7 @@ def _draw_edges(edges: Sequence[Edge], places: dict[str, tuple[float, float]]) -
         yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}><title>{said}</title></line>'
 
 
-def _draw_candidate(told: Told, places: dict[str, tuple[float, float]]) -> Iterator[str]:
+def _draw_candidate(told: DisclosedFacts, places: dict[str, tuple[float, float]]) -> Iterator[str]:
     """Draw a ring around who may be the source, likeliest first, if they are named."""
     if told.sources and told.sources[0].name in places:
         x, y = places[told.sources[0].name]
@@ -377,13 +379,13 @@ def _draw_nodes(nodes: Sequence[Node], places: dict[str, tuple[float, float]]) -
             )
 
 
-def _draw_key(told: Told, n_drawn: int) -> Iterator[str]:
+def _draw_key(told: DisclosedFacts, n_drawn: int) -> Iterator[str]:
     x = 12.0
     for role, words in _WORDS.items():
         yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="6" fill="{_FILL[role]}"/>'
         yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">{words}</text>'
         x += 36 + 6.2 * len(words)
-    rim = f'fill="#fff" stroke="{_FILL[Role.SELLER]}" stroke-width="1.5"'
+    rim = f'fill="#fff" stroke="{_FILL[NetworkRole.SELLER]}" stroke-width="1.5"'
     yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="5.5" {rim}/>'
     yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">no listing found counterfeit</text>'
     yield f'<circle cx="{x + 200:.0f}" cy="{SIZE + 18}" r="8" fill="none" {_DASHED}/>'
@@ -439,7 +441,7 @@ _CAPTURES = "data/capture-….warc…   pages as they were captured (WARC, for w
 
 
 def write_clue_readme(
-    reference: str, profile: Profile, anchor: SignedAnchor, *, has_evidence: bool, has_captures: bool
+    reference: str, profile: RecipientProfile, anchor: SignedAnchor, *, has_evidence: bool, has_captures: bool
 ) -> str:
     """Return the text."""
     return _ABOUT.format(

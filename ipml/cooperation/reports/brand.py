@@ -22,7 +22,7 @@ from ipml.cooperation.reports.document import (
     Chart,
     Columns,
     Quantity,
-    Report,
+    ReportDocument,
     Row,
     Section,
     Table,
@@ -30,12 +30,12 @@ from ipml.cooperation.reports.document import (
     write_report,
 )
 from ipml.cooperation.reports.figures import Linked, Noticed, count_linked, count_notices
-from ipml.cooperation.reports.measures import Takedowns, measure_takedowns, time_by_month
+from ipml.cooperation.reports.measures import TakedownTimes, measure_takedowns, time_by_month
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import CLOSING
 from ipml.cooperation.reports.verdicts import (
     WAYS,
-    Decided,
+    PeriodDecisions,
     Precision,
     Sellers,
     count_decided,
@@ -141,9 +141,9 @@ class BrandFigures:
     period: Period
     as_of: datetime
     queued: dict[str, int]
-    decided: Decided
+    decided: PeriodDecisions
     precision: tuple[Precision, ...]
-    takedowns: Takedowns
+    takedowns: TakedownTimes
     by_month: dict[str, Span]
     sellers: Sellers
     notices: Noticed
@@ -189,7 +189,7 @@ def measure_brand(
         )
 
 
-def make_brand_report(figures: BrandFigures, rules: ReportRules) -> Report:
+def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocument:
     """Return the report from the figures of a brand."""
     sections = (
         _write_found(figures),
@@ -207,7 +207,9 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> Report:
         ("As things stood on", f"{figures.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
     )
     headline = tuple(by_key[key] for key in _HEADLINE)
-    return Report(f"Counterfeits of {figures.brand}", "Report to the rights holder", facts, headline, sections, CLOSING)
+    return ReportDocument(
+        f"Counterfeits of {figures.brand}", "Report to the rights holder", facts, headline, sections, CLOSING
+    )
 
 
 def write_brand_report(
@@ -219,7 +221,7 @@ def write_brand_report(
     *,
     now: datetime | None = None,
     networks: Path | None = None,
-) -> Report:
+) -> ReportDocument:
     """Write the report on a brand into a folder: a page, CSV files, and all of it as JSON.
 
     Parameters

@@ -25,9 +25,18 @@ from ipml.cooperation.reports.document import (
     suppress,
 )
 from ipml.cooperation.reports.figures import NOTIFIERS, STATES, STEPS, Figures, Linked, Noticed
-from ipml.cooperation.reports.measures import OUTCOMES, PENDING, SOURCES, STAGES, SUBJECTS, Complaints, Takedowns, total
+from ipml.cooperation.reports.measures import (
+    OUTCOMES,
+    PENDING,
+    SOURCES,
+    STAGES,
+    SUBJECTS,
+    FiledComplaints,
+    TakedownTimes,
+    total,
+)
 from ipml.cooperation.reports.period import ALL, Period
-from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, Decided, Precision, Sellers
+from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, PeriodDecisions, Precision, Sellers
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
@@ -126,7 +135,7 @@ def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: in
     )
 
 
-def found_by_month(period: Period, decided: Decided, queued: Mapping[str, int]) -> Table:
+def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str, int]) -> Table:
     """Return what came and what was found, month by month, as a table whose columns 2 to 5 are the ways."""
     rows: list[Row] = []
     for month in period.months():
@@ -222,7 +231,7 @@ def draw_outcomes(table: Table, label: str) -> Chart:
     return Chart(table.title, draw_bars(table, 1, label))
 
 
-def _decision_row(decided: Decided, way: str | None) -> tuple[str | int, ...]:
+def _decision_row(decided: PeriodDecisions, way: str | None) -> tuple[str | int, ...]:
     counts = [decided.count(way, verdict) for verdict in VERDICTS]
     return WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)
 
@@ -269,7 +278,7 @@ def write_takedowns(figures: Figures) -> Section:
     )
 
 
-def takedown_quantities(takedowns: Takedowns) -> tuple[Quantity, ...]:
+def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
     """Return the median times, and the share that came before the first sale."""
     spans = takedowns.spans
     unsold = count_rate(takedowns.unsold, takedowns.sales_known)
@@ -286,7 +295,7 @@ def takedown_quantities(takedowns: Takedowns) -> tuple[Quantity, ...]:
     )
 
 
-def stage_table(takedowns: Takedowns) -> Table:
+def stage_table(takedowns: TakedownTimes) -> Table:
     """Return how long each stage took."""
     rows: list[Row] = []
     for stage in STAGES:
@@ -387,7 +396,7 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
     )
 
 
-def write_complaints(complaints: Complaints) -> Section:
+def write_complaints(complaints: FiledComplaints) -> Section:
     """Return the chapter on what sellers said against decisions."""
     rows = []
     for subject in SUBJECTS:

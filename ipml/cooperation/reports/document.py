@@ -101,7 +101,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportDocument:
     """All that a report says, before it is written down."""
 
     title: str
@@ -357,7 +357,7 @@ def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
     return head + "".join(parts) + "</svg>"
 
 
-def write_page(report: Report) -> str:
+def write_page(report: ReportDocument) -> str:
     """Return the page of a report as HTML; the same report gives the same bytes."""
     loader = _environment.loader
     assert loader is not None
@@ -402,7 +402,7 @@ PAGE, FIGURES, ALL = "report.html", "figures.csv", "figures.json"
 _COLUMNS = ("section", "figure", "name", "value", "unit", "low", "high", "n", "means")
 
 
-def write_report(report: Report, folder: Path) -> list[Path]:
+def write_report(report: ReportDocument, folder: Path) -> list[Path]:
     """Write a report into a folder, which is made if it is not there; return what was written.
 
     Raises
@@ -443,7 +443,7 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> str:
     return write_csv(columns, ([plain(value) for value in row] for row in rows))
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def to_json(report: ReportDocument) -> dict[str, Any]:
     """Return a report as plain values."""
     return {
         "title": report.title,
@@ -472,7 +472,7 @@ def to_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _figure_rows(report: Report) -> list[tuple[Value, ...]]:
+def _figure_rows(report: ReportDocument) -> list[tuple[Value, ...]]:
     return [
         (section, one.key, one.name, one.value, one.unit, one.low, one.high, one.n, one.means)
         for section, one in report.quantities()

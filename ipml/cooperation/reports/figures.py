@@ -21,10 +21,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, String, and_, case, ca
 
 from ipml.cooperation.networks.store import load_networks
 from ipml.cooperation.reports.measures import (
-    Complaints,
+    FiledComplaints,
     Imposed,
-    Takedowns,
-    Told,
+    StatementCounts,
+    TakedownTimes,
     count_complaints,
     count_measures,
     count_penalties,
@@ -35,9 +35,9 @@ from ipml.cooperation.reports.measures import (
 )
 from ipml.cooperation.reports.period import ALL, Period, between, measure_spans
 from ipml.cooperation.reports.verdicts import (
-    Decided,
-    People,
+    PeriodDecisions,
     Precision,
+    ReviewerCounts,
     Sellers,
     count_by,
     count_decided,
@@ -51,7 +51,7 @@ from ipml.cooperation.reports.verdicts import (
 from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
-from ipml.review.sampling.estimates import Figure, read_stretches, summarise
+from ipml.review.sampling.estimates import EstimatedFigure, read_stretches, summarise
 from ipml.storage.database import reading
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
@@ -319,21 +319,21 @@ class Figures:
     as_of: datetime
     seen: int | None
     queued: dict[str, int]
-    decided: Decided
+    decided: PeriodDecisions
     precision: tuple[Precision, ...]
-    estimates: tuple[Figure, ...]
+    estimates: tuple[EstimatedFigure, ...]
     sellers: Sellers
-    people: People
+    people: ReviewerCounts
     brands: list[tuple[str, int, int]]
     categories: list[tuple[str, int, int]]
     measures: tuple[Imposed, ...]
-    takedowns: Takedowns
+    takedowns: TakedownTimes
     by_month: dict[str, Span]
     strikes: tuple[int, int]
     penalties: dict[str, int]
-    statements: Told
-    complaints: Complaints
-    internal_complaints: Complaints
+    statements: StatementCounts
+    complaints: FiledComplaints
+    internal_complaints: FiledComplaints
     notices: Noticed
     legal_notices: Noticed
     networks: Linked | None
@@ -400,7 +400,7 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
     )
 
 
-def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[Figure, ...]:
+def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[EstimatedFigure, ...]:
     """Return prevalence, recall and precision of what was sifted in the period, as `ipml queue estimate` has them."""
     within = set(connection.scalars(select(sifts.c.sift_id).where(period.holds(sifts.c.sifted_at, as_of))))
     stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sift_id in within]

@@ -47,7 +47,7 @@ class Imposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Takedowns:
+class TakedownTimes:
     """How long takedowns took, and how many came before the first sale.
 
     Attributes
@@ -65,7 +65,7 @@ class Takedowns:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StatementCounts:
     """Statements of reasons: issued, meant for the transparency database, and delivered there."""
 
     issued: int
@@ -80,7 +80,9 @@ def count_measures(connection: Connection, period: Period, as_of: datetime) -> t
     return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
 
 
-def measure_takedowns(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Takedowns:
+def measure_takedowns(
+    connection: Connection, period: Period, as_of: datetime, brand: str | None = None
+) -> TakedownTimes:
     """Return how long it took from a listing, the queue and a notice to the measure, and until it was done."""
     told, done = _told(), case((measures.c.done_at <= as_of, measures.c.done_at))
     ends: dict[str, tuple[Any, Any]] = {
@@ -101,7 +103,7 @@ def measure_takedowns(connection: Connection, period: Period, as_of: datetime, b
     unsold = func.sum(case((measures.c.sales_before == 0, 1), else_=0))
     counts = _first_measures(period, as_of, brand, func.count(), func.count(measures.c.sales_before), unsold)
     n, known, without = connection.execute(counts).one()
-    return Takedowns(n, spans, int(without or 0), known)
+    return TakedownTimes(n, spans, int(without or 0), known)
 
 
 def time_by_month(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, Span]:
@@ -128,7 +130,7 @@ def count_strikes(connection: Connection, period: Period, as_of: datetime) -> tu
     return given, taken
 
 
-def count_statements(connection: Connection, period: Period, as_of: datetime) -> Told:
+def count_statements(connection: Connection, period: Period, as_of: datetime) -> StatementCounts:
     """Return how many statements of reasons there are."""
     there = and_(
         outbox.c.key == statements.c.puid,
@@ -141,7 +143,7 @@ def count_statements(connection: Connection, period: Period, as_of: datetime) ->
         .select_from(statements.outerjoin(outbox, there))
         .where(period.holds(statements.c.issued_at, as_of))
     )
-    return Told(*connection.execute(query).one())
+    return StatementCounts(*connection.execute(query).one())
 
 
 def _told() -> Any:
@@ -207,7 +209,7 @@ _OF_PENALTY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Complaints:
+class FiledComplaints:
     """Complaints that were filed in a period.
 
     Attributes
@@ -229,7 +231,7 @@ class Complaints:
 
         Examples
         --------
-        >>> some = Complaints({("account", "granted"): 2, ("account", "rejected"): 3}, {}, 0)
+        >>> some = FiledComplaints({("account", "granted"): 2, ("account", "rejected"): 3}, {}, 0)
         >>> some.count(), some.count(outcome="granted"), some.count("visibility")
         (5, 2, 0)
         """
@@ -238,7 +240,9 @@ class Complaints:
         )
 
 
-def count_complaints(connection: Connection, period: Period, as_of: datetime, kind: str | None = None) -> Complaints:
+def count_complaints(
+    connection: Connection, period: Period, as_of: datetime, kind: str | None = None
+) -> FiledComplaints:
     """Return the complaints filed in a period, with what became of them until `as_of`; of one kind where given.
 
     Parameters
@@ -257,7 +261,7 @@ def count_complaints(connection: Connection, period: Period, as_of: datetime, ki
     groups: tuple[ColumnElement[str], ...] = (literal(ALL), _subject())
     for group in groups:
         spans |= measure_spans(connection, select(group.label("group"), spent).select_from(source).where(*held))
-    return Complaints({(row[0], row[1]): row[2] for row in rows}, spans, int(sum(row[3] for row in rows)))
+    return FiledComplaints({(row[0], row[1]): row[2] for row in rows}, spans, int(sum(row[3] for row in rows)))
 
 
 def _with_outcomes(as_of: datetime) -> Any:

@@ -246,7 +246,7 @@ class State(StrEnum):
     NOT_ASKED = "not asked"
 
 
-class Step(StrEnum):
+class TraderStep(StrEnum):
     """What should follow; only proposed."""
 
     NOTHING = "nothing"
@@ -268,7 +268,7 @@ class Trader:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TraderFinding:
     """What a trader lacks, and what should follow.
 
     Attributes
@@ -281,7 +281,7 @@ class Finding:
 
     trader: Trader
     states: Mapping[str, State]
-    step: Step
+    step: TraderStep
     due: date | None
 
     @property
@@ -295,7 +295,7 @@ class Finding:
         return not self.lacking
 
 
-def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> Iterator[Finding]:
+def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> Iterator[TraderFinding]:
     """Give for each trader what they lack on a day.
 
     Examples
@@ -308,14 +308,14 @@ def check_traders(traders: Iterable[Trader], rules: TraderRules, on: date) -> It
     for trader in traders:
         states = {name: _look_at(trader, name, rules) for name in rules.fields}
         is_complete = not any(state in (State.MISSING, State.MALFORMED) for state in states.values())
-        step, due = (Step.NOTHING, None) if is_complete else _what_next(trader, rules, on)
-        yield Finding(trader, states, step, due)
+        step, due = (TraderStep.NOTHING, None) if is_complete else _what_next(trader, rules, on)
+        yield TraderFinding(trader, states, step, due)
 
 
-def count_states(findings: Iterable[Finding]) -> tuple[Counter[tuple[str, State]], Counter[Step]]:
+def count_states(findings: Iterable[TraderFinding]) -> tuple[Counter[tuple[str, State]], Counter[TraderStep]]:
     """Return how often each field stands how, and how often what should follow."""
     states: Counter[tuple[str, State]] = Counter()
-    steps: Counter[Step] = Counter()
+    steps: Counter[TraderStep] = Counter()
     for finding in findings:
         states.update(finding.states.items())
         steps[finding.step] += 1
@@ -333,7 +333,7 @@ def _look_at(trader: Trader, name: str, rules: TraderRules) -> State:
     return State.GIVEN if is_well else State.MALFORMED
 
 
-def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[Step, date | None]:
+def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[TraderStep, date | None]:
     """Return what should follow where something is lacking, and by when it must be there.
 
     Who was there before the duty had twelve months (Article 30(2)); who was told has the days of the policy.
@@ -344,8 +344,8 @@ def _what_next(trader: Trader, rules: TraderRules, on: date) -> tuple[Step, date
         asked = trader.noticed_on + timedelta(days=rules.remedy_days)
         latest = asked if latest is None else max(asked, latest)
     elif latest is None or on >= latest:
-        return Step.ASK, latest
-    return (Step.SUSPEND if on >= latest else Step.WAIT), latest
+        return TraderStep.ASK, latest
+    return (TraderStep.SUSPEND if on >= latest else TraderStep.WAIT), latest
 
 
 _AT_ONCE = 10_000
@@ -384,7 +384,7 @@ def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
                 yield trader
 
 
-def write_findings(findings: Iterable[Finding], rules: TraderRules, path: Path) -> Iterator[Finding]:
+def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: Path) -> Iterator[TraderFinding]:
     """Write what each trader lacks, and give the findings on; only who owns the file can read it."""
     with os.fdopen(_open_own(path), "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)

@@ -35,9 +35,18 @@ from ipml.cooperation.reports.chapters import (
     write_sellers,
     write_takedowns,
 )
-from ipml.cooperation.reports.document import Quantity, Report, Value, hours, plain, to_csv, write_files, write_report
+from ipml.cooperation.reports.document import (
+    Quantity,
+    ReportDocument,
+    Value,
+    hours,
+    plain,
+    to_csv,
+    write_files,
+    write_report,
+)
 from ipml.cooperation.reports.figures import Figures, Noticed, measure_figures
-from ipml.cooperation.reports.measures import NOTICES, SOURCES, Complaints, total
+from ipml.cooperation.reports.measures import NOTICES, SOURCES, FiledComplaints, total
 from ipml.cooperation.reports.period import ALL, Period
 from ipml.enforcement.takedown.measures import Span
 
@@ -357,7 +366,7 @@ def _appeals(figures: Figures) -> list[Line]:
     return rows
 
 
-def _complaint_rows(complaints: Complaints, subject: str | None) -> list[tuple[str, Value, str]]:
+def _complaint_rows(complaints: FiledComplaints, subject: str | None) -> list[tuple[str, Value, str]]:
     reversed_ = complaints.count(subject, "granted") + complaints.count(subject, "restored")
     values: tuple[tuple[Value, str], ...] = (
         (complaints.count(subject), ""),
@@ -466,7 +475,7 @@ CLOSING = (
 )
 
 
-def make_transparency_report(figures: Figures, rules: ReportRules) -> Report:
+def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocument:
     """Return the report from the figures of a period."""
     sections = (
         write_finding(figures, rules.least_sellers),
@@ -486,7 +495,7 @@ def make_transparency_report(figures: Figures, rules: ReportRules) -> Report:
     )
     headline = tuple(by_key[key] for key in _HEADLINE)
     subtitle = f"{rules.service + ', ' if rules.service else ''}{_name(figures.period)}"
-    return Report("Counterfeits: transparency report", subtitle, facts, headline, sections, CLOSING)
+    return ReportDocument("Counterfeits: transparency report", subtitle, facts, headline, sections, CLOSING)
 
 
 def write_transparency_report(
@@ -497,7 +506,7 @@ def write_transparency_report(
     *,
     now: datetime | None = None,
     networks: Path | None = None,
-) -> Report:
+) -> ReportDocument:
     """Write the transparency report of a period into a folder; the same database gives the same bytes for one `now`.
 
     Parameters

@@ -53,7 +53,7 @@ _HOUR = 3_600_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class PeriodDecisions:
     """Decisions of a period.
 
     Attributes
@@ -91,14 +91,14 @@ class Sellers:
 
 
 @dataclass(frozen=True, slots=True)
-class People:
+class ReviewerCounts:
     """Who reviewed: how many people, and in how many hours in which at least one verdict fell."""
 
     n: int
     hours: int
 
 
-def count_decided(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Decided:
+def count_decided(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> PeriodDecisions:
     """Return the decisions of a period; what was taken back or decided anew by `as_of` does not stand."""
     day = day_number(decisions.c.decided_at).label("day")
     query = (
@@ -115,7 +115,7 @@ def count_decided(connection: Connection, period: Period, as_of: datetime, brand
     for (way, verdict, month, is_final), count in list(counts.items()):
         if is_final:
             counts[way, verdict, month, False] -= count
-    return Decided({key: count for key, count in counts.items() if count})
+    return PeriodDecisions({key: count for key, count in counts.items() if count})
 
 
 def count_queued(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, int]:
@@ -161,7 +161,7 @@ def count_by(
     return [(name, n, of) for name, n, of in connection.execute(query.order_by(listings.desc(), column))]
 
 
-def count_people(connection: Connection, period: Period, as_of: datetime) -> People:
+def count_people(connection: Connection, period: Period, as_of: datetime) -> ReviewerCounts:
     """Return who reviewed, one by one or in selections, and gave second looks."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
         period.holds(decisions.c.decided_at, as_of),
@@ -173,7 +173,7 @@ def count_people(connection: Connection, period: Period, as_of: datetime) -> Peo
     hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
     at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
     n, hours = connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
-    return People(n, hours)
+    return ReviewerCounts(n, hours)
 
 
 def select_found(period: Period, as_of: datetime, *columns: Any) -> Any:
@@ -228,7 +228,7 @@ class Precision:
 
 
 def measure_precision(
-    connection: Connection, period: Period, as_of: datetime, decided: Decided, brand: str | None = None
+    connection: Connection, period: Period, as_of: datetime, decided: PeriodDecisions, brand: str | None = None
 ) -> tuple[Precision, ...]:
     """Return the precision by ways of deciding, and of all together, last."""
     of_brand = () if brand is None else (cases.c.brand == brand,)
@@ -242,7 +242,7 @@ def measure_precision(
     return (*parts, _put_together(parts))
 
 
-def _make_part(way: str, decided: Decided, sums: Sequence[Any]) -> Precision:
+def _make_part(way: str, decided: PeriodDecisions, sums: Sequence[Any]) -> Precision:
     n, confirmed, weight, hits, squares = sums
     made = decided.count(way, Verdict.COUNTERFEIT)
     back = decided.count(way, Verdict.COUNTERFEIT, stands=False)

@@ -169,7 +169,7 @@ def make_appeal(row: Row[Any]) -> Appeal:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AppealOutcome:
     """How an appeal ended; `why` is None where the seller was erased."""
 
     outcome: str
@@ -199,7 +199,7 @@ def keep_outcome(
     audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
 
 
-def find_outcome(connection: Connection, appeal: Appeal) -> Outcome | None:
+def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None:
     """Return how an appeal ended; None while it is pending."""
     query = select(appeal_outcomes).where(appeal_outcomes.c.appeal_id == appeal.appeal_id)
     row = connection.execute(query).first()
@@ -208,7 +208,7 @@ def find_outcome(connection: Connection, appeal: Appeal) -> Outcome | None:
     why = None
     with suppress(SellerErased):
         why = unseal(connection, appeal.pseudonym, row.why) if row.why else None
-    return Outcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
+    return AppealOutcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
 
 
 _MACHINES = ("ipml", "policy", "model", "seller", "command line")
@@ -327,7 +327,7 @@ _IS_ITS_CLOCK = clocks.c.subject == literal("appeal:") + cast(appeals.c.appeal_i
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class PendingAppeal:
     """An appeal in the list, and by when somebody must act; None where nothing runs."""
 
     appeal: Appeal
@@ -371,12 +371,12 @@ class AppealFile:
     together: tuple[int, ...]
     windows: tuple[Clock, ...]
     clocks: tuple[Clock, ...]
-    outcome: Outcome | None
+    outcome: AppealOutcome | None
     deciders: frozenset[str]
     history: tuple[audit.AuditRow, ...]
 
 
-def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> list[Due]:
+def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> list[PendingAppeal]:
     """Return appeals, those first that are due first; of a state, or those that are pending.
 
     Parameters
@@ -390,7 +390,7 @@ def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> 
     order = func.min(clocks.c.due_at)
     query = query.group_by(appeals.c.appeal_id).order_by(order.is_(None), order, appeals.c.appeal_id).limit(limit)
     with reading(engine) as connection:
-        return [Due(make_appeal(row), row.due_at) for row in connection.execute(query)]
+        return [PendingAppeal(make_appeal(row), row.due_at) for row in connection.execute(query)]
 
 
 def get_appeal(engine: Engine, appeal_id: int, *, now: datetime | None = None) -> AppealFile:

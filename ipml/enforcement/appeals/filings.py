@@ -26,7 +26,7 @@ from ipml.enforcement.appeals.appeal import (
 from ipml.enforcement.appeals.letters import pass_on, write_seller
 from ipml.enforcement.appeals.remedies import Restricted, find_restricted
 from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks, open_clock, start_clock, stop
-from ipml.enforcement.deadlines.terms import Kind, Profile
+from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
 from ipml.review.cases import find_case
@@ -220,7 +220,7 @@ def _keep(
     pseudonym: str,
     text: str,
     kind: str,
-    profile: Profile,
+    profile: TermsProfile,
     key: str | None,
     now: datetime,
 ) -> Appeal:
@@ -239,7 +239,7 @@ def _keep(
     return appeal
 
 
-def _start(connection: Connection, appeal: Appeal, profile: Profile, now: datetime) -> None:
+def _start(connection: Connection, appeal: Appeal, profile: TermsProfile, now: datetime) -> None:
     """Start the clock of who must act now; that of a rights holder who must be reached first waits for it."""
     stage = "holder" if appeal.state is AppealState.WITH_HOLDER else "decision"
     if profile.stage(stage).starts == "filed":

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import Appeal
-from ipml.enforcement.deadlines.terms import Profile
+from ipml.enforcement.deadlines.terms import TermsProfile
 from ipml.enforcement.policy import AppealRules
 from ipml.records import Listing
 from ipml.storage import outbox
@@ -79,7 +79,7 @@ def compose(appeal: Appeal, what: str, listing: Listing, language: str, why: str
 
 
 def pass_on(
-    connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: Profile, at: datetime
+    connection: Connection, appeal: Appeal, text: str, listing: Listing, profile: TermsProfile, at: datetime
 ) -> None:
     """Put a counter-notice into the outbox for the rights holder, with no more of the seller than the profile says."""
     outbox.put(
@@ -110,7 +110,7 @@ def inert(text: str, longest: int = _LONGEST_WORD) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else _UNREADABLE for letter in text[:longest])
 
 
-def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: Profile) -> dict[str, Any]:
+def _tell_holder(appeal: Appeal, text: str, listing: Listing, profile: TermsProfile) -> dict[str, Any]:
     stage = profile.stage("holder")
     told: dict[str, Any] = {
         "reference": appeal.name,

@@ -34,8 +34,8 @@ from ipml.enforcement.deadlines.deadlines import (
     TICKER,
     Clock,
     ClockState,
-    Start,
-    Ticked,
+    DeadlineResult,
+    DeadlineStart,
     begin,
     extend,
     find_clocks,
@@ -336,7 +336,7 @@ def change_term(
 _AT_ONCE = 200
 
 
-def tick_appeals(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> Ticked:
+def tick_appeals(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> DeadlineResult:
     """Begin terms whose event has come, and let those run out that are over by two readings of the clock.
 
     Parameters
@@ -375,12 +375,12 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
         told = find_newly_notified(connection, now, _AT_ONCE)
         country_of = _find_countries(connection, [subject for subject, _ in told])
         profile_of = {country: rules.profile_for(country) for country in set(country_of.values())}
-        starts: list[Start] = []
+        starts: list[DeadlineStart] = []
         for subject, at in told:
             profile = profile_of[country_of[subject]]
-            starts.append(Start(subject, COMPLAINT, profile, at))
+            starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
             if profile.windows.counter_notice != profile.windows.complaint:
-                starts.append(Start(subject, COUNTER_NOTICE, profile, at))
+                starts.append(DeadlineStart(subject, COUNTER_NOTICE, profile, at))
         start_clocks(connection, starts, TICKER, now)
         return len(told)
 

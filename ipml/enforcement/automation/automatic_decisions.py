@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, exists, func, insert, select, update
 
-from ipml.enforcement.automation.promises import Standing, find_model_version, is_in_force, review_promises
+from ipml.enforcement.automation.promises import PromiseStanding, find_model_version, is_in_force, review_promises
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.cases import find_cases, is_held
@@ -241,14 +241,14 @@ class _Run:
         with reading(self.engine) as connection:
             return connection.execute(query).all()
 
-    def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+    def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, PromiseStanding]) -> None:
         """Draw some of the cases for people, and act on others."""
         eligible = [row for row in rows if row.score >= min(self.rules.for_brand(row.brand).thresholds)]
         by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand].odds}
         with reading(self.engine) as connection:
             chosen = self._find_free(connection, [row for row in eligible if row.case_id in by_lot])
         self._draw(chosen, standings)
-        due: list[tuple[int, Standing]] = []
+        due: list[tuple[int, PromiseStanding]] = []
         for row in eligible:
             standing = standings[row.brand]
             if row.case_id in by_lot or not standing.is_in_force or row.score < standing.threshold:
@@ -273,7 +273,7 @@ class _Run:
     def _lot(self, row: Row[Any]) -> float:
         return draw_uniform("automatic", self.seed, row.listing_key)
 
-    def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, Standing]) -> None:
+    def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, PromiseStanding]) -> None:
         """Keep which cases are left to people, unless somebody came before."""
         if not rows:
             return
@@ -302,7 +302,7 @@ class _Run:
                 audit.append(connection, self.actor, "drew", "automatic draws", span, at=self.now)
         self.drawn += len(values)
 
-    def _decide(self, due: Mapping[int, Standing]) -> None:
+    def _decide(self, due: Mapping[int, PromiseStanding]) -> None:
         """Decide cases in the policy's name, as far as all is still as it was."""
         with writing(self.engine) as connection:
             locked = lock_clusters(connection, due)
@@ -325,13 +325,13 @@ class _Run:
                 connection.execute(insert(automatic_decisions), basis)
         self.decided += len(made)
 
-    def _make_decision(self, row: Row[Any], standing: Standing) -> Decision:
+    def _make_decision(self, row: Row[Any], standing: PromiseStanding) -> Decision:
         ground = choose_ground(decode(row.snapshot), self.rules)
         said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
         return Decision(0, row.case_id, row.listing_id, *said)
 
     def _find_obstacles(
-        self, connection: Connection, rows: Sequence[Row[Any]], due: Mapping[int, Standing]
+        self, connection: Connection, rows: Sequence[Row[Any]], due: Mapping[int, PromiseStanding]
     ) -> dict[int, str | None]:
         """Return for each case why it is left as it is, or None."""
         brands = {standing.brand: standing for standing in due.values()}
@@ -354,7 +354,9 @@ class _Run:
                 room[standing.brand] -= found[case_id] is None
         return found
 
-    def _find_unchanged(self, connection: Connection, due: Mapping[int, Standing], standing: Standing) -> list[int]:
+    def _find_unchanged(
+        self, connection: Connection, due: Mapping[int, PromiseStanding], standing: PromiseStanding
+    ) -> list[int]:
         """Return which cases of a brand the policy may still act on."""
         of_brand = ([standing.brand], standing.model_version, standing.threshold)
         again = select_candidates(*of_brand, 0, self._span()).where(cases.c.case_id.in_(due))
@@ -365,7 +367,7 @@ class _Run:
         query = select(func.count()).where(automatic_decisions.c.brand == brand, is_today)
         return connection.scalar(query) or 0
 
-    def _explain(self, standing: Standing) -> str:
+    def _explain(self, standing: PromiseStanding) -> str:
         """Return what the decision rests on, for its record."""
         basis = f"promise {standing.promise_id}, policy {self.policy.digest}"
         return f"Decided by policy without review ({basis}). {standing.why}"

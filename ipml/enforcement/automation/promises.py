@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Row, func, insert, or_, select
 
 from ipml.enforcement.automation.sample import (
     Count,
-    Drawn,
+    SampledCase,
     count,
     lasting_bound,
     read_drawn,
@@ -39,7 +39,7 @@ _RESTARTING = ("alarm", "reversals", "person")
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PromiseEvent:
     """What became of the promise of a brand at a moment; the figures are those it rested on."""
 
     promise_id: int
@@ -60,7 +60,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Record:
+class PromiseRecord:
     """What the events of a brand, and of all brands, come to.
 
     Attributes
@@ -75,13 +75,13 @@ class Record:
     """
 
     brand: str
-    last: Event | None = None
-    given: Event | None = None
+    last: PromiseEvent | None = None
+    given: PromiseEvent | None = None
     restarted_at: datetime | None = None
-    bans: dict[str, Event] = field(default_factory=dict)
+    bans: dict[str, PromiseEvent] = field(default_factory=dict)
 
     @property
-    def banned(self) -> Event | None:
+    def banned(self) -> PromiseEvent | None:
         """The last standing word of a person against it."""
         return max(self.bans.values(), key=lambda event: event.promise_id, default=None)
 
@@ -95,7 +95,7 @@ class Record:
         """The threshold in force."""
         return (self.last and self.last.threshold) or 0.0
 
-    def follow(self, event: Event) -> None:
+    def follow(self, event: PromiseEvent) -> None:
         """Take in the next event."""
         if event.brand != EVERY_BRAND:
             self.last = event
@@ -112,9 +112,9 @@ class Record:
                 self.bans.pop(event.brand, None)
 
 
-def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, Record]:
+def read_records(connection: Connection, brands: Iterable[str]) -> dict[str, PromiseRecord]:
     """Return what the events come to, for each of some brands."""
-    records = {brand: Record(brand) for brand in brands}
+    records = {brand: PromiseRecord(brand) for brand in brands}
     # A promise that is held is noted again and again: only the last time matters.
     latest = select(func.max(promises.c.promise_id)).group_by(promises.c.brand)
     is_telling = or_(promises.c.event != "held", promises.c.promise_id.in_(latest))
@@ -162,7 +162,7 @@ def find_times_in_force(connection: Connection, as_of: datetime) -> dict[str, li
     return dict(found)
 
 
-def list_promise_events(connection: Connection, brand: str | None = None) -> list[Event]:
+def list_promise_events(connection: Connection, brand: str | None = None) -> list[PromiseEvent]:
     """Return the events of a brand, or of all, in order."""
     query = select(promises).order_by(promises.c.promise_id)
     if brand is not None:
@@ -180,12 +180,12 @@ def note_event(connection: Connection, actor: str, at: datetime, **columns: Any)
     return number
 
 
-def _event(row: Row[Any]) -> Event:
-    return Event(**{name: getattr(row, name) for name in Event.__slots__})
+def _event(row: Row[Any]) -> PromiseEvent:
+    return PromiseEvent(**{name: getattr(row, name) for name in PromiseEvent.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PromiseStanding:
     """How the promise of a brand stands.
 
     Attributes
@@ -225,7 +225,7 @@ class Standing:
     vouched_until: datetime | None = None
 
 
-def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[Standing]:
+def assess_promises(connection: Connection, rules: AutomaticRules, now: datetime) -> list[PromiseStanding]:
     """Return how the promise of each brand that the policy covers stands; nothing changes."""
     version = find_model_version(connection)
     records = read_records(connection, rules.brands)
@@ -260,7 +260,7 @@ def describe_count(count: Count, threshold: float, bound: float, rules: BrandRul
     return f"{found}{late}: precision at least {int(bound * 10_000) / 10_000:.4f}, promised {rules.promise:g}."
 
 
-def find_since(rules: AutomaticRules, record: Record, now: datetime) -> datetime:
+def find_since(rules: AutomaticRules, record: PromiseRecord, now: datetime) -> datetime:
     """Return from when on drawn cases count: the start of the window, or the last withdrawal after which all begins."""
     start = window_start(now, rules.window_days)
     return start if record.restarted_at is None else max(start, record.restarted_at)
@@ -268,12 +268,12 @@ def find_since(rules: AutomaticRules, record: Record, now: datetime) -> datetime
 
 def judge_promise(
     rules: AutomaticRules,
-    record: Record,
-    drawn: Sequence[Drawn],
+    record: PromiseRecord,
+    drawn: Sequence[SampledCase],
     version: str,
     now: datetime,
     given_back: tuple[int, int] = (0, 0),
-) -> Standing:
+) -> PromiseStanding:
     """Return how the promise of a brand stands by what is on record, what was drawn, and what was given back.
 
     Parameters
@@ -292,7 +292,7 @@ def judge_promise(
     is_in_force = holds and cause == "data"
     if not is_in_force and cause == "data" and found.n < promise.least_reviews:
         why = f"{sentence} At least {promise.least_reviews:,} must be reviewed."
-    return Standing(
+    return PromiseStanding(
         record.brand,
         version,
         threshold,
@@ -309,7 +309,7 @@ def judge_promise(
     )
 
 
-def _choose(promise: BrandRules, drawn: Sequence[Drawn], overdue_before: datetime) -> tuple[float, float, Count]:
+def _choose(promise: BrandRules, drawn: Sequence[SampledCase], overdue_before: datetime) -> tuple[float, float, Count]:
     """Return the lowest threshold at which the promise holds, else that of the highest bound, with what is known."""
     known = []
     for threshold in promise.thresholds:
@@ -323,8 +323,8 @@ def _choose(promise: BrandRules, drawn: Sequence[Drawn], overdue_before: datetim
 
 def _find_objection(
     rules: AutomaticRules,
-    record: Record,
-    drawn: Sequence[Drawn],
+    record: PromiseRecord,
+    drawn: Sequence[SampledCase],
     version: str,
     since: datetime,
     given_back: tuple[int, int],
@@ -361,7 +361,7 @@ def _count_given_back(connection: Connection, brand: str, since: datetime) -> tu
 _LONGEST_WHY = 2000
 
 
-def read_standings(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[Standing]:
+def read_standings(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[PromiseStanding]:
     """Return how the promise of each brand that the policy covers stands.
 
     Examples
@@ -377,14 +377,14 @@ def read_standings(engine: Engine, policy: EnforcementPolicy, *, now: datetime |
         return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
 
 
-def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, Standing]:
+def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, PromiseStanding]:
     """Give, hold or withdraw the promise of each brand by what is known now, and return how each stands.
 
     What a standing rests on is on record when this returns, under its `promise_id`.
     """
     standings = assess_promises(connection, policy.automatic, now)
     records = read_records(connection, policy.automatic.brands)
-    reviewed: dict[str, Standing] = {}
+    reviewed: dict[str, PromiseStanding] = {}
     for standing in standings:
         record = records[standing.brand]
         is_given = record.given is not None
@@ -466,7 +466,7 @@ def _say(
         return note_event(connection, person, now, **columns)
 
 
-def _figures(standing: Standing, policy: EnforcementPolicy) -> dict[str, Any]:
+def _figures(standing: PromiseStanding, policy: EnforcementPolicy) -> dict[str, Any]:
     return {
         "brand": standing.brand,
         "cause": standing.cause,
@@ -488,7 +488,7 @@ def _is_on_record(last: Any, figures: dict[str, Any]) -> bool:
 def _note(
     connection: Connection,
     policy: EnforcementPolicy,
-    standing: Standing,
+    standing: PromiseStanding,
     event: str,
     figures: dict[str, Any],
     now: datetime,

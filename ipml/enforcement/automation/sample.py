@@ -36,7 +36,7 @@ from ipml.storage.tables import automatic_draws, decisions
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SampledCase:
     """A drawn case: its score then, and what people said: counterfeit, something else, or nothing yet (None)."""
 
     case_id: int
@@ -72,7 +72,7 @@ class Count:
 
 def read_drawn(
     connection: Connection, brands: Iterable[str], model_version: str, since: datetime
-) -> dict[str, list[Drawn]]:
+) -> dict[str, list[SampledCase]]:
     """Return the cases drawn since a moment, by brand, in the order in which they were drawn."""
     found = and_(
         decisions.c.case_id == automatic_draws.c.case_id,
@@ -86,16 +86,16 @@ def read_drawn(
         .where(automatic_draws.c.model_version == model_version)
         .order_by(automatic_draws.c.drawn_at, automatic_draws.c.case_id)
     )
-    drawn: dict[str, list[Drawn]] = defaultdict(list)
+    drawn: dict[str, list[SampledCase]] = defaultdict(list)
     for row in connection.execute(query):
         is_right = None if row.verdict is None else row.verdict == Verdict.COUNTERFEIT
         drawn[row.brand].append(
-            Drawn(row.case_id, row.score, row.drawn_at, is_right, row.decided_at, row.decision_id or 0)
+            SampledCase(row.case_id, row.score, row.drawn_at, is_right, row.decided_at, row.decision_id or 0)
         )
     return drawn
 
 
-def count(drawn: Sequence[Drawn], threshold: float, overdue_before: datetime) -> Count:
+def count(drawn: Sequence[SampledCase], threshold: float, overdue_before: datetime) -> Count:
     """Return what the drawn cases from a score on come to.
 
     They count in the order in which they were drawn, up to the first that may still be reviewed in time: those that
@@ -106,7 +106,8 @@ def count(drawn: Sequence[Drawn], threshold: float, overdue_before: datetime) ->
     --------
     >>> from datetime import UTC
     >>> at = datetime(2026, 5, 1, tzinfo=UTC)
-    >>> drawn = [Drawn(1, 0.99, at, True), Drawn(2, 0.99, at), Drawn(3, 0.99, at, True), Drawn(4, 0.99, at, False)]
+    >>> drawn = [SampledCase(1, 0.99, at, True), SampledCase(2, 0.99, at), SampledCase(3, 0.99, at, True),
+    ...     SampledCase(4, 0.99, at, False)]
     >>> count(drawn, 0.98, overdue_before=at)
     Count(n=2, errors=1, overdue=0, waiting=2, against=(4,))
     >>> count(drawn, 0.98, overdue_before=at + timedelta(days=1))
@@ -125,7 +126,7 @@ def count(drawn: Sequence[Drawn], threshold: float, overdue_before: datetime) ->
 
 
 def vouched_until(
-    drawn: Sequence[Drawn], threshold: float, overdue_before: datetime, vouching: int, now: datetime
+    drawn: Sequence[SampledCase], threshold: float, overdue_before: datetime, vouching: int, now: datetime
 ) -> datetime | None:
     """Return until when listings came in for which the last drawn cases vouch; None where these speak against any.
 
@@ -138,7 +139,7 @@ def vouched_until(
     >>> from datetime import UTC
     >>> days = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
     >>> said = [False, True, True, None]
-    >>> drawn = [Drawn(number, 0.99, at, is_right) for number, (at, is_right) in enumerate(zip(days, said))]
+    >>> drawn = [SampledCase(number, 0.99, at, is_right) for number, (at, is_right) in enumerate(zip(days, said))]
     >>> vouched_until(drawn, 0.9, days[0], 2, days[3]).day
     2
     >>> vouched_until(drawn, 0.9, days[0], 3, days[3]) is None
@@ -146,7 +147,7 @@ def vouched_until(
     """
     if not vouching:
         return now
-    known: list[Drawn] = []
+    known: list[SampledCase] = []
     for one in drawn:
         if one.score < threshold:
             continue
@@ -157,7 +158,7 @@ def vouched_until(
     return last[0].drawn_at if len(last) == vouching and all(one.is_right for one in last) else None
 
 
-def said_since(drawn: Iterable[Drawn], threshold: float, since: datetime) -> list[bool]:
+def said_since(drawn: Iterable[SampledCase], threshold: float, since: datetime) -> list[bool]:
     """Return whether each case decided since a moment was counterfeit, in the order in which people decided."""
     reviewed = [one for one in drawn if one.decided_at and one.decided_at >= since and one.score >= threshold]
     return [bool(one.is_right) for one in sorted(reviewed, key=lambda one: one.decision_id)]

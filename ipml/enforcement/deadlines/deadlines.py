@@ -22,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, insert, or_, select, update
 
-from ipml.enforcement.deadlines.terms import Deadline, Length, Profile
+from ipml.enforcement.deadlines.terms import Deadline, Length, TermsProfile
 from ipml.errors import IllegalStep
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
@@ -140,12 +140,12 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class DeadlineStart:
     """A clock to be set up for a subject and a stage of a profile, and the event at `since` that it counts from."""
 
     subject: str
     stage: str
-    profile: Profile
+    profile: TermsProfile
     since: datetime
 
 
@@ -160,26 +160,26 @@ class RecordedEvent:
     payload: dict[str, Any]
 
 
-def open_clock(connection: Connection, subject: str, stage: str, profile: Profile, by: str, at: datetime) -> Clock:
+def open_clock(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Clock:
     """Set up a clock that waits for the event it counts from; `begin` starts it."""
     clock = _open(connection, subject, stage, profile, by, at)
     audit.append(connection, by, "clock opened", clock.name, {"for": subject, "stage": stage}, at=at)
     return clock
 
 
-def begin(connection: Connection, clock: Clock, profile: Profile, since: datetime, by: str, at: datetime) -> Clock:
+def begin(connection: Connection, clock: Clock, profile: TermsProfile, since: datetime, by: str, at: datetime) -> Clock:
     """Start a clock that waits: its term counts from an event at `since`."""
     return _schedule(connection, replace(clock, since=since), profile, ClockEvent.BEGAN, by, at)
 
 
 def start_clock(
-    connection: Connection, subject: str, stage: str, profile: Profile, since: datetime, by: str, at: datetime
+    connection: Connection, subject: str, stage: str, profile: TermsProfile, since: datetime, by: str, at: datetime
 ) -> Clock:
     """Set up a clock and start it at once."""
-    return start_clocks(connection, [Start(subject, stage, profile, since)], by, at)[0]
+    return start_clocks(connection, [DeadlineStart(subject, stage, profile, since)], by, at)[0]
 
 
-def start_clocks(connection: Connection, starts: Sequence[Start], by: str, at: datetime) -> list[Clock]:
+def start_clocks(connection: Connection, starts: Sequence[DeadlineStart], by: str, at: datetime) -> list[Clock]:
     """Set up clocks and start them at once, all of them with the same few queries."""
     if not starts:
         return []
@@ -212,7 +212,7 @@ def pause(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
     return _change(connection, replace(clock, paused_at=at, marked_at=None), ClockEvent.PAUSED, by, at, {})
 
 
-def resume(connection: Connection, clock: Clock, profile: Profile, by: str, at: datetime) -> Clock:
+def resume(connection: Connection, clock: Clock, profile: TermsProfile, by: str, at: datetime) -> Clock:
     """Let a term run on; it ends as many days later as it stood still, and never earlier than it would have."""
     paused_at = clock.paused_at or at
     longer_by = clock.longer_by + _paused_days(profile, _length(clock, profile), paused_at, at)
@@ -221,7 +221,7 @@ def resume(connection: Connection, clock: Clock, profile: Profile, by: str, at: 
     )
 
 
-def extend(connection: Connection, clock: Clock, profile: Profile, by: str, at: datetime) -> Clock:
+def extend(connection: Connection, clock: Clock, profile: TermsProfile, by: str, at: datetime) -> Clock:
     """Give whoever must act the longer term of the profile, once; IllegalStep where it has none."""
     if clock.is_extended or profile.stage(clock.stage).longer is None:
         raise IllegalStep(clock.name, clock.state, ClockEvent.EXTENDED)
@@ -279,7 +279,7 @@ def make_clock(row: Row[Any]) -> Clock:
     return Clock(**row._asdict() | {"state": ClockState(row.state)})
 
 
-def _open(connection: Connection, subject: str, stage: str, profile: Profile, by: str, at: datetime) -> Clock:
+def _open(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Clock:
     state = next_state(f"clock of {subject}", None, ClockEvent.OPENED)
     fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
     query = insert(clocks).values(fields).returning(clocks.c.clock_id)
@@ -289,14 +289,14 @@ def _open(connection: Connection, subject: str, stage: str, profile: Profile, by
 
 
 def _schedule(
-    connection: Connection, clock: Clock, profile: Profile, event: ClockEvent, by: str, at: datetime
+    connection: Connection, clock: Clock, profile: TermsProfile, event: ClockEvent, by: str, at: datetime
 ) -> Clock:
     """Reckon anew when a clock is due, and record the event that made it so."""
     scheduled, payload = _reckon(clock, profile, at)
     return _change(connection, scheduled, event, by, at, payload)
 
 
-def _reckon(clock: Clock, profile: Profile, at: datetime) -> tuple[Clock, dict[str, audit.Value]]:
+def _reckon(clock: Clock, profile: TermsProfile, at: datetime) -> tuple[Clock, dict[str, audit.Value]]:
     """Return a clock with the moments at which it is due, and what is recorded of them."""
     since = clock.since or at
     stage = profile.stage(clock.stage)
@@ -313,16 +313,16 @@ def _reckon(clock: Clock, profile: Profile, at: datetime) -> tuple[Clock, dict[s
     return scheduled, payload
 
 
-def _end_of(clock: Clock, profile: Profile, since: datetime) -> Deadline:
+def _end_of(clock: Clock, profile: TermsProfile, since: datetime) -> Deadline:
     return profile.find_end(_length(clock, profile), since, clock.longer_by)
 
 
-def _length(clock: Clock, profile: Profile) -> Length:
+def _length(clock: Clock, profile: TermsProfile) -> Length:
     stage = profile.stage(clock.stage)
     return stage.longer if clock.is_extended and stage.longer else stage.length
 
 
-def _paused_days(profile: Profile, length: Length, paused_at: datetime, resumed_at: datetime) -> int:
+def _paused_days(profile: TermsProfile, length: Length, paused_at: datetime, resumed_at: datetime) -> int:
     if length.hours:
         return max(0, -((paused_at - resumed_at) // _DAY))
     counting = profile.counting
@@ -398,7 +398,7 @@ IsFollowed = Callable[[Clock], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Ticked:
+class DeadlineResult:
     """What one tick did: how many clocks it marked, withdrew the mark of, let expire, and could not let expire."""
 
     marked: int = 0
@@ -406,8 +406,8 @@ class Ticked:
     expired: int = 0
     failed: tuple[str, ...] = ()
 
-    def __add__(self, other: Ticked) -> Ticked:
-        return Ticked(
+    def __add__(self, other: DeadlineResult) -> DeadlineResult:
+        return DeadlineResult(
             self.marked + other.marked,
             self.unmarked + other.unmarked,
             self.expired + other.expired,
@@ -417,7 +417,7 @@ class Ticked:
 
 def tick_clocks(
     engine: Engine, now: datetime, confirm: timedelta, follow: Follow, is_followed: IsFollowed = lambda _: True
-) -> Ticked:
+) -> DeadlineResult:
     """Look at every clock that may be past its term.
 
     Parameters
@@ -430,7 +430,7 @@ def tick_clocks(
     is_followed : function of a clock
         Whether anything follows from its expiry. The others are let expire together.
     """
-    done, after = Ticked(), 0
+    done, after = DeadlineResult(), 0
     while numbers := _find_due(engine, now, after):
         together, handled = _tick_together(engine, numbers, now, confirm, is_followed)
         done += together
@@ -451,7 +451,7 @@ def _find_due(engine: Engine, now: datetime, after: int) -> list[int]:
 
 def _tick_together(
     engine: Engine, numbers: Sequence[int], now: datetime, confirm: timedelta, is_followed: IsFollowed
-) -> tuple[Ticked, set[int]]:
+) -> tuple[DeadlineResult, set[int]]:
     """Take the steps from which nothing follows, and return what was done and with which clocks."""
     query = select(clocks).where(clocks.c.clock_id.in_(numbers)).order_by(clocks.c.clock_id)
     with writing(engine) as connection:
@@ -461,7 +461,7 @@ def _tick_together(
         expired = [clock for clock in over if _is_confirmed(clock, now, confirm) and not is_followed(clock)]
         mark_all(connection, marked, TICKER, now)
         expire_all(connection, expired, TICKER, now)
-    return Ticked(marked=len(marked), expired=len(expired)), {clock.clock_id for clock in (*marked, *expired)}
+    return DeadlineResult(marked=len(marked), expired=len(expired)), {clock.clock_id for clock in (*marked, *expired)}
 
 
 def _is_confirmed(clock: Clock, now: datetime, confirm: timedelta) -> bool:
@@ -473,29 +473,29 @@ def _is_confirmed(clock: Clock, now: datetime, confirm: timedelta) -> bool:
     )
 
 
-def _tick_one(engine: Engine, number: int, now: datetime, confirm: timedelta, follow: Follow) -> Ticked:
+def _tick_one(engine: Engine, number: int, now: datetime, confirm: timedelta, follow: Follow) -> DeadlineResult:
     try:
         with writing(engine) as connection:
             query = select(clocks).where(clocks.c.clock_id == number)
             row = connection.execute(query.with_for_update(skip_locked=True)).first()
-            return Ticked() if row is None else _step(connection, make_clock(row), now, confirm, follow)
+            return DeadlineResult() if row is None else _step(connection, make_clock(row), now, confirm, follow)
     except Exception as error:  # what is wrong with one must not keep the others waiting
         _log.warning("clock %d could not be let expire: %s", number, error)
-        return Ticked(failed=(f"clock {number}: {error}",))
+        return DeadlineResult(failed=(f"clock {number}: {error}",))
 
 
-def _step(connection: Connection, clock: Clock, now: datetime, confirm: timedelta, follow: Follow) -> Ticked:
+def _step(connection: Connection, clock: Clock, now: datetime, confirm: timedelta, follow: Follow) -> DeadlineResult:
     """Take the one or two steps that a reading of the time allows a clock."""
-    done = Ticked()
+    done = DeadlineResult()
     is_over = clock.due_at is not None and clock.due_at <= now
     if clock.state is ClockState.MARKED and (marked_at := clock.marked_at) is not None:
         if now < marked_at:
-            clock, done = unmark(connection, clock, TICKER, now), Ticked(unmarked=1)
+            clock, done = unmark(connection, clock, TICKER, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
             follow(connection, clock, now)  # first, as all who append to the audit trail must hold their rows already
             expire(connection, clock, TICKER, now)
-            return Ticked(expired=1)
+            return DeadlineResult(expired=1)
     if clock.state is ClockState.RUNNING and is_over:
         mark(connection, clock, TICKER, now)
-        done += Ticked(marked=1)
+        done += DeadlineResult(marked=1)
     return done

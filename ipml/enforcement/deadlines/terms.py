@@ -149,7 +149,7 @@ class Length(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class TermCounting:
     """By which rules of a place terms are counted.
 
     Attributes
@@ -185,7 +185,7 @@ class Deadline:
     is_provisional: bool
 
 
-def find_end(length: Length, since: datetime, counting: Counting, longer_by: int = 0) -> Deadline:
+def find_end(length: Length, since: datetime, counting: TermCounting, longer_by: int = 0) -> Deadline:
     """Return when a term ends that begins with an event.
 
     Parameters
@@ -198,7 +198,7 @@ def find_end(length: Length, since: datetime, counting: Counting, longer_by: int
     Examples
     --------
     >>> from ipml.enforcement.deadlines.terms import load_calendar
-    >>> belgium = Counting(ZoneInfo("Europe/Brussels"), load_calendar("be"), is_rolled=True)
+    >>> belgium = TermCounting(ZoneInfo("Europe/Brussels"), load_calendar("be"), is_rolled=True)
     >>> str(find_end(Length(months=6), datetime(2027, 8, 31, 12, tzinfo=UTC), belgium).last_day)  # 29 February 2028
     '2028-02-29'
     """
@@ -243,7 +243,7 @@ def find_zone(name: str) -> ZoneInfo:
         raise UnusableSetting("zone", repr(name[:80]), remedy) from error
 
 
-def _find_last(length: Length, event: date, counting: Counting, longer_by: int) -> date:
+def _find_last(length: Length, event: date, counting: TermCounting, longer_by: int) -> date:
     if length.working_days:
         return counting.calendar.add_working_days(event, length.working_days + longer_by)
     last = add_months(event, length.months) + timedelta(days=length.days + longer_by)
@@ -252,7 +252,7 @@ def _find_last(length: Length, event: date, counting: Counting, longer_by: int) 
     return counting.calendar.next_working_day(last) if counting.is_rolled else last
 
 
-def _is_provisional(event: date, last: date, counting: Counting) -> bool:
+def _is_provisional(event: date, last: date, counting: TermCounting) -> bool:
     return not counting.calendar.is_complete(event, last)
 
 
@@ -313,7 +313,7 @@ class Windows(BaseModel):
         return window
 
 
-class Profile(BaseModel):
+class TermsProfile(BaseModel):
     """The rules of a jurisdiction, or of a platform.
 
     Attributes
@@ -323,7 +323,7 @@ class Profile(BaseModel):
     holidays : str
         Whose public holidays count.
     rolls, least_working_days
-        See `Counting`.
+        See `TermCounting`.
     windows : Windows
         Until when a seller may complain or send a counter-notice.
     decision : Stage
@@ -371,14 +371,14 @@ class Profile(BaseModel):
         return find_end(length, since, self.counting, longer_by)
 
     @property
-    def counting(self) -> Counting:
+    def counting(self) -> TermCounting:
         """How terms are counted here."""
         calendar = load_calendar(self.holidays, self.folder)
-        return Counting(find_zone(self.zone), calendar, self.rolls, self.least_working_days)
+        return TermCounting(find_zone(self.zone), calendar, self.rolls, self.least_working_days)
 
 
 @lru_cache(maxsize=64)
-def load_profile(name: str, folder: Path | None = None) -> Profile:
+def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
     """Return a profile by its name: one's own in a folder, else the bundled one.
 
     Raises
@@ -389,7 +389,7 @@ def load_profile(name: str, folder: Path | None = None) -> Profile:
     path = find_file(name, "profiles", _PROFILES, folder)
     try:
         content = parse_toml(path.read_text(encoding="utf-8"))
-        profile = Profile.model_validate(content | {"name": name, "folder": folder})
+        profile = TermsProfile.model_validate(content | {"name": name, "folder": folder})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UnusableSetting(f"profile {name}", f"no TOML ({error})", "a file like profiles/eu.toml") from error
     except ValidationError as error:

@@ -32,7 +32,7 @@ _LONGEST_ENTRY = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """How much an archive may hold; the ratio is that of what comes out to what went in."""
 
     n_entries: int = 2_000
@@ -58,7 +58,7 @@ class Unpacked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _ArchivedFile:
     """A file in an archive: its name, its declared size, and how to read it."""
 
     name: str
@@ -66,10 +66,10 @@ class _Entry:
     open: Callable[[], IO[bytes]]
 
 
-USUAL = Limits()
+USUAL = ArchiveLimits()
 
 
-def unpack(archive: Path, folder: Path, limits: Limits = USUAL) -> list[Unpacked]:
+def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[Unpacked]:
     """Unpack a .zip, .tar or .tar.gz file into an empty folder, as `000001`, `000002`, …
 
     Parameters
@@ -102,7 +102,7 @@ def unpack(archive: Path, folder: Path, limits: Limits = USUAL) -> list[Unpacked
     return written
 
 
-def _read_entries(archive: Path, limits: Limits) -> Iterator[_Entry]:
+def _read_entries(archive: Path, limits: ArchiveLimits) -> Iterator[_ArchivedFile]:
     if zipfile.is_zipfile(archive):
         _check_directory(archive, limits)
         with zipfile.ZipFile(archive) as opened:
@@ -115,7 +115,7 @@ def _read_entries(archive: Path, limits: Limits) -> Iterator[_Entry]:
             yield from _check(archive, _tar_entries(archive, opened_tar, limits), limits)
 
 
-def _check_directory(archive: Path, limits: Limits) -> None:
+def _check_directory(archive: Path, limits: ArchiveLimits) -> None:
     """Refuse a .zip whose list of files is long before all of it is read: it would fill the memory."""
     with archive.open("rb") as stream:
         stream.seek(-min(archive.stat().st_size, _LONGEST_END), 2)
@@ -144,7 +144,7 @@ class _Sips:
         return self._stream.read(size)
 
 
-def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Entry]:
+def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_ArchivedFile]:
     for info in opened.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.is_dir():
@@ -154,10 +154,10 @@ def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Entry]:
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             found = f"{info.filename[:80]!r}, which is encrypted or packed in a way of its own"
             raise UnsafeArchive(archive, found, "files that are stored or deflated")
-        yield _Entry(info.filename, info.file_size, partial(opened.open, info))
+        yield _ArchivedFile(info.filename, info.file_size, partial(opened.open, info))
 
 
-def _tar_entries(archive: Path, opened: tarfile.TarFile, limits: Limits) -> Iterator[_Entry]:
+def _tar_entries(archive: Path, opened: tarfile.TarFile, limits: ArchiveLimits) -> Iterator[_ArchivedFile]:
     for number, info in enumerate(opened):
         if number > limits.n_entries:
             raise _too_many(archive, limits)
@@ -165,7 +165,7 @@ def _tar_entries(archive: Path, opened: tarfile.TarFile, limits: Limits) -> Iter
             continue
         if not info.isreg():
             raise UnsafeArchive(archive, f"{info.name[:80]!r}, which is a link or a device", "plain files")
-        yield _Entry(info.name, info.size, partial(_open_member, opened, info))
+        yield _ArchivedFile(info.name, info.size, partial(_open_member, opened, info))
 
 
 def _open_member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -175,9 +175,9 @@ def _open_member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _check(archive: Path, entries: Iterator[_Entry], limits: Limits) -> list[_Entry]:
+def _check(archive: Path, entries: Iterator[_ArchivedFile], limits: ArchiveLimits) -> list[_ArchivedFile]:
     """Return the entries of an archive, once what they declare is within the limits and their names are apart."""
-    checked: list[_Entry] = []
+    checked: list[_ArchivedFile] = []
     folded: set[str] = set()
     total = 0
     for entry in entries:
@@ -204,7 +204,7 @@ def _check_path(archive: Path, name: str) -> None:
         raise UnsafeArchive(archive, f"the name {name[:80]!r}, which leads out of the folder", "names below it")
 
 
-def _copy(archive: Path, entry: _Entry, target: Path, most: int) -> None:
+def _copy(archive: Path, entry: _ArchivedFile, target: Path, most: int) -> None:
     """Write a file, but not more of it than was declared, nor than may still be written."""
     written = 0
     with entry.open() as source, target.open("xb") as stream:
@@ -217,7 +217,7 @@ def _copy(archive: Path, entry: _Entry, target: Path, most: int) -> None:
         raise UnsafeArchive(archive, f"{entry.name[:80]!r} cut off", "a whole archive")
 
 
-def _too_many(archive: Path, limits: Limits) -> UnsafeArchive:
+def _too_many(archive: Path, limits: ArchiveLimits) -> UnsafeArchive:
     return UnsafeArchive(archive, f"more than {limits.n_entries:,} files", f"at most {limits.n_entries:,}")
 
 

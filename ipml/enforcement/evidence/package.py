@@ -218,7 +218,7 @@ _SYSTEM = "ipml"
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class TrailNote:
     """The row of the trail that says what a package holds, and the anchor up to it."""
 
     row: Mapping[str, Any]
@@ -242,7 +242,7 @@ def note_package(
     key_file: Path | None,
     now: datetime,
     speaks_of: Sequence[RowName] = (),
-) -> Noted:
+) -> TrailNote:
     """Note in the trail who hands out a package on a subject, and what is in it.
 
     Parameters
@@ -261,10 +261,10 @@ def note_package(
     audit.append_deeds(connection, [audit.Deed(now, by, action, subject, {"content": content}, speaks_of)])
     audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
     stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
-    return Noted(as_hashed(stored), make_anchor(connection, key_file, now=now))
+    return TrailNote(as_hashed(stored), make_anchor(connection, key_file, now=now))
 
 
-def close_package(folder: Path, noted: Noted, readme: str, identifier: str, now: datetime) -> None:
+def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, now: datetime) -> None:
     """Add what the trail says, the README and the program that checks all of it, and make a bag of the folder."""
     (folder / "data/export.json").write_bytes(canonical(noted.row).encode("ascii") + b"\n")
     (folder / "data/anchor.json").write_bytes(f"{noted.anchor}\n".encode("ascii"))

@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.restrictions import Decided, read_decided
+from ipml.enforcement.restrictions import DecidedCase, read_decided
 from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
 from ipml.records import Decision, ScoredListing
 from ipml.review.snapshot import decode, digest
@@ -192,7 +192,7 @@ def keep_evidence(
 
 
 def keep_all_evidence(
-    connection: Connection, decided: Sequence[Decided], keys: Keyring, origin: str, policy_digest: str
+    connection: Connection, decided: Sequence[DecidedCase], keys: Keyring, origin: str, policy_digest: str
 ) -> list[Evidence]:
     """Do what `keep_evidence` does for decisions that were made together."""
     texts = [_write(one, keys, origin, policy_digest) for one in decided]
@@ -215,7 +215,7 @@ def keep_all_evidence(
     return kept
 
 
-def _write(one: Decided, keys: Keyring, origin: str, policy_digest: str) -> str:
+def _write(one: DecidedCase, keys: Keyring, origin: str, policy_digest: str) -> str:
     by = one.decision.reviewer
     reviewer = keys.veil(one.pseudonym, by) if is_person(by) else by
     names = {"pseudonym": one.pseudonym, "reviewer": reviewer, "origin": origin, "policy_digest": policy_digest}

@@ -19,7 +19,7 @@ from ipml.enforcement.penalties.penalties import (
     BY_ITSELF,
     TAKEN_BACK,
     Penalty,
-    Step,
+    PenaltyStep,
     after_steps,
     change_penalty,
     describe_change,
@@ -40,7 +40,7 @@ from ipml.enforcement.penalties.penalties import (
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import OWN, Restriction, Source
+from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
 from ipml.errors import CannotChangePenalty
 from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit, outbox
@@ -164,7 +164,9 @@ class _Seller:
         return is_settled(weight, self.sum.last_seen or self.at, self.penalties, self.rules, self.at)
 
 
-def _reckon(connection: Connection, new: Sequence[Strike], policy: EnforcementPolicy, at: datetime) -> list[Step]:
+def _reckon(
+    connection: Connection, new: Sequence[Strike], policy: EnforcementPolicy, at: datetime
+) -> list[PenaltyStep]:
     """Return the steps that strikes of one moment lead to, in the order of the strikes."""
     rules = policy.penalties
     sums = sum_up_before(connection, new, rules, at)
@@ -174,7 +176,7 @@ def _reckon(connection: Connection, new: Sequence[Strike], policy: EnforcementPo
     # A sweep may find thousands of listings of one seller: their strikes are read only where they may change something.
     telling = {name: list(dropwhile(sellers[name].is_settled_by, _of(new, name))) for name in sellers}
     book = find_strikes_of(connection, [name for name, left in telling.items() if left])
-    steps: dict[int, list[Step]] = {strike.strike_id: [] for strike in new}
+    steps: dict[int, list[PenaltyStep]] = {strike.strike_id: [] for strike in new}
     for name, struck in book.items():
         seller = sellers[name]
         for place, strike in enumerate(telling[name]):
@@ -192,7 +194,7 @@ def _of(strikes: Sequence[Strike], pseudonym: str) -> list[Strike]:
 
 
 def keep_steps(
-    connection: Connection, steps: Sequence[Step], rules: PenaltyRules, keys: Keyring, at: datetime
+    connection: Connection, steps: Sequence[PenaltyStep], rules: PenaltyRules, keys: Keyring, at: datetime
 ) -> list[Penalty]:
     """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""
     if not steps:
@@ -209,7 +211,7 @@ def keep_steps(
     return imposed
 
 
-def _keep_new(connection: Connection, steps: Sequence[Step], keys: Keyring) -> dict[tuple[int, int], int]:
+def _keep_new(connection: Connection, steps: Sequence[PenaltyStep], keys: Keyring) -> dict[tuple[int, int], int]:
     """Append the penalties that are new, as they are in the end, and return their numbers."""
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
@@ -285,14 +287,14 @@ def restrictions_of(connection: Connection, found: Sequence[Penalty]) -> list[Re
     ]
 
 
-def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[int, Source]:
+def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[int, ReportSource]:
     """Return who pointed to the listings of decisions, as the first measure of each says."""
     query = select(measures.c.decision_id, measures.c.source, measures.c.is_detected)
     query = query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id.desc())
-    return {row.decision_id: Source(row.source, row.is_detected) for row in connection.execute(query)}
+    return {row.decision_id: ReportSource(row.source, row.is_detected) for row in connection.execute(query)}
 
 
-def _restrict(penalty: Penalty, row: Row[Any], source: Source) -> Restriction:
+def _restrict(penalty: Penalty, row: Row[Any], source: ReportSource) -> Restriction:
     return Restriction(
         subject=penalty.subject,
         kind=penalty.kind,

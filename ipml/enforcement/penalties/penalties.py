@@ -18,10 +18,10 @@ from sqlalchemy import ColumnElement, Connection, Row, select, update
 from ipml.enforcement.penalties.rules import PenaltyRules, Rung
 from ipml.enforcement.penalties.standing import (
     NO_RUNG,
+    ImposedPenalty,
+    SellerStanding,
     Size,
-    Standing,
     Strike,
-    Told,
     find_cap,
     find_standing,
     list_remembered,
@@ -233,7 +233,7 @@ class Steps:
     proposed: int | None
 
 
-def find_steps(standing: Standing, before: Collection[Penalty], at: datetime) -> Steps:
+def find_steps(standing: SellerStanding, before: Collection[Penalty], at: datetime) -> Steps:
     """Return what is new in a standing: what is harder than all that holds already."""
     in_force = _hardest_rung(before, at)
     imposed = standing.due if standing.due > in_force else None
@@ -243,7 +243,7 @@ def find_steps(standing: Standing, before: Collection[Penalty], at: datetime) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PenaltyStep:
     """What becomes of a penalty: it is "imposed" or "proposed", as `sentences` say, or a proposal that is "over"."""
 
     what: str
@@ -253,7 +253,7 @@ class Step:
 
 def take_steps(
     strike: Strike, strikes: Sequence[Strike], before: Sequence[Penalty], rules: PenaltyRules, digest: str
-) -> list[Step]:
+) -> list[PenaltyStep]:
     """Return what a strike leads to where it is the last of a seller's strikes; new penalties have no number yet."""
     at = strike.struck_at
     return _make_steps(strike, find_standing(strikes, list_told(before), rules, at), before, rules, digest, at)
@@ -266,7 +266,7 @@ def take_over(
     rules: PenaltyRules,
     digest: str,
     at: datetime,
-) -> list[Step]:
+) -> list[PenaltyStep]:
     """Return what the strikes that still stand carry in the place of penalties that a moment ago were taken back.
 
     It is no harder than what it takes the place of, and lasts no longer: to lose a strike makes nothing worse. What a
@@ -291,7 +291,7 @@ def take_over(
     return [_end_with(step, held) for step in _make_steps(last, standing, before, rules, digest, at)]
 
 
-def _end_with(step: Step, held: Collection[Penalty]) -> Step:
+def _end_with(step: PenaltyStep, held: Collection[Penalty]) -> PenaltyStep:
     """Let what takes the place of penalties end with the last of those that were as hard."""
     ends = [one.until for one in held if one.rung >= step.penalty.rung]
     known = [end for end in (*ends, step.penalty.until) if end is not None]
@@ -302,22 +302,24 @@ def _end_with(step: Step, held: Collection[Penalty]) -> Step:
 
 
 def _make_steps(
-    strike: Strike, standing: Standing, before: Sequence[Penalty], rules: PenaltyRules, digest: str, at: datetime
-) -> list[Step]:
+    strike: Strike, standing: SellerStanding, before: Sequence[Penalty], rules: PenaltyRules, digest: str, at: datetime
+) -> list[PenaltyStep]:
     found = find_steps(standing, before, at)
-    taken: list[Step] = []
+    taken: list[PenaltyStep] = []
     if found.imposed is not None:
         outdated = find_outdated(before, found.imposed)
-        taken += [Step("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF)) for one in outdated]
+        taken += [
+            PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF)) for one in outdated
+        ]
         imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest, at), BY_ITSELF, at, rules)
-        taken.append(Step("imposed", imposed, standing.sentences))
+        taken.append(PenaltyStep("imposed", imposed, standing.sentences))
     if found.proposed is not None:
         proposed = make_penalty(strike, standing, found.proposed, rules, digest, at)
-        taken.append(Step("proposed", proposed, standing.sentences))
+        taken.append(PenaltyStep("proposed", proposed, standing.sentences))
     return taken
 
 
-def after_steps(before: Sequence[Penalty], taken: Sequence[Step]) -> list[Penalty]:
+def after_steps(before: Sequence[Penalty], taken: Sequence[PenaltyStep]) -> list[Penalty]:
     """Return a seller's penalties as they are once some steps were taken, in order."""
     over = {name_penalty(step.penalty): step.penalty for step in taken if step.what == "over"}
     kept = [over.get(name_penalty(one), one) for one in before]
@@ -364,7 +366,7 @@ def find_outdated(before: Collection[Penalty], rung: int) -> list[Penalty]:
 
 
 def make_penalty(
-    strike: Strike, standing: Standing, rung: int, rules: PenaltyRules, digest: str, at: datetime
+    strike: Strike, standing: SellerStanding, rung: int, rules: PenaltyRules, digest: str, at: datetime
 ) -> Penalty:
     """Return the penalty of a rung as a proposal, with no number yet."""
     content = (strike.pseudonym, strike.strike_id, rules.ladder[rung].kind, rung, standing.weight, standing.size)
@@ -377,9 +379,9 @@ def impose(penalty: Penalty, by: str, at: datetime, rules: PenaltyRules) -> Pena
     return replace(penalty, imposed_by=by, imposed_at=at, until=None if days is None else at + timedelta(days=days))
 
 
-def list_told(before: Collection[Penalty]) -> list[Told]:
+def list_told(before: Collection[Penalty]) -> list[ImposedPenalty]:
     """Return the penalties that a seller was told of, but for those whose strikes were taken back."""
-    return [Told(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
+    return [ImposedPenalty(one.rung, one.imposed_at) for one in before if one.imposed_at and one.ended_as != TAKEN_BACK]
 
 
 def find_uncarried(
@@ -396,17 +398,17 @@ def find_uncarried(
         When the strike was made that was taken back last: it carries no penalty from before.
     """
     left = [strike for strike in strikes if strike.taken_back_at is None]
-    told: list[Told] = []
+    told: list[ImposedPenalty] = []
     for penalty in before:
         if penalty.ended_as == TAKEN_BACK:
             continue
         if penalty.proposed_at >= since and not _is_carried(penalty, left, told, rules_of[penalty.policy_digest]):
             yield penalty
         elif penalty.imposed_at is not None:
-            told.append(Told(penalty.rung, penalty.imposed_at))
+            told.append(ImposedPenalty(penalty.rung, penalty.imposed_at))
 
 
-def _is_carried(penalty: Penalty, left: Sequence[Strike], told: Sequence[Told], rules: PenaltyRules) -> bool:
+def _is_carried(penalty: Penalty, left: Sequence[Strike], told: Sequence[ImposedPenalty], rules: PenaltyRules) -> bool:
     earlier = [one for one in told if one.imposed_at <= penalty.proposed_at]
     standing = find_standing(left, earlier, rules, penalty.proposed_at, penalty.size)
     return penalty.rung <= (standing.due if penalty.imposed_by == BY_ITSELF else standing.proposed)

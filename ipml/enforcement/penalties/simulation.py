@@ -40,7 +40,7 @@ _DIGEST = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class StrikeEvent:
     """A strike that is counted, or taken back, at a moment."""
 
     at: datetime
@@ -48,13 +48,13 @@ class Event:
     is_taken_back: bool = False
 
 
-def list_events(strikes: Iterable[Strike]) -> list[Event]:
+def list_events(strikes: Iterable[Strike]) -> list[StrikeEvent]:
     """Return what happened to strikes, in the order in which it did: of one moment what was counted goes first."""
-    events: list[Event] = []
+    events: list[StrikeEvent] = []
     for strike in strikes:
-        events.append(Event(strike.struck_at, replace(strike, taken_back_at=None)))
+        events.append(StrikeEvent(strike.struck_at, replace(strike, taken_back_at=None)))
         if strike.taken_back_at is not None:
-            events.append(Event(strike.taken_back_at, strike, is_taken_back=True))
+            events.append(StrikeEvent(strike.taken_back_at, strike, is_taken_back=True))
     return sorted(events, key=lambda event: (event.at, event.is_taken_back, event.strike.decision_id))
 
 
@@ -85,7 +85,7 @@ def replay(strikes: Iterable[Strike], rules: PenaltyRules) -> list[Penalty]:
 
 
 def _without_uncarried(
-    strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, event: Event
+    strikes: list[Strike], before: list[Penalty], rules: PenaltyRules, event: StrikeEvent
 ) -> list[Penalty]:
     gone = {one.penalty_id: one for one in find_uncarried(strikes, before, {_DIGEST: rules}, event.strike.struck_at)}
     left = [_take_back(one, event.at) if one.penalty_id in gone else one for one in before]
@@ -108,7 +108,7 @@ _SIZE, _AGE = "listings", "days old"
 
 
 @dataclass(slots=True)
-class Outcome:
+class PolicyOutcome:
     """What a policy made of all sellers.
 
     Attributes
@@ -146,8 +146,8 @@ class Simulation:
         Sellers all of whose decisions were taken back, and how many of them a penalty hit under each policy.
     """
 
-    now: Outcome = field(default_factory=Outcome)
-    then: Outcome = field(default_factory=Outcome)
+    now: PolicyOutcome = field(default_factory=PolicyOutcome)
+    then: PolicyOutcome = field(default_factory=PolicyOutcome)
     decisions: int = 0
     sellers: int = 0
     harder: int = 0
@@ -301,7 +301,7 @@ def _count(
         found.honest_then += hits[1] >= 0
 
 
-def _count_outcome(outcome: Outcome, penalties: list[Penalty], bands: tuple[str, str]) -> int:
+def _count_outcome(outcome: PolicyOutcome, penalties: list[Penalty], bands: tuple[str, str]) -> int:
     """Count a seller's penalties, and return how hard the hardest was that was imposed: -1 where there is none."""
     imposed = [one for one in penalties if one.imposed_at is not None]
     outcome.imposed.update(one.kind.value for one in imposed)

@@ -386,7 +386,7 @@ NO_RUNG = -1
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ImposedPenalty:
     """A penalty that was imposed: which rung, and when."""
 
     rung: int
@@ -402,7 +402,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SellerStanding:
     """What is due to a seller.
 
     Attributes
@@ -428,11 +428,11 @@ class Standing:
 
 def find_standing(
     strikes: Collection[Strike],
-    told: Collection[Told],
+    told: Collection[ImposedPenalty],
     rules: PenaltyRules,
     at: datetime,
     size: Size | None = None,
-) -> Standing:
+) -> SellerStanding:
     """Return where a seller stands at a moment.
 
     Parameters
@@ -445,7 +445,7 @@ def find_standing(
     """
     counting = [strike for strike in strikes if strike.counts_at(at)]
     if not counting:
-        return Standing(0.0, NO_RUNG, NO_RUNG, size or Size(None, None), ())
+        return SellerStanding(0.0, NO_RUNG, NO_RUNG, size or Size(None, None), ())
     if size is None:
         last = latest(counting)
         size = Size(last.listings, last.age_days)
@@ -459,7 +459,7 @@ def find_standing(
     proportion = keep_proportion(gravity, rules.proportion)
     sentences = [_say_weight(len(counting), len(offences), weight), *proportion.sentences]
     if by_weight == NO_RUNG:
-        return Standing(weight, NO_RUNG, NO_RUNG, size, tuple(sentences))
+        return SellerStanding(weight, NO_RUNG, NO_RUNG, size, tuple(sentences))
     wanted = _bound(by_weight + proportion.step, rules)
     cap = find_cap(max(strike.seen_at for strike in counting), remembered, rules)
     is_flagrant = weight >= rules.flagrant_weight
@@ -475,19 +475,19 @@ def find_standing(
         by_itself = min(by_itself, rules.place_of(rules.proportion.person_from) - 1)
     due = without_person(min(by_itself, cap), rules)
     proposed = max(due, wanted if is_flagrant else min(wanted, cap))
-    return Standing(weight, due, proposed, size, tuple(sentences))
+    return SellerStanding(weight, due, proposed, size, tuple(sentences))
 
 
-def _told_at(one: Told, rules: PenaltyRules) -> datetime:
+def _told_at(one: ImposedPenalty, rules: PenaltyRules) -> datetime:
     return one.imposed_at + timedelta(days=rules.fair_notice_days)
 
 
-def list_remembered(told: Collection[Told], rules: PenaltyRules, at: datetime) -> list[Told]:
+def list_remembered(told: Collection[ImposedPenalty], rules: PenaltyRules, at: datetime) -> list[ImposedPenalty]:
     """Return the penalties that count as told at a moment, or will: not those too long ago."""
     return [one for one in told if one.imposed_at + timedelta(days=rules.memory_days) > at]
 
 
-def find_cap(last_seen: datetime, told: Collection[Told], rules: PenaltyRules) -> int:
+def find_cap(last_seen: datetime, told: Collection[ImposedPenalty], rules: PenaltyRules) -> int:
     """Return the highest rung that fair notice allows: one above the highest told before a listing was seen again."""
     return 1 + max((one.rung for one in told if _told_at(one, rules) < last_seen), default=NO_RUNG)
 

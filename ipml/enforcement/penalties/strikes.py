@@ -15,7 +15,7 @@ from ipml.enforcement.penalties.penalties import list_told, seal_words
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import (
     Offence,
-    Standing,
+    SellerStanding,
     Strike,
     find_offences,
     find_standing,
@@ -25,7 +25,7 @@ from ipml.enforcement.penalties.standing import (
     to_two_digits,
 )
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy
-from ipml.enforcement.restrictions import Decided, read_decided
+from ipml.enforcement.restrictions import DecidedCase, read_decided
 from ipml.records import Decision, Listing
 from ipml.review.ranking.policy import fold_name, read_worth
 from ipml.review.snapshot import decode, decode_listing
@@ -44,7 +44,7 @@ def add_strike(connection: Connection, case: Row[Any], decision: Decision, polic
     return strike
 
 
-def add_strikes(connection: Connection, decided: Sequence[Decided], policy: EnforcementPolicy) -> list[Strike]:
+def add_strikes(connection: Connection, decided: Sequence[DecidedCase], policy: EnforcementPolicy) -> list[Strike]:
     """Do what `add_strike` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     is_theirs = strikes.c.decision_id.in_([one.decision.decision_id for one in decided])
@@ -90,7 +90,7 @@ def list_strikes(engine: Engine, seller_id: str) -> list[Strike]:
         return [] if pseudonym is None else find_strikes(connection, pseudonym)
 
 
-def weigh(connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy) -> Standing:
+def weigh(connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy) -> SellerStanding:
     """Return where a seller stands at a moment: the weight of their strikes, and the rung due."""
     told = list_told(find_penalties(connection, pseudonym=pseudonym))
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
@@ -119,11 +119,13 @@ def seen_at(case: Row[Any], decided_at: datetime) -> datetime:
 
 def describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
     """Return what the strike of a decision says, but for whose it is and by which policy."""
-    (facts,) = describe_all(connection, [Decided(case, decision, decode(case.snapshot), "")], policy)
+    (facts,) = describe_all(connection, [DecidedCase(case, decision, decode(case.snapshot), "")], policy)
     return facts
 
 
-def describe_all(connection: Connection, decided: Sequence[Decided], policy: EnforcementPolicy) -> list[dict[str, Any]]:
+def describe_all(
+    connection: Connection, decided: Sequence[DecidedCase], policy: EnforcementPolicy
+) -> list[dict[str, Any]]:
     """Do what `describe` does for decisions that were made together."""
     made_with, same_as = _find_firsts_of_groups(connection, decided), _find_first_cases(connection, decided)
     return [
@@ -136,7 +138,7 @@ def describe_all(connection: Connection, decided: Sequence[Decided], policy: Enf
     ]
 
 
-def _describe(one: Decided, rules: PenaltyRules) -> dict[str, Any]:
+def _describe(one: DecidedCase, rules: PenaltyRules) -> dict[str, Any]:
     at, facts = one.decision.decided_at, read_facts(one.case, one.scored.listing)
     category = facts["category"] if facts["category"] in rules.severity else None
     return facts | {
@@ -151,7 +153,7 @@ def _describe(one: Decided, rules: PenaltyRules) -> dict[str, Any]:
     }
 
 
-def _find_firsts_of_groups(connection: Connection, decided: Sequence[Decided]) -> dict[int, int]:
+def _find_firsts_of_groups(connection: Connection, decided: Sequence[DecidedCase]) -> dict[int, int]:
     """Return for each decision the first of those that were made as one with it; none that was made alone."""
     is_wanted = decisions.c.decision_id.in_([one.decision.decision_id for one in decided])
     query = select(decisions.c.decision_id, decisions.c.group_key).where(is_wanted, decisions.c.group_key.is_not(None))
@@ -164,7 +166,7 @@ def _find_firsts_of_groups(connection: Connection, decided: Sequence[Decided]) -
     return {decision_id: firsts[group] for decision_id, group in groups.items()}
 
 
-def _find_first_cases(connection: Connection, decided: Sequence[Decided]) -> dict[str, int]:
+def _find_first_cases(connection: Connection, decided: Sequence[DecidedCase]) -> dict[str, int]:
     """Return for each listing the case of the first decision on it, as it may have been seen several times."""
     is_theirs = decisions.c.listing_id.in_({one.case.listing_id for one in decided})
     first = select(func.min(decisions.c.decision_id)).where(is_theirs).group_by(decisions.c.listing_id)

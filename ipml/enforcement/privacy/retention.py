@@ -225,7 +225,7 @@ class KeptClass:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredRecords:
     """All that is kept of a seller, and the legal holds in force."""
 
     seller_id: str
@@ -234,7 +234,9 @@ class Kept:
     holds: tuple[Hold, ...]
 
 
-def find_kept(engine: Engine, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None) -> Kept:
+def find_kept(
+    engine: Engine, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> StoredRecords:
     """Return what is kept of a seller; SellerUnknown where nothing is.
 
     Examples
@@ -257,7 +259,7 @@ def find_kept(engine: Engine, seller_id: str, policy: EnforcementPolicy, *, now:
         if pseudonym is not None:
             found += _find_sealed(connection, pseudonym, policy.retention)
         holds = find_holds(connection, pseudonym, now) if pseudonym else []
-    return Kept(seller_id, pseudonym, tuple(found), tuple(holds))
+    return StoredRecords(seller_id, pseudonym, tuple(found), tuple(holds))
 
 
 def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[KeptClass]:

@@ -63,7 +63,7 @@ _CHOICES: dict[str, Iterable[str]] = {
 }
 
 
-class Words(BaseModel):
+class LetterWords(BaseModel):
     """The words of one language."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -134,7 +134,7 @@ class Words(BaseModel):
 
 
 @lru_cache(maxsize=64)
-def load_words(language: str) -> Words:
+def load_words(language: str) -> LetterWords:
     """Return the words of a language.
 
     Raises
@@ -153,10 +153,10 @@ def load_words(language: str) -> Words:
     return read_words(text, f"languages/{language}.toml")
 
 
-def read_words(text: str, name: str) -> Words:
+def read_words(text: str, name: str) -> LetterWords:
     """Return the words that a file of a language holds, or raise UnusableSetting with all that is wrong with it."""
     try:
-        return Words.model_validate(parse_toml(text))
+        return LetterWords.model_validate(parse_toml(text))
     except tomllib.TOMLDecodeError as error:
         raise UnusableSetting(name, f"no TOML ({error})", "a file like languages/en.toml") from error
     except ValidationError as error:
@@ -170,7 +170,7 @@ def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:
     return [] if found == set(wanted) else [f"{name}: found {sorted(found)}; expected {sorted(wanted)}"]
 
 
-def write_facts(statement: Statement, words: Words) -> str:
+def write_facts(statement: Statement, words: LetterWords) -> str:
     """Return the facts and circumstances in sentences: the same for the letter and, in English, for the payload."""
     facts = [words.facts["account"]] if statement.is_of_account else []
     facts += [
@@ -191,23 +191,23 @@ def write_facts(statement: Statement, words: Words) -> str:
     return words.between_sentences.join(facts)
 
 
-def write_law(statement: Statement, words: Words) -> str:
+def write_law(statement: Statement, words: LetterWords) -> str:
     """Return the law, or the rule of the platform, that a restriction rests on."""
     law = words.laws[statement.basis]
     return Template(words.clause).substitute(law=law, clause=statement.clause) if statement.clause else law
 
 
-def write_explanation(statement: Statement, words: Words) -> str:
+def write_explanation(statement: Statement, words: LetterWords) -> str:
     """Return why what was found goes against that."""
     return words.explanations[statement.basis]
 
 
-def name_countries(codes: tuple[str, ...], words: Words) -> str:
+def name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
     """Return the names of countries; the code of one that the language's file does not name."""
     return words.comma.join(words.countries.get(code, code) for code in codes) if codes else words.everywhere
 
 
-def _name_goods(statement: Statement, words: Words) -> str:
+def _name_goods(statement: Statement, words: LetterWords) -> str:
     known = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
     goods = words.goods[known.get((statement.brand is not None, statement.category is not None), "neither")]
     category = words.categories.get(statement.category or "", statement.category or "")
@@ -288,7 +288,7 @@ def quote(text: str, longest: int = _LONGEST_TITLE) -> str:
 
 
 def _of_both(
-    statement: Statement, title: str, listing_id: str, rules: StatementRules, words: Words, at: datetime
+    statement: Statement, title: str, listing_id: str, rules: StatementRules, words: LetterWords, at: datetime
 ) -> dict[str, str]:
     return {
         "platform": rules.platform,

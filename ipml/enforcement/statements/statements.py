@@ -265,7 +265,7 @@ _PUIDS = len(_PUID_LETTERS) ** _PUID_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DraftStatement:
     """A statement that is drawn up, with its letter and its payload, as object and as text."""
 
     statement: Statement
@@ -274,7 +274,7 @@ class Drawn:
     payload: dict[str, Any] | None
     text: str | None
 
-    def numbered(self, statement_id: int) -> Drawn:
+    def numbered(self, statement_id: int) -> DraftStatement:
         """Return it with the number under which it is kept."""
         return replace(self, statement=replace(self.statement, statement_id=statement_id))
 
@@ -307,7 +307,9 @@ class Drawn:
         return audit.Deed(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
 
 
-def draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules, at: datetime | None) -> Drawn:
+def draw_up(
+    found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules, at: datetime | None
+) -> DraftStatement:
     """Draw up the statement of a restriction, given how its decision came about and why the listing scored as it did.
 
     Raises
@@ -323,7 +325,7 @@ def draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRu
         raise InvalidStatement(restriction.subject, [str(fault) for fault in faults])
     listing = restriction.listing
     letter = write_letter(statement, listing.title, listing.listing_id, rules)
-    return Drawn(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
+    return DraftStatement(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
 
 
 def draft_letter(statement: Statement, letter: Letter, kind: str, seller_id: str | None, at: datetime) -> outbox.Draft:
@@ -356,7 +358,7 @@ def draw_puid() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredStatement:
     """A statement as it is kept: its facts, what the transparency database gets, and why it gets nothing."""
 
     statement: Statement
@@ -490,11 +492,11 @@ def list_statements(connection: Connection, case_id: int) -> list[Statement]:
     return [decode(row.facts, row.statement_id) for row in connection.execute(query)]
 
 
-def get_statement(connection: Connection, subject: str) -> Kept:
+def get_statement(connection: Connection, subject: str) -> StoredStatement:
     """Return a statement with its payload, or raise StatementNotFound."""
     row = _get_row(connection, subject)
     statement = decode(row.facts, row.statement_id)
-    return Kept(statement, json.loads(row.payload) if row.payload else None, why_not_stated(statement))
+    return StoredStatement(statement, json.loads(row.payload) if row.payload else None, why_not_stated(statement))
 
 
 def read_letter(

@@ -42,7 +42,7 @@ Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DatabaseAnswer:
     """What the database said to a batch.
 
     Attributes
@@ -63,11 +63,11 @@ class Answer:
     words: str = ""
 
 
-Post = Callable[[Sequence[Payload]], Answer]
+Post = Callable[[Sequence[Payload]], DatabaseAnswer]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StatementOutcome:
     """What became of one statement: "delivered", "dead" or "waiting", and why."""
 
     state: str
@@ -75,7 +75,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StatementBatch:
     """Statements that one sender has in hand; another's hands are told from these by the `holder`."""
 
     holder: str
@@ -122,7 +122,7 @@ def count_waiting(engine: Engine) -> int:
         return connection.scalar(query) or 0
 
 
-def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> Batch | None:
+def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> StatementBatch | None:
     """Take the oldest statements that are due and in nobody's hands; None where there is none.
 
     Who takes them has ten minutes, after which another may.
@@ -139,13 +139,15 @@ def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> Bat
         taken = update(outbox).where(outbox.c.message_id.in_(numbers))
         held = {"holder": holder, "lease_expires_at": now + _LEASE, "attempts": outbox.c.attempts + 1}
         connection.execute(taken.values(held))
-    return Batch(holder, numbers, tuple(json.loads(row.body) for row in rows))
+    return StatementBatch(holder, numbers, tuple(json.loads(row.body) for row in rows))
 
 
-def settle_batch(engine: Engine, batch: Batch, outcomes: Sequence[Outcome], *, now: datetime) -> None:
+def settle_batch(engine: Engine, batch: StatementBatch, outcomes: Sequence[StatementOutcome], *, now: datetime) -> None:
     """Write down what became of each statement of a batch, as far as it is still in the sender's hands."""
     delivered = [
-        number for number, outcome in zip(batch.numbers, outcomes, strict=True) if outcome == Outcome("delivered")
+        number
+        for number, outcome in zip(batch.numbers, outcomes, strict=True)
+        if outcome == StatementOutcome("delivered")
     ]
     with writing(engine) as connection:
         _settle_delivered(connection, batch.holder, delivered, now)
@@ -154,22 +156,22 @@ def settle_batch(engine: Engine, batch: Batch, outcomes: Sequence[Outcome], *, n
                 _settle(connection, batch.holder, number, outcome, now)
 
 
-def deliver(payloads: Sequence[Payload], post: Post) -> list[Outcome]:
+def deliver(payloads: Sequence[Payload], post: Post) -> list[StatementOutcome]:
     """Send statements, and return what became of each.
 
     Examples
     --------
     >>> def post(batch):  # a database that dislikes one of them, and so takes none of the batch
     ...     bad = {place: "no" for place, payload in enumerate(batch) if payload["puid"] == "b"}
-    ...     return Answer(422 if bad else 201, bad)
+    ...     return DatabaseAnswer(422 if bad else 201, bad)
     >>> [outcome.state for outcome in deliver([{"puid": "a"}, {"puid": "b"}, {"puid": "c"}], post)]
     ['delivered', 'dead', 'delivered']
     """
     answer = post(payloads)
     if answer.status is not None and 200 <= answer.status < 300:
-        return [Outcome("delivered") for _ in payloads]
+        return [StatementOutcome("delivered") for _ in payloads]
     if answer.status not in (_REFUSED, _TOO_LARGE):
-        return [Outcome("waiting", _say(answer)) for _ in payloads]
+        return [StatementOutcome("waiting", _say(answer)) for _ in payloads]
     settled = {place: outcome for place in range(len(payloads)) if (outcome := _judge(payloads[place], place, answer))}
     if not settled:
         return _halve(payloads, post, answer)
@@ -180,18 +182,18 @@ def deliver(payloads: Sequence[Payload], post: Post) -> list[Outcome]:
     return [settled[place] for place in range(len(payloads))]
 
 
-def _judge(payload: Payload, place: int, answer: Answer) -> Outcome | None:
+def _judge(payload: Payload, place: int, answer: DatabaseAnswer) -> StatementOutcome | None:
     if payload["puid"] in answer.known:
-        return Outcome("delivered")
+        return StatementOutcome("delivered")
     if place in answer.refused:
-        return Outcome("dead", answer.refused[place][:_LONGEST_ERROR])
+        return StatementOutcome("dead", answer.refused[place][:_LONGEST_ERROR])
     return None
 
 
-def _halve(payloads: Sequence[Payload], post: Post, answer: Answer) -> list[Outcome]:
+def _halve(payloads: Sequence[Payload], post: Post, answer: DatabaseAnswer) -> list[StatementOutcome]:
     """Find out by halves which statements are at fault where the answer does not say."""
     if len(payloads) == 1:
-        return [Outcome("dead", _say(answer))]
+        return [StatementOutcome("dead", _say(answer))]
     middle = len(payloads) // 2
     return [*deliver(payloads[:middle], post), *deliver(payloads[middle:], post)]
 
@@ -202,7 +204,7 @@ def _settle_delivered(connection: Connection, holder: str, numbers: Sequence[int
     audit.change_rows(connection, update(outbox).where(*mine).values(fields), _ACTOR, "delivered", at=now)
 
 
-def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, now: datetime) -> None:
+def _settle(connection: Connection, holder: str, number: int, outcome: StatementOutcome, now: datetime) -> None:
     mine = outbox.c.message_id == number, outbox.c.holder == holder, outbox.c.state == "waiting"
     fields: dict[str, Any] = {"state": outcome.state, "holder": None, "lease_expires_at": None}
     fields["last_error"] = outcome.why or None
@@ -220,7 +222,7 @@ def _settle(connection: Connection, holder: str, number: int, outcome: Outcome, 
         )
 
 
-def _say(answer: Answer) -> str:
+def _say(answer: DatabaseAnswer) -> str:
     return f"{answer.status or 'no answer'}: {answer.words}"[:_LONGEST_ERROR].rstrip(": ")
 
 
@@ -257,13 +259,13 @@ def post_to(url: str, token: str | None, client: httpx.Client) -> Post:
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     headers |= {"Authorization": f"Bearer {token}"} if token else {}
 
-    def post(payloads: Sequence[Payload]) -> Answer:
+    def post(payloads: Sequence[Payload]) -> DatabaseAnswer:
         body = json.dumps({"statements": list(payloads)}, allow_nan=False).encode()
         try:
             with client.stream("POST", url, content=body, headers=headers, follow_redirects=False) as response:
                 return read_answer(response.status_code, _read(response))
         except httpx.HTTPError as error:
-            return Answer(None, words=first_line(error))
+            return DatabaseAnswer(None, words=first_line(error))
 
     return post
 
@@ -286,7 +288,7 @@ def open_client() -> httpx.Client:
     return httpx.Client(timeout=_TIMEOUT, trust_env=False)
 
 
-def read_answer(status: int, body: bytes) -> Answer:
+def read_answer(status: int, body: bytes) -> DatabaseAnswer:
     """Return what an answer says: which statements are at fault, and which are known.
 
     Examples
@@ -299,7 +301,7 @@ def read_answer(status: int, body: bytes) -> Answer:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return Answer(status, words=body[:_LONGEST_WORDS].decode("utf-8", "replace"))
+        return DatabaseAnswer(status, words=body[:_LONGEST_WORDS].decode("utf-8", "replace"))
     content = content if isinstance(content, dict) else {}
     errors = content.get("errors")
     errors = errors if isinstance(errors, dict) else {}
@@ -313,7 +315,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         if found := _PLACE.match(name):
             refused.setdefault(int(found[1]), []).append(_word(name[found.end() :], fault))
     words = str(content.get("message", ""))[:_LONGEST_WORDS]
-    return Answer(status, {place: "; ".join(said) for place, said in refused.items()}, frozenset(puids), words)
+    return DatabaseAnswer(status, {place: "; ".join(said) for place, said in refused.items()}, frozenset(puids), words)
 
 
 def _word(field: str, fault: Any) -> str:

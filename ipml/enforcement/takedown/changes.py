@@ -21,9 +21,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import OWN, Decided, MeasureKind, Restriction, Source, read_decided
+from ipml.enforcement.restrictions import OWN, DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
 from ipml.enforcement.takedown.measures import (
-    Choice,
+    ChosenMeasure,
     Measure,
     MeasureRules,
     Telling,
@@ -47,7 +47,7 @@ from ipml.storage.tables import decisions, enforcement_policies, measure_message
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MeasureChange:
     """What changed on a listing: the measure that was imposed or lifted, and all measures on it before and after."""
 
     measure: Measure
@@ -64,7 +64,9 @@ class Change:
         return self.after[0].subject
 
 
-def tell(connection: Connection, change: Change, rules: MeasureRules | None, *, corrects: bool = False) -> str | None:
+def tell(
+    connection: Connection, change: MeasureChange, rules: MeasureRules | None, *, corrects: bool = False
+) -> str | None:
     """Put down who must be told of a change, and return the key of the message to the platform.
 
     Parameters
@@ -96,7 +98,7 @@ class Announcing:
         self._drafts: list[outbox.Draft] = []
         self._effects: list[dict[str, Any]] = []
 
-    def tell(self, change: Change, *, corrects: bool = False) -> str | None:
+    def tell(self, change: MeasureChange, *, corrects: bool = False) -> str | None:
         """Tell of one change; return the key of the platform's message, or None where the seller was erased."""
         if change.measure.pseudonym not in self._keys:
             return None  # there is nobody's listing left to act on
@@ -113,7 +115,7 @@ class Announcing:
             self._connection.execute(insert(measure_messages), self._effects)
         outbox.put_all(self._connection, self._drafts, self._keys)
 
-    def _tell_platform(self, change: Change) -> str:
+    def _tell_platform(self, change: MeasureChange) -> str:
         holding = in_force(change.after)
         key = _make_key(change.measure, change.verb)
         body = {
@@ -130,7 +132,7 @@ class Announcing:
         self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
         return key
 
-    def _tell_holder(self, change: Change) -> None:
+    def _tell_holder(self, change: MeasureChange) -> None:
         """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""
         is_wanted = self._rules is not None and self._rules.telling_of(change.measure.kind).holder
         if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
@@ -146,14 +148,14 @@ class Announcing:
         key = _make_key(change.measure, f"holder-{change.verb}")
         self._put(change, key, "holder", "measure" if holding else "reinstatement", change.thread, body)
 
-    def _is_known_to_holder(self, change: Change) -> bool:
+    def _is_known_to_holder(self, change: MeasureChange) -> bool:
         if len(change.after) == 1 and not change.before:
             return False  # its thread begins with it
         if any(draft.channel == "holder" and draft.subject == change.thread for draft in self._drafts):
             return True
         return outbox.has_subject(self._connection, "holder", change.thread)
 
-    def _tell_buyers(self, change: Change) -> None:
+    def _tell_buyers(self, change: MeasureChange) -> None:
         """Have those who bought told, later; not where nobody did, nor a second time."""
         rules = self._rules
         if rules is None:
@@ -168,7 +170,7 @@ class Announcing:
         subject = f"buyers:{change.measure.measure_id}"
         self._put(change, key, "platform", "buyers", subject, body, not_before=_buyers_at(change, telling))
 
-    def _correct_buyers(self, change: Change) -> None:
+    def _correct_buyers(self, change: MeasureChange) -> None:
         """Take back what was to be told to buyers; where it may have been told already, have the mistake told."""
         if in_force(change.after):
             return  # something else still stands against the listing
@@ -182,7 +184,7 @@ class Announcing:
 
     def _put(
         self,
-        change: Change,
+        change: MeasureChange,
         key: str,
         channel: str,
         kind: str,
@@ -207,11 +209,11 @@ def _effect_on(measure: Measure) -> str | None:
     return None if measure.undone_at else "lifted"
 
 
-def _buyers_at(change: Change, telling: Telling) -> datetime:
+def _buyers_at(change: MeasureChange, telling: Telling) -> datetime:
     return change.at + timedelta(hours=telling.buyers_after_hours)
 
 
-def _buyers_body(change: Change, finding: str) -> dict[str, Any]:
+def _buyers_body(change: MeasureChange, finding: str) -> dict[str, Any]:
     listing = change.listing
     body = {"listing_id": listing.listing_id, "seller_id": listing.seller_id, "finding": finding}
     return body | {"ground": change.ground, "at": change.at.isoformat()}
@@ -222,7 +224,7 @@ def _make_key(measure: Measure, what: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedMeasure:
     """A measure that is to be imposed: what it is to be, with no number yet, on which listing, the ground, and why."""
 
     measure: Measure
@@ -236,14 +238,14 @@ def want_measure(
     pseudonym: str,
     decision: Decision | Row[Any],
     policy: EnforcementPolicy,
-    choice: Choice,
+    choice: ChosenMeasure,
     by: str,
     at: datetime,
     *,
     until: datetime | None = None,
     is_automatic: bool = False,
-    source: Source = OWN,
-) -> Wanted:
+    source: ReportSource = OWN,
+) -> WantedMeasure:
     """Return a measure that was chosen as it is to be imposed."""
     measure = Measure(
         measure_id=0,
@@ -262,11 +264,11 @@ def want_measure(
         source=source.source,
         is_detected=source.is_detected,
     )
-    return Wanted(measure, listing, decision.ground, choice.why)
+    return WantedMeasure(measure, listing, decision.ground, choice.why)
 
 
 def add_measures(
-    connection: Connection, wanted: Sequence[Wanted], policy: EnforcementPolicy, keys: Keyring
+    connection: Connection, wanted: Sequence[WantedMeasure], policy: EnforcementPolicy, keys: Keyring
 ) -> list[Measure]:
     """Impose measures, tell whom they concern, and note them, as if it were done one after the other.
 
@@ -285,7 +287,7 @@ def add_measures(
     for one, number in zip(wanted, numbers, strict=True):
         new = dataclasses.replace(one.measure, measure_id=number)
         there = on_listing[one.listing.listing_id, new.pseudonym]
-        change = Change(new, "imposed", one.listing, one.ground, list(there), [*there, new], new.imposed_at)
+        change = MeasureChange(new, "imposed", one.listing, one.ground, list(there), [*there, new], new.imposed_at)
         key = telling.tell(change)
         there.append(new)
         imposed.append(new)
@@ -315,7 +317,7 @@ def lift_measure(
     before = find_on_listing(connection, listing.listing_id, measure.pseudonym)
     mark_lifted(connection, measure, by, why, at)
     after = find_on_listing(connection, listing.listing_id, measure.pseudonym)
-    change = Change(measure, "lifted", listing, ground, before, after, at)
+    change = MeasureChange(measure, "lifted", listing, ground, before, after, at)
     key = tell(connection, change, None, corrects=corrects)
     note_change(connection, by, "lifted", measure, at, key)
     return get_measure(connection, measure.measure_id)
@@ -381,7 +383,7 @@ def impose(
     *,
     kind: MeasureKind | None = None,
     is_automatic: bool = False,
-    source: Source = OWN,
+    source: ReportSource = OWN,
 ) -> Measure:
     """Do to a listing what the policy says of a decision that it is counterfeit; asked again it does no more.
 
@@ -411,7 +413,7 @@ def impose(
 
 def impose_all(
     connection: Connection,
-    decided: Sequence[Decided],
+    decided: Sequence[DecidedCase],
     policy: EnforcementPolicy,
     keys: Keyring,
     *,
@@ -427,17 +429,17 @@ def impose_all(
     return [imposed[one.decision.decision_id] for one in decided]
 
 
-def _find_imposed(connection: Connection, decided: Sequence[Decided]) -> dict[int, Measure]:
+def _find_imposed(connection: Connection, decided: Sequence[DecidedCase]) -> dict[int, Measure]:
     """Return the measures that stand by some decisions already: of each the first."""
     is_theirs = measures.c.decision_id.in_([one.decision.decision_id for one in decided])
     return {measure.decision_id: measure for measure in find_measures(connection, is_theirs, standing=True)}
 
 
-def _want(one: Decided, policy: EnforcementPolicy, kind: MeasureKind | None, is_automatic: bool) -> Wanted:
+def _want(one: DecidedCase, policy: EnforcementPolicy, kind: MeasureKind | None, is_automatic: bool) -> WantedMeasure:
     decision, listing = one.decision, one.scored.listing
     choice = policy.measures.choose(listing, one.scored.score, decision.ground)
     if kind is not None:
-        choice = Choice(kind, f"{kind}, as the policy says where nobody reviewed")
+        choice = ChosenMeasure(kind, f"{kind}, as the policy says where nobody reviewed")
     chosen = (decision, policy, choice, decision.reviewer, decision.decided_at)
     return want_measure(listing, one.pseudonym, *chosen, is_automatic=is_automatic, source=one.source)
 
@@ -472,7 +474,7 @@ def impose_by_hand(
         raise NothingToEnforce(case_id)
     keep_policy(connection, policy, at)
     pseudonym = pseudonym_of(connection, case.seller_id, now=at)
-    listing, choice = decode_listing(case.snapshot), Choice(kind, why, territories)
+    listing, choice = decode_listing(case.snapshot), ChosenMeasure(kind, why, territories)
     source = _source_of(connection, row.decision_id)
     wanted = want_measure(listing, pseudonym, row, policy, choice, by, at, until=until, source=source)
     (imposed,) = add_measures(connection, [wanted], policy, read_keys(connection, [pseudonym]))
@@ -518,7 +520,7 @@ def replace(
     new = dataclasses.replace(wanted, measure_id=number)
     mark_lifted(connection, old, by, why, at, replaced_by=new.measure_id)
     after = find_on_listing(connection, listing.listing_id, old.pseudonym)
-    change = Change(new, "imposed", listing, ground, before, after, at)
+    change = MeasureChange(new, "imposed", listing, ground, before, after, at)
     key = tell(connection, change, _rules_of(connection, old.policy_digest))
     note_change(connection, by, "imposed", new, at, key, replaces=old.measure_id)
     return get_measure(connection, new.measure_id)
@@ -576,10 +578,10 @@ def make_restriction(measure: Measure, listing: Listing, ground: str) -> Restric
     )
 
 
-def _source_of(connection: Connection, decision_id: int) -> Source:
+def _source_of(connection: Connection, decision_id: int) -> ReportSource:
     """Return who pointed to the listing of a decision, as its first measure says."""
     earlier = find_measures(connection, decision_id=decision_id)
-    return Source(earlier[-1].source, earlier[-1].is_detected) if earlier else OWN
+    return ReportSource(earlier[-1].source, earlier[-1].is_detected) if earlier else OWN
 
 
 def _rules_of(connection: Connection, digest: str) -> MeasureRules:

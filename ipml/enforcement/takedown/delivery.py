@@ -35,7 +35,7 @@ _LONGEST_WHY = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlatformAnswer:
     """What was said of a message, and whether it was new."""
 
     key: str
@@ -53,7 +53,7 @@ def note_answer(
     *,
     at: datetime | None = None,
     why: str = "",
-) -> Answer:
+) -> PlatformAnswer:
     """Note what was said of a message, and what that means for its measures; the same again changes nothing.
 
     Parameters
@@ -84,7 +84,7 @@ class Said:
     why: str = ""
 
 
-def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> list[Answer]:
+def note_answers(connection: Connection, said: Sequence[Said], told_by: str, now: datetime) -> list[PlatformAnswer]:
     """Do what `note_answer` does for several messages, each of another key, as if it were done one after the other."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     noting = _Noting(connection, said, told_by, now)
@@ -107,14 +107,14 @@ class _Noting:
         self._changes: dict[int, dict[str, Any]] = {}
         self._deeds: list[audit.Deed] = []
 
-    def note(self, said: Said) -> Answer:
+    def note(self, said: Said) -> PlatformAnswer:
         """Note one answer."""
         message = self._messages.get(said.key)
         if message is None:
             raise MessageNotFound(said.key)
         said_at = min(max(said.at or self._now, message.put_at), self._now)
         if (last := self._last.get(said.key)) and last.status == said.status:
-            return Answer(said.key, said.status, last.said_at, is_new=False)
+            return PlatformAnswer(said.key, said.status, last.said_at, is_new=False)
         fields = {"key": said.key, "status": said.status, "said_at": said_at}
         why = seal_if_told(self._connection, message.pseudonym, said.why[:_LONGEST_WHY]) if said.why else None
         self._answers.append(fields | {"received_at": self._now, "told_by": self._told_by, "why": why})
@@ -130,7 +130,7 @@ class _Noting:
         changed = name_rows("measure", [number for number, _ in concerned])
         subject = subject_of(message.message_id)
         self._deeds.append(audit.Deed(self._now, self._told_by, "answered", subject, payload, changed))
-        return Answer(said.key, said.status, said_at, is_new=True)
+        return PlatformAnswer(said.key, said.status, said_at, is_new=True)
 
     def finish(self) -> None:
         """Write down what was noted."""
@@ -214,7 +214,7 @@ CHANNELS = ("platform", "seller", "holder")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of an attempt.
 
     Attributes
@@ -249,7 +249,7 @@ class Sink(Protocol):
     at_once: int
     """How many it is handed at a time."""
 
-    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+    def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
         """Give what became of each message, in their order; who stops asking has nothing more sent."""
 
 
@@ -355,7 +355,7 @@ def _send(
     is_enough: Callable[[], bool],
 ) -> Tally:
     readable = [message for message in taken if message.body is not None]
-    outcomes: list[tuple[Message, Outcome]] = []
+    outcomes: list[tuple[Message, DeliveryOutcome]] = []
     try:
         for message, outcome in zip(readable, sink.deliver(readable), strict=True):
             outcomes.append((message, outcome))
@@ -369,7 +369,7 @@ def _send(
 def _settle_all(
     engine: Engine,
     taken: Sequence[Message],
-    outcomes: Sequence[tuple[Message, Outcome]],
+    outcomes: Sequence[tuple[Message, DeliveryOutcome]],
     now: datetime,
     backoff: Backoff,
     draw: Callable[[], float],
@@ -390,7 +390,9 @@ def _settle_all(
     return tally
 
 
-def _settle_accepted(connection: Connection, accepted: Sequence[tuple[Message, Outcome]], now: datetime) -> Tally:
+def _settle_accepted(
+    connection: Connection, accepted: Sequence[tuple[Message, DeliveryOutcome]], now: datetime
+) -> Tally:
     settled = outbox.settle_all_delivered(connection, [message for message, _ in accepted], now)
     audit.append_deeds(connection, [_make_deed("delivered", message, now) for message in settled])
     said = [one for message, outcome in accepted if (one := _read_answer(message, outcome))]
@@ -399,7 +401,7 @@ def _settle_accepted(connection: Connection, accepted: Sequence[tuple[Message, O
     return Tally(delivered=len(accepted))
 
 
-def _read_answer(message: Message, outcome: Outcome) -> Said | None:
+def _read_answer(message: Message, outcome: DeliveryOutcome) -> Said | None:
     """Return what the platform said of a message, also to a sender that came too late to settle it."""
     if outcome.status:
         return Said(message.key, outcome.status, outcome.said_at, outcome.said_why)
@@ -409,7 +411,7 @@ def _read_answer(message: Message, outcome: Outcome) -> Said | None:
 
 
 def _settle_failed(
-    connection: Connection, message: Message, outcome: Outcome, now: datetime, backoff: Backoff, share: float
+    connection: Connection, message: Message, outcome: DeliveryOutcome, now: datetime, backoff: Backoff, share: float
 ) -> Tally:
     next_try = None if outcome.is_final else backoff.next_try(now, message.attempts, outcome.wait, share)
     is_mine = outbox.settle_failed(connection, message, now, outcome.why, next_try)

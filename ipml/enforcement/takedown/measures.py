@@ -36,7 +36,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenMeasure:
     """The measure that the rules choose, and why in words."""
 
     kind: MeasureKind
@@ -144,7 +144,7 @@ class MeasureRules(BaseModel):
             raise ValueError(f"no grounds: {', '.join(sorted(unknown))}; expected some of {', '.join(GROUNDS)}")
         return self
 
-    def choose(self, listing: Listing, score: float | None, ground: str) -> Choice:
+    def choose(self, listing: Listing, score: float | None, ground: str) -> ChosenMeasure:
         """Return what is done to a listing decided counterfeit on a ground, and why in words.
 
         Of the rules that are met, the one with most conditions says; of several with as many, the first.
@@ -152,11 +152,11 @@ class MeasureRules(BaseModel):
         met = [rule for rule in self.rules if rule.is_met(listing, score, ground)]
         if met:
             rule = max(met, key=lambda rule: len(list(rule.conditions())))
-            return Choice(rule.kind, _explain(rule), rule.territories, rule.days)
+            return ChosenMeasure(rule.kind, _explain(rule), rule.territories, rule.days)
         if ground in self.by_ground:
             kind = self.by_ground[ground]
-            return Choice(kind, f"{kind}, as the ground is {ground}")
-        return Choice(self.usual, f"{self.usual}, as usual")
+            return ChosenMeasure(kind, f"{kind}, as the ground is {ground}")
+        return ChosenMeasure(self.usual, f"{self.usual}, as usual")
 
     def telling_of(self, kind: MeasureKind) -> Telling:
         """Return who besides platform and seller is told of a kind of measure."""
@@ -195,7 +195,7 @@ class Measure:
     is_automatic : bool
         Whether a policy imposed it and no person.
     source, is_detected
-        Who pointed to the listing; see `ipml.enforcement.restrictions.Source`.
+        Who pointed to the listing; see `ipml.enforcement.restrictions.ReportSource`.
     done_at, undone_at : datetime or None
         When the platform said that it is done, and that it is undone.
     refused_at : datetime or None
@@ -434,7 +434,7 @@ def measure_times(
     since, until : datetime, optional
         Of measures imposed from then on, and before then.
     """
-    groups: dict[str, _Tally] = defaultdict(_Tally)
+    groups: dict[str, _GroupTally] = defaultdict(_GroupTally)
     for row in connection.execute(_select_first(since, until).execution_options(yield_per=1000)):
         groups[_group_of(row, by)].add(row)
     return [tally.sum_up(group) for group, tally in sorted(groups.items())]
@@ -490,7 +490,7 @@ def _group_of(row: Row[Any], by: Grouping) -> str:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _GroupTally:
     """What is counted of a group while its measures are read."""
 
     measures: int = 0

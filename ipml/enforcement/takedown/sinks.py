@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 
 import httpx
 
-from ipml.enforcement.takedown.delivery import CHANNELS, SAID, Outcome
+from ipml.enforcement.takedown.delivery import CHANNELS, SAID, DeliveryOutcome
 from ipml.errors import UnusableSetting, UnwritableFile, first_line
 from ipml.settings import Settings
 from ipml.storage.outbox import Message
@@ -132,7 +132,7 @@ class FileSink:
         self.channels = channels
         self._path, self._known, self._read_to = path, set[str](), 0
 
-    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+    def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
         """Write those that are not in the file yet, all at once, and see them to the disk."""
         if not messages:
             return
@@ -144,7 +144,7 @@ class FileSink:
             file.flush()
             os.fsync(file.fileno())
             self._catch_up(file)
-        yield from (Outcome(True) for _ in messages)
+        yield from (DeliveryOutcome(True) for _ in messages)
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is written to."""
@@ -197,7 +197,7 @@ class WebhookSink:
         self.channels: Collection[str] = CHANNELS if "" in urls else tuple(urls)
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
-    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+    def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
         """Give what became of each message."""
         for message in messages:
             yield self._post(message)
@@ -213,7 +213,7 @@ class WebhookSink:
         """Hang up."""
         self._client.close()
 
-    def _post(self, message: Message) -> Outcome:
+    def _post(self, message: Message) -> DeliveryOutcome:
         url = self._urls.get(message.channel) or self._urls[""]
         body, now = write_envelope(message), self._clock()
         timestamp = int(now.timestamp())
@@ -228,10 +228,10 @@ class WebhookSink:
             with self._client.stream("POST", url, content=body, headers=headers) as response:
                 return judge(response.status_code, response.headers, _read(response), now)
         except (httpx.HTTPError, httpx.StreamError) as error:
-            return Outcome(False, f"no answer: {type(error).__name__}")
+            return DeliveryOutcome(False, f"no answer: {type(error).__name__}")
 
 
-def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Outcome:
+def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> DeliveryOutcome:
     """Return what an answer says of a message.
 
     Examples
@@ -242,12 +242,12 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -
     (True, False)
     """
     if 200 <= status < 300 or status == _KNOWN_BEFORE:
-        return Outcome(True, **_read_answer(body))
+        return DeliveryOutcome(True, **_read_answer(body))
     why = f"HTTP {status}"
     if 400 <= status < 500 and status not in _TRY_AGAIN:
         said = "".join(letter for letter in body[:400].decode("utf-8", "replace") if letter.isprintable())
-        return Outcome(False, f"{why}: {said[:200]}" if said else why, is_final=True)
-    return Outcome(False, why, wait=_read_wait(headers.get("retry-after", ""), now))
+        return DeliveryOutcome(False, f"{why}: {said[:200]}" if said else why, is_final=True)
+    return DeliveryOutcome(False, why, wait=_read_wait(headers.get("retry-after", ""), now))
 
 
 def make_webhook_sink(settings: Settings, secrets: Sequence[bytes]) -> WebhookSink:

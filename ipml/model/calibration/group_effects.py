@@ -109,7 +109,7 @@ class Curvature:
 
 
 @dataclass(frozen=True)
-class Spread:
+class EffectSpread:
     """The standard deviation of the effects of categories and of brands, on the log-odds."""
 
     categories: float = TYPICAL_SD
@@ -119,9 +119,9 @@ class Spread:
         """Return the prior precision of the common coefficients, shape (2 + n_categories,)."""
         return np.concatenate([[FLAT, FLAT], np.full(n_categories, self.categories**-2)])
 
-    def reestimated(self, at: Coefficients, curvature: Curvature) -> Spread:
+    def reestimated(self, at: Coefficients, curvature: Curvature) -> EffectSpread:
         """Return the spread that explains the effects best, given how uncertain they are."""
-        return Spread(
+        return EffectSpread(
             _typical_size(at.common[2:], curvature.category_variances, self.categories),
             _typical_size(at.brands, curvature.brand_variances, self.brands),
         )
@@ -133,7 +133,7 @@ class Fit:
 
     at: Coefficients
     curvature: Curvature
-    spread: Spread
+    spread: EffectSpread
 
     @property
     def categories(self) -> Floats:
@@ -201,7 +201,7 @@ def fit_effects(listings: GroupedListings, start: Fit | None = None) -> Fit:
     start : Fit, optional
         A fit to nearly the same listings, from where the way is shorter.
     """
-    at, spread = (start.at, start.spread) if start else (_nothing_known(listings), Spread())
+    at, spread = (start.at, start.spread) if start else (_nothing_known(listings), EffectSpread())
     for _ in range(MOST_ROUNDS):
         curvature = _curvature(listings, at, spread)
         at, moved = _descend(listings, at, spread, curvature)
@@ -229,7 +229,7 @@ def _typical_size(effects: Floats, variances: Floats, before: float) -> float:
 
 
 def _descend(
-    listings: GroupedListings, at: Coefficients, spread: Spread, curvature: Curvature
+    listings: GroupedListings, at: Coefficients, spread: EffectSpread, curvature: Curvature
 ) -> tuple[Coefficients, float]:
     """Return the coefficients after a Newton step, halved until the loss is no greater, and the size of the step."""
     step = curvature.step(_gradient(listings, at, spread))
@@ -240,14 +240,14 @@ def _descend(
     return moved, float(share * size)
 
 
-def _loss(listings: GroupedListings, at: Coefficients, spread: Spread) -> float:
+def _loss(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> float:
     z = at.log_odds_of(listings)
     fit = np.sum(listings.weight * (np.logaddexp(0.0, z) - listings.target * z))
     penalty = np.sum(spread.precision(listings.n_categories) * at.common**2) + np.sum(at.brands**2) / spread.brands**2
     return float(fit + penalty / 2)
 
 
-def _gradient(listings: GroupedListings, at: Coefficients, spread: Spread) -> Coefficients:
+def _gradient(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> Coefficients:
     error = listings.weight * (expit(at.log_odds_of(listings)) - listings.target)
     categories = np.bincount(listings.category, error, listings.n_categories)
     common = np.concatenate([[np.sum(error * listings.log_odds), np.sum(error)], categories])
@@ -257,7 +257,7 @@ def _gradient(listings: GroupedListings, at: Coefficients, spread: Spread) -> Co
     )
 
 
-def _curvature(listings: GroupedListings, at: Coefficients, spread: Spread) -> Curvature:
+def _curvature(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> Curvature:
     """Return the curvature with the brands eliminated (the Schur complement)."""
     probability = expit(at.log_odds_of(listings))
     information = listings.weight * probability * (1 - probability)

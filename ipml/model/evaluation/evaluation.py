@@ -30,7 +30,14 @@ from ipml.model.evaluation.metrics import (
     say_what_has_no_value,
 )
 from ipml.model.evaluation.ranking import Floats
-from ipml.model.evaluation.slices import SLICE_MEASURES, Counts, Slice, count_listings, group_columns, measure_slices
+from ipml.model.evaluation.slices import (
+    SLICE_MEASURES,
+    Slice,
+    SliceCounts,
+    count_listings,
+    group_columns,
+    measure_slices,
+)
 from ipml.parquet import read_whole
 
 
@@ -53,7 +60,7 @@ COMPARED_BY = "average_precision"
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BaselineComparison:
     """By how much the model's average precision is above that of the best baseline, on the same resamples."""
 
     baseline: str
@@ -133,9 +140,9 @@ class Evaluation:
         What unlabelled listings did to the model; nothing where there were none.
     """
 
-    counts: Counts
+    counts: SliceCounts
     figures: dict[str, dict[str, Estimate]]
-    comparison: Comparison | None
+    comparison: BaselineComparison | None
     slices: tuple[Slice, ...]
     n_resamples: int
     seed: int
@@ -333,12 +340,12 @@ def draw_repeats(
     return {name: np.mean([draws[name] for draws in repeats], axis=0) for name in measures}
 
 
-def _compare_with_best(draws: Mapping[str, Mapping[str, Floats]]) -> Comparison | None:
+def _compare_with_best(draws: Mapping[str, Mapping[str, Floats]]) -> BaselineComparison | None:
     baselines = [name for name in draws if name != MODEL]
     if not baselines:
         return None
     best = max(baselines, key=lambda name: draws[name][COMPARED_BY][0])
-    return Comparison(best, estimate_of(draws[MODEL][COMPARED_BY] - draws[best][COMPARED_BY]))
+    return BaselineComparison(best, estimate_of(draws[MODEL][COMPARED_BY] - draws[best][COMPARED_BY]))
 
 
 def _slice_row(part: Slice) -> list[str]:

@@ -1,6 +1,6 @@
 """Listings sorted by score, counted once: what every measure is read from; and sellers drawn anew, for its interval.
 
-A `Ranking` holds one row of counts for each weighting of the same listings, so that the hundreds of resamples
+A `ScoreRanking` holds one row of counts for each weighting of the same listings, so that the hundreds of resamples
 of an interval cost a few passes over arrays. A measure is a function from a ranking to one value per row,
 known everywhere by its name: "average_precision", "precision_at_100", "recall_at_100",
 "recall_at_precision_0.9", "brier", "calibration_error".
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Ranking:
+class ScoreRanking:
     """How many listings, and how many counterfeits among them, score at least as high as each distinct score.
 
     Equal scores form one step, so that no measure depends on the order in which equals happen to stand.
@@ -57,9 +57,9 @@ class Ranking:
         """Share of all counterfeits that score at least as high as each score."""
         return self.positives / self.positives[:, -1:]
 
-    def of_samples(self, samples: NDArray[np.intp]) -> Ranking:
+    def of_samples(self, samples: NDArray[np.intp]) -> ScoreRanking:
         """Keep the rows of some samples only."""
-        return Ranking(self.scores, self.listings[samples], self.positives[samples])
+        return ScoreRanking(self.scores, self.listings[samples], self.positives[samples])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,18 @@ class ScoreOrder:
         order = np.argsort(-score, kind="stable")
         return cls(order, np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1))
 
-    def rank(self, score: Floats, y: Floats, weights: Floats) -> Ranking:
+    def rank(self, score: Floats, y: Floats, weights: Floats) -> ScoreRanking:
         """Count listings down to every distinct score; `weights` has shape (n_samples, n_listings)."""
         # np.take leaves each sample in one piece of memory, which indexing with [:, order] does not.
         sorted_weights = np.take(weights, self.order, axis=1)
-        return Ranking(
+        return ScoreRanking(
             scores=score[self.order][self.ends],
             listings=np.take(np.cumsum(sorted_weights, axis=1), self.ends, axis=1),
             positives=np.take(np.cumsum(sorted_weights * y[self.order], axis=1), self.ends, axis=1),
         )
 
 
-def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> Ranking:
+def rank_once(y: Floats, score: Floats, weight: Floats | None = None) -> ScoreRanking:
     """Sort and count listings, each once or as often as its weight says; the ranking has one row.
 
     Examples
@@ -137,7 +137,7 @@ def check_scores(y: ArrayLike, score: ArrayLike, are_probabilities: bool = True)
     return truth, scores
 
 
-def measure_named(name: str) -> Callable[[Ranking], Floats]:
+def measure_named(name: str) -> Callable[[ScoreRanking], Floats]:
     """Return the function that reads the measure of that name from a ranking, one value per sample.
 
     Raises
@@ -162,24 +162,24 @@ def measure_named(name: str) -> Callable[[Ranking], Floats]:
     raise UnusableSetting("measure", repr(name), f"a name like {', '.join(known)}")
 
 
-def _average_precision(ranking: Ranking) -> Floats:
+def _average_precision(ranking: ScoreRanking) -> Floats:
     return _sum(_steps(ranking.recall) * ranking.precision)
 
 
-def _precision_at(ranking: Ranking, k: int) -> Floats:
+def _precision_at(ranking: ScoreRanking, k: int) -> Floats:
     return _positives_among_first(ranking, k) / np.minimum(ranking.listings[:, -1], k)
 
 
-def _recall_at(ranking: Ranking, k: int) -> Floats:
+def _recall_at(ranking: ScoreRanking, k: int) -> Floats:
     return _positives_among_first(ranking, k) / ranking.positives[:, -1]
 
 
-def _recall_at_precision(ranking: Ranking, precision: float) -> Floats:
+def _recall_at_precision(ranking: ScoreRanking, precision: float) -> Floats:
     best: Floats = np.where(ranking.precision >= precision, ranking.recall, 0.0).max(axis=1)
     return best
 
 
-def _brier(ranking: Ranking) -> Floats:
+def _brier(ranking: ScoreRanking) -> Floats:
     # As y is 0 or 1, w (y - s)^2 = w y (1 - s)^2 + w (1 - y) s^2, which sums over the steps of the counts.
     # No matrix product: its threads wait for each other where other programs keep the cores busy.
     positives = _steps(ranking.positives)
@@ -188,7 +188,7 @@ def _brier(ranking: Ranking) -> Floats:
     return squares / ranking.listings[:, -1]
 
 
-def _calibration_error(ranking: Ranking) -> Floats:
+def _calibration_error(ranking: ScoreRanking) -> Floats:
     surplus = _steps(ranking.positives) - _steps(ranking.listings) * ranking.scores
     n_samples = len(surplus)
     bins = _equal_mass_bins(ranking) + CALIBRATION_BINS * np.arange(n_samples)[:, np.newaxis]
@@ -196,14 +196,14 @@ def _calibration_error(ranking: Ranking) -> Floats:
     return _sum(np.abs(sums.reshape(n_samples, CALIBRATION_BINS))) / ranking.listings[:, -1]
 
 
-def _equal_mass_bins(ranking: Ranking) -> NDArray[np.intp]:
+def _equal_mass_bins(ranking: ScoreRanking) -> NDArray[np.intp]:
     """Return the bin that holds the middle of the listings of each score, shape (n_samples, n_scores)."""
     middle = ranking.listings - _steps(ranking.listings) / 2
     share = middle / ranking.listings[:, -1:]
     return np.minimum(CALIBRATION_BINS * share, CALIBRATION_BINS - 1).astype(np.intp)
 
 
-_PLAIN_MEASURES: dict[str, Callable[[Ranking], Floats]] = {
+_PLAIN_MEASURES: dict[str, Callable[[ScoreRanking], Floats]] = {
     "average_precision": _average_precision,
     "brier": _brier,
     "calibration_error": _calibration_error,
@@ -214,7 +214,7 @@ _MEASURES_AT_PLACE: dict[str, Callable[..., Floats]] = {
 }
 
 
-def _positives_among_first(ranking: Ranking, k: int) -> Floats:
+def _positives_among_first(ranking: ScoreRanking, k: int) -> Floats:
     """Count the counterfeits among the first k listings; the step that holds the k-th counts in part."""
     samples = np.arange(len(ranking.listings))
     reach = np.minimum(ranking.listings[:, -1], k)
@@ -256,7 +256,7 @@ def resample_rankings(
     weight: ArrayLike | None = None,
     n_resamples: int = 500,
     seed: int = 0,
-) -> Iterator[tuple[NDArray[np.intp], Ranking]]:
+) -> Iterator[tuple[NDArray[np.intp], ScoreRanking]]:
     """Yield the listings as they are (number 0) and their resamples (from 1), several at a time.
 
     Resamples without a counterfeit are left out. Where `worth` is given, of shape (n_listings,) and at least 0, each

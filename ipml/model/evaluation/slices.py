@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.metrics import Estimate, average_precision, estimate_of
-from ipml.model.evaluation.ranking import Floats, Ranking, measure_named, resample_rankings, resample_sums
+from ipml.model.evaluation.ranking import Floats, ScoreRanking, measure_named, resample_rankings, resample_sums
 
 _MOST_LETTERS = 300
 _SCRIPTS = {
@@ -149,12 +149,12 @@ MOST_RESAMPLES = 200  # slices are many, and read roughly
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class SliceCounts:
     """How much the figures rest on.
 
     Examples
     --------
-    >>> print(Counts(listings=1200, counterfeits=96, sellers=85))
+    >>> print(SliceCounts(listings=1200, counterfeits=96, sellers=85))
     1,200 listings of 85 sellers, 96 counterfeit (8.0 %)
     """
 
@@ -193,12 +193,12 @@ class Slice:
 
     column: str
     value: str
-    counts: Counts
+    counts: SliceCounts
     figures: dict[str, Estimate]
     is_below: bool = False
 
 
-def count_listings(y: Floats, sellers: pd.Series[str]) -> Counts:
+def count_listings(y: Floats, sellers: pd.Series[str]) -> SliceCounts:
     """Count listings, counterfeits and sellers.
 
     Examples
@@ -206,7 +206,7 @@ def count_listings(y: Floats, sellers: pd.Series[str]) -> Counts:
     >>> print(count_listings(np.array([1.0, 0.0]), pd.Series(["a", "a"])))
     2 listings of 1 sellers, 1 counterfeit (50.0 %)
     """
-    return Counts(len(y), int(y.sum()), sellers.nunique())
+    return SliceCounts(len(y), int(y.sum()), sellers.nunique())
 
 
 def break_even(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -323,9 +323,9 @@ def _draw(
     return draws
 
 
-def _at_prevalence(ranking: Ranking, prevalence: float) -> Ranking:
+def _at_prevalence(ranking: ScoreRanking, prevalence: float) -> ScoreRanking:
     """Weigh the genuine listings so that counterfeits make up that share of each sample."""
     genuine = ranking.listings - ranking.positives
     wanted = ranking.positives[:, -1:] * (1 - prevalence) / prevalence
     weights = np.divide(wanted, genuine[:, -1:], out=np.zeros_like(wanted), where=genuine[:, -1:] > 0)
-    return Ranking(ranking.scores, ranking.positives + weights * genuine, ranking.positives)
+    return ScoreRanking(ranking.scores, ranking.positives + weights * genuine, ranking.positives)

@@ -54,7 +54,7 @@ from ipml.records import Listing
 TOLERANCE = 1e-9  # of log-odds: room for another order of summation, not for another model
 
 
-class Classifier(Protocol):
+class SavableClassifier(Protocol):
     """What can be saved as a model: it turns a frame of listings into log-odds."""
 
     def decision_function(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -62,7 +62,7 @@ class Classifier(Protocol):
         ...
 
 
-def golden_log_odds(classifier: Classifier) -> tuple[float, ...]:
+def golden_log_odds(classifier: SavableClassifier) -> tuple[float, ...]:
     """Return the log-odds of the golden listings, in their order.
 
     Examples
@@ -77,7 +77,7 @@ def golden_log_odds(classifier: Classifier) -> tuple[float, ...]:
     return tuple(float(value) for value in np.asarray(classifier.decision_function(frame), dtype=float))
 
 
-def check_golden(classifier: Classifier, expected: Sequence[float], folder: Path) -> None:
+def check_golden(classifier: SavableClassifier, expected: Sequence[float], folder: Path) -> None:
     """Refuse a classifier under which the golden listings score otherwise than when it was saved.
 
     Parameters
@@ -205,7 +205,7 @@ class LoadedModel:
 
 
 def save_model(
-    classifier: Classifier,
+    classifier: SavableClassifier,
     folder: Path | str,
     *,
     name: str,

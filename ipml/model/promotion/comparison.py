@@ -24,7 +24,7 @@ from ipml.model.evaluation.metrics import (
     estimate_of,
     say_what_has_no_value,
 )
-from ipml.model.evaluation.slices import Counts, count_listings
+from ipml.model.evaluation.slices import SliceCounts, count_listings
 
 K = 100  # as reviewers read by default, for value at k
 COMPARED = ("average_precision", "recall_at_precision_0.9", "calibration_error", "brier")
@@ -75,7 +75,7 @@ class ModelComparison:
 
     name_a: str
     name_b: str
-    counts: Counts
+    counts: SliceCounts
     measures: tuple[ComparedMeasure, ...]
     remarks: tuple[str, ...] = ()
 

@@ -22,14 +22,14 @@ from ipml.model.promotion.comparison import K
 from ipml.toml import parse_toml
 
 
-class Rule(BaseModel):
+class GateRule(BaseModel):
     """A limit for one figure.
 
     Examples
     --------
-    >>> Rule(at_least=0.5).allows(0.4), Rule(at_most=0.05).allows(0.04)
+    >>> GateRule(at_least=0.5).allows(0.4), GateRule(at_most=0.05).allows(0.04)
     (False, True)
-    >>> str(Rule(at_most=0.05))
+    >>> str(GateRule(at_most=0.05))
     'at most 0.05'
     """
 
@@ -40,7 +40,7 @@ class Rule(BaseModel):
     must_be_measured: bool = False
 
     @model_validator(mode="after")
-    def _check_one_limit(self) -> Rule:
+    def _check_one_limit(self) -> GateRule:
         if (self.at_least is None) == (self.at_most is None):
             raise ValueError("expected either at_least or at_most")
         return self
@@ -55,7 +55,7 @@ class Rule(BaseModel):
         return f"at most {self.at_most:,g}" if self.at_least is None else f"at least {self.at_least:,g}"
 
 
-class RatioRule(Rule):
+class RatioRule(GateRule):
     """A limit for a ratio of false alarms, which must not be clearly worse than the champion's either if so wished."""
 
     must_not_worsen: bool = False
@@ -66,18 +66,18 @@ class GateRules(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    difference_to_champion: Rule
-    value_difference_to_champion: Rule
-    above_best_baseline: Rule
-    recall_at_precision: Rule
-    calibration_error: Rule
-    recall_kept_mean: Rule
-    recall_kept_worst: Rule
+    difference_to_champion: GateRule
+    value_difference_to_champion: GateRule
+    above_best_baseline: GateRule
+    recall_at_precision: GateRule
+    calibration_error: GateRule
+    recall_kept_mean: GateRule
+    recall_kept_worst: GateRule
     false_positive_ratio_small: RatioRule
     false_positive_ratio_new: RatioRule
-    listings_per_second: Rule
+    listings_per_second: GateRule
 
-    def named(self) -> dict[str, Rule]:
+    def named(self) -> dict[str, GateRule]:
         """Return the rules by name, in the order of the table."""
         return {name: getattr(self, name) for name in type(self).model_fields}
 
@@ -382,7 +382,9 @@ def _judge_split(candidate: GateFacts) -> GateRow:
     return GateRow(words, "yes", "", "yes", True, False, "")
 
 
-def _judge_figure(name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: Rule) -> GateRow:
+def _judge_figure(
+    name: str, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule
+) -> GateRow:
     asked = _ASKED[name]
     is_worse = isinstance(rule, RatioRule) and rule.must_not_worsen and _is_less_fair(figure, known)
     passed = None if figure is None else rule.allows(_part_of(figure, asked.part)) and not is_worse
@@ -409,7 +411,7 @@ def _is_less_fair(figure: Estimate | float | None, known: Estimate | float | Non
 
 
 def _say_why(
-    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: Rule, is_worse: bool
+    asked: _Asked, figure: Estimate | float | None, known: Estimate | float | None, rule: GateRule, is_worse: bool
 ) -> str:
     """Say in a line why a rule lets a figure pass or does not; nothing where the figure itself keeps to all it asks."""
     if figure is None:

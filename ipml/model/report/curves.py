@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES
-from ipml.model.evaluation.ranking import Floats, Ranking, check_scores, rank_once, resample_rankings
+from ipml.model.evaluation.ranking import Floats, ScoreRanking, check_scores, rank_once, resample_rankings
 
 _RECALLS = np.linspace(0.005, 1, 200)
 _RELIABILITY_BINS = 10
@@ -170,7 +170,7 @@ def score_histogram(y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = N
     return ScoreHistogram(edges, genuine, counterfeit)
 
 
-def _precision_at_recalls(ranking: Ranking) -> Floats:
+def _precision_at_recalls(ranking: ScoreRanking) -> Floats:
     """Return the precision at the first threshold that reaches each recall, shape (n_samples, n_recalls)."""
     reached = np.array([np.searchsorted(recall, _RECALLS - 1e-12) for recall in ranking.recall])
     return np.take_along_axis(ranking.precision, reached, axis=1)
@@ -180,7 +180,7 @@ def _bins_of(scores: Floats) -> NDArray[np.intp]:
     return np.minimum(_RELIABILITY_BINS * scores, _RELIABILITY_BINS - 1).astype(np.intp)
 
 
-def _first_of_bins(ranking: Ranking) -> NDArray[np.intp]:
+def _first_of_bins(ranking: ScoreRanking) -> NDArray[np.intp]:
     """Return where each tenth of the scale begins, highest first; tenths without listings are left out."""
     return np.flatnonzero(np.diff(_bins_of(ranking.scores), prepend=_RELIABILITY_BINS))
 
@@ -189,13 +189,13 @@ def _sum_by_bin(cumulated: Floats, first: NDArray[np.intp]) -> Floats:
     return np.add.reduceat(np.diff(cumulated, axis=1, prepend=0.0), first, axis=1)
 
 
-def _predicted_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+def _predicted_by_bin(ranking: ScoreRanking, first: NDArray[np.intp]) -> Floats:
     weighted = np.cumsum(np.diff(ranking.listings, prepend=0.0) * ranking.scores, axis=1)
     predicted: Floats = (_sum_by_bin(weighted, first) / _sum_by_bin(ranking.listings, first))[0]
     return predicted
 
 
-def _observed_by_bin(ranking: Ranking, first: NDArray[np.intp]) -> Floats:
+def _observed_by_bin(ranking: ScoreRanking, first: NDArray[np.intp]) -> Floats:
     """Return the share of counterfeits by bin, shape (n_samples, n_bins); NaN where a sample has none."""
     listings, positives = _sum_by_bin(ranking.listings, first), _sum_by_bin(ranking.positives, first)
     return np.divide(positives, listings, out=np.full_like(listings, np.nan), where=listings > 0)

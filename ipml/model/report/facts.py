@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, draw_repeats
+from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, draw_repeats
 from ipml.model.evaluation.fairness import BrandReliability, Fairness
 from ipml.model.evaluation.metrics import Estimate, draw_values, estimate_of
 from ipml.model.evaluation.ranking import check_scores
@@ -225,14 +225,14 @@ def say_how_good(evaluation: Evaluation, found: Sequence[FoundFirst]) -> str:
     )
 
 
-def say_against_what(evaluation: Evaluation, champion: Comparison | None = None) -> str:
+def say_against_what(evaluation: Evaluation, champion: BaselineComparison | None = None) -> str:
     """Say whether the model beats the best baseline, and the champion where there is one.
 
     Examples
     --------
-    >>> from ipml.model.evaluation.slices import Counts
+    >>> from ipml.model.evaluation.slices import SliceCounts as Counts
     >>> figures = {"model": {"average_precision": Estimate(0.8, 0.5, 0.9)}}
-    >>> tie = Comparison("price rule", Estimate(0.04, -0.02, 0.1))
+    >>> tie = BaselineComparison("price rule", Estimate(0.04, -0.02, 0.1))
     >>> print(say_against_what(Evaluation(Counts(100, 8, 30), figures, tie, (), 500, 0)))
     Its average precision, 0.800 (0.500 to 0.900), is not clearly above that of the best baseline, price rule: by
     0.040 (-0.020 to 0.100).
@@ -342,7 +342,7 @@ class ReportFacts:
 
     head: ReportHead
     evaluation: Evaluation
-    champion: Comparison | None
+    champion: BaselineComparison | None
     champion_figures: Mapping[str, Estimate]
     found: tuple[FoundFirst, ...]
     value_currency: str

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
-from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, Comparison, Evaluation, Tested, draw_figures
+from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_odds, odds_of
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
@@ -133,7 +133,7 @@ def write_report(facts: ReportFacts, path: Path) -> Path:
 
 def _compare_with_champion(
     tested: Tested, evaluation: Evaluation, champion: Sequence[ArrayLike] | None
-) -> tuple[Comparison | None, dict[str, Estimate]]:
+) -> tuple[BaselineComparison | None, dict[str, Estimate]]:
     """Measure the champion, and by how much the model is above it on the same resamples."""
     if champion is None:
         return None, {}
@@ -151,7 +151,7 @@ def _compare_with_champion(
         for scores in (tested.scores[MODEL], champion)
     )
     difference = estimate_of(ours[COMPARED_BY] - theirs[COMPARED_BY])
-    return Comparison("champion", difference), {name: estimate_of(draws) for name, draws in theirs.items()}
+    return BaselineComparison("champion", difference), {name: estimate_of(draws) for name, draws in theirs.items()}
 
 
 def _slices_by_seen(tested: Tested, seen_sellers: Collection[str] | None, **drawn: Any) -> tuple[Slice, ...]:

@@ -38,7 +38,7 @@ ATTACKS: Mapping[str, Attack] = {**FAMILIES, **SCENARIOS}
 ROWS_AT_A_TIME = 5_000
 
 
-class Classifier(Protocol):
+class AttackableClassifier(Protocol):
     """What can be attacked: it turns a frame of listings into probabilities."""
 
     def predict_proba(self, X: pd.DataFrame) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def find_attacks(names: Collection[str]) -> tuple[Attack, ...]:
 
 
 def score_attacks(
-    classifier: Classifier,
+    classifier: AttackableClassifier,
     listings: pd.DataFrame,
     y: ArrayLike,
     *,
@@ -113,7 +113,11 @@ def score_attacks(
 
 
 def _score_again(
-    classifier: Classifier, listings: pd.DataFrame, attacked: pd.DataFrame, truth: NDArray[np.bool_], before: Floats
+    classifier: AttackableClassifier,
+    listings: pd.DataFrame,
+    attacked: pd.DataFrame,
+    truth: NDArray[np.bool_],
+    before: Floats,
 ) -> Floats:
     """Score the listings of all whose counterfeits were attacked, under their old names or new ones."""
     n_listings, now = len(listings), attacked["seller_id"]
@@ -124,7 +128,7 @@ def _score_again(
     return scores[:n_listings]
 
 
-def score_by_seller(classifier: Classifier, listings: pd.DataFrame) -> Floats:
+def score_by_seller(classifier: AttackableClassifier, listings: pd.DataFrame) -> Floats:
     """Return the scores, shape (n_listings,), of a few thousand listings at a time, never parting a seller's.
 
     Examples
@@ -251,7 +255,7 @@ _JSON = TypeAdapter(Robustness)
 
 
 def measure_robustness(
-    classifier: Classifier,
+    classifier: AttackableClassifier,
     listings: pd.DataFrame,
     y: ArrayLike,
     *,
@@ -415,7 +419,7 @@ class ScriptAlarms:
         return self.surplus <= MAX_SURPLUS
 
 
-def false_alarms_by_script(classifier: Classifier, threshold: float) -> tuple[ScriptAlarms, ...]:
+def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -> tuple[ScriptAlarms, ...]:
     """Return the false alarms on harmless listings in each language, the reference first.
 
     Parameters

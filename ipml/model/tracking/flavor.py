@@ -63,7 +63,7 @@ def make_example() -> pd.DataFrame:
     return example[[name for name in served_fields() if name in example and name not in _moment_fields()]]
 
 
-class ServedModel:
+class FlavorModel:
     """A loaded model under the one method that MLflow calls; it checks and abstains as the scorer that it is made of.
 
     Parameters

@@ -21,14 +21,14 @@ from ipml.listings.brands import Brands, load_brands
 from ipml.model.drift import DriftReference, reference_of
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested
 from ipml.model.evaluation.label_weights import Maturity
-from ipml.model.evaluation.slices import Counts, count_listings
+from ipml.model.evaluation.slices import SliceCounts, count_listings
 from ipml.model.labels import UnlabelledEffect
 from ipml.model.learner import Labels
 from ipml.model.model_file import ModelCard, save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.report import ReportHead
 from ipml.model.robustness import Attack, find_attacks
-from ipml.model.robustness.robustness import Classifier, Robustness, robustness_of
+from ipml.model.robustness.robustness import AttackableClassifier, Robustness, robustness_of
 from ipml.model.training.classifier import fit_classifier, labels_of, measure, name_brands, rehearse, score_unseen
 from ipml.model.training.experiment import Experiment, digest_training, labelled_of, read_unlabelled
 from ipml.settings import get_settings
@@ -145,7 +145,7 @@ TIMED_LISTINGS = 5_000
 
 
 @dataclass(frozen=True)
-class Learnt:
+class TrainingResult:
     """What came of an experiment.
 
     Attributes
@@ -165,7 +165,7 @@ class Learnt:
     """
 
     classifier: CounterfeitClassifier
-    counts: Counts
+    counts: SliceCounts
     data_digest: str
     tested: Tested
     evaluation: Evaluation
@@ -195,7 +195,7 @@ def learn(
     attacks: Sequence[Attack] = (),
     donor: CounterfeitClassifier | None = None,
     say: Say = lambda _: None,
-) -> Learnt:
+) -> TrainingResult:
     """Test an experiment on sellers it has not seen, and then fit its classifier on all labelled listings.
 
     Parameters
@@ -230,7 +230,7 @@ def learn(
     unseen = tested.listings
     reference = reference_of(unseen, tested.scores[MODEL][0], unseen["is_counterfeit"], classifier.price_ratios(unseen))
     counts = count_listings(labels_of(labelled).astype(float), labelled["seller_id"])
-    return Learnt(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
+    return TrainingResult(classifier, counts, digest_training(listings, unlabelled), named, evaluation, reference)
 
 
 def _expect_both(experiment: Experiment, y: Labels) -> None:
@@ -253,7 +253,7 @@ def _say_how_final(experiment: Experiment, labelled: pd.DataFrame) -> str:
     return f"in training, {maturity.describe(labelled['seller_id'])}{tested}"
 
 
-def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCard:
+def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) -> ModelCard:
     """Save the classifier as a model folder; the same experiment on the same listings gives the same files.
 
     Raises
@@ -272,14 +272,14 @@ def save_learnt(experiment: Experiment, learnt: Learnt, folder: Path) -> ModelCa
     )
 
 
-def listings_per_second(classifier: Classifier, listings: pd.DataFrame) -> float:
+def listings_per_second(classifier: AttackableClassifier, listings: pd.DataFrame) -> float:
     """Return how many listings a classifier scores in a second of one core, on some of these.
 
     Measured in processor time, so that what else the machine does makes little difference.
 
     Examples
     --------
-    >>> class Idle(Classifier):
+    >>> class Idle(AttackableClassifier):
     ...     def predict_proba(self, X):
     ...         return X.to_numpy()
     >>> listings_per_second(Idle(), pd.DataFrame({"seller_id": ["a"]})) > 0

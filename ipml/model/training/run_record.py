@@ -41,7 +41,7 @@ from ipml.model.training.experiment import (
     read_training_listings,
     read_unlabelled,
 )
-from ipml.model.training.result import Learnt, learn, prepare, recall_kept, save_learnt
+from ipml.model.training.result import TrainingResult, learn, prepare, recall_kept, save_learnt
 
 EXPERIMENT_FILE = "experiment.json"
 EVALUATION_FILE = "evaluation.json"
@@ -58,7 +58,7 @@ _GATE_FIGURES = (
 
 def record_training(
     experiment: Experiment,
-    learnt: Learnt,
+    learnt: TrainingResult,
     report: ReportFacts,
     listings_per_second: float,
     folder: Path,
@@ -119,7 +119,7 @@ def parameters_of(experiment: Experiment) -> dict[str, object]:
     return {**split, **of_classifier, "C": of_classifier["C"] or "chosen"}
 
 
-def chosen_of(learnt: Learnt) -> dict[str, object]:
+def chosen_of(learnt: TrainingResult) -> dict[str, object]:
     """Return what was not set but chosen or found: penalty and share of each strength of text, and sizes."""
     classifier, tested = learnt.classifier, learnt.evaluation.counts
     chosen = {
@@ -163,7 +163,7 @@ def curves_of(report: ReportFacts) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def _gate_facts_of(learnt: Learnt, report: ReportFacts, listings_per_second: float) -> GateFacts:
+def _gate_facts_of(learnt: TrainingResult, report: ReportFacts, listings_per_second: float) -> GateFacts:
     """Return what the gate asks for."""
     kept = recall_kept(report.robustness)
     return make_gate_facts(
@@ -177,7 +177,7 @@ def _gate_facts_of(learnt: Learnt, report: ReportFacts, listings_per_second: flo
     )
 
 
-def _texts_of(experiment: Experiment, learnt: Learnt, report: ReportFacts) -> dict[str, str]:
+def _texts_of(experiment: Experiment, learnt: TrainingResult, report: ReportFacts) -> dict[str, str]:
     """Return the text files of a run by name; the experiment with every default, and as its file has it, if any."""
     return {
         EXPERIMENT_FILE: experiment.model_dump_json(indent=2),
@@ -190,7 +190,7 @@ def _texts_of(experiment: Experiment, learnt: Learnt, report: ReportFacts) -> di
     }
 
 
-def _plot(learnt: Learnt, folder: Path) -> list[Path]:
+def _plot(learnt: TrainingResult, folder: Path) -> list[Path]:
     tested = learnt.tested
     first = {name: scores[0] for name, scores in tested.scores.items()}
     model = first.pop(MODEL)

@@ -34,7 +34,7 @@ from ipml.model.evaluation.evaluation import (
 )
 from ipml.model.evaluation.label_weights import odds_of
 from ipml.model.evaluation.metrics import Estimate, estimate_of
-from ipml.model.evaluation.slices import Counts
+from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.card import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
@@ -53,7 +53,7 @@ _OPTIMISM = (
 
 
 @dataclass(frozen=True)
-class Trial:
+class SweepTrial:
     """One combination of values.
 
     Attributes
@@ -93,7 +93,7 @@ class SweepRow:
 class Sweep:
     """All combinations, the one with the highest average precision first."""
 
-    counts: Counts
+    counts: SliceCounts
     rows: tuple[SweepRow, ...]
     reviewed: Reviewed | None = None
 
@@ -163,7 +163,7 @@ def sweep(
     return compare_trials(experiment, [(trial.values, done[trial.key]) for trial in trials])
 
 
-def list_trials(experiment: Experiment) -> list[Trial]:
+def list_trials(experiment: Experiment) -> list[SweepTrial]:
     """Return every combination of the values of a sweep, in the order in which they are written.
 
     Raises
@@ -179,7 +179,7 @@ def list_trials(experiment: Experiment) -> list[Trial]:
     for values in itertools.product(*experiment.sweep.values()):
         varied = dict(zip(experiment.sweep, values, strict=True))
         changed = experiment.model_copy(update={"model": {**experiment.model, **varied}, "sweep": {}})
-        trials.append(Trial(varied, changed, _make_key(changed, files)))
+        trials.append(SweepTrial(varied, changed, _make_key(changed, files)))
     return trials
 
 
@@ -211,7 +211,7 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
     rows.sort(key=lambda row: (row.difference is not None, -row.figures[MEASURES[0]].value))
     odds = odds_of(first.listings)
     reviewed = None if odds is None else Reviewed.of(np.asarray(first.y, dtype=float), odds)
-    return Sweep(Counts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows), reviewed)
+    return Sweep(SliceCounts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows), reviewed)
 
 
 def _make_key(experiment: Experiment, files: Mapping[str, str]) -> str:
@@ -232,7 +232,7 @@ def _digest_files(experiment: Experiment) -> dict[str, str]:
     return digests
 
 
-def _fetch_done(trials: Iterable[Trial], tracking_uri: str | None) -> dict[str, Tested]:
+def _fetch_done(trials: Iterable[SweepTrial], tracking_uri: str | None) -> dict[str, Tested]:
     """Return the tests of the trials that were finished before."""
     fetched = {
         trial.key: fetch_trial_file(trial.experiment.record.model, trial.key, TESTED_FILE, tracking_uri)
@@ -242,24 +242,24 @@ def _fetch_done(trials: Iterable[Trial], tracking_uri: str | None) -> dict[str, 
 
 
 def _try_all(
-    trials: Sequence[Trial],
+    trials: Sequence[SweepTrial],
     listings: pd.DataFrame,
     brands: BrandTable,
     jobs: int,
     donor: CounterfeitClassifier | None,
-) -> Iterator[tuple[Trial, Tested]]:
+) -> Iterator[tuple[SweepTrial, Tested]]:
     """Yield each trial and its test as they are done."""
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="n_jobs")
     yield from parallel(joblib.delayed(_try_one)(trial, listings, brands, donor) for trial in trials)
 
 
 def _try_one(
-    trial: Trial, listings: pd.DataFrame, brands: BrandTable, donor: CounterfeitClassifier | None
-) -> tuple[Trial, Tested]:
+    trial: SweepTrial, listings: pd.DataFrame, brands: BrandTable, donor: CounterfeitClassifier | None
+) -> tuple[SweepTrial, Tested]:
     return trial, keep_scores(score_unseen(trial.experiment, listings, brands, donor=donor))
 
 
-def _record(trial: Trial, tested: Tested, data_digest: str, tracking_uri: str | None) -> None:
+def _record(trial: SweepTrial, tested: Tested, data_digest: str, tracking_uri: str | None) -> None:
     """Record a trial; its figures come without the intervals, which are worked out beside the others."""
     experiment = trial.experiment
     sellers = tested.listings["seller_id"]

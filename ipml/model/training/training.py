@@ -19,8 +19,8 @@ from ipml.model.tracking import CHALLENGER, CHAMPION, RecordedRun, check_alias, 
 from ipml.model.training.classifier import fetch_donor, say_what_donor_counts
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.model.training.result import (
-    Learnt,
     Say,
+    TrainingResult,
     choose_attacks,
     head_of,
     learn,
@@ -159,7 +159,7 @@ def _judge_first(
 
 def _report(
     experiment: Experiment,
-    learnt: Learnt,
+    learnt: TrainingResult,
     card: ModelCard,
     explain: Explain | None,
     tracking_uri: str | None,

@@ -152,7 +152,7 @@ def explain_relisting(engine: Engine, case_id: int) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class IncomingListing:
     """A listing that comes in, with all that it is compared by.
 
     Attributes
@@ -174,12 +174,12 @@ class Arrival:
     removal_bands: tuple[int, ...]
 
 
-def make_arrival(columns: Mapping[str, Any]) -> Arrival:
+def make_arrival(columns: Mapping[str, Any]) -> IncomingListing:
     """Make the arrival of the columns of a case."""
     scored = decode(columns["snapshot"])
     look = make_look(scored)
     signature = sign_shingles(look.shingles)
-    return Arrival(
+    return IncomingListing(
         scored.listing,
         columns["score"],
         (-_suspicion(columns["score"]), columns["listing_key"]),
@@ -204,7 +204,7 @@ class Joining:
     In between the cases concerned are locked, so that none of them is decided meanwhile.
     """
 
-    def __init__(self, connection: Connection, arrivals: Iterable[Arrival]) -> None:
+    def __init__(self, connection: Connection, arrivals: Iterable[IncomingListing]) -> None:
         self.connection = connection
         self.arrivals = sorted(arrivals, key=lambda arrival: arrival.place)
         self.kept: BandCases = find_in_bands(connection, (band for arrival in self.arrivals for band in arrival.bands))
@@ -287,7 +287,7 @@ def _lead(row: Row[Any]) -> _Leader:
     return _Leader(scored.listing, row.score, make_look(scored))
 
 
-def _compare(arrival: Arrival, leader: _Leader) -> float | None:
+def _compare(arrival: IncomingListing, leader: _Leader) -> float | None:
     """Return how alike an arrival is to an exemplar that it may join, or None."""
     if arrival.listing.seller_id != leader.listing.seller_id or not has_like_price(arrival.listing, leader.listing):
         return None

@@ -35,7 +35,7 @@ _MOST_TIGHT = 500  # cases looked at one by one where deadlines are tight
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueWork:
     """Work with a deadline.
 
     Attributes
@@ -69,7 +69,7 @@ def find_due(connection: Connection, reviewer: str, now: datetime) -> Row[Any] |
     return row or _lock_first(connection, reviewer, now, cases.c.due_at <= now + FARTHEST)
 
 
-def are_tight(dues: Iterable[Due], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:
+def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float = 0.0) -> bool:
     """Say whether a deadline might be missed if a reviewer took a case without one now.
 
     Parameters
@@ -81,9 +81,9 @@ def are_tight(dues: Iterable[Due], reviewers: int = 1, busy_minutes: float = 0.0
 
     Examples
     --------
-    >>> are_tight([Due(1, 10, 30, 10), Due(2, 10, 30, 10)], busy_minutes=10)
+    >>> are_tight([DueWork(1, 10, 30, 10), DueWork(2, 10, 30, 10)], busy_minutes=10)
     False
-    >>> are_tight([Due(1, 10, 30, 10), Due(2, 10, 29, 10)], busy_minutes=10)
+    >>> are_tight([DueWork(1, 10, 30, 10), DueWork(2, 10, 29, 10)], busy_minutes=10)
     True
     """
     before = 0.0
@@ -96,14 +96,14 @@ def are_tight(dues: Iterable[Due], reviewers: int = 1, busy_minutes: float = 0.0
     return False
 
 
-def keep_most(dues: Sequence[Due], reviewers: int = 1) -> list[Due]:
+def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
     """Return the most cases whose deadlines can all be met, the earliest first, for reviewers who are free now.
 
     For one reviewer none can meet more (Moore 1968); for several the work is taken as if it could be divided.
 
     Examples
     --------
-    >>> [due.case_id for due in keep_most([Due(1, 9, 10, 9), Due(2, 2, 11, 2), Due(3, 2, 12, 2)])]
+    >>> [due.case_id for due in keep_most([DueWork(1, 9, 10, 9), DueWork(2, 2, 11, 2), DueWork(3, 2, 12, 2)])]
     [2, 3]
     """
     kept: list[tuple[float, int]] = []  # a heap with the longest on top
@@ -167,7 +167,7 @@ def _due_by(moment: datetime) -> tuple[Any, ...]:
     return cases.c.state == "open", cases.c.due_at <= moment
 
 
-def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[Due]:
+def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[DueWork]:
     """Give what is still to come due, a quarter of an hour at a time: as one, due with the first of them."""
     minutes = func.coalesce(cases.c.minutes, policy.usual_minutes)
     due_at = func.min(cases.c.due_at)
@@ -182,12 +182,12 @@ def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[D
     left = _MinutesLeft(policy.working_hours, now)
     for first, total, longest in buckets:
         minutes_left = left.until(first)
-        yield Due(0, total, minutes_left, longest)
+        yield DueWork(0, total, minutes_left, longest)
         if minutes_left > most:
             return  # what is due later can wait for all there is
 
 
-def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due]:
+def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[DueWork]:
     """Return the next cases to come due that nobody holds, one by one."""
     query = (
         select(cases.c.case_id, cases.c.due_at, func.coalesce(cases.c.minutes, policy.usual_minutes).label("minutes"))
@@ -197,7 +197,8 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
     )
     left = _MinutesLeft(policy.working_hours, now)
     return [
-        Due(row.case_id, row.minutes, left.until(row.due_at), row.minutes) for row in connection.execute(query).all()
+        DueWork(row.case_id, row.minutes, left.until(row.due_at), row.minutes)
+        for row in connection.execute(query).all()
     ]
 
 

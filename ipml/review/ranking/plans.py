@@ -19,11 +19,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from ipml.review.cases import is_free, subject_of
-from ipml.review.ranking.deadlines import Due, keep_most
+from ipml.review.ranking.deadlines import DueWork, keep_most
 from ipml.review.ranking.policy import Policy, weigh
 from ipml.review.ranking.queue_order import (
-    Order,
-    Ranking,
+    QueueOrder,
+    QueueRanking,
     current_ranking,
     get_ranking,
     make_ranks,
@@ -128,7 +128,7 @@ _FEW = 16  # so many optional reviews are packed exactly; of more, greedily
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PlannedReview:
     """A review that may be made.
 
     Attributes
@@ -145,7 +145,7 @@ class Work:
     minutes_left: float | None = None
 
 
-def pack(works: Sequence[Work], minutes: float) -> list[Work]:
+def pack(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
     """Return the reviews to make in so many minutes of one reviewer, in an order that keeps the deadlines.
 
     Every deadline within the minutes is kept if all of them can be, else as many as possible; beside them as much
@@ -154,7 +154,8 @@ def pack(works: Sequence[Work], minutes: float) -> list[Work]:
 
     Examples
     --------
-    >>> works = [Work(1, 60.0, 10), Work(2, 50.0, 8), Work(3, 5.0, 4, minutes_left=12), Work(4, -1.0, 1)]
+    >>> works = [PlannedReview(1, 60.0, 10), PlannedReview(2, 50.0, 8),
+    ...     PlannedReview(3, 5.0, 4, minutes_left=12), PlannedReview(4, -1.0, 1)]
     >>> [work.case_id for work in pack(works, 14)]
     [3, 1]
     """
@@ -165,26 +166,26 @@ def pack(works: Sequence[Work], minutes: float) -> list[Work]:
     return pressing + (_fill_exactly if len(others) <= _FEW else _fill)(others, minutes)
 
 
-def pack_in_order(works: Sequence[Work], minutes: float) -> list[Work]:
+def pack_in_order(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
     """Return the reviews that are made in so many minutes if they are taken as they come, deadlines first."""
     pressing = keep_deadlines(works, minutes)
     return pressing + _fill(_others(works, pressing), minutes - sum(work.minutes for work in pressing))
 
 
-def keep_deadlines(works: Iterable[Work], minutes: float) -> list[Work]:
+def keep_deadlines(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]:
     """Return the most reviews due within the minutes that can all be made in time, the earliest first."""
     due = [(left, work) for work in works if (left := work.minutes_left) is not None and left <= minutes]
     due.sort(key=lambda pair: pair[0])
-    kept = keep_most([Due(place, work.minutes, left, work.minutes) for place, (left, work) in enumerate(due)])
+    kept = keep_most([DueWork(place, work.minutes, left, work.minutes) for place, (left, work) in enumerate(due)])
     return [due[one.case_id][1] for one in kept]
 
 
-def _others(works: Iterable[Work], pressing: Iterable[Work]) -> list[Work]:
+def _others(works: Iterable[PlannedReview], pressing: Iterable[PlannedReview]) -> list[PlannedReview]:
     taken = {work.case_id for work in pressing}
     return [work for work in works if work.case_id not in taken]
 
 
-def _fill(works: Iterable[Work], minutes: float) -> list[Work]:
+def _fill(works: Iterable[PlannedReview], minutes: float) -> list[PlannedReview]:
     """Take one after the other of those that still fit."""
     taken = []
     for work in works:
@@ -194,7 +195,7 @@ def _fill(works: Iterable[Work], minutes: float) -> list[Work]:
     return taken
 
 
-def _fill_exactly(works: Sequence[Work], minutes: float) -> list[Work]:
+def _fill_exactly(works: Sequence[PlannedReview], minutes: float) -> list[PlannedReview]:
     """Take those that are worth most together: keep all choices that no other beats in both time and value."""
     best: list[tuple[float, float, tuple[int, ...]]] = [(0.0, 0.0, ())]  # minutes, value lost, places
     for place, work in enumerate(works):
@@ -209,7 +210,7 @@ def _fill_exactly(works: Sequence[Work], minutes: float) -> list[Work]:
 _MOST = 2_000  # cases of either kind that are looked at: nobody reviews more in a shift
 
 
-def plan_shift(engine: Engine, minutes: float, *, now: datetime) -> list[Work]:
+def plan_shift(engine: Engine, minutes: float, *, now: datetime) -> list[PlannedReview]:
     """Return the reviews that one reviewer's minutes are best spent on, deadlines first, of the cases nobody holds.
 
     Values are those of the policy in force when the cases were ranked, whatever order the queue is sorted by.
@@ -230,16 +231,16 @@ def _find(
     return list(connection.execute(query.limit(_MOST)))
 
 
-def _work(row: Row[tuple[int, float, float | None, datetime | None]], policy: Policy, now: datetime) -> Work:
+def _work(row: Row[tuple[int, float, float | None, datetime | None]], policy: Policy, now: datetime) -> PlannedReview:
     left = None if row.due_at is None else policy.working_hours.minutes_between(now, row.due_at)
-    return Work(row.case_id, row.value, row.minutes or policy.usual_minutes, left)
+    return PlannedReview(row.case_id, row.value, row.minutes or policy.usual_minutes, left)
 
 
 _MOST_GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PlanOutcome:
     """What a day of review would bring in an order.
 
     Attributes
@@ -291,7 +292,7 @@ class Preview:
     minutes: float
     entering: tuple[tuple[int, str], ...]
     leaving: tuple[tuple[int, str], ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[PlanOutcome, ...]
     groups: tuple[Moved, ...]
 
 
@@ -304,7 +305,7 @@ class _Candidate:
     groups: tuple[str, ...]
     probability: float
     harm: float
-    work: Work
+    work: PlannedReview
     ranks: dict[str, float] = field(default_factory=dict)
 
 
@@ -313,7 +314,7 @@ def simulate_policy(
     policy: Policy,
     *,
     now: datetime,
-    order: Order = Order.VALUE,
+    order: QueueOrder = QueueOrder.VALUE,
     first: int = 100,
     minutes: float | None = None,
     progress: Callable[[int], object] = lambda _: None,
@@ -331,14 +332,14 @@ def simulate_policy(
     """
     minutes = policy.working_hours.minutes_a_day if minutes is None else minutes
     current = get_ranking(engine)
-    new = Ranking(None, order, policy, measure_usual(engine, policy))
+    new = QueueRanking(None, order, policy, measure_usual(engine, policy))
     candidates = []
     for candidate in _look_at(engine, current, new, now):
         candidates.append(candidate)
         progress(len(candidates))
     now_first, then_first = _sort(candidates, "in force"), _sort(candidates, order)
     before, after = {one.case_id for one in now_first[:first]}, {one.case_id for one in then_first[:first]}
-    reviewed = {name: _review(candidates, name, minutes) for name in ("in force", *Order)}
+    reviewed = {name: _review(candidates, name, minutes) for name in ("in force", *QueueOrder)}
     return Preview(
         currency=policy.currency,
         minutes=minutes,
@@ -349,12 +350,12 @@ def simulate_policy(
     )
 
 
-def _look_at(engine: Engine, current: Ranking, new: Ranking, now: datetime) -> Iterable[_Candidate]:
+def _look_at(engine: Engine, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
     for row, listing in read_open(engine):
         worth = weigh(listing, row.score, new.policy, new.usual)
         ranks = make_ranks(worth, row.score, row.enqueued_at)
         in_force = ranks
-        if current.order is Order.VALUE:
+        if current.order is QueueOrder.VALUE:
             in_force = make_ranks(weigh(listing, row.score, current.policy, current.usual), row.score, row.enqueued_at)
         dues = [
             due for due in (row.due_at, new.policy.deadline_of(listing.category, row.enqueued_at)) if due is not None
@@ -365,7 +366,9 @@ def _look_at(engine: Engine, current: Ranking, new: Ranking, now: datetime) -> I
             groups=tuple(name for name in (listing.brand, listing.category) if name),
             probability=worth.probability,
             harm=worth.probability * worth.harm,
-            work=Work(row.case_id, worth.value, worth.minutes, _minutes_left(new.policy, now, min(dues, default=None))),
+            work=PlannedReview(
+                row.case_id, worth.value, worth.minutes, _minutes_left(new.policy, now, min(dues, default=None))
+            ),
             ranks={"in force": in_force[current.order], **{str(name): rank for name, rank in ranks.items()}},
         )
 
@@ -386,8 +389,8 @@ def _review(candidates: Sequence[_Candidate], order: str, minutes: float) -> lis
     return [by_number[work.case_id] for work in pack_in_order([one.work for one in _sort(candidates, order)], minutes)]
 
 
-def _sum_up(order: str, done: Sequence[_Candidate]) -> Outcome:
-    return Outcome(str(order), len(done), sum(one.probability for one in done), sum(one.harm for one in done))
+def _sum_up(order: str, done: Sequence[_Candidate]) -> PlanOutcome:
+    return PlanOutcome(str(order), len(done), sum(one.probability for one in done), sum(one.harm for one in done))
 
 
 def _compare(now: Iterable[_Candidate], then: Iterable[_Candidate]) -> tuple[Moved, ...]:

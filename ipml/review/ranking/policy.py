@@ -279,7 +279,7 @@ class Usual:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class ExpectedValue:
     """What the review of one listing is worth, part by part; money is in the currency of the policy.
 
     Attributes
@@ -331,7 +331,7 @@ class Worth:
         return json.dumps({part.name: getattr(self, part.name) for part in fields(self)}, separators=(",", ":"))
 
 
-def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> Worth:
+def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> ExpectedValue:
     """Return what the review of a listing is worth under a policy.
 
     Parameters
@@ -364,7 +364,7 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     review_cost = minutes * policy.cost_per_minute
     value = probability * price * sales * severity * brand_weight - review_cost - mistakes
     assumed = tuple(name for name, value in found.items() if value is None)
-    return Worth(
+    return ExpectedValue(
         probability=probability,
         price=price,
         sales=sales,
@@ -378,10 +378,10 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     )
 
 
-def read_worth(text: str) -> Worth:
-    """Return what `Worth.text` made a text of."""
+def read_worth(text: str) -> ExpectedValue:
+    """Return what `ExpectedValue.text` made a text of."""
     parts: dict[str, Any] = json.loads(text)
-    return Worth(**parts | {"assumed": tuple(parts["assumed"])})
+    return ExpectedValue(**parts | {"assumed": tuple(parts["assumed"])})
 
 
 def usual_keys(listing: Listing) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ from ipml.records import Listing
 from ipml.review.cases import PENDING, count_waiting, find_case
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.policy import (
+    ExpectedValue,
     Policy,
     Usual,
-    Worth,
     load_policy,
     parse_policy,
     price_of,
@@ -43,13 +43,13 @@ _FEWEST = 5  # listings that make a median
 _MOST_NAMES = 1000  # of brands and categories whose medians are kept: those with most listings
 
 
-class Counting:
+class MedianCounter:
     """Collects listings, and gives their medians.
 
     Examples
     --------
     >>> from ipml.review.ranking.policy import load_policy
-    >>> counting = Counting(load_policy())
+    >>> counting = MedianCounter(load_policy())
     >>> for number in range(5):
     ...     counting.add(Listing(f"A{number}", "s1", "Bag", brand="Acme", price=100.0 + number, currency="EUR"))
     >>> counting.medians().prices
@@ -85,7 +85,7 @@ _SAMPLE_SIZE = 20_000  # cases the medians are taken over: the newest
 _LAST_RANK = 1.0  # comes after every score, which ranks at minus itself
 
 
-class Order(StrEnum):
+class QueueOrder(StrEnum):
     """By what the queue is sorted."""
 
     SCORE = "score"
@@ -94,7 +94,7 @@ class Order(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class QueueRanking:
     """An order, and the policy and medians that values are reckoned by.
 
     Attributes
@@ -104,27 +104,27 @@ class Ranking:
     """
 
     ranking_id: int | None
-    order: Order
+    order: QueueOrder
     policy: Policy
     usual: Usual
 
 
-def current_ranking(connection: Connection) -> Ranking:
+def current_ranking(connection: Connection) -> QueueRanking:
     """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
     row = connection.execute(select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)).first()
     if row is None:
-        return Ranking(None, Order.SCORE, load_policy(), Usual())
-    return Ranking(row.ranking_id, Order(row.order), parse_policy(row.policy), Usual(**json.loads(row.usual)))
+        return QueueRanking(None, QueueOrder.SCORE, load_policy(), Usual())
+    return QueueRanking(row.ranking_id, QueueOrder(row.order), parse_policy(row.policy), Usual(**json.loads(row.usual)))
 
 
-def get_ranking(engine: Engine) -> Ranking:
+def get_ranking(engine: Engine) -> QueueRanking:
     """Return the ranking in force, as `current_ranking` does."""
     with reading(engine) as connection:
         return current_ranking(connection)
 
 
 def rank_columns(
-    ranking: Ranking, listing: Listing, score: float | None, enqueued_at: datetime, *dues: datetime | None
+    ranking: QueueRanking, listing: Listing, score: float | None, enqueued_at: datetime, *dues: datetime | None
 ) -> dict[str, Any]:
     """Return the columns of a case that say what it is worth, where it stands, and the first of its deadlines.
 
@@ -141,38 +141,38 @@ def rank_columns(
         "worth": worth.text,
         "minutes": worth.minutes,
         "due_at": min((due for due in dues if due is not None), default=None),
-        "score_rank": ranks[Order.SCORE],
-        "value_rank": ranks[Order.VALUE],
+        "score_rank": ranks[QueueOrder.SCORE],
+        "value_rank": ranks[QueueOrder.VALUE],
         "rank": ranks[ranking.order],
     }
 
 
-def make_ranks(worth: Worth, score: float | None, enqueued_at: datetime) -> dict[Order, float]:
+def make_ranks(worth: ExpectedValue, score: float | None, enqueued_at: datetime) -> dict[QueueOrder, float]:
     """Return where a case stands in each order: the smaller, the earlier it is reviewed."""
     return {
-        Order.SCORE: _LAST_RANK if score is None else -score,
-        Order.VALUE: -worth.per_minute,
-        Order.FIFO: float(to_microseconds(enqueued_at)),
+        QueueOrder.SCORE: _LAST_RANK if score is None else -score,
+        QueueOrder.VALUE: -worth.per_minute,
+        QueueOrder.FIFO: float(to_microseconds(enqueued_at)),
     }
 
 
-def sort_column(order: Order | None) -> ColumnElement[Any]:
+def sort_column(order: QueueOrder | None) -> ColumnElement[Any]:
     """Return the column of `cases` that an order sorts by, smallest first and then by number; None is that in force.
 
     With the state each has an index.
     """
-    columns: dict[Order | None, ColumnElement[Any]] = {
+    columns: dict[QueueOrder | None, ColumnElement[Any]] = {
         None: cases.c.rank,
-        Order.SCORE: cases.c.score_rank,
-        Order.VALUE: cases.c.value_rank,
-        Order.FIFO: cases.c.enqueued_at,
+        QueueOrder.SCORE: cases.c.score_rank,
+        QueueOrder.VALUE: cases.c.value_rank,
+        QueueOrder.FIFO: cases.c.enqueued_at,
     }
     return columns[order]
 
 
 def rerank(
     engine: Engine,
-    order: Order,
+    order: QueueOrder,
     policy: Policy,
     *,
     now: datetime,
@@ -206,12 +206,14 @@ def rerank(
     return ranked
 
 
-def choose_ranking(engine: Engine, order: Order, policy: Policy, usual: Usual, *, now: datetime, actor: str) -> Ranking:
+def choose_ranking(
+    engine: Engine, order: QueueOrder, policy: Policy, usual: Usual, *, now: datetime, actor: str
+) -> QueueRanking:
     """Append a row that puts an order and a policy in force for what comes in from now on."""
     row = {"at": now, "actor": actor, "order": order.value, "policy_digest": policy.digest, "policy": policy.text}
     with writing(engine) as connection:
         query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
-        ranking = Ranking(connection.scalars(query).one(), order, policy, usual)
+        ranking = QueueRanking(connection.scalars(query).one(), order, policy, usual)
         payload: dict[str, audit.Value] = {"order": order.value, "policy": policy.digest}
         audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
     return ranking
@@ -219,7 +221,7 @@ def choose_ranking(engine: Engine, order: Order, policy: Policy, usual: Usual, *
 
 def measure_usual(engine: Engine, policy: Policy) -> Usual:
     """Return the medians of price and sales by brand and by category, over the newest cases that are not decided."""
-    counting = Counting(policy)
+    counting = MedianCounter(policy)
     newest = select(cases.c.snapshot).where(cases.c.state == "open").order_by(cases.c.case_id.desc())
     with reading(engine) as connection:
         query = newest.limit(_SAMPLE_SIZE).execution_options(yield_per=_BATCH_SIZE)
@@ -246,7 +248,7 @@ def rank_again(connection: Connection, row: Row[Any]) -> None:
     move_forward(connection, {row.case_id: 0})
 
 
-def _rank_batch(engine: Engine, ranking: Ranking, after: int) -> list[int]:
+def _rank_batch(engine: Engine, ranking: QueueRanking, after: int) -> list[int]:
     """Rank the next cases after a number; return their numbers."""
     query = select(cases.c.case_id, cases.c.snapshot, cases.c.score, cases.c.enqueued_at, cases.c.due_at)
     query = query.where(cases.c.state.in_(PENDING), cases.c.case_id > after).order_by(cases.c.case_id)
@@ -273,11 +275,11 @@ def _update_all(connection: Connection, changes: Iterable[dict[str, Any]]) -> No
         connection.execute(update(cases).where(cases.c.case_id == bindparam("number")), changes)
 
 
-def _subject(ranking: Ranking) -> str:
+def _subject(ranking: QueueRanking) -> str:
     return f"ranking:{ranking.ranking_id}"
 
 
-_ORDERS = {Order.SCORE: "score", Order.VALUE: "value per minute", Order.FIFO: "time of arrival"}
+_ORDERS = {QueueOrder.SCORE: "score", QueueOrder.VALUE: "value per minute", QueueOrder.FIFO: "time of arrival"}
 _LAST_PLACE, _MOST_COUNTED = 2_000, 10_000  # further down the queue a place is not worth counting
 _SURE = 0.999  # a score below 1 is never said to be 100 %
 _ASSUMED = {
@@ -350,7 +352,7 @@ def _say_due(due_at: datetime, now: datetime) -> str:
     return f"due in {_span(due_at - now)}" if due_at > now else f"overdue by {_span(now - due_at)}"
 
 
-def _say_worth(worth: Worth) -> tuple[str, ...]:
+def _say_worth(worth: ExpectedValue) -> tuple[str, ...]:
     """Return the parts of a worth; factors of 1 are left out."""
     weights = (("severity of the category", worth.severity), ("weight of the brand", worth.brand_weight))
     factors = [

@@ -354,7 +354,7 @@ def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class EstimatedFigure:
     """One figure for all listings, with the ends of its 95 % interval.
 
     Attributes
@@ -394,7 +394,7 @@ class Estimates:
         How many listings were drawn from the rest of these files, and how many of them are reviewed in their turn.
     """
 
-    figures: tuple[Figure, ...]
+    figures: tuple[EstimatedFigure, ...]
     files: int
     listings: int
     uncovered: int
@@ -460,30 +460,30 @@ def _first(
 
 def _share(
     name: str, chosen: Sequence[Stretch], reviewed: Sequence[Stretch], context: Sequence[Stretch] | None = None
-) -> Figure:
+) -> EstimatedFigure:
     """Return the share of counterfeits among the chosen listings, and, naively, among the reviewed."""
     seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = found / seen if seen else None
     totals = _totals(chosen, context or reviewed)
     if totals is None or not any(stretch.seen for stretch in chosen):
-        return Figure(name, None, None, None, naive, seen)
+        return EstimatedFigure(name, None, None, None, naive, seen)
     total, listings = totals[0] + totals[1], sum(stretch.listings for stretch in chosen)
-    return Figure(name, total.value / listings, total.low / listings, total.high / listings, naive, seen)
+    return EstimatedFigure(name, total.value / listings, total.low / listings, total.high / listings, naive, seen)
 
 
-def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> Figure:
+def _recall(chosen: Sequence[Stretch], reviewed: Sequence[Stretch]) -> EstimatedFigure:
     """Return the share of all counterfeits that is among what was shown for its score."""
     name = "recall of the queue"
     seen, found = sum(stretch.seen for stretch in reviewed), sum(stretch.counterfeit for stretch in reviewed)
     naive = _found(reviewed, lambda stretch: stretch.is_sure) / found if found else None
     totals = _totals(chosen, reviewed)
     if totals is None or not any(stretch.counterfeit for stretch in chosen):
-        return Figure(name, None, None, None, naive, seen)
+        return EstimatedFigure(name, None, None, None, naive, seen)
     sure, rest = totals
     value = sure.value / (sure.value + rest.value) if sure.value + rest.value else 0.0
     low = sure.low / (sure.low + rest.high) if sure.low + rest.high else 0.0
     high = sure.high / (sure.high + rest.low) if sure.high + rest.low else 1.0
-    return Figure(name, value, low, high, naive, seen)
+    return EstimatedFigure(name, value, low, high, naive, seen)
 
 
 def _found(stretches: Sequence[Stretch], chosen: Callable[[Stretch], bool]) -> int:

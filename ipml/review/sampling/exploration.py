@@ -44,7 +44,7 @@ DEPTHS = (100, 1_000, 5_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SamplingRule:
     """How listings are drawn; it is kept with each file.
 
     Attributes
@@ -61,7 +61,7 @@ class Rule:
 
     Examples
     --------
-    >>> round(Rule(0.05).expected_draws(1_900))
+    >>> round(SamplingRule(0.05).expected_draws(1_900))
     100
     """
 
@@ -133,7 +133,7 @@ def make_ticket_drawer(seed: str) -> Callable[[str, str], int]:
     return draw
 
 
-def stratify(scores: NDArray[np.float64], sure: int, rule: Rule) -> list[Stratum]:
+def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list[Stratum]:
     """Return the strata of a file, and with what odds the listings of each are shown.
 
     Parameters
@@ -148,7 +148,7 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: Rule) -> list[Stratum
     --------
     >>> import numpy as np
     >>> scores = np.linspace(0.99, 0.01, 1_000)
-    >>> for stratum in stratify(scores, 400, Rule(0.2)):
+    >>> for stratum in stratify(scores, 400, SamplingRule(0.2)):
     ...     print(stratum.first, stratum.last, round(stratum.odds, 2))
     1 100 1.0
     101 400 1.0
@@ -224,7 +224,7 @@ def _stratum(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SamplePlace:
     """Where a listing stands in a sift: its stratum, and its lot unless it is shown for its score.
 
     The lot, in 0-1, is drawn evenly: cases taken in its order are a fair sample of their stratum at any time.
@@ -269,11 +269,16 @@ class Sift:
     sure: int
     strata: tuple[Stratum, ...]
     shown: tuple[int, ...]
-    places: dict[int, Place]
+    places: dict[int, SamplePlace]
 
 
 def sift(
-    scored: Iterable[ScoredListing], seed: str, rule: Rule, *, top: int | None = None, min_score: float | None = None
+    scored: Iterable[ScoredListing],
+    seed: str,
+    rule: SamplingRule,
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
 ) -> Sift:
     """Read scored listings once and say which of them are shown.
 
@@ -288,7 +293,7 @@ def sift(
     --------
     >>> from ipml.records import Listing
     >>> bags = [ScoredListing(Listing(f"A{n}", "s1", "Bag"), n / 50, None, (), (), None, "m1") for n in range(50)]
-    >>> sifted = sift(bags, "00" * 32, Rule(0.5), top=5)
+    >>> sifted = sift(bags, "00" * 32, SamplingRule(0.5), top=5)
     >>> sifted.sure, sifted.listings, sum(stratum.listings for stratum in sifted.strata)
     (5, 50, 50)
     >>> sorted(row for row, place in sifted.places.items() if place.lane == "ranked")
@@ -301,7 +306,7 @@ def sift(
 def sift_arrays(
     tickets: NDArray[np.uint64],
     scores: NDArray[np.float64],
-    rule: Rule,
+    rule: SamplingRule,
     *,
     top: int | None = None,
     min_score: float | None = None,
@@ -322,7 +327,9 @@ def sift_arrays(
     at = np.flatnonzero(is_drawn(tickets, odds[number]) if strata else [])
     drawn_lots = lots(tickets[at])
     places = {
-        int(order[index]): Place(int(one), strata[one].odds, None if strata[one].is_sure else float(lot / odds[one]))
+        int(order[index]): SamplePlace(
+            int(one), strata[one].odds, None if strata[one].is_sure else float(lot / odds[one])
+        )
         for index, one, lot in zip(at, number[at], drawn_lots, strict=True)
     }
     shown = np.bincount(number[at], minlength=len(strata))
@@ -348,7 +355,7 @@ def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64
 
 def choose_shown(
     scored: Iterable[ScoredListing], sifted: Sift, waiting: Collection[str] = ()
-) -> Iterator[tuple[ScoredListing, Place | None]]:
+) -> Iterator[tuple[ScoredListing, SamplePlace | None]]:
     """Give the listings that are shown, each with its place, reading the file of the sift a second time.
 
     Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
@@ -387,7 +394,7 @@ def get_seed(engine: Engine, *, now: datetime) -> str:
     return seed
 
 
-def note_sift(engine: Engine, sifted: Sift, seed: str, rule: Rule, *, now: datetime) -> int:
+def note_sift(engine: Engine, sifted: Sift, seed: str, rule: SamplingRule, *, now: datetime) -> int:
     """Keep the counts of a sift and return its number; of one that came before, only the number."""
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
@@ -414,7 +421,7 @@ def note_sift(engine: Engine, sifted: Sift, seed: str, rule: Rule, *, now: datet
     return sift_id
 
 
-def note_places(connection: Connection, sift_id: int, places: dict[int, Place]) -> None:
+def note_places(connection: Connection, sift_id: int, places: dict[int, SamplePlace]) -> None:
     """Keep which cases a sift has brought, by number; one of an earlier sift moves up if it is sure now."""
     rows = connection.execute(
         select(cases.c.case_id, cases.c.lane, cases.c.state).where(

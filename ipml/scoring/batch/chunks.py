@@ -33,7 +33,7 @@ from ipml.listings.writers import to_arrow
 from ipml.model.familiarity import ListingSample
 from ipml.records import Problem
 from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS
-from ipml.scoring.batch.source import Part, Source
+from ipml.scoring.batch.source import Chunk, Source
 from ipml.scoring.batch.work_folder import Record, WorkFolder, name_part
 from ipml.scoring.scorer import Scorer
 
@@ -271,7 +271,7 @@ class BadPart(IpmlError):
 
 
 @dataclass(frozen=True)
-class Work:
+class BatchJob:
     """What every process of a run has to know.
 
     Attributes
@@ -303,7 +303,7 @@ class Work:
     events: Path | None = None
 
 
-def score_part(work: Work, part: Part) -> Record:
+def score_part(work: BatchJob, part: Chunk) -> Record:
     """Score a part and return its record.
 
     Raises
@@ -342,7 +342,7 @@ def score_part(work: Work, part: Part) -> Record:
     return work.folder.finish(stem, facts, names)
 
 
-def _score(work: Work, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
+def _score(work: BatchJob, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
     if work.events is not None:
         listings = listings.assign(**history_as_of(work.events, listings, threads=1))  # a process has one core
     starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
@@ -352,7 +352,7 @@ def _score(work: Work, listings: pd.DataFrame, sample: ListingSample) -> pd.Data
     return pd.concat([listings, scores, unexplained], axis=1)
 
 
-def check_part(work: Work, part: Part) -> tuple[Validation, Mapping[int, int], Hashes]:
+def check_part(work: BatchJob, part: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:
     """Return the checked rows of a part, the first rows of those that come again in it, and the keys of the good."""
     table = work.source.read(part)
     mapped, unknown = map_columns(table, work.columns, str(work.source.path))

@@ -25,8 +25,8 @@ from ipml.listings.tables import read_tables
 from ipml.listings.writers import RejectsFile, check_place, check_writable
 from ipml.model.familiarity import ListingSample
 from ipml.records import Unlike
-from ipml.scoring.batch.chunks import BadPart, Work, score_part
-from ipml.scoring.batch.merge import Change, find_changes, make_piece, raise_first
+from ipml.scoring.batch.chunks import BadPart, BatchJob, score_part
+from ipml.scoring.batch.merge import ChunkChange, find_changes, make_piece, raise_first
 from ipml.scoring.batch.processes import Processes
 from ipml.scoring.batch.scored_files import (
     check_folder,
@@ -52,7 +52,7 @@ from ipml.scoring.scorer import Scorer
 OnRows = Callable[[str, int, int | None], None]
 
 
-def score_parts(work: Work, workers: Workers, part_rows: int, on_rows: OnRows) -> dict[int, Record]:
+def score_parts(work: BatchJob, workers: Workers, part_rows: int, on_rows: OnRows) -> dict[int, Record]:
     """Score what is not finished and return the records of all parts, in their order.
 
     Raises
@@ -80,14 +80,14 @@ def score_parts(work: Work, workers: Workers, part_rows: int, on_rows: OnRows) -
 
 
 def make_pieces(
-    work: Work, workers: Workers, records: Mapping[int, Record], explain_top: int, part_rows: int, on_rows: OnRows
+    work: BatchJob, workers: Workers, records: Mapping[int, Record], explain_top: int, part_rows: int, on_rows: OnRows
 ) -> list[Record]:
     """Make a piece of each part that cannot be used as it is, and return the records of all, in their order."""
     pieces = {**records, **work.folder.read_all("piece")}
     made = set(work.folder.read_all("piece"))
     changes = find_changes(work, records, explain_top, part_rows)
 
-    def choose() -> Iterator[Change]:
+    def choose() -> Iterator[ChunkChange]:
         for change in changes:
             number = change.part.number
             is_changed = len(change.top) or len(change.again) or records[number]["rejected"]
@@ -102,13 +102,13 @@ def make_pieces(
     return [pieces[number] for number in sorted(pieces)]
 
 
-def count_workers(work: Work, jobs: int, part_rows: int) -> int:
+def count_workers(work: BatchJob, jobs: int, part_rows: int) -> int:
     """Return how many processes there is work for."""
     total = work.source.count_rows()
     return jobs if total is None else max(1, min(jobs, -(-total // part_rows)))
 
 
-def _score_missing(work: Work, workers: Workers, records: Mapping[int, Record], part_rows: int) -> Iterator[Record]:
+def _score_missing(work: BatchJob, workers: Workers, records: Mapping[int, Record], part_rows: int) -> Iterator[Record]:
     try:
         yield from workers.run(score_part, work.source.cut(part_rows, frozenset(records)))
     except BadPart as error:
@@ -118,7 +118,7 @@ def _score_missing(work: Work, workers: Workers, records: Mapping[int, Record], 
         raise
 
 
-def _refuse_kept_rejects(work: Work, records: Mapping[int, Record]) -> None:
+def _refuse_kept_rejects(work: BatchJob, records: Mapping[int, Record]) -> None:
     """Raise for bad rows that an earlier run kept, where this one is not to keep any."""
     if not work.keeps_rejects and any(record["rejected"] for record in records.values()):
         raise_first(work, records)
@@ -251,7 +251,7 @@ def score_file(
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
         known = _keep_events(folder, events, facts) if events else None
-        work = Work(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top, known)
+        work = BatchJob(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top, known)
         with (
             limit_libraries(),
             closing(processes or Processes()) as others,

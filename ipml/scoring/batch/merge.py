@@ -21,8 +21,8 @@ from ipml.listings.readers import keep_rows
 from ipml.listings.writers import write_piece, write_problems
 from ipml.records import Problem
 from ipml.scoring.batch.chunks import (
+    BatchJob,
     Rows,
-    Work,
     find_repeats_across,
     gather_problems,
     read_hopeful,
@@ -31,12 +31,12 @@ from ipml.scoring.batch.chunks import (
     write_parquet,
 )
 from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS, explanation_columns, replace_last_columns
-from ipml.scoring.batch.source import Part, TextSource
+from ipml.scoring.batch.source import Chunk, TextSource
 from ipml.scoring.batch.work_folder import Record, name_part
 
 
 @dataclass(frozen=True)
-class Change:
+class ChunkChange:
     """What becomes of a scored part.
 
     Attributes
@@ -51,14 +51,16 @@ class Change:
         Of the part.
     """
 
-    part: Part
+    part: Chunk
     top: Rows
     again: Rows
     first: Rows
     record: Record
 
 
-def find_changes(work: Work, records: Mapping[int, Record], explain_top: int, part_rows: int) -> Iterator[Change]:
+def find_changes(
+    work: BatchJob, records: Mapping[int, Record], explain_top: int, part_rows: int
+) -> Iterator[ChunkChange]:
     """Yield what becomes of each part, in their order.
 
     Parameters
@@ -86,18 +88,18 @@ def find_changes(work: Work, records: Mapping[int, Record], explain_top: int, pa
     read_again = work.source.cut(part_rows, only=with_repeats) if is_text and with_repeats else iter(())
     for number in sorted(records):
         start, n_rows = records[number]["first_row"], records[number]["rows"]
-        part = next(read_again) if is_text and number in with_repeats else Part(number, start, n_rows)
+        part = next(read_again) if is_text and number in with_repeats else Chunk(number, start, n_rows)
         is_here = _are_between(again, start, n_rows)
-        yield Change(part, top[_are_between(top, start, n_rows)], again[is_here], first[is_here], records[number])
+        yield ChunkChange(part, top[_are_between(top, start, n_rows)], again[is_here], first[is_here], records[number])
 
 
-def find_repeats_in(work: Work, records: Mapping[int, Record]) -> tuple[Rows, Rows]:
+def find_repeats_in(work: BatchJob, records: Mapping[int, Record]) -> tuple[Rows, Rows]:
     """Return the rows whose listing and moment an earlier part has, and which rows these are there."""
     paths = [work.folder.path / f"{name_part('part', number)}.keys.npy" for number in sorted(records)]
     return find_repeats_across(paths, sum(record["scored"] for record in records.values()))
 
 
-def raise_first(work: Work, records: Mapping[int, Record]) -> None:
+def raise_first(work: BatchJob, records: Mapping[int, Record]) -> None:
     """Raise InvalidListings with everything wrong with the first part that has bad rows, if one has."""
     again, first = find_repeats_in(work, records)
     for number, record in sorted(records.items()):
@@ -107,7 +109,7 @@ def raise_first(work: Work, records: Mapping[int, Record]) -> None:
             raise InvalidListings(problems, str(work.source.path))
 
 
-def find_top(work: Work, records: Mapping[int, Record], again: Rows, most: int) -> Rows:
+def find_top(work: BatchJob, records: Mapping[int, Record], again: Rows, most: int) -> Rows:
     """Return the rows with the highest scores, ascending, of those that come for the first time."""
     top: list[tuple[float, int]] = []
     for number in sorted(records) if most else ():
@@ -121,7 +123,7 @@ def find_top(work: Work, records: Mapping[int, Record], again: Rows, most: int) 
     return np.array(sorted(-row for _, row in top), dtype=np.int64)
 
 
-def find_rows(work: Work, record: Record) -> Rows:
+def find_rows(work: BatchJob, record: Record) -> Rows:
     """Return the numbers of the rows of a scored part, ascending."""
     if record["rejected"]:
         return read_rows(work.folder.path / f"{name_part('part', record['number'])}.keys.npy")
@@ -149,7 +151,7 @@ def _are_between(rows: Rows, first_row: int, n_rows: int) -> slice:
 _EXPLAINED_AT_ONCE = 1_000
 
 
-def make_piece(work: Work, change: Change) -> Record:
+def make_piece(work: BatchJob, change: ChunkChange) -> Record:
     """Make the piece of a part, and a piece of the file of rejects where there are bad rows; return its record."""
     stem = work.folder.path / name_part("part", change.part.number)
     names, rejected = _make_rejects(work, change, stem)
@@ -169,7 +171,7 @@ def make_piece(work: Work, change: Change) -> Record:
     return work.folder.finish(name_part("piece", change.part.number), facts, names)
 
 
-def _add_reasons(work: Work, change: Change, stem: Path) -> str:
+def _add_reasons(work: BatchJob, change: ChunkChange, stem: Path) -> str:
     """Write the part with reasons, and return the name of that file; its other columns are not written anew."""
     part = Path(f"{stem}.parquet")
     rows = read_rows(stem.with_suffix(".keys.npy"))
@@ -184,7 +186,7 @@ def _add_reasons(work: Work, change: Change, stem: Path) -> str:
     return name
 
 
-def _explain(work: Work, chosen: pa.Table, places: Rows, n_rows: int) -> pa.Table:
+def _explain(work: BatchJob, chosen: pa.Table, places: Rows, n_rows: int) -> pa.Table:
     """Return columns of so many rows with the reasons of chosen listings, which stand in some places."""
     texts = list(_explain_chosen(work, chosen))
     columns = {}
@@ -196,7 +198,7 @@ def _explain(work: Work, chosen: pa.Table, places: Rows, n_rows: int) -> pa.Tabl
     return pa.table(columns)
 
 
-def _explain_chosen(work: Work, chosen: pa.Table) -> Iterator[dict[str, str]]:
+def _explain_chosen(work: BatchJob, chosen: pa.Table) -> Iterator[dict[str, str]]:
     for start in range(0, chosen.num_rows, _EXPLAINED_AT_ONCE):
         frame = chosen.slice(start, _EXPLAINED_AT_ONCE).to_pandas()
         yield from map(explanation_columns, work.scorer.explain_frame(frame, work.portfolios))
@@ -210,7 +212,7 @@ def _replace(table: pa.Table, columns: pa.Table) -> pa.Table:
     return table
 
 
-def _make_rejects(work: Work, change: Change, stem: Path) -> tuple[list[str], int]:
+def _make_rejects(work: BatchJob, change: ChunkChange, stem: Path) -> tuple[list[str], int]:
     """Write the piece of the file of rejects, if there are any; return its name, if so, and how many rows they are."""
     if not len(change.again) and not stem.with_suffix(".rejects.parquet").exists():
         return [], 0
@@ -220,7 +222,7 @@ def _make_rejects(work: Work, change: Change, stem: Path) -> tuple[list[str], in
     return [name], len({problem.row for problem in problems})
 
 
-def _gather_rejects(work: Work, change: Change) -> tuple[list[Problem], Mapping[int, str]]:
+def _gather_rejects(work: BatchJob, change: ChunkChange) -> tuple[list[Problem], Mapping[int, str]]:
     """Return everything wrong with the rows of a part, and its bad rows as they stand in the source."""
     problems, raws = gather_problems(work.folder, change.part.number, change.again, change.first)
     if len(change.again):

@@ -64,7 +64,7 @@ _BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class Part:
+class Chunk:
     """Some rows of a source, one after another.
 
     Attributes
@@ -97,17 +97,17 @@ class TextSource:
         """Return about how many rows there are."""
         return estimate_rows(self.path, self.text)
 
-    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
+    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Chunk]:
         """Yield the parts of so many rows but those that are done, or only some."""
         first_row, number = 1, -1
         for number, table in enumerate(read_tables(self.path, rows, text=self.text)):
             n_rows = len(table.frame) + len(table.broken)
             if number not in done and (only is None or number in only):
-                yield Part(number, first_row, n_rows, table)
+                yield Chunk(number, first_row, n_rows, table)
             first_row += n_rows
         self.n_parts = number + 1
 
-    def read(self, part: Part) -> RawTable:
+    def read(self, part: Chunk) -> RawTable:
         """Return the rows of a part as they stand in the source."""
         assert part.table is not None
         return part.table
@@ -144,7 +144,7 @@ class ParquetSource:
         """Return how many rows there are."""
         return self._n_rows
 
-    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Part]:
+    def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Chunk]:
         """Yield the parts of so many rows but those that are done, or only some; at least one, even without rows.
 
         Where the rows are so long that they would fill the memory, a part has fewer.
@@ -152,9 +152,9 @@ class ParquetSource:
         rows = min(rows, self._most_rows)
         for number, start in enumerate(range(0, max(self._n_rows, 1), rows)):
             if number not in done and (only is None or number in only):
-                yield Part(number, start + 1, min(rows, self._n_rows - start))
+                yield Chunk(number, start + 1, min(rows, self._n_rows - start))
 
-    def read(self, part: Part) -> RawTable:
+    def read(self, part: Chunk) -> RawTable:
         """Return the rows of a part as they stand in the source. Parts asked for in order are read in one go."""
         try:
             self._stream = self._stream or _RowStream(self._schema, self._groups)

@@ -17,15 +17,15 @@ from threadpoolctl import threadpool_limits
 from ipml.errors import IpmlError, PartFailed, WorkerLost, first_line
 from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.scoring.batch.chunks import Work
-from ipml.scoring.batch.merge import Change
+from ipml.scoring.batch.chunks import BatchJob
+from ipml.scoring.batch.merge import ChunkChange
 from ipml.scoring.batch.processes import Processes
-from ipml.scoring.batch.source import Part
+from ipml.scoring.batch.source import Chunk
 from ipml.scoring.batch.work_folder import Record
 from ipml.scoring.scorer import load_model
 
-Task = TypeVar("Task", Part, Change)
-Do = Callable[[Work, Any], Record]
+Task = TypeVar("Task", Chunk, ChunkChange)
+Do = Callable[[BatchJob, Any], Record]
 Answer = tuple[bool, Any]
 """Whether a task is done, and what came of it: a record, or what went wrong."""
 
@@ -60,14 +60,14 @@ class Workers:
         Where the others come from.
     """
 
-    def __init__(self, work: Work, n: int, processes: Processes) -> None:
+    def __init__(self, work: BatchJob, n: int, processes: Processes) -> None:
         self._work = work
         self._others = processes.take(n - 1)
         self._untold = set(self._others)
         self._queue = _Queue(())
         self._thread: Thread | None = None
 
-    def run(self, do: Callable[[Work, Task], Record], tasks: Iterable[Task]) -> Iterator[Record]:
+    def run(self, do: Callable[[BatchJob, Task], Record], tasks: Iterable[Task]) -> Iterator[Record]:
         """Yield what is made of tasks, as it is done; tasks are begun in their order.
 
         Raises
@@ -104,7 +104,7 @@ class Workers:
         if self._thread is not None:
             self._thread.join()
 
-    def _ask(self, do: Do, pipe: Connection, task: Part | Change) -> Answer:
+    def _ask(self, do: Do, pipe: Connection, task: Chunk | ChunkChange) -> Answer:
         """Have a task done by another process."""
         process = self._others[pipe]
         try:
@@ -193,13 +193,13 @@ def rehearse(model: str | Path) -> None:
 def serve(pipe: Connection) -> None:
     """Take the work that comes through a pipe, then do its tasks until the pipe ends."""
     with limit_libraries(), suppress(EOFError, ConnectionError):
-        work: Work = pipe.recv()
+        work: BatchJob = pipe.recv()
         while True:
             do, task = pipe.recv()
             pipe.send(_attempt(do, work, task))
 
 
-def _attempt(do: Do, work: Work, task: Part | Change) -> Answer:
+def _attempt(do: Do, work: BatchJob, task: Chunk | ChunkChange) -> Answer:
     try:
         return True, do(work, task)
     except (IpmlError, OSError, MemoryError) as error:
@@ -208,6 +208,6 @@ def _attempt(do: Do, work: Work, task: Part | Change) -> Answer:
         return False, PartFailed(_name_rows(task), f"{type(error).__name__}: {first_line(error)}")
 
 
-def _name_rows(task: Part | Change) -> str:
-    part = task.part if isinstance(task, Change) else task
+def _name_rows(task: Chunk | ChunkChange) -> str:
+    part = task.part if isinstance(task, ChunkChange) else task
     return f"rows {part.first_row:,} to {part.first_row + part.n_rows - 1:,}"

@@ -19,7 +19,7 @@ from ipml.listings.writers import to_arrow
 from ipml.scoring.spark.rows import (
     BROKEN,
     Form,
-    Reading,
+    RowReading,
     judge_rows,
     judged_ddl,
     judged_to_arrow,
@@ -60,7 +60,7 @@ def count_groups(listings: DataFrame, events: Sequence[DataFrame]) -> int:
 
 
 def judge_with_history(
-    checked: DataFrame, events: DataFrame, model: ShippedModel, reading: Reading, seller_groups: int
+    checked: DataFrame, events: DataFrame, model: ShippedModel, reading: RowReading, seller_groups: int
 ) -> DataFrame:
     """Return checked rows judged with the history of their sellers, as known when each was observed.
 
@@ -148,7 +148,7 @@ def _group_of(rows: DataFrame, seller_groups: int) -> Column:
     return functions.pmod(functions.xxhash64(rows["seller_id"].cast("string")), functions.lit(seller_groups))
 
 
-def _judge_group(listings: pa.Table, events: pa.Table, model: ShippedModel, reading: Reading) -> pa.Table:
+def _judge_group(listings: pa.Table, events: pa.Table, model: ShippedModel, reading: RowReading) -> pa.Table:
     rows = add_history(read_checked(listings), events)
     parts = [rows.iloc[start : start + ROWS_AT_ONCE] for start in range(0, max(len(rows), 1), ROWS_AT_ONCE)]
     judged = [judge_rows(part, *load_shipped(model)) for part in parts]

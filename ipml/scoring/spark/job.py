@@ -37,7 +37,7 @@ from ipml.scoring.spark.rows import (
     JUDGED_COLUMNS,
     PLACE_COLUMNS,
     Form,
-    Reading,
+    RowReading,
     add_names,
     add_places,
     check_batch,
@@ -209,7 +209,7 @@ def score_dataframe(
     """
     from pyspark.sql.functions import lit
 
-    reading = Reading("listings", columns=columns)
+    reading = RowReading("listings", columns=columns)
     _check_columns(listings, reading)
     shipped = ship_model(listings.sparkSession, model, portfolios)
     if events is not None:
@@ -271,7 +271,7 @@ def score_on_spark(
     of_sellers = [events] if isinstance(events, str | Path) else list(events)
     with open_session(session) as active, in_plain_words():
         rows, form = read_source(active, source, *([columns.text_format] if columns else []))
-        reading = Reading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
+        reading = RowReading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
         shipped = ship_model(active, model, portfolios)
         raw = [read_source(active, path) for path in of_sellers]
@@ -287,7 +287,7 @@ def score_on_spark(
 
 
 def _judge(
-    listings: DataFrame, model: ShippedModel, reading: Reading, events: DataFrame | None, seller_groups: int
+    listings: DataFrame, model: ShippedModel, reading: RowReading, events: DataFrame | None, seller_groups: int
 ) -> DataFrame:
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -307,7 +307,7 @@ def _judge(
         return judge_with_history(checked, events, model, reading, seller_groups)
 
 
-def _check_columns(rows: DataFrame, reading: Reading) -> None:
+def _check_columns(rows: DataFrame, reading: RowReading) -> None:
     """Refuse columns that are not those of listings before any row is read."""
     if reading.columns is not None and any(one.row_number for one in reading.columns.columns.values()):
         raise UnusableSetting("column map", "ids made from row numbers", "a column that has the ids: Spark has no rows")

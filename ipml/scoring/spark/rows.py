@@ -65,7 +65,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reading:
+class RowReading:
     """How rows are to be read.
 
     Attributes
@@ -133,7 +133,7 @@ def read_batch(batch: Batch, source: str) -> RawTable:
     return RawTable(frame.drop(index=list(broken)), tuple(problems), broken)
 
 
-def check_batch(batch: Batch, reading: Reading) -> pd.DataFrame:
+def check_batch(batch: Batch, reading: RowReading) -> pd.DataFrame:
     """Return the rows of a batch in canonical form, with `problems` (None where there are none) and `raw`.
 
     They are indexed by their places in the batch, from 0.
@@ -148,7 +148,7 @@ def check_batch(batch: Batch, reading: Reading) -> pd.DataFrame:
     Examples
     --------
     >>> shop = pa.record_batch({"listing_id": ["1", "2"], "seller_id": ["s", "s"], "title": ["Bag", None]})
-    >>> rows = check_batch(shop, Reading("shop", keeps_bad=True))
+    >>> rows = check_batch(shop, RowReading("shop", keeps_bad=True))
     >>> rows["listing_id"].tolist(), rows["problems"].notna().tolist(), rows.loc[1, "problems"][0]["column"]
     (['1', '2'], [False, True], 'title')
     """
@@ -196,7 +196,7 @@ def read_json_lines(lines: list[bytes]) -> RawTable:
         return table
 
 
-def _map_columns(table: RawTable, reading: Reading) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
+def _map_columns(table: RawTable, reading: RowReading) -> tuple[pd.DataFrame, tuple[Problem, ...]]:
     if reading.columns is not None:
         return reading.columns.apply(table.frame, source=reading.source, is_sparse=table.is_sparse)
     if not table.is_sparse:

@@ -34,7 +34,7 @@ _AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Takedowns:
+class TakedownCounts:
     """Listings taken down.
 
     Attributes
@@ -73,7 +73,7 @@ class Takedowns:
     brands: int
 
 
-def count_takedowns(engine: Engine, truth: Truth) -> Takedowns:
+def count_takedowns(engine: Engine, truth: Truth) -> TakedownCounts:
     """Count the listings that were taken down, each once, however often it was."""
     query = (
         select(
@@ -102,7 +102,7 @@ def count_takedowns(engine: Engine, truth: Truth) -> Takedowns:
     (wrong, wrong_done, wrong_standing, wrong_automatic), (right, right_done, right_standing, right_automatic) = (
         counts.tolist()
     )
-    return Takedowns(
+    return TakedownCounts(
         right=right,
         wrong=wrong,
         done=right_done + wrong_done,
@@ -119,7 +119,7 @@ def count_takedowns(engine: Engine, truth: Truth) -> Takedowns:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkCounts:
     """What people and the programme did.
 
     Attributes
@@ -151,7 +151,7 @@ class Work:
     messages: dict[str, int]
 
 
-def count_work(engine: Engine, truth: Truth) -> Work:
+def count_work(engine: Engine, truth: Truth) -> WorkCounts:
     """Count what was decided, who was penalised, and how appeals ended."""
     is_imposed = penalties.c.imposed_at.is_not(None)
     states = _count(engine, select(cases.c.state, func.count()).group_by(cases.c.state))
@@ -160,7 +160,7 @@ def count_work(engine: Engine, truth: Truth) -> Work:
     with reading(engine) as connection:
         n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
         penalised = connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0
-    return Work(
+    return WorkCounts(
         waiting=states.get("open", 0) + states.get("escalated", 0),
         decided=states.get("decided", 0),
         missed=_count_missed(engine, truth),
@@ -228,7 +228,7 @@ def _count_wrongly_penalised(engine: Engine, truth: Truth) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class NoticeCounts:
     """Notices, and the listings they were about.
 
     Attributes
@@ -257,7 +257,7 @@ class Noted:
     steps: dict[str, int]
 
 
-def count_notices(engine: Engine, truth: Truth) -> Noted:
+def count_notices(engine: Engine, truth: Truth) -> NoticeCounts:
     """Count the notices and what came of them."""
     is_down = exists().where(measures.c.case_id == cases.c.case_id, measures.c.lifted_at.is_(None))
     noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
@@ -268,7 +268,7 @@ def count_notices(engine: Engine, truth: Truth) -> Noted:
         states = _count_in(connection, select(notice_items.c.state, func.count()).group_by(notice_items.c.state))
         steps = _count_in(connection, select(*taken).group_by(notifier_steps.c.kind))
         rows = [(truth.is_fake(row.listing_id), bool(row.is_down)) for row in connection.execute(query)]
-    return Noted(
+    return NoticeCounts(
         notices=sum(kinds.values()),
         kinds=kinds,
         items=len(rows),

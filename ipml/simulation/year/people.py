@@ -38,7 +38,7 @@ from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
-from ipml.simulation.operations import Complaints, Staff
+from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, penalties
@@ -79,7 +79,7 @@ _REPLICA = ("replica", "aaa", "1:1", "grade", "mirror", "oem", "inspired", "copy
 
 
 @dataclass(slots=True)
-class People:
+class SimulatedStaff:
     """Who decides, on a database with all consequences.
 
     Parameters
@@ -204,13 +204,13 @@ class Appeals:
 
     engine: Engine
     policy: EnforcementPolicy
-    complaints: Complaints
+    complaints: ComplaintRates
     granted: int = 0
     rejected: int = 0
     _pending: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     _seen: int = 0
 
-    def think_of_complaining(self, people: People, rng: np.random.Generator) -> None:
+    def think_of_complaining(self, people: SimulatedStaff, rng: np.random.Generator) -> None:
         """Let the sellers of new takedowns make up their minds."""
         query = (
             select(decisions.c.decision_id, decisions.c.case_id, decisions.c.listing_id, decisions.c.decided_at)
@@ -225,7 +225,7 @@ class Appeals:
                     delay = timedelta(days=1 + float(rng.exponential(self.complaints.delay_days)))
                     heapq.heappush(self._pending, (row.decided_at + delay, row.case_id, row.listing_id, row.seller_id))
 
-    def hear(self, people: People, now: datetime, rng: np.random.Generator) -> None:
+    def hear(self, people: SimulatedStaff, now: datetime, rng: np.random.Generator) -> None:
         """File what is due, and let a lead decide it."""
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)

@@ -28,8 +28,8 @@ from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import tick_appeals
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.enforcement.statements.submission import Answer, Payload, send_waiting
-from ipml.enforcement.takedown.delivery import CHANNELS, Outcome, deliver_due
+from ipml.enforcement.statements.submission import DatabaseAnswer, Payload, send_waiting
+from ipml.enforcement.takedown.delivery import CHANNELS, DeliveryOutcome, deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.features.goods import brand_table
 from ipml.listings.brands import load_brands, write_brands
@@ -40,9 +40,9 @@ from ipml.records import ScoredListing
 from ipml.review.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
-from ipml.simulation.operations import Complaints, Staff
+from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.sellers import YEAR_DAYS
-from ipml.simulation.year.people import Appeals, Give, People, Post, Truth, look_after_notices
+from ipml.simulation.year.people import Appeals, Give, Post, SimulatedStaff, Truth, look_after_notices
 from ipml.simulation.year.population import Plan, recruit_population
 from ipml.simulation.year.weekly_scoring import Opened, Stations, Watched, held_bytes, peak_bytes, watching
 from ipml.simulation.year.weeks import write_weeks
@@ -58,7 +58,7 @@ _NAMES = {"listings": "listings.parquet", "brands": "brands.toml", "truth": "tru
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainedModel:
     """A model, and from which score on people look at listings.
 
     Attributes
@@ -76,7 +76,7 @@ class Learnt:
     recall: float
 
 
-def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> Learnt:
+def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings: int = LISTINGS) -> TrainedModel:
     """Learn from a marketplace of a year before, save the model in a folder, and choose the threshold.
 
     Parameters
@@ -102,7 +102,7 @@ def learn_model(plan: Plan, folder: Path, *, precision: float = 0.7, n_listings:
     learnt = learn(experiment, read_training_listings(experiment), brand_table(load_brands(market / _NAMES["brands"])))
     save_learnt(experiment, learnt, folder / "model")
     threshold, recall = choose_threshold(learnt.tested.y, learnt.tested.scores[MODEL][0], precision)
-    return Learnt(folder / "model", threshold, precision, recall)
+    return TrainedModel(folder / "model", threshold, precision, recall)
 
 
 def choose_threshold(
@@ -166,9 +166,9 @@ class ObedientPlatform:
             self._week, self._sink = week, FileSink(self._folder / f"messages-{week:02d}.jsonl")
         self._now = now
 
-    def deliver(self, messages: Sequence[Message]) -> Iterator[Outcome]:
+    def deliver(self, messages: Sequence[Message]) -> Iterator[DeliveryOutcome]:
         """Write the messages, and say of those to the platform that they are done."""
-        done = Outcome(True, status="done", said_at=self._now)
+        done = DeliveryOutcome(True, status="done", said_at=self._now)
         for message, outcome in zip(messages, self._sink.deliver(messages), strict=True):
             yield done if message.channel == "platform" and outcome.is_accepted else outcome
 
@@ -176,13 +176,13 @@ class ObedientPlatform:
         """Do nothing, as the sink."""
 
 
-def take_statements(_: Sequence[Payload]) -> Answer:
+def take_statements(_: Sequence[Payload]) -> DatabaseAnswer:
     """Answer as the transparency database does when nothing is wrong."""
-    return Answer(201)
+    return DatabaseAnswer(201)
 
 
 STAFF = Staff(reviews_a_day=400)
-COMPLAINTS = Complaints(wronged=0.6, others=0.01, delay_days=6.0)
+COMPLAINTS = ComplaintRates(wronged=0.6, others=0.01, delay_days=6.0)
 
 Say = Callable[[str], None]
 
@@ -235,7 +235,7 @@ class Year:
     engine: Engine
     policy: EnforcementPolicy
     cooperation: CooperationPolicy
-    learnt: Learnt
+    learnt: TrainedModel
     folder: Path
     give: Give
     say: Say = lambda _: None
@@ -248,7 +248,7 @@ class Year:
 
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
-        people = People(self.engine, self.policy, self.lived.truth, STAFF)
+        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF)
         appeals, post = Appeals(self.engine, self.policy, COMPLAINTS), Post(self.engine, self.give)
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
             with self._at("waiting for listings"):
@@ -263,7 +263,7 @@ class Year:
                 self._live_week(week, people, appeals, post)
         return self.lived
 
-    def _live_week(self, week: Watched, people: People, appeals: Appeals, post: Post) -> None:
+    def _live_week(self, week: Watched, people: SimulatedStaff, appeals: Appeals, post: Post) -> None:
         began = time.perf_counter()
         self.lived.truth.add(week.truth)
         self.lived.unfound += int((week.truth & ~week.is_found).sum())
@@ -287,7 +287,9 @@ class Year:
             f"people, {time.perf_counter() - began:.0f} s, {memory:,.0f} MiB in use"
         )
 
-    def _live_day(self, day: int, arrived: list[ScoredListing], people: People, appeals: Appeals, post: Post) -> None:
+    def _live_day(
+        self, day: int, arrived: list[ScoredListing], people: SimulatedStaff, appeals: Appeals, post: Post
+    ) -> None:
         """Live through the day after the one on which the listings were observed."""
         rng = np.random.default_rng([self.plan.seed, 5, day])
         morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()

@@ -19,9 +19,9 @@ from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
 from ipml.review.ranking.queue_order import get_ranking
 from ipml.simulation.year.account import (
-    Noted,
-    Takedowns,
-    Work,
+    NoticeCounts,
+    TakedownCounts,
+    WorkCounts,
     count_notices,
     count_takedowns,
     count_work,
@@ -30,7 +30,7 @@ from ipml.simulation.year.account import (
 from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_over, tell_public
 from ipml.simulation.year.people import giving
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
-from ipml.simulation.year.programme import LISTINGS, STAFF, Learnt, Lived, Year, learn_model
+from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, TrainedModel, Year, learn_model
 from ipml.simulation.year.weekly_scoring import Stations, peak_bytes, seldom_collecting
 from ipml.storage.database import migrate, open_database
 
@@ -38,7 +38,7 @@ _NOT_GIVEN = "not given"
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class YearFigure:
     """A line of the account: what history gives, what that is at the plan's scale, and what the simulated year gave."""
 
     name: str
@@ -57,7 +57,9 @@ class Handed:
     n_brands: int
 
 
-def make_figures(plan: Plan, lived: Lived, taken: Takedowns, work: Work, noted: Noted, handed: Handed) -> list[Figure]:
+def make_figures(
+    plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCounts, noted: NoticeCounts, handed: Handed
+) -> list[YearFigure]:
     """Return the figures of a year."""
     return [
         *_list_found(plan, lived, taken, work),
@@ -68,12 +70,12 @@ def make_figures(plan: Plan, lived: Lived, taken: Takedowns, work: Work, noted: 
     ]
 
 
-def write_table(figures: Sequence[Figure]) -> str:
+def write_table(figures: Sequence[YearFigure]) -> str:
     """Return the figures as a table.
 
     Examples
     --------
-    >>> print(write_table([Figure("gangs", "43", "43", "41", "of 43 planted")]))
+    >>> print(write_table([YearFigure("gangs", "43", "43", "41", "of 43 planted")]))
     figure  history  at this scale  simulated  note
     gangs   43       43             41         of 43 planted
     """
@@ -100,53 +102,53 @@ def write_stations(stations: Stations, lived: Lived) -> str:
     return "\n".join(lines)
 
 
-def _list_found(plan: Plan, lived: Lived, taken: Takedowns, work: Work) -> Iterator[Figure]:
+def _list_found(plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
     n_listings, n_fakes = len(lived.truth), lived.truth.n_fakes
     n_days = plan.last_day + 1
     days = f"of {lived.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
-    yield Figure("listings that went past the model", _NOT_GIVEN, f"{plan.n_listings:,}", f"{n_listings:,}", days)
-    yield Figure("counterfeit among them", _NOT_GIVEN, f"{plan.n_fakes:,}", f"{n_fakes:,}", "the truth")
+    yield YearFigure("listings that went past the model", _NOT_GIVEN, f"{plan.n_listings:,}", f"{n_listings:,}", days)
+    yield YearFigure("counterfeit among them", _NOT_GIVEN, f"{plan.n_fakes:,}", f"{n_fakes:,}", "the truth")
     scaled = f"{HISTORY['handled'] * plan.scale:,.0f}"
-    yield Figure(
+    yield YearFigure(
         *("infringing listings handled", f"{HISTORY['handled']:,}", scaled, f"{taken.right:,}"),
         f"{_share(taken.right, n_fakes)} of the counterfeit ones",
     )
     is_done = _share(taken.done, taken.right + taken.wrong)
-    yield Figure("of them deleted", "all", "all", is_done, "the platform said that it was done")
-    yield Figure("put back though counterfeit", _NOT_GIVEN, "", f"{taken.right_lifted:,}", "on appeal, or in error")
+    yield YearFigure("of them deleted", "all", "all", is_done, "the platform said that it was done")
+    yield YearFigure("put back though counterfeit", _NOT_GIVEN, "", f"{taken.right_lifted:,}", "on appeal, or in error")
     unfound = n_fakes - taken.right
-    yield Figure(
+    yield YearFigure(
         *("counterfeit and never taken down", _NOT_GIVEN, "", f"{unfound:,}"),
         f"the model passed over {lived.unfound:,} at first; reviewers found {work.missed:,} genuine",
     )
-    yield Figure(
+    yield YearFigure(
         *("members penalised", f"{HISTORY['penalised']:,}", f"{HISTORY['penalised'] * plan.scale:,.0f}"),
         *(f"{work.penalised:,}", f"of {lived.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"),
     )
-    yield Figure("brands among the takedowns", _NOT_GIVEN, "", f"{taken.brands}")
+    yield YearFigure("brands among the takedowns", _NOT_GIVEN, "", f"{taken.brands}")
 
 
-def _list_wrong(taken: Takedowns, work: Work) -> Iterator[Figure]:
+def _list_wrong(taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
     n_taken = taken.right + taken.wrong
-    yield Figure(
+    yield YearFigure(
         "WRONGFUL TAKEDOWNS: listings", _NOT_GIVEN, "", f"{taken.wrong:,}", f"{_share(taken.wrong, n_taken)} of all"
     )
-    yield Figure("  put back", _NOT_GIVEN, "", f"{taken.wrong - taken.wrong_standing:,}", "after an appeal")
-    yield Figure(
+    yield YearFigure("  put back", _NOT_GIVEN, "", f"{taken.wrong - taken.wrong_standing:,}", "after an appeal")
+    yield YearFigure(
         "  still down at the end", _NOT_GIVEN, "", f"{taken.wrong_standing:,}", "nobody complained, or in vain"
     )
-    yield Figure("WRONGFUL TAKEDOWNS: sellers", _NOT_GIVEN, "", f"{taken.wronged_sellers:,}")
-    yield Figure("  penalised for nothing", _NOT_GIVEN, "", f"{work.wrongly_penalised:,}", "no strike was right")
+    yield YearFigure("WRONGFUL TAKEDOWNS: sellers", _NOT_GIVEN, "", f"{taken.wronged_sellers:,}")
+    yield YearFigure("  penalised for nothing", _NOT_GIVEN, "", f"{work.wrongly_penalised:,}", "no strike was right")
 
 
-def _list_pace(taken: Takedowns, work: Work) -> Iterator[Figure]:
+def _list_pace(taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
     n_taken = taken.right + taken.wrong
-    yield Figure("precision of takedowns", _NOT_GIVEN, "", _share(taken.right, n_taken))
+    yield YearFigure("precision of takedowns", _NOT_GIVEN, "", _share(taken.right, n_taken))
     hours = "" if taken.median_hours is None else f"{taken.median_hours:.0f} hours"
-    yield Figure("median time to takedown", _NOT_GIVEN, "", hours, "from when the listing was first seen")
+    yield YearFigure("median time to takedown", _NOT_GIVEN, "", hours, "from when the listing was first seen")
     before = "" if taken.before_first_sale is None else f"{taken.before_first_sale:.1%}"
-    yield Figure("before the first sale", _NOT_GIVEN, "", before, "of those of which sales are known")
-    yield Figure(
+    yield YearFigure("before the first sale", _NOT_GIVEN, "", before, "of those of which sales are known")
+    yield YearFigure(
         *("taken down without a person", _NOT_GIVEN, "", _share(taken.automatic, n_taken)),
         f"{taken.automatic_wrong:,} of {taken.automatic:,} wrongly"
         if taken.automatic
@@ -154,35 +156,41 @@ def _list_pace(taken: Takedowns, work: Work) -> Iterator[Figure]:
     )
     n_appeals = sum(work.appeals.values())
     granted = _share(work.appeals.get("granted", 0), n_appeals)
-    yield Figure("appeals", _NOT_GIVEN, "", f"{n_appeals:,}", f"{granted} granted; {_spell(work.appeals)}")
-    yield Figure("cases decided", _NOT_GIVEN, "", f"{work.decided:,}", f"{work.waiting:,} still wait")
-    yield Figure("messages delivered", _NOT_GIVEN, "", f"{work.messages.get('delivered', 0):,}", _spell(work.messages))
+    yield YearFigure("appeals", _NOT_GIVEN, "", f"{n_appeals:,}", f"{granted} granted; {_spell(work.appeals)}")
+    yield YearFigure("cases decided", _NOT_GIVEN, "", f"{work.decided:,}", f"{work.waiting:,} still wait")
+    yield YearFigure(
+        "messages delivered", _NOT_GIVEN, "", f"{work.messages.get('delivered', 0):,}", _spell(work.messages)
+    )
 
 
-def _list_notices(noted: Noted) -> Iterator[Figure]:
-    yield Figure("notices", _NOT_GIVEN, "", f"{noted.notices:,}", _spell(noted.kinds))
-    yield Figure("  listings noted", _NOT_GIVEN, "", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
-    yield Figure("  of them taken down", _NOT_GIVEN, "", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly")
+def _list_notices(noted: NoticeCounts) -> Iterator[YearFigure]:
+    yield YearFigure("notices", _NOT_GIVEN, "", f"{noted.notices:,}", _spell(noted.kinds))
+    yield YearFigure("  listings noted", _NOT_GIVEN, "", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
+    yield YearFigure(
+        "  of them taken down", _NOT_GIVEN, "", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly"
+    )
     judged = noted.states.get("upheld", 0) + noted.states.get("rejected", 0)
     upheld = _share(noted.states.get("upheld", 0), judged)
-    yield Figure("  upheld", _NOT_GIVEN, "", upheld, f"of {judged:,} that were judged; {_spell(noted.states)}")
+    yield YearFigure("  upheld", _NOT_GIVEN, "", upheld, f"of {judged:,} that were judged; {_spell(noted.states)}")
     warned = f"{noted.steps.get('warn', 0):,} warned before"
-    yield Figure("notifiers suspended", _NOT_GIVEN, "", f"{noted.steps.get('suspend', 0):,}", warned)
+    yield YearFigure("notifiers suspended", _NOT_GIVEN, "", f"{noted.steps.get('suspend', 0):,}", warned)
 
 
-def _list_handed(handed: Handed) -> Iterator[Figure]:
+def _list_handed(handed: Handed) -> Iterator[YearFigure]:
     gangs = handed.gangs
     quality = f"pairs: F1 {gangs.f1:.2f}, precision {gangs.precision:.2f}, recall {gangs.recall:.2f}"
-    yield Figure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
-    yield Figure("clues for the police", _NOT_GIVEN, "", f"{handed.n_clues:,}", "one on each network that has enough")
+    yield YearFigure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
+    yield YearFigure(
+        "clues for the police", _NOT_GIVEN, "", f"{handed.n_clues:,}", "one on each network that has enough"
+    )
     brands = f"{HISTORY['brands']}"
-    yield Figure("brands in the clues", brands, brands, f"{handed.n_brands}")
-    yield Figure(
+    yield YearFigure("brands in the clues", brands, brands, f"{handed.n_brands}")
+    yield YearFigure(
         *("suspects", f"{HISTORY['suspects']}", f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"),
         *(f"{gangs.members:,}", "accounts in these networks; how many people is not known"),
     )
     value = f"90 % of each between bounds that sum to {gangs.value_low} and {gangs.value_high}"
-    yield Figure("value of what they sold", f"{HISTORY['value']:,} yuan", "", str(gangs.value), value)
+    yield YearFigure("value of what they sold", f"{HISTORY['value']:,} yuan", "", str(gangs.value), value)
 
 
 def _share(part: int, whole: int) -> str:
@@ -203,9 +211,9 @@ class Account:
     """What came of a year."""
 
     plan: Plan
-    learnt: Learnt
+    learnt: TrainedModel
     lived: Lived
-    figures: list[Figure]
+    figures: list[YearFigure]
 
 
 def run_year(
@@ -266,7 +274,7 @@ def make_policy(promise: float | None) -> EnforcementPolicy:
 
 def close_year(
     plan: Plan, engine: Engine, folder: Path, lived: Lived, policy: CooperationPolicy, say: Say = lambda _: None
-) -> list[Figure]:
+) -> list[YearFigure]:
     """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
     now = plan.closed_at
     say("finding networks")

@@ -29,7 +29,7 @@ from ipml.web.accounts.users import User, as_user
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class LoginLimits:
     """How many tries that led to no login are too many.
 
     Attributes
@@ -47,11 +47,11 @@ class Limits:
     minutes: float = 15.0
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = LoginLimits()
 
 
 def count_try(
-    engine: Engine, name: str, address: str, limits: Limits = DEFAULT_LIMITS, now: datetime | None = None
+    engine: Engine, name: str, address: str, limits: LoginLimits = DEFAULT_LIMITS, now: datetime | None = None
 ) -> int:
     """Count one more try to log in.
 
@@ -66,7 +66,7 @@ def count_try(
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> now = datetime(2026, 5, 1, tzinfo=UTC)
-    >>> [count_try(engine, "ana", "192.0.2.7", Limits(for_name=2), now) for _ in range(3)]
+    >>> [count_try(engine, "ana", "192.0.2.7", LoginLimits(for_name=2), now) for _ in range(3)]
     [0, 0, 900]
     """
     now, span = now or datetime.now(UTC), timedelta(minutes=limits.minutes)

@@ -27,7 +27,7 @@ from ipml.errors import AlreadyDecided, ClaimLost
 from ipml.records import Case
 from ipml.review import queue
 from ipml.review.decisions import find_undoable
-from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, Value, Wanted, export_cases, export_decisions
+from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
@@ -291,7 +291,7 @@ def export_table(
     until: datetime | None = None,
 ) -> Response:
     """Give decisions, or cases, as CSV; moments without a zone are in UTC."""
-    wanted = Wanted(state or None, brand or None, seller or None, _in_utc(since), _in_utc(until))
+    wanted = ExportFilter(state or None, brand or None, seller or None, _in_utc(since), _in_utc(until))
     engine, is_cases = get_engine(request), what == "cases"
     rows = export_cases(engine, wanted) if is_cases else export_decisions(engine, wanted)
     columns = CASE_COLUMNS if is_cases else DECISION_COLUMNS

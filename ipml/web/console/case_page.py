@@ -23,7 +23,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
 from ipml.cooperation.notices.status import find_notices
-from ipml.enforcement.actions import Order, change_measure, lift_measure
+from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
 from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
@@ -406,7 +406,7 @@ def lift_or_change_measure(
         else:
             kind = MeasureKind(to)
             territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
-            change_measure(engine, measure, Order(kind, why, territories), name, policy)
+            change_measure(engine, measure, MeasureOrder(kind, why, territories), name, policy)
     except (MeasureNotStanding, OwnListing, SellerErased, UnusableMeasure) as error:
         return show_visit(request, case_id, Visit(message=str(error)))
     return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)

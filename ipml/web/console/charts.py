@@ -20,8 +20,8 @@ from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import LookSummary
 from ipml.review.quality.rates import Rate
-from ipml.review.queue_metrics import Day, Hits
-from ipml.review.sampling.estimates import Estimates, Figure
+from ipml.review.queue_metrics import Hits, QueueDay
+from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 from ipml.review.search import SellerRecord, read_seller_record
 from ipml.web.wording import count, money, percent, percent_range, seller_history
 
@@ -60,13 +60,13 @@ class DayChart:
     sentence: str
 
 
-def make_day_chart(days: Sequence[Day]) -> DayChart:
+def make_day_chart(days: Sequence[QueueDay]) -> DayChart:
     """Place a pair of bars for each day.
 
     Examples
     --------
     >>> from datetime import date
-    >>> chart = make_day_chart([Day(date(2024, 5, 6), 40, 10), Day(date(2024, 5, 7), 20, 30)])
+    >>> chart = make_day_chart([QueueDay(date(2024, 5, 6), 40, 10), QueueDay(date(2024, 5, 7), 20, 30)])
     >>> chart.top, [bar.height for bar in chart.bars]
     (40, [100.0, 25.0, 50.0, 75.0])
     >>> chart.sentence
@@ -154,7 +154,7 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
 
     Examples
     --------
-    >>> prevalence = Figure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
+    >>> prevalence = EstimatedFigure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
     >>> (bar,) = make_estimate_bars(Estimates((prevalence,), 1, 58_410, 0, 0, 150, 150))
     >>> bar.name, bar.says, bar.bounds, bar.naive
     ('Prevalence', '8.1 %', '6.4 to 10.0 %', '84.0 %')
@@ -163,7 +163,7 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
     return tuple(bar for bar in bars if bar is not None)
 
 
-def _estimate_bar(figure: Figure) -> ShareBar | None:
+def _estimate_bar(figure: EstimatedFigure) -> ShareBar | None:
     if figure.value is None or figure.low is None or figure.high is None:
         return None
     return ShareBar(

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
-from ipml.cooperation.reports.document import Report, show, show_interval
+from ipml.cooperation.reports.document import ReportDocument, show, show_interval
 from ipml.cooperation.reports.period import Period
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
@@ -28,7 +28,7 @@ from ipml.review.sampling.estimates import estimate
 from ipml.web.accounts.login import get_engine, get_policy, get_user
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.cache import Kept, KeptByName
+from ipml.web.cache import CachedAnswer, CachedByName
 from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
 from ipml.web.responses import render
 
@@ -153,7 +153,7 @@ _RECENT_DAYS, _YEAR_DAYS = 90, 365
 
 def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
     """Show the brands on which was decided in some days, those with the most counterfeits first."""
-    brands: Kept[list[FoundBrand]] = request.app.state.brands
+    brands: CachedAnswer[list[FoundBrand]] = request.app.state.brands
     span = DateRange.of(first, last, _RECENT_DAYS)
 
     def find() -> list[FoundBrand]:
@@ -171,14 +171,14 @@ def show_brand(
     last: LastDay = None,
 ) -> Response:
     """Show what was found of a brand in some days, how fast it went, who stands behind it, and notices."""
-    reports: KeptByName[tuple[Report, datetime]] = request.app.state.brand_reports
+    reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
     span = DateRange.of(first, last, _YEAR_DAYS)
     report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
     context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
     return render(request, "brand.html", context | {"draw": _draw_report, "span": span})
 
 
-def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report, datetime]:
+def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[ReportDocument, datetime]:
     now, rules = datetime.now(UTC), _report_rules(request)
     period = Period.between(span.first, span.last)
     networks = request.app.state.settings.networks

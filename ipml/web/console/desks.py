@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 from sqlalchemy import Engine
 
 from ipml.cooperation.notices.status import STATES, count_waiting_by_tier, get_notice_file, list_notices
-from ipml.cooperation.notifiers.misuse import Step, lift, suspend, warn
+from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
 from ipml.cooperation.notifiers.standing import list_rows, read_notifier
 from ipml.cooperation.policy import CooperationPolicy
@@ -193,7 +193,7 @@ MOST_NOTICES = 50
 LONGEST_REASON = 2_000
 _MONTH_DAYS = 365.25 / 12
 _NOTICE_STATE = f"^({'|'.join(STATES)})$"
-_TAKE: dict[str, Callable[..., Step]] = {"warn": warn, "suspend": suspend, "lift": lift}
+_TAKE: dict[str, Callable[..., MisuseStep]] = {"warn": warn, "suspend": suspend, "lift": lift}
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

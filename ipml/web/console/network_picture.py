@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind
 from ipml.cooperation.networks.layout import Layout
 from ipml.cooperation.networks.links import HUNDREDTHS
-from ipml.cooperation.networks.roles import Role
+from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView
 from ipml.web.wording import count
 
@@ -28,7 +28,7 @@ _MOST_COVERED = 1  # members that a name may lie on; who may be the source is na
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class PictureLabel:
     """A name in the picture: of whom, and where the middle of its foot stands."""
 
     place: int
@@ -37,13 +37,13 @@ class Label:
     text: str
 
 
-def place_labels(view: NetworkView) -> list[Label]:
+def place_labels(view: NetworkView) -> list[PictureLabel]:
     """Name some members where there is room: who may be the source, and of each part the best linked distributor."""
     layout = view.layout
     places = np.searchsorted(view.roles.members, layout.members).tolist()
-    is_source = np.array([view.roles.role[one] is Role.SOURCE for one in places])
-    is_distributor = np.array([view.roles.role[one] is Role.DISTRIBUTOR for one in places])
-    labels: list[Label] = []
+    is_source = np.array([view.roles.role[one] is NetworkRole.SOURCE for one in places])
+    is_distributor = np.array([view.roles.role[one] is NetworkRole.DISTRIBUTOR for one in places])
+    labels: list[PictureLabel] = []
     named: set[int] = set()
     for at in np.lexsort((-layout.radius, ~is_distributor, ~is_source)).tolist():
         if len(labels) == _LABELS:
@@ -62,15 +62,15 @@ def shorten(name: str, most: int = _LONGEST_LABEL) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"
 
 
-def _place(layout: Layout, at: int, place: int, text: str, labels: list[Label]) -> tuple[Label, int]:
+def _place(layout: Layout, at: int, place: int, text: str, labels: list[PictureLabel]) -> tuple[PictureLabel, int]:
     """Return a name above, below or beside a member, where it covers fewest members and names, and how many."""
     x, y, r = (float(array[at]) * WIDTH for array in (layout.x, layout.y, layout.radius))
     half = len(text) * _LETTER / 2
     beside = r + half + 7
-    best: tuple[Label, int] | None = None
+    best: tuple[PictureLabel, int] | None = None
     for dx, dy in ((0.0, -r - 8), (0.0, r + 6 + _LINE), (beside, _LINE / 3), (-beside, _LINE / 3)):
         middle = min(max(x + dx, half + 4), WIDTH - half - 4)
-        label = Label(place, round(middle, 1), round(y + dy, 1), text)
+        label = PictureLabel(place, round(middle, 1), round(y + dy, 1), text)
         covered = _count_covered(layout, at, label, half)
         covered += 9 * sum(abs(one.y - label.y) < _LINE + 2 and abs(one.x - label.x) < 2 * half + 6 for one in labels)
         if best is None or covered < best[1]:
@@ -79,7 +79,7 @@ def _place(layout: Layout, at: int, place: int, text: str, labels: list[Label]) 
     return best
 
 
-def _count_covered(layout: Layout, at: int, label: Label, half: float) -> int:
+def _count_covered(layout: Layout, at: int, label: PictureLabel, half: float) -> int:
     x, y, r = (array * WIDTH for array in (layout.x, layout.y, layout.radius))
     aside = np.maximum(np.abs(x - label.x) - half, 0.0)
     above = np.maximum(np.abs(y - (label.y - _LINE / 3)) - _LINE / 2, 0.0)
@@ -207,7 +207,7 @@ class NetworkPicture:
     grounds: tuple[str, ...]
     lines: Markup
     members: tuple[DrawnMember, ...]
-    labels: tuple[Label, ...]
+    labels: tuple[PictureLabel, ...]
     kinds: tuple[LinkKind, ...]
     arrivals: Arrivals
     weakest: int
@@ -288,7 +288,7 @@ def _draw_members(view: NetworkView, records: Mapping[str, MemberRecord]) -> lis
     return drawn
 
 
-def _classes(role: Role, record: MemberRecord | None, *, is_new: bool) -> list[str]:
+def _classes(role: NetworkRole, record: MemberRecord | None, *, is_new: bool) -> list[str]:
     state = "unknown"
     if record is not None:
         state = "confirmed" if record.confirmed else "open" if record.open else "cleared"
@@ -306,13 +306,17 @@ def _say(view: NetworkView, place: int, record: MemberRecord | None, since: int)
     return ", ".join(said)
 
 
-def name_role(role: Role) -> str:
+def name_role(role: NetworkRole) -> str:
     """Name a role as a page should: nobody knows it.
 
-    >>> name_role(Role.SOURCE), name_role(Role.SELLER)
+    >>> name_role(NetworkRole.SOURCE), name_role(NetworkRole.SELLER)
     ('perhaps the source', 'seller')
     """
-    return "seller" if role is Role.SELLER else f"perhaps {'the source' if role is Role.SOURCE else 'a distributor'}"
+    return (
+        "seller"
+        if role is NetworkRole.SELLER
+        else f"perhaps {'the source' if role is NetworkRole.SOURCE else 'a distributor'}"
+    )
 
 
 def _count_kinds(view: NetworkView) -> list[LinkKind]:

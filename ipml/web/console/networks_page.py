@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse
 from starlette.datastructures import State
 
 from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
-from ipml.cooperation.networks.roles import Hypothesis, Role
+from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
 from ipml.cooperation.networks.ties import Tie, moment_of
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
@@ -52,7 +52,7 @@ class MemberRow:
 
     place: int
     seller_id: str
-    role: Role
+    role: NetworkRole
     since: datetime
     links: int
     record: MemberRecord | None
@@ -190,7 +190,7 @@ def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[Memb
 
 def _rank_member(row: MemberRow) -> tuple[int, int, int]:
     confirmed = row.record.confirmed if row.record else 0
-    return list(Role).index(row.role), -confirmed, -row.links
+    return list(NetworkRole).index(row.role), -confirmed, -row.links
 
 
 def _sum_up(records: list[MemberRecord | None]) -> dict[str, Any]:
@@ -226,7 +226,7 @@ ClueNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class NetworkRanking:
     """The networks worth handing over as they stood at a moment, and what that rests on."""
 
     candidates: tuple[Candidate, ...]
@@ -309,7 +309,7 @@ def _show_clues(request: Request, message: str = "") -> Response:
     is_there = _shelf(request).is_there
     with reading(get_engine(request)) as connection:
         handed = list_handed_out(connection)
-    ranking: Ranking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
+    ranking: NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
     last = {one.clue.network: one for one in reversed(handed)}
     context: dict[str, Any] = {
         "is_there": is_there,
@@ -330,7 +330,7 @@ def rank_ahead(app: FastAPI) -> None:
         app.state.candidates.prepare(lambda: _rank_candidates(app.state))
 
 
-def _rank_candidates(state: State) -> Ranking:
+def _rank_candidates(state: State) -> NetworkRanking:
     """Judge the networks with the most listings that were found counterfeit."""
     shelf: NetworkShelf = state.networks
     now = datetime.now(UTC)
@@ -339,7 +339,7 @@ def _rank_candidates(state: State) -> Ranking:
         numbers = sorted(sums, key=lambda number: (-sums[number], number))[:MOST_CANDIDATES]
         networks = ((shelf.load(number), number) for number in numbers)
         candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.clues, now)
-    return Ranking(tuple(candidates), len(sums), n_outcomes, now)
+    return NetworkRanking(tuple(candidates), len(sums), n_outcomes, now)
 
 
 def _clue_rules(request: Request) -> ClueRules:

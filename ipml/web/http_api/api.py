@@ -29,14 +29,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml import errors
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.enforcement.takedown.delivery import SAID, Answer, Status, note_answer
+from ipml.enforcement.takedown.delivery import SAID, PlatformAnswer, Status, note_answer
 from ipml.enforcement.takedown.sinks import read_moment
 from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
 from ipml.records import Problem
 from ipml.review.snapshot import check_text
 from ipml.storage.database import writing
 from ipml.web.accounts.permissions import PROGRAMS, Action
-from ipml.web.http_api.monitoring import CONTENT_TYPE, Metrics, ModelSource, ScoringModel, show_health
+from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
 from ipml.web.http_api.openapi import (
     ANSWER_DOCUMENT,
@@ -163,7 +163,7 @@ async def answer_message(
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
             raise MessageNotFound(key)
 
-        def note() -> Answer:
+        def note() -> PlatformAnswer:
             with writing(engine) as connection:
                 return note_answer(connection, key, status, "platform", datetime.now(UTC), at=at, why=why)
 
@@ -261,7 +261,7 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
 
 
 def make_api(
-    models: ModelSource,
+    models: CurrentModel,
     metrics: Metrics,
     access: Access,
     listing_schema: Mapping[str, Any],

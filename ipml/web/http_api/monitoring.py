@@ -28,7 +28,7 @@ from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError
 from ipml.records import ScoredListing, Unlike
 from ipml.storage.database import reading, try_writing
-from ipml.storage.outbox import Backlog, count_backlog
+from ipml.storage.outbox import ChannelBacklog, count_backlog
 
 
 class ScoringModel(Protocol):
@@ -51,7 +51,7 @@ class ScoringModel(Protocol):
         """Return the same, and in what the listings are unlike those the model was trained on."""
 
 
-class ModelSource(Protocol):
+class CurrentModel(Protocol):
     """Where the model of the moment is found."""
 
     @property
@@ -74,7 +74,7 @@ def show_health(request: Request) -> Response:
     """
     state = request.app.state
     engine: Engine | None = getattr(state, "engine", None)
-    models: ModelSource | None = getattr(state, "models", None)
+    models: CurrentModel | None = getattr(state, "models", None)
     report: dict[str, Any] = {"status": "ok"}
     report |= {} if engine is None else _look_at_database(engine)
     report |= {} if models is None else _look_at_model(models)
@@ -89,7 +89,7 @@ def _look_at_database(engine: Engine) -> dict[str, Any]:
         return {"status": "failing", "database": "unusable", "migration": None}
 
 
-def _look_at_model(models: ModelSource) -> dict[str, Any]:
+def _look_at_model(models: CurrentModel) -> dict[str, Any]:
     model = models.current()
     return {"model": model.version} if model else {"status": "failing", "model": None}
 
@@ -108,7 +108,7 @@ class Metrics:
         Asked at each reading for the model in use.
     """
 
-    def __init__(self, models: ModelSource) -> None:
+    def __init__(self, models: CurrentModel) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "ipml_http_requests", "Requests answered.", ("method", "route", "status"), registry=self._registry
@@ -182,7 +182,7 @@ class Metrics:
 class _ModelFacts(Collector):
     """What is to be said of the model in use, looked up at each reading."""
 
-    def __init__(self, models: ModelSource) -> None:
+    def __init__(self, models: CurrentModel) -> None:
         self._models = models
 
     def collect(self) -> Iterator[Metric]:
@@ -218,7 +218,7 @@ class OutboxFacts(Collector):
 
     def __init__(self, engine: Engine, overdue_hours: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._hours, self._clock = engine, overdue_hours, clock
-        self._found: tuple[datetime, list[Backlog], int] | None = None
+        self._found: tuple[datetime, list[ChannelBacklog], int] | None = None
         self._looked_at: float | None = None
         self._lock = Lock()
 
@@ -231,7 +231,7 @@ class OutboxFacts(Collector):
         if found is not None:
             yield from _describe(*found)
 
-    def _look(self) -> tuple[datetime, list[Backlog], int] | None:
+    def _look(self) -> tuple[datetime, list[ChannelBacklog], int] | None:
         now = datetime.now(UTC)
         try:
             with reading(self._engine) as connection:
@@ -241,7 +241,7 @@ class OutboxFacts(Collector):
             return None
 
 
-def _describe(now: datetime, backlogs: list[Backlog], overdue: int) -> Iterator[Metric]:
+def _describe(now: datetime, backlogs: list[ChannelBacklog], overdue: int) -> Iterator[Metric]:
     waiting = GaugeMetricFamily("ipml_outbox_waiting", "Messages not delivered yet.", labels=("channel",))
     dead = GaugeMetricFamily("ipml_outbox_dead", "Messages given up, for people.", labels=("channel",))
     oldest = GaugeMetricFamily("ipml_outbox_oldest_seconds", "Age of the oldest that is due.", labels=("channel",))

@@ -30,11 +30,11 @@ _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
 
 
-class _Shape(BaseModel):
+class _NoticeShape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class NotedListingShape(_Shape):
+class NotedListingShape(_NoticeShape):
     """Where a listing is, by its address, its id, or both."""
 
     url: str | None = Field(None, max_length=2048, description="https:// or http://")
@@ -45,14 +45,14 @@ class NotedListingShape(_Shape):
     )
 
 
-class OrderShape(_Shape):
+class OrderShape(_NoticeShape):
     """What a consumer bought."""
 
     order_id: _Text
     bought_at: AwareDatetime | None = None
 
 
-class NoticeShape(_Shape):
+class NoticeShape(_NoticeShape):
     """A notice of counterfeits, or a consumer's complaint: what Article 16(2) of Regulation (EU) 2022/2065 asks for."""
 
     kind: Literal["counterfeit", "complaint"] = "counterfeit"
@@ -75,7 +75,7 @@ class NoticeShape(_Shape):
     order: OrderShape | None = Field(None, description="only in a complaint")
 
 
-class ListingStatusShape(_Shape):
+class ListingStatusShape(_NoticeShape):
     """What became of one listing of a notice."""
 
     position: int = Field(ge=1, description="in the notice, from 1")
@@ -86,7 +86,7 @@ class ListingStatusShape(_Shape):
     settled_at: AwareDatetime | None
 
 
-class ReceiptShape(_Shape):
+class ReceiptShape(_NoticeShape):
     """That a notice was received, and how it stands."""
 
     reference: str = Field(description="by which it is asked after; keep it to yourself")

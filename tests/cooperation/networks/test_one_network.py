@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ipml.cooperation.networks.detection import add_events, find_networks
-from ipml.cooperation.networks.roles import Role, describe_network, guess_roles
+from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
 from ipml.cooperation.networks.store import keep_networks, load_networks
 from ipml.cooperation.networks.ties import explain_tie, find_newcomers, strongest_path
@@ -68,7 +68,7 @@ def test_one_source_at_most_and_beliefs_are_shares(networks, largest):
     """What all hypotheses leave to one is that it is somebody else."""
     roles = guess_roles(networks, largest)
     assert len(roles.role) == len(roles.members)
-    assert sum(role is Role.SOURCE for role in roles.role) <= 1
+    assert sum(role is NetworkRole.SOURCE for role in roles.role) <= 1
     assert 0.5 < sum(hypothesis.belief for hypothesis in roles.hypotheses) < 1
     assert all(hypothesis.reasons for hypothesis in roles.hypotheses)
 

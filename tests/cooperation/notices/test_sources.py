@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
 from ipml.enforcement.penalties.penalties import get_penalty
-from ipml.enforcement.restrictions import Source
+from ipml.enforcement.restrictions import ReportSource
 from ipml.enforcement.takedown.changes import restriction_of
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Verdict
@@ -24,17 +24,17 @@ def payloads(desk: Desk) -> list[tuple[str, str]]:
     return [(body["source_type"], body["automated_detection"]) for body in bodies]
 
 
-def source_of(desk: Desk, measure_id: int = 1) -> Source:
+def source_of(desk: Desk, measure_id: int = 1) -> ReportSource:
     """Return who a measure says pointed to its listing, as a statement reads it."""
     with reading(desk.engine) as connection:
         found = restriction_of(connection, get_measure(connection, measure_id))
-    return Source(found.source, found.is_detected)
+    return ReportSource(found.source, found.is_detected)
 
 
 def test_without_a_notice_the_platform_found_it_itself(desk: Desk):
     """With its model."""
     desk.decide(desk.add_case("L1"), Verdict.COUNTERFEIT)
-    assert (source_of(desk), payloads(desk)) == (Source(), [("SOURCE_VOLUNTARY", "Yes")])
+    assert (source_of(desk), payloads(desk)) == (ReportSource(), [("SOURCE_VOLUNTARY", "Yes")])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_with_a_notice_its_kind_is_told_and_that_a_model_had_found_it(desk: Desk
     desk.add_notifier("she", kind)
     desk.give_notice([desk.add_case("L1")], "she")
     desk.decide(1, Verdict.COUNTERFEIT)
-    assert (source_of(desk), payloads(desk)) == (Source(source, True), [(told, "Yes")])
+    assert (source_of(desk), payloads(desk)) == (ReportSource(source, True), [(told, "Yes")])
 
 
 def test_a_penalty_says_who_pointed_to_the_listing_of_its_last_strike(desk: Desk):
@@ -58,7 +58,7 @@ def test_a_penalty_says_who_pointed_to_the_listing_of_its_last_strike(desk: Desk
     desk.decide(1, Verdict.COUNTERFEIT)
     with reading(desk.engine) as connection:
         found = penalty_restriction(connection, get_penalty(connection, 1))
-    assert Source(found.source, found.is_detected) == Source("notice", True)
+    assert ReportSource(found.source, found.is_detected) == ReportSource("notice", True)
 
 
 def test_a_listing_that_came_with_its_notice_was_not_detected(desk: Desk):
@@ -66,7 +66,7 @@ def test_a_listing_that_came_with_its_notice_was_not_detected(desk: Desk):
     early = desk.now
     desk.give_notice([desk.add_case("L1")], received_at=early)
     desk.decide(1, Verdict.COUNTERFEIT)
-    assert (source_of(desk), payloads(desk)) == (Source("notice", False), [("SOURCE_ARTICLE_16", "No")])
+    assert (source_of(desk), payloads(desk)) == (ReportSource("notice", False), [("SOURCE_ARTICLE_16", "No")])
 
 
 def test_of_several_notices_a_trusted_flagger_is_named(desk: Desk):

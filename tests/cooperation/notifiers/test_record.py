@@ -5,7 +5,7 @@ from datetime import timedelta
 from noticing import Desk
 from sqlalchemy import update
 
-from ipml.cooperation.notifiers.record import Counts, count_settled, find_priors, record_of
+from ipml.cooperation.notifiers.record import NotifierCounts, count_settled, find_priors, record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
@@ -17,7 +17,7 @@ from ipml.storage.tables import decisions, notice_items
 RULES = load_cooperation_policy().notifiers
 
 
-def counts_of(desk: Desk, by: str = "brand") -> Counts:
+def counts_of(desk: Desk, by: str = "brand") -> NotifierCounts:
     """Return what counts for a notifier now."""
     with reading(desk.engine) as connection:
         return record_of(connection, desk.add_notifier(by), RULES, desk.now).counts
@@ -35,9 +35,9 @@ def test_what_people_decide_after_the_notice_counts(desk: Desk):
     for at, verdict in enumerate((Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)):
         give_and_decide(desk, f"L{at}", verdict)
     counts = counts_of(desk)
-    assert counts == Counts(upheld=2, rejected=1, overturned=0, undecided=1)
+    assert counts == NotifierCounts(upheld=2, rejected=1, overturned=0, undecided=1)
     assert counts.settled == 3
-    assert counts_of(desk, "another") == Counts()
+    assert counts_of(desk, "another") == NotifierCounts()
 
 
 def test_pointing_to_what_was_decided_before_counts_nothing(desk: Desk):
@@ -47,7 +47,7 @@ def test_pointing_to_what_was_decided_before_counts_nothing(desk: Desk):
     with writing(desk.engine) as connection:
         fields = {"decision_id": decision.decision_id, "settled_at": desk.now}
         connection.execute(update(notice_items).values(fields))
-    assert counts_of(desk) == Counts()
+    assert counts_of(desk) == NotifierCounts()
 
 
 def test_what_a_policy_decided_counts_nothing(desk: Desk):
@@ -55,7 +55,7 @@ def test_what_a_policy_decided_counts_nothing(desk: Desk):
     number = give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
     with writing(desk.engine) as connection:
         connection.execute(update(decisions).where(decisions.c.decision_id == number).values(origin="policy"))
-    assert counts_of(desk) == Counts()
+    assert counts_of(desk) == NotifierCounts()
 
 
 def test_near_duplicates_that_one_look_decided_count_once(desk: Desk):
@@ -65,13 +65,13 @@ def test_near_duplicates_that_one_look_decided_count_once(desk: Desk):
     with writing(desk.engine) as connection:
         copies = update(decisions).where(decisions.c.decision_id.in_(others[:2]))
         connection.execute(copies.values(spread_from=first, origin="spread"))
-    assert counts_of(desk) == Counts(rejected=2)
+    assert counts_of(desk) == NotifierCounts(rejected=2)
 
 
 def test_what_a_suspended_notifier_sends_counts_nothing(desk: Desk):
     """Nobody looked at it because of them."""
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT, is_suspended=True)
-    assert counts_of(desk) == Counts()
+    assert counts_of(desk) == NotifierCounts()
 
 
 def test_only_the_window_counts(desk: Desk):
@@ -79,7 +79,7 @@ def test_only_the_window_counts(desk: Desk):
     give_and_decide(desk, "L1", Verdict.GENUINE)
     assert counts_of(desk).rejected == 1
     desk.pass_time(days=31 * RULES.months)
-    assert counts_of(desk) == Counts()
+    assert counts_of(desk) == NotifierCounts()
 
 
 def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
@@ -87,11 +87,11 @@ def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
     appeal = file_appeal(desk.engine, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
     decide_appeal(desk.engine, appeal.appeal_id, "eva", "granted", "The invoice is good.", now=desk.pass_time())
-    assert counts_of(desk) == Counts(rejected=1, overturned=1)
+    assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
     undo(desk.engine, slip, "ana", now=desk.pass_time())
     desk.decide(2, Verdict.GENUINE)
-    assert counts_of(desk) == Counts(rejected=2, overturned=1)
+    assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 
 
 def test_what_is_presumed_is_the_same_all_day(desk: Desk):

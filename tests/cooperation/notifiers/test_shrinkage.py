@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from ipml.cooperation.notifiers.record import Prior, Rate, learn_prior, shrink
+from ipml.cooperation.notifiers.record import NotifierRate, Prior, learn_prior, shrink
 
 IS_ARITHMETIC = True
 PRIORS = st.builds(Prior.certain, st.floats(0.02, 0.98), st.floats(0.5, 50))
@@ -19,7 +19,7 @@ def trials(draw, most: int = 2000) -> tuple[int, int]:
     return draw(st.integers(0, total)), total
 
 
-def ends(rate: Rate) -> tuple[float, float, float]:
+def ends(rate: NotifierRate) -> tuple[float, float, float]:
     """Return lower end, mean and upper end."""
     return rate.low, rate.mean, rate.high
 

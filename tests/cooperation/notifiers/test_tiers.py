@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import ipml.cooperation
-from ipml.cooperation.notifiers.record import Counts, Prior, Priors, Record, make_record
+from ipml.cooperation.notifiers.record import NotifierCounts, NotifierRecord, Prior, Priors, make_record
 from ipml.cooperation.notifiers.standing import asks_record, choose_tier
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 
@@ -20,9 +20,9 @@ KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 PRIORS = Priors(Prior.certain(0.7, 2), Prior.certain(0.05, 2))
 
 
-def record(upheld: int = 0, rejected: int = 0, overturned: int = 0) -> Record:
+def record(upheld: int = 0, rejected: int = 0, overturned: int = 0) -> NotifierRecord:
     """Return the record that so many listings make."""
-    counts = Counts(upheld, rejected, overturned)
+    counts = NotifierCounts(upheld, rejected, overturned)
     return make_record(datetime(2025, 3, 1, tzinfo=UTC), counts, PRIORS, RULES.confidence)
 
 
@@ -47,7 +47,7 @@ def rules(change: str, by: str) -> dict:
         (record(500, 480), "usual"),
     ],
 )
-def test_a_rights_holder_is_in_the_tier_that_their_record_shows(known: Record, tier: str):
+def test_a_rights_holder_is_in_the_tier_that_their_record_shows(known: NotifierRecord, tier: str):
     """A good tier and a bad one are earned, by the end of the interval that speaks against it."""
     assert choose_tier("rights holder", known, RULES).name == tier
 

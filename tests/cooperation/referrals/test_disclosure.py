@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from experiments.cooperation.clue_scan import find_kinds, scan_market
 from ipml.cooperation.networks.attributes import KINDS
-from ipml.cooperation.policy import PackageField, Profile
+from ipml.cooperation.policy import PackageField, RecipientProfile
 from ipml.cooperation.referrals.disclosure import HASHES, Disclosure, is_contact, name_members
 from ipml.cooperation.referrals.dossier import join_network
 from ipml.storage.database import reading
@@ -71,7 +71,7 @@ def test_without_a_field_nothing_of_it_is_told(dossier, rules, field):
 def test_evidence_needs_the_fields_that_stand_in_it(rules):
     """It cannot be cut; a profile that lists it without them is refused."""
     with pytest.raises(ValidationError, match="evidence holds more"):
-        Profile(**(rules.profiles["police-criminal"].model_dump() | {"fields": [PackageField.EVIDENCE]}))
+        RecipientProfile(**(rules.profiles["police-criminal"].model_dump() | {"fields": [PackageField.EVIDENCE]}))
 
 
 def test_every_kind_of_shared_thing_has_a_field():

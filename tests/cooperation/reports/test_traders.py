@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ipml.cooperation.policy import TraderRules, load_cooperation_policy
 from ipml.cooperation.reports.traders import (
     State,
-    Step,
     Trader,
+    TraderStep,
     check_traders,
     count_states,
     is_email,
@@ -48,7 +48,7 @@ def test_who_has_told_everything_lacks_nothing():
     """All fields are given, and nothing should follow."""
     found = check(WHOLE)
     assert found.is_complete
-    assert (found.step, found.due) == (Step.NOTHING, None)
+    assert (found.step, found.due) == (TraderStep.NOTHING, None)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -85,13 +85,18 @@ def test_who_is_in_no_register_need_not_name_one():
 @pytest.mark.parametrize(
     ("known", "on", "step", "due"),
     [
-        ({}, date(2026, 3, 1), Step.ASK, None),
-        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 14), Step.WAIT, date(2026, 3, 15)),
-        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 15), Step.SUSPEND, date(2026, 3, 15)),
-        ({"since": date(2024, 2, 17)}, date(2025, 2, 16), Step.WAIT, date(2025, 2, 17)),
-        ({"since": date(2024, 2, 17)}, date(2025, 2, 17), Step.ASK, date(2025, 2, 17)),
-        ({"since": date(2024, 2, 18)}, date(2024, 6, 1), Step.ASK, None),
-        ({"since": date(2020, 1, 1), "noticed_on": date(2024, 3, 1)}, date(2025, 1, 1), Step.WAIT, date(2025, 2, 17)),
+        ({}, date(2026, 3, 1), TraderStep.ASK, None),
+        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 14), TraderStep.WAIT, date(2026, 3, 15)),
+        ({"noticed_on": date(2026, 3, 1)}, date(2026, 3, 15), TraderStep.SUSPEND, date(2026, 3, 15)),
+        ({"since": date(2024, 2, 17)}, date(2025, 2, 16), TraderStep.WAIT, date(2025, 2, 17)),
+        ({"since": date(2024, 2, 17)}, date(2025, 2, 17), TraderStep.ASK, date(2025, 2, 17)),
+        ({"since": date(2024, 2, 18)}, date(2024, 6, 1), TraderStep.ASK, None),
+        (
+            {"since": date(2020, 1, 1), "noticed_on": date(2024, 3, 1)},
+            date(2025, 1, 1),
+            TraderStep.WAIT,
+            date(2025, 2, 17),
+        ),
     ],
 )
 def test_what_follows(known, on, step, due):
@@ -143,7 +148,7 @@ def test_the_file_is_the_owners_alone(tmp_path):
         ("'=s1", "nothing", ""),
         ("s2", "ask", "phone"),
     ]
-    assert (states["phone", State.MISSING], steps[Step.ASK], steps[Step.NOTHING]) == (1, 1, 1)
+    assert (states["phone", State.MISSING], steps[TraderStep.ASK], steps[TraderStep.NOTHING]) == (1, 1, 1)
 
 
 def test_parquet_says_the_same(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
-from ipml.enforcement.automation.promises import Standing, read_standings
+from ipml.enforcement.automation.promises import PromiseStanding, read_standings
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
@@ -87,7 +87,7 @@ class Market:
         self.act()
         self.review()
 
-    def standing(self) -> Standing:
+    def standing(self) -> PromiseStanding:
         """Return how the promise of the brand stands."""
         return read_standings(self.engine, self.policy, now=self.now)[0]
 

@@ -9,14 +9,14 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from ipml.enforcement.automation.promises import (
-    Record,
+    PromiseRecord,
     allow,
     is_in_force,
     judge_promise,
     list_promise_events,
     withdraw,
 )
-from ipml.enforcement.automation.sample import Count, Drawn, count, lasting_bound
+from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import NothingToAllow, UnknownBrand
 from ipml.records import Verdict
@@ -41,8 +41,8 @@ def events(market):
 def test_never_in_force_below_the_promise(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
-    drawn = [Drawn(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    standing = judge_promise(rules, Record("Acme"), drawn, "m1", START + timedelta(days=1))
+    drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
+    standing = judge_promise(rules, PromiseRecord("Acme"), drawn, "m1", START + timedelta(days=1))
     above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
     bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
@@ -54,7 +54,7 @@ def test_never_in_force_below_the_promise(said, promise):
 @given(st.lists(st.sampled_from([True, False, None]), max_size=40))
 def test_what_waits_is_not_counted_in_favour(said):
     """Right cases behind one that waits do not count yet, wrong ones do."""
-    drawn = [Drawn(number, 0.99, START, is_right) for number, is_right in enumerate(said)]
+    drawn = [SampledCase(number, 0.99, START, is_right) for number, is_right in enumerate(said)]
     found = count(drawn, 0.9, overdue_before=START)
     known = said[: said.index(None)] if None in said else said
     assert found.n - found.errors == known.count(True)

@@ -18,7 +18,7 @@ from ipml.enforcement.deadlines.deadlines import (
     TRANSITIONS,
     ClockEvent,
     ClockState,
-    Start,
+    DeadlineStart,
     begin,
     extend,
     find_clocks,
@@ -220,7 +220,7 @@ def test_clocks_started_together_are_as_clocks_started_one_after_another(engine)
     names = [f"measure:{number}" for number in range(3)]
     with writing(engine) as connection:
         alone = [start_clock(connection, name, "complaint window", CHINA, NOON, "ipml", NOON) for name in names]
-        starts = [Start(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
+        starts = [DeadlineStart(f"penalty:{number}", "complaint window", CHINA, NOON) for number in range(3)]
         together = start_clocks(connection, starts, "ipml", NOON)
     with reading(engine) as connection:
         for one, other in zip(alone, together, strict=True):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.enforcement.deadlines import terms
-from ipml.enforcement.deadlines.terms import Counting, Length, find_end, find_zone, load_calendar, load_profile
+from ipml.enforcement.deadlines.terms import Length, TermCounting, find_end, find_zone, load_calendar, load_profile
 from ipml.errors import UnusableSetting
 
 WINDOW, DECISION, HOLDER, LONGER, LATEST = "complaint window", "decision", "holder", "longer", "latest"
@@ -138,7 +138,7 @@ def test_a_term_ends_on_the_day_a_person_reckons(name, event, stage, last_day):
 )
 def test_a_term_ends_with_its_last_day_where_it_is(zone, last_day, ends_at):
     """Midnight is that of the place, in summer and winter, also where clocks change at midnight."""
-    counting = Counting(find_zone(zone), load_calendar("none"))
+    counting = TermCounting(find_zone(zone), load_calendar("none"))
     event = datetime.fromisoformat(f"{last_day} 12:00").replace(tzinfo=counting.zone) - timedelta(days=3)
     end = find_end(Length(days=3), event, counting)
     assert (str(end.last_day), end.ends_at) == (last_day, datetime.fromisoformat(ends_at).replace(tzinfo=UTC))

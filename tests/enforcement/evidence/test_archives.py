@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipml.enforcement.evidence.archives import Limits, lay_out, unpack, write_zip
+from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack, write_zip
 from ipml.errors import UnsafeArchive
 
 IS_ARITHMETIC = True
@@ -136,7 +136,7 @@ def test_many_entries_are_refused(suffix: str, tmp_path: Path):
     """A hundred thousand as well as one too many."""
     archive = WRITERS[suffix](tmp_path / f"a{suffix}", {str(number): b"" for number in range(11)})
     with pytest.raises(UnsafeArchive, match="more than 10 files"):
-        unpack(archive, tmp_path / "out", Limits(n_entries=10))
+        unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))
 
 
 @pytest.mark.slow

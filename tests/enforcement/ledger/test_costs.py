@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
-from ipml.enforcement.ledger import Entry, Spell, find_losses, keep_stakes, ledger_rows, read_ledger
+from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, keep_stakes, ledger_rows, read_ledger
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide
@@ -33,7 +33,7 @@ SPELLS = st.lists(
 )
 
 
-def _all(market: Market, day: float = 30) -> Entry:
+def _all(market: Market, day: float = 30) -> LedgerEntry:
     (line,) = [
         one for one in read_ledger(market.engine, market.policy, now=START + timedelta(days=day)) if one.by == "all"
     ]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from ipml.enforcement.ledger import Counts, compare, find_alarms
+from ipml.enforcement.ledger import ErrorCounts, compare, find_alarms
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.records import Decision
 from ipml.storage.database import writing
@@ -40,9 +40,9 @@ def test_overturned_decisions_are_counted_by_band(market: Market):
     market.take_down()
     market.take_down(seller_listings=None)
     small, new = find_alarms(market.engine, market.policy)
-    assert (small.source, small.of_group, small.of_rest) == ("overturned", Counts(4, 3), Counts(2, 0))
+    assert (small.source, small.of_group, small.of_rest) == ("overturned", ErrorCounts(4, 3), ErrorCounts(2, 0))
     assert small.state == "too few"
-    assert (new.of_group, new.state) == (Counts(0, 0), "too few")
+    assert (new.of_group, new.state) == (ErrorCounts(0, 0), "too few")
 
 
 def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market):
@@ -53,25 +53,25 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
         _look_again(market, market.take_down(seller_listings=listings), verdict)
     market.undo(market.take_down(), day=9)
     small, _ = find_alarms(market.engine, policy)
-    assert (small.source, small.of_group, small.of_rest) == ("looked again", Counts(2, 2), Counts(2, 0))
+    assert (small.source, small.of_group, small.of_rest) == ("looked again", ErrorCounts(2, 2), ErrorCounts(2, 0))
     assert small.state in ("alarm", "watch")
 
 
 @pytest.mark.parametrize(
     ("of_group", "of_rest", "state"),
     [
-        (Counts(400, 40), Counts(4000, 100), "alarm"),
-        (Counts(400, 10), Counts(4000, 100), "ok"),
-        (Counts(400, 13), Counts(4000, 100), "watch"),
-        (Counts(29, 20), Counts(4000, 100), "too few"),
-        (Counts(100, 4), Counts(4000, 10), "watch"),
-        (Counts(100, 1), Counts(4000, 20), "too few"),
-        (Counts(30, 0), Counts(4000, 100), "too few"),
-        (Counts(400, 2), Counts(4000, 100), "ok"),
-        (Counts(0, 0), Counts(10, 1), "too few"),
+        (ErrorCounts(400, 40), ErrorCounts(4000, 100), "alarm"),
+        (ErrorCounts(400, 10), ErrorCounts(4000, 100), "ok"),
+        (ErrorCounts(400, 13), ErrorCounts(4000, 100), "watch"),
+        (ErrorCounts(29, 20), ErrorCounts(4000, 100), "too few"),
+        (ErrorCounts(100, 4), ErrorCounts(4000, 10), "watch"),
+        (ErrorCounts(100, 1), ErrorCounts(4000, 20), "too few"),
+        (ErrorCounts(30, 0), ErrorCounts(4000, 100), "too few"),
+        (ErrorCounts(400, 2), ErrorCounts(4000, 100), "ok"),
+        (ErrorCounts(0, 0), ErrorCounts(10, 1), "too few"),
     ],
 )
-def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: Counts, of_rest: Counts, state: str):
+def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: ErrorCounts, of_rest: ErrorCounts, state: str):
     """A quarter more often, of enough decisions, and the interval above 1."""
     assert compare("small sellers", "overturned", of_group, of_rest, RULES).state == state
 
@@ -79,7 +79,7 @@ def test_an_alarm_is_above_the_bound_and_not_by_chance(of_group: Counts, of_rest
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500), rest=st.integers(1, 5000), rest_wrong=st.integers(0, 500))
 def test_all_is_well_only_where_enough_speaks_for_it(judged: int, wrong: int, rest: int, rest_wrong: int):
     """The ratio is within the bound, and were it at the bound there would be errors enough for an alarm."""
-    of_group, of_rest = Counts(judged, min(wrong, judged)), Counts(rest, min(rest_wrong, rest))
+    of_group, of_rest = ErrorCounts(judged, min(wrong, judged)), ErrorCounts(rest, min(rest_wrong, rest))
     found = compare("small sellers", "overturned", of_group, of_rest, RULES)
     if found.state == "ok":
         assert found.ratio is not None
@@ -91,10 +91,10 @@ def test_all_is_well_only_where_enough_speaks_for_it(judged: int, wrong: int, re
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500), more=st.integers(0, 500), rest=st.integers(1, 5000))
 def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest: int):
     """Of as many decisions."""
-    wrong, of_rest = min(wrong, judged), Counts(rest, rest // 10)
+    wrong, of_rest = min(wrong, judged), ErrorCounts(rest, rest // 10)
     ranks = ["too few", "ok", "watch", "alarm"]
     states = [
-        compare("new sellers", "overturned", Counts(judged, min(judged, wrong + extra)), of_rest, RULES).state
+        compare("new sellers", "overturned", ErrorCounts(judged, min(judged, wrong + extra)), of_rest, RULES).state
         for extra in (0, more)
     ]
     assert ranks.index(states[0]) <= ranks.index(states[1])
@@ -104,7 +104,7 @@ def test_more_errors_never_end_an_alarm(judged: int, wrong: int, more: int, rest
 @given(judged=st.integers(1, 500), wrong=st.integers(0, 500))
 def test_the_interval_holds_the_ratio(judged: int, wrong: int):
     """Low, ratio, high."""
-    found = compare("new sellers", "overturned", Counts(judged, min(wrong, judged)), Counts(300, 30), RULES)
+    found = compare("new sellers", "overturned", ErrorCounts(judged, min(wrong, judged)), ErrorCounts(300, 30), RULES)
     assert found.low is not None
     assert found.ratio is not None
     assert found.high is not None

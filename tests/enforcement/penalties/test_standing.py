@@ -14,8 +14,8 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.simulation import replay
 from ipml.enforcement.penalties.standing import (
     Gravity,
+    ImposedPenalty,
     Strike,
-    Told,
     find_cap,
     find_standing,
     keep_proportion,
@@ -61,7 +61,9 @@ def _strikes(draw: st.DrawFn, days: st.SearchStrategy[int] = SIXTY_DAYS) -> list
 
 
 TOLD = st.lists(
-    st.builds(lambda rung, day: Told(rung, START - timedelta(days=day)), st.integers(0, 3), st.integers(1, 90))
+    st.builds(
+        lambda rung, day: ImposedPenalty(rung, START - timedelta(days=day)), st.integers(0, 3), st.integers(1, 90)
+    )
 )
 
 
@@ -230,7 +232,7 @@ def test_the_step_is_one_rung_at_most_and_says_why(gravity):
 @given(score=st.floats(0, 1), more=st.floats(0, 1))
 def test_surer_is_never_milder(score, more):
     """What is surely counterfeit leads at least as far by itself as what is doubtful."""
-    told = [Told(3, START - timedelta(days=90))]
+    told = [ImposedPenalty(3, START - timedelta(days=90))]
     due = [
         find_standing([_strike(i, 0, 0, "test_purchase", i, 100.0, p) for i in range(1, 9)], told, RULES, START).due
         for p in (score, min(1.0, score + more))

@@ -51,7 +51,7 @@ from ipml.errors import (
     UnusableSetting,
 )
 from ipml.review import queue
-from ipml.review.exports import Wanted, export_cases, export_decisions, export_labels
+from ipml.review.exports import ExportFilter, export_cases, export_decisions, export_labels
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.reversals import undo
@@ -211,8 +211,8 @@ def test_every_way_to_look_at_cases_copes(engine: Engine):
         explain_relisting(engine, case.case_id)
         queue.history(engine, case.case_id)
         queue.list_decisions(engine, case.case_id, with_reversed=True)
-    assert [row["seller_id"] for row in export_cases(engine, Wanted())].count(f"erased:{pseudonym}") == 5
-    assert {row["note"] for row in export_decisions(engine, Wanted())} == {""}
+    assert [row["seller_id"] for row in export_cases(engine, ExportFilter())].count(f"erased:{pseudonym}") == 5
+    assert {row["note"] for row in export_decisions(engine, ExportFilter())} == {""}
     assert list(export_labels(engine)) == []
     estimate(engine)
     assess_reviewers(engine)

@@ -14,7 +14,7 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.statements.facts import state
 from ipml.enforcement.statements.letter import write_payload
 from ipml.enforcement.statements.submission import (
-    Answer,
+    DatabaseAnswer,
     Sent,
     count_waiting,
     deliver,
@@ -146,9 +146,9 @@ def test_whoever_comes_too_late_settles_nothing(engine: Engine, wait: Callable):
     assert take_batch(engine, now=NOON) is None
     second = take_batch(engine, now=NOON + timedelta(minutes=10))
     assert second
-    settle_batch(engine, first, deliver(first.payloads, lambda batch: Answer(422)), now=NOON)
+    settle_batch(engine, first, deliver(first.payloads, lambda batch: DatabaseAnswer(422)), now=NOON)
     assert set(states(engine).values()) == {"waiting"}
-    settle_batch(engine, second, deliver(second.payloads, lambda batch: Answer(201)), now=NOON)
+    settle_batch(engine, second, deliver(second.payloads, lambda batch: DatabaseAnswer(201)), now=NOON)
     assert set(states(engine).values()) == {"delivered"}
 
 

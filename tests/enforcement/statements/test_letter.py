@@ -18,7 +18,7 @@ from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
     COUNTRIES,
-    Words,
+    LetterWords,
     load_words,
     quote,
     read_words,
@@ -115,7 +115,7 @@ def test_letter_and_payload_agree_field_by_field(language: str, restriction: Res
         assert payload["decision_facts"] == write_facts(statement, load_words("en"))
 
 
-def check_measure(said: dict[str, str], payload: dict[str, Any], words: Words) -> None:
+def check_measure(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
     """Compare reference, kind and countries."""
     assert said["puid"] == payload["puid"]
     (decision,) = (str(payload[name]) for name in DECISIONS if name in payload)
@@ -127,7 +127,7 @@ def check_measure(said: dict[str, str], payload: dict[str, Any], words: Words) -
         assert set(payload["territorial_scope"]) == named & COUNTRIES
 
 
-def check_days(said: dict[str, str], payload: dict[str, Any], words: Words, statement: Statement) -> None:
+def check_days(said: dict[str, str], payload: dict[str, Any], words: LetterWords, statement: Statement) -> None:
     """Compare the dates; an end later than the database can hold is told among the facts of both."""
     assert said["content_on"] == words.write_day(date.fromisoformat(payload["content_date"]))
     assert said["applied_on"] == words.write_day(date.fromisoformat(payload["application_date"]))
@@ -142,7 +142,7 @@ def check_days(said: dict[str, str], payload: dict[str, Any], words: Words, stat
         assert said["ends_on"] == words.no_end
 
 
-def check_origin(said: dict[str, str], payload: dict[str, Any], words: Words) -> None:
+def check_origin(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
     """Compare how the listing was found and how it was decided on."""
     sources = {"own": "VOLUNTARY", "notice": "ARTICLE_16", "trusted flagger": "TRUSTED_FLAGGER"}
     source = sources.get(key_of(words.sources, said["source"]), "TYPE_OTHER_NOTIFICATION")
@@ -153,7 +153,7 @@ def check_origin(said: dict[str, str], payload: dict[str, Any], words: Words) ->
     assert payload["automated_decision"] == f"AUTOMATED_DECISION_{automation}"
 
 
-def check_ground(said: dict[str, str], payload: dict[str, Any], words: Words) -> None:
+def check_ground(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
     """Compare law and explanation: the letter's in its language, the payload's in English."""
     basis, english = key_of(words.laws, said["law"]), load_words("en")
     assert basis == {"ILLEGAL": "illegal", "INCOMPATIBLE": "terms"}[payload["decision_ground"].split("_")[2]]
@@ -335,4 +335,4 @@ def test_the_templates_are_templates():
     """Every language's letter has the same blanks."""
     blanks = [set(Template(words.letter).get_identifiers()) for words in map(load_words, languages())]
     assert all(found == blanks[0] for found in blanks)
-    assert all(isinstance(load_words(language), Words) for language in languages())
+    assert all(isinstance(load_words(language), LetterWords) for language in languages())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from ipml.model.evaluation.evaluation import Comparison, Evaluation
+from ipml.model.evaluation.evaluation import BaselineComparison, Evaluation
 from ipml.model.evaluation.fairness import Fairness
 from ipml.model.evaluation.metrics import Estimate
-from ipml.model.evaluation.slices import Counts, Slice
+from ipml.model.evaluation.slices import Slice, SliceCounts
 from ipml.model.report.facts import say_against_what, say_where_weak
 
-COUNTS = Counts(100, 10, 30)
+COUNTS = SliceCounts(100, 10, 30)
 FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
 
 
@@ -24,8 +24,8 @@ FIGURES = {"model": {"average_precision": Estimate(0.8, 0.7, 0.9)}}
 )
 def test_the_interval_decides_what_is_clear(difference, verdict):
     """A difference whose interval holds zero is not called clear, be it to a baseline or to the champion."""
-    evaluation = Evaluation(COUNTS, FIGURES, Comparison("price rule", difference), (), 500, 0)
-    sentence = say_against_what(evaluation, Comparison("champion", difference))
+    evaluation = Evaluation(COUNTS, FIGURES, BaselineComparison("price rule", difference), (), 500, 0)
+    sentence = say_against_what(evaluation, BaselineComparison("champion", difference))
     assert f"is {verdict} the best baseline, price rule" in sentence
     assert f"and {verdict} the champion" in sentence
 

@@ -15,7 +15,7 @@ from ipml import Scorer
 from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, ServedModel, make_example, served_fields
+from ipml.model.tracking.flavor import LABEL_FIELDS, SERVED_COLUMNS, FlavorModel, make_example, served_fields
 from ipml.records import Listing
 
 FRAME = listings_to_frame(GOLDEN_LISTINGS)
@@ -28,12 +28,12 @@ def scorer(classifier: CounterfeitClassifier) -> Scorer:
 
 
 @pytest.fixture(scope="module")
-def served(scorer: Scorer) -> ServedModel:
+def served(scorer: Scorer) -> FlavorModel:
     """The same under the method that MLflow calls."""
-    return ServedModel(scorer.score_frame)
+    return FlavorModel(scorer.score_frame)
 
 
-def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: ServedModel) -> None:
+def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: FlavorModel) -> None:
     """Scores, bounds, why the model abstains, and by which model; in whatever order, by the index that was sent."""
     expected = scorer.score_frame(FRAME)[list(SERVED_COLUMNS)]
     found = served.predict(FRAME.iloc[::-1]).loc[FRAME.index]
@@ -41,7 +41,7 @@ def test_listings_are_scored_as_the_scorer_does(scorer: Scorer, served: ServedMo
     pd.testing.assert_frame_equal(found, expected.astype(object).where(expected.notna(), None))
 
 
-def test_what_goes_out_is_plain_json(served: ServedModel) -> None:
+def test_what_goes_out_is_plain_json(served: FlavorModel) -> None:
     """Where the model abstains the score is null, which every language reads."""
     text = StringIO()
     predictions_to_json(served.predict(FRAME), text)
@@ -49,14 +49,14 @@ def test_what_goes_out_is_plain_json(served: ServedModel) -> None:
     assert [row["score"] is None for row in rows] == [row["abstained"] is not None for row in rows]
 
 
-def test_moments_may_come_as_text(served: ServedModel) -> None:
+def test_moments_may_come_as_text(served: FlavorModel) -> None:
     """Moments that went through JSON give the same scores as moments."""
     as_text = FRAME.assign(listed_at=[None if pd.isna(at) else at.isoformat() for at in FRAME["listed_at"]])
     pd.testing.assert_frame_equal(served.predict(as_text), served.predict(FRAME))
 
 
 @pytest.mark.parametrize(("field", "wrong"), [("price", -20.0), ("currency", "dollar"), ("listed_at", "yesterday")])
-def test_what_breaks_the_schema_is_refused_by_name(served: ServedModel, field: str, wrong: object) -> None:
+def test_what_breaks_the_schema_is_refused_by_name(served: FlavorModel, field: str, wrong: object) -> None:
     """No listing is scored, and the answer names row and field, as the scorer does."""
     broken = FRAME.assign(**{field: FRAME[field].astype(object).where(FRAME.index != FRAME.index[0], wrong)})
     with pytest.raises(MlflowException, match=f"row 1, {field}: found .*{wrong}") as caught:

@@ -11,7 +11,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import SpreadPrecision, measure_spread
 from ipml.review.queue import (
-    Spread,
+    GroupDecision,
     claim,
     count_cases,
     decide,
@@ -62,7 +62,7 @@ def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
     return make_scored(f"L{number}", 0.9 - number / 100, **(offer | edits))
 
 
-def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, key: str | None = None) -> Spread:
+def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, key: str | None = None) -> GroupDecision:
     wanted = [case.case_id for case in preview_spread(engine, 1, "ana", now=NOON).cases]
     held = claim(engine, "ana", 1, now=NOON)
     return decide_and_spread(engine, held, verdict, wanted, ground=GROUND.get(verdict, ""), key=key, now=NOON)

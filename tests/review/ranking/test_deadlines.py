@@ -13,9 +13,9 @@ from sqlalchemy import Engine, func, select, update
 from ipml.errors import CaseNotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
-from ipml.review.ranking.deadlines import Due, are_tight, keep_most, notice_deadline, set_deadline
+from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most, notice_deadline, set_deadline
 from ipml.review.ranking.policy import Policy, Usual, WorkingHours, load_policy
-from ipml.review.ranking.queue_order import Order, choose_ranking
+from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 
@@ -45,7 +45,7 @@ def work_through(due: Sequence[Job], others: Sequence[int], reviewers: int, long
     free_at = [0] * reviewers
     while waiting or others:
         now = min(free_at)
-        left = [Due(place, minutes, by - now, minutes) for place, (minutes, by) in enumerate(waiting) if by > now]
+        left = [DueWork(place, minutes, by - now, minutes) for place, (minutes, by) in enumerate(waiting) if by > now]
         must = are_tight(left, reviewers, longest)
         kept = keep_most(left, reviewers) if must else []
         if kept:
@@ -96,7 +96,7 @@ def test_several_reviewers_miss_none_that_could_be_met(due: list[Job], reviewers
 def test_what_is_not_tight_when_it_comes_in_is_never_missed(due: list[Job], reviewers: int, others: list[int]):
     """However long each review and however many reviewers."""
     longest = max([minutes for minutes, _ in due] + others)
-    known = [Due(0, minutes, by, minutes) for minutes, by in sorted(due, key=lambda job: job[1])]
+    known = [DueWork(0, minutes, by, minutes) for minutes, by in sorted(due, key=lambda job: job[1])]
     met = work_through(due, others, reviewers, longest)
     assert met == len(due) or are_tight(known, reviewers, longest)
 
@@ -105,7 +105,7 @@ def test_what_is_not_tight_when_it_comes_in_is_never_missed(due: list[Job], revi
 def test_most_deadlines_are_kept_and_all_of_those_kept_can_be(due: list[Job]):
     """The number kept is the largest of any choice, and worked one after the other each is in time."""
     due.sort(key=lambda job: job[1])
-    kept = keep_most([Due(place, minutes, by, minutes) for place, (minutes, by) in enumerate(due)])
+    kept = keep_most([DueWork(place, minutes, by, minutes) for place, (minutes, by) in enumerate(due)])
     ends = 0.0
     for one in kept:
         ends += one.minutes
@@ -119,7 +119,7 @@ def test_most_deadlines_are_kept_and_all_of_those_kept_can_be(due: list[Job]):
 @pytest.fixture
 def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue, worked around the clock: case 1 is the best, 2 the worst and due in an hour."""
-    choose_ranking(engine, Order.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
+    choose_ranking(engine, QueueOrder.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=1))
     return engine
@@ -158,7 +158,7 @@ def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
 def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: Make):
     """The policy gives hours by category, whatever the case of its letters."""
     policy = make_policy(deadline_hours={"medicine": 2.0})
-    choose_ranking(engine, Order.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.1, category="Medicine ")], now=MONDAY)
     assert claim(engine, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
     assert claim(engine, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
@@ -177,7 +177,7 @@ def test_setting_a_deadline_is_noted_and_holds(queue: Engine):
 def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: Make):
     """What is due before the office opens must be done before it closes."""
     policy = make_policy(working_hours=WorkingHours(monday=("09:00-17:00",), tuesday=("09:00-17:00",)))
-    choose_ranking(engine, Order.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=23))
     assert claim(engine, "ana", now=MONDAY + timedelta(hours=7, minutes=50)).case_id == 1
@@ -216,7 +216,7 @@ def fill(engine: Engine, policy: Policy, due: list[Job], others: list[int]) -> d
     """Empty the queue and fill it; return minutes and deadline of each case."""
     with writing(engine) as connection:
         connection.execute(update(cases).values(state="decided"))
-    choose_ranking(engine, Order.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     with reading(engine) as connection:
         last = connection.scalar(select(func.max(cases.c.case_id))) or 0
     numbers: dict[int, tuple[int, int | None]] = {}

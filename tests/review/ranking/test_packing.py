@@ -5,15 +5,15 @@ from itertools import chain, combinations, permutations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.review.ranking.plans import Work, keep_deadlines, pack, pack_in_order
+from ipml.review.ranking.plans import PlannedReview, keep_deadlines, pack, pack_in_order
 
 minutes = st.integers(1, 8)
 works = st.lists(st.tuples(st.integers(-5, 40), minutes, st.none() | st.integers(1, 20)), max_size=6).map(
-    lambda rows: [Work(number, float(value), time, left) for number, (value, time, left) in enumerate(rows)]
+    lambda rows: [PlannedReview(number, float(value), time, left) for number, (value, time, left) in enumerate(rows)]
 )
 
 
-def is_in_time(plan: tuple[Work, ...] | list[Work], capacity: float) -> bool:
+def is_in_time(plan: tuple[PlannedReview, ...] | list[PlannedReview], capacity: float) -> bool:
     """Say whether a plan worked from its first to its last keeps within the minutes and every deadline in it."""
     now = 0.0
     for work in plan:
@@ -23,20 +23,22 @@ def is_in_time(plan: tuple[Work, ...] | list[Work], capacity: float) -> bool:
     return True
 
 
-def all_plans(choices: list[Work]) -> list[tuple[Work, ...]]:
+def all_plans(choices: list[PlannedReview]) -> list[tuple[PlannedReview, ...]]:
     """Return every choice in every order."""
     chosen = chain.from_iterable(combinations(choices, size) for size in range(len(choices) + 1))
     return [plan for choice in chosen for plan in permutations(choice)]
 
 
-def deadlines_kept(plan: tuple[Work, ...] | list[Work], capacity: float) -> int:
+def deadlines_kept(plan: tuple[PlannedReview, ...] | list[PlannedReview], capacity: float) -> int:
     """Return how many of the deadlines within the minutes a plan keeps."""
     return sum(work.minutes_left is not None and work.minutes_left <= capacity for work in plan)
 
 
 @settings(max_examples=60)
 @given(works, st.integers(1, 25))
-def test_a_plan_keeps_most_deadlines_and_no_plan_that_keeps_all_is_worth_more(choices: list[Work], capacity: int):
+def test_a_plan_keeps_most_deadlines_and_no_plan_that_keeps_all_is_worth_more(
+    choices: list[PlannedReview], capacity: int
+):
     """Every order of every choice is tried: none keeps more deadlines, nor, where all are kept, more value."""
     plan, kept = pack(choices, capacity), keep_deadlines(choices, capacity)
     assert plan[: len(kept)] == kept
@@ -53,7 +55,7 @@ def test_a_plan_keeps_most_deadlines_and_no_plan_that_keeps_all_is_worth_more(ch
 @given(st.lists(st.tuples(st.integers(1, 40), minutes), min_size=17, max_size=30), st.integers(0, 60))
 def test_many_reviews_are_packed_nearly_as_well_as_if_they_could_be_divided(rows: list[tuple[int, int]], capacity: int):
     """Greedy packing loses less than the value of one review."""
-    choices = [Work(number, float(value), time) for number, (value, time) in enumerate(rows)]
+    choices = [PlannedReview(number, float(value), time) for number, (value, time) in enumerate(rows)]
     value = sum(work.value for work in pack(choices, capacity))
     left, bound = float(capacity), 0.0
     for work in sorted(choices, key=lambda work: -work.value / work.minutes):
@@ -63,7 +65,7 @@ def test_many_reviews_are_packed_nearly_as_well_as_if_they_could_be_divided(rows
 
 
 @given(works, st.integers(1, 25))
-def test_reviews_taken_as_they_come_never_take_longer_than_there_is(choices: list[Work], capacity: int):
+def test_reviews_taken_as_they_come_never_take_longer_than_there_is(choices: list[PlannedReview], capacity: int):
     """What is too long is passed over, and nothing is taken twice."""
     plan = pack_in_order(choices, capacity)
     assert sum(work.minutes for work in plan) <= capacity

@@ -11,15 +11,15 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import Order, explain_place, rerank
+from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
 from ipml.storage.database import migrate
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("order", Order)
-def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Make, order: Order):
+@pytest.mark.parametrize("order", QueueOrder)
+def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Make, order: QueueOrder):
     """The k-th case of the list is said to be the k-th, by the order in force."""
     offers = [(0.5, 10.0), (0.5, 10.0), (None, 900.0), (0.9, None), (0.1, 4000.0)]
     for number, (score, price) in enumerate(offers):

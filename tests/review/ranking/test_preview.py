@@ -10,7 +10,7 @@ from ipml.records import ScoredListing
 from ipml.review.queue import enqueue, list_cases
 from ipml.review.ranking.plans import simulate_policy
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import Order, rerank
+from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.storage.database import reading
 from ipml.storage.tables import metadata
 
@@ -32,7 +32,7 @@ def test_what_enters_and_leaves_is_what_ranking_would_move(queue: Engine):
     """The first so many now and then are those of the queue before and after it is ranked."""
     preview = simulate_policy(queue, POLICY, now=NOON, first=4)
     before = [case.case_id for case in list_cases(queue, limit=4)]
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     after = [case.case_id for case in list_cases(queue, limit=4)]
     assert [case_id for case_id, _ in preview.entering] == [case_id for case_id in after if case_id not in before]
     assert [case_id for case_id, _ in preview.leaving] == [case_id for case_id in before if case_id not in after]

@@ -12,7 +12,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, history, list_cases
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import Order, get_ranking, rank_again, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, get_ranking, rank_again, rerank, sort_column
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import migrate, reading, writing
 from ipml.storage.tables import cases, rankings
@@ -41,18 +41,18 @@ def names(engine: Engine) -> list[str]:
 @pytest.mark.parametrize(("order", "expected"), [("score", "L1 L2 L3"), ("value", "L3 L2 L1"), ("fifo", "L2 L1 L3")])
 def test_each_order_sorts_the_queue_and_gives_the_next_case(queue: Engine, order: str, expected: str):
     """After choosing it, the list and the claims follow it."""
-    assert rerank(queue, Order(order), POLICY, now=NOON, actor="ana") == 3
+    assert rerank(queue, QueueOrder(order), POLICY, now=NOON, actor="ana") == 3
     assert names(queue) == expected.split()
     assert get_ranking(queue).order == order
     claimed = [claim(queue, "ana", now=NOON).case_id for _ in range(3)]
     assert [find_listing(queue, case_id) for case_id in claimed] == expected.split()
 
 
-@pytest.mark.parametrize("order", Order)
-def test_every_order_can_be_listed_whichever_is_in_force(queue: Engine, order: Order):
+@pytest.mark.parametrize("order", QueueOrder)
+def test_every_order_can_be_listed_whichever_is_in_force(queue: Engine, order: QueueOrder):
     """The columns to sort by are there without choosing anything."""
     before = listed(queue, order)
-    rerank(queue, Order.FIFO, POLICY, now=NOON, actor="ana")
+    rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="ana")
     assert listed(queue, order) == before
     rerank(queue, order, POLICY, now=NOON, actor="ana")
     assert names(queue) == before
@@ -66,21 +66,21 @@ def test_score_order_is_in_force_until_another_is_chosen(queue: Engine):
 
 def test_what_comes_in_takes_its_place_in_the_order_in_force(queue: Engine, make_scored: Make):
     """A new, a rescored and a changed listing are ranked at once, as they would be by ranking everything anew."""
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     fields = {"currency": "EUR", "seller_sales": 50.0, "seller_age_days": 50.0}
     enqueue(queue, [make_scored("L4", 0.15, price=2000.0, **fields)], now=NOON)
     assert names(queue) == ["L3", "L4", "L2", "L1"]
     enqueue(queue, [make_scored("L2", 1.0, "m2", price=400.0, **fields)], now=NOON)
     enqueue(queue, [make_scored("L1", 1.0, price=3000.0, **fields)], now=NOON)
     at_once = names(queue)
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     assert at_once == names(queue) == ["L1", "L3", "L2", "L4"]
     assert [history(queue, number)[-1].payload["ranking"] for number in (4, 1, 5)] == [1, 1, 1]
 
 
 def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
     """Who put which order under which policy in force, and how many cases followed."""
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="lea")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="lea")
     with reading(queue) as connection:
         chosen, done = list_rows(connection, "ranking:1")
         assert verify(connection).is_intact
@@ -98,14 +98,14 @@ def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
 def test_a_claim_outlives_a_new_order(queue: Engine):
     """Who holds a case decides it, whatever has become of its rank."""
     taken = claim(queue, "ana", now=NOON)
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="lea")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="lea")
     assert decide(queue, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
 
 
 def test_a_case_that_was_decided_keeps_its_place(queue: Engine):
     """Only what waits is ranked; one that comes back is ranked then."""
     decide(queue, claim(queue, "ana", 1, now=NOON), Verdict.GENUINE, now=NOON)
-    assert rerank(queue, Order.FIFO, POLICY, now=NOON, actor="lea") == 2
+    assert rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="lea") == 2
     with writing(queue) as connection:
         assert find_case(connection, 1).rank == -0.5
         rank_again(connection, find_case(connection, 1))
@@ -116,7 +116,7 @@ def test_ranking_goes_on_over_many_batches(engine: Engine, make_scored: Make):
     """More than a thousand cases are ranked, each once, with word of how far it is."""
     enqueue(engine, (make_scored(f"L{number}", number / 1300) for number in range(1300)), now=NOON)
     seen: list[int] = []
-    assert rerank(engine, Order.FIFO, POLICY, now=NOON, actor="ana", progress=seen.append) == 1300
+    assert rerank(engine, QueueOrder.FIFO, POLICY, now=NOON, actor="ana", progress=seen.append) == 1300
     assert seen == [1000, 1300]
     assert names(engine)[:3] == ["L0", "L1", "L2"]
 
@@ -139,7 +139,7 @@ def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[flo
         for listing, (score, _) in zip(listings, rows, strict=True)
     ]
     enqueue(engine, scored, joins_alike=False, now=NOON)
-    rerank(engine, Order.VALUE, POLICY, now=NOON, actor="ana")
+    rerank(engine, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     with reading(engine) as connection:
         found = connection.execute(select(cases).order_by(cases.c.rank, cases.c.case_id)).all()
     assert [-row.value / row.minutes for row in found] == [row.rank for row in found]
@@ -148,18 +148,18 @@ def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[flo
 
 def test_an_older_queue_gets_its_columns_and_gives_them_back(queue: Engine):
     """One migration down the queue is sorted by score again; up again it waits to be ranked, and nothing is lost."""
-    rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana")
+    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     migrate(queue, "0002")
     with queue.connect() as connection:
         old = connection.execute(text("SELECT listing_id, rank FROM cases ORDER BY rank")).all()
     assert [tuple(row) for row in old] == [("L1", -0.9), ("L2", -0.5), ("L3", -0.3)]
     migrate(queue)
-    assert listed(queue, Order.SCORE) == names(queue) == ["L1", "L2", "L3"]
-    assert rerank(queue, Order.VALUE, POLICY, now=NOON, actor="ana") == 3
+    assert listed(queue, QueueOrder.SCORE) == names(queue) == ["L1", "L2", "L3"]
+    assert rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana") == 3
     assert names(queue) == ["L3", "L2", "L1"]
 
 
-def listed(engine: Engine, order: Order) -> list[str]:
+def listed(engine: Engine, order: QueueOrder) -> list[str]:
     """Return the listings of the open cases as an order sorts them."""
     query = select(cases.c.listing_id).where(cases.c.state == "open").order_by(sort_column(order), cases.c.case_id)
     with reading(engine) as connection:

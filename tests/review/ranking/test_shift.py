@@ -10,7 +10,7 @@ from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
 from ipml.review.ranking.plans import plan_shift
 from ipml.review.ranking.policy import Usual, load_policy
-from ipml.review.ranking.queue_order import Order, choose_ranking
+from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
 
 Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
@@ -20,7 +20,7 @@ MONDAY = datetime(2024, 5, 6, 9, tzinfo=UTC)
 def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of watches that take 10 minutes, quick bags, and one worthless case that is due in an hour."""
     policy = load_policy().model_copy(update={"minutes": {"watches": 10.0, "bags": 4.0}})
-    choose_ranking(engine, Order.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     watches = [make_scored(f"W{n}", 0.5, category="watches", price=500.0 + n, currency="EUR") for n in range(3)]
     bags = [make_scored(f"B{n}", 0.5, category="bags", price=150.0 + n, currency="EUR") for n in range(3)]
     enqueue(engine, [*watches, *bags], now=MONDAY)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ipml.errors import UnusableSetting
 from ipml.records import Listing
 from ipml.review.ranking.policy import Usual, load_policy, parse_policy, read_worth, weigh
-from ipml.review.ranking.queue_order import Counting
+from ipml.review.ranking.queue_order import MedianCounter
 
 POLICY = load_policy()
 KNOWN = {"price": 100.0, "currency": "EUR", "seller_sales": 50.0, "seller_age_days": 100.0}
@@ -118,7 +118,7 @@ def test_a_listing_without_a_score_has_the_prevalence():
 
 def test_medians_need_five_listings():
     """Four prices of a brand make no median."""
-    counting = Counting(POLICY)
+    counting = MedianCounter(POLICY)
     for number in range(4):
         counting.add(make_listing(brand="Acme", price=10.0 + number))
     assert counting.medians().prices == {}

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
-from ipml.review.intake import Batch, enqueue_batch, enqueue_placed
+from ipml.review.intake import IntakeResult, enqueue_batch, enqueue_placed
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
 from ipml.review.sampling.exploration import make_ticket_drawer
 from ipml.review.snapshot import make_key
@@ -29,7 +29,7 @@ def file(make_scored: Callable[..., ScoredListing]) -> list[ScoredListing]:
     return [make_scored(f"L{number}", number / N_LISTINGS) for number in range(N_LISTINGS)]
 
 
-def send(engine: Engine, file: list[ScoredListing], top: int = TOP, explore: float = 0.3) -> Batch:
+def send(engine: Engine, file: list[ScoredListing], top: int = TOP, explore: float = 0.3) -> IntakeResult:
     """Enqueue a file."""
     return enqueue_batch(engine, lambda: iter(file), top=top, explore=explore, now=NOON)
 

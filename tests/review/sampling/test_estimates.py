@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
-from ipml.review.sampling.estimates import Cell, Estimates, Figure, Stretch, count_drawn, estimate, summarise
-from ipml.review.sampling.exploration import Rule, Sift, sift_arrays
+from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
+from ipml.review.sampling.exploration import SamplingRule, Sift, sift_arrays
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = 
     return True
 
 
-def figure(estimates: Estimates, name: str) -> Figure:
+def figure(estimates: Estimates, name: str) -> EstimatedFigure:
     """Return the figure of a name."""
     return next(one for one in estimates.figures if one.name == name)
 
@@ -180,7 +180,7 @@ def test_intervals_cover_the_truth_over_many_draws():
     covered = []
     for _ in range(200):
         tickets = random.integers(0, 2**64 - 1, 5_000, dtype=np.uint64)
-        figures = summarise(_reviewed(sift_arrays(tickets, scores, Rule(0.1), top=500), labels)).figures
+        figures = summarise(_reviewed(sift_arrays(tickets, scores, SamplingRule(0.1), top=500), labels)).figures
         covered.append([one.low <= true <= one.high for one, true in zip(figures, truth, strict=False)])
         assert all(abs(one.naive - true) > 0.05 for one, true in zip(figures, truth, strict=False))
     assert (np.mean(covered, axis=0) >= 0.93).all()

@@ -6,17 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
-from ipml.review.sampling.exploration import DEPTHS, Rule, is_drawn, lots, make_ticket_drawer, stratify
+from ipml.review.sampling.exploration import DEPTHS, SamplingRule, is_drawn, lots, make_ticket_drawer, stratify
 
 SCORES = st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=200).map(
     lambda scores: np.sort(np.array(scores, dtype=float))[np.argsort(np.sort(np.array(scores)) * -1, kind="stable")]
 )
-RULES = st.builds(Rule, st.floats(0.001, 0.9), st.floats(0.05, 1), st.integers(1, 30), st.integers(1, 12))
+RULES = st.builds(SamplingRule, st.floats(0.001, 0.9), st.floats(0.05, 1), st.integers(1, 30), st.integers(1, 12))
 
 
 @settings(max_examples=40)
 @given(SCORES, st.integers(0, 200), RULES)
-def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: Rule):
+def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: SamplingRule):
     """They follow each other from the first listing to the last, and none is empty."""
     strata = stratify(scores, min(sure, len(scores)), rule)
     places = [place for stratum in strata for place in range(stratum.first, stratum.last + 1)]
@@ -26,7 +26,7 @@ def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: Rule
 
 @settings(max_examples=40)
 @given(SCORES, st.integers(1, 200), RULES)
-def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: int, rule: Rule):
+def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: int, rule: SamplingRule):
     """Odds are above 0 for all, at most 1, and 1 for what is shown for its score."""
     strata = stratify(scores, min(sure, len(scores)), rule)
     assert all(0 < stratum.odds <= 1 for stratum in strata)
@@ -36,7 +36,7 @@ def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: i
 
 @settings(max_examples=40)
 @given(SCORES, st.integers(0, 200), RULES)
-def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, rule: Rule):
+def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, rule: SamplingRule):
     """The expected number of draws is that of the rule, where no odds are cut at 1."""
     sure = min(sure, len(scores))
     rest = [stratum for stratum in stratify(scores, sure, rule) if not stratum.is_sure]
@@ -48,7 +48,7 @@ def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, r
 
 def test_odds_are_higher_where_a_review_tells_more():
     """A listing that may be either is drawn more often than one that is nearly sure to be genuine."""
-    strata = stratify(np.geomspace(0.5, 0.0005, 20_000), 1_000, Rule(0.3))
+    strata = stratify(np.geomspace(0.5, 0.0005, 20_000), 1_000, SamplingRule(0.3))
     odds = [stratum.odds for stratum in strata if not stratum.is_sure]
     assert odds == sorted(odds, reverse=True)
     assert odds[0] > 2 * odds[-1]
@@ -56,14 +56,14 @@ def test_odds_are_higher_where_a_review_tells_more():
 
 def test_a_stratum_ends_where_precision_is_asked_for():
     """Precision among the first 100, 1,000 and 5,000 needs no listing of a stratum to be split."""
-    ends = {stratum.last for stratum in stratify(np.linspace(1, 0, 6_000), 50, Rule(0.05))}
+    ends = {stratum.last for stratum in stratify(np.linspace(1, 0, 6_000), 50, SamplingRule(0.05))}
     assert ends >= {50, *DEPTHS, 6_000}
 
 
 def test_what_the_model_could_not_judge_is_a_stratum_of_its_own():
     """No stratum holds both listings with a score and listings without."""
     scores = np.append(np.linspace(1, 0, 90), [np.nan] * 10)
-    last = stratify(scores, 20, Rule(0.2))[-1]
+    last = stratify(scores, 20, SamplingRule(0.2))[-1]
     assert (last.first, last.highest_score, last.lowest_score) == (91, None, None)
     assert last.odds > 0
 
@@ -72,7 +72,7 @@ def test_what_the_model_could_not_judge_is_a_stratum_of_its_own():
 def test_a_share_that_leaves_no_time_is_refused(share: float):
     """All the time for drawn listings would need endlessly many of them."""
     with pytest.raises(UnusableSetting, match="share of exploration"):
-        Rule(share)
+        SamplingRule(share)
 
 
 def test_another_seed_or_model_draws_others():

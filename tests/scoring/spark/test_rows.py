@@ -18,7 +18,7 @@ from ipml.scoring.spark.rows import (
     BROKEN,
     JUDGED_COLUMNS,
     Form,
-    Reading,
+    RowReading,
     check_batch,
     checked_to_arrow,
     judge_rows,
@@ -27,7 +27,7 @@ from ipml.scoring.spark.rows import (
 )
 
 pytestmark = pytest.mark.slow
-KEEPING = Reading("shop", keeps_bad=True)
+KEEPING = RowReading("shop", keeps_bad=True)
 IDS = st.one_of(st.none(), st.sampled_from(["", "1", "2", "x\0", "é" * 201]))
 PRICES = st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 9.5, float("inf")]))
 ROWS = st.fixed_dictionaries(
@@ -71,7 +71,7 @@ def test_the_first_bad_row_is_an_error_where_none_are_kept():
     """With the listing and the cell, since there are no row numbers."""
     batch = pa.record_batch({"listing_id": ["1"], "seller_id": ["s"], "title": pa.array([None], pa.string())})
     with pytest.raises(BadRows, match="shop: 1 bad row, such as listing '1': title: found '', expected text of"):
-        check_batch(batch, Reading("shop"))
+        check_batch(batch, RowReading("shop"))
 
 
 def test_long_ids_beside_missing_ones_stay_whole():
@@ -99,7 +99,7 @@ def test_a_row_that_spark_could_not_read_is_kept_as_it_stands():
     """The rows around it keep their places."""
     cells = {"listing_id": ["1", None, "3"], "seller_id": ["s", None, "s"], "title": ["a", None, "c"]}
     batch = pa.record_batch({**cells, BROKEN: [None, "2,s", None], "__id": [7, 8, 9]})
-    checked = check_batch(batch, Reading("shop", keeps_bad=True, places=("__id",)))
+    checked = check_batch(batch, RowReading("shop", keeps_bad=True, places=("__id",)))
     assert checked_to_arrow(checked, batch, ("__id",))["__id"].to_pylist() == [7, 8, 9]
     assert checked["raw"].fillna("").tolist() == ["", '"2,s"', ""]
     assert checked["listing_id"].fillna("").tolist() == ["1", "", "3"]
@@ -109,7 +109,7 @@ def test_lines_of_json_are_read_by_the_rules_of_a_file_of_them():
     """Empty lines are none, broken ones are kept, and each row keeps its own place."""
     lines = [b"", b'{"listing_id": "1", "seller_id": "s", "title": "a"}', b" ", b"{", b'{"listing_id": "2"}']
     batch = pa.record_batch({"line": lines, "__id": list(range(5))})
-    checked = check_batch(batch, Reading("shop", Form.JSON_LINES, keeps_bad=True, places=("__id",)))
+    checked = check_batch(batch, RowReading("shop", Form.JSON_LINES, keeps_bad=True, places=("__id",)))
     assert checked_to_arrow(checked, batch, ("__id",))["__id"].to_pylist() == [1, 3, 4]
     assert checked["problems"].isna().tolist() == [True, False, False]
 
@@ -119,7 +119,7 @@ def test_columns_are_mapped_before_they_are_checked():
     names = {"listing_id": {"column": "sku"}, "seller_id": {"column": "shop"}, "title": {"column": "name"}}
     columns = ColumnMap(name="shop", columns=names)
     batch = pa.record_batch({"sku": ["1"], "shop": ["s"], "name": ["Bag"], "colour": ["red"]})
-    assert check_batch(batch, Reading("shop", columns=columns))["title"].tolist() == ["Bag"]
+    assert check_batch(batch, RowReading("shop", columns=columns))["title"].tolist() == ["Bag"]
 
 
 def test_scores_stand_beside_their_rows(classifier, market):

@@ -12,8 +12,8 @@ from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.simulation.operations import Complaints, Staff
-from ipml.simulation.year.people import Appeals, People, Truth
+from ipml.simulation.operations import ComplaintRates, Staff
+from ipml.simulation.year.people import Appeals, SimulatedStaff, Truth
 from ipml.storage.database import reading
 from ipml.storage.tables import appeal_outcomes
 
@@ -29,7 +29,10 @@ def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, d
     decide(engine, claim(engine, decider, now=NOON), Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
     truth = Truth()
     truth.add(np.array([False]))
-    people, appeals = People(engine, policy, truth, Staff()), Appeals(engine, policy, Complaints(wronged=1.0))
+    people, appeals = (
+        SimulatedStaff(engine, policy, truth, Staff()),
+        Appeals(engine, policy, ComplaintRates(wronged=1.0)),
+    )
     appeals.think_of_complaining(people, rng)
     appeals.hear(people, NOON + timedelta(days=60), rng)
     with reading(engine) as connection:

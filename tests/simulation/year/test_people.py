@@ -11,7 +11,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import time_reviews
 from ipml.simulation.operations import Staff
-from ipml.simulation.year.people import People, Truth
+from ipml.simulation.year.people import SimulatedStaff, Truth
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
@@ -22,6 +22,6 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     truth.add(np.array([True]))
     enqueue(engine, [make_scored("listing-0000000")], now=NOON)
     decide(engine, claim(engine, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
-    people = People(engine, load_enforcement_policy(), truth, Staff(time_a_case=timedelta(minutes=4)))
+    people = SimulatedStaff(engine, load_enforcement_policy(), truth, Staff(time_a_case=timedelta(minutes=4)))
     assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
     assert 4.0 in [review.minutes for review in time_reviews(engine)]
