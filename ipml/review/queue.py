@@ -13,6 +13,7 @@ from ipml.review.decisions import GROUNDS, decide, list_decisions
 from ipml.review.group_decisions import (
     BulkDecision,
     BulkPreview,
+    GroupDecision,
     SpreadPreview,
     decide_and_spread,
     decide_bulk,
