@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from databases import copy_sqlite, empty_postgres, read_tables
-from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, func, insert, inspect, select, text
+from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 
@@ -23,7 +23,7 @@ from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, WrongR
 from ipml.storage import audit, backup
 from ipml.storage.audit import Anchor, verify
 from ipml.storage.backup import MANIFEST, back_up, member, restore
-from ipml.storage.database import get_revision, migrate, migrating, open_database, reading, writing
+from ipml.storage.database import get_revision, migrating, open_database, reading, writing
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users
 
 pytestmark = pytest.mark.slow
@@ -301,30 +301,6 @@ def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine
     """What the file says of itself can be forged as a whole; an anchor kept elsewhere cannot."""
     with pytest.raises(UnusableBackup, match="was written anew"):
         restore(target, made, Anchor(2, "0" * 64))
-
-
-def test_a_backup_of_an_older_release_is_brought_up_to_date(made: Path, target: Engine):
-    """Tables of its revision are filled, then migrated."""
-    older = open_database(f"sqlite:///{made.parent}/source/ipml.db")
-    migrate(older, "0001")
-
-    def age(files: dict[str, bytes]) -> None:
-        manifest = json.loads(files[MANIFEST]) | {"revision": "0001"}
-        with older.connect() as connection:
-            names = [name for name in inspect(connection).get_table_names() if name != "alembic_version"]
-            manifest["tables"] = {name: manifest["tables"][name] for name in names}
-            files[MANIFEST] = json.dumps(manifest).encode()
-            for name in names:
-                rows = connection.execute(text(f"SELECT * FROM {name}"))
-                columns = list(rows.keys())
-                content = b"".join(json.dumps(list(row)).encode() + b"\n" for row in rows)
-                rewrite_table(files, name, content, columns=columns)
-
-    restore(target, rewrite(made, age))
-    older.dispose()
-    with reading(target) as connection:
-        assert get_revision(connection) == REVISION
-        assert connection.scalar(select(func.count()).select_from(cases)) == 3
 
 
 def test_every_column_is_of_a_kind_that_a_backup_holds():

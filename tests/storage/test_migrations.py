@@ -14,8 +14,7 @@ from sqlalchemy import Engine, inspect, text
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage import migrations
-from ipml.storage.audit import list_rows, verify
-from ipml.storage.database import get_revision, migrate, migrating, open_database, reading
+from ipml.storage.database import get_revision, migrate, open_database
 from ipml.storage.tables import REVISION
 
 SLOW_ON_POSTGRES = True
@@ -112,29 +111,3 @@ def _kill_and_look(url: str) -> None:
     with engine.connect() as connection:
         assert get_revision(connection) == REVISION
     engine.dispose()
-
-
-def test_of_several_cases_of_one_listing_that_waited_the_newest_stays(used: Engine):
-    """What an earlier release left beside each other is superseded, which the trail says, and the trail is whole."""
-    migrate(used, "0023")
-    with migrating(used) as connection:
-        for number in (20, 21):
-            connection.execute(
-                text(
-                    "INSERT INTO cases (case_id, listing_key, listing_id, seller_id, rank, model_version, snapshot, "
-                    "state, enqueued_at, token, score_rank, value_rank, lane) "
-                    "VALUES (:n, :key, 'X', 's1', 0, 'm', '{}', 'open', 1, 0, 0, 0, 'ranked')"
-                ),
-                {"n": number, "key": f"key {number}"},
-            )
-    migrate(used)
-    assert [get_case_state(used, number) for number in (20, 21)] == ["superseded", "open"]
-    with reading(used) as connection:
-        assert verify(connection).is_intact
-        assert [row.action for row in list_rows(connection, "case:20")] == ["superseded"]
-
-
-def get_case_state(engine: Engine, case_id: int) -> str:
-    """Return the state of a case."""
-    with engine.connect() as connection:
-        return str(connection.scalar(text("SELECT state FROM cases WHERE case_id = :n"), {"n": case_id}))

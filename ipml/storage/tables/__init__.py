@@ -66,7 +66,7 @@ from ipml.storage.tables.review import (
     users,
 )
 
-REVISION = "0024"
+REVISION = "0001"
 
 __all__ = [
     "REVISION",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import ScoredListing, Verdict
@@ -12,7 +12,8 @@ from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
-from ipml.storage.database import migrate
+from ipml.storage.database import writing
+from ipml.storage.tables import cases
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -79,11 +80,11 @@ def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
     assert not any(" of " in line[:12] or "due" in line for line in explain_place(engine, 1, now=NOON))
 
 
-def test_a_case_from_before_there_were_values_has_a_place_only(engine: Engine, make_scored: Make):
+def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, make_scored: Make):
     """Until the queue is ranked anew there is nothing to say of its worth."""
     enqueue(engine, [make_scored()], now=NOON)
-    migrate(engine, "0002")
-    migrate(engine)
+    with writing(engine) as connection:
+        connection.execute(update(cases).values(value=None, worth=None, minutes=None))
     assert explain_place(engine, 1, now=NOON) == ("1st of 1 by score",)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, select
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -144,19 +144,6 @@ def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[flo
         found = connection.execute(select(cases).order_by(cases.c.rank, cases.c.case_id)).all()
     assert [-row.value / row.minutes for row in found] == [row.rank for row in found]
     engine.dispose()
-
-
-def test_an_older_queue_gets_its_columns_and_gives_them_back(queue: Engine):
-    """One migration down the queue is sorted by score again; up again it waits to be ranked, and nothing is lost."""
-    rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
-    migrate(queue, "0002")
-    with queue.connect() as connection:
-        old = connection.execute(text("SELECT listing_id, rank FROM cases ORDER BY rank")).all()
-    assert [tuple(row) for row in old] == [("L1", -0.9), ("L2", -0.5), ("L3", -0.3)]
-    migrate(queue)
-    assert listed(queue, QueueOrder.SCORE) == names(queue) == ["L1", "L2", "L3"]
-    assert rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana") == 3
-    assert names(queue) == ["L3", "L2", "L1"]
 
 
 def listed(engine: Engine, order: QueueOrder) -> list[str]:

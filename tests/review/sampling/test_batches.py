@@ -14,7 +14,7 @@ from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, his
 from ipml.review.sampling.exploration import make_ticket_drawer
 from ipml.review.snapshot import make_key
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, reading
+from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, metadata, seeds, sift_cases, sift_strata, sifts
 
 pytestmark = pytest.mark.slow
@@ -131,20 +131,6 @@ def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredList
     enqueue(engine, file[:1])
     assert [(case.odds, case.lane) for case in list_cases(engine)] == [(None, "ranked")]
     assert not {"odds", "lane"} & history(engine, 1)[0].payload.keys()
-
-
-def test_going_back_a_release_keeps_cases_and_decisions(engine: Engine, file: list[ScoredListing]):
-    """Only odds, lanes and counts are lost; drawn cases wait among the ranked ones then."""
-    send(engine, file)
-    decide(engine, claim(engine, "ana"), Verdict.GENUINE)
-    kept = [(case.case_id, case.scored, case.state) for case in list_cases(engine, state=None, limit=500)]
-    migrate(engine, "0002")
-    migrate(engine)
-    found = list_cases(engine, state=None, limit=500)
-    assert [(case.case_id, case.scored, case.state) for case in found] == kept
-    assert {(case.odds, case.lane) for case in found} == {(None, "ranked")}
-    assert len(_contents(engine)["decisions"]) == 1
-    assert _contents(engine)["sifts"] == []
 
 
 def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):
