@@ -43,7 +43,7 @@ def test_the_migrations_make_the_very_sql_of_the_tables(tmp_path: Path):
     created = create_engine(f"sqlite:///{tmp_path}/created.db")
     metadata.create_all(created)
     assert _schema(migrated) == _schema(created)
-    assert all(") STRICT" in sql for name, sql in _schema(created).items() if name in metadata.tables)
+    assert all("STRICT" in sql for name, sql in _schema(created).items() if name in metadata.tables)
     migrated.dispose()
     created.dispose()
 
