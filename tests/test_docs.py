@@ -59,6 +59,27 @@ def test_every_command_shown_exists(page, words):
         command = command.commands[word]
 
 
+def list_lines():
+    """Return each command line that a page shows in a block or between backticks."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL) + re.findall(r"^    (.*)$", text, re.MULTILINE)
+        lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`(ipml [^`\n]+)`", text)
+        yield from ((name_page(page), match) for line in lines for match in re.findall(r"\bipml (?=[a-z-]).*", line))
+
+
+@pytest.mark.parametrize(("page", "line"), sorted(set(list_lines())), ids=str)
+def test_every_option_shown_exists(page, line):
+    """The options of a command line that a page shows are options of that command."""
+    command, words = COMMANDS, line.partition("#")[0].split()[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+    assert {word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2} <= known, (
+        f"{page}: {line}"
+    )
+
+
 @pytest.mark.parametrize("path", list_commands(COMMANDS), ids=" ".join)
 def test_every_command_explains_itself(path):
     """The help of each command, and of each group, says what it does and shows an example of it."""
