@@ -99,17 +99,17 @@ DEFUSED = {
         "ipml/spreadsheet.py",
         "ipml/web/console/case_list.py",
         "ipml/cooperation/reports/traders.py",
-        "ipml/cli/takedown.py",
+        "ipml/cli/enforce/takedown.py",
     ),
     "ipml/listings/writers.py",
 }
 """Modules that write CSV for people by themselves; others go through `ipml.spreadsheet.write_csv`."""
 HEADER_ALONE = {"ipml/scoring/batch/scored_files.py"}
-FOR_PROGRAMS = {"ipml/cli/labels.py", "ipml/cli/notice.py", "ipml/cli/listing_files.py"} | {
-    *("ipml/cli/models.py", "ipml/cli/score.py"),
+FOR_PROGRAMS = {"ipml/cli/model/labels.py", "ipml/cli/cooperate/notice.py", "ipml/cli/listing_files.py"} | {
+    *("ipml/cli/model/models.py", "ipml/cli/score.py"),
 }
 """Commands whose CSV goes back into programs as it is; their help says so."""
-OTHERWISE = {"ipml/cli/experiments.py", "ipml/cli/penalty.py", "ipml/cli/demo.py"}
+OTHERWISE = {"ipml/cli/model/experiments.py", "ipml/cli/enforce/penalty.py", "ipml/cli/demo.py"}
 """Commands that write listings defused, as CSV for people beside files for programs, or as Parquet alone."""
 
 

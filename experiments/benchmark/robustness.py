@@ -15,7 +15,7 @@ from rich.progress import track
 
 from experiments.benchmark.ours import canonical
 from experiments.benchmark.protocols import TASKS, Task
-from ipml.cli.models import Targets
+from ipml.cli.model.models import Targets
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.robustness import score_attacks
 from ipml.model.robustness.robustness import Robustness, robustness_of, score_by_seller

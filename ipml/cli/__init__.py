@@ -12,27 +12,16 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from ipml.cli import (
-    appeal,
-    evidence,
-    network,
-    notice,
-    notifier,
-    outbox,
-    penalty,
-    queue,
-    reports,
-    reviews,
-    seller,
-    takedown,
-)
+from ipml.cli import evidence, outbox, queue, reports, reviews, seller
 from ipml.cli.admin import backup, restore, user_app
+from ipml.cli.cooperate import network, notice, notifier
 from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
-from ipml.cli.experiments import label_errors, report, reproduce, sweep, train
-from ipml.cli.labels import labels, leakage_audit, select
+from ipml.cli.enforce import appeal, penalty, takedown
 from ipml.cli.listing_files import guess, validate
-from ipml.cli.models import compare, drift, promote, robustness, rollback, shadow
+from ipml.cli.model.experiments import label_errors, report, reproduce, sweep, train
+from ipml.cli.model.labels import labels, leakage_audit, select
+from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.score import portfolios, score, warm_up
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED

@@ -182,7 +182,7 @@ def _simulate(out: Path, listings: int, seed: int, difficulty: float) -> Marketp
 
 
 def _train(out: Path, seed: int, say: Say) -> Trained:
-    from ipml.cli.experiments import explain_by_folder
+    from ipml.cli.model.experiments import explain_by_folder
     from ipml.model.training import Experiment, train
 
     experiment = Experiment(

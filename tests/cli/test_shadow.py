@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from ipml.cli.models import SHOWN_DISPUTED, _describe_shadow
+from ipml.cli.model.models import SHOWN_DISPUTED, _describe_shadow
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier

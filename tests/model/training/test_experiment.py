@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ipml.cli.experiments import train
+from ipml.cli.model.experiments import train
 from ipml.errors import UnreadableFile, UnusableSetting
 from ipml.model.training import Experiment, load_experiment
 from ipml.settings import get_settings

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ipml.enforcement.appeals.appeal import AppealFile
 
+
 app = typer.Typer(
     no_args_is_help=True,
     help="""Deal with complaints and counter-notices of sellers.

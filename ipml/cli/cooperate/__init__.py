@@ -1,0 +1,1 @@
+"""Commands on what others tell and are told: `ipml cooperate`."""

@@ -1,0 +1,1 @@
+"""Commands on what follows from decisions: `ipml enforce`."""

@@ -1,0 +1,1 @@
+"""Commands on models and the labels that they learn from: `ipml model`."""
