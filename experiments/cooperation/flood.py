@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from ipml.cooperation.consequences import cooperating
-from ipml.cooperation.notifiers.standing import lane_of
+from ipml.cooperation.notifiers.tiers import lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import change_case

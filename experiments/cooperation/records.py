@@ -18,7 +18,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from ipml.cooperation.notifiers.record import NotifierCounts, Priors, learn_prior, make_record, shrink
-from ipml.cooperation.notifiers.standing import choose_tier, lane_of
+from ipml.cooperation.notifiers.tiers import choose_tier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue

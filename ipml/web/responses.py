@@ -33,7 +33,7 @@ from starlette.exceptions import HTTPException
 from ipml import errors
 from ipml.money import say_amount
 from ipml.records import Highlight
-from ipml.web.wording import (
+from ipml.web.phrases import (
     MEASURES,
     PENALTIES,
     age,

@@ -6,7 +6,7 @@ from ipml.cli.demo import describe_year
 from ipml.simulation.year.population import Plan
 from ipml.simulation.year.programme import Lived, TrainedModel
 from ipml.simulation.year.run import Account, YearFigure
-from ipml.simulation.year.weekly_scoring import Stations
+from ipml.simulation.year.weekly_scores import Stations
 
 
 def test_the_account_names_each_figure_beside_history_and_where_the_time_went():

@@ -18,7 +18,7 @@ from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.status import Receipt
 from ipml.cooperation.notifiers.misuse import list_steps
 from ipml.cooperation.notifiers.notifier import find_notifier
-from ipml.cooperation.notifiers.standing import erase_notifier
+from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import audit

@@ -11,7 +11,7 @@ from ipml.enforcement.penalties.standing import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
 from ipml.review.search import SellerLook, SellerRecord, SellerVerdict
 from ipml.web.console.charts import make_seller_card
-from ipml.web.wording import seller_history
+from ipml.web.phrases import seller_history
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 MOMENTS = st.integers(0, 10_000).map(lambda hours: NOW - timedelta(hours=hours))

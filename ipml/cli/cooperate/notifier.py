@@ -105,7 +105,7 @@ def list_(
     from ipml.cooperation.notifiers.misuse import find_suspension
     from ipml.cooperation.notifiers.notifier import list_notifiers
     from ipml.cooperation.notifiers.record import empty_record, list_records
-    from ipml.cooperation.notifiers.standing import choose_tier
+    from ipml.cooperation.notifiers.tiers import choose_tier
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
@@ -141,7 +141,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     from ipml.cooperation.notifiers.misuse import list_steps
     from ipml.cooperation.notifiers.notifier import find_notifier, list_appointments, list_documents
     from ipml.cooperation.notifiers.record import record_of
-    from ipml.cooperation.notifiers.standing import lane_of
+    from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import reading
@@ -303,7 +303,7 @@ def appoint(
 
     from ipml.cooperation.notifiers import notifier as appointments
     from ipml.cooperation.notifiers.notifier import find_notifier
-    from ipml.cooperation.notifiers.standing import lane_of
+    from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
     from ipml.storage.database import writing
@@ -361,7 +361,7 @@ def erase(
     Example: ipml cooperate notifier erase 7
     """
     from ipml.cooperation.notifiers.notifier import find_notifier
-    from ipml.cooperation.notifiers.standing import erase_notifier
+    from ipml.cooperation.notifiers.tiers import erase_notifier
     from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 

@@ -31,7 +31,7 @@ from ipml.cooperation.notices.register import (
     seal_location,
 )
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
-from ipml.cooperation.notifiers.standing import Lane, keep_count, lane_of
+from ipml.cooperation.notifiers.tiers import Lane, keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.records import Listing, ScoredListing

@@ -24,7 +24,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
-from ipml.cooperation.notifiers.standing import Lane
+from ipml.cooperation.notifiers.tiers import Lane
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
 from ipml.records import Decision, Problem, ScoredListing, Verdict

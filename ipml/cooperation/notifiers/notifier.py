@@ -6,7 +6,7 @@ rights is what a notifier says that they hold in a brand, and whether a person h
 What a notifier is taken for at their first notice is a guess. A status that others gave (trusted flagger, Article 22(2)
 of the Digital Services Act: the coordinator of a member state) is noted by a person, with the ground for it. An
 appointment is a row of its own, and so is its end: the last row tells, so that what somebody was at any moment stays
-known. The notices from then on come in the tier of that kind (`ipml.cooperation.notifiers.standing`).
+known. The notices from then on come in the tier of that kind (`ipml.cooperation.notifiers.tiers`).
 """
 
 from __future__ import annotations

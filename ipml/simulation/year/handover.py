@@ -75,7 +75,7 @@ def find_gangs(folder: Path, struck: Mapping[str, int], rates: Rates) -> tuple[N
     Parameters
     ----------
     folder : Path
-        Where `ipml.simulation.year.weekly_scoring` wrote what sellers share and sold, and the truth.
+        Where `ipml.simulation.year.weekly_scores` wrote what sellers share and sold, and the truth.
     struck : mapping of str to int
         How many takedowns of each seller stand.
     rates : Rates

@@ -44,7 +44,7 @@ from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.people import Appeals, Give, Post, SimulatedStaff, Truth, look_after_notices
 from ipml.simulation.year.population import Plan, recruit_population
-from ipml.simulation.year.weekly_scoring import Opened, Stations, Watched, held_bytes, peak_bytes, watching
+from ipml.simulation.year.weekly_scores import Opened, Stations, Watched, held_bytes, peak_bytes, watching
 from ipml.simulation.year.weeks import write_weeks
 from ipml.storage.outbox import Message
 

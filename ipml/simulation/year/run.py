@@ -31,7 +31,7 @@ from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_
 from ipml.simulation.year.people import giving
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, TrainedModel, Year, learn_model
-from ipml.simulation.year.weekly_scoring import Stations, peak_bytes, seldom_collecting
+from ipml.simulation.year.weekly_scores import Stations, peak_bytes, seldom_collecting
 from ipml.storage.database import migrate, open_database
 
 _NOT_GIVEN = "not given"

@@ -64,8 +64,8 @@ from ipml.web.console.case_list import (
     write_trail,
 )
 from ipml.web.console.charts import make_price_scale, read_seller_card
+from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, render, render_error
-from ipml.web.wording import tell_term
 
 _MOST_OTHERS = 8
 _MOST_NOTICES = 10

@@ -23,7 +23,7 @@ from ipml.review.quality.rates import Rate
 from ipml.review.queue_metrics import Hits, QueueDay
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
 from ipml.review.search import SellerRecord, read_seller_record
-from ipml.web.wording import count, money, percent, percent_range, seller_history
+from ipml.web.phrases import count, money, percent, percent_range, seller_history
 
 _MOST_DAYS_NAMED, _MONTHS_NAMED = 31, 7  # each day by its number, or so many with their month: more would overlap
 

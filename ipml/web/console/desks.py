@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.notices.status import STATES, count_waiting_by_tier, get_notice_file, list_notices
 from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
-from ipml.cooperation.notifiers.standing import list_rows, read_notifier
+from ipml.cooperation.notifiers.tiers import list_rows, read_notifier
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
 from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
@@ -53,8 +53,8 @@ from ipml.web.console.case_page import CaseNumber, FormNumber
 from ipml.web.console.charts import make_price_scale, read_seller_card
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.networks_page import find_network
+from ipml.web.phrases import MEASURES, list_choices, tell_term
 from ipml.web.responses import render
-from ipml.web.wording import MEASURES, list_choices, tell_term
 
 
 def show_seller(request: Request, case_id: CaseNumber) -> Response:

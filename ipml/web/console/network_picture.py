@@ -15,7 +15,7 @@ from ipml.cooperation.networks.layout import Layout
 from ipml.cooperation.networks.links import HUNDREDTHS
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView
-from ipml.web.wording import count
+from ipml.web.phrases import count
 
 Array = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from ipml.cooperation.consequences import find_sources
 from ipml.cooperation.notifiers.notifier import appoint, find_appointment, list_appointments, revoke
-from ipml.cooperation.notifiers.standing import erase_notifier, lane_of
+from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period

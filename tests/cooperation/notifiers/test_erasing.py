@@ -13,7 +13,7 @@ from ipml.cooperation.notices.outcomes import tick
 from ipml.cooperation.notices.status import find_notices, find_receipt
 from ipml.cooperation.notifiers.misuse import lift, list_steps, suspend, warn
 from ipml.cooperation.notifiers.notifier import check_document, find_notifier, list_documents, list_notifiers
-from ipml.cooperation.notifiers.standing import erase_notifier
+from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.errors import NotifierNotFound, RightsDocumentNotFound, SuspendedAlready
 from ipml.records import Verdict
 from ipml.storage.audit import verify

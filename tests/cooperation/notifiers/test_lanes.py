@@ -7,7 +7,7 @@ from noticing import Desk
 from sqlalchemy import insert, select
 
 from ipml.cooperation.notifiers.misuse import suspend, warn
-from ipml.cooperation.notifiers.standing import Lane, lane_of
+from ipml.cooperation.notifiers.tiers import Lane, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.errors import NotifierNotFound
 from ipml.storage.database import reading, writing

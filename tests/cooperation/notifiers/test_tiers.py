@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 import ipml.cooperation
 from ipml.cooperation.notifiers.record import NotifierCounts, NotifierRecord, Prior, Priors, make_record
-from ipml.cooperation.notifiers.standing import asks_record, choose_tier
+from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 
 IS_ARITHMETIC = True
