@@ -37,7 +37,10 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 MISSING = {
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
     **dict.fromkeys(("alembic", "cryptography", "datasketch", "fastapi", "httpx"), "console"),
-    **dict.fromkeys(("multipart", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "uvicorn"), "console"),
+    **dict.fromkeys(
+        ("multipart", "phonenumbers", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "stdnum", "uvicorn"),
+        "console",
+    ),
     **dict.fromkeys(("rfc3161_client", "warcio"), "evidence"),
     **{"joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
 }
