@@ -57,7 +57,7 @@ PACKAGE = Path(str(files("ipml")))
 _SETTING_GROUPS: Mapping[str, Sequence[str]] = {
     "Review database and audit trail": ("database", "anchor", "erased"),
     "Model and training": ("tracking", "model", "most_width", "data", "brands"),
-    "Policies": ("policy", "enforcement", "cooperation", "networks"),
+    "Policies": ("policy", "networks"),
     "Outgoing messages": ("webhook", "transparency"),
     "Web console": ("host", "port", "public_url", "lease_minutes", "undo_minutes"),
     "Login": ("session_hours", "idle_minutes", "trusted", "oidc"),
@@ -286,9 +286,12 @@ def _name_keys(column: Column[Any]) -> str:
 # Policies
 
 _POLICY_TITLES: Mapping[str, tuple[str, str]] = {
-    "review": ("Ranking policy", "What a review is worth, and by when it must be made. `IPML_POLICY` names a copy."),
-    "enforcement": ("Enforcement policy", "What follows from a decision. `IPML_ENFORCEMENT` names a copy."),
-    "cooperation": ("Cooperation policy", "How others are heard and told. `IPML_COOPERATION` names a copy."),
+    "review": (
+        "Ranking policy",
+        "What a review is worth, and by when it must be made. `IPML_POLICY_REVIEW` names a copy.",
+    ),
+    "enforcement": ("Enforcement policy", "What follows from a decision. `IPML_POLICY_ENFORCEMENT` names a copy."),
+    "cooperation": ("Cooperation policy", "How others are heard and told. `IPML_POLICY_COOPERATION` names a copy."),
     "model": (
         "Rules of the gate",
         "What a model must show to become champion. `ipml model promote --rules` names a copy.",

@@ -88,12 +88,12 @@ def _settings(folder: Path) -> Iterator[str]:
     hasty = re.sub(r"least_warning_days = \d+", "least_warning_days = 0", _find_policy())  # suspend at once
     policy.write_text(hasty, "utf-8")
     outside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("IPML_")}
-    os.environ["IPML_COOPERATION"] = str(policy)
+    os.environ["IPML_POLICY_COOPERATION"] = str(policy)
     get_settings.cache_clear()
     try:
         yield f"sqlite:///{folder / 'ipml.db'}"
     finally:
-        del os.environ["IPML_COOPERATION"]
+        del os.environ["IPML_POLICY_COOPERATION"]
         os.environ.update(outside)
         get_settings.cache_clear()
 

@@ -57,11 +57,13 @@ class Settings(BaseSettings):
         "models:/ipml@champion", description="the model that `ipml score` uses: a folder or a registry URI"
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
-    policy: Path | None = Field(None, description="what a review is worth; the bundled policy where none is given")
-    enforcement: Path | None = Field(
+    policy_review: Path | None = Field(
+        None, description="what a review is worth; the bundled policy where none is given"
+    )
+    policy_enforcement: Path | None = Field(
         None, description="what follows from a decision; the bundled policy where none is given"
     )
-    cooperation: Path | None = Field(
+    policy_cooperation: Path | None = Field(
         None, description="how others are heard and told; the bundled policy where none is given"
     )
     networks: Path | None = Field(

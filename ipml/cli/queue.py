@@ -116,7 +116,9 @@ app = typer.Typer(
 OrderName = Annotated[str, typer.Option(help="score, value (per minute of review) or fifo (first in, first out).")]
 PolicyFile = Annotated[
     Path | None,
-    typer.Option(help="Policy file; by default IPML_POLICY, or the one that comes with ipml.", show_default=False),
+    typer.Option(
+        help="Policy file; by default IPML_POLICY_REVIEW, or the one that comes with ipml.", show_default=False
+    ),
 ]
 _SHOWN = 10
 

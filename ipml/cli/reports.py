@@ -62,7 +62,7 @@ def report_transparency(
 ) -> None:
     """Write the transparency report of a year: a page, tables as CSV, and the files of the EU's template.
 
-    No person is named in it. Provider and service are named in `[reports]` of the policy (IPML_COOPERATION).
+    No person is named in it. Provider and service are named in `[reports]` of the policy (IPML_POLICY_COOPERATION).
 
     Example: ipml report transparency --year 2026 --out transparency-2026
     """

@@ -225,8 +225,8 @@ def expire_records(
 ) -> None:
     """Delete, or empty of what tells of people, whatever was kept as long as the policy says.
 
-    The section `[retention]` of the policy (IPML_ENFORCEMENT) says for how many days. What is under a legal hold stays.
-    Run it every night; killed, the next run goes on.
+    The section `[retention]` of the policy (IPML_POLICY_ENFORCEMENT) says for how many days. What is under a legal hold
+    stays. Run it every night; killed, the next run goes on.
 
     Example: ipml seller retention --dry-run
     """

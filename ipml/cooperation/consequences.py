@@ -76,8 +76,8 @@ def cooperating(
 
     Parameters
     ----------
-    enforcement : EnforcementPolicy, default=the setting `enforcement`
-    policy : CooperationPolicy, default=the setting `cooperation`
+    enforcement : EnforcementPolicy, default=the setting `policy_enforcement`
+    policy : CooperationPolicy, default=the setting `policy_cooperation`
     """
     enforcing = Enforcement(enforcement or load_enforcement_policy(), find_sources)
     return bind_consequences(engine, Cooperation(enforcing, policy or load_cooperation_policy()))

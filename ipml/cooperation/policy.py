@@ -347,11 +347,13 @@ class CooperationPolicy(BaseModel):
 
 
 def load_cooperation_policy(path: Path | None = None) -> CooperationPolicy:
-    """Read a policy file; by default the setting `cooperation`, else the bundled one.
+    """Read a policy file; by default the setting `policy_cooperation`, else the bundled one.
 
     Raises
     ------
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(CooperationPolicy, path or get_settings().cooperation or _BUNDLED, "ipml/cooperation/policy.toml")
+    return read_rules(
+        CooperationPolicy, path or get_settings().policy_cooperation or _BUNDLED, "ipml/cooperation/policy.toml"
+    )

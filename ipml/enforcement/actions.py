@@ -49,7 +49,7 @@ def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine
 
     Parameters
     ----------
-    policy : EnforcementPolicy, default=the setting `enforcement`
+    policy : EnforcementPolicy, default=the setting `policy_enforcement`
 
     Examples
     --------

@@ -253,14 +253,16 @@ class EnforcementPolicy(BaseModel):
 
 
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
-    """Read a policy file; by default the setting `enforcement`, else the bundled one.
+    """Read a policy file; by default the setting `policy_enforcement`, else the bundled one.
 
     Raises
     ------
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(EnforcementPolicy, path or get_settings().enforcement or _BUNDLED, "ipml/enforcement/policy.toml")
+    return read_rules(
+        EnforcementPolicy, path or get_settings().policy_enforcement or _BUNDLED, "ipml/enforcement/policy.toml"
+    )
 
 
 @lru_cache(maxsize=4)

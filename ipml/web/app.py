@@ -105,8 +105,8 @@ def make_app(
     """
     check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
-    app.state.policy = load_enforcement_policy(settings.enforcement)
-    app.state.engine = cooperating(engine, app.state.policy, load_cooperation_policy(settings.cooperation))
+    app.state.policy = load_enforcement_policy(settings.policy_enforcement)
+    app.state.engine = cooperating(engine, app.state.policy, load_cooperation_policy(settings.policy_cooperation))
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits
@@ -114,7 +114,7 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
     app.state.estimates = CachedAnswer(_ESTIMATES_SECONDS)
-    app.state.cooperation = load_cooperation_policy(settings.cooperation)
+    app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
     app.state.candidates = CachedAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)
     app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)

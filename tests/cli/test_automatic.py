@@ -20,7 +20,7 @@ POLICY = BUNDLED.replace("is_on = false", "is_on = true").replace("\nbrands = []
 def policy(ipml, tmp_path, monkeypatch):
     """Put a policy in force that covers one brand, and a listing of it into the queue of the test's own folder."""
     (tmp_path / "policy.toml").write_text(POLICY)
-    monkeypatch.setenv("IPML_ENFORCEMENT", str(tmp_path / "policy.toml"))
+    monkeypatch.setenv("IPML_POLICY_ENFORCEMENT", str(tmp_path / "policy.toml"))
     engine = open_database(copy_sqlite(tmp_path))
     add_staff(engine)
     enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag", brand="Acme"), 0.99, None, (), (), None, "m1")])

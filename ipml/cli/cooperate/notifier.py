@@ -91,8 +91,8 @@ def list_(
 ) -> None:
     """List notifiers with tier and record.
 
-    The share upheld is given with its interval; the policy (IPML_COOPERATION) says of what window. With `--as-of`, what
-    was settled anew since then counts for neither side.
+    The share upheld is given with its interval; the policy (IPML_POLICY_COOPERATION) says of what window. With
+    `--as-of`, what was settled anew since then counts for neither side.
 
     Example: ipml cooperate notifier list --kind "rights holder"
     """
@@ -182,7 +182,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
 
 @app.command()
 def tiers() -> None:
-    """Show the tiers of the policy (IPML_COOPERATION): who belongs to them, and what follows.
+    """Show the tiers of the policy (IPML_POLICY_COOPERATION): who belongs to them, and what follows.
 
     Example: ipml cooperate notifier tiers
     """

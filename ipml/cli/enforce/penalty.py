@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PolicyFile = Annotated[
     Path | None,
-    typer.Option(help="Policy file; by default IPML_ENFORCEMENT, or the one that comes with ipml.", show_default=False),
+    typer.Option(
+        help="Policy file; by default IPML_POLICY_ENFORCEMENT, or the one that comes with ipml.", show_default=False
+    ),
 ]
 Since = Annotated[
     datetime | None,

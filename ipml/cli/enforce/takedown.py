@@ -280,7 +280,7 @@ Reason = Annotated[str, typer.Option(help="Why; it goes on record.", show_defaul
 
 @automatic_app.command()
 def run(database: Database = None) -> None:
-    """Act on what the policy (IPML_ENFORCEMENT) allows now, and draw the cases by which it is watched.
+    """Act on what the policy (IPML_POLICY_ENFORCEMENT) allows now, and draw the cases by which it is watched.
 
     Example: ipml enforce automatic run
     """
@@ -370,7 +370,7 @@ def ledger(
     policy: Annotated[
         Path | None,
         typer.Option(
-            help="Policy file; by default IPML_ENFORCEMENT, or the one that comes with ipml.", show_default=False
+            help="Policy file; by default IPML_POLICY_ENFORCEMENT, or the one that comes with ipml.", show_default=False
         ),
     ] = None,
     database: Database = None,

@@ -62,7 +62,7 @@ def receive(
 
     Parameters
     ----------
-    policy : CooperationPolicy, default=the setting `cooperation`
+    policy : CooperationPolicy, default=the setting `policy_cooperation`
     score : callable, optional
         Scores listings that come along and have no case yet; without it people judge them unscored.
     now : datetime, default=the clock
@@ -215,7 +215,7 @@ def match_notices(
 
     Parameters
     ----------
-    policy : CooperationPolicy, default=the setting `cooperation`
+    policy : CooperationPolicy, default=the setting `policy_cooperation`
     show : callable, optional
         Told now and then how many listings were looked for.
     """

@@ -506,7 +506,7 @@ def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: dateti
 
     Parameters
     ----------
-    policy : CooperationPolicy, default=the setting `cooperation`
+    policy : CooperationPolicy, default=the setting `policy_cooperation`
     now : datetime, default=the clock
 
     Examples

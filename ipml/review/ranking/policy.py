@@ -238,14 +238,14 @@ class Policy(BaseModel):
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """Read a policy file; by default the setting `policy`, else the bundled one.
+    """Read a policy file; by default the setting `policy_review`, else the bundled one.
 
     Raises
     ------
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(Policy, path or get_settings().policy or _BUNDLED, "ipml/review/ranking/policy.toml")
+    return read_rules(Policy, path or get_settings().policy_review or _BUNDLED, "ipml/review/ranking/policy.toml")
 
 
 @lru_cache(maxsize=4)
