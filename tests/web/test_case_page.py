@@ -39,7 +39,7 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         "98 %",
         "model 2026-11-20",
         "Words of the replica trade in the title",
-        "speaks for counterfeit",
+        "suggests counterfeit",
         "80.10 EUR is 9 % of the reference, 890.00 EUR; Vellmar usually costs 400.50 to 1,691.00 EUR",
         "8 (19 %)",
         "Other cases of this seller",

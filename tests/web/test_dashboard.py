@@ -24,7 +24,7 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
     assert tiles["Open"] == "6"
-    assert tiles["In hand now"] == "1"
+    assert tiles["In review"] == "1"
     assert tiles["Verdicts today"] == "1"
     assert "7 cases came and 1 were decided" in text
     assert "95 to 100 %" in text
@@ -53,7 +53,7 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
         queue.decide(engine, taken, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
     assert "Nothing has been judged yet" in text
-    assert "<dt>Oldest waits</dt><dd>–</dd>" in text
+    assert "<dt>Oldest open</dt><dd>–</dd>" in text
 
 
 def test_the_list_leads_there_and_back(ana: TestClient) -> None:

@@ -76,7 +76,7 @@ def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient) -> None
     """Measure, strikes, penalty and letter are there to be read by whoever may decide, and by nobody else."""
     text = plain(ana.get("/cases/1").text)
     for told in (
-        "What “counterfeit” would do",
+        "If counterfeit: what follows",
         "Remove, as usual",
         "Strikes weigh 0.00 now, and would weigh 1.50 at most.",
         "Warning would follow by itself.",
@@ -97,7 +97,7 @@ def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestCl
     page = ana.get("/cases/1").text
     text = plain(page)
     for told in (
-        "What followed",
+        "Enforcement actions",
         "Measure 1 Removed by ana",
         "2 days after it was listed",
         "Asked of the platform, no answer yet",
@@ -113,7 +113,7 @@ def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestCl
 
 def test_nothing_of_it_is_shown_before(lea: TestClient) -> None:
     """An open case has nothing that followed."""
-    assert "What followed" not in lea.get("/cases/1").text
+    assert "Enforcement actions" not in lea.get("/cases/1").text
 
 
 def test_of_a_genuine_listing_only_the_evidence_is_kept(bound: Engine, lea: TestClient) -> None:
@@ -133,7 +133,7 @@ def test_a_further_look_shows_nothing_of_the_first(bound: Engine, ana: TestClien
         lease = {"token": 9, "lease_expires_at": moment + timedelta(minutes=9)}
         connection.execute(tables.looks.insert().values(**fields, **lease))
     text = plain(ana.get("/cases/1").text)
-    assert "What followed" not in text
+    assert "Enforcement actions" not in text
     assert "Strikes weigh 0.00 now, and would weigh 1.50 at most." in text
     record = plain(ana.get("/cases/2/seller").text)  # the same seller's
     assert "No strike counts against them now." in record
@@ -299,7 +299,7 @@ def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, lea: 
 
 
 def test_what_was_written_is_not_lost_when_another_has_it(bound: Engine, lea: TestClient, visitor: Callable) -> None:
-    """The one who has it in hand decides; the other keeps their words."""
+    """The one who has it decides; the other keeps their words."""
     decide(bound, 1)
     add_user(bound, "max", PASSWORD, Role.LEAD, CHEAP)
     number = appeal(bound)
@@ -307,7 +307,7 @@ def test_what_was_written_is_not_lost_when_another_has_it(bound: Engine, lea: Te
     answer = lea.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "a long reason"})
     assert answer.status_code == 409
     assert "a long reason</textarea>" in answer.text
-    assert "<b>max</b> has it in hand" in answer.text
+    assert "<b>max</b> has it" in answer.text
 
 
 def propose(engine: Engine, scored: Callable[..., ScoredListing]) -> tuple[int, str]:

@@ -85,7 +85,7 @@ def test_the_source_is_called_a_hypothesis_and_newcomers_are_marked(lead: TestCl
     """With how likely it is somebody else, what is not known, and on their own pages why newcomers belong."""
     page = lead.get("/networks/1").text
     assert "A hypothesis from what is seen here" in page
-    assert "Somebody else" in page
+    assert "None of these" in page
     assert "A link is no proof" in page
 
     marked = re.findall(r'<a class="member [a-z ]*\bnew" href="(/networks/1/members/\d+)"', page)

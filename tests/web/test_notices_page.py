@@ -77,7 +77,7 @@ def test_without_notices_the_pages_say_so(lead: TestClient) -> None:
     assert "No notice waits for a decision." in lead.get("/notices").text
     assert "None." in lead.get("/notices?state=settled").text
     assert "Nobody has given notice yet." in lead.get("/notifiers").text
-    assert "What others say" not in lead.get("/cases/1").text
+    assert "Notices and complaints" not in lead.get("/cases/1").text
 
 
 @pytest.mark.parametrize("path", ["/notices/9", "/notifiers/9", "/notices/0", f"/notifiers/{2**64}"])

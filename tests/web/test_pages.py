@@ -43,7 +43,7 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient) 
 def test_the_reason_in_a_list_is_the_strongest_for_suspicion(
     is_old: bool, engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
 ) -> None:
-    """In the list and before a decision on many: never the base rate, and never one that speaks for genuine."""
+    """In the list and before a decision on many: never the base rate, and never one that suggests genuine."""
     weights = itertools.permutations((-2.5, -0.4, 0.3, 1.2))
     many = []
     for number, some in enumerate([*weights, (-1.0, -0.1), ()]):
