@@ -145,7 +145,7 @@ def test_a_measure_without_script(browser: playwright.Browser, address: str, des
     page = context.new_page()
     log_in(page, address, "lea")
     page.goto(f"{address}/cases/1")
-    page.locator("summary", has_text="Lift or change it").click()
+    page.locator("summary", has_text="Revoke or change").click()
     page.locator(".by-hand textarea").fill("the receipt is good")
     page.locator(".by-hand button").click()
     assert "the receipt is good" in page.locator("#followed + dl").inner_text()
