@@ -1,6 +1,6 @@
 """From a decision to those who gave notice: told in the transaction that decides; and who pointed to a listing.
 
-`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.consequences`).
+`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.actions`).
 
 A listing was found by the platform's own search, by a notice, or by a trusted flagger. A notice counts where it
 waited for the case when the case was decided, whether or not the listing was in the queue before. That a model had

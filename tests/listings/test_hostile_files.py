@@ -77,7 +77,7 @@ def score(path):
 def train(path):
     experiment = Path(f"{path.name}.toml")
     experiment.write_text(f"name = 'shop'\\ndata.listings = '{path}'\\nevaluation.attacks = 'none'\\n")
-    return run("train", experiment)
+    return run("model", "train", experiment)
 
 sound = Path("sound.csv")
 sound.write_text("listing_id,seller_id,title\\n1,s,Bag\\n")

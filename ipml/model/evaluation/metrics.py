@@ -3,7 +3,7 @@
 A reviewer reads from the top of a list, so the measures ask how much of the top is counterfeit and how much
 of the counterfeit is near the top; and, in one currency, what the counterfeits are offered for that are caught by
 reading the first listings. An interval holds the middle 95 % of the values on resamples of the sellers
-(`ipml.model.evaluation.evaluation.ranking`).
+(`ipml.model.evaluation.ranking`).
 
 Accuracy and F1 are left out on purpose: where one listing in fifteen is counterfeit, accuracy rewards the
 model that never finds anything, and F1 fixes a threshold that is the operator's to choose.
