@@ -237,7 +237,7 @@ def peak_megabytes(listings: pd.DataFrame, copies: int, folder: Path) -> float:
 @pytest.mark.slow
 def test_a_real_file_is_scored_whole(scorer, real_data, tmp_path):
     """Each of 53,826 listings comes out once, in order, with a probability or the cause why there is none."""
-    columns = load_columns(Path(__file__).parents[2] / "experiments/columns/ebay_2019.toml")
+    columns = load_columns(Path(__file__).parents[3] / "experiments/columns/ebay_2019.toml")
     counts = score_file(scorer, real_data / "ebay_2019.csv.gz", tmp_path / "scored.parquet", columns=columns)
     scored = pd.read_parquet(tmp_path / "scored.parquet")
     source = pd.read_csv(real_data / "ebay_2019.csv.gz", dtype=str)
