@@ -77,7 +77,10 @@ def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[
     assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
     assert re.search(r"Value</dt><dd>[\d,]+ EUR to [\d,]+ EUR", page)
     assert re.search(r"<b>\d+ %</b> <span class=\"quiet\">\(\d+ to \d+ %\)", page)
-    worths = [int(found.replace(",", "")) for found in re.findall(r"Expected value per hour</dt><dd><b>([\d,]+) EUR</b>", page)]
+    worths = [
+        int(found.replace(",", ""))
+        for found in re.findall(r"Expected value per hour</dt><dd><b>([\d,]+) EUR</b>", page)
+    ]
     assert worths == sorted(worths, reverse=True)
     assert "one country" in page
 
