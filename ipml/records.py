@@ -291,6 +291,8 @@ class Case:
         With which it was shown: 1 where that was for its score, None where it came alone and not with a file.
     lane : str
         "ranked", or "explored" where it was drawn.
+    seen_at : datetime or None
+        When the listing was last seen as it is here.
     """
 
     case_id: int
@@ -304,6 +306,7 @@ class Case:
     due_at: datetime | None = None
     odds: float | None = None
     lane: str = "ranked"
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 
 plt.style.use("look.mplstyle")
 MODEL_COLOUR, COUNTERFEIT_COLOUR, GREY = "#1f5fa8", "#c2452d", "#6b6b6b"
@@ -177,14 +177,15 @@ def judge(listing_id):
 
 
 decisions, now = [], TESTED.to_pydatetime()
-while taken := claim(engine, "ana", now=now):
-    now += timedelta(minutes=1)
-    verdict = judge(get_case(engine, taken.case_id).scored.listing.listing_id)
-    ground = "wrong_features" if verdict is Verdict.COUNTERFEIT else ""
-    decisions.append(decide(engine, taken, verdict, ground=ground, now=now))
+with writing(engine) as connection:
+    while taken := claim(connection, "ana", now=now):
+        now += timedelta(minutes=1)
+        verdict = judge(get_case(connection, taken.case_id).scored.listing.listing_id)
+        ground = "wrong_features" if verdict is Verdict.COUNTERFEIT else ""
+        decisions.append(decide(connection, taken, verdict, ground=ground, now=now))
 
 with reading(engine) as connection:
-    print(f"{count_cases(engine)}; the trail has {len(verify(connection).problems)} problems")
+    print(f"{count_cases(connection)}; the trail has {len(verify(connection).problems)} problems")
 
 # %%
 decided = pd.DataFrame(
@@ -258,7 +259,8 @@ plt.show()
 # label.
 
 # %%
-labels = listings_to_frame([label_listing(label) for label in export_labels(engine)])
+with reading(engine) as connection:
+    labels = listings_to_frame([label_listing(label) for label in export_labels(connection)])
 write_listings(labels, folder / "labels.parquet")
 print(f"{len(labels):,} labels of {len(decided):,} decisions")
 

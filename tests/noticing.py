@@ -8,6 +8,7 @@ from typing import Any
 
 from given_notices import say
 from sqlalchemy import Engine, Row, insert, select
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
@@ -96,13 +97,16 @@ class Desk:
         with reading(self.engine) as connection:
             known = dict(connection.execute(select(cases.c.case_id, cases.c.listing_id)).all())
         named = [known[case_id] if case_id else f"unknown {secrets.token_hex(4)}" for case_id in case_ids]
-        return receive(self.engine, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
+        with writing(self.engine) as connection:
+            return receive(connection, say(*named, email=f"{by}@example.com"), now=self.pass_time()).notice_id
 
     def decide(self, case_id: int, verdict: Verdict, reviewer: str = "ana") -> Decision:
         """Let a reviewer decide a case."""
-        taken = claim(self.engine, reviewer, case_id, now=self.pass_time())
+        with writing(self.engine) as connection:
+            taken = claim(connection, reviewer, case_id, now=self.pass_time())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return decide(self.engine, taken, verdict, ground=ground, now=self.now)
+        with writing(self.engine) as connection:
+            return decide(connection, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
 
     def items(self, notice_id: int) -> list[Row[Any]]:
         """Return the items of a notice, in order."""

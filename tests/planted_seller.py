@@ -86,17 +86,20 @@ def plant_anew(engine: Engine) -> str:
     first = _decide(engine, Verdict.COUNTERFEIT, note=f"{NAME} lives in {STREET}", key=f"key {PHONE}")
     _decide(engine, Verdict.GENUINE, note=PHONE)
     undone = _decide(engine, Verdict.GENUINE)
-    undo(engine, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
-    add_golden(engine, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
     with writing(engine) as connection:
+        undo(connection, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
+        add_golden(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
         connection.execute(insert(users).values(name="bo", password_hash="", role="reviewer", created_at=NOON))
-    add_own_seller(engine, "bo", SELLER, now=NOON)
+        add_own_seller(connection, "bo", SELLER, now=NOON)
     return _plant_more(engine, first)
 
 
 def _decide(engine: Engine, verdict: Verdict, **said: str) -> int:
     ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-    return decide(engine, claim(engine, "ana", now=NOON), verdict, ground=ground, now=NOON, **said).decision_id
+    with writing(engine) as connection:
+        return decide(
+            connection, claim(connection, "ana", now=NOON), verdict, ground=ground, now=NOON, **said
+        ).decision_id
 
 
 def _plant_more(engine: Engine, decision_id: int) -> str:

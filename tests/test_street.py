@@ -16,7 +16,7 @@ from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 
 pytestmark = pytest.mark.slow
 
@@ -64,11 +64,13 @@ def expect(case):
 def test_the_most_suspicious_case_is_claimed_first_and_its_reasons_came_along(street):
     """A reviewer who asks for work gets the most counterfeits to be expected, with the reasons the model gave."""
     _, _, engine = street
-    taken = claim(engine, "ana")
-    case = get_case(engine, taken.case_id)
-    assert expect(case) == max(expect(one) for one in list_cases(engine, limit=500))
+    with writing(engine) as connection:
+        taken = claim(connection, "ana")
+        case = get_case(connection, taken.case_id)
+        assert expect(case) == max(expect(one) for one in list_cases(connection, limit=500))
     assert case.scored.reasons
-    release(engine, taken)
+    with writing(engine) as connection:
+        release(connection, taken)
 
 
 def test_a_decision_changes_the_next_model(street, market):
@@ -76,13 +78,15 @@ def test_a_decision_changes_the_next_model(street, market):
     folder, trained, engine = street
     decided = []
     for _ in range(20):
-        taken = claim(engine, "ana")
-        decided.append(decide(engine, taken, Verdict.GENUINE).listing_id)
-    assert count_cases(engine)["decided"] == 20
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
+            decided.append(decide(connection, taken, Verdict.GENUINE).listing_id)
     with reading(engine) as connection:
+        assert count_cases(connection)["decided"] == 20
         assert not verify(connection).problems
 
-    write_listings(listings_to_frame(map(label_listing, export_labels(engine))), folder / "labels.parquet")
+    with reading(engine) as connection:
+        write_listings(listings_to_frame(map(label_listing, export_labels(connection))), folder / "labels.parquet")
 
     plan = experiment(folder, labels="labels.parquet")
     learnt_from = read_training_listings(plan).set_index("listing_id")

@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine
 
-from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.simulation.identities import Identity, give_identities, write_contact
 from ipml.simulation.networks import simulate_networks
+from ipml.storage.database import writing
 
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 STAFF = "zqstaffmember"
+COOPERATION = Cooperation()
 _BRANDS = ("Nordvik", "Calder", "Ossian")
 _COUNTRIES = ("DE", "PL", "CN", "DE", "DE")
 
@@ -46,7 +48,7 @@ def fill_market(
     networks = find_networks(simulate_networks(seed, n_sellers=2_000, n_networks=n_networks).attributes)
     sizes = np.bincount(networks.numbering.number)
     numbers = tuple(number for number in np.argsort(-sizes).tolist() if number > 0 and sizes[number] >= 5)[:n_networks]
-    rng, engine = np.random.default_rng([seed, 7]), cooperating(engine)
+    rng = np.random.default_rng([seed, 7])
     people: dict[str, Identity] = {}
     for number in numbers:
         members = [str(networks.holdings.seller_ids[place]) for place in networks.members_of(number)]
@@ -63,11 +65,12 @@ def fill_market(
 def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.15, now: datetime = NOON) -> None:
     """Decide whatever waits: most of it as counterfeit."""
     at = now - timedelta(days=20)
-    while held := claim(engine, STAFF, now=at):
-        verdict = Verdict.GENUINE if rng.random() < genuine else Verdict.COUNTERFEIT
-        ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        decide(engine, held, verdict, ground=ground, now=at)
-        at += timedelta(minutes=2)
+    with writing(engine) as connection:
+        while held := claim(connection, STAFF, now=at):
+            verdict = Verdict.GENUINE if rng.random() < genuine else Verdict.COUNTERFEIT
+            ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
+            decide(connection, held, verdict, ground=ground, now=at, consequences=COOPERATION)
+            at += timedelta(minutes=2)
 
 
 def _list(

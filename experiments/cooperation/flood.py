@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.notifiers.tiers import lane_of
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
@@ -55,7 +55,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             engine = open_database(f"sqlite:///{Path(folder)}/ipml.db")
             migrate(engine)
-            waits, left = run(cooperating(engine, policy=policy), arguments, flood, rules)
+            waits, left = run(engine, arguments, flood, rules)
             engine.dispose()
         middle, tail = statistics.median(waits), sorted(waits)[int(0.9 * len(waits))]
         seconds = time.process_time() - began
@@ -66,7 +66,7 @@ def run(
     engine: Engine, arguments: argparse.Namespace, flood: int, policy: CooperationPolicy
 ) -> tuple[list[float], int]:
     """Return how many hours the honest notices waited, and how many were still waiting in the end."""
-    half = arguments.honest // 2
+    half, consequences = arguments.honest // 2, Cooperation(policy=policy)
     add(engine, "ordinary", arguments.ordinary, 0.7)
     honest = add(engine, "honest", 2 * half, 0.4)
     genuine = add(engine, "genuine", flood, 0.02)
@@ -74,9 +74,15 @@ def run(
     for at in range(0, half, 10):
         give(engine, f"brand-{at}", honest[at : at + 10], policy, START)
     for number in add(engine, "struck", 5, 0.9):
-        decide(
-            engine, claim(engine, "ana", number, now=START), Verdict.COUNTERFEIT, ground="declared_replica", now=START
-        )
+        with writing(engine) as connection:
+            decide(
+                connection,
+                claim(connection, "ana", number, now=START),
+                Verdict.COUNTERFEIT,
+                ground="declared_replica",
+                now=START,
+                consequences=consequences,
+            )
     before = count_enforced(engine)
     for at in range(0, flood, 100):
         give(engine, "flood", genuine[at : at + 100], policy, START + timedelta(minutes=1))
@@ -90,14 +96,24 @@ def run(
                 give(engine, f"brand-{at}", honest[at : at + 10], policy, now)
             given |= dict.fromkeys(honest[half:], now)
         now += timedelta(minutes=MINUTES / arguments.reviewers)
-        taken = claim(engine, f"reviewer-{now.microsecond % arguments.reviewers}", now=now)
+        with writing(engine) as connection:
+            taken = claim(connection, f"reviewer-{now.microsecond % arguments.reviewers}", now=now)
         if taken is None:
             continue
         is_honest = taken.case_id in given
         if is_honest:
-            decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=now)
+            with writing(engine) as connection:
+                decide(
+                    connection,
+                    taken,
+                    Verdict.COUNTERFEIT,
+                    ground="declared_replica",
+                    now=now,
+                    consequences=consequences,
+                )
         else:
-            decide(engine, taken, Verdict.GENUINE, now=now)
+            with writing(engine) as connection:
+                decide(connection, taken, Verdict.GENUINE, now=now, consequences=consequences)
         if taken.case_id in set(honest):
             decided[taken.case_id] = now
     waits = [(decided.get(number, now) - at).total_seconds() / 3600 for number, at in given.items()]

@@ -26,7 +26,7 @@ from ipml.cooperation.networks.store import keep_networks, list_networks, load_n
 from ipml.cooperation.networks.ties import find_strands
 from ipml.settings import Settings
 from ipml.simulation.networks import simulate_networks
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import make_app
@@ -63,7 +63,8 @@ def ask_pages(folder: Path, number: int) -> None:
     engine = open_database("sqlite://")
     migrate(engine)
     cost = PasswordCost(passes=1, memory_kib=8, lanes=1)
-    add_user(engine, "lea", "correct horse battery", Role.LEAD, cost)
+    with writing(engine) as connection:
+        add_user(connection, "lea", "correct horse battery", Role.LEAD, cost)
     app = make_app(engine, Settings(networks=folder), cost=cost)
     client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
     client.post("/login", data={"name": "lea", "password": "correct horse battery"})

@@ -26,7 +26,7 @@ from sqlalchemy import Engine, Table, insert
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import (
     Moment,
     appeal_outcomes,
@@ -245,7 +245,8 @@ def main() -> None:
 def _write(url: str, folder: Path) -> None:
     before, began = _peak(), time.process_time()
     rules = ReportRules(provider="Bazaar Ltd", service="Bazaar")
-    write_transparency_report(open_database(url), YEAR, folder / "report", rules, now=NOW)
+    with reading(open_database(url)) as connection:
+        write_transparency_report(connection, YEAR, folder / "report", rules, now=NOW)
     print(f"{time.process_time() - began:.1f} s CPU, peak {_peak():.0f} MB, of which {before:.0f} MB before it began")
 
 

@@ -21,18 +21,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
 from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences, undo
+from ipml.review.reversals import undo
 from ipml.storage.anchors import make_key
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 
-sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have an authority, and decisions that leave evidence
+sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have an authority
 from authority import Authority
-from keeping import Keeping
 
 BAR = 1.0
 
@@ -60,16 +60,20 @@ def make_package(place: Path) -> Path:
     """Return the folder of a package with all that a package may have."""
     engine = open_database(f"sqlite:///{place / 'ipml.db'}")
     migrate(engine)
-    engine = bind_consequences(engine, Keeping())
     listing = Listing("A7", "s1", "Gu\u0441\u0441i bag, mirror quality", price=40.0, currency="EUR", seller_sales=3.0)
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
-        held = claim(engine, "ana")
+        with writing(engine) as connection:
+            held = claim(connection, "ana")
         assert held is not None
-        decision = decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note)
+        with writing(engine) as connection:
+            decision = decide(
+                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=Enforcement()
+            )
         if decision.decision_id == 1:
-            undo(engine, 1, "ana")
+            with writing(engine) as connection:
+                undo(connection, 1, "ana", consequences=Enforcement())
     make_key(place / "anchor.pem")
     capture = place / "page.warc"
     head = "WARC/1.0\r\nWARC-Type: resource\r\nWARC-Record-ID: <urn:uuid:0>\r\nWARC-Target-URI: urn:x\r\n"

@@ -25,15 +25,16 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Engine
 
 from experiments.enforcement.audit_speed import a_database
-from ipml.enforcement.actions import enforcing
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, list_cases, preview_bulk
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _GROUND = "declared_replica"
+ENFORCEMENT = Enforcement()
 
 
 def main() -> None:
@@ -51,11 +52,10 @@ def main() -> None:
         ways = {"warm": (_decide_together, 20), "together": (_decide_together, asked.cases)}
         for name, (work, n_cases) in (ways | {"one by one": (_decide_singly, asked.cases // 10)}).items():
             enqueue(engine, _make_listings(name, n_cases, asked.sellers), joins_alike=False)
-            decided = enforcing(engine)
             if name == "warm":  # what is imported and compiled once is not counted
-                work(decided, asked.at_once)
+                work(engine, asked.at_once)
             else:
-                _measure(f"decisions {name}", lambda: work(decided, asked.at_once), asked.profile)  # noqa: B023
+                _measure(f"decisions {name}", lambda: work(engine, asked.at_once), asked.profile)  # noqa: B023
         sink = FileSink(Path(folder) / "messages.jsonl")
         _measure("messages to a file", lambda: _deliver(engine, sink), asked.profile)
         engine.dispose()
@@ -96,18 +96,26 @@ def _make_listings(name: str, n_cases: int, n_sellers: int) -> list[ScoredListin
 
 def _decide_together(engine: Engine, at_once: int) -> int:
     decided = 0
-    while numbers := [case.case_id for case in list_cases(engine, limit=at_once)]:
-        token = preview_bulk(engine, numbers, "ana", Verdict.COUNTERFEIT).digest
-        made = decide_bulk(engine, numbers, "ana", Verdict.COUNTERFEIT, ground=_GROUND, token=token)
-        decided += len(made.decisions)
-    return decided
+    while True:
+        with writing(engine) as connection:
+            numbers = [case.case_id for case in list_cases(connection, limit=at_once)]
+            if not numbers:
+                return decided
+            token = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT).digest
+            said = {"ground": _GROUND, "token": token, "consequences": ENFORCEMENT}
+            decided += len(decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **said).decisions)
 
 
 def _decide_singly(engine: Engine, _: int) -> int:
     decided = 0
-    while taken := claim(engine, "ana"):
-        decided += decide(engine, taken, Verdict.COUNTERFEIT, ground=_GROUND).decision_id > 0
-    return decided
+    while True:
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
+        if taken is None:
+            return decided
+        with writing(engine) as connection:
+            said = {"ground": _GROUND, "consequences": ENFORCEMENT}
+            decided += decide(connection, taken, Verdict.COUNTERFEIT, **said).decision_id > 0
 
 
 def _deliver(engine: Engine, sink: FileSink) -> int:

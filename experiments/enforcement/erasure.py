@@ -24,7 +24,7 @@ from experiments.enforcement.audit_speed import a_database
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 
 _SELLER, _PHONE = "zqseller4711", "zq015112345"
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -63,9 +63,11 @@ def fill(engine: Engine, theirs: int, others: int) -> None:
     scored = (ScoredListing(listing(n, name), 0.5, 0.0, (), (), None, "m1") for n, name in enumerate(sellers))
     enqueue(engine, scored, joins_alike=False, now=_NOON)
     for _ in range(20):
-        taken = claim(engine, "ana", now=_NOON)
+        with writing(engine) as connection:
+            taken = claim(connection, "ana", now=_NOON)
         assert taken is not None
-        decide(engine, taken, Verdict.GENUINE, note=f"{_SELLER} {_PHONE}", now=_NOON)
+        with writing(engine) as connection:
+            decide(connection, taken, Verdict.GENUINE, note=f"{_SELLER} {_PHONE}", now=_NOON)
 
 
 def find_traces(folder: Path) -> Iterator[str]:

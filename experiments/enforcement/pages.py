@@ -17,7 +17,7 @@ import numpy as np
 from sqlalchemy import Engine, func, select, update
 
 from experiments.review.pages import Browser, fill_once, find_backends, serving, tabulate
-from ipml.enforcement.actions import enforcing
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict
 from ipml.review import queue
@@ -27,12 +27,16 @@ from ipml.storage.tables import appeals, cases, measures, outbox
 
 def decide_some(engine: Engine, n_decided: int, n_appeals: int) -> None:
     """Decide open cases counterfeit, with consequences, and appeal on the first of them, unless that was done."""
-    bound, grounds = enforcing(engine), list(queue.GROUNDS)
+    enforcement, grounds = Enforcement(), list(queue.GROUNDS)
     done = find_struck(engine)
     for number in range(len(done), n_decided):
-        claim = queue.claim(bound, "ana")
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "ana")
         assert claim is not None
-        queue.decide(bound, claim, Verdict.COUNTERFEIT, ground=grounds[number % len(grounds)])
+        with writing(engine) as connection:
+            queue.decide(
+                connection, claim, Verdict.COUNTERFEIT, ground=grounds[number % len(grounds)], consequences=enforcement
+            )
     with writing(engine) as connection:
         told = outbox.c.channel == "seller"
         connection.execute(update(outbox).where(told).values(state="delivered", settled_at=datetime.now(UTC)))
@@ -46,7 +50,8 @@ def decide_some(engine: Engine, n_decided: int, n_appeals: int) -> None:
             .limit(max(n_appeals - filed, 0))
         ).all()
     for row in rows:
-        file_appeal(engine, row.case_id, row.seller_id, "I bought it in Lyon and have the receipt. " * 20)
+        with writing(engine) as connection:
+            file_appeal(connection, row.case_id, row.seller_id, "I bought it in Lyon and have the receipt. " * 20)
 
 
 def find_struck(engine: Engine) -> list[int]:
@@ -101,10 +106,8 @@ def main() -> None:
     print(tabulate(browser.taken, browser.worked))
     with reading(engine) as connection:
         n_appeals = connection.scalar(select(func.count()).select_from(appeals))
-    print(
-        f"{engine.dialect.name}, {queue.count_cases(engine)}, {len(find_struck(engine)):,} measures, "
-        f"{n_appeals:,} appeals"
-    )
+        counts = queue.count_cases(connection)
+    print(f"{engine.dialect.name}, {counts}, {len(find_struck(engine)):,} measures, {n_appeals:,} appeals")
 
 
 if __name__ == "__main__":

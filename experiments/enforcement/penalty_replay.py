@@ -32,7 +32,7 @@ from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import load_policy, weigh
 from ipml.review.snapshot import encode
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -151,7 +151,8 @@ def main() -> None:
             print(f"a strike and its climb: median {median:.1f} ms, p99 {rare:.1f} ms, most {most:.1f} ms")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         began, worked = perf_counter(), process_time()
-        found = simulate_penalties(engine, rules, other)
+        with reading(engine) as connection:
+            found = simulate_penalties(connection, rules, other)
         seconds, mb = perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         worked = process_time() - worked
         print(f"{found.decisions:,} decisions on {found.sellers:,} sellers in {seconds:.1f} s (bar {MOST_SECONDS:g})")

@@ -27,7 +27,7 @@ from time import perf_counter
 
 import numpy as np
 
-from ipml.enforcement.actions import enforcing
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.automation.promises import PromiseEvent, PromiseRecord, judge_promise, list_promise_events
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
@@ -132,7 +132,8 @@ def simulate(plan: Plan, seed: int) -> Outcome:
     policy = EnforcementPolicy.model_validate(bundled.model_dump() | {"automatic": plan.rules.model_dump()})
     # Three in four of what comes in can be looked at.
     staff = Staff(reviewers=("ana",), reviews_a_day=max(1, round(plan.a_day * len(plan.brands) * 0.75)))
-    market = Operations(enforcing(engine, policy), policy, partial(bring, plan, drift), staff, seed=seed)
+    bring_some, consequences = partial(bring, plan, drift), Enforcement(policy)
+    market = Operations(engine, policy, bring_some, staff, seed=seed, consequences=consequences)
     done, wrong = np.zeros(plan.months, int), np.zeros(plan.months, int)
     for day in market.run(START, int(plan.months * MONTH / DAY)):
         done[int((day.at - START) / MONTH)] += day.automatic

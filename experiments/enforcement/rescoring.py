@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from sqlalchemy import Engine, select
 
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
 from ipml.enforcement.evidence.verify import check_package
@@ -28,17 +29,13 @@ from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import TOLERANCE, Scorer, load_model, rescore
 from ipml.simulation.marketplace import simulate_marketplace
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import evidence
-
-sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have decisions that leave evidence
-from keeping import Keeping
 
 
 def main() -> None:
@@ -91,15 +88,22 @@ def decide_all(folder: Path, n_decisions: int) -> Engine:
     """Put the most suspicious into a queue and decide on each; return the database."""
     engine = open_database(f"sqlite:///{folder / 'ipml.db'}")
     migrate(engine)
-    engine = bind_consequences(engine, Keeping())
     scored = sorted(read_scored(folder / "scored.parquet"), key=lambda one: -(one.score or 0.0))
     enqueue(engine, scored[:n_decisions], joins_alike=False)
     for number in range(n_decisions):
-        held = claim(engine, "ana")
+        with writing(engine) as connection:
+            held = claim(connection, "ana")
         assert held is not None
         is_counterfeit = number % 10 < 7
         verdict = Verdict.COUNTERFEIT if is_counterfeit else Verdict.GENUINE
-        decide(engine, held, verdict, ground="declared_replica" if is_counterfeit else "")
+        with writing(engine) as connection:
+            decide(
+                connection,
+                held,
+                verdict,
+                ground="declared_replica" if is_counterfeit else "",
+                consequences=Enforcement(),
+            )
     return engine
 
 

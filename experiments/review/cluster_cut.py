@@ -25,7 +25,7 @@ from ipml.review.group_decisions import measure_spread
 from ipml.review.queue import claim, decide_and_spread, enqueue, get_case, preview_spread
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import Marketplace, simulate_marketplace
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, reading, writing
 
 CAPACITY = 0.05
 HONEST_SHARE, HONEST_VARIANTS = 0.1, 3
@@ -179,13 +179,18 @@ def work(
     shift = Shift([])
     found = 0
     while len(shift.found_after) < most_actions and (enough is None or found < enough):
-        taken = claim(engine, "ana")
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
         if taken is None:
             break
-        case = get_case(engine, taken.case_id)
+        with reading(engine) as connection:
+            case = get_case(connection, taken.case_id)
         verdict = judge(case, truth)
-        alike = preview_spread(engine, case.case_id, "ana").cases if case.n_alike else ()
-        spread = decide_and_spread(engine, taken, verdict, [one.case_id for one in alike], ground=GROUND[verdict])
+        with writing(engine) as connection:
+            alike = preview_spread(connection, case.case_id, "ana").cases if case.n_alike else ()
+            spread = decide_and_spread(
+                connection, taken, verdict, [one.case_id for one in alike], ground=GROUND[verdict]
+            )
         spread_over = {decision.listing_id for decision in spread.decisions}
         shift.n_spread += len(spread_over)
         shift.n_wrong += sum(truth[name] != (verdict is Verdict.COUNTERFEIT) for name in spread_over)
@@ -195,7 +200,8 @@ def work(
             else 0
         )
         shift.found_after.append(found)
-    drawn = measure_spread(engine)
+    with reading(engine) as connection:
+        drawn = measure_spread(connection)
     shift.n_owed = drawn.n_drawn - drawn.n_reviewed
     return shift
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to start a PostgreSQL
 from postgres import LASTING, Server, find_programs
@@ -103,12 +103,14 @@ def work(url: str, name: str) -> dict[str, list[float]]:
     cases, waits = [], []
     while True:
         before = time.perf_counter()
-        taken = claim(engine, name)
+        with writing(engine) as connection:
+            taken = claim(connection, name)
         waits.append(time.perf_counter() - before)
         if taken is None:
             return {"cases": cases, "waits": waits}
         before = time.perf_counter()
-        decision = decide(engine, taken, Verdict.GENUINE)
+        with writing(engine) as connection:
+            decision = decide(connection, taken, Verdict.GENUINE)
         if decision.decision_id:  # a further look at a decided case decides nothing
             cases.append(decision.case_id)
         waits.append(time.perf_counter() - before)

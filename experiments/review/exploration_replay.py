@@ -30,7 +30,7 @@ from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summari
 from ipml.review.sampling.exploration import DEPTHS, SamplingRule, Sift, make_ticket_drawer, sift_arrays
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import seeds
 
 SHARE, CAPACITY = 0.05, 0.05
@@ -97,18 +97,21 @@ def replay_exploration(data: Scored, seed: int) -> Estimates:
     found = list(review(engine, data, batch.enqueued.added))
     share = sum(found) / data.labels.sum()
     print(f"with {batch.drawn} drawn of {len(found):,} reviewed: {share:.4f} of the counterfeits found", flush=True)
-    return estimate(engine)
+    with reading(engine) as connection:
+        return estimate(connection)
 
 
 def review(engine: Engine, data: Scored, most: int) -> Iterator[bool]:
     """Claim and decide as the truth says, so many times, and give for each whether it was counterfeit."""
     for _ in range(most):
-        taken = claim(engine, "ana")
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
         if taken is None:
             return
         is_counterfeit = bool(data.labels[_row_of(engine, taken.case_id)])
         verdict, ground = (Verdict.COUNTERFEIT, "known_goods") if is_counterfeit else (Verdict.GENUINE, "")
-        decide(engine, taken, verdict, ground=ground)
+        with writing(engine) as connection:
+            decide(connection, taken, verdict, ground=ground)
         yield is_counterfeit
 
 
@@ -178,7 +181,8 @@ def name_seed(number: int) -> str:
 def _row_of(engine: Engine, case_id: int) -> int:
     from ipml.review.queue import get_case
 
-    return int(get_case(engine, case_id).scored.listing.listing_id)
+    with reading(engine) as connection:
+        return int(get_case(connection, case_id).scored.listing.listing_id)
 
 
 if __name__ == "__main__":

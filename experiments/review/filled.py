@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import writing
 
 N_SELLERS, N_BRANDS, N_CATEGORIES = 8_000, 300, 40
 REVIEWERS = ("ana", "ben", "cleo", "dan", "eva", "finn")
@@ -133,11 +134,15 @@ def fill(engine: Engine, n_open: int, n_decided: int, *, seed: int = 0, now: dat
     rng = np.random.default_rng(seed + 2)
     for number in range(n_decided):
         at = now - timedelta(days=6) * (1 - number / max(1, n_decided))
-        taken = claim(engine, REVIEWERS[number % len(REVIEWERS)], now=at - timedelta(seconds=int(rng.integers(8, 120))))
+        with writing(engine) as connection:
+            taken = claim(
+                connection, REVIEWERS[number % len(REVIEWERS)], now=at - timedelta(seconds=int(rng.integers(8, 120)))
+            )
         if taken is None:
             return
         verdict = (
             Verdict.ESCALATE if number % 50 == 7 else rng.choice([Verdict.COUNTERFEIT, Verdict.GENUINE], p=[0.8, 0.2])
         )
         ground = "declared_replica" if verdict == Verdict.COUNTERFEIT else ""
-        decide(engine, taken, Verdict(verdict), ground=ground, now=at)
+        with writing(engine) as connection:
+            decide(connection, taken, Verdict(verdict), ground=ground, now=at)

@@ -28,7 +28,7 @@ from sqlalchemy import Engine, select
 
 from experiments.review.filled import fill, make_names
 from ipml.review.queue import count_cases
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, list_users
@@ -112,9 +112,11 @@ def serving(url: str) -> Iterator[Browser]:
 
 def fill_once(engine: Engine, n_open: int, n_decided: int) -> None:
     """Fill the queue unless it is filled, and let somebody in."""
-    if not list_users(engine):
-        add_user(engine, USER, PASSWORD, Role.LEAD)
-    if count_cases(engine)["open"] == 0:
+    with writing(engine) as connection:
+        if not list_users(connection):
+            add_user(connection, USER, PASSWORD, Role.LEAD)
+        is_empty = count_cases(connection)["open"] == 0
+    if is_empty:
         began = perf_counter()
         fill(engine, n_open, n_decided)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
@@ -130,7 +132,8 @@ def find_trail(engine: Engine, place: int) -> str:
 def measure(browser: Browser, engine: Engine, n_times: int) -> None:
     """Ask for every kind of page, in turn, so that none is measured while only its own rows are in memory."""
     names, rng = make_names(), np.random.default_rng(3)
-    n_open = count_cases(engine)["open"]
+    with reading(engine) as connection:
+        n_open = count_cases(connection)["open"]
     deep = [find_trail(engine, place) for place in np.linspace(n_open // 10, n_open - 100, 8).astype(int)]
     asks: dict[str, Callable[[], dict[str, object]]] = {
         "list, first page": dict,
@@ -231,7 +234,8 @@ def main() -> None:
         browser.servers = [*browser.servers, *find_backends(engine)]
         measure(browser, engine, options.times)
     print(tabulate(browser.taken, browser.worked))
-    print(f"{engine.dialect.name}, {count_cases(engine)}")
+    with reading(engine) as connection:
+        print(f"{engine.dialect.name}, {count_cases(connection)}")
 
 
 if __name__ == "__main__":

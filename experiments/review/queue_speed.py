@@ -24,7 +24,7 @@ from experiments.review.filled import make_cases
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 
 START_SECONDS = 8.0  # until all processes have started, so that they begin together
 
@@ -46,17 +46,20 @@ def work(url: str, name: str, start_at: float, most: int | None = None) -> Shift
     done: list[int] = []
     claims: list[float] = []
     decisions: list[float] = []
-    count_cases(engine)
+    with reading(engine) as connection:
+        count_cases(connection)
     sleep(max(0.0, start_at - time()))
     began = time()
     while most is None or len(done) < most:
         asked = perf_counter()
-        taken = claim(engine, name)
+        with writing(engine) as connection:
+            taken = claim(connection, name)
         claims.append(perf_counter() - asked)
         if taken is None:
             break
         asked = perf_counter()
-        done.append(decide(engine, taken, Verdict.GENUINE).case_id)
+        with writing(engine) as connection:
+            done.append(decide(connection, taken, Verdict.GENUINE).case_id)
         decisions.append(perf_counter() - asked)
     return Shift(done, claims, decisions, began, time())
 
@@ -96,8 +99,8 @@ def check(engine: Engine, shifts: Sequence[Shift], n_cases: int) -> None:
     """Raise unless each case was decided once and the audit trail is whole."""
     times = Counter(case_id for shift in shifts for case_id in shift.cases)
     doubles = [case_id for case_id, n in times.items() if n > 1]
-    counts = count_cases(engine)
     with reading(engine) as connection:
+        counts = count_cases(connection)
         is_intact = verify(connection).is_intact
     if doubles or len(times) != n_cases or counts["decided"] != n_cases or not is_intact:
         raise RuntimeError(f"doubles {doubles}, {len(times)} of {n_cases} decided, {counts}, chain intact: {is_intact}")
@@ -113,8 +116,9 @@ def main() -> None:
     options = parser.parse_args()
     engine = open_database(options.url)
     migrate(engine)
-    if sum(count_cases(engine).values()):
-        parser.error("the database is not empty")
+    with reading(engine) as connection:
+        if sum(count_cases(connection).values()):
+            parser.error("the database is not empty")
     listings: list[ScoredListing] = list(make_cases(options.cases + options.alone))
     began = perf_counter()
     enqueue(engine, listings)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, NewList, acting, open_for_command
+from ipml.cli.terminal import By, Database, NewList, acting, open_for_command, reading_from, writing_to
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
 
 user_app = typer.Typer(
@@ -46,15 +46,18 @@ def add(
 
     Example: ipml admin user add ana --role reviewer
     """
-    from ipml.storage.database import migrate
+    from ipml.storage.database import migrate, reading, writing
     from ipml.web.accounts.permissions import parse_role
     from ipml.web.accounts.users import add_user
 
     least = parse_role(role)
     engine = open_for_command(database, create=True)
     migrate(engine)
-    actor = _name_admin(engine, by)
-    user = add_user(engine, name, None if no_password else _ask_password(password_stdin), least, actor=actor)
+    with reading(engine) as connection:
+        actor = _name_admin(connection, by)
+    secret = None if no_password else _ask_password(password_stdin)
+    with writing(engine) as connection:
+        user = add_user(connection, name, secret, least, actor=actor)
     typer.echo(f"{user.name} may log in as {user.role}.")
 
 
@@ -71,11 +74,11 @@ def list_(database: Database = None) -> None:
     from ipml.review.quality.second_person import list_own_sellers
     from ipml.web.accounts.users import list_users
 
-    engine = open_for_command(database)
     table = Table("name", "role", "may log in", "since", "sells as")
-    for user in list_users(engine):
-        is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_own_sellers(engine, user.name))
-        table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
+    with reading_from(database) as connection:
+        for user in list_users(connection):
+            is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_own_sellers(connection, user.name))
+            table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
     Console().print(table)
 
 
@@ -91,8 +94,8 @@ def disable(
     """
     from ipml.web.accounts.users import disable_user
 
-    engine = open_for_command(database)
-    disable_user(engine, name, _name_admin(engine, by))
+    with writing_to(database) as connection:
+        disable_user(connection, name, _name_admin(connection, by))
     typer.echo(f"{name} can no longer log in.")
 
 
@@ -108,8 +111,8 @@ def enable(
     """
     from ipml.web.accounts.users import enable_user
 
-    engine = open_for_command(database)
-    enable_user(engine, name, _name_admin(engine, by))
+    with writing_to(database) as connection:
+        enable_user(connection, name, _name_admin(connection, by))
     typer.echo(f"{name} can log in again.")
 
 
@@ -127,8 +130,8 @@ def role(
     from ipml.web.accounts.permissions import parse_role
     from ipml.web.accounts.users import set_role
 
-    engine = open_for_command(database)
-    set_role(engine, name, parse_role(role), _name_admin(engine, by))
+    with writing_to(database) as connection:
+        set_role(connection, name, parse_role(role), _name_admin(connection, by))
     typer.echo(f"{name} is a {role} from the next login on.")
 
 
@@ -147,9 +150,11 @@ def password(
     """
     from ipml.web.accounts.users import set_password
 
-    engine = open_for_command(database)
-    actor = _name_admin(engine, by)
-    set_password(engine, name, _ask_password(password_stdin), actor=actor)
+    with reading_from(database) as connection:
+        actor = _name_admin(connection, by)
+    new = _ask_password(password_stdin)
+    with writing_to(database) as connection:
+        set_password(connection, name, new, actor=actor)
     typer.echo(f"{name} has another password, and is logged out everywhere.")
 
 
@@ -167,16 +172,21 @@ def sessions(
     from rich.console import Console
     from rich.table import Table
 
+    from ipml.storage.database import reading, writing
     from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
 
     engine = open_for_command(database)
     if end:
-        typer.echo(f"{log_out_everywhere(engine, name, _name_admin(engine, by))} sessions of {name} have ended.")
+        with writing(engine) as connection:
+            typer.echo(
+                f"{log_out_everywhere(connection, name, _name_admin(connection, by))} sessions of {name} have ended."
+            )
         return
     table = Table("since (UTC)", "last used", "ends at the latest")
-    for session in list_sessions(engine, name):
-        moments = (session.created_at, session.seen_at, session.expires_at)
-        table.add_row(*(f"{moment:%Y-%m-%d %H:%M}" for moment in moments))
+    with reading(engine) as connection:
+        for session in list_sessions(connection, name):
+            moments = (session.created_at, session.seen_at, session.expires_at)
+            table.add_row(*(f"{moment:%Y-%m-%d %H:%M}" for moment in moments))
     Console().print(table)
 
 
@@ -204,8 +214,8 @@ def link(
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
-    engine = open_for_command(database)
-    link_user(engine, name, issuer, subject, actor=_name_admin(engine, by))
+    with writing_to(database) as connection:
+        link_user(connection, name, issuer, subject, actor=_name_admin(connection, by))
     typer.echo(f"{name} can log in by {issuer}.")
 
 
@@ -222,22 +232,25 @@ def sells(
     Example: ipml admin user sells ana harbour-outlet
     """
     from ipml.review.quality.second_person import add_own_seller, remove_own_seller
+    from ipml.storage.database import writing
 
     engine = open_for_command(database)
     if no_longer:
-        remove_own_seller(engine, name, seller, by=_name_admin(engine, by))
+        with writing(engine) as connection:
+            remove_own_seller(connection, name, seller, by=_name_admin(connection, by))
         typer.echo(f"{name} may judge listings of {seller} again.")
     else:
-        add_own_seller(engine, name, seller, by=_name_admin(engine, by))
+        with writing(engine) as connection:
+            add_own_seller(connection, name, seller, by=_name_admin(connection, by))
         typer.echo(f"{name} will not judge listings of {seller}.")
 
 
-def _name_admin(engine: Engine, by: str | None) -> str:
+def _name_admin(connection: Connection, by: str | None) -> str:
     """Return who manages users: an admin, or as long as there is none whoever has the command line."""
     from ipml.web.accounts.permissions import Action
     from ipml.web.accounts.users import OPERATOR, has_admin
 
-    return acting(engine, Action.MANAGE_USERS, by) if by or has_admin(engine) else OPERATOR
+    return acting(connection, Action.MANAGE_USERS, by) if by or has_admin(connection) else OPERATOR
 
 
 def _ask_password(from_stdin: bool) -> str:

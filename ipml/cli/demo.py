@@ -212,17 +212,19 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     from itertools import islice
 
     from ipml.review.intake import enqueue
-    from ipml.storage.database import migrate
+    from ipml.storage.database import migrate, reading, writing
     from ipml.web.accounts.permissions import Role
     from ipml.web.accounts.users import add_user, list_users
 
     engine = open_for_command(_database(out), create=True)
     migrate(engine)
     enqueue(engine, islice(scored, QUEUED))
-    if any(user.name == USER for user in list_users(engine)):
-        return ""
+    with reading(engine) as connection:
+        if any(user.name == USER for user in list_users(connection)):
+            return ""
     password = secrets.token_urlsafe(12)
-    add_user(engine, USER, password, Role.LEAD)
+    with writing(engine) as connection:
+        add_user(connection, USER, password, Role.LEAD)
     return password
 
 

@@ -201,9 +201,10 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     if not disagreements:
         yield Check("rows", "ok", "what the audit trail tells of rows, references and numbering agree")
     yield _check_appeals(engine)
-    if unswept := len(find_unswept(engine)):
-        words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
-        yield Check("erased", "problem", words)
+    with reading(engine) as connection:
+        if unswept := len(find_unswept(connection)):
+            words = f"{unswept:,} erased sellers have left traces in the files of the database: `ipml seller sweep`"
+            yield Check("erased", "problem", words)
     for risk in risks:
         yield Check("server", "warning", risk)
     if not risks:
@@ -284,11 +285,13 @@ def check_fairness(url: str | None) -> Iterator[Check]:
     from ipml.enforcement.ledger import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.errors import IpmlError
+    from ipml.storage.database import reading
 
     with suppress(IpmlError):  # of the database, which has a line of its own
         engine = open_for_command(url)
-        for found in find_alarms(engine, load_enforcement_policy()):
-            yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
+        with reading(engine) as connection:
+            for found in find_alarms(connection, load_enforcement_policy()):
+                yield Check("fairness", "problem" if found.state == "alarm" else "ok", found.words)
         engine.dispose()
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, Model, acting, open_for_command
+from ipml.cli.terminal import By, Database, Model, acting, open_for_command, reading_from
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.bag import Stamp
@@ -82,6 +82,7 @@ def export(
     from ipml.enforcement.evidence.package import export_package
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
+    from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
     def stamp(content: bytes) -> Stamp:
@@ -90,11 +91,13 @@ def export(
     settings = get_settings()
     place = out or Path(f"evidence-case-{case}{'.zip' if as_zip else ''}")
     engine = open_for_command(database)
+    with reading(engine) as connection:
+        name = acting(connection, Action.EXPORT_EVIDENCE, by)
     exported = export_package(
         engine,
         case,
         place,
-        by=acting(engine, Action.EXPORT_EVIDENCE, by),
+        by=name,
         key_file=settings.anchor_key,
         capture=warc,
         stamper=stamp if timestamp_url else None,
@@ -246,9 +249,8 @@ def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
 
 def _compare(folder: Path, database: str | None) -> list[str]:
     from ipml.enforcement.evidence.package import compare_with_trail
-    from ipml.storage.database import reading
 
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         return compare_with_trail(connection, folder)
 
 
@@ -314,7 +316,6 @@ def verify_trail(
     from ipml.settings import get_settings
     from ipml.storage import audit
     from ipml.storage.anchors import find_bad_signatures, find_public_key
-    from ipml.storage.database import reading
     from ipml.storage.row_digests import check_rows
 
     settings = get_settings()
@@ -324,7 +325,7 @@ def verify_trail(
         key = find_public_key(settings.anchor_key)
     problems = find_bad_signatures(signed, key.lower() if key else None)
     kept = [*plain, *(part for one in signed for part in one.anchors)]
-    with reading(open_for_command(database)) as connection, show_rows("rows") as show:
+    with reading_from(database) as connection, show_rows("rows") as show:
         report = audit.verify(connection, *kept, show=lambda done, total: show(done, total, "checked"))
         rows = check_rows(connection, show=lambda done: show(done, report.anchor.count, "compared"))
     for problem in (*problems, *report.problems, *rows.problems):
@@ -354,10 +355,9 @@ def anchor(
     """
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor, make_anchor
-    from ipml.storage.database import reading
 
     settings = get_settings()
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         made = make_anchor(connection, settings.anchor_key)
     if path := out or settings.anchors:
         keep_anchor(path, made)
@@ -397,9 +397,8 @@ def show_trail(
 
     from ipml.cli.terminal import printable
     from ipml.storage.audit import list_rows
-    from ipml.storage.database import reading
 
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         rows = list_rows(connection, subject)
     if not rows:
         typer.echo(f"Nothing is noted of {printable(subject)}.")

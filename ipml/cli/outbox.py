@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from
 
 if TYPE_CHECKING:
     from threading import Event
@@ -77,13 +77,14 @@ def answer(
 
     from ipml.enforcement.takedown.delivery import SAID, note_answer
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import writing
+    from ipml.storage.database import reading, writing
     from ipml.web.accounts.permissions import Action
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
     engine = open_for_command(database)
-    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with reading(engine) as connection:
+        name = acting(connection, Action.SETTLE_MESSAGES, by)
     with writing(engine) as connection:
         noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
     typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
@@ -101,11 +102,10 @@ def dead(
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.storage.database import reading
     from ipml.storage.outbox import list_dead
 
     table = Table("key", "to", "about", "attempts", "given up", "why")
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         for message in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
             when = f"{message.settled_at:%Y-%m-%d %H:%M}" if message.settled_at else ""
             why = f"dropped by {message.dropped_by}" if message.dropped_by else message.last_error or ""
@@ -140,8 +140,8 @@ def retry(
     if bool(key) + (every or waiting) != 1:
         raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
     engine = open_for_command(database)
-    name = acting(engine, Action.SETTLE_MESSAGES, by)
     with reading(engine) as connection:
+        name = acting(connection, Action.SETTLE_MESSAGES, by)
         keys = [key] if key else [message.key for message in outbox.list_dead(connection)] if every else []
     overtaken = 0
     if waiting:
@@ -173,11 +173,12 @@ def drop(
     from datetime import UTC, datetime
 
     from ipml.storage import outbox
-    from ipml.storage.database import writing
+    from ipml.storage.database import reading, writing
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
-    name = acting(engine, Action.SETTLE_MESSAGES, by)
+    with reading(engine) as connection:
+        name = acting(connection, Action.SETTLE_MESSAGES, by)
     with writing(engine) as connection:
         outbox.drop_dead(connection, key, name, why, datetime.now(UTC))
     typer.echo(f"Message {key} is dropped.")
@@ -271,10 +272,9 @@ def show(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.statements.statements import get_statement, read_letter
     from ipml.errors import SellerErased
-    from ipml.storage.database import reading
 
     rules = load_enforcement_policy().statements
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         for name in _subjects(connection, subject):
             kept = get_statement(connection, name)
             try:
@@ -329,10 +329,12 @@ def send(
     from ipml.enforcement.statements.submission import count_waiting, open_client, post_to, read_token, send_waiting
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
+    from ipml.storage.database import reading
 
     engine = open_for_command(database)
     if dry_run:
-        typer.echo(f"{count_waiting(engine):,} statements wait.")
+        with reading(engine) as connection:
+            typer.echo(f"{count_waiting(connection):,} statements wait.")
         return
     address = to or get_settings().transparency_url
     if address is None:
@@ -357,7 +359,8 @@ def export(
     """
     from ipml.enforcement.statements.submission import export_file
 
-    n_statements = export_file(open_for_command(database), file)
+    with reading_from(database) as connection:
+        n_statements = export_file(connection, file)
     typer.echo(f"{n_statements:,} statements written to {file}.")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from
 
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
@@ -69,7 +69,7 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
-    from ipml.cooperation.consequences import cooperating
+    from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.intake import match_notices
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
@@ -102,7 +102,7 @@ def enqueue(
         typer.echo(f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`.")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(cooperating(engine, policy), policy)
+        acted = act(engine, policy, consequences=Cooperation(policy))
         typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")
 
 
@@ -131,13 +131,14 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
     """
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
-    from ipml.storage.database import migrate
+    from ipml.storage.database import migrate, reading
     from ipml.web.accounts.permissions import Action
 
     chosen, weights = _parse_order(order), load_policy(policy)
     engine = open_for_command(database, create=True)
     migrate(engine)
-    name = acting(engine, Action.RANK_QUEUE, by)
+    with reading(engine) as connection:
+        name = acting(connection, Action.RANK_QUEUE, by)
     with _counting("Ranking") as count:
         ranked = rerank_cases(engine, chosen, weights, now=datetime.now(UTC), actor=name, progress=count)
     typer.echo(f"{ranked:,} cases ranked by {chosen} under policy {weights.digest[:12]}.")
@@ -162,10 +163,9 @@ def simulate_policy(
     from ipml.review.ranking.policy import load_policy
 
     chosen, weights = _parse_order(order), load_policy(policy)
-    engine = open_for_command(database)
-    with _counting("Weighing") as count:
+    with _counting("Weighing") as count, reading_from(database) as connection:
         preview = simulate(
-            engine, weights, now=datetime.now(UTC), order=chosen, first=first, minutes=minutes, progress=count
+            connection, weights, now=datetime.now(UTC), order=chosen, first=first, minutes=minutes, progress=count
         )
     _show(preview, chosen, first)
 
@@ -184,7 +184,8 @@ def plan(
 
     from ipml.review.ranking.plans import plan_shift
 
-    works = plan_shift(open_for_command(database), minutes, now=datetime.now(UTC))
+    with reading_from(database) as connection:
+        works = plan_shift(connection, minutes, now=datetime.now(UTC))
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
     typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")
     table = Table("case", "value", "minutes", "working minutes until due")
@@ -205,7 +206,8 @@ def minutes(database: Database = None) -> None:
 
     from ipml.review.ranking.plans import measure_minutes, propose_minutes
 
-    measured = measure_minutes(open_for_command(database))
+    with reading_from(database) as connection:
+        measured = measure_minutes(connection)
     table = Table("reviews", "decisions", "median minutes", title="From claim to decision")
     for row in measured:
         name = f"{row.kind} {printable(row.name)}".strip()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import DAY, MOMENT, Database, in_utc, open_for_command
+from ipml.cli.terminal import DAY, MOMENT, Database, in_utc, reading_from
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -73,14 +73,15 @@ def report_transparency(
 
     period = choose_period(year, first, last)
     folder = out or Path(f"transparency-{year or str(period).replace('/', '-')}")
-    written = write_transparency_report(
-        open_for_command(database),
-        period,
-        folder,
-        load_cooperation_policy().reports,
-        now=in_utc(as_of),
-        networks=networks or get_settings().networks,
-    )
+    with reading_from(database) as connection:
+        written = write_transparency_report(
+            connection,
+            period,
+            folder,
+            load_cooperation_policy().reports,
+            now=in_utc(as_of),
+            networks=networks or get_settings().networks,
+        )
     for one in written.headline:
         interval = f" ({show_interval(one)})" if show_interval(one) else ""
         typer.echo(f"{one.name}: {show(one.value, one.unit)}{interval}")
@@ -125,15 +126,16 @@ def report_brand(
     from ipml.settings import get_settings
 
     period, folder = choose_period(year, first, last), out or Path("brand-report")
-    written = write_brand_report(
-        open_for_command(database),
-        brand,
-        period,
-        folder,
-        load_cooperation_policy().reports,
-        now=in_utc(as_of),
-        networks=networks or get_settings().networks,
-    )
+    with reading_from(database) as connection:
+        written = write_brand_report(
+            connection,
+            brand,
+            period,
+            folder,
+            load_cooperation_policy().reports,
+            now=in_utc(as_of),
+            networks=networks or get_settings().networks,
+        )
     for one in written.headline:
         interval = f" ({show_interval(one)})" if show_interval(one) else ""
         typer.echo(f"{one.name}: {show(one.value, one.unit)}{interval}")

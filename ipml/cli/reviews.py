@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command
+from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, reading_from, writing_to
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,9 +48,11 @@ def estimate(
 
     from ipml.review.group_decisions import measure_spread
     from ipml.review.sampling.estimates import estimate as estimate_figures
+    from ipml.storage.database import reading
 
     engine = open_for_command(database)
-    estimates = estimate_figures(engine, since=in_utc(since))
+    with reading(engine) as connection:
+        estimates = estimate_figures(connection, since=in_utc(since))
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
         return
@@ -58,8 +60,9 @@ def estimate(
     for figure in estimates.figures:
         table.add_row(*describe(figure))
     Console().print(table)
-    for line in (*explain(estimates), *describe_spread(measure_spread(engine))):
-        typer.echo(line)
+    with reading(engine) as connection:
+        for line in (*explain(estimates), *describe_spread(measure_spread(connection))):
+            typer.echo(line)
 
 
 def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
@@ -143,12 +146,15 @@ def reviewers(
     from rich.console import Console
 
     from ipml.review.quality.assessment import assess_reviewers, list_disputes
+    from ipml.storage.database import reading
 
     engine, console = open_for_command(database), Console()
     if disputed:
-        console.print(_dispute_table(list_disputes(engine)))
+        with reading(engine) as connection:
+            console.print(_dispute_table(list_disputes(connection)))
         return
-    quality = assess_reviewers(engine)
+    with reading(engine) as connection:
+        quality = assess_reviewers(connection)
     console.print(_reviewer_table(quality.reviewers))
     if brands:
         console.print(_brand_table(quality.reviewers))
@@ -239,8 +245,8 @@ def add(
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    engine = open_for_command(database)
-    golden = add_golden(engine, case, Verdict(truth), source, acting(engine, Action.KEEP_CONTROL_CASES, by))
+    with writing_to(database) as connection:
+        golden = add_golden(connection, case, Verdict(truth), source, acting(connection, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
 
 
@@ -257,9 +263,10 @@ def list_(database: Database = None) -> None:
     from ipml.review.quality.blind_reviews import list_goldens
 
     table = Table("case", "truth", "known by", "added by", "since")
-    for golden in list_goldens(open_for_command(database)):
-        since = f"{golden.added_at:%Y-%m-%d}"
-        table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
+    with reading_from(database) as connection:
+        for golden in list_goldens(connection):
+            since = f"{golden.added_at:%Y-%m-%d}"
+            table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
     Console().print(table)
 
 
@@ -272,6 +279,6 @@ def remove(case: Case, by: By = None, database: Database = None) -> None:
     from ipml.review.quality.blind_reviews import remove_golden
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    remove_golden(engine, case, acting(engine, Action.KEEP_CONTROL_CASES, by))
+    with writing_to(database) as connection:
+        remove_golden(connection, case, acting(connection, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is no longer on the list.")

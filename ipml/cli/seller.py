@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import DAY, By, Database, NewList, acting, open_for_command
+from ipml.cli.terminal import DAY, By, Database, NewList, acting, open_for_command, reading_from, writing_to
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -45,7 +45,8 @@ def show(seller: Seller, database: Database = None) -> None:
     from ipml.storage.database import reading
 
     engine = open_for_command(database)
-    kept = find_kept(engine, seller, load_enforcement_policy())
+    with reading(engine) as connection:
+        kept = find_kept(connection, seller, load_enforcement_policy())
     typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
     for kind in kept.classes:
         until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
@@ -86,11 +87,13 @@ def erase(
     from ipml.enforcement.privacy.erasure import begin_list, erase_again, erase_sellers
     from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
+    from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
     listed_in = get_settings().erased
     engine = open_for_command(database)
-    by = acting(engine, Action.ERASE_PEOPLE, by)
+    with reading(engine) as connection:
+        by = acting(connection, Action.ERASE_PEOPLE, by)
     if new_list and listed_in is not None:
         begin_list(listed_in)
     if again:
@@ -143,8 +146,10 @@ def hold(
     from ipml.web.accounts.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    engine = open_for_command(database)
-    placed = place_hold(engine, seller, why=why, until=end, by=acting(engine, Action.HOLD_RECORDS, by), case_id=case)
+    with writing_to(database) as connection:
+        placed = place_hold(
+            connection, seller, why=why, until=end, by=acting(connection, Action.HOLD_RECORDS, by), case_id=case
+        )
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 
@@ -156,12 +161,10 @@ def holds(database: Database = None) -> None:
     """
     from ipml.cli.terminal import printable
     from ipml.enforcement.privacy.legal_holds import list_holds
-    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
 
-    engine = open_for_command(database)
-    found = list_holds(engine)
-    with reading(engine) as connection:
+    with reading_from(database) as connection:
+        found = list_holds(connection)
         sellers = {hold.pseudonym: find_seller(connection, hold.pseudonym) for hold in found}
     for hold in found:
         typer.echo(printable(f"seller {sellers[hold.pseudonym] or hold.pseudonym}, {_describe(hold)}"))
@@ -184,8 +187,8 @@ def release(
     from ipml.enforcement.privacy.legal_holds import release_holds
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    count = release_holds(engine, seller, by=acting(engine, Action.HOLD_RECORDS, by), hold_id=number)
+    with writing_to(database) as connection:
+        count = release_holds(connection, seller, by=acting(connection, Action.HOLD_RECORDS, by), hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 
 

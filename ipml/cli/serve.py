@@ -105,13 +105,14 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 
 def _open_database(url: str) -> Engine:
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate, open_database
+    from ipml.storage.database import migrate, open_database, reading
     from ipml.web.accounts.users import list_users
 
     engine = open_database(url)
     migrate(engine)
-    if not list_users(engine):
-        typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
+    with reading(engine) as connection:
+        if not list_users(connection):
+            typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
     _check_trail(engine, get_settings())
     return engine
 

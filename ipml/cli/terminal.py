@@ -16,7 +16,7 @@ import typer
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from ipml.web.accounts.permissions import Action
 
@@ -90,7 +90,25 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
     return engine
 
 
-def acting(engine: Engine, action: Action, by: str | None) -> str:
+@contextmanager
+def reading_from(url: str | None) -> Iterator[Connection]:
+    """Open the review database, and see it as it is at one moment; see `open_for_command`."""
+    from ipml.storage.database import reading
+
+    with reading(open_for_command(url)) as connection:
+        yield connection
+
+
+@contextmanager
+def writing_to(url: str | None) -> Iterator[Connection]:
+    """Open the review database for one change, which is stored when the block ends; see `open_for_command`."""
+    from ipml.storage.database import writing
+
+    with writing(open_for_command(url)) as connection:
+        yield connection
+
+
+def acting(connection: Connection, action: Action, by: str | None) -> str:
     """Return the name of the user who acts: the one that was given, else the one named as who runs the command.
 
     Raises
@@ -107,7 +125,7 @@ def acting(engine: Engine, action: Action, by: str | None) -> str:
             by = getuser()
         except (KeyError, OSError):  # such as in a container whose user has no name
             by = ""
-    return find_permitted(engine, by, action).name
+    return find_permitted(connection, by, action).name
 
 
 def choose_networks(folder: Path | None) -> Path:

@@ -1,6 +1,6 @@
 """From a decision to those who gave notice: told in the transaction that decides; and who pointed to a listing.
 
-`cooperating` binds this to a database together with what enforcement does (`ipml.enforcement.actions`).
+`Cooperation` does this after what enforcement does (`ipml.enforcement.actions`).
 
 A listing was found by the platform's own search, by a notice, or by a trusted flagger. A notice counts where it
 waited for the case when the case was decided, whether or not the listing was in the queue before. That a model had
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ipml.cooperation.notices.outcomes import reopen, settle_decided
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
@@ -20,7 +20,7 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
-from ipml.review.reversals import Made, bind_consequences
+from ipml.review.reversals import Made
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
@@ -69,25 +69,18 @@ def _name(kind: str, of: str) -> str:
     return "notice" if kind == "counterfeit" else "other notification"
 
 
-def cooperating(
-    engine: Engine, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None
-) -> Engine:
-    """Return the same database, in which decisions have their consequences, and notifiers learn of them.
+class Cooperation:
+    """What follows from decisions, for sellers and for notifiers; see `ipml.review.reversals.Consequences`.
 
     Parameters
     ----------
     enforcement : EnforcementPolicy, default=the setting `policy_enforcement`
     policy : CooperationPolicy, default=the setting `policy_cooperation`
     """
-    enforcing = Enforcement(enforcement or load_enforcement_policy(), find_sources)
-    return bind_consequences(engine, Cooperation(enforcing, policy or load_cooperation_policy()))
 
-
-class Cooperation:
-    """What follows from decisions, for sellers and for notifiers; see `ipml.review.reversals.Consequences`."""
-
-    def __init__(self, enforcement: Enforcement, policy: CooperationPolicy) -> None:
-        self.enforcement, self.policy = enforcement, policy
+    def __init__(self, enforcement: EnforcementPolicy | None = None, policy: CooperationPolicy | None = None) -> None:
+        self.enforcement = Enforcement(enforcement or load_enforcement_policy(), find_sources)
+        self.policy = policy or load_cooperation_policy()
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Let enforcement follow, then settle the notices."""

@@ -34,39 +34,14 @@ from ipml.errors import UnusableMeasure
 from ipml.records import Reversal, Verdict
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
-from ipml.review.reversals import Made, bind_consequences
+from ipml.review.reversals import Made
 from ipml.review.snapshot import check_text
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.pseudonyms import Keyring
 from ipml.storage.tables import strikes
 
 BY_POLICY = "policy"
 """The origin of decisions that a policy made, and no person."""
-
-
-def enforcing(engine: Engine, policy: EnforcementPolicy | None = None) -> Engine:
-    """Return the same database, in which decisions are followed by what the policy says.
-
-    Parameters
-    ----------
-    policy : EnforcementPolicy, default=the setting `policy_enforcement`
-
-    Examples
-    --------
-    >>> from ipml.enforcement.takedown.measures import find_measures
-    >>> from ipml.records import Listing, ScoredListing, Verdict
-    >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database, reading
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> engine = enforcing(engine)
-    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> with reading(engine) as connection:
-    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
-    ['remove']
-    """
-    return bind_consequences(engine, Enforcement(policy or load_enforcement_policy()))
 
 
 Sources = Callable[[Connection, Sequence[int]], Mapping[int, ReportSource]]
@@ -82,12 +57,28 @@ class Enforcement:
 
     Parameters
     ----------
+    policy : EnforcementPolicy, default=the setting `policy_enforcement`
     sources : callable, optional
         Tells who gave notice of which cases; without it nobody did.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.takedown.measures import find_measures
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine, enforcement = open_database("sqlite://"), Enforcement()
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> with writing(engine) as connection:
+    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "consequences": enforcement}
+    ...     decision = decide(connection, held, Verdict.COUNTERFEIT, **said)
+    ...     [measure.kind.value for measure in find_measures(connection, decision_id=decision.decision_id)]
+    ['remove']
     """
 
-    def __init__(self, policy: EnforcementPolicy, sources: Sources = _nobody) -> None:
-        self.policy, self.sources = policy, sources
+    def __init__(self, policy: EnforcementPolicy | None = None, sources: Sources = _nobody) -> None:
+        self.policy, self.sources = policy or load_enforcement_policy(), sources
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Keep the evidence; where the listing is counterfeit, take it down, say why, and count a strike.
@@ -102,22 +93,23 @@ class Enforcement:
         decided, keys = read_decided(connection, closing, self.sources(connection, found))
         keep_all_evidence(connection, decided, keys, origin, digest)
         if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
-            self._enforce(connection, against, keys, is_automatic=origin == BY_POLICY)
+            self._enforce(connection, against, keys, origin)
 
-    def _enforce(
-        self, connection: Connection, found: Sequence[DecidedCase], keys: Keyring, *, is_automatic: bool
-    ) -> None:
+    def _enforce(self, connection: Connection, found: Sequence[DecidedCase], keys: Keyring, origin: str) -> None:
         """Do what follows where listings are counterfeit."""
+        is_automatic = origin == BY_POLICY
         kind = self.policy.automatic.measure if is_automatic else None
         imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
         taken_down = [(measure, one, one.scored.listing) for measure, one in zip(imposed, found, strict=True)]
         stakes = [(measure.measure_id, one.case, listing, measure.imposed_at) for measure, one, listing in taken_down]
         keep_all_stakes(connection, stakes, self.policy)
-        stated = [make_restriction(measure, listing, one.decision.ground) for measure, one, listing in taken_down]
-        issue_all(connection, stated, self.policy, keys)
         strikes = add_strikes(connection, found, self.policy)
         penalties = climb_all(connection, strikes, self.policy, keys)
-        issue_all(connection, ladder.restrictions_of(connection, penalties), self.policy, keys)
+        struck = {strike.strike_id: (one, origin) for strike, one in zip(strikes, found, strict=True)}
+        stated = [make_restriction(measure, listing, one.decision.ground) for measure, one, listing in taken_down]
+        stated += ladder.restrictions_of(connection, penalties, struck)
+        reasons = {one.decision.decision_id: (origin, one.scored.reasons) for one in found}
+        issue_all(connection, stated, self.policy, keys, reasons=reasons)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
@@ -161,7 +153,13 @@ _REVIEW = "review"  # as letters know it
 
 
 def lift_measure(
-    engine: Engine, measure_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+    connection: Connection,
+    measure_id: int,
+    by: str,
+    why: str,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
 ) -> Measure:
     """Lift a measure, and tell the seller; the decision stands, and its strike.
 
@@ -178,18 +176,17 @@ def lift_measure(
     """
     _check_why(why, "lifted")
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        measure = get_measure(connection, measure_id)
-        refuse_own(connection, find_case(connection, measure.case_id), by)
-        if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
-            return measure
-        lifted = changes.lift_one(connection, measure_id, by, why, now)
-        tell_lifted(connection, changes.restriction_of(connection, lifted), _REVIEW, now, policy)
-        return lifted
+    measure = get_measure(connection, measure_id)
+    refuse_own(connection, find_case(connection, measure.case_id), by)
+    if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
+        return measure
+    lifted = changes.lift_one(connection, measure_id, by, why, now)
+    tell_lifted(connection, changes.restriction_of(connection, lifted), _REVIEW, now, policy)
+    return lifted
 
 
 def impose_measure(
-    engine: Engine,
+    connection: Connection,
     case_id: int,
     order: MeasureOrder,
     by: str,
@@ -205,25 +202,24 @@ def impose_measure(
     """
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        refuse_own(connection, find_case(connection, case_id), by)
-        measure = changes.impose_by_hand(
-            connection,
-            case_id,
-            order.kind,
-            by,
-            order.why,
-            now,
-            policy,
-            territories=order.territories,
-            until=order.until,
-        )
-        _state(connection, measure, policy)
-        return measure
+    refuse_own(connection, find_case(connection, case_id), by)
+    measure = changes.impose_by_hand(
+        connection,
+        case_id,
+        order.kind,
+        by,
+        order.why,
+        now,
+        policy,
+        territories=order.territories,
+        until=order.until,
+    )
+    _state(connection, measure, policy)
+    return measure
 
 
 def change_measure(
-    engine: Engine,
+    connection: Connection,
     measure_id: int,
     order: MeasureOrder,
     by: str,
@@ -240,26 +236,31 @@ def change_measure(
     """
     _check_why(order.why, "changed")
     now, ordered = now or datetime.now(UTC), (order.kind, order.territories)
-    with writing(engine) as connection:
-        old = get_measure(connection, measure_id)
-        refuse_own(connection, find_case(connection, old.case_id), by)
-        if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
-            new = get_measure(connection, old.replaced_by)
-            if (new.kind, new.territories) == ordered:
-                return new
-        if old.stands and (old.kind, old.territories) == ordered:
-            raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
-        new = changes.replace(
-            connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
-        )
-        _state(connection, new, policy)
-        old = get_measure(connection, measure_id)
-        tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
-        return new
+    old = get_measure(connection, measure_id)
+    refuse_own(connection, find_case(connection, old.case_id), by)
+    if old.replaced_by is not None and _is_sent_again(connection, old, by, order.why):
+        new = get_measure(connection, old.replaced_by)
+        if (new.kind, new.territories) == ordered:
+            return new
+    if old.stands and (old.kind, old.territories) == ordered:
+        raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
+    new = changes.replace(
+        connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
+    )
+    _state(connection, new, policy)
+    old = get_measure(connection, measure_id)
+    tell_lifted(connection, changes.restriction_of(connection, old), "replaced", now, policy)
+    return new
 
 
 def confirm_penalty(
-    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+    connection: Connection,
+    penalty_id: int,
+    by: str,
+    why: str,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
 ) -> Penalty:
     """Impose a penalty that was proposed, and state to the seller why.
 
@@ -267,11 +268,11 @@ def confirm_penalty(
     ------
     PenaltyNotFound, CannotChangePenalty, OwnListing, SellerErased
     """
-    penalty = _look_at(engine, penalty_id, by)
+    penalty = _look_at(connection, penalty_id, by)
     if penalty.imposed_by == by:
         return penalty
     return ladder.confirm(
-        engine,
+        connection,
         penalty_id,
         by,
         why=why,
@@ -281,7 +282,13 @@ def confirm_penalty(
 
 
 def lift_penalty(
-    engine: Engine, penalty_id: int, by: str, why: str, policy: EnforcementPolicy, *, now: datetime | None = None
+    connection: Connection,
+    penalty_id: int,
+    by: str,
+    why: str,
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
 ) -> Penalty:
     """End a penalty before its time, and tell the seller; or dismiss one that was proposed, of which nobody was told.
 
@@ -290,23 +297,22 @@ def lift_penalty(
     PenaltyNotFound, CannotChangePenalty, OwnListing
     """
     at = now or datetime.now(UTC)
-    penalty = _look_at(engine, penalty_id, by)
+    penalty = _look_at(connection, penalty_id, by)
     if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
         return penalty
 
     def tell(connection: Connection, ended: Penalty) -> object:
         return tell_lifted(connection, ladder.restriction_of(connection, ended), _REVIEW, at, policy)
 
-    return ladder.lift(engine, penalty_id, by, why, now=at, tell=tell)
+    return ladder.lift(connection, penalty_id, by, why, now=at, tell=tell)
 
 
-def _look_at(engine: Engine, penalty_id: int, by: str) -> Penalty:
+def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
     """Return a penalty, unless who asks sells as the seller."""
-    with reading(engine) as connection:
-        penalty = get_penalty(connection, penalty_id)
-        number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
-        refuse_own(connection, find_case(connection, number), by)
-        return penalty
+    penalty = get_penalty(connection, penalty_id)
+    number = connection.scalars(select(strikes.c.case_id).where(strikes.c.strike_id == penalty.strike_id)).one()
+    refuse_own(connection, find_case(connection, number), by)
+    return penalty
 
 
 def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from ipml.enforcement.appeals.appeal import (
     Appeal,
@@ -32,7 +32,6 @@ from ipml.enforcement.statements.statements import find_statement
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import EvidenceChanged
 from ipml.review.snapshot import decode_listing
-from ipml.storage.database import reading
 from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties
 
 _MILDEST_FIRST = tuple(MeasureKind)
@@ -84,32 +83,31 @@ class ShownAppeal:
     obstacle: str | None
 
 
-def count_appeals(engine: Engine) -> int:
+def count_appeals(connection: Connection) -> int:
     """Return how many appeals wait for somebody."""
-    with reading(engine) as connection:
-        return count_pending(connection)
+    return count_pending(connection)
 
 
-def list_desk(engine: Engine, by: str, state: str | None = None, limit: int = 100) -> list[ListedAppeal]:
+def list_desk(connection: Connection, by: str, state: str | None = None, limit: int = 100) -> list[ListedAppeal]:
     """Return appeals with what each is against, those first that are due first; see `list_appeals`.
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> list_desk(engine, "lea")
+    >>> with reading(engine) as connection:
+    ...     list_desk(connection, "lea")
     []
     """
-    listed = list_appeals(engine, state, limit)
-    with reading(engine) as connection:
-        some = [due.appeal for due in listed]
-        restrictions = _find_restrictions(connection, some)
-        obstacles = find_obstacles(connection, some, by)
-        rows = connection.execute(
-            select(cases.c.case_id, cases.c.snapshot).where(cases.c.case_id.in_({one.case_id for one in some}))
-        )
-        titles = {row.case_id: decode_listing(row.snapshot).title for row in rows}
+    listed = list_appeals(connection, state, limit)
+    some = [due.appeal for due in listed]
+    restrictions = _find_restrictions(connection, some)
+    obstacles = find_obstacles(connection, some, by)
+    rows = connection.execute(
+        select(cases.c.case_id, cases.c.snapshot).where(cases.c.case_id.in_({one.case_id for one in some}))
+    )
+    titles = {row.case_id: decode_listing(row.snapshot).title for row in rows}
     return [
         ListedAppeal(
             due,
@@ -121,25 +119,24 @@ def list_desk(engine: Engine, by: str, state: str | None = None, limit: int = 10
     ]
 
 
-def read_desk(engine: Engine, appeal_id: int, by: str, *, now: datetime | None = None) -> ShownAppeal:
+def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime | None = None) -> ShownAppeal:
     """Return an appeal with all that hangs on it; AppealNotFound if there is none of that number."""
-    file = get_appeal(engine, appeal_id, now=now or datetime.now(UTC))
+    file = get_appeal(connection, appeal_id, now=now or datetime.now(UTC))
     appeal = file.appeal
-    with reading(engine) as connection:
-        restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
-        statement = find_statement(connection, appeal.subject)
-        strike = find_strike(connection, appeal.decision_id)
-        evidence, damage = _find_evidence(connection, appeal.decision_id)
-        return ShownAppeal(
-            file=file,
-            restriction=restriction,
-            told=None if statement is None else read_told(connection, statement),
-            evidence=evidence,
-            damage=damage,
-            strike=strike if strike is not None and strike.taken_back_at is None else None,
-            milder=find_milder(restriction.kind) if isinstance(restriction, Measure) and restriction.stands else (),
-            obstacle=may_decide(connection, appeal, by) if appeal.is_pending else None,
-        )
+    restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
+    statement = find_statement(connection, appeal.subject)
+    strike = find_strike(connection, appeal.decision_id)
+    evidence, damage = _find_evidence(connection, appeal.decision_id)
+    return ShownAppeal(
+        file=file,
+        restriction=restriction,
+        told=None if statement is None else read_told(connection, statement),
+        evidence=evidence,
+        damage=damage,
+        strike=strike if strike is not None and strike.taken_back_at is None else None,
+        milder=find_milder(restriction.kind) if isinstance(restriction, Measure) and restriction.stands else (),
+        obstacle=may_decide(connection, appeal, by) if appeal.is_pending else None,
+    )
 
 
 def find_milder(kind: MeasureKind) -> tuple[MeasureKind, ...]:
@@ -177,23 +174,23 @@ EXPORT_COLUMNS = (*_OWN, *_OF_OUTCOME)
 _AT_ONCE = 500
 
 
-def export_appeals(engine: Engine) -> Iterator[Mapping[str, str | float | int | datetime | None]]:
+def export_appeals(connection: Connection) -> Iterator[Mapping[str, str | float | int | datetime | None]]:
     """Give a row of `COLUMNS` for each appeal, in the order in which they were filed.
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> list(export_appeals(engine))
+    >>> with reading(engine) as connection:
+    ...     list(export_appeals(connection))
     []
     """
     columns = [*(appeals.c[name] for name in _OWN), *(appeal_outcomes.c[name] for name in _OF_OUTCOME)]
     query = select(*columns).outerjoin(appeal_outcomes).order_by(appeals.c.appeal_id).limit(_AT_ONCE)
     last = 0
     while True:
-        with reading(engine) as connection:
-            rows = connection.execute(query.where(appeals.c.appeal_id > last)).all()
+        rows = connection.execute(query.where(appeals.c.appeal_id > last)).all()
         yield from (row._asdict() for row in rows)
         if len(rows) < _AT_ONCE:
             return

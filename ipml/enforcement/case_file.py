@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Row
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, list_of_case
 from ipml.enforcement.deadlines.deadlines import Clock, find_clocks
@@ -45,7 +45,6 @@ from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import GROUNDS
 from ipml.review.snapshot import decode
-from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import penalties, strikes
 
@@ -124,42 +123,40 @@ class Followed:
         return not found and self.damage is None
 
 
-def read_followed(engine: Engine, case_id: int) -> Followed:
+def read_followed(connection: Connection, case_id: int) -> Followed:
     """Return what followed from the decisions on a case.
 
     Examples
     --------
-    >>> from ipml.enforcement.actions import enforcing
+    >>> from ipml.enforcement.actions import Enforcement
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> engine = enforcing(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> followed = read_followed(engine, 1)
+    >>> with writing(engine) as connection:
+    ...     held, said = claim(connection, "ana"), {"ground": "declared_replica", "consequences": Enforcement()}
+    ...     _ = decide(connection, held, Verdict.COUNTERFEIT, **said)
+    ...     followed = read_followed(connection, 1)
     >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
     ('remove, as usual', ['warn'])
     """
-    with reading(engine) as connection:
-        told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
-        struck = [make_strike(row) for row in connection.execute(_strikes_of(case_id))]
-        led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
-        evidence, damage = _find_evidence(connection, case_id)
-        return Followed(
-            evidence=evidence,
-            damage=damage,
-            measures=tuple(
-                TakenMeasure(measure, **read_whys(connection, measure), told=told.get(measure.subject))
-                for measure in find_measures(connection, case_id=case_id)
-            ),
-            strikes=tuple(struck),
-            penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
-            appeals=tuple(
-                PendingAppeal(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)
-            ),
-        )
+    told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
+    struck = [make_strike(row) for row in connection.execute(_strikes_of(case_id))]
+    led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
+    evidence, damage = _find_evidence(connection, case_id)
+    return Followed(
+        evidence=evidence,
+        damage=damage,
+        measures=tuple(
+            TakenMeasure(measure, **read_whys(connection, measure), told=told.get(measure.subject))
+            for measure in find_measures(connection, case_id=case_id)
+        ),
+        strikes=tuple(struck),
+        penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
+        appeals=tuple(PendingAppeal(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)),
+    )
 
 
 def read_told(connection: Connection, statement: Statement) -> SentStatement:
@@ -221,7 +218,7 @@ class Outlook:
     letter: Letter
 
 
-def foresee(engine: Engine, case_id: int, policy: EnforcementPolicy, *, now: datetime | None = None) -> Outlook:
+def foresee(connection: Connection, case_id: int, policy: EnforcementPolicy, *, now: datetime | None = None) -> Outlook:
     """Return what the decision "counterfeit" on a case would lead to.
 
     Raises
@@ -233,22 +230,22 @@ def foresee(engine: Engine, case_id: int, policy: EnforcementPolicy, *, now: dat
     >>> from ipml.enforcement.policy import load_enforcement_policy
     >>> from ipml.records import ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> outlook = foresee(engine, 1, load_enforcement_policy())
+    >>> with reading(engine) as connection:
+    ...     outlook = foresee(connection, 1, load_enforcement_policy())
     >>> outlook.measures[0][0], outlook.imposed.value
     ('remove, as usual', 'warn')
     """
     at = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        case = find_case(connection, case_id)
-        scored = decode(case.snapshot)
-        choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
-        before, after, imposed, proposed = _climb(connection, case, policy, at)
-        first, choice = next(iter(choices.items()))
-        restriction = _restrict(case, scored.listing, first, choice, at)
+    case = find_case(connection, case_id)
+    scored = decode(case.snapshot)
+    choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
+    before, after, imposed, proposed = _climb(connection, case, policy, at)
+    first, choice = next(iter(choices.items()))
+    restriction = _restrict(case, scored.listing, first, choice, at)
     statement = state(restriction, policy.statements, puid="…", at=at, reasons=scored.reasons)
     return Outlook(
         measures=_group(choices),

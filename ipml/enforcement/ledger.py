@@ -48,7 +48,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Engine,
     Row,
     and_,
     case,
@@ -69,7 +68,6 @@ from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.ranking.policy import ExpectedValue, observe_sales_a_day, read_worth, weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.snapshot import decode_listing
-from ipml.storage.database import reading
 from ipml.storage.tables import decisions, goldens, looks, measure_stakes, measures, opinions, reversals
 
 
@@ -164,7 +162,7 @@ class LedgerEntry:
     unpriced: int = 0
 
 
-def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[LedgerEntry]:
+def read_ledger(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[LedgerEntry]:
     """Return the ledger: a line for all sellers, then one for each band of size and of age.
 
     Parameters
@@ -175,18 +173,18 @@ def read_ledger(engine: Engine, policy: EnforcementPolicy, *, now: datetime | No
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> read_ledger(engine, load_enforcement_policy())
+    >>> with reading(engine) as connection:
+    ...     read_ledger(connection, load_enforcement_policy())
     []
     """
     now, rules = now or datetime.now(UTC), policy.penalties.ledger
     lines: dict[tuple[str, str, str], LedgerEntry] = {}
-    with reading(engine) as connection:
-        rows = connection.execute(_select_measures().execution_options(yield_per=_AT_ONCE))
-        for _, of_listing in groupby(rows, key=lambda row: (row.pseudonym, row.listing_id)):
-            _enter_listing(lines, list(of_listing), rules, now)
+    rows = connection.execute(_select_measures().execution_options(yield_per=_AT_ONCE))
+    for _, of_listing in groupby(rows, key=lambda row: (row.pseudonym, row.listing_id)):
+        _enter_listing(lines, list(of_listing), rules, now)
     return sorted(lines.values(), key=lambda line: _place(line, rules))
 
 
@@ -384,16 +382,17 @@ class GroupComparison:
         return f"{self.group}: {times}, {counts} {self.source}."
 
 
-def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[GroupComparison]:
+def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[GroupComparison]:
     """Return how often small and new sellers are wronged beside the others, by the better of the two sources.
 
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> [(found.group, found.state) for found in find_alarms(engine, load_enforcement_policy())]
+    >>> with reading(engine) as connection:
+    ...     [(found.group, found.state) for found in find_alarms(connection, load_enforcement_policy())]
     [('small sellers', 'too few'), ('new sellers', 'too few')]
     """
     rules = policy.penalties.ledger
@@ -402,13 +401,12 @@ def find_alarms(engine: Engine, policy: EnforcementPolicy) -> list[GroupComparis
         ("new sellers", measure_stakes.c.age_band, Bands(rules.age_bands).first),
     )
     found = []
-    with reading(engine) as connection:
-        for name, column, first in groups:
-            rows = connection.execute(_select_counts(column, rules)).all()
-            looked, overturned = (_split(rows, first, source) for source in ("looked", "overturned"))
-            by_looks = compare(name, "looked again", *looked, rules)
-            by_reversals = compare(name, "overturned", *overturned, rules)
-            found.append(by_reversals if by_looks.state == "too few" else by_looks)
+    for name, column, first in groups:
+        rows = connection.execute(_select_counts(column, rules)).all()
+        looked, overturned = (_split(rows, first, source) for source in ("looked", "overturned"))
+        by_looks = compare(name, "looked again", *looked, rules)
+        by_reversals = compare(name, "overturned", *overturned, rules)
+        found.append(by_reversals if by_looks.state == "too few" else by_looks)
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, Select, String, cast, func, literal, select
+from sqlalchemy import Connection, Select, String, cast, func, literal, select
 
 from ipml.enforcement.appeals.appeal import count_overdue, count_pending
 from ipml.enforcement.automation.promises import PromiseStanding, assess_promises
@@ -18,7 +18,6 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.takedown.measures import count_overdue as count_unanswered
 from ipml.records import Verdict
 from ipml.review.reversals import stands
-from ipml.storage.database import reading
 from ipml.storage.outbox import ChannelBacklog, count_backlog
 from ipml.storage.tables import audit, decisions, evidence, measures, penalties, statements, strikes, strikes_taken_back
 
@@ -49,28 +48,28 @@ class Overview:
     promises: tuple[PromiseStanding, ...]
 
 
-def measure_enforcement(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:
+def measure_enforcement(connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None) -> Overview:
     """Return how enforcement stands.
 
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> measure_enforcement(engine, load_enforcement_policy()).overdue
+    >>> with reading(engine) as connection:
+    ...     measure_enforcement(connection, load_enforcement_policy()).overdue
     0
     """
     at = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        return Overview(
-            backlog=tuple(count_backlog(connection, at)),
-            unanswered=count_unanswered(connection, at, policy.measures.overdue_hours),
-            appeals=count_pending(connection),
-            overdue=count_overdue(connection, policy.appeals, at),
-            proposed=_count_proposed(connection),
-            promises=tuple(assess_promises(connection, policy.automatic, at)) if policy.automatic.brands else (),
-        )
+    return Overview(
+        backlog=tuple(count_backlog(connection, at)),
+        unanswered=count_unanswered(connection, at, policy.measures.overdue_hours),
+        appeals=count_pending(connection),
+        overdue=count_overdue(connection, policy.appeals, at),
+        proposed=_count_proposed(connection),
+        promises=tuple(assess_promises(connection, policy.automatic, at)) if policy.automatic.brands else (),
+    )
 
 
 def _count_proposed(connection: Connection) -> int:

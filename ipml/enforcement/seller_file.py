@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, select
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, make_appeal
 from ipml.enforcement.case_file import GivenPenalty, find_due, read_penalty
@@ -19,7 +19,6 @@ from ipml.enforcement.privacy.legal_holds import Hold, find_holds
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.review.cases import find_case
-from ipml.storage.database import reading
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.tables import appeals, cases, erasures
 
@@ -72,7 +71,7 @@ class SellerFile:
 
 
 def read_seller_file(
-    engine: Engine,
+    connection: Connection,
     case_id: int,
     policy: EnforcementPolicy,
     by: str,
@@ -98,38 +97,38 @@ def read_seller_file(
     >>> from ipml.enforcement.policy import load_enforcement_policy
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> found = read_seller_file(engine, 1, load_enforcement_policy(), "lea")
+    >>> with reading(engine) as connection:
+    ...     found = read_seller_file(connection, 1, load_enforcement_policy(), "lea")
     >>> found.seller_id, found.standing.weight, found.rung
     ('s1', 0.0, None)
     """
     at = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        seller_id = find_case(connection, case_id).seller_id
-        pseudonym = find_pseudonym(connection, seller_id) or _find_erased(seller_id)
-        if pseudonym is None:
-            return SellerFile(seller_id, None, None, find_standing((), (), policy.penalties, at), None)
-        strikes = [one for one in find_strikes(connection, pseudonym) if one.case_id not in hidden]
-        known = {one.strike_id for one in strikes}
-        penalties = [one for one in find_penalties(connection, pseudonym=pseudonym) if one.strike_id in known]
-        standing = find_standing(strikes, list_told(penalties), policy.penalties, at)
-        measures = find_measures(connection, pseudonym=pseudonym, at_most=MOST + len(hidden))
-        return SellerFile(
-            seller_id=seller_id,
-            pseudonym=pseudonym,
-            erased_at=connection.scalar(select(erasures.c.erased_at).where(erasures.c.pseudonym == pseudonym).limit(1)),
-            standing=standing,
-            rung=None if standing.due < 0 else policy.penalties.ladder[standing.due].kind,
-            strikes=tuple(strikes[::-1][:MOST]),
-            penalties=tuple(_file(connection, one, by) for one in penalties[::-1][:MOST]),
-            measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),
-            appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
-            links=tuple(_look(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
-            holds=tuple(find_holds(connection, pseudonym, at)),
-        )
+    seller_id = find_case(connection, case_id).seller_id
+    pseudonym = find_pseudonym(connection, seller_id) or _find_erased(seller_id)
+    if pseudonym is None:
+        return SellerFile(seller_id, None, None, find_standing((), (), policy.penalties, at), None)
+    strikes = [one for one in find_strikes(connection, pseudonym) if one.case_id not in hidden]
+    known = {one.strike_id for one in strikes}
+    penalties = [one for one in find_penalties(connection, pseudonym=pseudonym) if one.strike_id in known]
+    standing = find_standing(strikes, list_told(penalties), policy.penalties, at)
+    measures = find_measures(connection, pseudonym=pseudonym, at_most=MOST + len(hidden))
+    return SellerFile(
+        seller_id=seller_id,
+        pseudonym=pseudonym,
+        erased_at=connection.scalar(select(erasures.c.erased_at).where(erasures.c.pseudonym == pseudonym).limit(1)),
+        standing=standing,
+        rung=None if standing.due < 0 else policy.penalties.ladder[standing.due].kind,
+        strikes=tuple(strikes[::-1][:MOST]),
+        penalties=tuple(_file(connection, one, by) for one in penalties[::-1][:MOST]),
+        measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),
+        appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
+        links=tuple(_look(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
+        holds=tuple(find_holds(connection, pseudonym, at)),
+    )
 
 
 def _find_erased(seller_id: str) -> str | None:

@@ -10,8 +10,8 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Engine,
     Row,
+    Select,
     bindparam,
     func,
     literal,
@@ -25,7 +25,6 @@ from ipml.errors import CaseNotFound
 from ipml.records import Case
 from ipml.review.snapshot import decode
 from ipml.storage import audit
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, notice_items
 
 PENDING = ("open", "escalated")
@@ -39,9 +38,14 @@ _CASES = select(cases).where(cases.c.case_id.in_(_NUMBERS)).order_by(cases.c.cas
 _LOCKED_CASE, _LOCKED_CASES = _CASE.with_for_update(), _CASES.with_for_update()
 _IS_WAITING = cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open"
 _WAITING = select(cases.c.exemplar, func.count()).where(*_IS_WAITING).group_by(cases.c.exemplar)
+_MEMBERS = cases.alias()
+_N_WAITING = select(func.count()).where(_MEMBERS.c.exemplar == cases.c.case_id, _MEMBERS.c.state == "open")
+SELECT_CASES = select(cases, _N_WAITING.scalar_subquery().label("n_waiting"))
+"""Rows of cases, each with the number of open near-duplicates that wait for it; for `make_case`."""
+_SHOWN_CASE = SELECT_CASES.where(cases.c.case_id == bindparam("number"))
 
 
-def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
+def count_cases(connection: Connection, at_most: int | None = None) -> dict[str, int]:
     """Return how many cases are in each state, counting no further than `at_most`."""
     counted = [
         select(literal(state).label("state"), func.count().label("number")).select_from(
@@ -49,30 +53,35 @@ def count_cases(engine: Engine, at_most: int | None = None) -> dict[str, int]:
         )
         for state in STATES
     ]
-    with reading(engine) as connection:
-        return {row.state: row.number for row in connection.execute(union_all(*counted))}
+    return {row.state: row.number for row in connection.execute(union_all(*counted))}
 
 
-def get_case(engine: Engine, case_id: int, *, now: datetime | None = None) -> Case:
+def get_case(connection: Connection, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; CaseNotFound if there is none of that number."""
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        waiting = count_waiting(connection, [case_id])
-        return make_case(row, now or datetime.now(UTC), waiting.get(case_id, 0))
+    row = find_case_with_waiting(connection, case_id)
+    return make_case(row, now or datetime.now(UTC), row.n_waiting)
 
 
-def history(engine: Engine, case_id: int) -> list[audit.AuditRow]:
+def history(connection: Connection, case_id: int) -> list[audit.AuditRow]:
     """Return what was done to a case, in order: enqueued, rescored, claimed, released, decided, escalated, reversed."""
-    with reading(engine) as connection:
-        find_case(connection, case_id)
-        return audit.list_rows(connection, subject_of(case_id))
+    find_case(connection, case_id)
+    return audit.list_rows(connection, subject_of(case_id))
 
 
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
     """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
+    return _find_one(connection, _LOCKED_CASE if lock else _CASE, case_id)
+
+
+def find_case_with_waiting(connection: Connection, case_id: int) -> Row[Any]:
+    """Return the row of a case, with how many near-duplicates wait for it (`n_waiting`); CaseNotFound if none."""
+    return _find_one(connection, _SHOWN_CASE, case_id)
+
+
+def _find_one(connection: Connection, query: Select[Any], case_id: int) -> Row[Any]:
     if not 0 < case_id <= LARGEST_NUMBER:
         raise CaseNotFound(case_id)
-    row = connection.execute(_LOCKED_CASE if lock else _CASE, {"number": case_id}).first()
+    row = connection.execute(query, {"number": case_id}).first()
     if row is None:
         raise CaseNotFound(case_id)
     return row
@@ -157,4 +166,4 @@ def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
     reviewer = row.holder if is_held(row, now) else None
     scored = decode(row.snapshot)
     found = (row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)
-    return Case(*found, due_at=row.due_at, odds=row.odds, lane=row.lane)
+    return Case(*found, due_at=row.due_at, odds=row.odds, lane=row.lane, seen_at=row.seen_at)

@@ -2,29 +2,28 @@
 
 A reviewer who was away for too long cannot decide over the head of the next. Cases drawn at random have a set share
 of the reviewers' time, and neither lane starves the other. A blind re-review must look like an ordinary case, and a
-second person see no first verdict: pages ask `shown_state` and `shown_history`.
+second person see no first verdict: pages ask `show_case` and `shown_history`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, Superseded
-from ipml.records import Claim
-from ipml.review.cases import change_case, find_case, is_held, note_deed, subject_of
+from ipml.records import Case, Claim
+from ipml.review.cases import change_case, find_case, find_case_with_waiting, is_held, make_case, note_deed, subject_of
 from ipml.review.quality.blind_reviews import Offer, find_held_look, find_look, find_look_of, give_back_look, hold_look
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
 from ipml.settings import Settings, get_settings
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, looks
 
 _PATIENCE = timedelta(days=1)
@@ -85,7 +84,7 @@ Source = Callable[[Connection, str, datetime], "Row[Any] | Offer | None"]
 
 
 def claim(
-    engine: Engine,
+    connection: Connection,
     reviewer: str,
     case_id: int | None = None,
     *,
@@ -118,39 +117,36 @@ def claim(
         It is not for this reviewer.
     """
     now, settings = now or datetime.now(UTC), settings or get_settings()
-    with writing(engine) as connection:
-        if case_id is None:
-            offer = find_next(connection, reviewer, now, settings)
-        else:
-            offer = _find_named(connection, reviewer, case_id, now)
-        return None if offer is None else _take(connection, offer, reviewer, now, settings)
+    if case_id is None:
+        offer = find_next(connection, reviewer, now, settings)
+    else:
+        offer = _find_named(connection, reviewer, case_id, now)
+    return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
 
 def claim_ahead(
-    engine: Engine, reviewer: str, *, settings: Settings | None = None, now: datetime | None = None
+    connection: Connection, reviewer: str, *, settings: Settings | None = None, now: datetime | None = None
 ) -> Claim | None:
     """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a further look.
 
     For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
     """
     now, settings = now or datetime.now(UTC), settings or get_settings()
-    with writing(engine) as connection:
-        offer = find_ahead(connection, reviewer, now, settings)
-        return None if offer is None else _take(connection, offer, reviewer, now, settings)
+    offer = find_ahead(connection, reviewer, now, settings)
+    return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
 
-def release(engine: Engine, claim: Claim, *, now: datetime | None = None) -> None:
+def release(connection: Connection, claim: Claim, *, now: datetime | None = None) -> None:
     """Give a case back undecided; ClaimLost if it is no longer held under this claim."""
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        row = find_case(connection, claim.case_id, lock=True)
-        look = find_held_look(connection, row, claim)
-        if look is not None:
-            give_back_look(connection, look, claim, now)
-            return
-        require_holder(row, claim)
-        change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
-        note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
+    row = find_case(connection, claim.case_id, lock=True)
+    look = find_held_look(connection, row, claim)
+    if look is not None:
+        give_back_look(connection, look, claim, now)
+        return
+    require_holder(row, claim)
+    change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
+    note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
 def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
@@ -234,67 +230,68 @@ class ShownCase:
 
     Attributes
     ----------
-    state : str
-        "open" where the user has a further look at it, whatever it is.
+    case : Case
+        Its state is "open" where the user has a further look at it, whatever it is.
     hides_history : bool
         Whether decisions and deeds are kept from the user.
     claim : Claim or None
         The live claim that the user has on it.
+    look_id : int or None
+        The further look that the user has at it.
     """
 
-    state: str
+    case: Case
     hides_history: bool
     claim: Claim | None
+    look_id: int | None = None
 
 
-def shown_state(engine: Engine, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
-    """Return how a case is shown to a user; CaseNotFound if there is none.
+def show_case(connection: Connection, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
+    """Return a case as it is shown to a user; CaseNotFound if there is none.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.intake import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _ = enqueue(engine, [bag])
-    >>> shown_state(engine, "ana", 1)
-    ShownCase(state='open', hides_history=False, claim=None)
+    >>> with reading(engine) as connection:
+    ...     shown = show_case(connection, "ana", 1)
+    >>> shown.case.state, shown.hides_history, shown.claim
+    ('open', False, None)
     """
     now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
-        if look is not None:
-            return ShownCase("open", True, _claim_of(look, case_id, now, look.look_id))
-        hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
-        claim = _claim_of(row, case_id, now) if row.holder == user_name else None
-        return ShownCase(row.state, hides, claim)
+    row = find_case_with_waiting(connection, case_id)
+    case = make_case(row, now, row.n_waiting)
+    look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
+    if look is not None:
+        claim = _claim_of(look, case_id, now, look.look_id)
+        return ShownCase(replace(case, state="open"), True, claim, look.look_id)
+    hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
+    return ShownCase(case, hides, _claim_of(row, case_id, now) if row.holder == user_name else None)
 
 
-def find_hidden(engine: Engine, user_name: str) -> frozenset[int]:
+def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:
     """Return the decided cases that a user has a further look at, so that what followed is kept from them."""
     query = select(looks.c.case_id).where(looks.c.holder == user_name, looks.c.ended_at.is_(None))
-    with reading(engine) as connection:
-        return frozenset(connection.scalars(query))
+    return frozenset(connection.scalars(query))
 
 
-def shown_history(engine: Engine, user_name: str, case_id: int) -> list[audit.AuditRow]:
-    """Return what was done to a case, as far as a user may see it; CaseNotFound if there is none.
+def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> list[audit.AuditRow]:
+    """Return what was done to a case, as far as the user may see it to whom it is shown.
 
     Where others' deeds are kept from them it is what came by itself and what they did, as of a case new to all. Of
     one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from another.
     """
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        deeds = audit.list_rows(connection, subject_of(case_id))
-        look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
-        if look is not None:
-            came = [deed for deed in deeds if deed.actor == _SYSTEM]
-            deeds = came + audit.list_rows(connection, f"look:{look.look_id}")
-        elif row.state != "decided" and _is_halfway(connection, case_id, user_name):
-            deeds = [deed for deed in deeds if deed.actor in (_SYSTEM, user_name)]
+    deeds = audit.list_rows(connection, subject_of(shown.case.case_id))
+    if shown.look_id is not None:
+        came = [deed for deed in deeds if deed.actor == _SYSTEM]
+        deeds = came + audit.list_rows(connection, f"look:{shown.look_id}")
+    elif shown.hides_history:
+        deeds = [deed for deed in deeds if deed.actor in (_SYSTEM, user_name)]
     following = [(deed.actor, deed.action) for deed in deeds[1:]]
     return [
         deed

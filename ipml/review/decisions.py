@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, or_, select, union_all
 
 from ipml.errors import CannotUndo, ClaimLost, KeyReused, UnknownGround
 from ipml.records import Claim, Decision, Reversal, Verdict
@@ -32,11 +32,10 @@ from ipml.review.quality.second_person import (
     refuse_conflicts,
     withdraw_opinion,
 )
-from ipml.review.reversals import BY_APPEAL, Made, consequences_of, find_decisions, is_reversible, reverse, stands, undo
+from ipml.review.reversals import BY_APPEAL, Consequences, Made, find_decisions, is_reversible, reverse, stands, undo
 from ipml.review.snapshot import check_text, digest
 from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, opinions, reversals
 
@@ -86,7 +85,7 @@ _REVIEW = Origin()
 
 
 def decide(
-    engine: Engine,
+    connection: Connection,
     claim: Claim,
     verdict: Verdict,
     *,
@@ -95,6 +94,7 @@ def decide(
     key: str | None = None,
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> Decision:
     """Decide the case that is held under a claim, or pass it on to a lead with the verdict "escalate".
 
@@ -109,11 +109,13 @@ def decide(
     now : datetime, default=the clock
     settings : Settings, default=those of the process
         Which verdicts need a second person, and how many are looked at again.
+    consequences : Consequences, optional
+        What follows from decisions, and is done in the same transaction; without it nothing does.
 
     Returns
     -------
     Decision
-        It is on the disk when this returns. Its number is 0 where it closes no case: in a further look at a decided
+        Its number is 0 where it closes no case: in a further look at a decided
         one, or as the first of two verdicts.
 
     Raises
@@ -129,10 +131,9 @@ def decide(
     """
     check_decision(verdict, ground, note, key)
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        row = lock_cluster(connection, claim.case_id)
-        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        return decide_claimed(connection, row, claim, decision, key, settings or get_settings())
+    row = lock_cluster(connection, claim.case_id)
+    decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
+    return decide_claimed(connection, row, claim, decision, key, settings or get_settings(), consequences=consequences)
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
@@ -151,6 +152,7 @@ def decide_claimed(
     settings: Settings,
     origin: Origin = _REVIEW,
     *,
+    consequences: Consequences | None,
     spreads: bool = False,
 ) -> Decision:
     """Record a decision on the case in a row if it is held under a claim; a key that came before gives the earlier."""
@@ -163,7 +165,10 @@ def decide_claimed(
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
-    return record(connection, row, decision, key or None, settings, origin, spreads=spreads)
+    (kept,) = record_all(
+        connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
+    )
+    return kept
 
 
 def _find_decision(connection: Connection, key: str) -> Decision | None:
@@ -176,21 +181,6 @@ def _content(decision: Decision) -> Decision:
     return replace(decision, decision_id=0, decided_at=datetime.min)
 
 
-def record(
-    connection: Connection,
-    row: Row[Any],
-    decision: Decision,
-    key: str | None,
-    settings: Settings | None,
-    origin: Origin = _REVIEW,
-    *,
-    spreads: bool = False,
-) -> Decision:
-    """Close the case in a row or pass it on; see `record_all`."""
-    (kept,) = record_all(connection, [(row, decision)], key, settings, origin, spreads=spreads)
-    return kept
-
-
 def record_all(
     connection: Connection,
     wanted: Sequence[Made],
@@ -198,6 +188,7 @@ def record_all(
     settings: Settings | None,
     origin: Origin = _REVIEW,
     *,
+    consequences: Consequences | None,
     spreads: bool = False,
 ) -> list[Decision]:
     """Close cases or pass them on, unless one is not for its reviewer; those that need a second person stay open.
@@ -234,7 +225,7 @@ def record_all(
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
         hand_over_all(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
-    kept = _append(connection, closing, key if is_own[0] else None, origin)
+    kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
     if not is_final:
         if settings is not None:
             want_looks(connection, kept, settings)
@@ -256,7 +247,13 @@ def _judge_with_two(
     ]
 
 
-def _append(connection: Connection, closing: Sequence[Made], key: str | None, origin: Origin) -> list[Made]:
+def _append(
+    connection: Connection,
+    closing: Sequence[Made],
+    key: str | None,
+    origin: Origin,
+    consequences: Consequences | None,
+) -> list[Made]:
     """Append decisions, close the cases or pass them on, note all of it in the audit trail, and do what follows."""
     if not closing:
         return []
@@ -269,7 +266,7 @@ def _append(connection: Connection, closing: Sequence[Made], key: str | None, or
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
     with audit.together(connection):
         audit.append_deeds(connection, [_make_deed(row, decision, origin) for row, decision in made])
-        if consequences := consequences_of(connection):
+        if consequences is not None:
             consequences.follow_decisions(connection, made, origin.origin)
     return made
 
@@ -298,8 +295,9 @@ def _make_deed(row: Row[Any], decision: Decision, origin: Origin) -> audit.Deed:
     return audit.Deed(decision.decided_at, by, action, subject_of(row.case_id), payload)
 
 
-def list_decisions(engine: Engine, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
-    """Return the decisions on a case, in order; more than one stand only where it was escalated.
+def list_decisions(connection: Connection, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
+    """Return the decisions on a case, in order; more than one stand only where it was escalated. None where there is no
+    such case.
 
     Parameters
     ----------
@@ -309,9 +307,7 @@ def list_decisions(engine: Engine, case_id: int, *, with_reversed: bool = False)
     query = select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.decision_id)
     if not with_reversed:
         query = query.where(stands())
-    with reading(engine) as connection:
-        find_case(connection, case_id)
-        return [make_decision(row) for row in connection.execute(query)]
+    return [make_decision(row) for row in connection.execute(query)]
 
 
 def make_decision(row: Row[Any]) -> Decision:
@@ -337,7 +333,15 @@ class Correction:
 
 
 def correct(
-    connection: Connection, decision_id: int, verdict: Verdict, by: str, why: str, at: datetime, *, origin: str
+    connection: Connection,
+    decision_id: int,
+    verdict: Verdict,
+    by: str,
+    why: str,
+    at: datetime,
+    *,
+    origin: str,
+    consequences: Consequences | None,
 ) -> Correction:
     """Take a decision back and decide its case anew; on appeal with the near-duplicates that were decided with it.
 
@@ -360,14 +364,15 @@ def correct(
     standing = [row for row in wanted if is_reversible(connection, row)]  # since they were locked, that is
     if not standing or standing[0].decision_id != decision_id:
         raise CannotUndo(decision_id, "it does not stand any more")
-    reversals = reverse(connection, standing, locked, by, why, at)
+    reversals = reverse(connection, standing, locked, by, why, at, consequences)
     made: list[Decision] = []
     for row in standing:
         case = find_case(connection, row.case_id)
         content = (verdict, "", why, by, at)
         first = made[0].decision_id if made else None
         decision = Decision(0, row.case_id, row.listing_id, *content)
-        made.append(record(connection, case, decision, None, None, Origin(origin, None, first)))
+        how = Origin(origin, None, first)
+        made += record_all(connection, [(case, decision)], None, None, how, consequences=consequences)
     return Correction(reversals, tuple(made))
 
 
@@ -407,38 +412,57 @@ class Undoable:
     feedback: Feedback | None = None
 
 
+_DECISION = "decision"
+
+
+def _select_last_said() -> Select[Any]:
+    """Return the query for the last decision or opinion of a reviewer that stands; of two at once, the opinion."""
+    same = "case_id", "verdict", "token", "decided_at"
+    decision, opinion = (
+        select(*(table.c[name] for name in same), kind.label("kind"), group.label("group_key"), literal(at).label("at"))
+        .where(table.c.reviewer == bindparam("reviewer"), condition)
+        .order_by(number.desc())
+        .limit(1)
+        .subquery()
+        for table, kind, group, condition, number, at in (
+            (decisions, literal(_DECISION), decisions.c.group_key, stands(), decisions.c.decision_id, 0),
+            (opinions, opinions.c.kind, null(), opinions.c.withdrawn_at.is_(None), opinions.c.opinion_id, 1),
+        )
+    )
+    both = union_all(select(decision), select(opinion)).subquery()
+    return select(both).order_by(both.c.decided_at.desc(), both.c.at.desc()).limit(1)
+
+
+_LAST_SAID = _select_last_said()
+
+
 def find_undoable(
-    engine: Engine, reviewer: str, *, now: datetime | None = None, settings: Settings | None = None
+    connection: Connection, reviewer: str, *, now: datetime | None = None, settings: Settings | None = None
 ) -> Undoable | None:
     """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
     since = (now or datetime.now(UTC)) - timedelta(minutes=(settings or get_settings()).undo_minutes)
-    decided = select(decisions).where(decisions.c.reviewer == reviewer, stands())
-    said = select(opinions).where(opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
-    with reading(engine) as connection:
-        decision = connection.execute(decided.order_by(decisions.c.decision_id.desc()).limit(1)).first()
-        opinion = connection.execute(said.order_by(opinions.c.opinion_id.desc()).limit(1)).first()
-        row = _latest(decision, opinion)
-        if row is None or row.decided_at < since:
-            return None
-        group_key = None if row is opinion else row.group_key
-        of_group = select(func.count()).where(decisions.c.group_key == group_key, stands())
-        n_decisions = connection.scalar(of_group) if group_key else 1
+    row = connection.execute(_LAST_SAID, {"reviewer": reviewer}).first()
+    if row is None or row.decided_at < since:
+        return None
+    of_group = select(func.count()).where(decisions.c.group_key == row.group_key, stands())
+    n_decisions = connection.scalar(of_group) if row.group_key else 1
     found = Undoable(row.case_id, Verdict(row.verdict), row.token)
-    if row is not opinion:
-        return replace(found, group_key=group_key, count=n_decisions or 1)
+    if row.kind == _DECISION:
+        return replace(found, group_key=row.group_key, count=n_decisions or 1)
     if row.kind == "second":
         return None  # it stands: the case has gone on from it
-    return replace(found, feedback=golden_feedback(engine, reviewer, row.case_id) if row.kind == "golden" else None)
+    return replace(found, feedback=golden_feedback(connection, reviewer, row.case_id) if row.kind == "golden" else None)
 
 
 def take_back(
-    engine: Engine,
+    connection: Connection,
     reviewer: str,
     case_id: int,
     token: int,
     *,
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> None:
     """Take back the verdict that a reviewer gave on a case under a claim.
 
@@ -450,31 +474,23 @@ def take_back(
     settings = settings or get_settings()
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
     said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
-    with reading(engine) as connection:
-        latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
-        decision_id = connection.scalar(latest.limit(1))
-        kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
+    latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
+    decision_id = connection.scalar(latest.limit(1))
+    kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(engine, decision_id, reviewer, now=now, settings=settings)
+        undo(connection, decision_id, reviewer, now=now, settings=settings, consequences=consequences)
     elif kind == "golden":
         raise CannotUndo(f"on case {case_id}", "its truth has been shown")
     elif kind is not None:
-        withdraw_opinion(engine, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
+        withdraw_opinion(connection, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
     else:
         raise CannotUndo(f"on case {case_id}", "it has been undone already")
 
 
-def _latest(decision: Row[Any] | None, opinion: Row[Any] | None) -> Row[Any] | None:
-    if decision is None or (opinion is not None and opinion.decided_at > decision.decided_at):
-        return opinion
-    return decision
-
-
-def list_reversals(engine: Engine, case_id: int) -> dict[int, Reversal]:
+def list_reversals(connection: Connection, case_id: int) -> dict[int, Reversal]:
     """Return how decisions on a case were taken back, by the number of the decision."""
     query = select(reversals).join(decisions, decisions.c.decision_id == reversals.c.decision_id)
-    with reading(engine) as connection:
-        rows = connection.execute(query.where(decisions.c.case_id == case_id)).all()
+    rows = connection.execute(query.where(decisions.c.case_id == case_id)).all()
     return {
         row.decision_id: Reversal(row.reversal_id, row.decision_id, case_id, row.reviewer, row.reversed_at, row.why)
         for row in rows

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, case, func, select
 
 from ipml.records import Label, Listing, Verdict
 from ipml.review.quality.assessment import find_label_chances
@@ -124,7 +124,7 @@ def _describe(row: Row[Any]) -> dict[str, Value]:
 _FULL_WEIGHT = 1.0
 
 
-def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterator[Label]:
+def export_labels(connection: Connection, *, known_by: datetime | None = None) -> Iterator[Label]:
     """Give a label for each content of a listing that was decided counterfeit or genuine: the latest such decision.
 
     Parameters
@@ -145,13 +145,14 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _ = enqueue(engine, [bag])
-    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> [(label.listing.listing_id, label.is_counterfeit) for label in export_labels(engine)]
+    >>> with writing(engine) as connection:
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    ...     [(label.listing.listing_id, label.is_counterfeit) for label in export_labels(connection)]
     [('A7', True)]
     """
     says_truth = decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE])
@@ -171,13 +172,12 @@ def export_labels(engine: Engine, *, known_by: datetime | None = None) -> Iterat
         .where(decisions.c.decision_id.in_(latest), cases.c.erased_at.is_(None))
         .order_by(decisions.c.decision_id)
     )
-    with reading(engine) as connection:
-        chances = find_label_chances(connection, known_by=known_by)
-        for row in connection.execute(query.execution_options(yield_per=500)):
-            is_counterfeit = row.verdict == Verdict.COUNTERFEIT
-            chance = None if row.origin == "appeal" else chances.get(row.case_id)
-            weight = _weigh(chance, is_counterfeit)
-            yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.odds)
+    chances = find_label_chances(connection, known_by=known_by)
+    for row in connection.execute(query.execution_options(yield_per=500)):
+        is_counterfeit = row.verdict == Verdict.COUNTERFEIT
+        chance = None if row.origin == "appeal" else chances.get(row.case_id)
+        weight = _weigh(chance, is_counterfeit)
+        yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.odds)
 
 
 def _weigh(chance: float | None, is_counterfeit: bool) -> float:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine, Row, and_, func, insert, select
+from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from ipml.errors import KeyReused, PreviewOutdated, TooManyCases, UnspreadableVerdict
 from ipml.records import Case, Claim, Decision, Verdict
@@ -27,11 +27,10 @@ from ipml.review.decisions import Origin, check_decision, decide_claimed, make_d
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_scruples
-from ipml.review.reversals import is_last_verdict, is_standing, stands
+from ipml.review.reversals import Consequences, is_last_verdict, is_standing, stands
 from ipml.review.snapshot import decode, digest
 from ipml.settings import Settings, get_settings
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
 
 MOST_CASES = 200
@@ -68,7 +67,7 @@ class BulkDecision:
 
 
 def preview_bulk(
-    engine: Engine,
+    connection: Connection,
     case_ids: Sequence[int],
     reviewer: str,
     verdict: Verdict,
@@ -93,13 +92,12 @@ def preview_bulk(
     """
     wanted = _distinct(case_ids)
     now, settings = now or datetime.now(UTC), settings or get_settings()
-    with reading(engine) as connection:
-        seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now, settings)
-        return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
+    seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now, settings)
+    return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
 
 
 def decide_bulk(
-    engine: Engine,
+    connection: Connection,
     case_ids: Sequence[int],
     reviewer: str,
     verdict: Verdict,
@@ -110,6 +108,7 @@ def decide_bulk(
     token: str,
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
 
@@ -122,6 +121,8 @@ def decide_bulk(
     now : datetime, default=the clock
     settings : Settings, default=those of the process
         Which verdicts need a second person, and how many are looked at again.
+    consequences : Consequences, optional
+        What follows from decisions, and is done in the same transaction; without it nothing does.
 
     Raises
     ------
@@ -133,15 +134,17 @@ def decide_bulk(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bags = [ScoredListing(Listing(f"A{i}", "s1", f"Bag {i}"), 0.9, 2.2, (), (), None, "2024-05") for i in range(3)]
     >>> _ = enqueue(engine, bags)
-    >>> preview = preview_bulk(engine, [1, 2, 9], "ana", Verdict.GENUINE)
+    >>> with reading(engine) as connection:
+    ...     preview = preview_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE)
     >>> [case.case_id for case in preview.cases], preview.refused
     ([1, 2], ((9, 'there is no such case'),))
-    >>> len(decide_bulk(engine, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
+    >>> with writing(engine) as connection:
+    ...     len(decide_bulk(connection, [1, 2, 9], "ana", Verdict.GENUINE, token=preview.digest).decisions)
     2
     """
     check_decision(verdict, ground, note, key)
@@ -149,18 +152,17 @@ def decide_bulk(
     now, settings = now or datetime.now(UTC), settings or get_settings()
     content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
     group_key = f"bulk:{digest(json.dumps(content))}"
-    with writing(engine) as connection:
-        rows = lock_clusters(connection, find_cases(connection, wanted))
-        if key and (earlier := _find_keyed(connection, key)):
-            if earlier.group_key != group_key:
-                raise KeyReused(key, earlier.case_id)
-            return _repeat_bulk(connection, group_key, wanted)
-        seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
-        if seen.digest != token:
-            raise PreviewOutdated(len(wanted))
-        said = (verdict, ground, note, reviewer, now)
-        asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
-        made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key))
+    rows = lock_clusters(connection, find_cases(connection, wanted))
+    if key and (earlier := _find_keyed(connection, key)):
+        if earlier.group_key != group_key:
+            raise KeyReused(key, earlier.case_id)
+        return _repeat_bulk(connection, group_key, wanted)
+    seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
+    if seen.digest != token:
+        raise PreviewOutdated(len(wanted))
+    said = (verdict, ground, note, reviewer, now)
+    asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
+    made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), consequences=consequences)
     return BulkDecision(group_key, tuple(made), seen.refused)
 
 
@@ -264,15 +266,16 @@ def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
     return lot < share
 
 
-def measure_spread(engine: Engine) -> SpreadPrecision:
+def measure_spread(connection: Connection) -> SpreadPrecision:
     """Return what people found of the cases drawn, as far as both decisions stand.
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> measure_spread(engine)
+    >>> with reading(engine) as connection:
+    ...     measure_spread(connection)
     SpreadPrecision(n_spread=0, n_drawn=0, n_reviewed=0, n_agreeing=0, precision=None, low=None, high=None)
     """
     spread = select(func.count()).select_from(decisions).where(decisions.c.origin == "spread", stands())
@@ -287,9 +290,8 @@ def measure_spread(engine: Engine) -> SpreadPrecision:
         func.count(decisions.c.decision_id),
         func.count().filter(decisions.c.verdict == spread_audits.c.verdict),
     ).select_from(spread_audits.outerjoin(decisions, found))
-    with reading(engine) as connection:
-        n_spread = connection.scalar(spread) or 0
-        n_drawn, n_reviewed, n_agreeing = connection.execute(query.where(~taken_back.exists())).one()
+    n_spread = connection.scalar(spread) or 0
+    n_drawn, n_reviewed, n_agreeing = connection.execute(query.where(~taken_back.exists())).one()
     rate = count_rate(n_agreeing, n_reviewed)
     interval = (rate.share, rate.low, rate.high) if rate else ()
     return SpreadPrecision(n_spread, n_drawn, n_reviewed, n_agreeing, *interval)
@@ -338,7 +340,9 @@ class GroupDecision:
     left_out: tuple[tuple[int, str], ...]
 
 
-def preview_spread(engine: Engine, case_id: int, reviewer: str = "", *, now: datetime | None = None) -> SpreadPreview:
+def preview_spread(
+    connection: Connection, case_id: int, reviewer: str = "", *, now: datetime | None = None
+) -> SpreadPreview:
     """Return to which cases a decision on a case would spread; nothing changes.
 
     Parameters
@@ -351,17 +355,16 @@ def preview_spread(engine: Engine, case_id: int, reviewer: str = "", *, now: dat
     CaseNotFound
     """
     now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        waiting = _find_waiting(connection, case_id)
-        obstacles = {member.case_id: _find_obstacle_to_spread(row, member, reviewer, now) for member in waiting}
-        left_out = tuple((number, why) for number, why in obstacles.items() if why)
-        shown = [member for member in waiting if not obstacles[member.case_id]][:MOST_MEMBERS]
-        return SpreadPreview(case_id, tuple(make_case(member, now) for member in shown), left_out)
+    row = find_case(connection, case_id)
+    waiting = _find_waiting(connection, case_id)
+    obstacles = {member.case_id: _find_obstacle_to_spread(row, member, reviewer, now) for member in waiting}
+    left_out = tuple((number, why) for number, why in obstacles.items() if why)
+    shown = [member for member in waiting if not obstacles[member.case_id]][:MOST_MEMBERS]
+    return SpreadPreview(case_id, tuple(make_case(member, now) for member in shown), left_out)
 
 
 def decide_and_spread(
-    engine: Engine,
+    connection: Connection,
     claim: Claim,
     verdict: Verdict,
     spread_to: Collection[int],
@@ -371,6 +374,7 @@ def decide_and_spread(
     key: str | None = None,
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> GroupDecision:
     """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
 
@@ -380,7 +384,7 @@ def decide_and_spread(
         "counterfeit" or "genuine".
     spread_to : collection of int
         The cases of the preview. Others that wait for the case go on waiting, for one of them.
-    ground, note, key, now, settings
+    ground, note, key, now, settings, consequences
         As for `decide`; the near-duplicates get the same ground and note.
 
     Raises
@@ -394,14 +398,15 @@ def decide_and_spread(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bags = [Listing(f"L{i}", "s1", f"Leather bag, brown, no. {i}", price=50.0, currency="EUR") for i in range(3)]
     >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
-    >>> taken = claim(engine, "ana")
-    >>> alike = [case.case_id for case in preview_spread(engine, taken.case_id).cases]
-    >>> spread = decide_and_spread(engine, taken, Verdict.GENUINE, alike)
+    >>> with writing(engine) as connection:
+    ...     taken = claim(connection, "ana")
+    ...     alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
+    ...     spread = decide_and_spread(connection, taken, Verdict.GENUINE, alike)
     >>> len(alike), len(spread.decisions) + len(spread.drawn)
     (2, 2)
     """
@@ -409,14 +414,15 @@ def decide_and_spread(
         raise UnspreadableVerdict(verdict)
     check_decision(verdict, ground, note, key)
     now, settings = now or datetime.now(UTC), settings or get_settings()
-    with writing(engine) as connection:
-        row = lock_cluster(connection, claim.case_id)
-        decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-        group = Origin(group_key=f"spread:{uuid4().hex}")
-        decision = decide_claimed(connection, row, claim, decision, key, settings, group, spreads=True)
-        if not is_standing(connection, decision.decision_id):
-            return GroupDecision(decision, (), (), ())  # a request that came again after its undoing
-        return _spread(connection, row, decision, set(spread_to), now, settings)
+    row = lock_cluster(connection, claim.case_id)
+    decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
+    group = Origin(group_key=f"spread:{uuid4().hex}")
+    decision = decide_claimed(
+        connection, row, claim, decision, key, settings, group, consequences=consequences, spreads=True
+    )
+    if not is_standing(connection, decision.decision_id):
+        return GroupDecision(decision, (), (), ())  # a request that came again after its undoing
+    return _spread(connection, row, decision, set(spread_to), now, settings, consequences)
 
 
 def _spread(
@@ -426,6 +432,7 @@ def _spread(
     spread_to: Collection[int],
     now: datetime,
     settings: Settings,
+    consequences: Consequences | None,
 ) -> GroupDecision:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
     obstacles = {member.case_id: _find_obstacle_to_spread(row, member, decision.reviewer, now) for member in wanted}
@@ -437,7 +444,7 @@ def _spread(
     _note_drawn(connection, decision, drawn)
     origin = Origin("spread", _group_of(connection, decision), decision.decision_id)
     asked = [(member, _repeat_spread(decision, member)) for member in free if member.case_id not in drawn]
-    made = record_all(connection, asked, None, settings, origin)
+    made = record_all(connection, asked, None, settings, origin, consequences=consequences)
     hand_over(connection, row.case_id)
     return GroupDecision(decision, tuple(made), tuple(drawn), left_out)
 

@@ -506,9 +506,11 @@ def enqueue_batch(
     """
     now = now or datetime.now(UTC)
     rule = SamplingRule(get_settings().explore if explore is None else explore)
-    seed = get_seed(engine, now=now)
+    with writing(engine) as connection:
+        seed = get_seed(connection, now=now)
     sifted = sift(read(), seed, rule, top=top, min_score=min_score)
-    sift_id = note_sift(engine, sifted, seed, rule, now=now)
+    with writing(engine) as connection:
+        sift_id = note_sift(connection, sifted, seed, rule, now=now)
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
     shown = choose_shown(read(), sifted, waiting)

@@ -8,7 +8,7 @@ Intake, claims, decisions and search are modules of their own; all of the queue 
 
 from ipml.records import Reversal
 from ipml.review.cases import count_cases, get_case, history
-from ipml.review.claims import claim, claim_ahead, release, shown_history, shown_state
+from ipml.review.claims import claim, claim_ahead, release, show_case, shown_history
 from ipml.review.decisions import GROUNDS, decide, list_decisions
 from ipml.review.group_decisions import (
     BulkDecision,
@@ -51,8 +51,8 @@ __all__ = [
     "preview_spread",
     "release",
     "seller_cases",
+    "show_case",
     "shown_history",
-    "shown_state",
     "undo",
     "undo_group",
 ]

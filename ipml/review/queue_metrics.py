@@ -16,7 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Engine,
+    Connection,
     ScalarSelect,
     String,
     case,
@@ -31,7 +31,6 @@ from ipml.records import Verdict
 from ipml.review.cases import STATES
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import by_people, is_last_verdict, stands
-from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, decisions
 
 # Until the end of a shift, of a day, of a weekend, of a week: when a person would ask why a case still waits.
@@ -71,20 +70,21 @@ class QueueBacklog:
     oldest_at: datetime | None
 
 
-def measure_backlog(engine: Engine, *, now: datetime | None = None) -> QueueBacklog:
+def measure_backlog(connection: Connection, *, now: datetime | None = None) -> QueueBacklog:
     """Count what waits at a moment.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _ = enqueue(engine, [bag])
-    >>> _ = claim(engine, "ana")
-    >>> backlog = measure_backlog(engine)
+    >>> with writing(engine) as connection:
+    ...     _ = claim(connection, "ana")
+    ...     backlog = measure_backlog(connection)
     >>> backlog.open, backlog.held, backlog.ages[0]
     (1, 1, ('under 8 hours', 1))
     """
@@ -92,9 +92,8 @@ def measure_backlog(engine: Engine, *, now: datetime | None = None) -> QueueBack
     ends = [None, *(now - longest for _, longest in AGE_BANDS), None]
     bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
     oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
-    with reading(engine) as connection:
-        counts = (_count("escalated"), _count("decided"), _count_held(now), _count_overdue(now))
-        row = connection.execute(select(*counts, oldest, *bands)).one()
+    counts = (_count("escalated"), _count("decided"), _count_held(now), _count_overdue(now))
+    row = connection.execute(select(*counts, oldest, *bands)).one()
     escalated, decided, held, overdue, oldest_at, *numbers = row
     names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
     return QueueBacklog(
@@ -164,7 +163,7 @@ class ReviewTime:
     n: int
 
 
-def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None) -> tuple[QueueDay, ...]:
+def count_days(connection: Connection, n_days: int = 14, *, now: datetime | None = None) -> tuple[QueueDay, ...]:
     """Return arrivals and verdicts of each of the last days, today last; a day without any is there with zeros.
 
     Parameters
@@ -174,10 +173,11 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> count_days(engine, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
+    >>> with reading(engine) as connection:
+    ...     count_days(connection, 1, now=datetime(2024, 5, 6, 12, tzinfo=UTC))
     (QueueDay(day=datetime.date(2024, 5, 6), arrived=0, decided=0),)
     """
     now = now or datetime.now(UTC)
@@ -186,8 +186,7 @@ def count_days(engine: Engine, n_days: int = 14, *, now: datetime | None = None)
     # All states are named so that an index that begins with the state can be used.
     arrived = [_count_on(day, cases.c.enqueued_at, cases.c.state.in_(STATES)) for day in days]
     decided = [_count_on(day, decisions.c.decided_at, stands()) for day in days]
-    with reading(engine) as connection:
-        counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
+    counts = [connection.execute(select(*of_each)).one() for of_each in (arrived, decided)]
     return tuple(QueueDay(day.date(), *numbers) for day, *numbers in zip(days, *counts, strict=True))
 
 
@@ -197,7 +196,7 @@ def _count_on(day: datetime, moment: Column[datetime], *conditions: ColumnElemen
     return select(func.count()).where(*is_on, *conditions).scalar_subquery()
 
 
-def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = None) -> tuple[ReviewPace, ...]:
+def measure_paces(connection: Connection, n_days: int = 7, *, now: datetime | None = None) -> tuple[ReviewPace, ...]:
     """Return how much each reviewer decided in the last days before now, whoever decided most first."""
     until = now or datetime.now(UTC)
     since = until - timedelta(days=n_days)
@@ -215,13 +214,10 @@ def measure_paces(engine: Engine, n_days: int = 7, *, now: datetime | None = Non
         .group_by(hours.c.reviewer)
         .order_by(verdicts.desc(), hours.c.reviewer)
     )
-    with reading(engine) as connection:
-        return tuple(
-            ReviewPace(reviewer, int(total), n_hours) for reviewer, total, n_hours in connection.execute(query)
-        )
+    return tuple(ReviewPace(reviewer, int(total), n_hours) for reviewer, total, n_hours in connection.execute(query))
 
 
-def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, ...]:
+def time_reviews(connection: Connection, most: int = _MOST_TIMED) -> tuple[ReviewTime, ...]:
     """Return the median minutes from claim to decision of the latest verdicts, for each verdict.
 
     A case that was opened and left for more than an hour says nothing of work, and is not counted.
@@ -244,8 +240,7 @@ def time_reviews(engine: Engine, most: int = _MOST_TIMED) -> tuple[ReviewTime, .
         .where(audit.c.action == "claimed", audit.c.actor == latest.c.reviewer, audit.c.at <= latest.c.decided_at)
         .scalar_subquery()
     )
-    with reading(engine) as connection:
-        rows = connection.execute(select(latest.c.verdict, latest.c.decided_at, claimed_at)).all()
+    rows = connection.execute(select(latest.c.verdict, latest.c.decided_at, claimed_at)).all()
     minutes: dict[Verdict, list[float]] = defaultdict(list)
     for verdict, decided_at, began_at in rows:
         if began_at is not None and decided_at - began_at <= _LONGEST_REVIEW:
@@ -288,7 +283,7 @@ class Hits:
         return (rate.low, rate.high) if rate else (0.0, 1.0)
 
 
-def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
+def measure_hits(connection: Connection, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     """Return the share of counterfeits among the latest cases judged, by score, the highest band first.
 
     It says how right the queue is on what it shows first: cases drawn at random do not count.
@@ -302,13 +297,14 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag, mirror quality"), 0.9, 2.2, (), (), None, "2024-05")
     >>> _ = enqueue(engine, [bag])
-    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-    >>> measure_hits(engine)
+    >>> with writing(engine) as connection:
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    ...     measure_hits(connection)
     (Hits(low=0.9, high=0.95, judged=1, counterfeit=1),)
     """
     latest = (
@@ -328,8 +324,7 @@ def measure_hits(engine: Engine, most: int = _MOST_JUDGED) -> tuple[Hits, ...]:
         .group_by(band)
         .order_by(band)
     )
-    with reading(engine) as connection:
-        return tuple(Hits(*_bounds(number), judged, found) for number, judged, found in connection.execute(query))
+    return tuple(Hits(*_bounds(number), judged, found) for number, judged, found in connection.execute(query))
 
 
 def _bounds(number: int) -> tuple[float | None, float | None]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, select, update
 
 from ipml.errors import CannotUndo
 from ipml.records import Decision, Reversal, Verdict
@@ -24,33 +24,20 @@ from ipml.review.cases import PENDING, change_case, find_cases, find_successor, 
 from ipml.review.ranking.queue_order import rank_again
 from ipml.review.snapshot import check_text
 from ipml.settings import Settings, get_settings
-from ipml.storage.database import writing
 from ipml.storage.tables import cases, decisions, reversals
-
-_OPTION = "ipml_consequences"
 
 Made = tuple[Row[Any], Decision]
 """A decision with its case, as the row was before."""
 
 
 class Consequences(Protocol):
-    """What is done when a case is decided, and when a decision is taken back; an exception undoes both."""
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Act on decisions that were just appended together; `origin` says how they came about."""
-
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Undo what followed from a decision that was just taken back."""
-
-
-def bind_consequences(engine: Engine, consequences: Consequences) -> Engine:
-    """Return the same database, in which decisions have consequences.
+    """What is done when a case is decided, and when a decision is taken back; an exception undoes both.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> class Telling:
     ...     def follow_decisions(self, connection, made, origin):
     ...         for case, decision in made:
@@ -58,17 +45,16 @@ def bind_consequences(engine: Engine, consequences: Consequences) -> Engine:
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> engine = bind_consequences(engine, Telling())
-    >>> _ = decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    >>> with writing(engine) as connection:
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, consequences=Telling())
     A7 genuine review
     """
-    return engine.execution_options(**{_OPTION: consequences})
 
+    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
+        """Act on decisions that were just appended together; `origin` says how they came about."""
 
-def consequences_of(connection: Connection) -> Consequences | None:
-    """Return what follows from decisions made on a connection, if anything does."""
-    bound: Consequences | None = connection.get_execution_options().get(_OPTION)
-    return bound
+    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
+        """Undo what followed from a decision that was just taken back."""
 
 
 _LONGEST_WHY = 2000
@@ -80,7 +66,7 @@ BY_APPEAL = ("appeal", "clock")
 
 
 def undo(
-    engine: Engine,
+    connection: Connection,
     decision_id: int,
     reviewer: str,
     *,
@@ -88,6 +74,7 @@ def undo(
     why: str = "",
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> Reversal:
     """Take a decision back; what was spread from it to near-duplicates is taken back with it.
 
@@ -102,6 +89,8 @@ def undo(
     now : datetime, default=the clock
     settings : Settings, default=those of the process
         Within how many minutes.
+    consequences : Consequences, optional
+        What undoes what followed from the decision, in the same transaction.
 
     Raises
     ------
@@ -113,31 +102,31 @@ def undo(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, decide, enqueue, get_case
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> decision = decide(engine, claim(engine, "ana"), Verdict.GENUINE)
-    >>> undo(engine, decision.decision_id, "ana").case_id, get_case(engine, 1).state
+    >>> with writing(engine) as connection:
+    ...     decision = decide(connection, claim(connection, "ana"), Verdict.GENUINE)
+    ...     undo(connection, decision.decision_id, "ana").case_id, get_case(connection, 1).state
     (1, 'open')
     """
     check_text("why", why, _LONGEST_WHY)
     now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
-    with writing(engine) as connection:
-        wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
-        if not wanted:
-            raise CannotUndo(decision_id, "there is none of that number")
-        (first,) = wanted
-        spread = find_decisions(connection, decisions.c.spread_from == decision_id)
-        locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-        if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now, minutes):
-            raise CannotUndo(decision_id, obstacle)
-        following = [row for row in spread if is_reversible(connection, row)]
-        return reverse(connection, [first, *following], locked, reviewer, why, now)[0]
+    wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
+    if not wanted:
+        raise CannotUndo(decision_id, "there is none of that number")
+    (first,) = wanted
+    spread = find_decisions(connection, decisions.c.spread_from == decision_id)
+    locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
+    if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now, minutes):
+        raise CannotUndo(decision_id, obstacle)
+    following = [row for row in spread if is_reversible(connection, row)]
+    return reverse(connection, [first, *following], locked, reviewer, why, now, consequences)[0]
 
 
 def undo_group(
-    engine: Engine,
+    connection: Connection,
     group_key: str,
     reviewer: str,
     *,
@@ -145,6 +134,7 @@ def undo_group(
     why: str = "",
     now: datetime | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> tuple[Reversal, ...]:
     """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
 
@@ -157,16 +147,15 @@ def undo_group(
     """
     check_text("why", why, _LONGEST_WHY)
     now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
-    with writing(engine) as connection:
-        group = find_decisions(connection, decisions.c.group_key == group_key)
-        locked = find_cases(connection, [row.case_id for row in group], lock=True)
-        remaining = [row for row in group if is_reversible(connection, row)]
-        if not remaining:
-            raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
-        for row in remaining:
-            if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now, minutes):
-                raise CannotUndo(row.decision_id, obstacle)
-        return reverse(connection, remaining, locked, reviewer, why, now)
+    group = find_decisions(connection, decisions.c.group_key == group_key)
+    locked = find_cases(connection, [row.case_id for row in group], lock=True)
+    remaining = [row for row in group if is_reversible(connection, row)]
+    if not remaining:
+        raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
+    for row in remaining:
+        if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now, minutes):
+            raise CannotUndo(row.decision_id, obstacle)
+    return reverse(connection, remaining, locked, reviewer, why, now, consequences)
 
 
 @lru_cache(maxsize=32)  # as making a condition takes longer than asking it
@@ -259,6 +248,7 @@ def reverse(
     reviewer: str,
     why: str,
     now: datetime,
+    consequences: Consequences | None,
 ) -> tuple[Reversal, ...]:
     """Take decisions back whose cases, by number in `locked`, are kept from other writers."""
     made = [_append(connection, row, reviewer, why, now) for row in undone]
@@ -274,7 +264,7 @@ def reverse(
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
         note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
-        if consequences := consequences_of(connection):
+        if consequences is not None:
             consequences.follow_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
             pass_on_notices(connection, row.case_id, successor, now)

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, Select, and_, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, literal, or_, select, tuple_
 
 from ipml.errors import UnknownOrder
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
-from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_case, find_cases, make_case
+from ipml.review.cases import LARGEST_NUMBER, SELECT_CASES, find_case, find_cases, make_case
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.review.snapshot import decode, is_storable
-from ipml.storage.database import reading
 from ipml.storage.tables import case_texts, cases, decisions
 
 MOST_WORDS = 8
@@ -140,7 +139,7 @@ class Filter:
 
 
 def browse(
-    engine: Engine,
+    connection: Connection,
     wanted: Filter,
     order: str = "rank",
     *,
@@ -170,13 +169,13 @@ def browse(
     if order not in ORDERS:
         raise UnknownOrder(order, ORDERS)
     now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        last = None if after is None else find_case(connection, after)
-        numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
-        rows = connection.execute(select(cases).where(cases.c.case_id.in_(numbers))) if numbers else ()
-        waiting = count_waiting(connection, numbers)
-        found = {row.case_id: make_case(row, now, waiting.get(row.case_id, 0)) for row in rows}
-    return [found[number] for number in numbers]
+    last = None if after is None else find_case(connection, after)
+    numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
+    if numbers is None:
+        return []
+    rows = connection.execute(SELECT_CASES.where(cases.c.case_id.in_(numbers))).all()
+    in_order = sorted(rows, key=lambda row: (getattr(row, ORDERS[order]), row.case_id))
+    return [make_case(row, now, row.n_waiting) for row in in_order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,24 +197,24 @@ class _Page:
         return select(table.c.case_id).where(*conditions).order_by(*order).limit(self.limit)
 
 
-def _find(connection: Connection, wanted: Filter, page: _Page) -> list[int]:
-    """Return the numbers of the cases on a page, in order.
+def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[int]] | None:
+    """Return the query for the numbers of the cases on a page; None where there can be none.
 
     Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
     full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
     """
     if not all(is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category) if text):
-        return []  # no case has such a text
+        return None  # no case has such a text
     words = split_words(wanted.search)
     if not words:
-        return list(connection.scalars(page.of(cases, wanted)))
+        return page.of(cases, wanted)
     few = find_few(connection, words)
     if few is None:
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
-        return list(connection.scalars(page.of(cases, wanted).where(holds(words, text))))
+        return page.of(cases, wanted).where(holds(words, text))
     narrow = [column for column in cases.c if column.name != "snapshot"]
     picked = select(*narrow).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
-    return list(connection.scalars(page.of(picked, wanted))) if few else []
+    return page.of(picked, wanted) if few else None
 
 
 def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
@@ -241,7 +240,7 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
 
 
 def list_cases(
-    engine: Engine,
+    connection: Connection,
     *,
     state: str | None = "open",
     brand: str | None = None,
@@ -271,12 +270,12 @@ def list_cases(
         There is no case `after`.
     """
     wanted = Filter(state=state, brand=brand, seller_id=seller_id)
-    return browse(engine, wanted, limit=limit, after=after, now=now)
+    return browse(connection, wanted, limit=limit, after=after, now=now)
 
 
-def seller_cases(engine: Engine, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
+def seller_cases(connection: Connection, seller_id: str, limit: int = 20, *, now: datetime | None = None) -> list[Case]:
     """Return the cases of a seller in any state, the most suspicious first."""
-    return list_cases(engine, state=None, seller_id=seller_id, limit=limit, now=now)
+    return list_cases(connection, state=None, seller_id=seller_id, limit=limit, now=now)
 
 
 _LATEST = 300
@@ -291,7 +290,9 @@ class Precedent:
     likeness: float
 
 
-def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime | None = None) -> tuple[Precedent, ...]:
+def find_precedents(
+    connection: Connection, case: Case, most: int = 5, *, now: datetime | None = None
+) -> tuple[Precedent, ...]:
     """Return the confirmed cases of the same brand that are most like a case; those of its seller are left out.
 
     The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
@@ -300,13 +301,12 @@ def find_precedents(engine: Engine, case: Case, most: int = 5, *, now: datetime 
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
-    with reading(engine) as connection:
-        found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
-        likest = sorted(
-            found,
-            key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
-        )[:most]
-        rows = find_cases(connection, [row.case_id for row in likest])
+    found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
+    likest = sorted(
+        found,
+        key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
+    )[:most]
+    rows = find_cases(connection, [row.case_id for row in likest])
     moment = now or datetime.now(UTC)
     return tuple(
         Precedent(make_case(rows[row.case_id], moment), make_decision(row), _likeness(words, row.text))
@@ -368,7 +368,7 @@ class SellerRecord:
     verdicts: tuple[SellerVerdict, ...]
 
 
-def read_seller_record(engine: Engine, seller_id: str, hidden: Collection[int] = ()) -> SellerRecord:
+def read_seller_record(connection: Connection, seller_id: str, hidden: Collection[int] = ()) -> SellerRecord:
     """Return what the cases of a seller tell of them over time.
 
     Parameters
@@ -380,24 +380,22 @@ def read_seller_record(engine: Engine, seller_id: str, hidden: Collection[int] =
     --------
     >>> from ipml.records import ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> [look.listing.title for look in read_seller_record(engine, "s1").looks]
+    >>> with reading(engine) as connection:
+    ...     [look.listing.title for look in read_seller_record(connection, "s1").looks]
     ['Bag']
     """
-    with reading(engine) as connection:
-        looks = _find_looks(connection, seller_id)
-        numbers = [look.case_id for look in looks if look.case_id not in hidden]
-        query = (
-            select(decisions.c.case_id, decisions.c.decided_at, decisions.c.verdict)
-            .where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())
-            .order_by(decisions.c.decision_id)
-        )
-        verdicts = [
-            SellerVerdict(row.case_id, row.decided_at, Verdict(row.verdict)) for row in connection.execute(query)
-        ]
+    looks = _find_looks(connection, seller_id)
+    numbers = [look.case_id for look in looks if look.case_id not in hidden]
+    query = (
+        select(decisions.c.case_id, decisions.c.decided_at, decisions.c.verdict)
+        .where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())
+        .order_by(decisions.c.decision_id)
+    )
+    verdicts = [SellerVerdict(row.case_id, row.decided_at, Verdict(row.verdict)) for row in connection.execute(query)]
     return SellerRecord(tuple(sorted(looks, key=lambda look: (look.at, look.case_id))), tuple(verdicts))
 
 
@@ -405,7 +403,7 @@ def _find_looks(connection: Connection, seller_id: str) -> list[SellerLook]:
     # The numbers come from an index; only the snapshots of the latest are read.
     latest = select(cases.c.case_id).where(cases.c.seller_id == seller_id).order_by(cases.c.case_id.desc())
     query = select(cases.c.case_id, cases.c.observed_at, cases.c.enqueued_at, cases.c.snapshot).where(
-        cases.c.case_id.in_(connection.scalars(latest.limit(_MOST_CASES)).all())
+        cases.c.case_id.in_(latest.limit(_MOST_CASES))
     )
     return [
         SellerLook(row.case_id, row.observed_at or row.enqueued_at, decode(row.snapshot).listing)

@@ -33,7 +33,8 @@ from ipml.review.queue import (
     preview_bulk,
     undo,
 )
-from ipml.storage.database import reading
+from ipml.review.reversals import Consequences
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions
 
 Arrivals = Callable[[datetime, np.random.Generator], Sequence[tuple[ScoredListing, bool]]]
@@ -129,6 +130,7 @@ class Operations:
     staff: Staff = field(default_factory=Staff)
     complaints: ComplaintRates = field(default_factory=ComplaintRates)
     seed: int = 0
+    consequences: Consequences | None = None
     _truth: dict[str, bool] = field(default_factory=dict)
     _pending: list[tuple[datetime, int]] = field(default_factory=list)  # complaints, by when they arrive
     _looked_at: set[int] = field(default_factory=set)
@@ -150,14 +152,15 @@ class Operations:
         self._look_again(evening, rng)
         put_back = self._hear(evening, rng)
         made = self._follow_up(rng)
-        standings = read_standings(self.engine, self.policy, now=evening)
+        with reading(self.engine) as connection:
+            standings = read_standings(connection, self.policy, now=evening)
         in_force = tuple(one.brand for one in standings if one.is_in_force)
         by_policy = (made["policy", True] + made["policy", False], made["policy", False])
         by_people = (made["people", True] + made["people", False], made["people", False])
         return SimulatedDay(morning, len(arrived), reviewed, *by_policy, *by_people, put_back, in_force)
 
     def _act(self, now: datetime) -> Acted:
-        return act(self.engine, self.policy, now)
+        return act(self.engine, self.policy, now, consequences=self.consequences)
 
     def _review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let each reviewer go down the list as far as a day reaches, and decide what looks alike to them together."""
@@ -165,7 +168,8 @@ class Operations:
         for reviewer in self.staff.reviewers:
             given = self._take_ahead(reviewer, now, rng)
             left = self.staff.reviews_a_day - given
-            shown = list_cases(self.engine, limit=left, now=now) if left else []
+            with reading(self.engine) as connection:
+                shown = list_cases(connection, limit=left, now=now) if left else []
             reviewed += given
             said: dict[Verdict, list[int]] = {}
             for case in shown:
@@ -177,12 +181,14 @@ class Operations:
     def _take_ahead(self, reviewer: str, now: datetime, rng: np.random.Generator) -> int:
         """Let a reviewer take what the queue puts before the list, as the page does."""
         for number in range(self.staff.reviews_a_day):
-            taken = claim_ahead(self.engine, reviewer, now=now)
+            with writing(self.engine) as connection:
+                taken = claim_ahead(connection, reviewer, now=now)
             if taken is None:
                 return number
-            verdict = self._judge(get_case(self.engine, taken.case_id, now=now), rng)
-            ground = _GROUND if verdict is Verdict.COUNTERFEIT else ""
-            decide(self.engine, taken, verdict, ground=ground, now=now)
+            with writing(self.engine) as connection:
+                verdict = self._judge(get_case(connection, taken.case_id, now=now), rng)
+                ground = _GROUND if verdict is Verdict.COUNTERFEIT else ""
+                decide(connection, taken, verdict, ground=ground, now=now, consequences=self.consequences)
         return self.staff.reviews_a_day
 
     def _decide_together(self, numbers: Sequence[int], reviewer: str, verdict: Verdict, now: datetime) -> int:
@@ -190,8 +196,18 @@ class Operations:
         decided = 0
         for start in range(0, len(numbers), MOST_CASES):
             together = numbers[start : start + MOST_CASES]
-            seen = preview_bulk(self.engine, together, reviewer, verdict, now=now)
-            made = decide_bulk(self.engine, together, reviewer, verdict, ground=ground, token=seen.digest, now=now)
+            with writing(self.engine) as connection:
+                seen = preview_bulk(connection, together, reviewer, verdict, now=now)
+                made = decide_bulk(
+                    connection,
+                    together,
+                    reviewer,
+                    verdict,
+                    ground=ground,
+                    token=seen.digest,
+                    now=now,
+                    consequences=self.consequences,
+                )
             decided += len(made.decisions)
         return decided
 
@@ -203,11 +219,14 @@ class Operations:
 
     def _look_again(self, now: datetime, rng: np.random.Generator) -> None:
         """Let the lead look once at each drawn case that speaks against a promise."""
-        for standing in read_standings(self.engine, self.policy, now=now):
+        with reading(self.engine) as connection:
+            standings = read_standings(connection, self.policy, now=now)
+        for standing in standings:
             for case_id in set(standing.count.against) - self._looked_at:
                 self._looked_at.add(case_id)
                 if self._is_fake_to_lead(case_id, rng):
-                    decision = list_decisions(self.engine, case_id)[-1]
+                    with reading(self.engine) as connection:
+                        decision = list_decisions(connection, case_id)[-1]
                     self._redecide(decision, Verdict.COUNTERFEIT, now)
 
     def _hear(self, now: datetime, rng: np.random.Generator) -> int:
@@ -220,20 +239,37 @@ class Operations:
         put_back = 0
         for decision_id, case_id in found:
             if not self._is_fake_to_lead(case_id, rng):
-                standing = [one for one in list_decisions(self.engine, case_id) if one.decision_id == decision_id]
+                with reading(self.engine) as connection:
+                    standing = [one for one in list_decisions(connection, case_id) if one.decision_id == decision_id]
                 put_back += sum(self._redecide(decision, Verdict.GENUINE, now) for decision in standing)
         return put_back
 
     def _redecide(self, decision: Decision, verdict: Verdict, now: datetime) -> bool:
         """Let the lead take a decision back and decide anew, unless another was quicker."""
         try:
-            undo(self.engine, decision.decision_id, self.staff.lead, may_undo_others=True, now=now)
+            with writing(self.engine) as connection:
+                undo(
+                    connection,
+                    decision.decision_id,
+                    self.staff.lead,
+                    may_undo_others=True,
+                    now=now,
+                    consequences=self.consequences,
+                )
         except CannotUndo:
             return False
-        taken = claim(self.engine, self.staff.lead, decision.case_id, now=now)
-        if taken is None:
-            return False
-        decide(self.engine, taken, verdict, ground=_GROUND if verdict is Verdict.COUNTERFEIT else "", now=now)
+        with writing(self.engine) as connection:
+            taken = claim(connection, self.staff.lead, decision.case_id, now=now)
+            if taken is None:
+                return False
+            decide(
+                connection,
+                taken,
+                verdict,
+                ground=_GROUND if verdict is Verdict.COUNTERFEIT else "",
+                now=now,
+                consequences=self.consequences,
+            )
         return True
 
     def _follow_up(self, rng: np.random.Generator) -> Counter[tuple[str, bool]]:

@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
 
-from ipml.cooperation.consequences import cooperating
+from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
@@ -106,7 +106,9 @@ def make_app(
     check_proxy_login(settings)
     app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
     app.state.policy = load_enforcement_policy(settings.policy_enforcement)
-    app.state.engine = cooperating(engine, app.state.policy, load_cooperation_policy(settings.policy_cooperation))
+    app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
+    app.state.consequences = Cooperation(app.state.policy, app.state.cooperation)
+    app.state.engine = engine
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits
@@ -114,7 +116,6 @@ def make_app(
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
     app.state.estimates = CachedAnswer(_ESTIMATES_SECONDS)
-    app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
     app.state.candidates = CachedAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)
     app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)

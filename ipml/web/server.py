@@ -34,6 +34,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ipml.errors import UnknownToUs, UnusableSetting
 from ipml.settings import Settings
+from ipml.storage.database import reading
 from ipml.web.accounts.oidc import make_provider
 from ipml.web.accounts.sessions import network_of
 from ipml.web.accounts.users import User, find_active_user, parse_group_roles
@@ -189,7 +190,8 @@ def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_
         address = request.client.host if request.client else "unknown"
         _log.warning("header %s from %s passed over: no trusted proxy", header, address)
         return None
-    user = find_active_user(engine, names[0]) if len(names) == 1 else None
+    with reading(engine) as connection:
+        user = find_active_user(connection, names[0]) if len(names) == 1 else None
     if user is None and not is_free:
         _log.warning("login refused: a proxy names %.200r", names)
         raise UnknownToUs("the proxy in front of this page")

@@ -8,7 +8,7 @@ from staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 HOSTILE = "Genuine.\x1b[2J\n[red]=HYPERLINK(1)[/red]\n\u202ereversed\n"
 
@@ -20,7 +20,8 @@ def database(tmp_path) -> str:
     engine = open_database(url)
     bag = Listing("L1", "s1", "Bag\x1b[31m", country="CN", observed_at=datetime(2024, 5, 1, tzinfo=UTC))
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")])
-    decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
     add_staff(engine)
     engine.dispose()
     (tmp_path / "letter.txt").write_text(HOSTILE, encoding="utf-8")

@@ -4,7 +4,7 @@ from databases import copy_sqlite
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 def test_a_brand_is_reported_on(ipml, tmp_path, make_scored):
@@ -12,7 +12,8 @@ def test_a_brand_is_reported_on(ipml, tmp_path, make_scored):
     url = copy_sqlite(tmp_path)
     engine = open_database(url)
     enqueue(engine, [make_scored(brand="Acme")])
-    decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     engine.dispose()
     days = ("--from", "2020-01-01", "--until", "2199-12-31")
     answer = ipml("report", "brand", "Acme", *days, "--database", url, "--out", "acme")

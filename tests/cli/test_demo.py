@@ -15,7 +15,7 @@ from ipml.records import Listing, Reason, ScoredListing
 from ipml.review.queue import count_cases, list_cases
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading
 from ipml.web.accounts.users import list_users
 
 
@@ -108,10 +108,12 @@ def test_everything_lies_in_one_folder(home, first):
     assert len(pd.read_parquet(out / "market" / "listings.parquet")) == 2_000
     scores = sorted((one.score or 0.0 for one in read_scored(out / "scored.parquet")), reverse=True)
     engine = open_database(f"sqlite:///{out / 'ipml.db'}")
-    assert count_cases(engine)["open"] == 500
-    kept = [case.scored.score for case in list_cases(engine, state=None, limit=600)]
+    with reading(engine) as connection:
+        assert count_cases(connection)["open"] == 500
+        kept = [case.scored.score for case in list_cases(connection, state=None, limit=600)]
     assert sorted(kept, reverse=True) == scores[:500]
-    assert sum(1 + case.n_alike for case in list_cases(engine, limit=500)) == 500
+    with reading(engine) as connection:
+        assert sum(1 + case.n_alike for case in list_cases(connection, limit=500)) == 500
     engine.dispose()
 
 
@@ -120,7 +122,8 @@ def test_the_queue_and_the_report_say_why(home, first):
     """Each case waits with its reasons and the interval of its score, and the misjudged of the report have theirs."""
     out = home / "ipml-demo"
     engine = open_database(f"sqlite:///{out / 'ipml.db'}")
-    cases = [case.scored for case in list_cases(engine, limit=500)]
+    with reading(engine) as connection:
+        cases = [case.scored for case in list_cases(connection, limit=500)]
     engine.dispose()
     assert all(scored.reasons for scored in cases)
     assert all(scored.score_low <= scored.score <= scored.score_high for scored in cases)
@@ -135,5 +138,6 @@ def test_a_second_demonstration_adds_a_challenger_and_no_user(home, first, secon
     assert first.stdout.split("Open the")[0] == second.stdout.split("Open the")[0]
     assert f"log in as {USER} with the password" in first.stdout
     engine = open_database(f"sqlite:///{home / 'ipml-demo' / 'ipml.db'}")
-    assert [user.name for user in list_users(engine)] == [USER]
+    with reading(engine) as connection:
+        assert [user.name for user in list_users(connection)] == [USER]
     engine.dispose()

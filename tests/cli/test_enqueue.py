@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ipml.cli import app
 from ipml.review.queue import list_cases
 from ipml.review.ranking.queue_order import explain_place
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
 SCORES = [0.9, 0.1, None, 0.5]
@@ -41,7 +41,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[str, list[Any]]]:
     def invoke(*options: str) -> tuple[str, list[Any]]:
         result = CliRunner().invoke(app, ["enqueue", str(file), "--database", url, *options])
         assert result.exit_code == 0, result.output
-        return result.stdout, [case.scored.score for case in list_cases(open_database(url))]
+        with reading(open_database(url)) as connection:
+            return result.stdout, [case.scored.score for case in list_cases(connection)]
 
     return invoke
 
@@ -86,7 +87,8 @@ def test_other_listings_are_drawn_beside_the_most_suspicious(run: Callable[..., 
 def test_a_deadline_is_given_to_all(run: Callable[..., tuple[str, list[Any]]], tmp_path: Path):
     """Cases of a notice say within how many hours they are due."""
     run("--due-in", "24")
-    said = explain_place(open_database(f"sqlite:///{tmp_path}/ipml.db"), 1)
+    with reading(open_database(f"sqlite:///{tmp_path}/ipml.db")) as connection:
+        said = explain_place(connection, 1)
     assert any(sentence in ("due in 23 h", "due in 24 h") for sentence in said)
 
 

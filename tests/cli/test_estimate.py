@@ -11,7 +11,7 @@ from ipml.cli import app
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def fill(url: str, reviews: int) -> None:
     ]
     enqueue_batch(engine, lambda: file, top=20, explore=0.6)
     for _ in range(reviews):
-        if taken := claim(engine, "ana"):
-            decide(engine, taken, Verdict.COUNTERFEIT, ground="test_purchase")
+        with writing(engine) as connection:
+            if taken := claim(connection, "ana"):
+                decide(connection, taken, Verdict.COUNTERFEIT, ground="test_purchase")
 
 
 def test_before_the_first_file_it_says_what_to_do(ask: Callable[..., str]):

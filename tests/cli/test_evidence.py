@@ -8,17 +8,16 @@ from typing import Any
 import pytest
 from authority import Authority
 from databases import copy_sqlite
-from keeping import Keeping
 from staff import add_staff
+from support.consequences import KEEPING
 
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences
 from ipml.scoring.scorer import load_model
 from ipml.storage.anchors import make_key
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 HOSTILE = (
     '<script>alert(1)</script><img src=x onerror=alert(1)> \x1b[2J\x1b]0;gone\x07 =HYPERLINK("http://fake.example") '
@@ -30,12 +29,14 @@ HOSTILE = (
 def decided(saved_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a database in which a real score was decided on, and a key for anchors."""
     folder = tmp_path_factory.mktemp("decided")
-    engine = bind_consequences(open_database(copy_sqlite(folder)), Keeping())
+    engine = open_database(copy_sqlite(folder))
     listing = {"listing_id": "=1+1", "seller_id": "s1", "title": f"AAA replica watch {HOSTILE}", "brand": "Rolex"}
     enqueue(engine, [load_model(saved_model).score(listing)])
-    held = claim(engine, "ana")
+    with writing(engine) as connection:
+        held = claim(connection, "ana")
     assert held is not None
-    decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE)
+    with writing(engine) as connection:
+        decide(connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=HOSTILE, consequences=KEEPING)
     add_staff(engine)
     engine.dispose()
     make_key(folder / "anchor.pem")

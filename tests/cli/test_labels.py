@@ -12,7 +12,7 @@ from ipml.listings.readers import read_listings
 from ipml.listings.schema import frame_to_listings
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 MONDAY, TUESDAY = datetime(2024, 5, 6, tzinfo=UTC), datetime(2024, 5, 7, tzinfo=UTC)
 
@@ -29,7 +29,8 @@ def url(tmp_path: Path) -> str:
         listing = Listing(listing_id, "s1", "NA", price=12.5, currency="EUR", observed_at=MONDAY)
         enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m1")])
         ground = "test_purchase" if verdict is Verdict.COUNTERFEIT else ""
-        decide(engine, claim(engine, "ana", now=now), verdict, ground=ground, now=now)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ana", now=now), verdict, ground=ground, now=now)
     engine.dispose()
     return url
 

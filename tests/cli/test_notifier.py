@@ -7,7 +7,6 @@ from noticing import Desk
 from sqlalchemy import select, update
 from staff import add_staff
 
-from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict
 from ipml.storage.database import reading, writing
@@ -21,7 +20,7 @@ HOSTILE = "EUTM\x1b[2J 018"
 def desk(engine, make_scored) -> Desk:
     """Return a desk of today at which a notifier has filed a document, and was right once."""
     add_staff(engine)
-    desk = Desk(cooperating(engine), make_scored, datetime.now(UTC) - timedelta(hours=1))
+    desk = Desk(engine, make_scored, datetime.now(UTC) - timedelta(hours=1))
     desk.give_notice([desk.add_case("L1", country="CN")])
     desk.decide(1, Verdict.COUNTERFEIT)
     with writing(engine) as connection:
@@ -74,7 +73,8 @@ def test_as_of_a_moment_nothing_later_is_told(ipml, desk: Desk, database_url: st
 
 def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str):
     """Told by the tick, giving up puts the listing back."""
-    file_appeal(desk.engine, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
+    with writing(desk.engine) as connection:
+        file_appeal(connection, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
     where = ("--database", database_url)
     assert ipml("enforce", "appeal", "tick", *where).exit_code == 0
     assert len(desk.told("counter-notice:1:notifier:1")) == 1

@@ -32,9 +32,9 @@ def struck(tmp_path_factory) -> bytes:
     bags = [Listing(f"L{number}", title=f"Bag no. {number}", **known) for number in range(9)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags], now=now)
     for number in range(1, 10):
-        taken = claim(engine, "lea", number, now=now)
-        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=now)
         with writing(engine) as connection:
+            taken = claim(connection, "lea", number, now=now)
+            decision = decide(connection, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=now)
             climb(connection, add_strike(connection, find_case(connection, number), decision, policy), policy)
     add_staff(engine)
     engine.dispose()

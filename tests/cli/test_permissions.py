@@ -13,7 +13,7 @@ from staff import STAFF, add_staff
 
 from ipml.cli import app
 from ipml.errors import IpmlError, MayNotAct
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading, writing
 from ipml.web.accounts.permissions import LEAST_ROLES, PROGRAMS, Action
 from ipml.web.accounts.users import add_user, has_admin
 
@@ -159,6 +159,7 @@ def test_whoever_has_the_command_line_manages_users_until_there_is_an_admin(ipml
 def test_nobody_bears_the_name_of_what_is_no_person(name: str):
     """Else their decisions could not be told from what nobody decided."""
     engine = copy_memory()
-    with pytest.raises(IpmlError):
-        add_user(engine, name, None)
-    assert not has_admin(engine)
+    with pytest.raises(IpmlError), writing(engine) as connection:
+        add_user(connection, name, None)
+    with reading(engine) as connection:
+        assert not has_admin(connection)

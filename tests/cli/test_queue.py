@@ -9,7 +9,7 @@ from staff import add_staff
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
 from ipml.review.ranking.queue_order import get_ranking
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading
 
 POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
 
@@ -34,9 +34,11 @@ def test_rerank_puts_an_order_in_force(ipml, engine):
     """The dear listing comes first by value, and last by score again."""
     answer = ipml("queue", "rerank", "--order", "value")
     assert (answer.exit_code, answer.out[:28]) == (0, "2 cases ranked by value unde")
-    assert list_cases(engine)[0].case_id == 2
+    with reading(engine) as connection:
+        assert list_cases(connection)[0].case_id == 2
     ipml("queue", "rerank", "--order", "score")
-    assert list_cases(engine)[0].case_id == 1
+    with reading(engine) as connection:
+        assert list_cases(connection)[0].case_id == 1
 
 
 def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engine, tmp_path):
@@ -46,7 +48,8 @@ def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engin
     assert answer.exit_code == 0
     assert "1 cases enter the first 1: 2 (dear" in answer.out
     assert "\x1b" not in answer.out
-    assert get_ranking(engine).ranking_id is None
+    with reading(engine) as connection:
+        assert get_ranking(connection).ranking_id is None
 
 
 def test_plan_fills_the_minutes(ipml, engine):
@@ -76,4 +79,5 @@ def test_mistakes_are_answered_with_one_line(ipml, engine, tmp_path, arguments, 
     assert answer.exit_code == 2
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
-    assert get_ranking(engine).ranking_id is None
+    with reading(engine) as connection:
+        assert get_ranking(connection).ranking_id is None

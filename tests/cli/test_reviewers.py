@@ -10,7 +10,7 @@ from staff import add_staff
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.quality.second_person import list_own_sellers
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading, writing
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def database(tmp_path) -> str:
     seen = datetime(2024, 5, 1, tzinfo=UTC)
     bags = [Listing(f"L{number}", "s1", "Bag", brand="[red]Acme", observed_at=seen) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
-    decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
     add_staff(engine)
     engine.dispose()
     return url
@@ -68,8 +69,10 @@ def test_who_sells_under_a_seller_is_noted(ipml, database: str):
     """And forgotten; a person who is not there is a mistake."""
     engine = open_database(database)
     assert ipml("admin", "user", "sells", "ana", "s1", "--database", database).exit_code == 0
-    assert list_own_sellers(engine, "ana") == ["s1"]
+    with reading(engine) as connection:
+        assert list_own_sellers(connection, "ana") == ["s1"]
     assert re.search(r"ana .*reviewer .*s1", ipml("admin", "user", "list", "--database", database).out)
     assert ipml("admin", "user", "sells", "ana", "s1", "--no-longer", "--database", database).exit_code == 0
-    assert list_own_sellers(engine, "ana") == []
+    with reading(engine) as connection:
+        assert list_own_sellers(connection, "ana") == []
     assert ipml("admin", "user", "sells", "bo", "s1", "--database", database).exit_code == 2

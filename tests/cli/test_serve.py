@@ -24,7 +24,7 @@ import pytest
 from ipml.cli.serve import listen, serve
 from ipml.errors import AddressInUse
 from ipml.model.model_file import save_model
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 from ipml.web.accounts.users import add_user
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "AAA quality Vellmar tote bag"}
@@ -179,7 +179,8 @@ def test_the_page_behind_a_proxy(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/q.db"
     engine = open_database(url)
     migrate(engine)
-    add_user(engine, "ana", None)
+    with writing(engine) as connection:
+        add_user(connection, "ana", None)
     engine.dispose()
     told = {"X-User": "ana", "X-Forwarded-For": "127.0.0.1, 192.0.2.7", "X-Forwarded-Proto": "https"}
     trust = {"IPML_TRUSTED_HEADER": "X-User", "IPML_TRUSTED_PROXIES": "127.0.0.1"}

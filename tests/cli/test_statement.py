@@ -24,8 +24,8 @@ def stated(ipml, tmp_path: Path) -> Engine:
     engine = open_database(copy_sqlite(tmp_path))
     listing = Listing("A7", "seller-1", "Bag\x1b[2J\u202e 1:1", brand="Nike", country="DE")
     enqueue(engine, [ScoredListing(listing, 0.9, None, (), (), None, "m")])
-    decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="wrong_features")
     with writing(engine) as connection:
+        decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="wrong_features")
         pseudonym = pseudonym_of(connection, "seller-1")
         since = datetime(2026, 5, 3, tzinfo=UTC)
         restriction = Restriction(

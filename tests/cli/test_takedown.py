@@ -28,8 +28,8 @@ def database(tmp_path) -> str:
     engine = open_database(url)
     bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
-    decision = decide(engine, claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
     with writing(engine) as connection:
+        decision = decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
         impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
     add_staff(engine)
     engine.dispose()

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from ipml.cli.admin import user_app
 from ipml.errors import SubjectTaken, UnknownRole, UnknownUser, UnusablePassword, UnusableSetting, UserExists
 from ipml.settings import Settings
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import find_user, open_session
 from ipml.web.accounts.users import check_password, list_users
@@ -37,14 +37,16 @@ def test_a_user_is_added_listed_and_disabled(database: str) -> None:
     assert PASSWORD not in told
     assert "lead" in run("list", "--database", database)
     run("disable", "ana", "--database", database)
-    (user,) = list_users(open_database(database))
+    with reading(open_database(database)) as connection:
+        (user,) = list_users(connection)
     assert (user.name, user.role, user.is_active) == ("ana", Role.LEAD, False)
 
 
 def test_the_password_can_come_from_a_script(database: str) -> None:
     """With --password-stdin the first line of the input is the password."""
     run("add", "bo", "--password-stdin", "--database", database, typed=f"{PASSWORD}\n")
-    assert [user.role for user in list_users(open_database(database))] == [Role.REVIEWER]
+    with reading(open_database(database)) as connection:
+        assert [user.role for user in list_users(connection)] == [Role.REVIEWER]
 
 
 def test_mistakes_are_named(database: str) -> None:
@@ -62,20 +64,25 @@ def test_what_a_person_may_do_is_changed_and_ends_their_sessions(database: str) 
     """Role, password, disabling and enabling work from the command line; sessions are listed and ended."""
     run("add", "ana", "--password-stdin", "--database", database, typed=f"{PASSWORD}\n")
     engine = open_database(database)
-    (ana,) = list_users(engine)
-    token = open_session(engine, ana, hours=12)
+    with writing(engine) as connection:
+        (ana,) = list_users(connection)
+        token = open_session(connection, ana, hours=12)
     assert "since" in run("sessions", "ana", "--database", database)
     assert "ana is a lead" in run("role", "ana", "lead", "--database", database)
     assert find_user(engine, token) is None
-    open_session(engine, ana, hours=12)
+    with writing(engine) as connection:
+        open_session(connection, ana, hours=12)
     assert "1 sessions of ana have ended." in run("sessions", "ana", "--end", "--database", database)
     told = run("password", "ana", "--database", database, typed="another long one\nanother long one\n")
     assert "another long one" not in told
-    assert check_password(engine, "ana", PASSWORD) is None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", PASSWORD) is None
     run("disable", "ana", "--database", database)
-    assert check_password(engine, "ana", "another long one") is None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", "another long one") is None
     run("enable", "ana", "--database", database)
-    found = check_password(engine, "ana", "another long one")
+    with reading(engine) as connection:
+        found = check_password(connection, "ana", "another long one")
     assert found is not None
     assert found.role is Role.LEAD
     engine.dispose()
@@ -87,7 +94,8 @@ def test_a_user_without_a_password_is_linked_to_a_provider(database: str, monkey
     run("add", "ana", "--no-password", "--database", database)
     run("add", "ben", "--no-password", "--database", database)
     engine = open_database(database)
-    assert check_password(engine, "ana", "") is None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", "") is None
     with pytest.raises(UnusableSetting, match="--issuer"):
         run("link", "ana", "7", "--database", database)
     issuer = ("--issuer", "https://id.example")

@@ -8,8 +8,6 @@ from databases import BOTH_IN_THE_END
 from noticing import Desk
 from sqlalchemy import Engine
 
-from ipml.cooperation.consequences import cooperating
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test that needs a database, and chooses none, on both kinds; on PostgreSQL in the slow suite only."""
@@ -22,4 +20,4 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def desk(engine: Engine, make_scored: Callable[..., Any]) -> Desk:
     """Return a desk whose decisions have their consequences."""
-    return Desk(cooperating(engine), make_scored)
+    return Desk(engine, make_scored)

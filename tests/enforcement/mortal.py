@@ -5,16 +5,16 @@ import signal
 import sys
 
 from sqlalchemy import event
+from support.consequences import ENFORCEMENT
 
-from ipml.enforcement.actions import enforcing
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 def main(url: str, steps: int) -> None:
     """Decide and undo until the steps are over."""
-    engine, left = enforcing(open_database(url)), steps
+    engine, left = open_database(url), steps
 
     @event.listens_for(engine, "before_cursor_execute")
     def count(connection, cursor, statement, *_):
@@ -23,9 +23,16 @@ def main(url: str, steps: int) -> None:
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    while taken := claim(engine, "ana"):
-        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica")
-        undo(engine, decision.decision_id, "ana", why="slip")
+    while True:
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
+        if taken is None:
+            return
+        with writing(engine) as connection:
+            said = {"ground": "declared_replica", "consequences": ENFORCEMENT}
+            decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
+        with writing(engine) as connection:
+            undo(connection, decision.decision_id, "ana", why="slip", consequences=ENFORCEMENT)
 
 
 if __name__ == "__main__":

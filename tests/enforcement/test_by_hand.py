@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from ipml.enforcement.actions import (
+    Enforcement,
     MeasureOrder,
     change_measure,
     confirm_penalty,
-    enforcing,
     lift_measure,
     lift_penalty,
 )
@@ -27,7 +27,6 @@ from ipml.enforcement.seller_file import read_seller_file
 from ipml.errors import MeasureNotStanding, OwnListing, UnusableMeasure
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -35,22 +34,24 @@ from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import outbox, user_sellers
 
 POLICY = load_enforcement_policy()
+ENFORCEMENT = Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9):
+def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, consequences=ENFORCEMENT):
     """Put a listing into the queue and decide it counterfeit; return the case."""
     listing = Listing(f"L{number}", seller, f"Bag {number}, mirror", price=900.0, currency="EUR", listed_at=NOON)
     enqueue(engine, [ScoredListing(listing, score, 2.2, (), (), None, "m1")], now=at)
-    taken = claim(engine, by, now=at)
-    decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at)
+    with writing(engine) as connection:
+        taken = claim(connection, by, now=at)
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=consequences)
     return taken.case_id
 
 
 @pytest.fixture
 def market(engine):
     """Return a database in which decisions have consequences."""
-    return enforcing(engine, POLICY)
+    return engine
 
 
 def letters(engine):
@@ -70,16 +71,20 @@ def is_sound(engine):
 def test_a_measure_comes_and_goes_by_hand(market):
     """Each change is told to the seller once, noted, and leaves nothing that disagrees."""
     case_id = take_down(market)
-    number = read_followed(market, case_id).measures[0].measure.measure_id
+    with reading(market) as connection:
+        number = read_followed(connection, case_id).measures[0].measure.measure_id
     for _ in range(2):
-        new = change_measure(
-            market, number, MeasureOrder(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON
-        )
+        with writing(market) as connection:
+            new = change_measure(
+                connection, number, MeasureOrder(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON
+            )
     for _ in range(2):
-        lift_measure(market, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
-    with pytest.raises(MeasureNotStanding):
-        lift_measure(market, new.measure_id, "max", "me too", POLICY, now=NOON)
-    found = read_followed(market, case_id)
+        with writing(market) as connection:
+            lift_measure(connection, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
+    with pytest.raises(MeasureNotStanding), writing(market) as connection:
+        lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
+    with reading(market) as connection:
+        found = read_followed(connection, case_id)
     assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
         ("pause", "lifted", "papers are good"),
         ("remove", "replaced", "wait for papers"),
@@ -91,15 +96,16 @@ def test_a_measure_comes_and_goes_by_hand(market):
 def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
     """Nor a measure replaced by the same."""
     case_id = take_down(market)
-    with pytest.raises(UnusableMeasure):
-        lift_measure(market, 1, "lea", "  ", POLICY)
-    with pytest.raises(UnusableMeasure):
-        change_measure(market, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+    with pytest.raises(UnusableMeasure), writing(market) as connection:
+        lift_measure(connection, 1, "lea", "  ", POLICY)
+    with pytest.raises(UnusableMeasure), writing(market) as connection:
+        change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     with writing(market) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
-    with pytest.raises(OwnListing):
-        lift_measure(market, 1, "lea", "mine", POLICY)
-    assert read_followed(market, case_id).measures[0].measure.stands
+    with pytest.raises(OwnListing), writing(market) as connection:
+        lift_measure(connection, 1, "lea", "mine", POLICY)
+    with reading(market) as connection:
+        assert read_followed(connection, case_id).measures[0].measure.stands
 
 
 def test_penalties_are_confirmed_and_lifted_once(market):
@@ -110,9 +116,15 @@ def test_penalties_are_confirmed_and_lifted_once(market):
         proposed = find_penalties(connection, state="proposed", at=NOON)[-1]
     before = letters(market)
     for _ in range(2):
-        assert confirm_penalty(market, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON).imposed_by == "lea"
+        with writing(market) as connection:
+            assert (
+                confirm_penalty(connection, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON).imposed_by == "lea"
+            )
     for _ in range(2):
-        assert lift_penalty(market, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON).ended_as == "lifted"
+        with writing(market) as connection:
+            assert (
+                lift_penalty(connection, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON).ended_as == "lifted"
+            )
     assert letters(market)[len(before) :] == ["statement", "lifted"]
     assert is_sound(market)
 
@@ -123,16 +135,18 @@ def test_the_outlook_says_what_then_happens(market):
         at = NOON + timedelta(days=20 * number)
         listing = Listing(f"L{number}", "s1", f"Bag {number}, mirror", observed_at=at, price=900.0, currency="EUR")
         enqueue(market, [ScoredListing(listing, 0.99, 2.2, (), (), None, "m1")], now=at)
-        taken = claim(market, "ana", now=at)
-        seen = foresee(market, taken.case_id, POLICY, now=at)
-        decide(market, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at)
-        found = read_followed(market, taken.case_id)
+        with writing(market) as connection:
+            taken = claim(connection, "ana", now=at)
+            seen = foresee(connection, taken.case_id, POLICY, now=at)
+            decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=ENFORCEMENT)
+            found = read_followed(connection, taken.case_id)
         made = [one.penalty for one in found.penalties]
         assert seen.measures[0][0] == found.measures[0].why
         assert [one.kind for one in made if one.imposed_at] == ([seen.imposed] if seen.imposed else [])
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
-        assert foresee(market, taken.case_id, POLICY, now=at).now == seen.now  # the case itself is left out
+        with reading(market) as connection:
+            assert foresee(connection, taken.case_id, POLICY, now=at).now == seen.now  # the case itself is left out
 
 
 def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
@@ -142,36 +156,57 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
         at = NOON + timedelta(hours=number)
         case_id = take_down(market, number, f"s{number % 4}", draw.choice(people), at)
         if draw.random() < 0.5:
-            measure = read_followed(market, case_id).measures[0].measure
-            change_measure(
-                market, measure.measure_id, MeasureOrder(MeasureKind.PAUSE, "wait"), draw.choice(people), POLICY, now=at
-            )
-        appeal = file_appeal(market, case_id, f"s{number % 4}", "no", now=at)
+            with writing(market) as connection:
+                measure = read_followed(connection, case_id).measures[0].measure
+                change_measure(
+                    connection,
+                    measure.measure_id,
+                    MeasureOrder(MeasureKind.PAUSE, "wait"),
+                    draw.choice(people),
+                    POLICY,
+                    now=at,
+                )
+        with writing(market) as connection:
+            appeal = file_appeal(connection, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
             with reading(market) as connection:
                 is_free = may_decide(connection, appeal, name) is None
             if is_free and draw.random() < 0.3:
-                decide_appeal(market, appeal.appeal_id, name, "partly granted", "a", measure=MeasureKind.LABEL, now=at)
-                file_appeal(market, case_id, f"s{number % 4}", "still no", now=at)
+                with writing(market) as connection:
+                    decide_appeal(
+                        connection,
+                        appeal.appeal_id,
+                        name,
+                        "partly granted",
+                        "a",
+                        measure=MeasureKind.LABEL,
+                        now=at,
+                        consequences=ENFORCEMENT,
+                    )
+                    file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
                 break
-    pending = [due.appeal for due in list_appeals(market)]
+    with reading(market) as connection:
+        pending = [due.appeal for due in list_appeals(connection)]
     assert len(pending) == 12
     for name in (*people, "bea", "eva"):
-        said = {one.due.appeal.appeal_id: one.obstacle for one in list_desk(market, name)}
         with reading(market) as connection:
+            said = {one.due.appeal.appeal_id: one.obstacle for one in list_desk(connection, name)}
             assert said == {appeal.appeal_id: may_decide(connection, appeal, name) for appeal in pending}
             together = find_deciders_of(connection, pending)
             assert together == {appeal.appeal_id: find_deciders(connection, appeal) for appeal in pending}
-    assert len({said for name in people for said in (one.obstacle for one in list_desk(market, name))}) == 2
+    with reading(market) as connection:
+        assert len({said for name in people for said in (one.obstacle for one in list_desk(connection, name))}) == 2
 
 
 def test_a_sellers_file_leaves_out_what_is_hidden(market):
     """Strikes, measures, penalties and appeals of a case that is kept from whoever asks are not counted either."""
     first, second = take_down(market, 1), take_down(market, 2)
-    file_appeal(market, first, "s1", "no")
-    whole = read_seller_file(market, first, POLICY, "lea", now=NOON)
+    with writing(market) as connection:
+        file_appeal(connection, first, "s1", "no")
+        whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
-    part = read_seller_file(market, first, POLICY, "lea", hidden={first}, now=NOON)
+    with reading(market) as connection:
+        part = read_seller_file(connection, first, POLICY, "lea", hidden={first}, now=NOON)
     assert [strike.case_id for strike in part.strikes] == [second]
     assert [one.case_id for one in part.measures] == [second]
     assert part.appeals == ()
@@ -181,9 +216,10 @@ def test_a_sellers_file_leaves_out_what_is_hidden(market):
 def test_an_appeal_against_a_penalty_names_it(market):
     """The desk shows the penalty, and offers no milder measure."""
     case_id = take_down(market)
-    (given,) = read_followed(market, case_id).penalties
-    appeal = file_appeal(market, given.penalty.subject, "s1", "no warning is due", now=NOON)
-    shown = read_desk(market, appeal.appeal_id, "lea", now=NOON)
+    with writing(market) as connection:
+        (given,) = read_followed(connection, case_id).penalties
+        appeal = file_appeal(connection, given.penalty.subject, "s1", "no warning is due", now=NOON)
+        shown = read_desk(connection, appeal.appeal_id, "lea", now=NOON)
     assert (shown.restriction, shown.milder) == (given.penalty, ())
     assert shown.evidence is not None
     assert shown.told is not None
@@ -191,13 +227,6 @@ def test_an_appeal_against_a_penalty_names_it(market):
 
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
-    plain = bind_consequences(engine, _Nothing())
-    assert read_followed(plain, take_down(plain)).is_nothing
-
-
-class _Nothing:
-    def follow_decisions(self, *_args):
-        """Do nothing."""
-
-    def follow_reversal(self, *_args):
-        """Do nothing."""
+    case_id = take_down(engine, consequences=None)
+    with reading(engine) as connection:
+        assert read_followed(connection, case_id).is_nothing

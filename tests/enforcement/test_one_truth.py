@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.actions import (
+    Enforcement,
     MeasureOrder,
     change_measure,
     confirm_penalty,
     end_due,
-    enforcing,
     impose_measure,
     lift_measure,
     lift_penalty,
@@ -37,6 +37,7 @@ from ipml.storage.outbox import Message, make_messages
 from ipml.storage.tables import decisions, measures, outbox, penalties, statements
 
 POLICY = load_enforcement_policy()
+ENFORCEMENT = Enforcement(POLICY)
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
 REFUSED = (IpmlError, StopIteration)
@@ -61,7 +62,7 @@ class Market:
     """Two listings of one seller, each observed more than once, and a clock."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.now, self.seen = enforcing(engine, POLICY), START, 0
+        self.engine, self.now, self.seen = engine, START, 0
 
     def numbers(self, column: Any, *conditions: Any) -> list[int]:
         """Return the numbers in a column, in order."""
@@ -85,36 +86,66 @@ class Market:
             self.now += timedelta(days=10 * which)
             end_due(self.engine, POLICY, now=self.now)
         elif what == "impose":
-            impose_measure(self.engine, self.pick(which, decisions.c.case_id), order, "lea", POLICY, **last)
+            number = self.pick(which, decisions.c.case_id)
+            with writing(self.engine) as connection:
+                impose_measure(connection, number, order, "lea", POLICY, **last)
         elif what == "change":
-            change_measure(self.engine, self.pick(which, measures.c.measure_id, stands), order, "lea", POLICY, **last)
+            number = self.pick(which, measures.c.measure_id, stands)
+            with writing(self.engine) as connection:
+                change_measure(connection, number, order, "lea", POLICY, **last)
         elif what == "lift":
-            lift_measure(self.engine, self.pick(which, measures.c.measure_id, stands), "lea", "so", POLICY, **last)
+            number = self.pick(which, measures.c.measure_id, stands)
+            with writing(self.engine) as connection:
+                lift_measure(connection, number, "lea", "so", POLICY, **last)
         elif what == "undo":
-            undo(self.engine, self.pick(which, decisions.c.decision_id), "lea", may_undo_others=True, **last)
+            number = self.pick(which, decisions.c.decision_id)
+            with writing(self.engine) as connection:
+                undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
         elif what in ("appeal", "soften"):
             self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
         elif what == "confirm":
-            confirm_penalty(self.engine, self.pick(which, penalties.c.penalty_id, *OPEN), "lea", "yes", POLICY, **last)
+            number = self.pick(which, penalties.c.penalty_id, *OPEN)
+            with writing(self.engine) as connection:
+                confirm_penalty(connection, number, "lea", "yes", POLICY, **last)
         else:
-            lift_penalty(self.engine, self.pick(which, penalties.c.penalty_id), "lea", "mercy", POLICY, **last)
+            number = self.pick(which, penalties.c.penalty_id)
+            with writing(self.engine) as connection:
+                lift_penalty(connection, number, "lea", "mercy", POLICY, **last)
 
     def take_down(self, listing: int) -> None:
         """Observe a listing again, and decide it counterfeit."""
         self.seen += 1
         bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
         enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
-        while taken := claim(self.engine, "ana", now=self.now):
-            decide(self.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=self.now)
+        with writing(self.engine) as connection:
+            while taken := claim(connection, "ana", now=self.now):
+                decide(
+                    connection,
+                    taken,
+                    Verdict.COUNTERFEIT,
+                    ground="declared_replica",
+                    now=self.now,
+                    consequences=ENFORCEMENT,
+                )
 
     def appeal(self, measure_id: int, milder: MeasureKind | None) -> None:
         """Have a measure appealed against, and the appeal granted, or in part."""
         with writing(self.engine) as connection:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
-        appeal = file_appeal(self.engine, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
+            appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
         outcome = "partly granted" if milder else "granted"
-        decide_appeal(self.engine, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, now=self.now)
+        with writing(self.engine) as connection:
+            decide_appeal(
+                connection,
+                appeal.appeal_id,
+                "max",
+                outcome,
+                "We looked.",
+                measure=milder,
+                now=self.now,
+                consequences=ENFORCEMENT,
+            )
 
 
 def read_told(connection: Connection, channel: str) -> list[Message]:
@@ -195,9 +226,10 @@ def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine)
         (first,) = (message for message in read_told(connection, "platform") if message.kind == "measure")
     with writing(engine) as connection:
         note_answer(connection, first.key, "done", "platform", market.now)
-    hold = impose_measure(
-        market.engine, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now
-    )
+    with writing(market.engine) as connection:
+        hold = impose_measure(
+            connection, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now
+        )
     with writing(engine) as connection:
         assert get_measure(connection, hold.measure_id).state == "asked"
         told = read_told(connection, "platform")[-1]

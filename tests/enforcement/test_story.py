@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from receiver import SECRET, Receiver, listening
 from sqlalchemy import select
+from support.consequences import COOPERATION
 from transparency_receiver import open_receiver
 
-from ipml.cooperation.consequences import cooperating
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, tick_appeals
 from ipml.enforcement.overview import find_gaps
@@ -29,7 +29,7 @@ from ipml.settings import get_settings
 from ipml.storage import outbox
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
@@ -70,13 +70,15 @@ class Story:
         draw = random.Random(8)
         for number in range(DECISIONS):
             self.now += timedelta(minutes=1)
-            taken = claim(self.engine, ("ana", "bea", "cai")[number % 3], now=self.now)
+            with writing(self.engine) as connection:
+                taken = claim(connection, ("ana", "bea", "cai")[number % 3], now=self.now)
             with reading(self.engine) as connection:
                 listing_id = connection.scalar(select(cases.c.listing_id).where(cases.c.case_id == taken.case_id))
             says_fake = bool(self.truth[listing_id]) ^ (draw.random() < 0.05)
             verdict = Verdict.COUNTERFEIT if says_fake else Verdict.GENUINE
             ground = "declared_replica" if says_fake else ""
-            decide(self.engine, taken, verdict, ground=ground, now=self.now)
+            with writing(self.engine) as connection:
+                decide(connection, taken, verdict, ground=ground, now=self.now, consequences=COOPERATION)
 
     def deliver(self) -> None:
         """Deliver until nothing waits that is due within two days."""
@@ -92,7 +94,7 @@ class Story:
     def tick(self, until: datetime) -> None:
         """Let time pass, and look at the clock as often as an expiry needs."""
         for self.now in (until, until + CONFIRM):
-            tick_appeals(self.engine, now=self.now)
+            tick_appeals(self.engine, now=self.now, consequences=COOPERATION)
 
     def measures(self):
         """Return all measures, the oldest first."""
@@ -114,7 +116,7 @@ def story(tmp_path_factory, market):
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('story') / 'ipml.db'}")
     migrate(engine)
     with listening(Receiver(fail_often, lambda _: {"status": "done"})) as receiver:
-        told = Story(cooperating(engine), receiver, market)
+        told = Story(engine, receiver, market)
         told.enqueue(frame_to_listings(check_listings(market.listings.tail(2 * DECISIONS))))
         told.review()
         told.deliver()
@@ -171,16 +173,28 @@ def appealed(story):
     for number, measure in enumerate(told[: APPEALS - LATE]):
         story.now += timedelta(hours=1)
         seller = story.seller_of(measure.case_id)
-        appeal = file_appeal(story.engine, measure.subject, seller, "See the invoice.", now=story.now)
+        with writing(story.engine) as connection:
+            appeal = file_appeal(connection, measure.subject, seller, "See the invoice.", now=story.now)
         outcome = ("granted", "rejected", "partly granted")[number % 3]
         milder = MeasureKind.LABEL if outcome == "partly granted" else None
-        decide_appeal(story.engine, appeal.appeal_id, "lea", outcome, "We looked.", measure=milder, now=story.now)
+        with writing(story.engine) as connection:
+            decide_appeal(
+                connection,
+                appeal.appeal_id,
+                "lea",
+                outcome,
+                "We looked.",
+                measure=milder,
+                now=story.now,
+                consequences=COOPERATION,
+            )
         outcomes[measure.measure_id] = outcome
-    tick_appeals(story.engine, now=story.now)
+    tick_appeals(story.engine, now=story.now, consequences=COOPERATION)
     story.tick(story.now + timedelta(days=200))
     for measure in told[APPEALS - LATE :]:
-        with pytest.raises(WindowOver):
-            file_appeal(story.engine, measure.subject, story.seller_of(measure.case_id), "Late.", now=story.now)
+        seller = story.seller_of(measure.case_id)
+        with pytest.raises(WindowOver), writing(story.engine) as connection:
+            file_appeal(connection, measure.subject, seller, "Late.", now=story.now)
         outcomes[measure.measure_id] = "too late"
     story.deliver()
     return outcomes
@@ -199,7 +213,8 @@ def test_appeals_end_in_the_right_states(story, appealed):
 def test_strikes_and_labels_follow_the_appeals(story, appealed):
     """Granted: no strike, and the label says genuine; else the strike counts, and the label says counterfeit."""
     by_number = {one.measure_id: one for one in story.measures()}
-    labels = {label.listing.listing_id: label.is_counterfeit for label in export_labels(story.engine)}
+    with reading(story.engine) as connection:
+        labels = {label.listing.listing_id: label.is_counterfeit for label in export_labels(connection)}
     assert len(labels) == DECISIONS
     with reading(story.engine) as connection:
         for number, outcome in appealed.items():

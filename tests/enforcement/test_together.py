@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, Row, select
 
-from ipml.enforcement.actions import enforcing
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
-from ipml.review.decisions import Origin, record, record_all
+from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.queue import enqueue, undo
 from ipml.settings import Settings
@@ -98,35 +98,47 @@ def test_together_is_as_one_after_the_other(
     What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in
     the same order.
     """
-    left = []
+    left, follow = [], Enforcement(policy)
     for decide in (_decide_singly, record_all):
         empty_tables(engine)
-        _set_up(enforcing(engine, policy), looks, undone)
-        with writing(enforcing(engine, policy)) as connection:
-            made = decide(connection, _wanted(connection, looks, minutes), "key", Settings(), origin)
+        _set_up(engine, looks, undone, follow)
+        with writing(engine) as connection:
+            wanted = _wanted(connection, looks, minutes)
+            made = decide(connection, wanted, "key", Settings(), origin, consequences=follow)
         left.append(([decision.verdict for decision in made], _read_all(engine)))
     assert left[0] == left[1]
 
 
 def _decide_singly(
-    connection: Connection, wanted: list[tuple[Row[Any], Decision]], key: str, settings: Settings, origin: Origin
+    connection: Connection,
+    wanted: list[tuple[Row[Any], Decision]],
+    key: str | None,
+    settings: Settings,
+    origin: Origin,
+    consequences: Enforcement,
 ) -> list[Decision]:
-    first = record(connection, *wanted[0], key, settings, origin)
-    return [first, *(record(connection, row, decision, None, settings, origin) for row, decision in wanted[1:])]
+    made: list[Decision] = []
+    for number, one in enumerate(wanted):
+        its_key = key if number == 0 else None
+        made += record_all(connection, [one], its_key, settings, origin, consequences=consequences)
+    return made
 
 
-def _set_up(engine: Engine, looks: list[Look], undone: bool) -> None:
+def _set_up(engine: Engine, looks: list[Look], undone: bool, follow: Enforcement) -> None:
     """Put all cases into the queue, and decide some of them before, the first of which may be taken back."""
     enqueue(engine, [_scored(number, look) for number, look in enumerate(looks)], now=NOON)
     with writing(engine) as connection:
         rows = lock_clusters(connection, range(1, len(looks) + 1))
-        made = [
-            record(connection, rows[number], _decision(rows[number], look, NOON), None, Settings())
+        before = [
+            (rows[number], _decision(rows[number], look, NOON))
             for number, look in enumerate(looks, 1)
             if _is_before(looks, look)
         ]
+        made = _decide_singly(connection, before, None, Settings(), Origin(), follow)
     if undone and made:
-        undo(engine, made[0].decision_id, "ben", may_undo_others=True, why="a mistake", now=NOON)
+        with writing(engine) as connection:
+            number, why = made[0].decision_id, "a mistake"
+            undo(connection, number, "ben", may_undo_others=True, why=why, now=NOON, consequences=follow)
 
 
 def _is_before(looks: list[Look], look: Look) -> bool:

@@ -4,15 +4,16 @@ import sys
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 def drain(url: str, name: str) -> None:
     """Decide until no case is left."""
     engine = open_database(url)
-    while taken := claim(engine, name):
-        if (decision := decide(engine, taken, Verdict.GENUINE)).decision_id:  # a further look decides no case
-            print(decision.case_id, flush=True)
+    with writing(engine) as connection:
+        while taken := claim(connection, name):
+            if (decision := decide(connection, taken, Verdict.GENUINE)).decision_id:  # a further look decides no case
+                print(decision.case_id, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.review.queue_metrics import OLDEST_BAND, measure_backlog
 from ipml.settings import Settings
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -16,7 +17,8 @@ NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
 
 def test_an_empty_queue_has_no_backlog(engine: Engine):
     """Nothing waits, nothing is oldest, and every band is there with none."""
-    backlog = measure_backlog(engine, now=NOON)
+    with reading(engine) as connection:
+        backlog = measure_backlog(connection, now=NOON)
     assert (backlog.open, backlog.escalated, backlog.decided, backlog.held) == (0, 0, 0, 0)
     assert backlog.oldest_at is None
     assert {number for _, number in backlog.ages} == {0}
@@ -27,20 +29,23 @@ def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: 
     waited = [timedelta(0), timedelta(hours=8), timedelta(hours=23), timedelta(days=3), timedelta(days=90)]
     for number, age in enumerate([*waited, timedelta(days=2)]):
         enqueue(engine, [make_scored(f"L{number}")], now=NOON - age)
-    decide(engine, claim(engine, "ana", 6, now=NOON), Verdict.GENUINE, now=NOON)
-    backlog = measure_backlog(engine, now=NOON)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 6, now=NOON), Verdict.GENUINE, now=NOON)
+        backlog = measure_backlog(connection, now=NOON)
     assert [number for _, number in backlog.ages] == [1, 2, 0, 1, 1]
     assert backlog.ages[-1][0] == OLDEST_BAND
     assert backlog.oldest_at == NOON - timedelta(days=90)
-    assert (backlog.open, backlog.decided) == (count_cases(engine)["open"], 1)
+    with reading(engine) as connection:
+        assert (backlog.open, backlog.decided) == (count_cases(connection)["open"], 1)
 
 
 def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Make):
     """Neither a claim that ran out nor one that ended in a verdict is in hand; an escalated case may be."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(4)], now=NOON)
-    claim(engine, "ana", 1, settings=Settings(lease_minutes=5), now=NOON)
-    claim(engine, "ben", 2, settings=Settings(lease_minutes=30), now=NOON)
-    decide(engine, claim(engine, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
-    decide(engine, claim(engine, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
-    claim(engine, "lea", 4, settings=Settings(lease_minutes=30), now=NOON)
-    assert measure_backlog(engine, now=NOON + timedelta(minutes=10)).held == 2
+    with writing(engine) as connection:
+        claim(connection, "ana", 1, settings=Settings(lease_minutes=5), now=NOON)
+        claim(connection, "ben", 2, settings=Settings(lease_minutes=30), now=NOON)
+        decide(connection, claim(connection, "cleo", 3, now=NOON), Verdict.GENUINE, now=NOON)
+        decide(connection, claim(connection, "cleo", 4, now=NOON), Verdict.ESCALATE, now=NOON)
+        claim(connection, "lea", 4, settings=Settings(lease_minutes=30), now=NOON)
+        assert measure_backlog(connection, now=NOON + timedelta(minutes=10)).held == 2

@@ -10,6 +10,7 @@ from ipml.errors import CaseNotFound, UnknownOrder
 from ipml.records import Case, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.search import ORDERS, Filter, browse
+from ipml.storage.database import reading
 
 SLOW_ON_POSTGRES = True
 
@@ -43,47 +44,56 @@ def numbers(cases: list[Case]) -> list[int]:
 )
 def test_pages_together_are_the_whole_list(full: Engine, order: str, wanted: Filter):
     """In every order and under any filter, going on after the last case misses and repeats none."""
-    whole, pages, after = browse(full, wanted, order, limit=100), [], None
-    while page := browse(full, wanted, order, limit=5, after=after):
-        pages += page
-        after = page[-1].case_id
+    with reading(full) as connection:
+        whole, pages, after = browse(connection, wanted, order, limit=100), [], None
+        while page := browse(connection, wanted, order, limit=5, after=after):
+            pages += page
+            after = page[-1].case_id
     assert pages == whole
     assert pages
 
 
 def test_orders(full: Engine):
     """By score the likeliest comes first and what has none last; by arrival the oldest comes first."""
-    by_score = [case.scored.score for case in browse(full, Filter(), "score")]
+    with reading(full) as connection:
+        by_score = [case.scored.score for case in browse(connection, Filter(), "score")]
     known = [score for score in by_score if score is not None]
     assert known == sorted(known, reverse=True)
     assert by_score[len(known) :] == [None] * 3
-    assert numbers(browse(full, Filter(), "first come")) == list(range(1, 25))
-    assert numbers(browse(full, Filter(), "score")) == numbers(browse(full, Filter(), "rank"))
+    with reading(full) as connection:
+        assert numbers(browse(connection, Filter(), "first come")) == list(range(1, 25))
+        assert numbers(browse(connection, Filter(), "score")) == numbers(browse(connection, Filter(), "rank"))
 
 
 def test_every_filter_keeps_what_matches(full: Engine):
     """Category, score and age narrow the list as they say, alone and together."""
-    assert {case.scored.listing.category for case in browse(full, Filter(category="bags"))} == {"bags"}
-    scores = [case.scored.score for case in browse(full, Filter(least_score=0.25, most_score=0.5))]
+    with reading(full) as connection:
+        assert {case.scored.listing.category for case in browse(connection, Filter(category="bags"))} == {"bags"}
+        scores = [case.scored.score for case in browse(connection, Filter(least_score=0.25, most_score=0.5))]
     assert len(scores) == 7
     assert min(scores) >= 0.25
     assert max(scores) <= 0.5
-    assert numbers(browse(full, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
-    assert numbers(browse(full, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
+    with reading(full) as connection:
+        assert numbers(browse(connection, Filter(waiting_days=20), "first come", now=NOON)) == [1, 2, 3, 4, 5]
+        assert numbers(browse(connection, Filter(category="shoes", waiting_days=20), now=NOON)) == [3]
 
 
 def test_deadlines_narrow_the_list(full: Engine, make_scored: Make):
     """Cases that are due soon, or overdue, are found; those without a deadline are not."""
     for name, hours in (("soon", 3), ("over", -2), ("later", 30)):
         enqueue(full, [make_scored(name)], now=NOON, due_at=NOON + timedelta(hours=hours))
-    found = browse(full, Filter(due_hours=4), now=NOON)
+    with reading(full) as connection:
+        found = browse(connection, Filter(due_hours=4), now=NOON)
     assert {case.scored.listing.listing_id for case in found} == {"soon", "over"}
     assert {case.due_at for case in found} == {NOON + timedelta(hours=3), NOON - timedelta(hours=2)}
 
 
 def test_what_is_not_there_is_named(full: Engine):
     """An order that there is not, and a case to go on after that is not there, are said."""
-    with pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, value, score, first come"):
-        browse(full, Filter(), "beauty")
-    with pytest.raises(CaseNotFound):
-        browse(full, Filter(), after=999)
+    with (
+        pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, value, score, first come"),
+        reading(full) as connection,
+    ):
+        browse(connection, Filter(), "beauty")
+    with pytest.raises(CaseNotFound), reading(full) as connection:
+        browse(connection, Filter(), after=999)

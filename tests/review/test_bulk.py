@@ -23,7 +23,7 @@ from ipml.review.queue import (
     undo_group,
 )
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
 Make = Callable[..., ScoredListing]
@@ -40,25 +40,27 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide_all(engine: Engine, case_ids: list[int] = ALL, **fields: str) -> BulkDecision:
-    token = preview_bulk(engine, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
-    return decide_bulk(engine, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
+    with writing(engine) as connection:
+        token = preview_bulk(connection, case_ids, "ana", Verdict.GENUINE, now=NOON).digest
+        return decide_bulk(connection, case_ids, "ana", Verdict.GENUINE, token=token, now=NOON, **fields)
 
 
 def test_each_case_gets_a_decision_of_its_own(queue: Engine):
     """As many decisions as cases, each with its row in the trail, which is whole."""
     made = _decide_all(queue, note="seen together")
     assert [decision.case_id for decision in made.decisions] == ALL
-    assert [list_decisions(queue, number) for number in ALL] == [[decision] for decision in made.decisions]
     with reading(queue) as connection:
+        assert [list_decisions(connection, number) for number in ALL] == [[decision] for decision in made.decisions]
         assert connection.scalar(select(func.count()).where(audit.c.action == "decided")) == 3
         assert verify(connection).is_intact
 
 
 def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine):
     """Held, decided, passed on or unknown: each is named with its cause, and is not decided."""
-    claim(queue, "ben", 1, now=NOON)
-    decide(queue, claim(queue, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
-    preview = preview_bulk(queue, [*ALL, 9], "ana", Verdict.GENUINE, now=NOON)
+    with writing(queue) as connection:
+        claim(connection, "ben", 1, now=NOON)
+        decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
+        preview = preview_bulk(connection, [*ALL, 9], "ana", Verdict.GENUINE, now=NOON)
     causes = ((1, "ben is at it"), (2, "it has been decided"), (9, "there is no such case"))
     assert ([case.case_id for case in preview.cases], preview.refused) == ([3], causes)
     made = _decide_all(queue, [*ALL, 9])
@@ -67,91 +69,102 @@ def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine):
 
 def test_what_was_passed_on_to_a_lead_is_left_out(queue: Engine):
     """Whoever passed a case on wants it looked at by itself."""
-    decide(queue, claim(queue, "ben", 1), Verdict.ESCALATE)
-    assert [case_id for case_id, _ in preview_bulk(queue, ALL, "ana", Verdict.GENUINE).refused] == [1]
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ben", 1), Verdict.ESCALATE)
+        assert [case_id for case_id, _ in preview_bulk(connection, ALL, "ana", Verdict.GENUINE).refused] == [1]
 
 
 @pytest.mark.parametrize("change", ["claimed", "decided", "rescored"])
 def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engine, make_scored: Make, change: str):
     """What a person did not see is not signed by them."""
-    token = preview_bulk(queue, ALL, "ana", Verdict.GENUINE, now=NOON).digest
+    with reading(queue) as connection:
+        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE, now=NOON).digest
     if change == "rescored":
         enqueue(queue, [make_scored("L2", 0.6, title="Wallet xx")])
     else:
-        held = claim(queue, "ben", 2, now=NOON)
+        with writing(queue) as connection:
+            held = claim(connection, "ben", 2, now=NOON)
         if change == "decided":
-            decide(queue, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(PreviewOutdated):
-        decide_bulk(queue, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
-    assert count_cases(queue)["decided"] == (change == "decided")
+            with writing(queue) as connection:
+                decide(connection, held, Verdict.GENUINE, now=NOON)
+    with pytest.raises(PreviewOutdated), writing(queue) as connection:
+        decide_bulk(connection, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
+    with reading(queue) as connection:
+        assert count_cases(connection)["decided"] == (change == "decided")
 
 
 @pytest.mark.parametrize("other", ["reviewer", "verdict", "cases"])
 def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine, other: str):
     """The token of one preview decides nothing else."""
-    token = preview_bulk(queue, ALL, "ana", Verdict.GENUINE).digest
+    with reading(queue) as connection:
+        token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE).digest
     wanted = ([1, 2] if other == "cases" else ALL, "ben" if other == "reviewer" else "ana")
     verdict = Verdict.CANNOT_TELL if other == "verdict" else Verdict.GENUINE
-    with pytest.raises(PreviewOutdated):
-        decide_bulk(queue, *wanted, verdict, token=token)
+    with pytest.raises(PreviewOutdated), writing(queue) as connection:
+        decide_bulk(connection, *wanted, verdict, token=token)
 
 
 def test_the_key_sent_again_gives_the_same_answer(queue: Engine):
     """A repeated request decides once; with another content it is refused."""
     made = _decide_all(queue, key="k")
-    again = decide_bulk(queue, ALL, "ana", Verdict.GENUINE, key="k", token="", now=LATE)
+    with writing(queue) as connection:
+        again = decide_bulk(connection, ALL, "ana", Verdict.GENUINE, key="k", token="", now=LATE)
     assert again == replace(made, refused=())
-    with pytest.raises(KeyReused):
-        decide_bulk(queue, [1, 2], "ana", Verdict.GENUINE, key="k", token="")
+    with pytest.raises(KeyReused), writing(queue) as connection:
+        decide_bulk(connection, [1, 2], "ana", Verdict.GENUINE, key="k", token="")
     with reading(queue) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == 3
 
 
 def test_a_key_belongs_to_one_decision_or_one_group(queue: Engine):
     """A key that came with a single decision does not serve for several."""
-    decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, key="k")
-    with pytest.raises(KeyReused):
-        decide_bulk(queue, [2, 3], "ana", Verdict.GENUINE, key="k", token="")
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="k")
+    with pytest.raises(KeyReused), writing(queue) as connection:
+        decide_bulk(connection, [2, 3], "ana", Verdict.GENUINE, key="k", token="")
 
 
 def test_one_undo_takes_all_back(queue: Engine):
     """All cases of the group are open again; a second time there is nothing to undo."""
     made = _decide_all(queue)
-    assert [reversal.case_id for reversal in undo_group(queue, made.group_key, "ana", now=NOON)] == ALL
-    assert count_cases(queue)["open"] == 3
-    with pytest.raises(CannotUndo, match="no decision of it"):
-        undo_group(queue, made.group_key, "ana", now=NOON)
+    with writing(queue) as connection:
+        assert [reversal.case_id for reversal in undo_group(connection, made.group_key, "ana", now=NOON)] == ALL
+        assert count_cases(connection)["open"] == 3
+    with pytest.raises(CannotUndo, match="no decision of it"), writing(queue) as connection:
+        undo_group(connection, made.group_key, "ana", now=NOON)
 
 
 def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
     """The rest of the group is undone without it."""
     made = _decide_all(queue)
-    undo(queue, made.decisions[0].decision_id, "ana", now=NOON)
-    assert count_cases(queue) == {"open": 1, "decided": 2, "escalated": 0, "superseded": 0}
-    decide(queue, claim(queue, "ben", 1, now=NOON), Verdict.GENUINE, now=NOON)
-    assert [reversal.case_id for reversal in undo_group(queue, made.group_key, "ana", now=NOON)] == [2, 3]
-    assert get_case(queue, 1).state == "decided"
+    with writing(queue) as connection:
+        undo(connection, made.decisions[0].decision_id, "ana", now=NOON)
+        assert count_cases(connection) == {"open": 1, "decided": 2, "escalated": 0, "superseded": 0}
+        decide(connection, claim(connection, "ben", 1, now=NOON), Verdict.GENUINE, now=NOON)
+        assert [reversal.case_id for reversal in undo_group(connection, made.group_key, "ana", now=NOON)] == [2, 3]
+        assert get_case(connection, 1).state == "decided"
 
 
 @pytest.mark.parametrize(("reviewer", "now"), [("ben", NOON), ("ana", LATE)])
 def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine, reviewer: str, now: datetime):
     """A lead may."""
     made = _decide_all(queue)
-    with pytest.raises(CannotUndo, match="ask a lead"):
-        undo_group(queue, made.group_key, reviewer, now=now)
-    assert count_cases(queue)["decided"] == 3
-    assert len(undo_group(queue, made.group_key, "cleo", may_undo_others=True, now=now)) == 3
+    with pytest.raises(CannotUndo, match="ask a lead"), writing(queue) as connection:
+        undo_group(connection, made.group_key, reviewer, now=now)
+    with writing(queue) as connection:
+        assert count_cases(connection)["decided"] == 3
+        assert len(undo_group(connection, made.group_key, "cleo", may_undo_others=True, now=now)) == 3
 
 
 def test_more_than_200_cases_are_too_many(queue: Engine):
     """Neither previewed nor decided."""
-    with pytest.raises(TooManyCases, match="201 cases"):
-        preview_bulk(queue, range(1, 202), "ana", Verdict.GENUINE)
-    with pytest.raises(TooManyCases):
-        decide_bulk(queue, range(1, 202), "ana", Verdict.GENUINE, token="")
+    with pytest.raises(TooManyCases, match="201 cases"), reading(queue) as connection:
+        preview_bulk(connection, range(1, 202), "ana", Verdict.GENUINE)
+    with pytest.raises(TooManyCases), writing(queue) as connection:
+        decide_bulk(connection, range(1, 202), "ana", Verdict.GENUINE, token="")
 
 
 def test_a_verdict_without_its_ground_is_refused(queue: Engine):
     """As for one case."""
-    with pytest.raises(UnknownGround):
-        decide_bulk(queue, ALL, "ana", Verdict.COUNTERFEIT, token="")
+    with pytest.raises(UnknownGround), writing(queue) as connection:
+        decide_bulk(connection, ALL, "ana", Verdict.COUNTERFEIT, token="")

@@ -14,7 +14,7 @@ from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 
@@ -66,5 +66,6 @@ def test_no_acknowledged_decision_is_lost_in_a_crash(lasting_server: Server, mak
         assert len(kept) == len(set(kept))
         assert set(acknowledged) <= set(kept)
         assert len(kept) <= len(acknowledged) + REVIEWERS * (crash + 1)  # each may have been about to be told of one
-    assert claim(engine, "ana") is not None
+    with writing(engine) as connection:
+        assert claim(connection, "ana") is not None
     engine.dispose()

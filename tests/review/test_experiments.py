@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ipml.review.queue import count_cases
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, reading
 
 sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
 
@@ -32,10 +32,12 @@ def test_every_page_answers_the_real_server(tmp_path: Path):
     engine = open_database(url)
     migrate(engine)
     pages.fill_once(engine, 120, 20)
-    before = count_cases(engine)["decided"]
+    with reading(engine) as connection:
+        before = count_cases(connection)["decided"]
     with pages.serving(url) as browser:
         pages.measure(browser, engine, 2)
     assert {len(seconds) for seconds in browser.taken.values()} == {2}
     assert len(browser.taken) > 10
-    assert count_cases(engine)["decided"] == before + 2
+    with reading(engine) as connection:
+        assert count_cases(connection)["decided"] == before + 2
     engine.dispose()

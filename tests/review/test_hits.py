@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import LOWEST_SCORES, Hits, measure_hits
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -19,7 +20,10 @@ GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _judge(engine: Engine, case_id: int, verdict: Verdict) -> None:
-    decide(engine, claim(engine, "ana", case_id, now=NOON), verdict, ground=GROUND.get(verdict, ""), now=NOON)
+    with writing(engine) as connection:
+        decide(
+            connection, claim(connection, "ana", case_id, now=NOON), verdict, ground=GROUND.get(verdict, ""), now=NOON
+        )
 
 
 def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
@@ -28,7 +32,8 @@ def test_every_judged_case_is_in_one_band(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored(f"L{number}", score) for number, score in enumerate(scores)])
     for case_id in range(1, 8):
         _judge(engine, case_id, Verdict.COUNTERFEIT if case_id % 2 else Verdict.GENUINE)
-    bands = measure_hits(engine)
+    with reading(engine) as connection:
+        bands = measure_hits(connection)
     assert [(band.low, band.high, band.judged, band.counterfeit) for band in bands] == [
         (0.95, 1.0, 2, 1),
         (0.9, 0.95, 1, 1),
@@ -43,7 +48,8 @@ def test_who_did_not_say_what_it_is_counts_nowhere(engine: Engine, make_scored: 
     """A share is of those judged counterfeit or genuine."""
     enqueue(engine, [make_scored("L1", 0.9)])
     _judge(engine, 1, verdict)
-    assert measure_hits(engine) == ()
+    with reading(engine) as connection:
+        assert measure_hits(connection) == ()
 
 
 def test_only_the_latest_verdicts_count(engine: Engine, make_scored: Make):
@@ -51,7 +57,8 @@ def test_only_the_latest_verdicts_count(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.8)])
     _judge(engine, 1, Verdict.COUNTERFEIT)
     _judge(engine, 2, Verdict.GENUINE)
-    assert [(band.low, band.counterfeit) for band in measure_hits(engine, most=1)] == [(0.8, 0)]
+    with reading(engine) as connection:
+        assert [(band.low, band.counterfeit) for band in measure_hits(connection, most=1)] == [(0.8, 0)]
 
 
 @given(st.integers(0, 400), st.integers(1, 400))

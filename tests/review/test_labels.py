@@ -10,7 +10,7 @@ from sqlalchemy import Engine, insert
 from ipml.records import Label, ScoredListing, Verdict
 from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import opinions
 
 Make = Callable[..., ScoredListing]
@@ -20,7 +20,8 @@ GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
 
 
 def _decide(engine: Engine, case_id: int, verdict: Verdict, now: datetime = MONDAY) -> None:
-    decide(engine, claim(engine, "ana", case_id, now=now), verdict, ground=GROUND.get(verdict, ""), now=now)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", case_id, now=now), verdict, ground=GROUND.get(verdict, ""), now=now)
 
 
 @pytest.mark.parametrize(("verdict", "truth"), [(Verdict.COUNTERFEIT, True), (Verdict.GENUINE, False)])
@@ -29,7 +30,8 @@ def test_a_verdict_of_truth_is_a_label(engine: Engine, make_scored: Make, verdic
     scored = make_scored()
     enqueue(engine, [scored])
     _decide(engine, 1, verdict)
-    assert list(export_labels(engine)) == [Label(scored.listing, truth, MONDAY, 1.0)]
+    with reading(engine) as connection:
+        assert list(export_labels(connection)) == [Label(scored.listing, truth, MONDAY, 1.0)]
 
 
 @pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
@@ -37,7 +39,8 @@ def test_other_verdicts_and_open_cases_are_no_labels(engine: Engine, make_scored
     """Nobody has said what the listing is."""
     enqueue(engine, [make_scored("L1"), make_scored("L2")])
     _decide(engine, 1, verdict)
-    assert list(export_labels(engine)) == []
+    with reading(engine) as connection:
+        assert list(export_labels(connection)) == []
 
 
 def test_the_latest_verdict_of_a_listing_counts(engine: Engine, make_scored: Make):
@@ -46,7 +49,8 @@ def test_the_latest_verdict_of_a_listing_counts(engine: Engine, make_scored: Mak
     for number, verdict in enumerate(verdicts, start=1):
         enqueue(engine, [make_scored("L1", 0.3 * number, observed_at=MONDAY + timedelta(days=number))])
         _decide(engine, number, verdict, TUESDAY)
-    (label,) = export_labels(engine)
+    with reading(engine) as connection:
+        (label,) = export_labels(connection)
     assert (label.is_counterfeit, label.labelled_at) == (True, TUESDAY)
 
 
@@ -57,9 +61,10 @@ def test_what_became_known_later_is_not_known_before(engine: Engine, make_scored
     enqueue(engine, [make_scored("L1", observed_at=TUESDAY, title="Wallet AAA"), make_scored("L2")])
     _decide(engine, 2, Verdict.COUNTERFEIT, TUESDAY)
     _decide(engine, 3, Verdict.COUNTERFEIT, TUESDAY)
-    assert [label.is_counterfeit for label in export_labels(engine, known_by=MONDAY)] == [False]
-    assert [label.is_counterfeit for label in export_labels(engine, known_by=TUESDAY)] == [False, True, True]
-    assert list(export_labels(engine, known_by=MONDAY - timedelta(seconds=1))) == []
+    with reading(engine) as connection:
+        assert [label.is_counterfeit for label in export_labels(connection, known_by=MONDAY)] == [False]
+        assert [label.is_counterfeit for label in export_labels(connection, known_by=TUESDAY)] == [False, True, True]
+        assert list(export_labels(connection, known_by=MONDAY - timedelta(seconds=1))) == []
 
 
 def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: Make):
@@ -67,7 +72,8 @@ def test_an_escalated_case_gives_the_leads_verdict(engine: Engine, make_scored: 
     enqueue(engine, [make_scored()])
     _decide(engine, 1, Verdict.ESCALATE)
     _decide(engine, 1, Verdict.COUNTERFEIT, TUESDAY)
-    assert [label.labelled_at for label in export_labels(engine)] == [TUESDAY]
+    with reading(engine) as connection:
+        assert [label.labelled_at for label in export_labels(connection)] == [TUESDAY]
 
 
 def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
@@ -85,7 +91,8 @@ def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Ma
     for case_id in range(1, 16):
         _decide(engine, case_id, Verdict.COUNTERFEIT)
     _look(engine, dict.fromkeys(range(1, 11), Verdict.COUNTERFEIT) | {11: Verdict.GENUINE})
-    weight = {label.listing.listing_id: label.weight for label in export_labels(engine)}
+    with reading(engine) as connection:
+        weight = {label.listing.listing_id: label.weight for label in export_labels(connection)}
     assert 1 > weight["L1"] > weight["L15"] > weight["L11"] > 0
 
 
@@ -94,8 +101,9 @@ def test_a_look_that_came_later_gives_no_weight_before(engine: Engine, make_scor
     enqueue(engine, [make_scored("L1")])
     _decide(engine, 1, Verdict.COUNTERFEIT)
     _look(engine, {1: Verdict.GENUINE}, TUESDAY)
-    assert [label.weight for label in export_labels(engine, known_by=MONDAY)] == [1.0]
-    assert [label.weight < 1 for label in export_labels(engine)] == [True]
+    with reading(engine) as connection:
+        assert [label.weight for label in export_labels(connection, known_by=MONDAY)] == [1.0]
+        assert [label.weight < 1 for label in export_labels(connection)] == [True]
 
 
 def _look(engine: Engine, verdicts: dict[int, Verdict], now: datetime = MONDAY) -> None:

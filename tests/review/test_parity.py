@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from postgres import Server
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exports import export_labels
 from ipml.settings import Settings
+from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,26 @@ ANY = st.builds(
 PAUSES = st.sampled_from([timedelta(hours=-1), timedelta(minutes=1), timedelta(minutes=20), timedelta(days=1)])
 
 
+def reads(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
+    """Return what does an operation in one reading transaction of a database."""
+
+    def run(engine: Engine) -> Any:
+        with reading(engine) as connection:
+            return operation(connection)
+
+    return run
+
+
+def writes(operation: Callable[[Connection], Any]) -> Callable[[Engine], Any]:
+    """Return what does an operation in one writing transaction of a database."""
+
+    def run(engine: Engine) -> Any:
+        with writing(engine) as connection:
+            return operation(connection)
+
+    return run
+
+
 class BothDatabases(RuleBasedStateMachine):
     """Does each operation on both databases, and compares what comes of it."""
 
@@ -82,9 +103,8 @@ class BothDatabases(RuleBasedStateMachine):
     @rule(reviewer=PEOPLE, case_id=st.none() | NUMBERS)
     def claim(self, reviewer: str, case_id: int | None) -> None:
         """Somebody takes the next case, or one by its number."""
-        taken = self.both(
-            lambda engine: queue.claim(engine, reviewer, case_id, settings=Settings(lease_minutes=15), now=self.now)
-        )
+        settings = Settings(lease_minutes=15)
+        taken = self.both(writes(lambda c: queue.claim(c, reviewer, case_id, settings=settings, now=self.now)))
         if taken:
             self.claims.append(taken)
 
@@ -92,7 +112,7 @@ class BothDatabases(RuleBasedStateMachine):
     def release(self, data: st.DataObject) -> None:
         """Somebody gives back what they hold, or no longer hold."""
         shown = data.draw(st.sampled_from(self.claims))
-        self.both(lambda engine: queue.release(engine, shown, now=self.now))
+        self.both(writes(lambda connection: queue.release(connection, shown, now=self.now)))
 
     @rule(
         data=st.data(),
@@ -106,7 +126,7 @@ class BothDatabases(RuleBasedStateMachine):
         """Somebody decides under a claim that is live, stale or forged."""
         shown = data.draw(st.sampled_from(self.claims[-3:]))
         shown = shown if token is None else replace(shown, token=token)
-        self.both(lambda engine: queue.decide(engine, shown, verdict, now=self.now, **said))
+        self.both(writes(lambda connection: queue.decide(connection, shown, verdict, now=self.now, **said)))
 
     @rule(pause=PAUSES)
     def wait(self, pause: timedelta) -> None:
@@ -122,19 +142,19 @@ class BothDatabases(RuleBasedStateMachine):
     )
     def look(self, **wanted: Any) -> None:
         """Somebody filters and turns pages."""
-        self.both(lambda engine: queue.list_cases(engine, now=self.now, **wanted))
+        self.both(reads(lambda connection: queue.list_cases(connection, now=self.now, **wanted)))
 
     @rule(case_id=NUMBERS)
     def look_at_one(self, case_id: int) -> None:
         """Somebody opens a case, its history and its decisions."""
-        self.both(lambda engine: queue.get_case(engine, case_id, now=self.now))
-        self.both(lambda engine: queue.history(engine, case_id))
-        self.both(lambda engine: queue.list_decisions(engine, case_id))
+        self.both(reads(lambda connection: queue.get_case(connection, case_id, now=self.now)))
+        self.both(reads(lambda connection: queue.history(connection, case_id)))
+        self.both(reads(lambda connection: queue.list_decisions(connection, case_id)))
 
     @rule(known_by=st.none() | st.sampled_from([NOON, NOON + timedelta(hours=1), datetime.max.replace(tzinfo=UTC)]))
     def export(self, known_by: datetime | None) -> None:
         """Labels are exported for training."""
-        self.both(lambda engine: list(export_labels(engine, known_by=known_by)))
+        self.both(reads(lambda connection: list(export_labels(connection, known_by=known_by))))
 
     @invariant()
     def rows_are_the_same(self) -> None:

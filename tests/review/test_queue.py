@@ -12,7 +12,7 @@ from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.queue import GROUNDS, claim, decide, enqueue, get_case, list_cases, list_decisions, release
 from ipml.settings import Settings
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -31,55 +31,63 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
 
 def test_the_best_case_is_given_first(queue: Engine):
     """Claims without a number go down the queue."""
-    assert [claim(queue, "ana").case_id for _ in range(3)] == [2, 1, 3]
+    with writing(queue) as connection:
+        assert [claim(connection, "ana").case_id for _ in range(3)] == [2, 1, 3]
 
 
 def test_an_empty_queue_gives_none(engine: Engine):
     """No open case, no claim."""
-    assert claim(engine, "ana") is None
+    with writing(engine) as connection:
+        assert claim(connection, "ana") is None
 
 
 def test_no_case_is_held_by_two(queue: Engine):
     """What one holds another does not get, asked for or not."""
-    held = claim(queue, "ana", now=NOON)
-    assert claim(queue, "bo", held.case_id, now=NOON) is None
-    assert claim(queue, "bo", now=NOON).case_id != held.case_id
+    with writing(queue) as connection:
+        held = claim(connection, "ana", now=NOON)
+        assert claim(connection, "bo", held.case_id, now=NOON) is None
+        assert claim(connection, "bo", now=NOON).case_id != held.case_id
 
 
 def test_a_lease_lasts_as_long_as_asked(queue: Engine):
     """The claim names its end."""
-    assert claim(queue, "ana", settings=Settings(lease_minutes=7.5), now=NOON).expires_at == NOON + timedelta(
-        minutes=7.5
-    )
+    with writing(queue) as connection:
+        assert claim(connection, "ana", settings=Settings(lease_minutes=7.5), now=NOON).expires_at == NOON + timedelta(
+            minutes=7.5
+        )
 
 
 def test_a_case_whose_lease_ran_out_is_given_to_the_next(queue: Engine):
     """A reviewer who left does not keep a case for ever."""
-    lost = claim(queue, "ana", now=NOON)
-    taken = claim(queue, "bo", now=LATER)
+    with writing(queue) as connection:
+        lost = claim(connection, "ana", now=NOON)
+        taken = claim(connection, "bo", now=LATER)
     assert taken.case_id == lost.case_id
     assert taken.token > lost.token
 
 
 def test_claiming_again_voids_the_first_claim(queue: Engine):
     """A reviewer with two windows decides in the last one only."""
-    first, second = claim(queue, "ana", 1), claim(queue, "ana", 1)
-    with pytest.raises(ClaimLost):
-        decide(queue, first, Verdict.GENUINE)
-    assert decide(queue, second, Verdict.GENUINE).reviewer == "ana"
+    with writing(queue) as connection:
+        first, second = claim(connection, "ana", 1), claim(connection, "ana", 1)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide(connection, first, Verdict.GENUINE)
+    with writing(queue) as connection:
+        assert decide(connection, second, Verdict.GENUINE).reviewer == "ana"
 
 
 def test_a_case_that_was_decided_cannot_be_claimed(queue: Engine):
     """Decisions are final here; an appeal is another matter."""
-    decide(queue, claim(queue, "ana", 1), Verdict.GENUINE)
-    with pytest.raises(AlreadyDecided):
-        claim(queue, "bo", 1)
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
+    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+        claim(connection, "bo", 1)
 
 
 def test_a_case_that_is_not_there_cannot_be_claimed(queue: Engine):
     """A number of no case is a mistake, not an empty queue."""
-    with pytest.raises(CaseNotFound):
-        claim(queue, "ana", 999)
+    with pytest.raises(CaseNotFound), writing(queue) as connection:
+        claim(connection, "ana", 999)
 
 
 # Releasing
@@ -87,17 +95,20 @@ def test_a_case_that_is_not_there_cannot_be_claimed(queue: Engine):
 
 def test_a_released_case_is_free_at_once(queue: Engine):
     """The next reviewer gets it without waiting for the lease."""
-    release(queue, claim(queue, "ana", 2))
-    assert claim(queue, "bo").case_id == 2
+    with writing(queue) as connection:
+        release(connection, claim(connection, "ana", 2))
+        assert claim(connection, "bo").case_id == 2
 
 
 def test_a_lost_claim_cannot_release_the_case_of_the_next(queue: Engine):
     """Closing an old window does not take the case from whoever has it now."""
-    lost = claim(queue, "ana", 1, now=NOON)
-    claim(queue, "bo", 1, now=LATER)
-    with pytest.raises(ClaimLost):
-        release(queue, lost)
-    assert get_case(queue, 1, now=LATER).reviewer == "bo"
+    with writing(queue) as connection:
+        lost = claim(connection, "ana", 1, now=NOON)
+        claim(connection, "bo", 1, now=LATER)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        release(connection, lost)
+    with reading(queue) as connection:
+        assert get_case(connection, 1, now=LATER).reviewer == "bo"
 
 
 # Deciding
@@ -106,11 +117,13 @@ def test_a_lost_claim_cannot_release_the_case_of_the_next(queue: Engine):
 @pytest.mark.parametrize("ground", GROUNDS)
 def test_a_decision_says_what_who_when_and_why(queue: Engine, ground: str):
     """The decision returned is the one stored, and the case is decided."""
-    taken = claim(queue, "ana", 1, now=NOON)
-    decision = decide(queue, taken, Verdict.COUNTERFEIT, ground=ground, note="ünsure 😀", now=NOON)
-    assert list_decisions(queue, 1) == [decision]
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=NOON)
+        decision = decide(connection, taken, Verdict.COUNTERFEIT, ground=ground, note="ünsure 😀", now=NOON)
+        assert list_decisions(connection, 1) == [decision]
     assert (decision.listing_id, decision.reviewer, decision.decided_at) == ("L1", "ana", NOON)
-    assert get_case(queue, 1).state == "decided"
+    with reading(queue) as connection:
+        assert get_case(connection, 1).state == "decided"
 
 
 @pytest.mark.parametrize(
@@ -119,47 +132,53 @@ def test_a_decision_says_what_who_when_and_why(queue: Engine, ground: str):
 )
 def test_a_verdict_leads_to_its_state(queue: Engine, verdict: Verdict, state: str):
     """Only "escalate" leaves a case undecided, and out of the open queue."""
-    decide(queue, claim(queue, "ana", 1), verdict)
-    assert get_case(queue, 1).state == state
-    assert 1 not in [case.case_id for case in list_cases(queue)]
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), verdict)
+        assert get_case(connection, 1).state == state
+        assert 1 not in [case.case_id for case in list_cases(connection)]
 
 
 def test_an_escalated_case_is_given_only_to_who_asks_for_it(queue: Engine):
     """A lead claims it by its number and decides it."""
-    decide(queue, claim(queue, "ana", 2), Verdict.ESCALATE)
-    assert claim(queue, "bo").case_id != 2
-    assert decide(queue, claim(queue, "lea", 2), Verdict.GENUINE).reviewer == "lea"
-    assert get_case(queue, 2).state == "decided"
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 2), Verdict.ESCALATE)
+        assert claim(connection, "bo").case_id != 2
+        assert decide(connection, claim(connection, "lea", 2), Verdict.GENUINE).reviewer == "lea"
+        assert get_case(connection, 2).state == "decided"
 
 
 def test_a_lease_that_ran_out_cannot_decide(queue: Engine):
     """Even where nobody has taken the case: what was seen may have changed."""
-    taken = claim(queue, "ana", 1, now=NOON)
-    with pytest.raises(ClaimLost, match="ran out at 12:15 UTC"):
-        decide(queue, taken, Verdict.GENUINE, now=LATER)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=NOON)
+    with pytest.raises(ClaimLost, match="ran out at 12:15 UTC"), writing(queue) as connection:
+        decide(connection, taken, Verdict.GENUINE, now=LATER)
 
 
 def test_a_stale_token_cannot_decide_even_with_its_clock_behind(queue: Engine):
     """The token, not the clock, keeps a slow reviewer from deciding over the next."""
-    slow = claim(queue, "ana", 1, now=NOON)
-    claim(queue, "bo", 1, now=LATER)
-    with pytest.raises(ClaimLost):
-        decide(queue, slow, Verdict.GENUINE, now=NOON)
+    with writing(queue) as connection:
+        slow = claim(connection, "ana", 1, now=NOON)
+        claim(connection, "bo", 1, now=LATER)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide(connection, slow, Verdict.GENUINE, now=NOON)
 
 
 def test_a_claim_cannot_be_used_by_another_reviewer(queue: Engine):
     """A decision names who held the case."""
-    taken = claim(queue, "ana", 1)
-    with pytest.raises(ClaimLost):
-        decide(queue, Claim(1, "bo", taken.token, taken.expires_at), Verdict.GENUINE)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide(connection, Claim(1, "bo", taken.token, taken.expires_at), Verdict.GENUINE)
 
 
 def test_a_case_is_decided_once(queue: Engine):
     """A second decision under the same claim is refused."""
-    taken = claim(queue, "ana", 1)
-    decide(queue, taken, Verdict.GENUINE)
-    with pytest.raises(AlreadyDecided):
-        decide(queue, taken, Verdict.COUNTERFEIT, ground="test_purchase")
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1)
+        decide(connection, taken, Verdict.GENUINE)
+    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="test_purchase")
 
 
 @pytest.mark.parametrize(
@@ -168,16 +187,17 @@ def test_a_case_is_decided_once(queue: Engine):
 )
 def test_a_ground_must_fit_the_verdict(queue: Engine, verdict: Verdict, ground: str):
     """Counterfeit needs a ground of the table, and nothing else has one."""
-    with pytest.raises(UnknownGround, match="expected"):
-        decide(queue, claim(queue, "ana", 1), verdict, ground=ground)
-    assert list_decisions(queue, 1) == []
+    with pytest.raises(UnknownGround, match="expected"), writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), verdict, ground=ground)
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == []
 
 
 @pytest.mark.parametrize("note", ["x" * 2001, "a\0b", "\ud800"], ids=["long", "NUL", "surrogate"])
 def test_a_note_that_no_database_holds_is_refused(queue: Engine, note: str):
     """The reviewer learns it at once, on every database alike."""
-    with pytest.raises(UnstorableValue, match="note"):
-        decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, note=note)
+    with pytest.raises(UnstorableValue, match="note"), writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, note=note)
 
 
 # Sent again
@@ -185,40 +205,45 @@ def test_a_note_that_no_database_holds_is_refused(queue: Engine, note: str):
 
 def test_the_same_key_returns_the_same_decision(queue: Engine):
     """A browser that sends a decision again, later too, gets the first one, and nothing is added."""
-    taken = claim(queue, "ana", 1, now=NOON)
-    first = decide(queue, taken, Verdict.GENUINE, key="k", now=NOON)
-    assert decide(queue, taken, Verdict.GENUINE, key="k", now=LATER) == first
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=NOON)
+        first = decide(connection, taken, Verdict.GENUINE, key="k", now=NOON)
+        assert decide(connection, taken, Verdict.GENUINE, key="k", now=LATER) == first
     assert _count(queue) == (1, 5)
 
 
 @pytest.mark.parametrize("other", [{"verdict": Verdict.CANNOT_TELL}, {"note": "no"}], ids=["verdict", "note"])
 def test_the_same_key_with_another_content_is_refused(queue: Engine, other: dict[str, Any]):
     """A key is for one request."""
-    taken = claim(queue, "ana", 1)
-    decide(queue, taken, Verdict.GENUINE, key="k")
-    with pytest.raises(KeyReused, match="'k'"):
-        decide(queue, taken, **{"verdict": Verdict.GENUINE, "key": "k"} | other)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1)
+        decide(connection, taken, Verdict.GENUINE, key="k")
+    with pytest.raises(KeyReused, match="'k'"), writing(queue) as connection:
+        decide(connection, taken, **{"verdict": Verdict.GENUINE, "key": "k"} | other)
 
 
 def test_an_empty_key_is_none(queue: Engine):
     """Two decisions without a key have nothing to do with each other."""
-    decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, key="")
-    assert decide(queue, claim(queue, "ana", 2), Verdict.GENUINE, key="").case_id == 2
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="")
+        assert decide(connection, claim(connection, "ana", 2), Verdict.GENUINE, key="").case_id == 2
 
 
 def test_the_same_key_on_another_case_is_refused(queue: Engine):
     """A key does not decide two cases."""
-    decide(queue, claim(queue, "ana", 1), Verdict.GENUINE, key="k")
-    with pytest.raises(KeyReused):
-        decide(queue, claim(queue, "ana", 2), Verdict.GENUINE, key="k")
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE, key="k")
+    with pytest.raises(KeyReused), writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 2), Verdict.GENUINE, key="k")
 
 
 def test_a_refused_decision_leaves_nothing(queue: Engine):
     """Neither a decision nor a row of the audit comes from a refusal."""
-    taken = claim(queue, "ana", 1, now=NOON)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=NOON)
     before = _count(queue)
-    with pytest.raises(ClaimLost):
-        decide(queue, taken, Verdict.GENUINE, now=LATER)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide(connection, taken, Verdict.GENUINE, now=LATER)
     assert _count(queue) == before
 
 

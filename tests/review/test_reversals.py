@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select
 from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost, UnstorableValue
 from ipml.records import Claim, Decision, ScoredListing, Verdict
 from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record
+from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
 from ipml.review.reversals import is_last_verdict
@@ -33,40 +33,49 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _decide(engine: Engine, reviewer: str = "ana", verdict: Verdict = Verdict.GENUINE) -> Decision:
-    return decide(engine, claim(engine, reviewer, 1, now=NOON), verdict, now=NOON)
+    with writing(engine) as connection:
+        return decide(connection, claim(connection, reviewer, 1, now=NOON), verdict, now=NOON)
 
 
 def test_a_case_whose_decision_is_undone_is_open_again_and_can_be_decided(queue: Engine):
     """The second decision is the one that stands; both are kept."""
-    undo(queue, _decide(queue).decision_id, "ana", now=NOON)
-    assert get_case(queue, 1).state == "open"
+    decision = _decide(queue)
+    with writing(queue) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON)
+        assert get_case(connection, 1).state == "open"
     second = _decide(queue, "ben", Verdict.CANNOT_TELL)
-    assert list_decisions(queue, 1) == [second]
-    assert [decision.reviewer for decision in list_decisions(queue, 1, with_reversed=True)] == ["ana", "ben"]
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == [second]
+        assert [decision.reviewer for decision in list_decisions(connection, 1, with_reversed=True)] == ["ana", "ben"]
 
 
 def test_an_undone_decision_is_no_label_from_that_moment_on(queue: Engine):
     """What was known before it was taken back stays what was known then."""
-    undo(queue, _decide(queue).decision_id, "ana", now=SOON)
-    assert list(export_labels(queue)) == list(export_labels(queue, known_by=SOON)) == []
-    assert len(list(export_labels(queue, known_by=NOON))) == 1
+    decision = _decide(queue)
+    with writing(queue) as connection:
+        undo(connection, decision.decision_id, "ana", now=SOON)
+        assert list(export_labels(connection)) == list(export_labels(connection, known_by=SOON)) == []
+        assert len(list(export_labels(connection, known_by=NOON))) == 1
 
 
 def test_the_earlier_verdict_of_a_listing_counts_again(engine: Engine, make_scored: Make):
     """Of two verdicts on a listing the later was undone; the label is the one before."""
     enqueue(engine, [make_scored(score=0.1, observed_at=NOON)])
-    decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
     enqueue(engine, [make_scored(score=0.9, observed_at=SOON)])
-    second = decide(engine, claim(engine, "ana", 2), Verdict.COUNTERFEIT, ground="test_purchase")
-    undo(engine, second.decision_id, "ana")
-    assert [label.is_counterfeit for label in export_labels(engine)] == [False]
+    with writing(engine) as connection:
+        second = decide(connection, claim(connection, "ana", 2), Verdict.COUNTERFEIT, ground="test_purchase")
+        undo(connection, second.decision_id, "ana")
+        assert [label.is_counterfeit for label in export_labels(connection)] == [False]
 
 
 def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
     """One row of the audit for each reversal, by whoever asked."""
     decision = _decide(queue)
-    reversal = undo(queue, decision.decision_id, "cleo", may_undo_others=True, why="a slip", now=LATE)
-    (*_, row) = history(queue, 1)
+    with writing(queue) as connection:
+        reversal = undo(connection, decision.decision_id, "cleo", may_undo_others=True, why="a slip", now=LATE)
+        (*_, row) = history(connection, 1)
     assert (row.actor, row.action, row.at) == ("cleo", "reversed", LATE)
     assert row.said == {"decision": 1, "verdict": "genuine", "reversal": reversal.reversal_id}
     with reading(queue) as connection:
@@ -76,9 +85,10 @@ def test_who_undid_what_is_in_the_trail_and_the_trail_is_whole(queue: Engine):
 def test_nothing_is_undone_twice(queue: Engine):
     """Not even by a lead."""
     decision = _decide(queue)
-    undo(queue, decision.decision_id, "ana", now=NOON)
-    with pytest.raises(CannotUndo, match="undone already"):
-        undo(queue, decision.decision_id, "cleo", may_undo_others=True, now=NOON)
+    with writing(queue) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON)
+    with pytest.raises(CannotUndo, match="undone already"), writing(queue) as connection:
+        undo(connection, decision.decision_id, "cleo", may_undo_others=True, now=NOON)
     assert _count_reversals(queue) == 1
 
 
@@ -89,65 +99,74 @@ def test_nothing_is_undone_twice(queue: Engine):
 def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine, reviewer: str, now: datetime, why: str):
     """Others, and those who come late, need a lead, who may at any time."""
     decision = _decide(queue)
-    with pytest.raises(CannotUndo, match=why):
-        undo(queue, decision.decision_id, reviewer, now=now)
-    assert get_case(queue, 1).state == "decided"
-    undo(queue, decision.decision_id, "cleo", may_undo_others=True, now=now)
-    assert get_case(queue, 1).state == "open"
+    with pytest.raises(CannotUndo, match=why), writing(queue) as connection:
+        undo(connection, decision.decision_id, reviewer, now=now)
+    with writing(queue) as connection:
+        assert get_case(connection, 1).state == "decided"
+        undo(connection, decision.decision_id, "cleo", may_undo_others=True, now=now)
+        assert get_case(connection, 1).state == "open"
 
 
 @pytest.mark.parametrize("now", [NOON - timedelta(hours=1), SOON])
 def test_an_own_decision_is_undone_within_the_minutes(queue: Engine, now: datetime):
     """The last moment counts; a clock that was put back takes nothing away."""
-    assert undo(queue, _decide(queue).decision_id, "ana", now=now).reversed_at == now
+    decision = _decide(queue)
+    with writing(queue) as connection:
+        assert undo(connection, decision.decision_id, "ana", now=now).reversed_at == now
 
 
 @pytest.mark.parametrize("number", [0, -1, 7, 2**63])
 def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine, number: int):
     """A number of no decision is a mistake, on every database the same."""
-    with pytest.raises(CannotUndo, match="none of that number"):
-        undo(queue, number, "ana")
+    with pytest.raises(CannotUndo, match="none of that number"), writing(queue) as connection:
+        undo(connection, number, "ana")
 
 
 def test_an_escalation_that_a_lead_has_decided_stays(queue: Engine):
     """Only the last decision that stands is undone; then the one before it may be."""
     passed_on, decided = _decide(queue, verdict=Verdict.ESCALATE), _decide(queue, "cleo")
-    with pytest.raises(CannotUndo, match="decided anew"):
-        undo(queue, passed_on.decision_id, "ana", now=NOON)
-    undo(queue, decided.decision_id, "cleo", now=NOON)
-    assert get_case(queue, 1).state == "escalated"
-    undo(queue, passed_on.decision_id, "ana", now=NOON)
-    assert get_case(queue, 1).state == "open"
+    with pytest.raises(CannotUndo, match="decided anew"), writing(queue) as connection:
+        undo(connection, passed_on.decision_id, "ana", now=NOON)
+    with writing(queue) as connection:
+        undo(connection, decided.decision_id, "cleo", now=NOON)
+        assert get_case(connection, 1).state == "escalated"
+        undo(connection, passed_on.decision_id, "ana", now=NOON)
+        assert get_case(connection, 1).state == "open"
 
 
 def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
     """The case is free for all; whoever wants it claims it."""
-    held = claim(queue, "ana", 1, now=NOON)
+    with writing(queue) as connection:
+        held = claim(connection, "ana", 1, now=NOON)
     assert isinstance(held, Claim)
-    decision = decide(queue, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(AlreadyDecided):
-        decide(queue, held, Verdict.GENUINE, now=NOON)
-    undo(queue, decision.decision_id, "ana", now=NOON)
-    with pytest.raises(ClaimLost):
-        decide(queue, held, Verdict.GENUINE, now=NOON)
-    assert claim(queue, "ben", now=NOON).case_id == 1
+    with writing(queue) as connection:
+        decision = decide(connection, held, Verdict.GENUINE, now=NOON)
+    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+        decide(connection, held, Verdict.GENUINE, now=NOON)
+    with writing(queue) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide(connection, held, Verdict.GENUINE, now=NOON)
+    with writing(queue) as connection:
+        assert claim(connection, "ben", now=NOON).case_id == 1
 
 
 def test_a_request_that_comes_again_after_its_undoing_decides_nothing(queue: Engine):
     """The key gives the decision it gave, void as it now is; the case stays open."""
-    held = claim(queue, "ana", 1, now=NOON)
-    decision = decide(queue, held, Verdict.GENUINE, key="k", now=NOON)
-    undo(queue, decision.decision_id, "ana", now=NOON)
-    assert decide(queue, held, Verdict.GENUINE, key="k", now=NOON) == decision
-    assert get_case(queue, 1).state == "open"
+    with writing(queue) as connection:
+        held = claim(connection, "ana", 1, now=NOON)
+        decision = decide(connection, held, Verdict.GENUINE, key="k", now=NOON)
+        undo(connection, decision.decision_id, "ana", now=NOON)
+        assert decide(connection, held, Verdict.GENUINE, key="k", now=NOON) == decision
+        assert get_case(connection, 1).state == "open"
 
 
 @pytest.mark.parametrize("why", ["\0", "\ud800", "x" * 2001])
 def test_a_reason_that_not_every_database_holds_is_refused(queue: Engine, why: str):
     """Nothing is undone then."""
     decision = _decide(queue)
-    with pytest.raises(UnstorableValue, match="why"):
-        undo(queue, decision.decision_id, "ana", why=why, now=NOON)
+    with pytest.raises(UnstorableValue, match="why"), writing(queue) as connection:
+        undo(connection, decision.decision_id, "ana", why=why, now=NOON)
     assert _count_reversals(queue) == 0
 
 
@@ -176,7 +195,8 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
         standing = [entry for entry in made if entry[3] is None]
         if step == "undo":
             if standing:
-                undo(engine, standing[-1][1], "lea", may_undo_others=True, now=now)
+                with writing(engine) as connection:
+                    undo(connection, standing[-1][1], "lea", may_undo_others=True, now=now)
                 made[made.index(standing[-1])] = (*standing[-1][:3], now)
             continue
         if step == "reopen":
@@ -184,14 +204,16 @@ def test_each_case_has_one_last_verdict_at_any_moment(engine: Engine, make_score
                 row = find_case(connection, case_id)
                 if row.state == "decided":
                     again = Decision(0, case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", now)
-                    again = record(connection, row, again, None, None, Origin("notice"))
+                    (again,) = record_all(connection, [(row, again)], None, None, Origin("notice"), consequences=None)
                     made.append((now, again.decision_id, again.verdict, None))
             continue
-        state = get_case(engine, case_id).state
+        with reading(engine) as connection:
+            state = get_case(connection, case_id).state
         if state == "decided" or (state == "escalated" and step is Verdict.ESCALATE):
             continue
         ground = "test_purchase" if step is Verdict.COUNTERFEIT else ""
-        decision = decide(engine, claim(engine, "lea", case_id, now=now), step, ground=ground, now=now)
+        with writing(engine) as connection:
+            decision = decide(connection, claim(connection, "lea", case_id, now=now), step, ground=ground, now=now)
         made.append((now, decision.decision_id, step, None))
     for moment in (None, *(NOON + timedelta(minutes=minute) for minute in range(len(steps) + 2))):
         by = moment or now

@@ -12,6 +12,7 @@ from ipml.records import Case, ScoredListing, Verdict
 from ipml.review import search
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.search import Filter, browse
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 TITLES = (
@@ -30,7 +31,12 @@ def found(engine: Engine, make_scored: Make) -> Callable[[str], list[str]]:
         engine,
         [make_scored(f"L{n}", 0.9 - n / 10, title=title, seller_id=f"Shop-{n}") for n, title in enumerate(TITLES)],
     )
-    return lambda words: [titles(case) for case in browse(engine, Filter(search=words))]
+
+    def find(words: str) -> list[str]:
+        with reading(engine) as connection:
+            return [titles(case) for case in browse(connection, Filter(search=words))]
+
+    return find
 
 
 def titles(case: Case) -> str:
@@ -62,33 +68,38 @@ def test_words_are_found_in_any_writing(found: Callable[[str], list[str]], words
 
 def test_a_search_keeps_to_the_other_filters(engine: Engine, found: Callable[[str], list[str]]):
     """Words narrow what the filters leave."""
-    decide(engine, claim(engine, "ana", 1), Verdict.GENUINE)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
     assert found("vellmar") == []
-    assert [titles(case) for case in browse(engine, Filter("decided", search="vellmar"))] == [TITLES[0]]
+    with reading(engine) as connection:
+        assert [titles(case) for case in browse(connection, Filter("decided", search="vellmar"))] == [TITLES[0]]
 
 
 def test_a_rescored_case_is_found_by_its_new_title(engine: Engine, make_scored: Make):
     """What a search looks through is what the case shows."""
     enqueue(engine, [make_scored("L1", 0.5, title="Old name")])
     enqueue(engine, [make_scored("L1", 0.6, title="New name")])
-    assert browse(engine, Filter(search="old")) == []
-    assert len(browse(engine, Filter(search="new"))) == 1
+    with reading(engine) as connection:
+        assert browse(connection, Filter(search="old")) == []
+        assert len(browse(connection, Filter(search="new"))) == 1
 
 
 def test_many_and_few_are_found_alike(engine: Engine, make_scored: Make, monkeypatch: pytest.MonkeyPatch):
     """Whether the words pick cases or the list is read from its top, the pages are the same, in every order."""
     enqueue(engine, [make_scored(f"L{n}", n % 7 / 7, title="odd bag" if n % 2 else "even bag") for n in range(60)])
-    few = [
-        browse(engine, Filter(search="odd"), order, limit=7, after=after)
-        for order in ("rank", "score")
-        for after in (None, 22)
-    ]
+    with reading(engine) as connection:
+        few = [
+            browse(connection, Filter(search="odd"), order, limit=7, after=after)
+            for order in ("rank", "score")
+            for after in (None, 22)
+        ]
     monkeypatch.setattr(search, "_FEW", 3)
-    many = [
-        browse(engine, Filter(search="odd"), order, limit=7, after=after)
-        for order in ("rank", "score")
-        for after in (None, 22)
-    ]
+    with reading(engine) as connection:
+        many = [
+            browse(connection, Filter(search="odd"), order, limit=7, after=after)
+            for order in ("rank", "score")
+            for after in (None, 22)
+        ]
     assert few == many
     assert all(len(page) == 7 for page in few[::2])
 

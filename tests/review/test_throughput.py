@@ -10,6 +10,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import ReviewPace, count_days, measure_paces, time_reviews
 from ipml.settings import Settings
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -23,29 +24,33 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 
 def _judge(engine: Engine, reviewer: str, at: datetime, verdict: Verdict = Verdict.GENUINE, minutes: float = 1) -> None:
-    taken = claim(engine, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
-    decide(engine, taken, verdict, now=at)
+    with writing(engine) as connection:
+        taken = claim(connection, reviewer, settings=Settings(lease_minutes=600), now=at - timedelta(minutes=minutes))
+        decide(connection, taken, verdict, now=at)
 
 
 def test_every_day_is_there_and_counts_by_utc(queue: Engine):
     """Midnight in UTC begins a day; days without any are zeros; what is older than the first day is left out."""
     _judge(queue, "ana", datetime(2024, 5, 7, 23, 59, 59, 999_999, UTC))
     _judge(queue, "ana", datetime(2024, 5, 8, tzinfo=UTC))
-    days = count_days(queue, 4, now=NOON + timedelta(days=3))
+    with reading(queue) as connection:
+        days = count_days(connection, 4, now=NOON + timedelta(days=3))
     assert [(day.day, day.arrived, day.decided) for day in days] == [
         (date(2024, 5, 6), 10, 0),
         (date(2024, 5, 7), 0, 1),
         (date(2024, 5, 8), 0, 1),
         (date(2024, 5, 9), 0, 0),
     ]
-    assert [day.arrived for day in count_days(queue, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
+    with reading(queue) as connection:
+        assert [day.arrived for day in count_days(connection, 3, now=NOON + timedelta(days=3))] == [0, 0, 0]
 
 
 def test_arrivals_count_whatever_became_of_them(queue: Engine):
     """Decided and escalated cases have arrived, too."""
     _judge(queue, "ana", NOON + timedelta(minutes=5))
     _judge(queue, "ana", NOON + timedelta(minutes=6), Verdict.ESCALATE)
-    assert count_days(queue, 1, now=NOON)[0].arrived == 10
+    with reading(queue) as connection:
+        assert count_days(connection, 1, now=NOON)[0].arrived == 10
 
 
 def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
@@ -54,29 +59,34 @@ def test_an_hour_counts_once_however_many_verdicts_fell_into_it(queue: Engine):
         _judge(queue, "ben", NOON + timedelta(minutes=minutes))
     _judge(queue, "ana", NOON)
     _judge(queue, "cleo", NOON - timedelta(days=8))
-    paces = measure_paces(queue, now=NOON + timedelta(hours=3))
+    with reading(queue) as connection:
+        paces = measure_paces(connection, now=NOON + timedelta(hours=3))
     assert paces == (ReviewPace("ben", 4, 2), ReviewPace("ana", 1, 1))
     assert paces[0].per_hour == 2.0
 
 
 def test_the_time_of_a_verdict_is_from_its_own_claim(queue: Engine):
     """The last claim before the verdict counts, not an earlier one; the median is of each verdict by itself."""
-    claim(queue, "ana", 10, now=NOON)
+    with writing(queue) as connection:
+        claim(connection, "ana", 10, now=NOON)
     _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=4)
     for minutes in (1, 2, 9):
         _judge(queue, "ben", NOON + timedelta(hours=2, minutes=minutes), Verdict.CANNOT_TELL, minutes=minutes)
-    times = {one.verdict: (one.minutes, one.n) for one in time_reviews(queue)}
+    with reading(queue) as connection:
+        times = {one.verdict: (one.minutes, one.n) for one in time_reviews(connection)}
     assert times == {Verdict.GENUINE: (4.0, 1), Verdict.CANNOT_TELL: (2.0, 3)}
 
 
 def test_who_was_away_says_nothing_of_work(queue: Engine):
     """A case left open for more than an hour is not counted."""
     _judge(queue, "ana", NOON + timedelta(hours=3), minutes=61)
-    assert time_reviews(queue) == ()
+    with reading(queue) as connection:
+        assert time_reviews(connection) == ()
 
 
 def test_only_the_latest_verdicts_are_timed(queue: Engine):
     """What is looked at is bounded."""
     _judge(queue, "ana", NOON + timedelta(minutes=30), minutes=20)
     _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=2)
-    assert [(one.minutes, one.n) for one in time_reviews(queue, most=1)] == [(2.0, 1)]
+    with reading(queue) as connection:
+        assert [(one.minutes, one.n) for one in time_reviews(connection, most=1)] == [(2.0, 1)]

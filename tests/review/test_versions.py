@@ -29,10 +29,12 @@ NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 def judge(engine: Engine, case_id: int, verdict: Verdict, now: datetime = NOON) -> int:
     """Claim a case and decide it."""
-    taken = claim(engine, "ana", case_id, now=now)
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", case_id, now=now)
     assert taken is not None
     ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-    return decide(engine, taken, verdict, ground=ground, now=now).decision_id
+    with writing(engine) as connection:
+        return decide(connection, taken, verdict, ground=ground, now=now).decision_id
 
 
 @pytest.mark.parametrize("verdict", [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.COUNTERFEIT])
@@ -48,9 +50,9 @@ def test_a_decided_listing_does_not_come_back_as_it_was(
     came = enqueue(engine, [again], now=MAY + 2 * DAY)
     is_offered = verdict is Verdict.COUNTERFEIT
     assert came == Enqueued(unchanged=int(not is_offered), still_offered=int(is_offered))
-    assert count_cases(engine) == {"open": 0, "decided": 1, "escalated": 0, "superseded": 0}
-    assert get_case(engine, 1).scored == scored
     with reading(engine) as connection:
+        assert count_cases(connection) == {"open": 0, "decided": 1, "escalated": 0, "superseded": 0}
+        assert get_case(connection, 1).scored == scored
         assert connection.scalar(select(cases.c.seen_at)) == MAY + 2 * DAY
 
 
@@ -60,8 +62,9 @@ def test_a_counterfeit_that_is_still_offered_does_not_go_unnoticed(engine: Engin
     judge(engine, 1, Verdict.COUNTERFEIT)
     nights = [make_scored(observed_at=NOON + night * DAY) for night in (1, 2, 2)]
     assert [enqueue(engine, [one]).still_offered for one in nights] == [1, 1, 0]
-    assert [row.action for row in history(engine, 1)][-1] == "still offered"
-    assert sum(row.action == "still offered" for row in history(engine, 1)) == 1
+    with reading(engine) as connection:
+        assert [row.action for row in history(connection, 1)][-1] == "still offered"
+        assert sum(row.action == "still offered" for row in history(connection, 1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -84,17 +87,19 @@ def test_a_counterfeit_that_is_still_offered_does_not_go_unnoticed(engine: Engin
 def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: Make, change: dict[str, Any]):
     """What is no longer there is nobody's to decide; the new case shows what was changed, and both are in the trail."""
     enqueue(engine, [make_scored(price=50.0, currency="EUR")], now=NOON)
-    held = claim(engine, "ana", now=NOON)
+    with writing(engine) as connection:
+        held = claim(connection, "ana", now=NOON)
     edited = make_scored(**{"price": 50.0, "currency": "EUR", "observed_at": MAY + DAY} | change)
     assert enqueue(engine, [edited], now=NOON) == Enqueued(changed=1)
-    assert count_cases(engine) == {"open": 1, "decided": 0, "escalated": 0, "superseded": 1}
-    with pytest.raises(Superseded, match="case 1 was changed"):
-        decide(engine, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(AlreadyDecided):
-        claim(engine, "ben", 1, now=NOON)
-    assert history(engine, 1)[-1].action == "superseded"
-    assert history(engine, 2)[0].payload["after"] == 1
     with reading(engine) as connection:
+        assert count_cases(connection) == {"open": 1, "decided": 0, "escalated": 0, "superseded": 1}
+    with pytest.raises(Superseded, match="case 1 was changed"), writing(engine) as connection:
+        decide(connection, held, Verdict.GENUINE, now=NOON)
+    with pytest.raises(AlreadyDecided), writing(engine) as connection:
+        claim(connection, "ben", 1, now=NOON)
+    with reading(engine) as connection:
+        assert history(connection, 1)[-1].action == "superseded"
+        assert history(connection, 2)[0].payload["after"] == 1
         pasts = read_pasts(connection, [1, 2])
     assert pasts[1].next_id == 2
     assert len(pasts[2].changes) == 1
@@ -105,7 +110,8 @@ def test_changed_and_new_listings_come_in_one_file(engine: Engine, make_scored: 
     enqueue(engine, [make_scored("L2", title="Wallet"), make_scored("L4", title="Purse")])
     came = enqueue(engine, [make_scored(name, title=f"Hat {name}") for name in ("L1", "L2", "L3", "L4")])
     assert came == Enqueued(added=2, changed=2)
-    assert count_cases(engine) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
+    with reading(engine) as connection:
+        assert count_cases(connection) == {"open": 4, "decided": 0, "escalated": 0, "superseded": 2}
 
 
 def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: Make):
@@ -115,7 +121,8 @@ def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: M
     scores = [(0.3, 1), (0.31, 2), (0.5, 3)]
     nights = [make_scored(score=score, observed_at=MAY + night * DAY) for score, night in scores]
     assert [enqueue(engine, [one]).returned for one in nights] == [0, 1, 0]
-    assert get_case(engine, 2).scored.score == 0.5  # open, it takes the new score
+    with reading(engine) as connection:
+        assert get_case(connection, 2).scored.score == 0.5  # open, it takes the new score
     judge(engine, 2, Verdict.GENUINE)
     assert enqueue(engine, [make_scored(score=0.7, observed_at=MAY + 4 * DAY)]) == Enqueued(unchanged=1)
     with reading(engine) as connection:
@@ -138,7 +145,10 @@ def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engi
     assert past.same is not None
     assert past.same.case_id == 1
     judge(engine, 3, Verdict.COUNTERFEIT, now=NOON + DAY)
-    assert [(label.listing.title, label.is_counterfeit) for label in export_labels(engine)] == [("Wallet", True)]
+    with reading(engine) as connection:
+        assert [(label.listing.title, label.is_counterfeit) for label in export_labels(connection)] == [
+            ("Wallet", True)
+        ]
 
 
 def test_an_older_file_changes_nothing(engine: Engine, make_scored: Make):
@@ -146,7 +156,8 @@ def test_an_older_file_changes_nothing(engine: Engine, make_scored: Make):
     old, new = make_scored(), make_scored(title="Wallet AAA", observed_at=NOON)
     enqueue(engine, [new])
     assert enqueue(engine, [old]) == Enqueued(unchanged=1)
-    assert get_case(engine, 1).scored == new
+    with reading(engine) as connection:
+        assert get_case(connection, 1).scored == new
 
 
 def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, make_scored: Make):
@@ -154,30 +165,34 @@ def test_a_decision_undone_on_what_was_changed_leaves_one_case(engine: Engine, m
     enqueue(engine, [make_scored()])
     number = judge(engine, 1, Verdict.GENUINE)
     enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
-    undo(engine, number, "ana", now=NOON)
-    assert (get_case(engine, 1).state, get_case(engine, 2).state) == ("superseded", "open")
+    with writing(engine) as connection:
+        undo(connection, number, "ana", now=NOON)
+        assert (get_case(connection, 1).state, get_case(connection, 2).state) == ("superseded", "open")
 
 
 def test_near_duplicates_of_a_changed_listing_wait_for_another(engine: Engine, make_scored: Make):
     """Those that waited for it go on with one of them; the changed one stands where it belongs by what it is now."""
     bags = [make_scored(f"L{n}", title=f"Leather bag, brown, no. {n}", price=50.0, currency="EUR") for n in range(3)]
     enqueue(engine, bags)
-    assert [get_case(engine, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
+    with reading(engine) as connection:
+        assert [get_case(connection, n).exemplar for n in (1, 2, 3)] == [None, 1, 1]
     shoe = make_scored("L0", title="Running shoe", price=90.0, currency="EUR", observed_at=NOON)
     assert enqueue(engine, [shoe]) == Enqueued(changed=1)
-    assert [(get_case(engine, n).state, get_case(engine, n).exemplar) for n in (1, 2, 3, 4)] == [
-        ("superseded", None),
-        ("open", None),
-        ("open", 2),
-        ("open", None),
-    ]
+    with reading(engine) as connection:
+        assert [(get_case(connection, n).state, get_case(connection, n).exemplar) for n in (1, 2, 3, 4)] == [
+            ("superseded", None),
+            ("open", None),
+            ("open", 2),
+            ("open", None),
+        ]
 
 
 def test_a_deadline_goes_on_with_the_changed_listing(engine: Engine, make_scored: Make):
     """Editing a listing does not put off its review."""
     enqueue(engine, [make_scored()], due_at=NOON)
     enqueue(engine, [make_scored(title="Wallet AAA", observed_at=NOON)])
-    assert get_case(engine, 2).due_at == NOON
+    with reading(engine) as connection:
+        assert get_case(connection, 2).due_at == NOON
 
 
 def test_no_database_takes_two_cases_of_one_listing_that_wait(engine: Engine, make_scored: Make):
@@ -271,7 +286,8 @@ def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> N
     if verdict == "undo":
         if made is not None:
             with suppress(CannotUndo):  # it was taken back before, or the case decided anew
-                undo(engine, made.decision_id, "ana", may_undo_others=True, now=now)
+                with writing(engine) as connection:
+                    undo(connection, made.decision_id, "ana", may_undo_others=True, now=now)
                 one.judged = None if made.case_id == last.case_id else one.judged
     elif verdict and last.state in ("open", "escalated"):
         judge(engine, last.case_id, verdict, now=now)

@@ -38,7 +38,8 @@ def test_every_listing_is_accounted_for(engine):
     automatic = sum(day.automatic for day in days)
     assert automatic > 0
     assert sum(day.put_back for day in days) > 0
-    counted = count_cases(engine)
+    with reading(engine) as connection:
+        counted = count_cases(connection)
     assert sum(counted.values()) == 8 * 15
     assert counted["decided"] == automatic + sum(day.reviewed for day in days)
     with reading(engine) as connection:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, inspect, text
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage import migrations
-from ipml.storage.database import get_revision, migrate, open_database
+from ipml.storage.database import get_revision, migrate, open_database, writing
 from ipml.storage.tables import REVISION
 
 SLOW_ON_POSTGRES = True
@@ -48,8 +48,10 @@ def used(engine: Engine) -> Engine:
     ]
     enqueue(engine, scored, now=NOON)
     for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
-        decide(engine, claim(engine, "ana", now=NOON), verdict, now=NOON)
-    claim(engine, "ana", now=NOON)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ana", now=NOON), verdict, now=NOON)
+    with writing(engine) as connection:
+        claim(connection, "ana", now=NOON)
     return engine
 
 

@@ -25,7 +25,7 @@ from ipml.listings.schema import check_records
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import PasswordCost, add_user
 from ipml.web.app import make_app
@@ -196,7 +196,8 @@ def _fill(engine: Engine) -> None:
         ("bo", Role.REVIEWER),
         ("vic", Role.VIEWER),
     ):
-        add_user(engine, name, PASSWORD, role, CHEAP)
+        with writing(engine) as connection:
+            add_user(connection, name, PASSWORD, role, CHEAP)
     queue.enqueue(engine, [make_scored(number) for number in range(7)])
 
 

@@ -15,7 +15,7 @@ from ipml.records import Claim, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage import tables
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import LEAST_ROLES, Role
 from ipml.web.accounts.sessions import LoginLimits
 from ipml.web.accounts.users import PasswordCost, add_user
@@ -39,7 +39,8 @@ LENGTH = {"Content-Length": "0"}
 @pytest.fixture
 def browsers(engine: Engine) -> Mapping[Role | None, TestClient]:
     """Return a browser of each role, and of nobody."""
-    add_user(engine, "adam", PASSWORD, Role.ADMIN, CHEAP)
+    with writing(engine) as connection:
+        add_user(connection, "adam", PASSWORD, Role.ADMIN, CHEAP)
     app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=1000, for_address=1000))
     return {role: open_browser(app, name) for role, name in PEOPLE.items()}
 
@@ -211,7 +212,8 @@ def test_no_header_makes_another_method_of_a_request(
 
 def claim_as(engine: Engine, name: str, case_id: int) -> Claim:
     """Return a claim of a user on a case."""
-    claim = queue.claim(engine, name, case_id)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, name, case_id)
     assert claim
     return claim
 
@@ -228,11 +230,13 @@ def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role
     for role in (Role.REVIEWER, Role.LEAD, Role.ADMIN):
         for more in ({}, {"reviewer": "bo", "user": "bo", "name": "bo"}):
             assert decide(browsers[role], 1, bo.token, **more) == 409
-    assert queue.get_case(engine, 1).reviewer == "bo"
-    assert queue.list_decisions(engine, 1) == []
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer == "bo"
+        assert queue.list_decisions(connection, 1) == []
     own = claim_as(engine, "ana", 2)
     assert decide(browsers[Role.REVIEWER], 1, own.token) == 409  # one's own token, another's case
-    assert queue.decide(engine, bo, Verdict.GENUINE).reviewer == "bo"
+    with writing(engine) as connection:
+        assert queue.decide(connection, bo, Verdict.GENUINE).reviewer == "bo"
 
 
 def test_nobody_gives_back_what_another_holds(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
@@ -240,14 +244,16 @@ def test_nobody_gives_back_what_another_holds(engine: Engine, browsers: Mapping[
     bo = claim_as(engine, "bo", 1)
     for role in (Role.REVIEWER, Role.LEAD):
         browsers[role].post("/cases/1/leave", data={"to": "list", "token": str(bo.token)})
-        assert queue.get_case(engine, 1).reviewer == "bo"
+        with reading(engine) as connection:
+            assert queue.get_case(connection, 1).reviewer == "bo"
 
 
 def test_a_decision_bears_the_name_of_the_session(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
     """Whatever a form says of who decides, it is who is logged in."""
     claim = claim_as(engine, "ana", 1)
     assert decide(browsers[Role.REVIEWER], 1, claim.token, reviewer="lea", user="lea") == 303
-    assert [decision.reviewer for decision in queue.list_decisions(engine, 1)] == ["ana"]
+    with reading(engine) as connection:
+        assert [decision.reviewer for decision in queue.list_decisions(connection, 1)] == ["ana"]
 
 
 def test_a_key_of_another_decision_gives_nothing_away(
@@ -255,7 +261,8 @@ def test_a_key_of_another_decision_gives_nothing_away(
 ) -> None:
     """Who sends the key of another's decision gets a refusal, and decides nothing."""
     claim = claim_as(engine, "bo", 1)
-    queue.decide(engine, claim, Verdict.GENUINE, note="between us", key="key-000000000001")
+    with writing(engine) as connection:
+        queue.decide(connection, claim, Verdict.GENUINE, note="between us", key="key-000000000001")
     own = claim_as(engine, "ana", 2)
     answer = browsers[Role.REVIEWER].post(
         "/cases/2/decide",
@@ -263,7 +270,8 @@ def test_a_key_of_another_decision_gives_nothing_away(
     )
     assert answer.status_code == 409
     assert "between us" not in answer.text
-    assert queue.list_decisions(engine, 2) == []
+    with reading(engine) as connection:
+        assert queue.list_decisions(connection, 2) == []
 
 
 def test_the_api_takes_no_session_and_the_page_no_key(

@@ -42,8 +42,8 @@ BROKEN = (
 def asked(engine: Engine) -> str:
     """Return the key of a message that asks the platform to take a listing down."""
     enqueue(engine, [ScoredListing(Listing("L1", "s1", "Bag"), 0.9, 1.0, (), (), None, "m")])
-    decision = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     with writing(engine) as connection:
+        decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
         impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
         return connection.exec_driver_sql("SELECT key FROM measure_messages").scalar_one()
 

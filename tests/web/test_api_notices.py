@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, get_case
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices, notifiers
 from ipml.web.http_api.notice_routes import ReceiptShape
 from ipml.web.http_api.requests import Access, make_access
@@ -51,8 +51,9 @@ def test_a_notice_is_confirmed_and_asked_after(door: httpx.Client, engine: Engin
     assert given.status_code == 201
     receipt = ReceiptShape.model_validate(given.json())
     assert ([one.state for one in receipt.listings], receipt.is_new) == (["waiting", "unknown"], True)
-    assert get_case(engine, 2).due_at is not None
-    decide(engine, claim(engine, "ana", case_id=2), Verdict.GENUINE)
+    with writing(engine) as connection:
+        assert get_case(connection, 2).due_at is not None
+        decide(connection, claim(connection, "ana", case_id=2), Verdict.GENUINE)
     shown = door.get(f"{PATH}/{receipt.reference}")
     ReceiptShape.model_validate(shown.json())
     assert (shown.status_code, shown.json()["listings"][1]["location"]) == (200, "L9999")
@@ -100,7 +101,8 @@ def test_a_listing_that_comes_along_is_scored_by_the_model_in_use(door: httpx.Cl
     refused = door.post(PATH, json=GIVEN | {"listings": named})
     assert [problem["field"] for problem in refused.json()["problems"]] == ["listings[1].listing.currency"]
     assert door.post(PATH, json=GIVEN | {"listings": named[:1]}).status_code == 201
-    case = get_case(engine, 8)
+    with reading(engine) as connection:
+        case = get_case(connection, 8)
     assert (case.scored.score, len(case.scored.reasons)) == (0.25, 1)
 
 

@@ -18,7 +18,7 @@ import ipml.web
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings, get_settings
-from ipml.storage.database import open_database, writing
+from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import REVISION
 from ipml.web.accounts.permissions import Action, Role
 from ipml.web.app import ROUTES, make_app
@@ -140,7 +140,9 @@ def test_another_release_is_answered_with_503(engine: Engine, ana: TestClient) -
 
 def test_pages_work_on_the_queue(engine: Engine, ana: TestClient) -> None:
     """The page and the functions of the queue see the same cases."""
-    assert ana.get("/").text.count("data-row") == queue.count_cases(engine)["open"]
+    n_shown = ana.get("/").text.count("data-row")
+    with reading(engine) as connection:
+        assert n_shown == queue.count_cases(connection)["open"]
 
 
 @pytest.fixture
@@ -173,18 +175,23 @@ def test_a_shift_goes_by_the_settings_of_the_application(
     queue.enqueue(engine, [scored(0, listing_id="L0900")])
     data = {**_fields(ana.get("/cases/1").text, "/cases/1/decide"), "choice": "genuine", "spread": ["8"]}
     assert ana.post("/cases/1/decide", data=data).status_code == 303
-    assert queue.count_cases(engine)["decided"] == 2
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 2
     assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
-    assert queue.count_cases(engine)["decided"] == 0
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 0
     ana.post("/bulk", data={**_fields(ana.get("/bulk", params={"case": [3, 4]}).text, "/bulk"), "choice": "genuine"})
-    assert queue.count_cases(engine)["decided"] == 2
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 2
     assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
-    assert queue.count_cases(engine)["decided"] == 0
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 0
 
 
 def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine: Engine, ana: TestClient) -> None:
     """With no minutes there is no offer to undo, and whoever asks all the same is refused."""
-    decision = queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE).decision_id
+    with writing(engine) as connection:
+        decision = queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE).decision_id
     assert 'action="/undo"' in ana.get("/").text
     app.state.settings = Settings(undo_minutes=0)
     assert 'action="/undo"' not in ana.get("/").text

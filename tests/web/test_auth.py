@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import sessions
 from ipml.web.accounts.sessions import close_session, find_user, open_session
 from ipml.web.accounts.users import disable_user, list_users
@@ -39,12 +39,15 @@ def test_over_https_the_cookie_is_bound_to_the_host(visitor: Callable) -> None:
 
 def test_tokens_are_kept_hashed(engine: Engine) -> None:
     """Who reads the database cannot take over a session."""
-    token = open_session(engine, list_users(engine)[0], hours=1)
+    with writing(engine) as connection:
+        token = open_session(connection, list_users(connection)[0], hours=1)
     with reading(engine) as connection:
         kept = connection.scalars(select(sessions.c.token_hash)).all()
     assert token not in kept
     assert find_user(engine, kept[0]) is None
-    assert find_user(engine, token) == list_users(engine)[0]
+    found = find_user(engine, token)
+    with reading(engine) as connection:
+        assert found == list_users(connection)[0]
 
 
 def test_a_login_gives_a_new_token(visitor: Callable) -> None:
@@ -72,28 +75,32 @@ def test_logout_ends_the_session(visitor: Callable) -> None:
 def test_disabling_ends_the_session(visitor: Callable, engine: Engine) -> None:
     """A disabled user is out at the next click."""
     browser = visitor("ana")
-    disable_user(engine, "ana")
+    with writing(engine) as connection:
+        disable_user(connection, "ana")
     assert browser.get("/").status_code == 303
 
 
 def test_sessions_expire(engine: Engine) -> None:
     """A session lasts its hours, and is swept out when another begins."""
-    user, now = list_users(engine)[0], datetime(2026, 5, 1, tzinfo=UTC)
-    token = open_session(engine, user, hours=12, now=now)
+    with writing(engine) as connection:
+        user, now = list_users(connection)[0], datetime(2026, 5, 1, tzinfo=UTC)
+        token = open_session(connection, user, hours=12, now=now)
     for minutes in range(0, 12 * 60, 59):
         assert find_user(engine, token, now=now + timedelta(minutes=minutes)) == user
     assert find_user(engine, token, now=now + timedelta(hours=12)) is None
-    open_session(engine, user, hours=12, now=now + timedelta(hours=12))
+    with writing(engine) as connection:
+        open_session(connection, user, hours=12, now=now + timedelta(hours=12))
     with reading(engine) as connection:
         assert len(connection.scalars(select(sessions.c.token_hash)).all()) == 1
 
 
 def test_closing_twice_is_harmless(engine: Engine) -> None:
     """A session that has ended, or never was, can be closed."""
-    token = open_session(engine, list_users(engine)[0], hours=1)
-    close_session(engine, token)
-    close_session(engine, token)
-    close_session(engine, None)
+    with writing(engine) as connection:
+        token = open_session(connection, list_users(connection)[0], hours=1)
+        close_session(connection, token)
+        close_session(connection, token)
+        close_session(connection, None)
     assert find_user(engine, token) is None
 
 
@@ -133,6 +140,7 @@ def test_the_log_holds_no_password(visitor: Callable, engine: Engine, caplog: py
     browser = visitor()
     browser.post("/login", data={"name": "my-secret-password", "password": ""})
     browser.post("/login", data={"name": "ana", "password": "my-secret-password"})
-    ana = next(user for user in list_users(engine) if user.name == "ana")
+    with reading(engine) as connection:
+        ana = next(user for user in list_users(connection) if user.name == "ana")
     assert "my-secret-password" not in caplog.text
     assert f"user:{ana.user_id} from" in caplog.text

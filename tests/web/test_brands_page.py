@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from given_notices import POLICY, say
 from sqlalchemy import Engine, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.policy import ReportRules
@@ -22,7 +23,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.reversals import undo
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, outbox
 
 
@@ -36,11 +37,14 @@ def viewer(visitor: Callable[..., TestClient]) -> TestClient:
 def decided(app: FastAPI) -> Engine:
     """Decide most cases: of Vellmar three counterfeit of two sellers and one genuine, of Nordhale one of each."""
     engine: Engine = app.state.engine
-    receive(engine, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
+    with writing(engine) as connection:
+        receive(connection, say("L0000", "L0006", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for case_id, is_fake in ((1, True), (2, True), (4, True), (7, False), (3, True), (6, False)):
-        claim = queue.claim(engine, "ana", case_id)
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "ana", case_id)
         verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if is_fake else (Verdict.GENUINE, "")
-        queue.decide(engine, claim, verdict, ground=ground)
+        with writing(engine) as connection:
+            queue.decide(connection, claim, verdict, ground=ground, consequences=COOPERATION)
     return engine
 
 
@@ -66,18 +70,21 @@ def test_brands_with_most_counterfeits_come_first(decided: Engine, viewer: TestC
 def test_what_is_old_or_taken_back_is_not_counted_but_what_is_erased_is(decided: Engine) -> None:
     """A brand is listed by the standing decisions of the time asked for, as in the report of the brand."""
     since = datetime.now(UTC) - timedelta(days=90)
-    undo(decided, 1, "lea", may_undo_others=True)
     with writing(decided) as connection:
+        undo(connection, 1, "lea", may_undo_others=True)
         old = update(decisions).where(decisions.c.case_id == 2)
         connection.execute(old.values(decided_at=since - timedelta(days=1)))
         connection.execute(update(outbox).values(state="delivered", settled_at=datetime.now(UTC)))
     erase_sellers(decided, ["kx_trade88"], why="request 7", by="lea")
-    found = {one.name: (one.decided, one.counterfeit, one.sellers) for one in list_brands(decided, since, 9)}
+    with reading(decided) as connection:
+        found = {one.name: (one.decided, one.counterfeit, one.sellers) for one in list_brands(connection, since, 9)}
     assert found == {"Vellmar": (2, 1, 1), "Nordhale": (2, 1, 1)}
-    assert len(list_brands(decided, since, 1)) == 1
+    with reading(decided) as connection:
+        assert len(list_brands(connection, since, 1)) == 1
     for name, (_, counterfeit, sellers) in found.items():
         period = Period.between(since.date(), datetime.now(UTC).date())
-        figures = measure_brand(decided, name, period, ReportRules())
+        with reading(decided) as connection:
+            figures = measure_brand(connection, name, period, ReportRules())
         assert (figures.decided.count(verdict=Verdict.COUNTERFEIT, stands=True), figures.sellers.n) == (
             counterfeit,
             sellers,
@@ -90,7 +97,8 @@ def test_a_brand_shows_what_its_owner_is_told(decided: Engine, app: FastAPI, vie
     text, now = plain(page), datetime.now(UTC)
     rules = app.state.cooperation.reports
     period = Period.between((now - timedelta(days=364)).date(), now.date())
-    report = make_brand_report(measure_brand(decided, "Vellmar", period, rules), rules)
+    with reading(decided) as connection:
+        report = make_brand_report(measure_brand(connection, "Vellmar", period, rules), rules)
     assert len(report.headline) == 6
     for one in [*report.headline, *(each for _, each in report.quantities())]:
         assert one.value != "Vellmar"
@@ -118,7 +126,14 @@ def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Call
     """The links of the list lead to the brand of that very name, and from there to its cases."""
     engine: Engine = app.state.engine
     queue.enqueue(engine, [scored(8, brand=name)])
-    queue.decide(engine, queue.claim(engine, "ana", 8), Verdict.COUNTERFEIT, ground="known_goods")
+    with writing(engine) as connection:
+        queue.decide(
+            connection,
+            queue.claim(connection, "ana", 8),
+            Verdict.COUNTERFEIT,
+            ground="known_goods",
+            consequences=COOPERATION,
+        )
     (link,) = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
     page = viewer.get(unescape(link))
     assert page.status_code == 200
@@ -129,5 +144,6 @@ def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Call
 def test_an_answer_is_kept_for_a_while(decided: Engine, viewer: TestClient) -> None:
     """The figures say when they were read, and are not read anew for each who asks."""
     first = viewer.get("/brands/view", params={"name": "Vellmar"}).text
-    undo(decided, 1, "lea", may_undo_others=True)
+    with writing(decided) as connection:
+        undo(connection, 1, "lea", may_undo_others=True)
     assert viewer.get("/brands/view", params={"name": "Vellmar"}).text == first

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -42,8 +43,9 @@ def shift(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes:
     """Return a database with 60 cases, ten of them hostile in every field, and two reviewers."""
     folder = tmp_path_factory.mktemp("shift")
     engine = open_hasty(copy_sqlite(folder))
-    add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
-    add_user(engine, "bo", PASSWORD, Role.REVIEWER, CHEAP)
+    with writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+        add_user(connection, "bo", PASSWORD, Role.REVIEWER, CHEAP)
     queue.enqueue(
         engine, [*map(partial(make_hostile, scored), range(10)), *map(partial(make_seen, scored), range(10, 60))]
     )
@@ -115,7 +117,8 @@ def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of
     assert page.title() == "Case 51 · ipml"
     press(page, "l")
     assert page.title() == "Open cases · ipml"
-    decided = [queue.list_decisions(queue_of_many, case_id) for case_id in range(1, 52)]
+    with reading(queue_of_many) as connection:
+        decided = [queue.list_decisions(connection, case_id) for case_id in range(1, 52)]
     said = [decisions[0].verdict if decisions else None for decisions in decided]
     expected = [[*list(Verdict)[1:], Verdict.COUNTERFEIT, Verdict.COUNTERFEIT][number % 5] for number in range(50)]
     expected[19] = Verdict.GENUINE
@@ -136,10 +139,12 @@ def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, que
     assert page.locator("h1").inner_text() == "3 cases of 3 sellers to decide together"
     press(page, "1", "5")
     assert "3 cases recorded together: counterfeit" in page.locator("form.recorded").inner_text()
-    assert queue.count_cases(queue_of_many)["decided"] == 3
+    with reading(queue_of_many) as connection:
+        assert queue.count_cases(connection)["decided"] == 3
     press(page, "u")
     assert "3 decisions were taken back" in page.locator("[role=status]").inner_text()
-    assert queue.count_cases(queue_of_many)["open"] == 60
+    with reading(queue_of_many) as connection:
+        assert queue.count_cases(connection)["open"] == 60
     page.close()
 
 
@@ -189,10 +194,13 @@ def test_pictures(
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     PICTURES.mkdir(exist_ok=True)
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
-        claim = queue.claim(queue_of_many, "bo", number)
+        with writing(queue_of_many) as connection:
+            claim = queue.claim(connection, "bo", number)
         assert claim
-        queue.decide(queue_of_many, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
-    queue.claim(queue_of_many, "bo", 3)
+        with writing(queue_of_many) as connection:
+            queue.decide(connection, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
+    with writing(queue_of_many) as connection:
+        queue.claim(connection, "bo", 3)
     seen = make_seen(scored, 29)
     copies = [replace(seen, listing=replace(seen.listing, listing_id=f"{n}", seller_id="copier")) for n in range(4)]
     queue.enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))

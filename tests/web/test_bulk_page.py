@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 
 GROUND = next(iter(queue.GROUNDS))
 
@@ -33,12 +34,14 @@ def test_the_list_offers_to_select(ana: TestClient, visitor: Callable) -> None:
 
 def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine: Engine, ana: TestClient) -> None:
     """The page shows what would be decided, of how many sellers, and why the rest would not."""
-    queue.claim(engine, "bo", 4)
+    with writing(engine) as connection:
+        queue.claim(connection, "bo", 4)
     text = ana.get("/bulk", params={"case": [1, 2, 4, 99]}).text
     assert "2 cases of one seller to decide together" in text
     assert "bo is at it" in text
     assert "there is no such case" in text
-    assert queue.count_cases(engine) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}
+    with reading(engine) as connection:
+        assert queue.count_cases(connection) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}
 
 
 def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -> None:
@@ -47,7 +50,8 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
     assert ana.post("/bulk", data=form).headers["location"] == "/?brand=x"
     assert ana.post("/bulk", data=form).status_code == 303  # sent twice, decided once
     for case_id in (1, 2, 3):
-        (decision,) = queue.list_decisions(engine, case_id)
+        with reading(engine) as connection:
+            (decision,) = queue.list_decisions(connection, case_id)
         assert (decision.verdict, decision.ground, decision.note) == (Verdict.COUNTERFEIT, GROUND, "alike")
     text = ana.get("/").text
     assert "3 cases recorded together: <b>counterfeit</b>" in text
@@ -56,7 +60,8 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
     answer = ana.post("/undo", data={"group": group[1]})
     assert answer.headers["location"] == "/?undone=3"
     assert "3 decisions were taken back" in ana.get("/?undone=3").text
-    assert queue.count_cases(engine)["open"] == 7
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["open"] == 7
 
 
 def test_what_changed_since_the_preview_is_looked_at_again(
@@ -64,14 +69,18 @@ def test_what_changed_since_the_preview_is_looked_at_again(
 ) -> None:
     """Where a case is no longer what was seen nothing is decided; the note is kept and the new preview shown."""
     form = bulk_form(ana.get("/bulk", params={"case": [1, 2]}).text, "genuine")
-    queue.enqueue(engine, [replace(queue.get_case(engine, 2).scored, score=0.5)])
+    with reading(engine) as connection:
+        second = queue.get_case(connection, 2).scored
+    queue.enqueue(engine, [replace(second, score=0.5)])
     answer = ana.post("/bulk", data=form)
     assert answer.status_code == 409
     assert "nothing was decided" in answer.text
     assert "alike</textarea>" in answer.text
-    assert queue.count_cases(engine)["decided"] == 0
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 0
     assert ana.post("/bulk", data=bulk_form(answer.text, "genuine")).status_code == 303
-    assert queue.count_cases(engine)["decided"] == 2
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 2
 
 
 def test_a_token_of_one_verdict_is_none_for_another(engine: Engine, ana: TestClient) -> None:
@@ -82,7 +91,8 @@ def test_a_token_of_one_verdict_is_none_for_another(engine: Engine, ana: TestCli
         == 409
     )
     assert ana.post("/bulk", data={**form, "token": ["x"]}).status_code == 400
-    assert queue.count_cases(engine)["decided"] == 0
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["decided"] == 0
 
 
 def test_nothing_selected_leads_back(ana: TestClient) -> None:

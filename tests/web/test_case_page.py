@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import strikes
 
 GROUND = next(iter(queue.GROUNDS))
@@ -66,7 +67,8 @@ def test_a_case_from_before_the_intervals_is_shown_without(
 def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """Who opens a case holds it; the next one is told who does, and can neither decide nor take it."""
     ana.get("/cases/1")
-    assert queue.get_case(engine, 1).reviewer == "ana"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer == "ana"
     text = visitor("bo").get("/cases/1").text
     assert "<b>ana</b> holds this case" in text
     assert 'name="choice"' not in text
@@ -75,7 +77,8 @@ def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> N
 def test_a_viewer_claims_nothing(engine: Engine, visitor: Callable) -> None:
     """Who may only look holds no case and sees no verdicts."""
     text = visitor("vic").get("/cases/1").text
-    assert queue.get_case(engine, 1).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer is None
     assert 'name="choice"' not in text
 
 
@@ -94,7 +97,8 @@ def test_a_verdict_is_recorded(choice: str, verdict: Verdict, ground: str, engin
     answer = ana.post("/cases/2/decide", data={**fields, "choice": choice, "note": "seen in hand"})
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/cases/3?")
-    (decision,) = queue.list_decisions(engine, 2)
+    with reading(engine) as connection:
+        (decision,) = queue.list_decisions(connection, 2)
     assert (decision.verdict, decision.ground, decision.note) == (verdict, ground, "seen in hand")
     assert decision.reviewer == "ana"
     assert f"recorded: <b>{verdict}</b>" in ana.get(answer.headers["location"]).text
@@ -105,7 +109,8 @@ def test_a_form_sent_twice_decides_once(engine: Engine, ana: TestClient) -> None
     fields = hidden_fields(ana.get("/cases/1").text) | {"choice": "genuine"}
     answers = [ana.post("/cases/1/decide", data=fields) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert len(queue.list_decisions(engine, 1)) == 1
+    with reading(engine) as connection:
+        assert len(queue.list_decisions(connection, 1)) == 1
 
 
 def test_a_key_means_one_verdict(engine: Engine, ana: TestClient) -> None:
@@ -113,7 +118,8 @@ def test_a_key_means_one_verdict(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/1").text)
     ana.post("/cases/1/decide", data={**fields, "choice": "genuine"})
     assert ana.post("/cases/1/decide", data={**fields, "choice": "cannot tell"}).status_code == 409
-    assert len(queue.list_decisions(engine, 1)) == 1
+    with reading(engine) as connection:
+        assert len(queue.list_decisions(connection, 1)) == 1
 
 
 @pytest.mark.parametrize("choice", ["counterfeit", "counterfeit/no_such_ground", "guilty", "", "genuine/x"])
@@ -121,7 +127,8 @@ def test_what_is_no_verdict_is_refused(choice: str, engine: Engine, ana: TestCli
     """Counterfeit needs a ground of the table, and nothing else is a verdict."""
     fields = hidden_fields(ana.get("/cases/1").text)
     assert ana.post("/cases/1/decide", data={**fields, "choice": choice}).status_code == 400
-    assert queue.list_decisions(engine, 1) == []
+    with reading(engine) as connection:
+        assert queue.list_decisions(connection, 1) == []
 
 
 def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
@@ -132,7 +139,8 @@ def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
     assert answer.status_code == 409
     assert "The claim on case 1" in answer.text
     assert "long thought</textarea>" in answer.text
-    assert queue.list_decisions(engine, 1) == []
+    with reading(engine) as connection:
+        assert queue.list_decisions(connection, 1) == []
     again = hidden_fields(answer.text) | {"choice": "genuine"}
     assert ana.post("/cases/1/decide", data=again).status_code == 303
 
@@ -142,7 +150,8 @@ def test_nobody_decides_over_another(engine: Engine, ana: TestClient, visitor: C
     fields = hidden_fields(ana.get("/cases/1").text) | {"choice": "genuine"}
     assert visitor("bo").post("/cases/1/decide", data=fields).status_code == 409
     assert visitor("lea").post("/cases/1/decide", data=fields).status_code == 409
-    assert queue.list_decisions(engine, 1) == []
+    with reading(engine) as connection:
+        assert queue.list_decisions(connection, 1) == []
 
 
 def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
@@ -163,12 +172,14 @@ def test_escalated_cases_are_for_leads(engine: Engine, ana: TestClient, visitor:
         fields = hidden_fields(ana.get(f"/cases/{case_id}").text)
         ana.post(f"/cases/{case_id}/decide", data={**fields, "choice": "escalate"})
     assert "a lead will decide" in ana.get("/cases/1").text
-    assert queue.get_case(engine, 1).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer is None
     lead = visitor("lea")
     fields = hidden_fields(lead.get("/cases/1").text)
     answer = lead.post("/cases/1/decide", data={**fields, "choice": "genuine"})
     assert answer.headers["location"].startswith("/cases/3?")
-    assert queue.get_case(engine, 1).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "decided"
 
 
 def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
@@ -176,7 +187,8 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/1").text)
     answer = ana.post("/cases/1/leave", data={"to": "next", "token": fields["token"]})
     assert answer.headers["location"] == "/cases/2?trail=1"
-    assert queue.get_case(engine, 1).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer is None
     fields = hidden_fields(ana.get("/cases/2?trail=1").text)
     assert fields["trail"] == "1"
     back = {"to": "previous", "token": fields["token"], "trail": "1"}
@@ -186,17 +198,20 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
 
 def test_cases_that_others_hold_are_passed_over(engine: Engine, ana: TestClient) -> None:
     """The following case is one that can be worked on."""
-    queue.claim(engine, "bo", 2)
+    with writing(engine) as connection:
+        queue.claim(connection, "bo", 2)
     assert ana.post("/cases/1/leave", data={"to": "next"}).headers["location"] == "/cases/3?trail=1"
     assert ana.post("/cases/7/leave", data={"to": "next"}).headers["location"] == "/cases/1?trail=7"
 
 
 def test_leaving_gives_back_only_ones_own(engine: Engine, ana: TestClient) -> None:
     """A leave with another's case, or an old token, takes it from nobody."""
-    claim = queue.claim(engine, "bo", 1)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, "bo", 1)
     assert claim
     ana.post("/cases/1/leave", data={"to": "list", "token": str(claim.token)})
-    assert queue.get_case(engine, 1).reviewer == "bo"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer == "bo"
 
 
 @pytest.mark.parametrize("trail", ["1.", "x", "1..2", "1 2", "٣"])
@@ -229,10 +244,12 @@ SELLER_FIELDS = (
 
 def judge(engine: Engine, case_id: int, verdict: Verdict, reviewer: str = "bo") -> None:
     """Decide a case in a reviewer's name."""
-    claim = queue.claim(engine, reviewer, case_id)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, reviewer, case_id)
     assert claim
     ground = GROUND if verdict is Verdict.COUNTERFEIT else ""
-    queue.decide(engine, claim, verdict, ground=ground)
+    with writing(engine) as connection:
+        queue.decide(connection, claim, verdict, ground=ground)
 
 
 def test_a_disguise_stands_beside_what_it_was_read_as(
@@ -301,7 +318,8 @@ def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient
 def test_what_was_taken_back_stays_in_the_history(engine: Engine, ana: TestClient) -> None:
     """A decision that was undone is struck through, with who took it back."""
     judge(engine, 1, Verdict.COUNTERFEIT)
-    queue.undo(engine, 1, "bo")
+    with writing(engine) as connection:
+        queue.undo(connection, 1, "bo")
     page = ana.get("/cases/1").text
     assert "<s>counterfeit</s> by bo" in page
     assert "taken back by bo" in page
@@ -321,7 +339,8 @@ def test_a_case_tells_where_it_stands_and_until_when(
 
 def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: TestClient) -> None:
     """After a verdict comes what the queue has next, but nothing that was skipped; others' cases are passed over."""
-    queue.claim(engine, "bo", 2)
+    with writing(engine) as connection:
+        queue.claim(connection, "bo", 2)
     fields = hidden_fields(ana.get("/cases/5?within=queue").text)
     assert fields["within"] == "queue"
     answer = ana.post("/cases/5/decide", data={**fields, "choice": "genuine"})
@@ -332,7 +351,8 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
     fields = hidden_fields(ana.get("/cases/3?trail=1&within=queue").text)
     answer = ana.post("/cases/3/decide", data={**fields, "choice": "genuine"})
     assert answer.headers["location"] == "/cases/4?trail=1&within=queue"
-    assert queue.get_case(engine, 1).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer is None
 
 
 def enqueue_alike(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
@@ -351,14 +371,17 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable[..., Sc
     assert "The same offer as" in ana.get("/cases/9").text
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "genuine", "spread": ["9", "10"]})
-    decided = [queue.get_case(engine, number).state for number in (8, 9, 10)]
+    with reading(engine) as connection:
+        decided = [queue.get_case(connection, number).state for number in (8, 9, 10)]
     assert decided[0] == "decided"
     assert "decided" in decided[1:]
-    n_open = queue.count_cases(engine)["open"]
+    with reading(engine) as connection:
+        n_open = queue.count_cases(connection)["open"]
     group = re.search(r'name="group" value="([^"]+)"', ana.get("/").text)
     decision = re.search(r'name="decision" value="(\d+)"', ana.get("/").text)
     ana.post("/undo", data={"group": group[1]} if group else {"decision": decision[1]} if decision else {})
-    assert queue.count_cases(engine)["open"] == n_open + decided.count("decided")
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["open"] == n_open + decided.count("decided")
 
 
 def test_a_verdict_that_tells_no_truth_spreads_to_nothing(
@@ -368,17 +391,20 @@ def test_a_verdict_that_tells_no_truth_spreads_to_nothing(
     enqueue_alike(engine, scored)
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "cannot tell", "spread": ["9", "10"]})
-    assert queue.count_cases(engine) == {"open": 9, "decided": 1, "escalated": 0, "superseded": 0}
+    with reading(engine) as connection:
+        assert queue.count_cases(connection) == {"open": 9, "decided": 1, "escalated": 0, "superseded": 0}
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
     engine: Engine, ana: TestClient, scored: Callable[..., ScoredListing]
 ) -> None:
     """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
-    decision = queue.decide(engine, queue.claim(engine, "bo", 1), Verdict.COUNTERFEIT, ground=GROUND)
-    first = queue.get_case(engine, 1).scored
+    with writing(engine) as connection:
+        decision = queue.decide(connection, queue.claim(connection, "bo", 1), Verdict.COUNTERFEIT, ground=GROUND)
+        first = queue.get_case(connection, 1).scored
     again = replace(first.listing, listing_id="L9999", seller_id="another", observed_at=datetime.now(UTC))
     queue.enqueue(engine, [replace(first, listing=again)])
     assert "Looks like the listing of case 1, of another seller" in ana.get("/cases/8").text
-    queue.undo(engine, decision.decision_id, "bo")
+    with writing(engine) as connection:
+        queue.undo(connection, decision.decision_id, "bo")
     assert "Looks like the listing" not in ana.get("/cases/8").text

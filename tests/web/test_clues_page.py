@@ -21,7 +21,7 @@ from experiments.cooperation.clue_market import ClueMarket, fill_market
 from ipml.cooperation.networks.store import keep_networks
 from ipml.cooperation.referrals.ranking import list_handed_out
 from ipml.settings import Settings
-from ipml.storage.database import open_database, reading
+from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import audit
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
@@ -37,7 +37,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClueMarket, Path]:
     """Fill a database with listings of two networks, most of them decided, and keep the networks in a folder."""
     folder = tmp_path_factory.mktemp("clues")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
-    add_user(market.engine, "lea", PASSWORD, Role.LEAD, CHEAP)
+    with writing(market.engine) as connection:
+        add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
     market.engine.dispose()
     keep_networks(market.networks, folder / "networks")
     return market, folder

@@ -9,11 +9,12 @@ import pytest
 from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
 from databases import copy_sqlite, open_hasty
 from given_notices import POLICY, complain, offer, say
+from support.consequences import COOPERATION
 
-from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -28,9 +29,10 @@ LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenmanufaktur" * 2
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a desk with notices of four notifiers, half of them decided, and hostile names among the brands."""
-    engine = cooperating(open_hasty(copy_sqlite(tmp_path_factory.mktemp("desk"))))
+    engine = open_hasty(copy_sqlite(tmp_path_factory.mktemp("desk")))
     for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER)):
-        add_user(engine, name, PASSWORD, role, CHEAP)
+        with writing(engine) as connection:
+            add_user(connection, name, PASSWORD, role, CHEAP)
     brands = ("Vellmar", "Nordhale", LONG, "Aurivo", "<b>Vell</b>\u202emar")
     queue.enqueue(engine, [offer(f"L{n}", f"s{n % 7}", brand=brands[n % 5], price=20.0 + n) for n in range(20)])
     now = datetime.now(UTC)
@@ -40,12 +42,15 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         (30, complain("L0", "cem", explanation=f"{LONG} <script>alert(1)</script>")),
         (5, say("L2", brand=LONG, email="m@m.test", explanation=WORDS * 4)),
     ):
-        receive(engine, notice, policy=POLICY, now=now - timedelta(hours=hours))
+        with writing(engine) as connection:
+            receive(connection, notice, policy=POLICY, now=now - timedelta(hours=hours))
     for case_id in (1, 2, 3, 5, 6, 8, 9, 10, 12):
-        claim = queue.claim(engine, "ana", case_id)
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "ana", case_id)
         is_fake = case_id % 4 != 0
         verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if is_fake else (Verdict.GENUINE, "")
-        queue.decide(engine, claim, verdict, ground=ground)
+        with writing(engine) as connection:
+            queue.decide(connection, claim, verdict, ground=ground, consequences=COOPERATION)
     with serve_page(engine) as address:
         yield address
 

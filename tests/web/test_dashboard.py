@@ -12,15 +12,18 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.intake import enqueue_batch
+from ipml.storage.database import writing
 from ipml.web.cache import CachedAnswer
 
 
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
-    decided = queue.claim(engine, "bo")
+    with writing(engine) as connection:
+        decided = queue.claim(connection, "bo")
     assert decided
-    queue.decide(engine, decided, Verdict.COUNTERFEIT, ground="test_purchase")
-    queue.claim(engine, "bo")
+    with writing(engine) as connection:
+        queue.decide(connection, decided, Verdict.COUNTERFEIT, ground="test_purchase")
+        queue.claim(connection, "bo")
     text = ana.get("/dashboard").text
     tiles = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\S+?)</dd>", text))
     assert tiles["Open"] == "6"
@@ -33,9 +36,11 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
 def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable[..., TestClient]) -> None:
     """A lead sees how much each reviewer decided; a reviewer sees only their own."""
     for name in ("ana", "bo"):
-        taken = queue.claim(engine, name)
+        with writing(engine) as connection:
+            taken = queue.claim(connection, name)
         assert taken
-        queue.decide(engine, taken, Verdict.GENUINE)
+        with writing(engine) as connection:
+            queue.decide(connection, taken, Verdict.GENUINE)
 
     def shown(text: str) -> list[str]:
         return re.findall(r'scope="row"><bdi>(\w+)</bdi>', text)
@@ -47,10 +52,11 @@ def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visit
 
 def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     """Where nothing was judged and nothing waits, that is said."""
-    for case in queue.list_cases(engine):
-        taken = queue.claim(engine, "ana", case.case_id)
-        assert taken
-        queue.decide(engine, taken, Verdict.CANNOT_TELL)
+    with writing(engine) as connection:
+        for case in queue.list_cases(connection):
+            taken = queue.claim(connection, "ana", case.case_id)
+            assert taken
+            queue.decide(connection, taken, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
     assert "Nothing has been judged yet" in text
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
@@ -78,9 +84,10 @@ def test_what_is_said_of_all_listings_waits_for_draws(
     assert "Too little has been reviewed of what was drawn at random" in ana.get("/dashboard").text
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
     enqueue_batch(engine, lambda: file, top=20, explore=0.7)
-    while taken := queue.claim(engine, "bo"):
-        verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
-        queue.decide(engine, taken, verdict, ground=ground)
+    with writing(engine) as connection:
+        while taken := queue.claim(connection, "bo"):
+            verdict, ground = (Verdict.GENUINE, "") if taken.case_id % 3 else (Verdict.COUNTERFEIT, "test_purchase")
+            queue.decide(connection, taken, verdict, ground=ground)
     ana.app.state.estimates = CachedAnswer(0.0)
     text = ana.get("/dashboard").text
     assert re.search(r'scope="row">Prevalence</th>.*?class="number">[\d.]+ %</td>', text, re.DOTALL)
@@ -89,9 +96,11 @@ def test_what_is_said_of_all_listings_waits_for_draws(
 def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClient) -> None:
     """Asked again at once it shows the same figures with the moment they are from; later, those of then."""
     before = ana.get("/dashboard").text
-    decided = queue.claim(engine, "bo")
+    with writing(engine) as connection:
+        decided = queue.claim(connection, "bo")
     assert decided
-    queue.decide(engine, decided, Verdict.GENUINE)
+    with writing(engine) as connection:
+        queue.decide(connection, decided, Verdict.GENUINE)
     at = re.search(r'<time datetime="([^"]+)">', before)
     assert at
     assert at[0] in ana.get("/dashboard").text

@@ -41,8 +41,8 @@ def test_a_range_has_the_days_that_were_asked_for(first: date | None, last: date
 @pytest.fixture
 def old(engine: Engine) -> Engine:
     """Decide a case, long ago."""
-    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.COUNTERFEIT, ground="known_goods")
     with writing(engine) as connection:
+        queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="known_goods")
         connection.execute(update(decisions).values(decided_at=LONG_AGO))
         connection.execute(update(cases).where(cases.c.case_id == 1).values(enqueued_at=LONG_AGO))
     return engine
@@ -78,7 +78,8 @@ def test_what_is_no_day_is_refused(page: str, asked: dict[str, str], visitor: Ca
 
 def test_who_was_never_judged_has_no_record_yet(engine: Engine, visitor: Callable[..., TestClient]):
     """What is presumed of anybody is not shown as theirs."""
-    receive(engine, say("L0001", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
+    with writing(engine) as connection:
+        receive(connection, say("L0001", brand="Vellmar"), policy=POLICY, now=datetime.now(UTC))
     for page in ("/notifiers", "/notifiers/1"):
         text = visitor("lea").get(page).text
         assert "No record yet" in text

@@ -11,8 +11,9 @@ import pytest
 from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
 from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
+from support.consequences import ENFORCEMENT
 
-from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty, enforcing
+from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import tick_appeals
@@ -47,8 +48,9 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
     folder = tmp_path_factory.mktemp("morning")
     engine = open_hasty(copy_sqlite(folder))
     for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER)):
-        add_user(engine, name, PASSWORD, role, CHEAP)
-    engine, policy = enforcing(engine), load_enforcement_policy()
+        with writing(engine) as connection:
+            add_user(connection, name, PASSWORD, role, CHEAP)
+    engine, policy = engine, load_enforcement_policy()
     now = datetime.now(UTC)
     listings = []
     for number in range(40):
@@ -60,11 +62,20 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
         )
     queue.enqueue(engine, [replace(one, score=0.99) for one in listings])
     for number in range(1, 31):
-        claim = queue.claim(engine, "ana" if number % 5 else "lea", number)
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "ana" if number % 5 else "lea", number)
         if claim is None or number % 7 in (6, 0):
             continue
         ground = list(queue.GROUNDS)[number % 3]
-        queue.decide(engine, claim, Verdict.COUNTERFEIT, ground=ground, note="see picture 3" if number == 1 else "")
+        with writing(engine) as connection:
+            queue.decide(
+                connection,
+                claim,
+                Verdict.COUNTERFEIT,
+                ground=ground,
+                note="see picture 3" if number == 1 else "",
+                consequences=ENFORCEMENT,
+            )
     with writing(engine) as connection:
         keys = connection.scalars(tables.outbox.select().with_only_columns(tables.outbox.c.key)).all()
         for number, key in enumerate(keys):
@@ -72,18 +83,19 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
                 note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
-    tick_appeals(engine)
+    tick_appeals(engine, consequences=ENFORCEMENT)
     with reading(engine) as connection:
         first = find_measures(connection, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))
-    change_measure(engine, first.measure_id, order, "lea", policy)
+    with writing(engine) as connection:
+        change_measure(connection, first.measure_id, order, "lea", policy)
     for number, text in zip((1, 4, 5), APPEALS, strict=True):
-        file_appeal(engine, number, queue.get_case(engine, number).scored.listing.seller_id, text)
+        with writing(engine) as connection:
+            file_appeal(connection, number, queue.get_case(connection, number).scored.listing.seller_id, text)
     with writing(engine) as connection:
         link = Link("harbour-outlet", "kx_trade88", "payout", 0.93, "the same account at a bank, ends in 41")
         proposed = find_penalties(connection, state="proposed")
-    confirm_penalty(engine, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
-    with writing(engine) as connection:
+        confirm_penalty(connection, proposed[0].penalty_id, "lea", "the third sweep in a month", policy)
         recommend_linked(connection, [link], policy, datetime.now(UTC))
     engine.dispose()
     return (folder / "ipml.db").read_bytes()
@@ -92,7 +104,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
 @pytest.fixture
 def desk(morning: bytes, tmp_path: Path) -> Engine:
     """Return a copy of that database, open so that decisions have consequences."""
-    return enforcing(open_hasty(copy_sqlite(tmp_path, morning)), load_enforcement_policy())
+    return open_hasty(copy_sqlite(tmp_path, morning))
 
 
 @pytest.fixture
@@ -134,7 +146,8 @@ def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: 
     page.goto(f"{address}/appeals/3")
     assert page.title() == "Appeal 3 · ipml"
     assert page.locator("script:not([src]), [data-key='1']:not(button)").count() == 0
-    assert [due.appeal.appeal_id for due in list_appeals(desk)] == [2, 3]
+    with reading(desk) as connection:
+        assert [due.appeal.appeal_id for due in list_appeals(connection)] == [2, 3]
     assert complaints == []
     page.close()
 

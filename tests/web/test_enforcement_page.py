@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
+from support.consequences import COOPERATION
 
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.evidence.verify import check_package
@@ -49,9 +50,17 @@ def lea(visitor: Callable[..., TestClient]) -> TestClient:
 
 def decide(engine: Engine, case_id: int, by: str = "ana", verdict: Verdict = Verdict.COUNTERFEIT) -> None:
     """Decide a case."""
-    claim = queue.claim(engine, by, case_id)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, by, case_id)
     assert claim
-    queue.decide(engine, claim, verdict, ground=GROUND if verdict is Verdict.COUNTERFEIT else "")
+    with writing(engine) as connection:
+        queue.decide(
+            connection,
+            claim,
+            verdict,
+            ground=GROUND if verdict is Verdict.COUNTERFEIT else "",
+            consequences=COOPERATION,
+        )
 
 
 def plain(html: str) -> str:
@@ -194,7 +203,8 @@ def test_a_stale_page_changes_nothing(bound: Engine, lea: TestClient) -> None:
 def test_nobody_lifts_measures_on_their_own_listings(bound: Engine, lea: TestClient) -> None:
     """A lead who sells as the seller is refused, as with a verdict."""
     decide(bound, 1)
-    add_own_seller(bound, "lea", "harbour-outlet")
+    with writing(bound) as connection:
+        add_own_seller(connection, "lea", "harbour-outlet")
     assert lea.post("/cases/1/measure", data={"measure": 1, "to": "lift", "why": "mine"}).status_code == 409
     assert kinds_of(bound) == [("remove", True)]
 
@@ -216,7 +226,8 @@ def test_the_evidence_is_a_package_that_checks(bound: Engine, lea: TestClient, t
 
 def appeal(engine: Engine, case_id: int = 1, seller: str = "harbour-outlet", text: str = "I have a licence.") -> int:
     """File an appeal on a case, and return its number."""
-    return file_appeal(engine, case_id, seller, text).appeal_id
+    with writing(engine) as connection:
+        return file_appeal(connection, case_id, seller, text).appeal_id
 
 
 def test_the_desk_lists_what_waits(bound: Engine, lea: TestClient) -> None:
@@ -272,7 +283,8 @@ def test_a_lead_grants_an_appeal(bound: Engine, lea: TestClient) -> None:
     for _ in range(2):
         assert lea.post(f"/appeals/{number}/decide", data=form).status_code == 303
     assert kinds_of(bound) == [("remove", False)]
-    assert [one.verdict for one in queue.list_decisions(bound, 1)] == [Verdict.GENUINE]
+    with reading(bound) as connection:
+        assert [one.verdict for one in queue.list_decisions(connection, 1)] == [Verdict.GENUINE]
     assert "Granted by lea" in plain(lea.get(f"/appeals/{number}").text)
     assert lea.post(f"/appeals/{number}/decide", data=form | {"outcome": "rejected"}).status_code == 409
 
@@ -301,7 +313,8 @@ def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, lea: 
 def test_what_was_written_is_not_lost_when_another_has_it(bound: Engine, lea: TestClient, visitor: Callable) -> None:
     """The one who has it decides; the other keeps their words."""
     decide(bound, 1)
-    add_user(bound, "max", PASSWORD, Role.LEAD, CHEAP)
+    with writing(bound) as connection:
+        add_user(connection, "max", PASSWORD, Role.LEAD, CHEAP)
     number = appeal(bound)
     assert visitor("max").post(f"/appeals/{number}/take").status_code == 303
     answer = lea.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "a long reason"})
@@ -316,7 +329,9 @@ def propose(engine: Engine, scored: Callable[..., ScoredListing]) -> tuple[int, 
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)
     ]
     queue.enqueue(engine, listings)
-    for case in queue.list_cases(engine, state="open", limit=50):
+    with reading(engine) as connection:
+        waiting = queue.list_cases(connection, state="open", limit=50)
+    for case in waiting:
         if case.scored.listing.seller_id == "grave" and case.exemplar is None:
             decide(engine, case.case_id)
     with reading(engine) as connection:
@@ -326,7 +341,8 @@ def propose(engine: Engine, scored: Callable[..., ScoredListing]) -> tuple[int, 
 
 def case_of(engine: Engine, seller: str) -> int:
     """Return a case of a seller."""
-    return queue.seller_cases(engine, seller, 1)[0].case_id
+    with reading(engine) as connection:
+        return queue.seller_cases(connection, seller, 1)[0].case_id
 
 
 def test_a_lead_confirms_and_lifts_a_penalty(
@@ -351,8 +367,8 @@ def test_who_decided_the_case_does_not_confirm_its_penalty(
 ) -> None:
     """Nor is another seller's penalty changed by way of a case that is not theirs."""
     number, _ = propose(bound, scored)
-    add_user(bound, "ann", PASSWORD, Role.LEAD, CHEAP)
     with writing(bound) as connection:
+        add_user(connection, "ann", PASSWORD, Role.LEAD, CHEAP)
         connection.execute(tables.decisions.update().values(reviewer="ann"))
     ann, case_id = visitor("ann"), case_of(bound, "grave")
     assert "Not for you to confirm: ann decided the case" in ann.get(f"/cases/{case_id}/seller").text

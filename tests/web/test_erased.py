@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 
 SELLER = "harbour-outlet"  # of cases 1 and 2
 PAGES = ("/", "/?state=decided", f"/?q={SELLER}", "/?q=erased", "/cases/1", "/cases/2", "/cases/3", "/dashboard")
@@ -18,9 +19,11 @@ FILES = ("/export.csv", "/export.csv?what=decisions")
 
 def test_every_page_copes_with_an_erased_seller(engine: Engine, visitor: Callable[..., TestClient]) -> None:
     """One case was decided and one was open; each page answers, and names neither seller nor listing."""
-    claim = queue.claim(engine, "ana", 1)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, "ana", 1)
     assert claim
-    queue.decide(engine, claim, Verdict.COUNTERFEIT, ground="declared_replica", note=f"{SELLER} again")
+    with writing(engine) as connection:
+        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground="declared_replica", note=f"{SELLER} again")
     lea = visitor("lea")
     erase_sellers(engine, [SELLER], why="request 7", by="lea")
     for page in (*PAGES, *FILES):
@@ -38,4 +41,5 @@ def test_an_erased_case_can_be_decided_by_nobody(engine: Engine, ana: TestClient
     erase_sellers(engine, [SELLER], why="request 7", by="lea")
     answer = ana.post("/cases/2/decide", data={"verdict": "genuine", "token": "1"})
     assert answer.status_code in (303, 400, 409)
-    assert queue.list_decisions(engine, 2) == []
+    with reading(engine) as connection:
+        assert queue.list_decisions(connection, 2) == []

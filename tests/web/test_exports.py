@@ -15,6 +15,7 @@ from sqlalchemy import Engine, event
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
+from ipml.storage.database import reading, writing
 
 FORMULAE = (
     "=1+1",
@@ -43,9 +44,11 @@ def take(browser: TestClient, **wanted: str) -> list[dict[str, str]]:
 
 def decide(engine: Engine, case_id: int, note: str = "", reviewer: str = "ana", now: datetime | None = None) -> None:
     """Decide a case."""
-    claim = queue.claim(engine, reviewer, case_id, now=now)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, reviewer, case_id, now=now)
     assert claim
-    queue.decide(engine, claim, Verdict.GENUINE, note=note, now=now)
+    with writing(engine) as connection:
+        queue.decide(connection, claim, Verdict.GENUINE, note=note, now=now)
 
 
 def test_fourteen_kinds_of_formula(
@@ -58,8 +61,9 @@ def test_fourteen_kinds_of_formula(
         queue.enqueue(
             engine, [replace(item, listing=replace(item.listing, **texts), model_version=text, highlights=())]
         )
-    hostile = [case.case_id for case in queue.list_cases(engine, limit=100) if case.case_id > 7]
-    written = {case_id: queue.get_case(engine, case_id).scored.listing.title for case_id in hostile}
+    with reading(engine) as connection:
+        hostile = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
+        written = {case_id: queue.get_case(connection, case_id).scored.listing.title for case_id in hostile}
     for case_id in hostile:
         decide(engine, case_id, note=written[case_id])
     lead = visitor("lea")
@@ -103,7 +107,8 @@ def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable[..
     rows = take(lead, what="cases")
     assert [int(row["case_id"]) for row in rows] == list(range(1, 8))
     for row in rows:
-        case = queue.get_case(engine, int(row["case_id"]))
+        with reading(engine) as connection:
+            case = queue.get_case(connection, int(row["case_id"]))
         assert (float(row["score"]), row["state"]) == (case.scored.score, case.state)
         assert (row["title"], float(row["price"])) == (case.scored.listing.title, case.scored.listing.price)
         assert datetime.fromisoformat(row["enqueued_at"]) == case.enqueued_at

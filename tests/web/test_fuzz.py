@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
+from ipml.storage.database import writing
 from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import PasswordCost, list_users
 from ipml.web.app import ROUTES, make_app
@@ -114,7 +115,8 @@ def lead() -> Iterator[TestClient]:
 
     engine = open_database("sqlite://")
     migrate(engine)
-    add_user(engine, "lea", None, Role.LEAD, CHEAP)
+    with writing(engine) as connection:
+        add_user(connection, "lea", None, Role.LEAD, CHEAP)
     with TestClient(
         make_app(engine, Settings(), cost=CHEAP), follow_redirects=False, raise_server_exceptions=False
     ) as client:
@@ -125,7 +127,8 @@ def lead() -> Iterator[TestClient]:
 def log_in_anew(client: TestClient) -> None:
     """Give the browser a new session, whatever became of the last."""
     engine: Engine = client.app.state.engine
-    client.cookies.set("ipml", open_session(engine, list_users(engine)[0], hours=1))
+    with writing(engine) as connection:
+        client.cookies.set("ipml", open_session(connection, list_users(connection)[0], hours=1))
 
 
 @pytest.mark.parametrize(("method", "path"), [row[:2] for row in ROUTES])

@@ -17,6 +17,7 @@ from browsing import CHEAP, PASSWORD
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.consequences import COOPERATION
 
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import keep_networks
@@ -30,7 +31,7 @@ from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.app import ROUTES, make_app
 
 pytestmark = pytest.mark.slow
@@ -141,12 +142,15 @@ def hostile(engine: Engine) -> list[int]:
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
         queue.enqueue(engine, [scored, replace(scored, listing=replace(scored.listing, listing_id=f"other {number}"))])
-    numbers = [case.case_id for case in queue.list_cases(engine, state=None, limit=100) if case.case_id > 7]
+    with reading(engine) as connection:
+        numbers = [case.case_id for case in queue.list_cases(connection, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
-        claim = queue.claim(engine, "lea", number)
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "lea", number)
         assert isinstance(claim, Claim)
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
-        queue.decide(engine, claim, verdict, note=payload)
+        with writing(engine) as connection:
+            queue.decide(connection, claim, verdict, note=payload, consequences=COOPERATION)
     return numbers
 
 
@@ -192,15 +196,28 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     """Decide a hostile listing, let its seller appeal, change its measure, let the platform refuse, and answer."""
     scored = make_hostile(payload, number)
     queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
-    claim = queue.claim(engine, "ana", 8 + number)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, "ana", 8 + number)
     assert claim
-    queue.decide(engine, claim, Verdict.COUNTERFEIT, ground="declared_replica", note=f"note {payload}")
+    with writing(engine) as connection:
+        queue.decide(
+            connection,
+            claim,
+            Verdict.COUNTERFEIT,
+            ground="declared_replica",
+            note=f"note {payload}",
+            consequences=COOPERATION,
+        )
     seller = scored.listing.seller_id
-    file_appeal(engine, 8 + number, seller, f"appeal {payload}")
+    with writing(engine) as connection:
+        file_appeal(connection, 8 + number, seller, f"appeal {payload}")
     with reading(engine) as connection:
         (measure,) = find_measures(connection, case_id=8 + number)
-    change_measure(engine, measure.measure_id, MeasureOrder(MeasureKind.LABEL, f"change {payload}"), "bo", policy)
-    decide_appeal(engine, number + 1, "lea", "rejected", f"answer {payload}")
+    with writing(engine) as connection:
+        change_measure(
+            connection, measure.measure_id, MeasureOrder(MeasureKind.LABEL, f"change {payload}"), "bo", policy
+        )
+        decide_appeal(connection, number + 1, "lea", "rejected", f"answer {payload}")
 
 
 def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
@@ -235,7 +252,8 @@ def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable[.
         notice = given_notices.say(
             "L0000", f"{number} {brand}", email=who, brand=brand, rights=f"right {brand}", explanation=words
         )
-        receive(engine, notice, policy=given_notices.POLICY)
+        with writing(engine) as connection:
+            receive(connection, notice, policy=given_notices.POLICY)
         queue.enqueue(engine, [make_hostile(brand, number)])
         lead.post(f"/notifiers/{number}/step", data={"kind": "warn", "why": f"why {payload}"})
         view = f"/brands/view?{urlencode({'name': brand})}"

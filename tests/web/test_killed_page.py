@@ -19,7 +19,7 @@ from ipml.records import ScoredListing
 from ipml.review import queue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import open_database, reading
+from ipml.storage.database import open_database, reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 from ipml.web.accounts.permissions import Role
@@ -34,7 +34,8 @@ PASSWORD = "correct horse battery"
 def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callable[..., ScoredListing]) -> None:
     """After each kill -9 the new server knows every decision that the old one answered, and who is logged in."""
     engine = open_database(database_url)
-    add_user(engine, "ana", PASSWORD, Role.REVIEWER, PasswordCost(passes=1, memory_kib=8, lanes=1))
+    with writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, PasswordCost(passes=1, memory_kib=8, lanes=1))
     queue.enqueue(engine, [scored(number) for number in range(30 * KILLS)])
     answered: list[int] = []
     cookies = httpx.Cookies()

@@ -14,6 +14,7 @@ from ipml.review import queue
 from ipml.review.quality.blind_reviews import add_golden
 from ipml.review.quality.second_person import add_own_seller, list_opinions
 from ipml.settings import Settings
+from ipml.storage.database import reading, writing
 
 Visit = Callable[..., TestClient]
 
@@ -48,10 +49,12 @@ def look(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     """Return the case that ana called genuine, at which bo has a look after his next verdict."""
     # At these shares every decision is looked at again.
     settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
-    taken = queue.claim(engine, "ana", 1)
-    queue.decide(engine, taken, Verdict.GENUINE, note="ana was here", settings=settings)
+    with writing(engine) as connection:
+        taken = queue.claim(connection, "ana", 1)
+        queue.decide(connection, taken, Verdict.GENUINE, note="ana was here", settings=settings)
     for case_id in range(2, 6):
-        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        with writing(engine) as connection:
+            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
     return 1
 
 
@@ -72,8 +75,9 @@ def test_the_verdict_of_a_look_is_confirmed_as_ones_own(engine: Engine, visitor:
     _judge(bo, 6, "genuine")
     following = bo.get(_judge(bo, look, "counterfeit/known_goods")).text
     assert re.search(r"Case 1</a> recorded: <b>counterfeit</b>", following)
-    assert [opinion.verdict for opinion in list_opinions(engine, look)] == ["counterfeit"]
-    assert queue.list_decisions(engine, look)[0].verdict == "genuine"
+    with reading(engine) as connection:
+        assert [opinion.verdict for opinion in list_opinions(connection, look)] == ["counterfeit"]
+        assert queue.list_decisions(connection, look)[0].verdict == "genuine"
 
 
 def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor: Visit, look: int):
@@ -87,7 +91,8 @@ def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor:
 
 def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
     """The page says so, and takes no verdict."""
-    add_own_seller(engine, "ana", "harbour-outlet")
+    with writing(engine) as connection:
+        add_own_seller(connection, "ana", "harbour-outlet")
     page = visitor("ana").get("/cases/1").text
     assert "is about a listing of ana&#39;s own" in page
     assert 'name="choice"' not in page
@@ -105,7 +110,8 @@ def test_the_second_person_sees_nothing_of_the_first(
     page = bo.get("/cases/1").text
     assert _outline(page) == _outline(bo.get("/cases/2").text)
     _judge(bo, 1, "counterfeit/known_goods")
-    assert [decision.reviewer for decision in queue.list_decisions(engine, 1)] == ["bo"]
+    with reading(engine) as connection:
+        assert [decision.reviewer for decision in queue.list_decisions(connection, 1)] == ["bo"]
 
 
 def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visitor: Visit, look: int):
@@ -117,7 +123,8 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
     assert answer.headers["location"] == f"/cases/{look}?undone=1"
     assert "the case is open again" in bo.get(f"/cases/{look}?undone=1").text
-    assert queue.get_case(engine, look).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, look).state == "decided"
 
 
 def test_after_a_golden_item_its_truth_is_told_and_stands(
@@ -125,10 +132,12 @@ def test_after_a_golden_item_its_truth_is_told_and_stands(
 ):
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
     settings = set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
-    queue.decide(engine, queue.claim(engine, "ana", 1), Verdict.GENUINE, settings=settings)
-    add_golden(engine, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
+    with writing(engine) as connection:
+        queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE, settings=settings)
+        add_golden(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
-        queue.decide(engine, queue.claim(engine, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
+        with writing(engine) as connection:
+            queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
     bo = visitor("bo")
     assert _judge(bo, 7, "genuine").startswith("/cases/1?")
     page = bo.get(_judge(bo, 1, "genuine")).text

@@ -11,7 +11,7 @@ from planted_network import keep_planted
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -43,7 +43,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     engine = open_database(f"sqlite:///{folder}/ipml.db")
     migrate(engine)
     for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER)):
-        add_user(engine, name, PASSWORD, role, CHEAP)
+        with writing(engine) as connection:
+            add_user(connection, name, PASSWORD, role, CHEAP)
     names = networks.holdings.seller_ids[networks.members_of(1)].tolist()
     listings = [
         Listing(
@@ -54,11 +55,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
     for case_id in range(1, len(listings) + 1):
-        claim = queue.claim(engine, "ana", case_id) if case_id % 3 else None
+        with writing(engine) as connection:
+            claim = queue.claim(connection, "ana", case_id) if case_id % 3 else None
         if claim:
             is_genuine = case_id % 8 == 0
             verdict, ground = (Verdict.GENUINE, "") if is_genuine else (Verdict.COUNTERFEIT, "known_goods")
-            queue.decide(engine, claim, verdict, ground=ground)
+            with writing(engine) as connection:
+                queue.decide(connection, claim, verdict, ground=ground)
     with serve_page(engine, Settings(networks=folder / "networks")) as address:
         yield address
 

@@ -20,6 +20,7 @@ from ipml.enforcement.privacy.erasure import note_erased
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings
+from ipml.storage.database import writing
 from ipml.web.app import make_app
 from ipml.web.cache import NetworkShelf
 
@@ -49,7 +50,8 @@ def member(engine: Engine, kept: tuple[Path, Networks], scored: Callable) -> tup
     networks = kept[1]
     name = str(networks.holdings.seller_ids[networks.members_of(1)[4]])
     queue.enqueue(engine, [replace(scored(20, seller_id=name), score=0.9)])
-    queue.decide(engine, queue.claim(engine, "ana", 8), Verdict.COUNTERFEIT, ground="known_goods")
+    with writing(engine) as connection:
+        queue.decide(connection, queue.claim(connection, "ana", 8), Verdict.COUNTERFEIT, ground="known_goods")
     return 5, name
 
 

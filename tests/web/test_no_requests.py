@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 import ipml
 from ipml.records import ScoredListing
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 
 ROOT = Path(ipml.__file__).parent
 ASKING = {
@@ -73,10 +74,12 @@ def test_no_address_of_a_listing_is_asked(
         listing = replace(item.listing, listing_id=f"http://127.0.0.1:{port}/", title=text[:1900], description=text)
         queue.enqueue(engine, [replace(item, listing=listing, highlights=())])
         lead = visitor("lea")
-        (number,) = (case.case_id for case in queue.list_cases(engine, limit=100) if case.case_id > 7)
+        with reading(engine) as connection:
+            (number,) = (case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7)
         for path in ("/", f"/cases/{number}", "/export.csv?what=cases"):
             assert lead.get(path).status_code == 200
-        token = queue.claim(engine, "lea", number).token
+        with writing(engine) as connection:
+            token = queue.claim(connection, "lea", number).token
         form = {
             "choice": "escalate",
             "token": token,

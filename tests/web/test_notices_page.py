@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from given_notices import POLICY, WORDS, complain, say
 from sqlalchemy import Engine, insert, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
@@ -38,7 +39,12 @@ def lead(visitor: Callable[..., TestClient]) -> TestClient:
 @pytest.fixture
 def give(app: FastAPI) -> Callable[[Notice], Receipt]:
     """Return what takes a notice in, five hours ago."""
-    return lambda notice: receive(app.state.engine, notice, policy=POLICY, now=datetime.now(UTC) - timedelta(hours=5))
+
+    def take_in(notice: Notice) -> Receipt:
+        with writing(app.state.engine) as connection:
+            return receive(connection, notice, policy=POLICY, now=datetime.now(UTC) - timedelta(hours=5))
+
+    return take_in
 
 
 @pytest.fixture
@@ -129,8 +135,9 @@ def test_a_notice_shows_words_listings_and_notifier(lead: TestClient, noted: int
 
 def test_how_a_notice_ended_is_shown(app: FastAPI, lead: TestClient, noted: int) -> None:
     """After the verdict it is no longer among those that wait, and the record of both notifiers counts it."""
-    claim = queue.claim(app.state.engine, "ana", 1)
-    queue.decide(app.state.engine, claim, Verdict.COUNTERFEIT, ground="declared_replica")
+    with writing(app.state.engine) as connection:
+        claim = queue.claim(connection, "ana", 1)
+        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
     assert 'href="/notices/2"' in lead.get("/notices?state=settled").text
     assert "1 of 1" in plain(lead.get("/notifiers").text)
 

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, func, select
 from ipml.errors import ProviderUnavailable, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage import audit
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, Registration, make_provider
 from ipml.web.accounts.permissions import Role
@@ -193,7 +193,8 @@ def closed_app(settings: Settings) -> Iterator[FastAPI]:
     """Give one page, of one user, to all tests in which nobody comes in."""
     engine = open_database("sqlite://")
     migrate(engine)
-    add_user(engine, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    with writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     yield make_app(engine, settings, cost=CHEAP)
     engine.dispose()
 
@@ -253,7 +254,8 @@ def assert_nobody_came_in(browser: TestClient, answer: httpx.Response, status: i
     assert answer.status_code == status, answer.text
     assert "__Host-ipml=" not in answer.headers.get("set-cookie", "")
     assert count(engine, sessions) == 0
-    assert {user.name for user in list_users(engine)} <= {"ana", "bo", "lea", "vic"}
+    with reading(engine) as connection:
+        assert {user.name for user in list_users(connection)} <= {"ana", "bo", "lea", "vic"}
     assert "Traceback" not in answer.text
     assert browser.get("/").headers["location"] == "/login?then=/"
 
@@ -264,7 +266,8 @@ def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, brow
     answer = log_in(browser, "/cases/2")
     assert answer.headers["location"] == "/cases/2"
     assert "dana</a> <span" in browser.get("/cases/2").text
-    dana = next(user for user in list_users(engine) if user.name == "dana")
+    with reading(engine) as connection:
+        dana = next(user for user in list_users(connection) if user.name == "dana")
     assert dana.role is Role.REVIEWER
     with reading(engine) as connection:
         assert connection.scalar(select(users.c.password_hash).where(users.c.name == "dana")) == ""
@@ -302,7 +305,8 @@ def test_nobody_becomes_somebody_else_by_a_name(
     provider.claims = {"preferred_username": name, "email": "ana", "email_verified": True}
     assert log_in(browser).status_code == 303
     assert count(engine, users) == 5
-    (new,) = (user for user in list_users(engine) if user.name not in ("ana", "bo", "lea", "vic"))
+    with reading(engine) as connection:
+        (new,) = (user for user in list_users(connection) if user.name not in ("ana", "bo", "lea", "vic"))
     assert "-" in new.name
 
 
@@ -331,7 +335,8 @@ def test_the_provider_says_the_role_at_each_login(
 def test_a_disabled_user_stays_outside(engine: Engine, browser: TestClient, make_browser: Callable) -> None:
     """The provider cannot let in whom an admin has shut out."""
     log_in(browser)
-    disable_user(engine, "dana")
+    with writing(engine) as connection:
+        disable_user(connection, "dana")
     assert browser.get("/").status_code == 303
     assert log_in(make_browser()).status_code == 403
 
@@ -343,10 +348,12 @@ def test_without_roles_of_groups_only_linked_users_come_in(
     app = make_app(engine, settings.model_copy(update={"oidc_roles": ""}), cost=CHEAP)
     browser = TestClient(app, base_url=HERE, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
     assert_nobody_came_in(browser, log_in(browser))
-    link_user(engine, "vic", provider.issuer, "person-7")
+    with writing(engine) as connection:
+        link_user(connection, "vic", provider.issuer, "person-7")
     assert log_in(browser).status_code == 303
     assert "vic</a> <span" in browser.get("/").text
-    set_role(engine, "vic", Role.LEAD)
+    with writing(engine) as connection:
+        set_role(connection, "vic", Role.LEAD)
     assert browser.get("/").status_code == 303
     log_in(browser)
     assert "lead</span>" in browser.get("/").text
@@ -635,6 +642,7 @@ def test_logins_at_the_same_moment(tmp_path: Any) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(come, range(24)))
-    assert len(set(found)) == len(list_users(shared)) == 3
+    with reading(shared) as connection:
+        assert len(set(found)) == len(list_users(connection)) == 3
     assert found == found[:3] * 8
     shared.dispose()

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Reason, ScoredListing, Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 
 
 def case_numbers(text: str) -> list[int]:
@@ -34,7 +35,8 @@ def next_link(text: str) -> str:
 def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient) -> None:
     """The most suspicious comes first, with rank, score, price, seller and reason."""
     text = ana.get("/").text
-    assert case_numbers(text) == [case.case_id for case in queue.list_cases(engine)]
+    with reading(engine) as connection:
+        assert case_numbers(text) == [case.case_id for case in queue.list_cases(connection)]
     for told in ("98 %", "80.10 EUR", "harbour-outlet", "Price is 9 % of what Vellmar usually costs"):
         assert told in text
 
@@ -56,7 +58,8 @@ def test_the_reason_in_a_list_is_the_strongest_for_suspicion(
         base_rate = None if is_old else -5.0
         many.append(replace(listing, score=0.99, reasons=tuple(reasons), base_rate=base_rate))
     queue.enqueue(engine, many)
-    listed = {case.case_id: case.scored for case in queue.list_cases(engine, limit=50)}
+    with reading(engine) as connection:
+        listed = {case.case_id: case.scored for case in queue.list_cases(connection, limit=50)}
     new = [number for number, one in listed.items() if one.listing.listing_id.startswith("N")]
     for page in (ana.get("/"), ana.get("/bulk", params={"case": new})):
         said = re.findall(r'<span class="why">([^<]*)</span>', page.text)
@@ -127,9 +130,11 @@ def test_the_cases_of_a_list_lead_through_that_list(ana: TestClient) -> None:
 
 def test_tabs_show_states_with_counts(engine: Engine, ana: TestClient) -> None:
     """Each state has a tab with its number of cases."""
-    claim = queue.claim(engine, "bo", 1)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, "bo", 1)
     assert claim
-    queue.decide(engine, claim, Verdict.GENUINE)
+    with writing(engine) as connection:
+        queue.decide(connection, claim, Verdict.GENUINE)
     numbers = re.findall(r'(\w+) <span class="number">([\d,]+)</span>', ana.get("/").text)
     assert numbers == [("Open", "6"), ("Escalated", "0"), ("Decided", "1")]
     assert case_numbers(ana.get("/", params={"state": "decided"}).text) == [1]
@@ -163,7 +168,8 @@ def test_pages_show_every_case_once(engine: Engine, scored: Callable[..., Scored
         texts.append(ana.get(next_link(texts[-1])).text)
     shown = [number for text in texts for number in case_numbers(text)]
     assert [len(case_numbers(text)) for text in texts] == [50, 50, 20]
-    assert shown == [case.case_id for case in queue.list_cases(engine, limit=200)]
+    with reading(engine) as connection:
+        assert shown == [case.case_id for case in queue.list_cases(connection, limit=200)]
     ranks = [int(rank) for text in texts for rank in re.findall(r'rank">(\d+)<', text)]
     assert ranks == list(range(1, 121))
     back = re.search(r'href="([^"]+)" rel="prev"', texts[2])
@@ -173,7 +179,8 @@ def test_pages_show_every_case_once(engine: Engine, scored: Callable[..., Scored
 
 def test_the_list_tells_who_holds_a_case(engine: Engine, ana: TestClient) -> None:
     """A case that somebody works on is marked."""
-    queue.claim(engine, "bo", 2)
+    with writing(engine) as connection:
+        queue.claim(connection, "bo", 2)
     ana.get("/cases/3")
     text = ana.get("/").text
     assert "with bo" in text
@@ -184,10 +191,11 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     """Two reviewers who start at once get different cases; an empty queue leads to the list."""
     assert ana.post("/next").headers["location"] == "/cases/1?within=queue"
     assert visitor("bo").post("/next").headers["location"] == "/cases/2?within=queue"
-    for case in queue.list_cases(engine):
-        claim = queue.claim(engine, case.reviewer or "ana", case.case_id)
-        assert claim
-        queue.decide(engine, claim, Verdict.GENUINE)
+    with writing(engine) as connection:
+        for case in queue.list_cases(connection):
+            claim = queue.claim(connection, case.reviewer or "ana", case.case_id)
+            assert claim
+            queue.decide(connection, claim, Verdict.GENUINE)
     assert ana.post("/next").headers["location"] == "/"
     assert "The queue is empty" in ana.get("/").text
 

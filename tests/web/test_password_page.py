@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from ipml.storage import audit
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import PasswordCost, add_user, check_password
@@ -29,10 +29,11 @@ def test_the_new_password_is_the_only_one(engine: Engine, ana: TestClient, visit
     assert elsewhere.get("/").status_code == 303
     ana.cookies.set("ipml", before, domain="testserver.local")
     assert ana.get("/").status_code == 303
-    user = check_password(engine, "ana", NEW, CHEAP)
-    assert user is not None
-    assert check_password(engine, "ana", PASSWORD, CHEAP) is None
     with reading(engine) as connection:
+        user = check_password(connection, "ana", NEW, CHEAP)
+    assert user is not None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", PASSWORD, CHEAP) is None
         last = audit.list_rows(connection, f"user:{user.user_id}")[-1]
     assert (last.actor, last.action, list(last.payload)) == ("ana", "password changed", ["row.users"])
 
@@ -55,7 +56,8 @@ def test_nothing_is_changed_otherwise(engine: Engine, ana: TestClient, changed: 
     assert 'role="alert"' in answer.text
     assert NEW not in answer.text
     assert ana.get("/").status_code == 200
-    assert check_password(engine, "ana", PASSWORD, CHEAP) is not None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", PASSWORD, CHEAP) is not None
 
 
 def test_an_open_browser_cannot_be_used_to_guess(ana: TestClient) -> None:
@@ -69,12 +71,15 @@ def test_an_open_browser_cannot_be_used_to_guess(ana: TestClient) -> None:
 
 def test_who_has_no_password_is_told(engine: Engine, visitor: Callable) -> None:
     """A person of a provider sees no form, and a form sent all the same gives them no password."""
-    user = add_user(engine, "cleo", None, Role.VIEWER)
+    with writing(engine) as connection:
+        user = add_user(connection, "cleo", None, Role.VIEWER)
     browser = visitor()
-    browser.cookies.set("ipml", open_session(engine, user, hours=1), domain="testserver.local")
+    with writing(engine) as connection:
+        browser.cookies.set("ipml", open_session(connection, user, hours=1), domain="testserver.local")
     assert "You have none here" in browser.get("/password").text
     for current in ("", "None", PASSWORD):
         answer = browser.post("/password", data=FORM | {"current": current})
         assert answer.status_code == 409
         assert "You have none here" in answer.text
-    assert check_password(engine, "cleo", NEW, CHEAP) is None
+    with reading(engine) as connection:
+        assert check_password(connection, "cleo", NEW, CHEAP) is None

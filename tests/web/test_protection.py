@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from ipml.review import queue
+from ipml.storage.database import reading
 
 pytestmark = pytest.mark.slow
 
@@ -55,9 +56,11 @@ def test_a_link_of_another_site_claims_nothing(engine: Engine, ana: TestClient) 
     page = ana.get("/cases/1", headers={"Sec-Fetch-Site": "cross-site"})
     assert page.status_code == 200
     assert "Take this case" in page.text
-    assert queue.get_case(engine, 1).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer is None
     ana.get("/cases/1")
-    assert queue.get_case(engine, 1).reviewer == "ana"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer == "ana"
 
 
 def test_looking_changes_no_case(engine: Engine, ana: TestClient) -> None:
@@ -65,8 +68,9 @@ def test_looking_changes_no_case(engine: Engine, ana: TestClient) -> None:
     ana.get("/cases/1")
     for path in ("/cases/1/decide?choice=genuine", "/cases/1/leave?to=list", "/next", "/logout"):
         assert ana.get(path).status_code in (404, 405)
-    assert queue.get_case(engine, 1).state == "open"
-    assert queue.get_case(engine, 1).reviewer == "ana"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "open"
+        assert queue.get_case(connection, 1).reviewer == "ana"
 
 
 def test_what_is_too_long_or_no_form_is_refused(ana: TestClient) -> None:

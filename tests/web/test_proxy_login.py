@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select
 from ipml.errors import UnusableSetting
 from ipml.review import queue
 from ipml.settings import Settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import tries
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import network_of
@@ -53,7 +53,8 @@ def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable[[str], Te
     browser = from_proxy(PROXY)
     location = browser.post("/next", headers={HEADER: "ana"}).headers["location"]
     browser.get(location, headers={HEADER: "ana"})
-    assert queue.get_case(engine, 1).reviewer == "ana"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).reviewer == "ana"
     assert browser.post("/next", headers={HEADER: "vic"}).status_code == 403
     assert not browser.cookies
     assert browser.get("/").headers["location"] == "/login?then=/"
@@ -93,7 +94,8 @@ def test_two_names_are_none(from_proxy: Callable[[str], TestClient]) -> None:
 
 def test_a_disabled_user_is_out(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
     """What the proxy says lets nobody in whom an admin has shut out."""
-    disable_user(engine, "ana")
+    with writing(engine) as connection:
+        disable_user(connection, "ana")
     assert from_proxy(PROXY).get("/", headers={HEADER: "ana"}).status_code == 403
 
 
@@ -188,7 +190,8 @@ def test_what_the_sender_makes_up_counts_for_nothing(made_up: list[str], sender:
 
 def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
     """A user without a password comes in by the proxy, and by no password at all."""
-    add_user(engine, "cleo", None, Role.LEAD)
+    with writing(engine) as connection:
+        add_user(connection, "cleo", None, Role.LEAD)
     assert "cleo</a> <span" in from_proxy(PROXY).get("/", headers={HEADER: "cleo"}).text
     for password in ("", "None", "x" * 12):
         assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401

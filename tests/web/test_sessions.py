@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event
 
 from ipml.errors import UnknownUser
 from ipml.storage import audit
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import find_user, list_sessions, log_out_everywhere, open_session
 from ipml.web.accounts.users import (
@@ -32,7 +32,8 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def token(engine: Engine) -> str:
     """Return a session of ana that begins at nine."""
-    return open_session(engine, list_users(engine)[0], hours=12, now=NOW)
+    with writing(engine) as connection:
+        return open_session(connection, list_users(connection)[0], hours=12, now=NOW)
 
 
 def is_alive(engine: Engine, token: str, at: datetime) -> bool:
@@ -74,11 +75,11 @@ def test_a_clock_that_jumps(engine: Engine, token: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda engine: set_role(engine, "ana", Role.LEAD),
-        lambda engine: set_role(engine, "ana", Role.VIEWER),
-        lambda engine: set_password(engine, "ana", "another long password", CHEAP),
-        lambda engine: disable_user(engine, "ana"),
-        lambda engine: log_out_everywhere(engine, "ana"),
+        lambda connection: set_role(connection, "ana", Role.LEAD),
+        lambda connection: set_role(connection, "ana", Role.VIEWER),
+        lambda connection: set_password(connection, "ana", "another long password", CHEAP),
+        lambda connection: disable_user(connection, "ana"),
+        lambda connection: log_out_everywhere(connection, "ana"),
     ],
     ids=["more", "less", "password", "disabled", "logged out"],
 )
@@ -87,11 +88,12 @@ def test_what_changes_a_person_ends_their_sessions(engine: Engine, visitor: Call
     browsers, other = [visitor("ana"), visitor("ana")], visitor("bo")
     before = [browser.cookies["ipml"] for browser in browsers]
     assert before[0] != before[1]
-    change(engine)
+    with writing(engine) as connection:
+        change(connection)
     assert [browser.get("/").status_code for browser in browsers] == [303, 303]
     assert other.get("/").status_code == 200
-    ana = list_users(engine)[0]
     with reading(engine) as connection:
+        ana = list_users(connection)[0]
         assert len(audit.list_rows(connection, f"user:{ana.user_id}")) == 2
 
 
@@ -99,33 +101,37 @@ def test_a_new_role_counts_from_the_next_login(engine: Engine, visitor: Callable
     """After the change the same person logs in with what they may do now."""
     browser = visitor("vic")
     assert browser.post("/next").status_code == 403
-    set_role(engine, "vic", Role.REVIEWER)
+    with writing(engine) as connection:
+        set_role(connection, "vic", Role.REVIEWER)
     assert visitor("vic").post("/next").status_code == 303
 
 
 def test_a_person_who_was_let_in_again_needs_a_new_login(engine: Engine, visitor: Callable) -> None:
     """Sessions from before stay dead."""
     browser = visitor("ana")
-    disable_user(engine, "ana")
-    enable_user(engine, "ana")
+    with writing(engine) as connection:
+        disable_user(connection, "ana")
+        enable_user(connection, "ana")
     assert browser.get("/").status_code == 303
     assert visitor("ana").get("/").status_code == 200
 
 
 def test_only_the_new_password_opens(engine: Engine) -> None:
     """A changed password is the only one."""
-    set_password(engine, "ana", "another long password", CHEAP)
-    assert check_password(engine, "ana", PASSWORD, CHEAP) is None
-    assert check_password(engine, "ana", "another long password", CHEAP) is not None
+    with writing(engine) as connection:
+        set_password(connection, "ana", "another long password", CHEAP)
+        assert check_password(connection, "ana", PASSWORD, CHEAP) is None
+        assert check_password(connection, "ana", "another long password", CHEAP) is not None
 
 
 def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
     """An operator sees since when somebody is logged in, without the token, and can end it."""
     find_user(engine, token, now=NOW + 5 * MINUTE)
-    (session,) = list_sessions(engine, "ana", NOW + 6 * MINUTE)
-    assert (session.created_at, session.seen_at) == (NOW, NOW + 5 * MINUTE)
-    assert log_out_everywhere(engine, "ana") == 1
-    assert list_sessions(engine, "ana", NOW) == []
+    with writing(engine) as connection:
+        (session,) = list_sessions(connection, "ana", NOW + 6 * MINUTE)
+        assert (session.created_at, session.seen_at) == (NOW, NOW + 5 * MINUTE)
+        assert log_out_everywhere(connection, "ana") == 1
+        assert list_sessions(connection, "ana", NOW) == []
     for call in (list_sessions, log_out_everywhere):
-        with pytest.raises(UnknownUser):
-            call(engine, "nobody")
+        with pytest.raises(UnknownUser), writing(engine) as connection:
+            call(connection, "nobody")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from ipml.settings import Settings
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import tries
 from ipml.web.accounts.sessions import LoginLimits, count_try, forget_tries, network_of
 from ipml.web.accounts.users import PasswordCost
@@ -69,7 +69,8 @@ def test_one_address_cannot_go_through_all_names(engine: Engine) -> None:
 
 def test_no_name_is_kept(engine: Engine) -> None:
     """People type passwords into the field of names: the database holds a hash."""
-    count_try(engine, "my secret password", "192.0.2.7", now=NOW)
+    with writing(engine) as connection:
+        count_try(connection, "my secret password", "192.0.2.7", now=NOW)
     with reading(engine) as connection:
         (row,) = connection.execute(select(tries)).all()
     assert "secret" not in str(row)
@@ -78,8 +79,10 @@ def test_no_name_is_kept(engine: Engine) -> None:
 def test_tries_are_swept_out(engine: Engine) -> None:
     """What counts no more is not kept."""
     for number in range(20):
-        count_try(engine, f"n{number}", "192.0.2.7", now=NOW)
-    count_try(engine, "ana", "198.51.100.1", now=NOW + 15 * MINUTE)
+        with writing(engine) as connection:
+            count_try(connection, f"n{number}", "192.0.2.7", now=NOW)
+    with writing(engine) as connection:
+        count_try(connection, "ana", "198.51.100.1", now=NOW + 15 * MINUTE)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(tries)) == 1
 
@@ -95,8 +98,13 @@ def test_ten_at_once_are_ten(tmp_path: Path) -> None:
     """Guesses sent at the same moment do not slip past the count."""
     engine = open_database(f"sqlite:///{tmp_path}/tries.db")
     migrate(engine)
+
+    def attempt(_: int) -> int:
+        with writing(engine) as connection:
+            return count_try(connection, "ana", "192.0.2.7", now=NOW)
+
     with ThreadPoolExecutor(8) as pool:
-        waits = list(pool.map(lambda _: count_try(engine, "ana", "192.0.2.7", now=NOW), range(24)))
+        waits = list(pool.map(attempt, range(24)))
     assert waits.count(0) == 10
     engine.dispose()
 
@@ -112,7 +120,8 @@ def test_never_more_than_allowed_in_any_quarter_of_an_hour(arrivals: list[tuple[
     passed: list[tuple[datetime, str]] = []
     for seconds, name in sorted(arrivals):
         at = NOW + timedelta(seconds=seconds)
-        wait = count_try(engine, name, "192.0.2.7", limits, at)
+        with writing(engine) as connection:
+            wait = count_try(connection, name, "192.0.2.7", limits, at)
         if not wait:
             passed.append((at, name))
         span = [(moment, who) for moment, who in passed if moment > at - 15 * MINUTE]
@@ -130,7 +139,9 @@ def test_a_login_forgets_its_own_tries_alone(engine: Engine) -> None:
     """After a login the name starts anew at that address, and nowhere else."""
     limits = LoginLimits(for_name=1)
     for address in ("192.0.2.7", "198.51.100.1"):
-        assert count_try(engine, "ana", address, limits, NOW) == 0
-    forget_tries(engine, "ana", "192.0.2.7")
-    assert count_try(engine, "ana", "192.0.2.7", limits, NOW) == 0
-    assert count_try(engine, "ana", "198.51.100.1", limits, NOW) == 900
+        with writing(engine) as connection:
+            assert count_try(connection, "ana", address, limits, NOW) == 0
+    with writing(engine) as connection:
+        forget_tries(connection, "ana", "192.0.2.7")
+        assert count_try(connection, "ana", "192.0.2.7", limits, NOW) == 0
+        assert count_try(connection, "ana", "198.51.100.1", limits, NOW) == 900

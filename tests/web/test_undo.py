@@ -11,14 +11,17 @@ from sqlalchemy import Engine
 
 from ipml.records import Verdict
 from ipml.review import queue
+from ipml.storage.database import reading, writing
 
 
 def judge(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta = timedelta()) -> int:
     """Find a case genuine in a reviewer's name, some time ago, and return the number of the decision."""
     then = datetime.now(UTC) - ago
-    claim = queue.claim(engine, reviewer, case_id, now=then)
+    with writing(engine) as connection:
+        claim = queue.claim(connection, reviewer, case_id, now=then)
     assert claim
-    return queue.decide(engine, claim, Verdict.GENUINE, now=then).decision_id
+    with writing(engine) as connection:
+        return queue.decide(connection, claim, Verdict.GENUINE, now=then).decision_id
 
 
 def undo_form(text: str) -> dict[str, str]:
@@ -36,8 +39,9 @@ def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: T
     answer = ana.post("/undo", data=undo_form(ana.get("/").text))
     assert answer.headers["location"] == "/cases/2?undone=1"
     assert "The decision was taken back; the case is open again" in ana.get("/cases/2?undone=1").text
-    assert queue.get_case(engine, 2).state == "open"
-    assert queue.get_case(engine, 1).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 2).state == "open"
+        assert queue.get_case(connection, 1).state == "decided"
     assert undo_form(ana.get("/").text)["case"] == "1"
 
 
@@ -45,9 +49,11 @@ def test_undoing_gives_the_open_case_back(engine: Engine, ana: TestClient) -> No
     """Who takes a verdict back leaves the case before them to others."""
     judge(engine, 1)
     form = undo_form(ana.get("/cases/2").text)
-    assert queue.get_case(engine, 2).reviewer == "ana"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 2).reviewer == "ana"
     ana.post("/undo", data=form)
-    assert queue.get_case(engine, 2).reviewer is None
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 2).reviewer is None
 
 
 def test_a_form_sent_twice_takes_back_one(engine: Engine, ana: TestClient) -> None:
@@ -59,7 +65,8 @@ def test_a_form_sent_twice_takes_back_one(engine: Engine, ana: TestClient) -> No
     again = ana.post("/undo", data=form)
     assert again.status_code == 409
     assert "undone already" in again.text
-    assert queue.get_case(engine, 1).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "decided"
 
 
 def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, visitor: Callable) -> None:
@@ -73,7 +80,8 @@ def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, vis
     lead = visitor("lea")
     assert "Take back “genuine”" in lead.get("/cases/1").text
     assert lead.post("/undo", data={"decision": "1"}).status_code == 303
-    assert queue.get_case(engine, 1).state == "open"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "open"
 
 
 def test_asking_takes_nothing_back(engine: Engine, ana: TestClient, visitor: Callable) -> None:
@@ -83,4 +91,5 @@ def test_asking_takes_nothing_back(engine: Engine, ana: TestClient, visitor: Cal
     elsewhere = {"Sec-Fetch-Site": "cross-site"}
     assert ana.post("/undo", data={"decision": number}, headers=elsewhere).status_code == 403
     assert visitor("vic").post("/undo", data={"decision": number}).status_code == 403
-    assert queue.get_case(engine, 1).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "decided"

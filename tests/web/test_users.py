@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 
 from ipml.errors import UnknownRole, UnknownUser, UnusablePassword, UnusableUserName, UserExists
 from ipml.storage import audit
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
 from ipml.web.accounts.permissions import Role, parse_role
 from ipml.web.accounts.users import PasswordCost, add_user, check_password, disable_user, list_users
@@ -26,25 +26,29 @@ def test_only_a_hash_is_kept(engine: Engine) -> None:
 
 def test_the_right_password_opens(engine: Engine) -> None:
     """Name and password give the user; anything else gives None."""
-    found = check_password(engine, "ana", PASSWORD, CHEAP)
+    with reading(engine) as connection:
+        found = check_password(connection, "ana", PASSWORD, CHEAP)
     assert found is not None
     assert (found.name, found.role) == ("ana", Role.REVIEWER)
-    assert check_password(engine, "ana", PASSWORD + "x", CHEAP) is None
-    assert check_password(engine, "ana", "", CHEAP) is None
-    assert check_password(engine, "Ana", PASSWORD, CHEAP) is None
+    with reading(engine) as connection:
+        assert check_password(connection, "ana", PASSWORD + "x", CHEAP) is None
+        assert check_password(connection, "ana", "", CHEAP) is None
+        assert check_password(connection, "Ana", PASSWORD, CHEAP) is None
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "a\0b", "x" * 1000, "' OR 1=1 --", "аna"])
 def test_an_unknown_name_opens_nothing(engine: Engine, name: str) -> None:
     """A name that nobody has is refused, whatever letters it is made of."""
-    assert check_password(engine, name, PASSWORD, CHEAP) is None
+    with reading(engine) as connection:
+        assert check_password(connection, name, PASSWORD, CHEAP) is None
 
 
 def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
     """Disabling ends logins, and what was done is in the audit trail without the name."""
-    disable_user(engine, "ana")
-    assert check_password(engine, "ana", PASSWORD, CHEAP) is None
-    user_id = next(user.user_id for user in list_users(engine) if user.name == "ana")
+    with writing(engine) as connection:
+        disable_user(connection, "ana")
+        assert check_password(connection, "ana", PASSWORD, CHEAP) is None
+        user_id = next(user.user_id for user in list_users(connection) if user.name == "ana")
     with reading(engine) as connection:
         deeds = [row.action for row in audit.list_rows(connection, f"user:{user_id}")]
     assert deeds == ["user added", "user disabled"]
@@ -52,16 +56,16 @@ def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
 
 def test_what_cannot_be_a_user_is_refused(engine: Engine) -> None:
     """Names that are taken or could be mistaken, short passwords and unknown roles are named as facts."""
-    with pytest.raises(UserExists):
-        add_user(engine, "ana", PASSWORD, Role.ADMIN, CHEAP)
+    with pytest.raises(UserExists), writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.ADMIN, CHEAP)
     for name in ("", "two words", "аna", "-x", "a" * 65):
-        with pytest.raises(UnusableUserName):
-            add_user(engine, name, PASSWORD, Role.VIEWER, CHEAP)
+        with pytest.raises(UnusableUserName), writing(engine) as connection:
+            add_user(connection, name, PASSWORD, Role.VIEWER, CHEAP)
     for password in ("short", "x" * 257):
-        with pytest.raises(UnusablePassword):
-            add_user(engine, "new", password, Role.VIEWER, CHEAP)
-    with pytest.raises(UnknownUser):
-        disable_user(engine, "nobody")
+        with pytest.raises(UnusablePassword), writing(engine) as connection:
+            add_user(connection, "new", password, Role.VIEWER, CHEAP)
+    with pytest.raises(UnknownUser), writing(engine) as connection:
+        disable_user(connection, "nobody")
     with pytest.raises(UnknownRole):
         parse_role("root")
 

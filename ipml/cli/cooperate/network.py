@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, Networks, acting, choose_networks, open_for_command, printable
+from ipml.cli.terminal import By, Database, Networks, acting, choose_networks, open_for_command, printable, writing_to
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,8 +167,8 @@ def receipt(
     from ipml.cooperation.referrals.handover import sign_receipt
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    signed = sign_receipt(engine, clue, signed_by, by=acting(engine, Action.HAND_ON_NETWORKS, by))
+    with writing_to(database) as connection:
+        signed = sign_receipt(connection, clue, signed_by, by=acting(connection, Action.HAND_ON_NETWORKS, by))
     typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
 
 
@@ -208,14 +208,14 @@ def outcome(
     kinds = [kind for kind, is_told in told.items() if is_told]
     if len(kinds) != 1:
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    engine = open_for_command(database)
-    said = {
-        "by": acting(engine, Action.HAND_ON_NETWORKS, by),
-        "amount": amounts[kinds[0]],
-        "currency": currency,
-        "why": dropped,
-    }
-    note_outcome(engine, clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
+    with writing_to(database) as connection:
+        said = {
+            "by": acting(connection, Action.HAND_ON_NETWORKS, by),
+            "amount": amounts[kinds[0]],
+            "currency": currency,
+            "why": dropped,
+        }
+        note_outcome(connection, clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
     typer.echo(f"Clue {clue}: {kinds[0]}.")
 
 
@@ -268,18 +268,21 @@ def build(
     from ipml.enforcement.privacy.erasure import read_erased
     from ipml.settings import get_settings
     from ipml.storage.anchors import keep_anchor
+    from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
     settings = get_settings()
     request = ClueRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
     engine = _open(database)
+    with reading(engine) as connection:
+        name = acting(connection, Action.HAND_ON_NETWORKS, by)
     built = build_clue(
         engine,
         load_networks(choose_networks(networks)),
         request,
         _load_rules(),
         out or Path(f"clue-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
-        by=acting(engine, Action.HAND_ON_NETWORKS, by),
+        by=name,
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
         is_zipped=as_zip,

@@ -19,7 +19,18 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, printable, show_minute
+from ipml.cli.terminal import (
+    MOMENT,
+    By,
+    Database,
+    acting,
+    in_utc,
+    open_for_command,
+    printable,
+    reading_from,
+    show_minute,
+    writing_to,
+)
 from ipml.errors import UnreadableFile
 from ipml.records import Problem
 
@@ -143,14 +154,16 @@ def answer(
 
     Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
-    from ipml.cooperation.consequences import cooperating
+    from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.outcomes import answer_counter_notice as take_answer
     from ipml.web.accounts.permissions import Action
 
-    engine = cooperating(open_for_command(database))
-    name = acting(engine, Action.DECIDE_APPEALS, by)
-    for appeal in take_answer(engine, reference, by=name, acted=acted, has_withdrawn=withdrawn):
-        typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")
+    with writing_to(database) as connection:
+        name = acting(connection, Action.DECIDE_APPEALS, by)
+        for appeal in take_answer(
+            connection, reference, by=name, acted=acted, has_withdrawn=withdrawn, consequences=Cooperation()
+        ):
+            typer.echo(f"Appeal {appeal.appeal_id} is {appeal.state}.")
 
 
 _MOST_SHOWN = 1_000
@@ -193,6 +206,7 @@ def import_(
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import InvalidNotice, NoticeKeyReused
     from ipml.records import Problem
+    from ipml.storage.database import writing
 
     engine, policy = open_for_command(database), load_cooperation_policy()
     problems = [found for _, one in _check_all(file) if not isinstance(one, tuple) for found in one]
@@ -208,7 +222,8 @@ def import_(
             if not isinstance(one, tuple):
                 continue
             try:
-                counts["taken" if receive(engine, one[0], policy=policy).is_new else "known"] += 1
+                with writing(engine) as connection:
+                    counts["taken" if receive(connection, one[0], policy=policy).is_new else "known"] += 1
             except InvalidNotice as error:
                 refused += [replace(found, row=row) for found in error.problems]
             except NoticeKeyReused as error:
@@ -241,13 +256,20 @@ def list_(
     if state not in STATES:
         raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
     table = Table("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due")
-    for row in list_notices(open_for_command(database), state, top):
-        tier = f"{row.tier}, suspended" if row.is_suspended else row.tier
-        numbers = (f"{number:,}" for number in (row.listings, row.waiting, row.unknown))
-        brand = Text(printable(row.brand or ""))
-        table.add_row(
-            str(row.notice_id), show_minute(row.received_at), row.kind, brand, tier, *numbers, show_minute(row.due_at)
-        )
+    with reading_from(database) as connection:
+        for row in list_notices(connection, state, top):
+            tier = f"{row.tier}, suspended" if row.is_suspended else row.tier
+            numbers = (f"{number:,}" for number in (row.listings, row.waiting, row.unknown))
+            brand = Text(printable(row.brand or ""))
+            table.add_row(
+                str(row.notice_id),
+                show_minute(row.received_at),
+                row.kind,
+                brand,
+                tier,
+                *numbers,
+                show_minute(row.due_at),
+            )
     Console().print(table)
 
 
@@ -264,8 +286,9 @@ def show(
     """
     from ipml.cooperation.notices.status import get_notice_file
 
-    for line in _describe(get_notice_file(open_for_command(database), notice)):
-        typer.echo(line)
+    with reading_from(database) as connection:
+        for line in _describe(get_notice_file(connection, notice)):
+            typer.echo(line)
 
 
 @notice_app.command()
@@ -294,9 +317,10 @@ def waiting(database: Database = None) -> None:
     from ipml.cooperation.notices.status import count_waiting_by_tier
 
     table = Table("tier", "kind", "waiting", "overdue", "unknown", "oldest")
-    for row in count_waiting_by_tier(open_for_command(database)):
-        numbers = (f"{number:,}" for number in (row.listings, row.overdue, row.unknown))
-        table.add_row(row.tier, row.kind, *numbers, show_minute(row.oldest))
+    with reading_from(database) as connection:
+        for row in count_waiting_by_tier(connection):
+            numbers = (f"{number:,}" for number in (row.listings, row.overdue, row.unknown))
+            table.add_row(row.tier, row.kind, *numbers, show_minute(row.oldest))
     Console().print(table)
 
 
@@ -371,7 +395,8 @@ def complaints(
     from ipml.cooperation.notices.status import list_complaints
     from ipml.listings.writers import write_listings
 
-    found = list(list_complaints(open_for_command(database), known_by=in_utc(known_by)))
+    with reading_from(database) as connection:
+        found = list(list_complaints(connection, known_by=in_utc(known_by)))
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
     for name in ("occurred_at", "known_at"):

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.reports import AsOf
-from ipml.cli.terminal import By, Database, acting, in_utc, open_for_command, printable, show_day
+from ipml.cli.terminal import (
+    By,
+    Database,
+    acting,
+    in_utc,
+    open_for_command,
+    printable,
+    reading_from,
+    show_day,
+    writing_to,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -56,8 +66,10 @@ def _check_document(number: int, by: str | None, database: str | None, *, is_acc
     from ipml.cooperation.notifiers.notifier import check_document
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    checked = check_document(engine, number, acting(engine, Action.JUDGE_NOTIFIERS, by), is_accepted=is_accepted)
+    with writing_to(database) as connection:
+        checked = check_document(
+            connection, number, acting(connection, Action.JUDGE_NOTIFIERS, by), is_accepted=is_accepted
+        )
     said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
     typer.echo(said)
 
@@ -108,13 +120,12 @@ def list_(
     from ipml.cooperation.notifiers.tiers import choose_tier
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import reading
 
     if kind not in (None, *_KINDS):
         raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
     rules, now = load_cooperation_policy().notifiers, in_utc(as_of) or datetime.now(UTC)
     table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
         for one in list_notifiers(connection, kind, at=now):
             if one.created_at > now:
@@ -144,11 +155,10 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
-    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import get_notifier
 
     policy, now = load_cooperation_policy(), in_utc(as_of) or datetime.now(UTC)
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         found = get_notifier(connection, find_notifier(connection, notifier).notifier_id, at=now)
         if found.created_at > now:
             raise NotifierNotFound(notifier)
@@ -212,10 +222,9 @@ def check(database: Database = None) -> None:
 
     from ipml.cooperation.notifiers.misuse import find_misuse
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.storage.database import reading
 
     rules = load_cooperation_policy().notifiers
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         found = find_misuse(connection, rules, datetime.now(UTC))
     for proposal in found:
         number = proposal.notifier.notifier_id
@@ -235,9 +244,11 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml cooperate notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
     from ipml.cooperation.notifiers import misuse
+    from ipml.storage.database import writing
 
     engine, number, name = _find(notifier, database, by)
-    step = misuse.warn(engine, number, name, why)
+    with writing(engine) as connection:
+        step = misuse.warn(connection, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
 
@@ -256,9 +267,11 @@ def suspend(
     Example: ipml cooperate notifier suspend 7 --why "After our warning of May you sent forty more."
     """
     from ipml.cooperation.notifiers import misuse
+    from ipml.storage.database import writing
 
     engine, number, name = _find(notifier, database, by)
-    step = misuse.suspend(engine, number, name, why, days=days)
+    with writing(engine) as connection:
+        step = misuse.suspend(connection, number, name, why, days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
 
@@ -269,9 +282,11 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml cooperate notifier lift 7 --why "The notices were founded, as we see now."
     """
     from ipml.cooperation.notifiers import misuse
+    from ipml.storage.database import writing
 
     engine, number, name = _find(notifier, database, by)
-    step = misuse.lift(engine, number, name, why)
+    with writing(engine) as connection:
+        step = misuse.lift(connection, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
 
 
@@ -306,12 +321,13 @@ def appoint(
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.errors import NotifierNotFound
-    from ipml.storage.database import writing
+    from ipml.storage.database import reading, writing
     from ipml.storage.pseudonyms import note_notifier_added, notifier_of
     from ipml.web.accounts.permissions import Action
 
     engine, now = open_for_command(database), clock.now(UTC)
-    name = acting(engine, Action.JUDGE_NOTIFIERS, by)
+    with reading(engine) as connection:
+        name = acting(connection, Action.JUDGE_NOTIFIERS, by)
     end = appointments.end_of_day(until.date()) if until else None
     with writing(engine) as connection:
         try:
@@ -366,8 +382,8 @@ def erase(
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
-    name = acting(engine, Action.ERASE_PEOPLE, by)
     with reading(engine) as connection:
+        name = acting(connection, Action.ERASE_PEOPLE, by)
         found = find_notifier(connection, notifier)
     if not yes:
         typer.confirm(f"Erase notifier {found.notifier_id} ({_who(found)})? It cannot be undone", abort=True)
@@ -383,8 +399,8 @@ def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, 
     from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
-    name = acting(engine, Action.JUDGE_NOTIFIERS, by)
     with reading(engine) as connection:
+        name = acting(connection, Action.JUDGE_NOTIFIERS, by)
         return engine, find_notifier(connection, notifier).notifier_id, name
 
 

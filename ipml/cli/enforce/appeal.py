@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, show_minute
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from, show_minute, writing_to
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from ipml.enforcement.appeals.appeal import AppealFile
 
 
@@ -48,10 +46,11 @@ def list_(
     if state not in (None, "all", *AppealState):
         raise UnusableSetting("state", repr(state), f"all, {', '.join(AppealState)}")
     now, table = datetime.now(UTC), Table("appeal", "kind", "against", "case", "rules", "state", "filed", "due")
-    for row in list_appeals(_open(database, binds=False), state):
-        appeal, due = row.appeal, show_minute(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
-        shown = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
-        table.add_row(*map(str, shown), show_minute(appeal.filed_at), due)
+    with reading_from(database) as connection:
+        for row in list_appeals(connection, state):
+            appeal, due = row.appeal, show_minute(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
+            shown = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
+            table.add_row(*map(str, shown), show_minute(appeal.filed_at), due)
     Console().print(table)
 
 
@@ -63,8 +62,9 @@ def show(appeal: Number, database: Database = None) -> None:
     """
     from ipml.enforcement.appeals.appeal import get_appeal
 
-    for line in _describe(get_appeal(_open(database, binds=False), appeal)):
-        typer.echo(line)
+    with reading_from(database) as connection:
+        for line in _describe(get_appeal(connection, appeal)):
+            typer.echo(line)
 
 
 @app.command("file")
@@ -99,7 +99,8 @@ def file_(
     except UnicodeDecodeError as error:
         raise UnreadableFile(text, f"a byte that is no UTF-8 ({error.reason})", "text in UTF-8") from error
     chosen: Kind = "complaint" if kind == "complaint" else "counter-notice"
-    filed = file_appeal(_open(database), about, seller, words, kind=chosen, profile=rules, key=key)
+    with writing_to(database) as connection:
+        filed = file_appeal(connection, about, seller, words, kind=chosen, profile=rules, key=key)
     typer.echo(f"Appeal {filed.appeal_id} against {filed.subject} is {filed.state}, by the rules of {filed.profile}.")
 
 
@@ -117,9 +118,9 @@ def withdraw(
     from ipml.enforcement.appeals.filings import withdraw_appeal
     from ipml.web.accounts.permissions import Action
 
-    engine = _open(database)
-    acting(engine, Action.DECIDE_APPEALS, by)
-    typer.echo(f"Appeal {appeal} is {withdraw_appeal(engine, appeal, seller).state}; the seller is told.")
+    with writing_to(database) as connection:
+        acting(connection, Action.DECIDE_APPEALS, by)
+        typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is told.")
 
 
 @app.command()
@@ -139,6 +140,7 @@ def decide(
 
     Example: ipml enforce appeal decide 3 granted --why "The invoice shows an authorised source."
     """
+    from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
     from ipml.errors import UnusableSetting
@@ -147,9 +149,9 @@ def decide(
     if measure not in (None, *MeasureKind):
         raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
     milder = MeasureKind(measure) if measure else None
-    engine = _open(database)
-    name = acting(engine, Action.DECIDE_APPEALS, by)
-    made = decide_appeal(engine, appeal, name, outcome, why, measure=milder)
+    with writing_to(database) as connection:
+        name = acting(connection, Action.DECIDE_APPEALS, by)
+        made = decide_appeal(connection, appeal, name, outcome, why, measure=milder, consequences=Cooperation())
     typer.echo(f"Appeal {appeal} is {made.state}; the seller is told.")
 
 
@@ -170,22 +172,25 @@ def holder_acted(
 
     Example: ipml enforce appeal holder-acted 3 --reference "LG Hamburg 312 O 5/26"
     """
+    from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.appeals import resolution
     from ipml.errors import UnusableSetting
     from ipml.web.accounts.permissions import Action
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
-    engine = _open(database)
-    name = acting(engine, Action.DECIDE_APPEALS, by)
-    if extend:
-        clock = resolution.change_term(engine, appeal, "extend", name)
-        typer.echo(f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}.")
-    elif withdrew:
-        typer.echo(f"Appeal {appeal} is {resolution.holder_withdrew(engine, appeal, name).state}.")
-    else:
-        acted = resolution.holder_acted(engine, appeal, reference or "", name)
-        typer.echo(f"Appeal {appeal}: {acted.state}; the measure stays.")
+    with writing_to(database) as connection:
+        name = acting(connection, Action.DECIDE_APPEALS, by)
+        if extend:
+            clock = resolution.change_term(connection, appeal, "extend", name)
+            said = f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}."
+        elif withdrew:
+            ended = resolution.holder_withdrew(connection, appeal, name, consequences=Cooperation())
+            said = f"Appeal {appeal} is {ended.state}."
+        else:
+            acted = resolution.holder_acted(connection, appeal, reference or "", name)
+            said = f"Appeal {appeal}: {acted.state}; the measure stays."
+    typer.echo(said)
 
 
 @app.command()
@@ -200,18 +205,19 @@ def tick(
     import signal
     import threading
 
+    from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.outcomes import tick as tick_notices
     from ipml.enforcement.appeals.resolution import tick_appeals as tick_once
     from ipml.errors import DatabaseBusy
 
-    engine, stopped = _open(database), threading.Event()
+    engine, consequences, stopped = open_for_command(database), Cooperation(), threading.Event()
     if follow:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
     while True:
         try:
             tick_notices(engine)  # first: a term begins when whoever gave notice has been told, too
-            done = tick_once(engine)
+            done = tick_once(engine, consequences=consequences)
         except DatabaseBusy as error:  # the next tick does what this one could not
             if not follow:
                 raise
@@ -225,14 +231,6 @@ def tick(
                 raise typer.Exit(1)
         if not follow or stopped.wait(60):
             return
-
-
-def _open(database: str | None, *, binds: bool = True) -> Engine:
-    """Open the database so that what is decided has consequences; only to look, without."""
-    from ipml.cooperation.consequences import cooperating
-
-    engine = open_for_command(database)
-    return cooperating(engine) if binds else engine
 
 
 def _describe(file: AppealFile) -> list[str]:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, printable
+from ipml.cli.terminal import (
+    MOMENT,
+    By,
+    Database,
+    acting,
+    in_utc,
+    open_for_command,
+    printable,
+    reading_from,
+    writing_to,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,9 +66,9 @@ def simulate(policy: PolicyFile = None, since: Since = None, database: Database 
     from ipml.enforcement.policy import load_enforcement_policy
 
     in_force, other = load_enforcement_policy().penalties, load_enforcement_policy(policy).penalties
-    with Console(stderr=True).status("Replaying decisions") as status:
+    with Console(stderr=True).status("Replaying decisions") as status, reading_from(database) as connection:
         found = simulate_penalties(
-            open_for_command(database),
+            connection,
             in_force,
             other,
             since=in_utc(since),
@@ -185,8 +195,8 @@ def link(
     if outcome not in ("look", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
-    engine = open_for_command(database)
-    decide_link(engine, number, acting(engine, Action.CHANGE_PENALTIES, by), decided, why)
+    with writing_to(database) as connection:
+        decide_link(connection, number, acting(connection, Action.CHANGE_PENALTIES, by), decided, why)
     typer.echo(f"Link {number}: {outcome}.")
 
 
@@ -222,14 +232,13 @@ def list_(
 
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_seller
 
     states = ("proposed", "in force", "over", "lifted", "dismissed", "taken back", "all")
     if state not in states:
         raise UnusableSetting("state", repr(state[:40]), f"one of {', '.join(states)}")
     now = datetime.now(UTC)
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         found = find_penalties(connection, state=None if state == "all" else state, at=now)
         sellers = {one.pseudonym: find_seller(connection, one.pseudonym) for one in found}
     Console().print(_penalty_table(found, now, sellers))
@@ -261,10 +270,11 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
         standing = weigh(connection, pseudonym, now, rules)
         reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
     table = Table("decision", "case", "ground", "weight", "on", "expires", "taken back", title="Strikes")
-    for strike in list_strikes(engine, seller):
-        back = f"{strike.taken_back_at:%Y-%m-%d}" if strike.taken_back_at else ""
-        numbers = (str(strike.decision_id), str(strike.case_id), strike.ground, f"{strike.weight:.2f}")
-        table.add_row(*numbers, f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", back)
+    with reading(engine) as connection:
+        for strike in list_strikes(connection, seller):
+            back = f"{strike.taken_back_at:%Y-%m-%d}" if strike.taken_back_at else ""
+            numbers = (str(strike.decision_id), str(strike.case_id), strike.ground, f"{strike.weight:.2f}")
+            table.add_row(*numbers, f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", back)
     Console().print(table)
     Console().print(_penalty_table(found, now, {pseudonym: seller}))
     for number, reason in reasons.items():
@@ -287,9 +297,9 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    name = acting(engine, Action.CHANGE_PENALTIES, by)
-    made = confirm_penalty(engine, penalty, name, why, load_enforcement_policy())
+    with writing_to(database) as connection:
+        name = acting(connection, Action.CHANGE_PENALTIES, by)
+        made = confirm_penalty(connection, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
 
 
@@ -303,9 +313,9 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    name = acting(engine, Action.CHANGE_PENALTIES, by)
-    ended = lift_penalty(engine, penalty, name, why, load_enforcement_policy())
+    with writing_to(database) as connection:
+        name = acting(connection, Action.CHANGE_PENALTIES, by)
+        ended = lift_penalty(connection, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
 
 
@@ -339,12 +349,14 @@ def events(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.writers import write_listings
     from ipml.spreadsheet import write_csv
+    from ipml.storage.database import reading
 
     engine, rules = open_for_command(database), load_enforcement_policy(policy).penalties
-    rows = [
-        (event.seller_id, event.kind, event.occurred_at.isoformat(), event.known_at.isoformat(), event.amount)
-        for event in list_events(engine, known_by=in_utc(known_by), rules=rules)
-    ]
+    with reading(engine) as connection:
+        rows = [
+            (event.seller_id, event.kind, event.occurred_at.isoformat(), event.known_at.isoformat(), event.amount)
+            for event in list_events(connection, known_by=in_utc(known_by), rules=rules)
+        ]
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     if target.suffix == ".csv":
         target.write_text(write_csv(names, rows), encoding="utf-8", newline="")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, show_minute
+from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from, show_minute, writing_to
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,13 +59,12 @@ def list_(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import STATES, find_measures, find_overdue, read_whys
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import reading
 
     if state not in (None, "overdue", *STATES):
         raise UnusableSetting("state", repr(state), f"one of {', '.join(STATES)}, overdue")
     hours = load_enforcement_policy().measures.overdue_hours
     table = Table("measure", "case", "what", "state", "by", "since", "why")
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         if state == "overdue":
             found = find_overdue(connection, datetime.now(UTC), hours, before=before, at_most=_SHOWN)
         else:
@@ -89,9 +88,8 @@ def show(measure: Number, database: Database = None) -> None:
     """
     from ipml.enforcement.takedown.delivery import list_answers, list_messages
     from ipml.enforcement.takedown.measures import get_measure, read_whys
-    from ipml.storage.database import reading
 
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         found = get_measure(connection, measure)
         whys = read_whys(connection, found)
         told = [(one, list_answers(connection, one.key)) for one in list_messages(connection, measure)]
@@ -126,8 +124,8 @@ def impose(
     from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    engine = open_for_command(database)
-    measure = impose_measure(engine, case, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
+    with writing_to(database) as connection:
+        measure = impose_measure(connection, case, order, acting(connection, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
@@ -150,8 +148,8 @@ def change(
     from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    engine = open_for_command(database)
-    new = change_measure(engine, measure, order, acting(engine, Action.CHANGE_MEASURES, by), policy)
+    with writing_to(database) as connection:
+        new = change_measure(connection, measure, order, acting(connection, Action.CHANGE_MEASURES, by), policy)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
@@ -165,9 +163,9 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    name = acting(engine, Action.CHANGE_MEASURES, by)
-    lift_measure(engine, measure, name, why, load_enforcement_policy())
+    with writing_to(database) as connection:
+        name = acting(connection, Action.CHANGE_MEASURES, by)
+        lift_measure(connection, measure, name, why, load_enforcement_policy())
     typer.echo(f"Measure {measure} is lifted.")
 
 
@@ -196,10 +194,11 @@ def explain(
     from ipml.review.cases import get_case
     from ipml.review.decisions import GROUNDS
 
-    scored, rules = (
-        get_case(open_for_command(database), case).scored,
-        load_enforcement_policy().measures,
-    )
+    with reading_from(database) as connection:
+        scored, rules = (
+            get_case(connection, case).scored,
+            load_enforcement_policy().measures,
+        )
     for ground in GROUNDS:
         typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
 
@@ -219,12 +218,11 @@ def times(
 
     from ipml.enforcement.takedown.measures import GROUPINGS, STAGES, measure_times
     from ipml.errors import UnusableSetting
-    from ipml.storage.database import reading
 
     if by not in GROUPINGS:
         raise UnusableSetting("by", repr(by), f"one of {', '.join(GROUPINGS)}")
     table = Table(by, "measures", *STAGES, "before the first sale", caption="median / nine in ten within")
-    with reading(open_for_command(database)) as connection:
+    with reading_from(database) as connection:
         for group in measure_times(connection, by):
             spans = [_describe_span(group.spans.get(stage)) for stage in STAGES]
             share = "" if group.before_first_sale is None else f"{group.before_first_sale:.0%} of {group.sales_known:,}"
@@ -286,7 +284,7 @@ def run(database: Database = None) -> None:
     """
     from rich.console import Console
 
-    from ipml.cooperation.consequences import cooperating
+    from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
 
@@ -294,9 +292,13 @@ def run(database: Database = None) -> None:
     if not policy.automatic.is_on:
         typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
         return
-    engine = cooperating(open_for_command(database), policy)
+    engine, consequences = open_for_command(database), Cooperation(policy)
     with Console(stderr=True).status("Looking at cases") as status:
-        acted = act(engine, policy, progress=lambda seen: status.update(f"Looking at cases: {seen:,}"))
+
+        def tell(seen: int) -> None:
+            status.update(f"Looking at cases: {seen:,}")
+
+        acted = act(engine, policy, progress=tell, consequences=consequences)
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
     for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
         typer.echo(f"{number:,} left: {why}.")
@@ -317,7 +319,8 @@ def status(database: Database = None) -> None:
     from ipml.enforcement.policy import load_enforcement_policy
 
     policy = load_enforcement_policy()
-    standings = read_standings(open_for_command(database), policy)
+    with reading_from(database) as connection:
+        standings = read_standings(connection, policy)
     on = "on" if policy.automatic.is_on else "off: nothing is done"
     typer.echo(f"Policy {policy.digest[:12]}, automatic action {on}.")
     table = Table("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
@@ -343,9 +346,9 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    name = acting(engine, Action.CHANGE_AUTOMATION, by)
-    withdraw_promise(engine, load_enforcement_policy(), brand, name, why)
+    with writing_to(database) as connection:
+        name = acting(connection, Action.CHANGE_AUTOMATION, by)
+        withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
 
@@ -359,9 +362,9 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    name = acting(engine, Action.CHANGE_AUTOMATION, by)
-    allow_again(engine, load_enforcement_policy(), brand, name, why)
+    with writing_to(database) as connection:
+        name = acting(connection, Action.CHANGE_AUTOMATION, by)
+        allow_again(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
 
 
@@ -386,14 +389,17 @@ def ledger(
 
     from ipml.enforcement.ledger import find_alarms, read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.storage.database import reading
 
     engine, rules = open_for_command(database), load_enforcement_policy(policy)
-    lines = read_ledger(engine, rules)
+    with reading(engine) as connection:
+        lines = read_ledger(connection, rules)
     Console().print(_ledger_table(lines))
     if csv is not None:
         _write_ledger(lines, csv)
         typer.echo(f"{len(lines):,} lines into {csv}.")
-    alarms = find_alarms(engine, rules)
+    with reading(engine) as connection:
+        alarms = find_alarms(connection, rules)
     for found in alarms:
         typer.echo(f"{'too few to say' if found.state == 'too few' else found.state}: {found.words}")
     if any(found.state == "alarm" for found in alarms):

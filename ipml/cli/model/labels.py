@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ipml.cli.terminal import MOMENT, Columns, Database, Model, check_distinct, in_utc, open_for_command
+from ipml.cli.terminal import MOMENT, Columns, Database, Model, check_distinct, in_utc, reading_from
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +51,8 @@ def labels(
     from ipml.listings.writers import write_listings
     from ipml.review.exports import export_labels, label_listing
 
-    engine = open_for_command(database)
-    listings = [label_listing(label) for label in export_labels(engine, known_by=in_utc(known_by))]
+    with reading_from(database) as connection:
+        listings = [label_listing(label) for label in export_labels(connection, known_by=in_utc(known_by))]
     write_listings(listings_to_frame(listings), target)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
     typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")

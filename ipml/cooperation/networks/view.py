@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.layout import Layout, lay_out
@@ -25,7 +25,6 @@ from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import is_storable
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
 
 _AT_ONCE = 500  # names in one query
@@ -60,7 +59,7 @@ class MemberRecord:
 
 
 def read_members(
-    engine: Engine, names: Sequence[str], *, hidden: Collection[int] = frozenset()
+    connection: Connection, names: Sequence[str], *, hidden: Collection[int] = frozenset()
 ) -> dict[str, MemberRecord]:
     """Return what is known of some sellers, by the names the network gives them; who has no case is left out.
 
@@ -75,21 +74,21 @@ def read_members(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.intake import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> bag = Listing("A7", "ann", "Bag, mirror quality", brand="Vellmar")
     >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05")])
-    >>> read_members(engine, ["ann", "ben"])["ann"]
+    >>> with reading(engine) as connection:
+    ...     read_members(connection, ["ann", "ben"])["ann"]
     MemberRecord(seller_id='ann', case_id=1, cases=1, open=1, confirmed=0, strikes=0, brands=('Vellmar',))
     """
     found = {}
-    with reading(engine) as connection:
-        asked = list(filter(is_storable, names))
-        for start in range(0, len(asked), _AT_ONCE):
-            known_as = _find_names(connection, asked[start : start + _AT_ONCE])
-            for record in _read(connection, list(known_as), hidden):
-                found[known_as[record.seller_id]] = record
+    asked = list(filter(is_storable, names))
+    for start in range(0, len(asked), _AT_ONCE):
+        known_as = _find_names(connection, asked[start : start + _AT_ONCE])
+        for record in _read(connection, list(known_as), hidden):
+            found[known_as[record.seller_id]] = record
     return found
 
 

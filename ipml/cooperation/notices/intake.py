@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, or_, select, update
@@ -51,11 +52,11 @@ _NO_MODEL = "none"
 
 
 def receive(
-    engine: Engine,
+    connection: Connection,
     notice: Notice,
     *,
     policy: CooperationPolicy | None = None,
-    score: Score | None = None,
+    scored: Mapping[str, ScoredListing] = MappingProxyType({}),
     now: datetime | None = None,
 ) -> Receipt:
     """Take in a notice that was checked; the same one again gives the same receipt.
@@ -63,53 +64,53 @@ def receive(
     Parameters
     ----------
     policy : CooperationPolicy, default=the setting `policy_cooperation`
-    score : callable, optional
-        Scores listings that come along and have no case yet; without it people judge them unscored.
+    scored : mapping of str to ScoredListing, optional
+        The listings that come along and have no case yet, scored, by their ids (`score_unknown`); people judge the
+        others unscored.
     now : datetime, default=the clock
 
     Raises
     ------
     InvalidNotice
-        It is the notifier's first on this brand and names no right, it says less than the notifier's tier asks for, or
-        what it says of a listing cannot be scored.
+        It is the notifier's first on this brand and names no right, or it says less than the notifier's tier asks for.
     NoticeKeyReused
         Its key came before with another content.
 
     Examples
     --------
     >>> from ipml.cooperation.notices.notice import check_notice
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, policy = open_database("sqlite://"), load_cooperation_policy()
     >>> migrate(engine)
     >>> why = "We never made a bag in this colour, and the clasp bears no number."
     >>> said = {"explanation": why, "listings": [{"listing_id": "A7"}],
     ...         "name": "Ann", "email": "ann@acme.test", "good_faith": True, "brand": "Acme", "rights": "EUTM 1"}
-    >>> receipt = receive(engine, check_notice(said, policy.notices), policy=policy)
-    >>> again = receive(engine, check_notice(said, policy.notices), policy=policy)
+    >>> with writing(engine) as connection:
+    ...     receipt = receive(connection, check_notice(said, policy.notices), policy=policy)
+    ...     again = receive(connection, check_notice(said, policy.notices), policy=policy)
     >>> receipt.listings[0].state, receipt.reference == again.reference, again.is_new
     ('unknown', True, False)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
-    scored = _score_unknown(engine, notice, score)
-    with writing(engine) as connection:
-        notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
-        if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
-            return make_receipt(connection, earlier, is_new=False)
-        keep_count(connection, notifier, policy.notifiers, now)
-        lane = lane_of(connection, notifier, policy, now)
-        require_reasons(notice, lane)
-        rights = keep_rights(connection, notifier, notice, lane, now)
-        kept = keep_notice(connection, notifier, notice, lane, now)
-        places = _find_places(connection, notifier, notice, scored, lane, policy, now)
-        items = keep_listings(connection, notifier, notice, kept.notice_id, places, now)
-        send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
-        note_notifier_added(connection, notifier, _ACTOR, now)
-        if rights is not None:
-            action, number = rights
-            audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
-        _note(connection, notifier, kept, items, places, now)
-        settle_notices(connection, [kept.notice_id], now, policy.notifiers)
-        return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
+    scored = {**_leave_unscored(notice), **scored}
+    notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
+    if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
+        return make_receipt(connection, earlier, is_new=False)
+    keep_count(connection, notifier, policy.notifiers, now)
+    lane = lane_of(connection, notifier, policy, now)
+    require_reasons(notice, lane)
+    rights = keep_rights(connection, notifier, notice, lane, now)
+    kept = keep_notice(connection, notifier, notice, lane, now)
+    places = _find_places(connection, notifier, notice, scored, lane, policy, now)
+    items = keep_listings(connection, notifier, notice, kept.notice_id, places, now)
+    send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
+    note_notifier_added(connection, notifier, _ACTOR, now)
+    if rights is not None:
+        action, number = rights
+        audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
+    _note(connection, notifier, kept, items, places, now)
+    settle_notices(connection, [kept.notice_id], now, policy.notifiers)
+    return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
 
 
 def _guess_kind(notice: Notice) -> str:
@@ -117,18 +118,21 @@ def _guess_kind(notice: Notice) -> str:
     return "consumer" if notice.kind == "complaint" or notice.rights is None else "rights holder"
 
 
-def _score_unknown(engine: Engine, notice: Notice, score: Score | None) -> Mapping[str, ScoredListing]:
-    """Return those listings of a notice that came along and have no case yet, scored, by their ids."""
+def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
+    """Score those listings of a notice that came along and have no case yet; return them by their ids.
+
+    Call it before `receive` and in a transaction that reads only: to score takes longer than to store.
+
+    Raises
+    ------
+    InvalidNotice
+        What the notice says of a listing cannot be scored.
+    """
     told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
-    if not told:
-        return {}
-    with reading(engine) as connection:
-        known = find_latest(connection, told)
+    known = find_latest(connection, told) if told else {}
     unknown = [listing for listing_id, listing in told.items() if listing_id not in known]
-    if score is None or not unknown:
-        return {listing.listing_id: _leave_unscored(listing) for listing in unknown}
     try:
-        return {one.listing.listing_id: one for one in score(unknown)}
+        return {one.listing.listing_id: one for one in score(unknown)} if unknown else {}
     except InvalidListings as error:
         places = [next(n for n, one in enumerate(notice.listings) if one.listing is listing) for listing in unknown]
         problems = [
@@ -138,8 +142,10 @@ def _score_unknown(engine: Engine, notice: Notice, score: Score | None) -> Mappi
         raise InvalidNotice(problems) from error
 
 
-def _leave_unscored(listing: Listing) -> ScoredListing:
-    return ScoredListing(listing, None, None, (), (), None, _NO_MODEL, _UNSCORED)
+def _leave_unscored(notice: Notice) -> dict[str, ScoredListing]:
+    """Return the listings that came along with a notice, as what nobody scored, by their ids."""
+    told = [one.listing for one in notice.listings if one.listing is not None]
+    return {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
 
 
 def _find_places(

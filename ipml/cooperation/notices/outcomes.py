@@ -37,7 +37,7 @@ from ipml.errors import NothingToAnswer, UnusableSetting
 from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import make_decision
-from ipml.review.reversals import Made, find_decisions, stands
+from ipml.review.reversals import Consequences, Made, find_decisions, stands
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import get_notifier
@@ -368,13 +368,14 @@ def pass_on_counter_notices(engine: Engine, *, now: datetime | None = None) -> i
 
 
 def answer_counter_notice(
-    engine: Engine,
+    connection: Connection,
     reference: str,
     *,
     by: str,
     acted: str | None = None,
     has_withdrawn: bool = False,
     now: datetime | None = None,
+    consequences: Consequences | None = None,
 ) -> list[Appeal]:
     """Take in what a notifier says to the counter-notices against their notice, and return the appeals it changed.
 
@@ -388,6 +389,8 @@ def answer_counter_notice(
         Where they sued or complained, and its number: the measures stay.
     has_withdrawn : bool, default=False
         Whether they give up instead: the listings are put back at once.
+    consequences : Consequences, optional
+        What undoes what followed from the decisions on them.
 
     Raises
     ------
@@ -401,11 +404,10 @@ def answer_counter_notice(
         raise UnusableSetting(
             "answer", "both or neither", "that the notifier has acted, with a reference, or withdraws"
         )
-    with reading(engine) as connection:
-        waiting = _find_appeals(connection, reference, has_withdrawn=has_withdrawn)
+    waiting = _find_appeals(connection, reference, has_withdrawn=has_withdrawn)
     if acted is not None:
-        return [holder_acted(engine, appeal_id, acted, by, now=now) for appeal_id in waiting]
-    return [holder_withdrew(engine, appeal_id, by, now=now) for appeal_id in waiting]
+        return [holder_acted(connection, appeal_id, acted, by, now=now) for appeal_id in waiting]
+    return [holder_withdrew(connection, appeal_id, by, now=now, consequences=consequences) for appeal_id in waiting]
 
 
 def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:

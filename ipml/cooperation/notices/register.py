@@ -29,7 +29,7 @@ from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.cases import find_cases
-from ipml.review.decisions import Origin, record
+from ipml.review.decisions import Origin, record_all
 from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
@@ -215,7 +215,8 @@ def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> 
     for row in rows:
         if row.state == "decided":
             again = Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", _SYSTEM, now)
-            record(connection, row, again, None, None, Origin(_ORIGIN))
+            # Nothing follows from an escalation.
+            record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), consequences=None)
 
 
 def _bring_forward(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, case, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import read_location
@@ -23,7 +23,6 @@ from ipml.enforcement.penalties.strikes import SellerEvent
 from ipml.errors import NoticeNotFound, SellerErased
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
-from ipml.storage.database import reading
 from ipml.storage.pseudonyms import Notifier, find_seller, notifier_kind_at, unseal
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
@@ -305,7 +304,7 @@ class WaitingTier:
     oldest: datetime
 
 
-def list_notices(engine: Engine, state: str = "waiting", limit: int = 100) -> list[NoticeRow]:
+def list_notices(connection: Connection, state: str = "waiting", limit: int = 100) -> list[NoticeRow]:
     """Return notices: those that wait by when they are due, else the newest first.
 
     Parameters
@@ -313,30 +312,29 @@ def list_notices(engine: Engine, state: str = "waiting", limit: int = 100) -> li
     state : str, default="waiting"
         "waiting", "settled" or "all".
     """
-    return _read_rows(engine, state, limit)
+    return _read_rows(connection, state, limit)
 
 
-def get_notice_file(engine: Engine, notice: int | str) -> NoticeFile:
+def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
     """Return a notice by its number or its reference; NoticeNotFound if there is none."""
     is_number = isinstance(notice, int) or notice.isdecimal()
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
     found = notices.c.notice_id == number if is_number else notices.c.reference == notice
-    with reading(engine) as connection:
-        query = select(
-            notices, notifiers.c.pseudonym, notifier_kind_at(notices.c.received_at).label("notifier_kind")
-        ).join(notifiers)
-        row = connection.execute(query.where(found)).first()
-        if row is None:
-            raise NoticeNotFound(str(notice))
-        receipt = make_receipt(connection, row, is_new=False)
-        joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == row.notice_id)
-        case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))
-        explanation = read_explanation(connection, row.pseudonym, row.explanation)
-    (shown,) = _read_rows(engine, "all", 1, row.notice_id)
+    query = select(notices, notifiers.c.pseudonym, notifier_kind_at(notices.c.received_at).label("notifier_kind")).join(
+        notifiers
+    )
+    row = connection.execute(query.where(found)).first()
+    if row is None:
+        raise NoticeNotFound(str(notice))
+    receipt = make_receipt(connection, row, is_new=False)
+    joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == row.notice_id)
+    case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))
+    explanation = read_explanation(connection, row.pseudonym, row.explanation)
+    (shown,) = _read_rows(connection, "all", 1, row.notice_id)
     return NoticeFile(shown, receipt, row.notifier_id, row.pseudonym, row.notifier_kind, explanation, case_ids)
 
 
-def count_waiting_by_tier(engine: Engine, *, now: datetime | None = None) -> list[WaitingTier]:
+def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None) -> list[WaitingTier]:
     """Return how many listings of notices wait in each tier: for a person, or to become known."""
     now = now or datetime.now(UTC)
     is_waiting = notice_items.c.state == "waiting"
@@ -354,11 +352,10 @@ def count_waiting_by_tier(engine: Engine, *, now: datetime | None = None) -> lis
         .group_by(notices.c.tier, notices.c.kind)
         .order_by(notices.c.tier, notices.c.kind)
     )
-    with reading(engine) as connection:
-        return [WaitingTier(*row) for row in connection.execute(query)]
+    return [WaitingTier(*row) for row in connection.execute(query)]
 
 
-def _read_rows(engine: Engine, state: str, limit: int, notice_id: int | None = None) -> list[NoticeRow]:
+def _read_rows(connection: Connection, state: str, limit: int, notice_id: int | None = None) -> list[NoticeRow]:
     is_waiting = notice_items.c.state == "waiting"
     due_at = func.min(case((is_waiting, cases.c.due_at)))
     query = (
@@ -382,14 +379,13 @@ def _read_rows(engine: Engine, state: str, limit: int, notice_id: int | None = N
     else:
         query = query if state == "all" else query.where(notices.c.settled_at.is_not(None))
         order = (notices.c.notice_id.desc(),)
-    with reading(engine) as connection:
-        return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]  # type: ignore[arg-type]
+    return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]  # type: ignore[arg-type]
 
 
 _AT_ONCE = 500
 
 
-def list_complaints(engine: Engine, *, known_by: datetime | None = None) -> Iterator[SellerEvent]:
+def list_complaints(connection: Connection, *, known_by: datetime | None = None) -> Iterator[SellerEvent]:
     """Give an event "complained" for each consumer and listing, seller by seller, as seller history reads them.
 
     However often somebody complains of a listing, it counts once, when they first did. Complaints of notifiers who were
@@ -409,10 +405,9 @@ def list_complaints(engine: Engine, *, known_by: datetime | None = None) -> Iter
         .order_by(notice_items.c.pseudonym, func.min(notices.c.received_at))
     )
     sellers: dict[str, str | None] = {}
-    with reading(engine) as connection:
-        for pseudonym, moment in connection.execute(query).all():
-            if pseudonym not in sellers:
-                sellers[pseudonym] = find_seller(connection, pseudonym)
-            seller_id = sellers[pseudonym]
-            if seller_id is not None:
-                yield SellerEvent(seller_id, "complained", moment, moment)
+    for pseudonym, moment in connection.execute(query).all():
+        if pseudonym not in sellers:
+            sellers[pseudonym] = find_seller(connection, pseudonym)
+        seller_id = sellers[pseudonym]
+        if seller_id is not None:
+            yield SellerEvent(seller_id, "complained", moment, moment)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, insert, select
+from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.notifiers.record import NotifierRate, count_settled, find_priors, shrink, tells_of_notifier
@@ -27,7 +27,6 @@ from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_co
 from ipml.errors import NothingToLift, NotWarned, SellerErased, SuspendedAlready, UnstorableValue
 from ipml.review.snapshot import check_text, digest
 from ipml.storage import audit, outbox
-from ipml.storage.database import writing
 from ipml.storage.pseudonyms import Notifier, get_notifier, seal, unseal
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
 
@@ -55,7 +54,7 @@ class MisuseStep:
 
 
 def warn(
-    engine: Engine,
+    connection: Connection,
     notifier_id: int,
     by: str,
     why: str,
@@ -77,14 +76,13 @@ def warn(
     NotifierNotFound, UnstorableValue
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        notifier = get_notifier(connection, notifier_id, lock=True)
-        until = now + timedelta(days=rules.misuse.warning_days)
-        return _take(connection, notifier, "warn", by, why, now, until, rules)
+    notifier = get_notifier(connection, notifier_id, lock=True)
+    until = now + timedelta(days=rules.misuse.warning_days)
+    return _take(connection, notifier, "warn", by, why, now, until, rules)
 
 
 def suspend(
-    engine: Engine,
+    connection: Connection,
     notifier_id: int,
     by: str,
     why: str,
@@ -106,20 +104,19 @@ def suspend(
     SuspendedAlready
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        notifier = get_notifier(connection, notifier_id, lock=True)
-        if (running := find_suspension(connection, notifier_id, now)) is not None:
-            raise SuspendedAlready(notifier_id, running.until or now)
-        _require_warning(connection, notifier_id, rules.misuse, now)
-        usual = _days_of_next(connection, notifier_id, rules.misuse)
-        until = now + timedelta(days=usual if days is None else days)
-        if until <= now:
-            raise UnstorableValue("days", f"{days:g}", "a number above 0")
-        return _take(connection, notifier, "suspend", by, why, now, until, rules)
+    notifier = get_notifier(connection, notifier_id, lock=True)
+    if (running := find_suspension(connection, notifier_id, now)) is not None:
+        raise SuspendedAlready(notifier_id, running.until or now)
+    _require_warning(connection, notifier_id, rules.misuse, now)
+    usual = _days_of_next(connection, notifier_id, rules.misuse)
+    until = now + timedelta(days=usual if days is None else days)
+    if until <= now:
+        raise UnstorableValue("days", f"{days:g}", "a number above 0")
+    return _take(connection, notifier, "suspend", by, why, now, until, rules)
 
 
 def lift(
-    engine: Engine,
+    connection: Connection,
     notifier_id: int,
     by: str,
     why: str,
@@ -137,11 +134,10 @@ def lift(
         There is neither.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        notifier = get_notifier(connection, notifier_id, lock=True)
-        if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
-            raise NothingToLift(notifier_id)
-        return _take(connection, notifier, "lift", by, why, now, None, rules)
+    notifier = get_notifier(connection, notifier_id, lock=True)
+    if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
+        raise NothingToLift(notifier_id)
+    return _take(connection, notifier, "lift", by, why, now, None, rules)
 
 
 def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.errors import NothingToRevoke, NotifierNotFound, RightsDocumentNotFound, SellerErased, UnstorableValue
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.snapshot import check_text, digest
 from ipml.storage import audit, outbox
-from ipml.storage.database import writing
 from ipml.storage.pseudonyms import (
     NOTIFIER_KINDS,
     Notifier,
@@ -117,7 +116,7 @@ class RightsDocument:
 
 
 def check_document(
-    engine: Engine, document_id: int, by: str, *, is_accepted: bool, now: datetime | None = None
+    connection: Connection, document_id: int, by: str, *, is_accepted: bool, now: datetime | None = None
 ) -> RightsDocument:
     """Record whether a document shows the rights it is to show, and tell the notifier.
 
@@ -131,19 +130,16 @@ def check_document(
     RightsDocumentNotFound
     """
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        row = _find(connection, document_id)
-        fields = {"is_accepted": is_accepted, "checked_by": by, "checked_at": now}
-        is_it = rights_documents.c.document_id == document_id
-        connection.execute(update(rights_documents).where(is_it).values(fields))
-        deed, notifier = "accepted" if is_accepted else "rejected", get_notifier(connection, row.notifier_id)
-        audit.append(connection, by, f"rights {deed}", notifier.subject, {"document": document_id}, at=now)
-        body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
-        key = outbox.make_key(f"document-{document_id}-{deed}")
-        tell_notifier(
-            connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now
-        )
-        return _make_document(connection, _find(connection, document_id), notifier.pseudonym)
+    row = _find(connection, document_id)
+    fields = {"is_accepted": is_accepted, "checked_by": by, "checked_at": now}
+    is_it = rights_documents.c.document_id == document_id
+    connection.execute(update(rights_documents).where(is_it).values(fields))
+    deed, notifier = "accepted" if is_accepted else "rejected", get_notifier(connection, row.notifier_id)
+    audit.append(connection, by, f"rights {deed}", notifier.subject, {"document": document_id}, at=now)
+    body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
+    key = outbox.make_key(f"document-{document_id}-{deed}")
+    tell_notifier(connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now)
+    return _make_document(connection, _find(connection, document_id), notifier.pseudonym)
 
 
 def list_documents(connection: Connection, notifier_id: int) -> list[RightsDocument]:

@@ -43,7 +43,7 @@ from ipml.cooperation.notifiers.record import NotifierRecord, empty_record, list
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
 from ipml.errors import SuspendedAlready
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier
 from ipml.storage.remains import overwrite_deleted, sweep
 from ipml.storage.tables import (
@@ -246,27 +246,26 @@ class NotifierFile:
 
 
 def read_notifier(
-    engine: Engine, notifier_id: int, policy: CooperationPolicy, *, now: datetime | None = None
+    connection: Connection, notifier_id: int, policy: CooperationPolicy, *, now: datetime | None = None
 ) -> NotifierFile:
     """Return a notifier; NotifierNotFound if there is none of that number."""
     at = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        return NotifierFile(
-            notifier=get_notifier(connection, notifier_id, at=at),
-            record=record_of(connection, notifier_id, policy.notifiers, at),
-            lane=lane_of(connection, notifier_id, policy, at),
-            documents=tuple(list_documents(connection, notifier_id)),
-            appointments=tuple(list_appointments(connection, notifier_id)),
-            appointment=find_appointment(connection, notifier_id, at),
-            steps=tuple(list_steps(connection, notifier_id)),
-            suspension=find_suspension(connection, notifier_id, at),
-            warning=find_warning(connection, notifier_id, at),
-            proposal=propose(connection, notifier_id, policy.notifiers, at),
-        )
+    return NotifierFile(
+        notifier=get_notifier(connection, notifier_id, at=at),
+        record=record_of(connection, notifier_id, policy.notifiers, at),
+        lane=lane_of(connection, notifier_id, policy, at),
+        documents=tuple(list_documents(connection, notifier_id)),
+        appointments=tuple(list_appointments(connection, notifier_id)),
+        appointment=find_appointment(connection, notifier_id, at),
+        steps=tuple(list_steps(connection, notifier_id)),
+        suspension=find_suspension(connection, notifier_id, at),
+        warning=find_warning(connection, notifier_id, at),
+        proposal=propose(connection, notifier_id, policy.notifiers, at),
+    )
 
 
 def list_rows(
-    engine: Engine,
+    connection: Connection,
     policy: CooperationPolicy,
     at_most: int,
     *,
@@ -283,32 +282,32 @@ def list_rows(
     Examples
     --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> list_rows(engine, load_cooperation_policy(), 50)
+    >>> with reading(engine) as connection:
+    ...     list_rows(connection, load_cooperation_policy(), 50)
     []
     """
     at, rules = now or datetime.now(UTC), policy.notifiers
-    with reading(engine) as connection:
-        proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
-        counts = _count_notices(connection)
-        known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
-        order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
-        records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
-        shown = records if within is None else list_records(connection, rules, at, within)
-        return [
-            NotifierRow(
-                known[number],
-                choose_tier(known[number].kind, records.get(number, unknown), rules).name,
-                shown.get(number, unknown),
-                *counts.get(number, (0, 0)),
-                find_suspension(connection, number, at),
-                find_warning(connection, number, at),
-                proposed.get(number, ""),
-            )
-            for number in order[:at_most]
-        ]
+    proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
+    counts = _count_notices(connection)
+    known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
+    order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
+    records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
+    shown = records if within is None else list_records(connection, rules, at, within)
+    return [
+        NotifierRow(
+            known[number],
+            choose_tier(known[number].kind, records.get(number, unknown), rules).name,
+            shown.get(number, unknown),
+            *counts.get(number, (0, 0)),
+            find_suspension(connection, number, at),
+            find_warning(connection, number, at),
+            proposed.get(number, ""),
+        )
+        for number in order[:at_most]
+    ]
 
 
 def _count_notices(connection: Connection) -> dict[int, tuple[int, int]]:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ClueRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
@@ -33,7 +33,6 @@ from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.database import writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import clue_outcomes, clues, disclosures
@@ -266,7 +265,9 @@ def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
     return [Disclosed(*row) for row in connection.execute(query)]
 
 
-def sign_receipt(engine: Engine, clue_id: int, received_by: str, *, by: str, now: datetime | None = None) -> Clue:
+def sign_receipt(
+    connection: Connection, clue_id: int, received_by: str, *, by: str, now: datetime | None = None
+) -> Clue:
     """Note who of the recipient signed for a clue; once.
 
     Raises
@@ -275,14 +276,13 @@ def sign_receipt(engine: Engine, clue_id: int, received_by: str, *, by: str, now
     """
     check_text("by", received_by, _LONGEST_NAME)
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        clue = get_clue(connection, clue_id)
-        if clue.received_by is not None and clue.received_at is not None:
-            raise AlreadySigned(clue_id, clue.received_by, clue.received_at)
-        query = update(clues).where(clues.c.clue_id == clue_id)
-        connection.execute(query.values(received_by=received_by, received_at=now))
-        audit.append(connection, by, "noted receipt", clue.subject, {"content": clue.content_digest}, at=now)
-        return get_clue(connection, clue_id)
+    clue = get_clue(connection, clue_id)
+    if clue.received_by is not None and clue.received_at is not None:
+        raise AlreadySigned(clue_id, clue.received_by, clue.received_at)
+    query = update(clues).where(clues.c.clue_id == clue_id)
+    connection.execute(query.values(received_by=received_by, received_at=now))
+    audit.append(connection, by, "noted receipt", clue.subject, {"content": clue.content_digest}, at=now)
+    return get_clue(connection, clue_id)
 
 
 def _make(row: Row[Any]) -> Clue:
@@ -340,7 +340,7 @@ class ReferralOutcome:
 
 
 def note_outcome(
-    engine: Engine,
+    connection: Connection,
     clue_id: int,
     kind: str,
     rules: ClueRules,
@@ -377,18 +377,17 @@ def note_outcome(
     if kind in _COUNTED and not (amount is not None and 0 < amount < float("inf")):
         raise UnusableSetting(kind, repr(amount), "a number above 0")
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        clue = get_clue(connection, clue_id)
-        if kind == "seized" and not is_currency(currency := currency or clue.currency):
-            raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
-        made = ReferralOutcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
-        fields = {name: getattr(made, name) for name in ReferralOutcome.__slots__}
-        (number,) = append_rows(connection, clue_outcomes, [fields])
-        if kind == "dropped":
-            release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
-        said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
-        said |= {"currency": made.currency, "why": why}
-        audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
+    clue = get_clue(connection, clue_id)
+    if kind == "seized" and not is_currency(currency := currency or clue.currency):
+        raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
+    made = ReferralOutcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
+    fields = {name: getattr(made, name) for name in ReferralOutcome.__slots__}
+    (number,) = append_rows(connection, clue_outcomes, [fields])
+    if kind == "dropped":
+        release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
+    said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
+    said |= {"currency": made.currency, "why": why}
+    audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
     return made
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, or_, select, true
+from sqlalchemy import Connection, func, or_, select, true
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports import chapters
@@ -48,7 +48,6 @@ from ipml.enforcement.takedown.measures import Span
 from ipml.errors import BrandUnknown
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, notices
 
 
@@ -63,16 +62,19 @@ class FoundBrand:
     last_at: datetime
 
 
-def list_brands(engine: Engine, since: datetime, at_most: int, until: datetime | None = None) -> list[FoundBrand]:
+def list_brands(
+    connection: Connection, since: datetime, at_most: int, until: datetime | None = None
+) -> list[FoundBrand]:
     """Return the brands on which was decided from a moment on, and before another, most counterfeits first.
 
     Examples
     --------
     >>> from datetime import UTC
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> list_brands(engine, datetime(2026, 5, 1, tzinfo=UTC), 50)
+    >>> with reading(engine) as connection:
+    ...     list_brands(connection, datetime(2026, 5, 1, tzinfo=UTC), 50)
     []
     """
     is_fake = decisions.c.verdict == Verdict.COUNTERFEIT
@@ -88,8 +90,7 @@ def list_brands(engine: Engine, since: datetime, at_most: int, until: datetime |
         .order_by(counterfeit.desc(), cases.c.brand)
         .limit(at_most)
     )
-    with reading(engine) as connection:
-        return [FoundBrand(*row) for row in connection.execute(query)]
+    return [FoundBrand(*row) for row in connection.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class BrandFigures:
 
 
 def measure_brand(
-    engine: Engine,
+    connection: Connection,
     brand: str,
     period: Period,
     rules: ReportRules,
@@ -169,24 +170,23 @@ def measure_brand(
         No case and no notice has that brand, written like that.
     """
     moment = as_of or datetime.now(UTC)
-    with reading(engine) as connection:
-        _check_known(connection, brand)
-        decided = count_decided(connection, period, moment, brand)
-        return BrandFigures(
-            brand=brand,
-            period=period,
-            as_of=moment,
-            queued=count_queued(connection, period, moment, brand),
-            decided=decided,
-            precision=measure_precision(connection, period, moment, decided, brand),
-            takedowns=measure_takedowns(connection, period, moment, brand),
-            by_month=time_by_month(connection, period, moment, brand),
-            sellers=count_sellers(connection, period, moment, brand),
-            notices=count_notices(connection, period, moment, brand),
-            by_holder=count_notices(connection, period, moment, brand, "rights holder"),
-            prices=measure_prices(connection, period, moment, brand, rules.least_sellers),
-            networks=count_linked(connection, period, moment, networks, brand),
-        )
+    _check_known(connection, brand)
+    decided = count_decided(connection, period, moment, brand)
+    return BrandFigures(
+        brand=brand,
+        period=period,
+        as_of=moment,
+        queued=count_queued(connection, period, moment, brand),
+        decided=decided,
+        precision=measure_precision(connection, period, moment, decided, brand),
+        takedowns=measure_takedowns(connection, period, moment, brand),
+        by_month=time_by_month(connection, period, moment, brand),
+        sellers=count_sellers(connection, period, moment, brand),
+        notices=count_notices(connection, period, moment, brand),
+        by_holder=count_notices(connection, period, moment, brand, "rights holder"),
+        prices=measure_prices(connection, period, moment, brand, rules.least_sellers),
+        networks=count_linked(connection, period, moment, networks, brand),
+    )
 
 
 def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocument:
@@ -213,7 +213,7 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocume
 
 
 def write_brand_report(
-    engine: Engine,
+    connection: Connection,
     brand: str,
     period: Period,
     folder: Path,
@@ -238,7 +238,7 @@ def write_brand_report(
     BrandUnknown, UnwritableFile
         There is no such brand; there is a file where the folder should be.
     """
-    figures = measure_brand(engine, brand, period, rules, as_of=now, networks=networks)
+    figures = measure_brand(connection, brand, period, rules, as_of=now, networks=networks)
     report = make_brand_report(figures, rules)
     write_report(report, folder)
     return report

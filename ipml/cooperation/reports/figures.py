@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, String, and_, case, cast, false, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, false, func, literal, or_, select
 
 from ipml.cooperation.networks.store import load_networks
 from ipml.cooperation.reports.measures import (
@@ -52,7 +52,6 @@ from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.review.sampling.estimates import EstimatedFigure, read_stretches, summarise
-from ipml.storage.database import reading
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     audit,
@@ -346,7 +345,7 @@ class Figures:
 
 
 def measure_figures(
-    engine: Engine, period: Period, *, as_of: datetime | None = None, networks: Path | None = None
+    connection: Connection, period: Period, *, as_of: datetime | None = None, networks: Path | None = None
 ) -> Figures:
     """Return all figures of a period.
 
@@ -359,16 +358,16 @@ def measure_figures(
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> figures = measure_figures(engine, Period.of_year(2026))
+    >>> with reading(engine) as connection:
+    ...     figures = measure_figures(connection, Period.of_year(2026))
     >>> figures.decided.count(), figures.seen, figures.confirmed.rate
     (0, None, None)
     """
     moment = as_of or datetime.now(UTC)
-    with reading(engine) as connection:
-        return _read(connection, period, moment, networks)
+    return _read(connection, period, moment, networks)
 
 
 def _read(connection: Connection, period: Period, as_of: datetime, networks: Path | None) -> Figures:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.chapters import (
@@ -499,7 +499,7 @@ def make_transparency_report(figures: Figures, rules: ReportRules) -> ReportDocu
 
 
 def write_transparency_report(
-    engine: Engine,
+    connection: Connection,
     period: Period,
     folder: Path,
     rules: ReportRules,
@@ -522,7 +522,7 @@ def write_transparency_report(
     UnwritableFile
         There is a file where the folder should be.
     """
-    figures = measure_figures(engine, period, as_of=now, networks=networks)
+    figures = measure_figures(connection, period, as_of=now, networks=networks)
     report = make_transparency_report(figures, rules)
     write_report(report, folder)
     write_files(folder / EU_FOLDER, write_template(figures, rules))

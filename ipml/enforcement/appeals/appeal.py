@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, String, and_, cast, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, String, and_, cast, func, insert, literal, or_, select, update
 
 from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks
 from ipml.enforcement.policy import AppealRules
@@ -26,7 +26,6 @@ from ipml.review.decisions import find_family, make_decision
 from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import is_reversible, stands
 from ipml.storage import audit
-from ipml.storage.database import reading
 from ipml.storage.pseudonyms import seal, unseal
 from ipml.storage.tables import appeal_outcomes, appeals, cases, clocks, decisions, measures, opinions, reversals, users
 from ipml.storage.tables import audit as trail
@@ -376,7 +375,7 @@ class AppealFile:
     history: tuple[audit.AuditRow, ...]
 
 
-def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> list[PendingAppeal]:
+def list_appeals(connection: Connection, state: str | None = None, limit: int = 200) -> list[PendingAppeal]:
     """Return appeals, those first that are due first; of a state, or those that are pending.
 
     Parameters
@@ -389,30 +388,28 @@ def list_appeals(engine: Engine, state: str | None = None, limit: int = 200) -> 
         query = query.where(appeals.c.state.in_(PENDING if state is None else [AppealState(state)]))
     order = func.min(clocks.c.due_at)
     query = query.group_by(appeals.c.appeal_id).order_by(order.is_(None), order, appeals.c.appeal_id).limit(limit)
-    with reading(engine) as connection:
-        return [PendingAppeal(make_appeal(row), row.due_at) for row in connection.execute(query)]
+    return [PendingAppeal(make_appeal(row), row.due_at) for row in connection.execute(query)]
 
 
-def get_appeal(engine: Engine, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
+def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
     """Return an appeal with all that its decision needs; AppealNotFound if there is none of that number."""
-    with reading(engine) as connection:
-        row = find_row(connection, appeal_id)
-        appeal = make_appeal(row)
-        family = find_family(connection, appeal.decision_id)
-        return AppealFile(
-            appeal=appeal,
-            text=_unseal(connection, appeal, row.text),
-            reference=_unseal(connection, appeal, row.reference),
-            case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
-            decision=make_decision(family[0]),
-            alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
-            together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
-            windows=tuple(find_clocks(connection, appeal.subject).values()),
-            clocks=tuple(find_clocks(connection, appeal.name).values()),
-            outcome=find_outcome(connection, appeal),
-            deciders=find_deciders(connection, appeal),
-            history=tuple(audit.list_rows(connection, appeal.name)),
-        )
+    row = find_row(connection, appeal_id)
+    appeal = make_appeal(row)
+    family = find_family(connection, appeal.decision_id)
+    return AppealFile(
+        appeal=appeal,
+        text=_unseal(connection, appeal, row.text),
+        reference=_unseal(connection, appeal, row.reference),
+        case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
+        decision=make_decision(family[0]),
+        alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
+        together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
+        windows=tuple(find_clocks(connection, appeal.subject).values()),
+        clocks=tuple(find_clocks(connection, appeal.name).values()),
+        outcome=find_outcome(connection, appeal),
+        deciders=find_deciders(connection, appeal),
+        history=tuple(audit.list_rows(connection, appeal.name)),
+    )
 
 
 def _find_together(connection: Connection, but: Sequence[int], group_key: str | None) -> tuple[int, ...]:

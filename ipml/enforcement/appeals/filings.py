@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Engine, Row, exists, func, insert, select
+from sqlalchemy import Connection, Row, exists, func, insert, select
 
 from ipml.enforcement.appeals.appeal import (
     PENDING,
@@ -32,7 +32,6 @@ from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableVa
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text, decode_listing, digest
 from ipml.storage import audit
-from ipml.storage.database import writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
 from ipml.storage.tables import appeals, clocks, outbox
 
@@ -66,7 +65,7 @@ _EXAMINED = (AppealState.GRANTED, AppealState.PARTLY_GRANTED, AppealState.REJECT
 
 
 def file_appeal(
-    engine: Engine,
+    connection: Connection,
     about: str | int,
     seller_id: str,
     text: str,
@@ -105,29 +104,33 @@ def file_appeal(
     """
     _check(kind, text, key)
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        if earlier := _find_sent(connection, about, seller_id, text, kind, key):
-            return earlier
-        found = find_restricted(connection, about, seller_id)
-        windows = find_clocks(connection, found.subject, lock=True)
-        listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
-        if earlier := _find_sent(connection, about, seller_id, text, kind, key):
-            return earlier  # it was sent twice at once
-        _refuse_second(connection, found)
-        _refuse_late(found.subject, kind, windows)
-        window = _find_window(windows, kind)
-        chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
-        appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, now)
-        goes_to_holder = appeal.state is AppealState.WITH_HOLDER
-        _start(connection, appeal, chosen, now)
-        write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
-        if goes_to_holder:
-            pass_on(connection, appeal, text, listing, chosen, now)
-        return appeal
+    if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+        return earlier
+    found = find_restricted(connection, about, seller_id)
+    windows = find_clocks(connection, found.subject, lock=True)
+    listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
+    if earlier := _find_sent(connection, about, seller_id, text, kind, key):
+        return earlier  # it was sent twice at once
+    _refuse_second(connection, found)
+    _refuse_late(found.subject, kind, windows)
+    window = _find_window(windows, kind)
+    chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
+    appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, now)
+    goes_to_holder = appeal.state is AppealState.WITH_HOLDER
+    _start(connection, appeal, chosen, now)
+    write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
+    if goes_to_holder:
+        pass_on(connection, appeal, text, listing, chosen, now)
+    return appeal
 
 
 def withdraw_appeal(
-    engine: Engine, appeal_id: int, seller_id: str, *, rules: AppealRules | None = None, now: datetime | None = None
+    connection: Connection,
+    appeal_id: int,
+    seller_id: str,
+    *,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
 ) -> Appeal:
     """Let a seller give an appeal up; they may file another as long as the term runs.
 
@@ -139,17 +142,16 @@ def withdraw_appeal(
         It has ended.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
-        appeal = find_appeal(connection, appeal_id, lock=True)
-        if appeal.pseudonym != find_pseudonym(connection, seller_id):
-            raise AppealNotFound(appeal_id)
-        appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
-        stop_all(connection, running, _SELLER, now)
-        keep_outcome(connection, appeal, _SELLER, "", now)
-        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-        write_seller(connection, appeal, "withdrawn", listing, rules, now)
-        return appeal
+    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    appeal = find_appeal(connection, appeal_id, lock=True)
+    if appeal.pseudonym != find_pseudonym(connection, seller_id):
+        raise AppealNotFound(appeal_id)
+    appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
+    stop_all(connection, running, _SELLER, now)
+    keep_outcome(connection, appeal, _SELLER, "", now)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    write_seller(connection, appeal, "withdrawn", listing, rules, now)
+    return appeal
 
 
 def stop_all(connection: Connection, running: dict[str, Clock], by: str, at: datetime) -> None:

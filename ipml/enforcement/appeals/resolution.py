@@ -58,7 +58,7 @@ from ipml.errors import (
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import correct
-from ipml.review.reversals import find_decisions, stands
+from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.review.snapshot import check_text, decode_listing, digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -69,7 +69,7 @@ LONGEST_WHY = 5_000
 
 
 def claim_appeal(
-    engine: Engine, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
+    connection: Connection, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
 ) -> Appeal:
     """Take an appeal in hand, so that nobody else works at it meanwhile; again only makes it last longer.
 
@@ -78,19 +78,18 @@ def claim_appeal(
     NotTheirsToDecide, AppealInHand, AppealNotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        appeal = find_appeal(connection, appeal_id, lock=True)
-        if not appeal.is_pending:
-            raise IllegalStep(appeal.name, appeal.state, "taken in hand")
-        _refuse(connection, appeal, by, now)
-        lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
-        change_appeal(connection, appeal_id, **lease)
-        audit.append(connection, by, "appeal taken in hand", appeal.name, {"case": appeal.case_id}, at=now)
-        return find_appeal(connection, appeal_id)
+    appeal = find_appeal(connection, appeal_id, lock=True)
+    if not appeal.is_pending:
+        raise IllegalStep(appeal.name, appeal.state, "taken in hand")
+    _refuse(connection, appeal, by, now)
+    lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
+    change_appeal(connection, appeal_id, **lease)
+    audit.append(connection, by, "appeal taken in hand", appeal.name, {"case": appeal.case_id}, at=now)
+    return find_appeal(connection, appeal_id)
 
 
 def decide_appeal(
-    engine: Engine,
+    connection: Connection,
     appeal_id: int,
     by: str,
     outcome: str,
@@ -99,6 +98,7 @@ def decide_appeal(
     measure: MeasureKind | None = None,
     rules: AppealRules | None = None,
     now: datetime | None = None,
+    consequences: Consequences | None = None,
 ) -> Appeal:
     """Decide an appeal, and put right what follows, in one transaction.
 
@@ -116,6 +116,8 @@ def decide_appeal(
         For the seller to read, at most 5,000 characters.
     measure : MeasureKind, optional
         The milder measure, where it is granted in part.
+    consequences : Consequences, optional
+        What undoes what followed from a decision that is taken back, and what follows from the new one.
 
     Raises
     ------
@@ -128,19 +130,18 @@ def decide_appeal(
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     check_text("why", why, LONGEST_WHY)
-    with writing(engine) as connection:
-        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
-        appeal = find_appeal(connection, appeal_id, lock=True)
-        event = _check_outcome(appeal, outcome, why, measure)
-        _refuse(connection, appeal, by, now)
-        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-        appeal = move(connection, appeal, event)
-        made = _put_right(connection, appeal, event, by, measure, rules, now)
-        stop_all(connection, running, by, now)
-        corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
-        keep_outcome(connection, appeal, by, why, now, measure, **corrected)
-        write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
-        return appeal
+    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    appeal = find_appeal(connection, appeal_id, lock=True)
+    event = _check_outcome(appeal, outcome, why, measure)
+    _refuse(connection, appeal, by, now)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    appeal = move(connection, appeal, event)
+    made = _put_right(connection, appeal, event, by, measure, rules, now, consequences)
+    stop_all(connection, running, by, now)
+    corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
+    keep_outcome(connection, appeal, by, why, now, measure, **corrected)
+    write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
+    return appeal
 
 
 def why_lifted(why: str) -> str:
@@ -156,13 +157,21 @@ def why_lifted(why: str) -> str:
     return "counter-notice" if re.fullmatch(r"holder \w+, appeal \d+", why) else "review"
 
 
-def restore(connection: Connection, appeal: Appeal, event: AppealEvent, by: str, at: datetime) -> Appeal:
+def restore(
+    connection: Connection,
+    appeal: Appeal,
+    event: AppealEvent,
+    by: str,
+    at: datetime,
+    consequences: Consequences | None,
+) -> Appeal:
     """End a restriction because the rights holder did not act or gave up; nobody judges the listing by that.
 
     The case is closed with "cannot tell", which teaches a model nothing.
     """
     appeal = move(connection, appeal, event)
-    made = _end_restriction(connection, appeal, Verdict.CANNOT_TELL, by, f"{event}, appeal {appeal.appeal_id}", at)
+    why = f"{event}, appeal {appeal.appeal_id}"
+    made = _end_restriction(connection, appeal, Verdict.CANNOT_TELL, by, why, at, consequences)
     corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
     keep_outcome(connection, appeal, by, event.value, at, None, **corrected)
     return appeal
@@ -199,10 +208,11 @@ def _put_right(
     measure: MeasureKind | None,
     rules: AppealRules,
     at: datetime,
+    consequences: Consequences | None,
 ) -> Sequence[Decision]:
     why = f"appeal {appeal.appeal_id} {event}"
     if event is AppealEvent.GRANTED:
-        return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at)
+        return _end_restriction(connection, appeal, Verdict.GENUINE, by, why, at, consequences)
     if measure is not None:
         soften(connection, _find_harder(connection, appeal, measure), measure, by, why, at)
         if rules.strike_in_part == "taken back":
@@ -222,7 +232,13 @@ def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind) ->
 
 
 def _end_restriction(
-    connection: Connection, appeal: Appeal, verdict: Verdict, by: str, why: str, at: datetime
+    connection: Connection,
+    appeal: Appeal,
+    verdict: Verdict,
+    by: str,
+    why: str,
+    at: datetime,
+    consequences: Consequences | None,
 ) -> Sequence[Decision]:
     """Lift what an appeal is against, by putting the decision right where that is what is wrong."""
     kind, number = parse_subject(appeal.subject)
@@ -233,7 +249,8 @@ def _end_restriction(
     if decision_id is None:
         return ()  # others have taken it back meanwhile
     origin = "appeal" if verdict is Verdict.GENUINE else "clock"
-    return correct(connection, decision_id, verdict, by, why, at, origin=origin).decisions
+    corrected = correct(connection, decision_id, verdict, by, why, at, origin=origin, consequences=consequences)
+    return corrected.decisions
 
 
 def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
@@ -246,7 +263,9 @@ def _find_standing(connection: Connection, appeal: Appeal) -> int | None:
 _LONGEST_REFERENCE = 500
 
 
-def holder_acted(engine: Engine, appeal_id: int, reference: str, by: str, *, now: datetime | None = None) -> Appeal:
+def holder_acted(
+    connection: Connection, appeal_id: int, reference: str, by: str, *, now: datetime | None = None
+) -> Appeal:
     """Record that the rights holder has complained to an authority or sued: the measure stays, and the term stops.
 
     Parameters
@@ -266,20 +285,25 @@ def holder_acted(engine: Engine, appeal_id: int, reference: str, by: str, *, now
     if not reference.strip():
         raise UnstorableValue("reference", "nothing", "where the complaint or suit was filed, and its number")
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
-        appeal = move(connection, find_appeal(connection, appeal_id, lock=True), AppealEvent.HOLDER_ACTED)
-        stop_all(connection, running, by, now)
-        sealed = None
-        with suppress(SellerErased):
-            sealed = seal(connection, appeal.pseudonym, reference)
-        change_appeal(connection, appeal_id, reference=sealed)
-        audit.append(connection, by, "holder acted", appeal.name, {"sealed": sealed and digest(sealed)}, at=now)
-        return appeal
+    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    appeal = move(connection, find_appeal(connection, appeal_id, lock=True), AppealEvent.HOLDER_ACTED)
+    stop_all(connection, running, by, now)
+    sealed = None
+    with suppress(SellerErased):
+        sealed = seal(connection, appeal.pseudonym, reference)
+    change_appeal(connection, appeal_id, reference=sealed)
+    audit.append(connection, by, "holder acted", appeal.name, {"sealed": sealed and digest(sealed)}, at=now)
+    return appeal
 
 
 def holder_withdrew(
-    engine: Engine, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
+    connection: Connection,
+    appeal_id: int,
+    by: str,
+    *,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
+    consequences: Consequences | None = None,
 ) -> Appeal:
     """Record that the rights holder gives up: the restriction ends at once.
 
@@ -288,18 +312,17 @@ def holder_withdrew(
     IllegalStep, AppealNotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
-        appeal = find_appeal(connection, appeal_id, lock=True)
-        appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now)
-        stop_all(connection, running, by, now)
-        listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
-        write_seller(connection, appeal, "restored", listing, rules, now)
-        return appeal
+    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    appeal = find_appeal(connection, appeal_id, lock=True)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now, consequences)
+    stop_all(connection, running, by, now)
+    listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
+    write_seller(connection, appeal, "restored", listing, rules, now)
+    return appeal
 
 
 def change_term(
-    engine: Engine,
+    connection: Connection,
     appeal_id: int,
     how: str,
     by: str,
@@ -321,22 +344,27 @@ def change_term(
     AppealNotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    with writing(engine) as connection:
-        running = list(find_clocks(connection, f"appeal:{appeal_id}", lock=True).values())
-        appeal = find_appeal(connection, appeal_id, lock=True)
-        found = [clock for clock in running if not clock.has_ended]
-        if not found or how not in ("extend", "pause", "resume"):
-            raise IllegalStep(appeal.name, appeal.state, how)
-        if how == "pause":
-            return pause(connection, found[0], by, now)
-        change = extend if how == "extend" else resume
-        return change(connection, found[0], rules.load_profile(appeal.profile), by, now)
+    running = list(find_clocks(connection, f"appeal:{appeal_id}", lock=True).values())
+    appeal = find_appeal(connection, appeal_id, lock=True)
+    found = [clock for clock in running if not clock.has_ended]
+    if not found or how not in ("extend", "pause", "resume"):
+        raise IllegalStep(appeal.name, appeal.state, how)
+    if how == "pause":
+        return pause(connection, found[0], by, now)
+    change = extend if how == "extend" else resume
+    return change(connection, found[0], rules.load_profile(appeal.profile), by, now)
 
 
 _AT_ONCE = 200
 
 
-def tick_appeals(engine: Engine, *, rules: AppealRules | None = None, now: datetime | None = None) -> DeadlineResult:
+def tick_appeals(
+    engine: Engine,
+    *,
+    rules: AppealRules | None = None,
+    now: datetime | None = None,
+    consequences: Consequences | None = None,
+) -> DeadlineResult:
     """Begin terms whose event has come, and let those run out that are over by two readings of the clock.
 
     Parameters
@@ -360,7 +388,7 @@ def tick_appeals(engine: Engine, *, rules: AppealRules | None = None, now: datet
         engine,
         now,
         rules.confirm,
-        lambda *expired: _follow(*expired, rules=rules),
+        lambda connection, clock, at: _follow(connection, clock, at, rules, consequences),
         lambda clock: _is_followed(clock, rules),
     )
 
@@ -429,11 +457,13 @@ def _is_followed(clock: Clock, rules: AppealRules) -> bool:
     return True
 
 
-def _follow(connection: Connection, clock: Clock, now: datetime, *, rules: AppealRules) -> None:
+def _follow(
+    connection: Connection, clock: Clock, now: datetime, rules: AppealRules, consequences: Consequences | None
+) -> None:
     """Do what a profile says of an expiry. A window or a late decision has no more to it than that it is recorded."""
     if rules.load_profile(clock.profile).stage(clock.stage).at_expiry != "restore":
         return
     appeal = find_appeal(connection, parse_subject(clock.subject)[1], lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now, consequences)
     listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     write_seller(connection, appeal, "restored", listing, rules, now)

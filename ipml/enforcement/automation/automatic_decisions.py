@@ -24,7 +24,7 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.quality.blind_reviews import draw_uniform
 from ipml.review.quality.second_person import find_scruples
-from ipml.review.reversals import by_people, is_last_verdict
+from ipml.review.reversals import Consequences, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.snapshot import decode, decode_listing
 from ipml.settings import SecondPersonRule, Settings, get_settings
@@ -171,6 +171,7 @@ def act(
     at_once: int = 100,
     progress: Callable[[int], None] | None = None,
     settings: Settings | None = None,
+    consequences: Consequences | None = None,
 ) -> Acted:
     """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
 
@@ -178,8 +179,6 @@ def act(
 
     Parameters
     ----------
-    engine : Engine
-        One that decisions have consequences in (`ipml.enforcement.actions.enforcing`).
     now : datetime, default=the clock
     at_once : int, default=100
         Decisions in a transaction: all of them are kept, or none.
@@ -187,6 +186,8 @@ def act(
         Told how many cases were looked at so far.
     settings : Settings, default=those of the process
         Which verdicts need a second person: the policy gives none of them.
+    consequences : Consequences, optional
+        What follows from decisions; without it nothing does.
 
     Examples
     --------
@@ -201,9 +202,10 @@ def act(
     if not rules.is_on or not rules.brands:
         return Acted()
     now, second_person = now or datetime.now(UTC), (settings or get_settings()).second_person
-    run = _Run(
-        engine, policy, rules, second_person, f"policy:{policy.digest[:8]}", get_seed(engine, now=now), now, at_once
-    )
+    with writing(engine) as connection:
+        seed = get_seed(connection, now=now)
+    actor = f"policy:{policy.digest[:8]}"
+    run = _Run(engine, policy, rules, second_person, actor, seed, now, at_once, consequences)
     last = seen = 0
     while True:
         with writing(engine) as connection:
@@ -230,6 +232,7 @@ class _Run:
     seed: str
     now: datetime
     at_once: int
+    consequences: Consequences | None
     decided: int = 0
     drawn: int = 0
     left: Counter[str] = field(default_factory=Counter)
@@ -311,7 +314,7 @@ class _Run:
             self.left.update(why for why in obstacles.values() if why)
             free = [row for row in rows if not obstacles[row.case_id]]
             wanted = [(row, self._make_decision(row, due[row.case_id])) for row in free]
-            made = record_all(connection, wanted, None, None, _BY_POLICY)
+            made = record_all(connection, wanted, None, None, _BY_POLICY, consequences=self.consequences)
             basis = [
                 {
                     "decision_id": decision.decision_id,

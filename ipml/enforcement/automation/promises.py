@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from ipml.enforcement.automation.sample import (
     Count,
@@ -30,7 +30,6 @@ from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolic
 from ipml.errors import NothingToAllow, UnknownBrand
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_decisions, cases, promises, reversals
 
 EVERY_BRAND = "*"
@@ -361,20 +360,22 @@ def _count_given_back(connection: Connection, brand: str, since: datetime) -> tu
 _LONGEST_WHY = 2000
 
 
-def read_standings(engine: Engine, policy: EnforcementPolicy, *, now: datetime | None = None) -> list[PromiseStanding]:
+def read_standings(
+    connection: Connection, policy: EnforcementPolicy, *, now: datetime | None = None
+) -> list[PromiseStanding]:
     """Return how the promise of each brand that the policy covers stands.
 
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> read_standings(engine, load_enforcement_policy())
+    >>> with reading(engine) as connection:
+    ...     read_standings(connection, load_enforcement_policy())
     []
     """
-    with reading(engine) as connection:
-        return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
+    return assess_promises(connection, policy.automatic, now or datetime.now(UTC))
 
 
 def review_promises(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, PromiseStanding]:
@@ -399,7 +400,7 @@ def review_promises(connection: Connection, policy: EnforcementPolicy, now: date
 
 
 def withdraw(
-    engine: Engine,
+    connection: Connection,
     policy: EnforcementPolicy,
     brand: str | None,
     person: str,
@@ -414,11 +415,11 @@ def withdraw(
     UnknownBrand
         The policy does not cover it.
     """
-    return _say(engine, policy, brand, person, why, "withdrawn", now)
+    return _say(connection, policy, brand, person, why, "withdrawn", now)
 
 
 def allow(
-    engine: Engine,
+    connection: Connection,
     policy: EnforcementPolicy,
     brand: str | None,
     person: str,
@@ -432,7 +433,7 @@ def allow(
     ------
     UnknownBrand, NothingToAllow
     """
-    return _say(engine, policy, brand, person, why, "allowed", now)
+    return _say(connection, policy, brand, person, why, "allowed", now)
 
 
 def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
@@ -445,7 +446,7 @@ def is_in_force(connection: Connection, brand: str, promise_id: int) -> bool:
 
 
 def _say(
-    engine: Engine,
+    connection: Connection,
     policy: EnforcementPolicy,
     brand: str | None,
     person: str,
@@ -457,13 +458,12 @@ def _say(
     named, now = EVERY_BRAND if brand is None else brand, now or datetime.now(UTC)
     if brand is not None and brand not in policy.automatic.brands:
         raise UnknownBrand(brand, policy.automatic.brands)
-    with writing(engine) as connection:
-        bans = read_records(connection, [named])[named].bans
-        if event == "allowed" and named not in bans:
-            raise NothingToAllow(named)
-        digest = keep_policy(connection, policy, now)
-        columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
-        return note_event(connection, person, now, **columns)
+    bans = read_records(connection, [named])[named].bans
+    if event == "allowed" and named not in bans:
+        raise NothingToAllow(named)
+    digest = keep_policy(connection, policy, now)
+    columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
+    return note_event(connection, person, now, **columns)
 
 
 def _figures(standing: PromiseStanding, policy: EnforcementPolicy) -> dict[str, Any]:

@@ -6,14 +6,15 @@ strikes weigh at most is summed up by the database, so that most of them need no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from itertools import dropwhile, groupby
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, bindparam, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, bindparam, case, exists, func, select
 
 from ipml.enforcement.penalties.penalties import (
     BY_ITSELF,
@@ -40,8 +41,10 @@ from ipml.enforcement.penalties.penalties import (
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
 from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
-from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
+from ipml.enforcement.restrictions import OWN, DecidedCase, ReportSource, Restriction
 from ipml.errors import CannotChangePenalty
+from ipml.records import Decision, Listing
+from ipml.review.decisions import make_decision
 from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
@@ -268,23 +271,57 @@ def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
     return restrictions_of(connection, [penalty])[0]
 
 
-def restrictions_of(connection: Connection, found: Sequence[Penalty]) -> list[Restriction]:
-    """Return what `restriction_of` does, for each penalty."""
-    if not found:
-        return []
-    named = strikes.c.strike_id, strikes.c.ground, decisions.c.decision_id, decisions.c.origin
+def restrictions_of(
+    connection: Connection,
+    found: Sequence[Penalty],
+    struck: Mapping[int, tuple[DecidedCase, str]] = MappingProxyType({}),
+) -> list[Restriction]:
+    """Return what `restriction_of` does, for each penalty.
+
+    Parameters
+    ----------
+    struck : mapping of int to (DecidedCase, str), optional
+        The decisions that led to strikes, by the number of the strike, with how each came about, as far as the caller
+        knows.
+    """
+    known = {
+        number: _Struck(one.case.case_id, one.decision, origin, one.scored.listing, one.source)
+        for number, (one, origin) in struck.items()
+    }
+    if asked := {penalty.strike_id for penalty in found} - known.keys():
+        known |= _read_struck(connection, asked)
+    return [_restrict(penalty, known[penalty.strike_id]) for penalty in found]
+
+
+class _Struck(NamedTuple):
+    """What led to a strike."""
+
+    case_id: int
+    decision: Decision
+    origin: str
+    listing: Listing
+    source: ReportSource
+
+
+def _read_struck(connection: Connection, strike_ids: Collection[int]) -> dict[int, _Struck]:
     query: Select[Any] = (
-        select(*named, cases.c.case_id, cases.c.snapshot)
+        select(strikes.c.strike_id, decisions, cases.c.snapshot)
         .join(decisions, decisions.c.decision_id == strikes.c.decision_id)
         .join(cases, cases.c.case_id == strikes.c.case_id)
-        .where(strikes.c.strike_id.in_({penalty.strike_id for penalty in found}))
+        .where(strikes.c.strike_id.in_(strike_ids))
     )
-    rows = {row.strike_id: row for row in connection.execute(query)}
-    sources = _find_sources(connection, [row.decision_id for row in rows.values()])
-    return [
-        _restrict(penalty, row, sources.get(row.decision_id, OWN))
-        for penalty, row in ((penalty, rows[penalty.strike_id]) for penalty in found)
-    ]
+    rows = connection.execute(query).all()
+    sources = _find_sources(connection, [row.decision_id for row in rows])
+    return {
+        row.strike_id: _Struck(
+            row.case_id,
+            make_decision(row),
+            row.origin,
+            decode_listing(row.snapshot),
+            sources.get(row.decision_id, OWN),
+        )
+        for row in rows
+    }
 
 
 def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[int, ReportSource]:
@@ -294,25 +331,31 @@ def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[i
     return {row.decision_id: ReportSource(row.source, row.is_detected) for row in connection.execute(query)}
 
 
-def _restrict(penalty: Penalty, row: Row[Any], source: ReportSource) -> Restriction:
+def _restrict(penalty: Penalty, struck: _Struck) -> Restriction:
     return Restriction(
         subject=penalty.subject,
         kind=penalty.kind,
         pseudonym=penalty.pseudonym,
-        case_id=row.case_id,
-        decision_id=row.decision_id,
-        listing=decode_listing(row.snapshot),
-        ground=row.ground,
+        case_id=struck.case_id,
+        decision_id=struck.decision.decision_id,
+        listing=struck.listing,
+        ground=struck.decision.ground,
         since=penalty.imposed_at or penalty.proposed_at,
         until=penalty.until,
-        is_automatic=row.origin == "policy" and penalty.imposed_by == BY_ITSELF,
-        source=source.source,
-        is_detected=source.is_detected,
+        is_automatic=struck.origin == "policy" and penalty.imposed_by == BY_ITSELF,
+        source=struck.source.source,
+        is_detected=struck.source.is_detected,
     )
 
 
 def confirm(
-    engine: Engine, penalty_id: int, by: str, *, why: str = "", now: datetime | None = None, tell: Tell | None = None
+    connection: Connection,
+    penalty_id: int,
+    by: str,
+    *,
+    why: str = "",
+    now: datetime | None = None,
+    tell: Tell | None = None,
 ) -> Penalty:
     """Impose a penalty that was proposed to a lead.
 
@@ -331,21 +374,20 @@ def confirm(
     """
     check_text("why", why, _LONGEST_WHY)
     at = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        serialise(connection, Lock.APPEND_TO_AUDIT)
-        penalty = get_penalty(connection, penalty_id)
-        if obstacle := find_obstacle(connection, penalty, by):
-            raise CannotChangePenalty(penalty_id, "confirmed", obstacle)
-        rules = _policy_of(connection, penalty.policy_digest).penalties
-        imposed = impose(penalty, by, at, rules)
-        fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
-        sealed = seal_words(connection, penalty.pseudonym, why) if why else None
-        kept = change_penalty(connection, penalty, **fields, why_confirmed=sealed)
-        tell_imposed(connection, kept, rules.ladder[kept.rung], at)
-        _note(connection, kept, "penalty confirmed", by, at, sealed)
-        if tell is not None:
-            tell(connection, kept)
-        return kept
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    penalty = get_penalty(connection, penalty_id)
+    if obstacle := find_obstacle(connection, penalty, by):
+        raise CannotChangePenalty(penalty_id, "confirmed", obstacle)
+    rules = _policy_of(connection, penalty.policy_digest).penalties
+    imposed = impose(penalty, by, at, rules)
+    fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
+    sealed = seal_words(connection, penalty.pseudonym, why) if why else None
+    kept = change_penalty(connection, penalty, **fields, why_confirmed=sealed)
+    tell_imposed(connection, kept, rules.ladder[kept.rung], at)
+    _note(connection, kept, "penalty confirmed", by, at, sealed)
+    if tell is not None:
+        tell(connection, kept)
+    return kept
 
 
 def find_obstacle(connection: Connection, penalty: Penalty, by: str) -> str | None:
@@ -359,12 +401,11 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str) -> str | No
 
 
 def lift(
-    engine: Engine, penalty_id: int, by: str, why: str, *, now: datetime | None = None, tell: Tell | None = None
+    connection: Connection, penalty_id: int, by: str, why: str, *, now: datetime | None = None, tell: Tell | None = None
 ) -> Penalty:
     """End a penalty before its time, or dismiss one that was only proposed; otherwise like `confirm`."""
-    with writing(engine) as connection:
-        serialise(connection, Lock.APPEND_TO_AUDIT)
-        return lift_within(connection, penalty_id, by, why, now or datetime.now(UTC), tell)
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    return lift_within(connection, penalty_id, by, why, now or datetime.now(UTC), tell)
 
 
 def lift_within(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from ipml.enforcement.penalties.ladder import find_penalties, hardest
 from ipml.enforcement.penalties.penalties import Penalty, seal_words
@@ -23,7 +23,7 @@ from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import LinkNotFound, SellerErased, UnreadableFile
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of, unseal
 from ipml.storage.tables import linked_accounts
 
@@ -113,19 +113,18 @@ def list_linked(connection: Connection, *, pseudonym: str | None = None, is_open
 
 
 def decide_link(
-    engine: Engine, link_id: int, by: str, outcome: Outcome, why: str, *, now: datetime | None = None
+    connection: Connection, link_id: int, by: str, outcome: Outcome, why: str, *, now: datetime | None = None
 ) -> LinkedAccount:
     """Note what a lead made of a link: to "look" at the account's listings, or "nothing"."""
     check_text("why", why, 2000)
     at = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        row = _find(connection, link_id)
-        decided = {"outcome": outcome, "decided_by": by, "decided_at": at}
-        words = seal_words(connection, row.pseudonym, why)
-        query = update(linked_accounts).where(linked_accounts.c.link_id == link_id)
-        connection.execute(query.values(**decided, why=words))
-        audit.append(connection, by, "link decided", f"link:{link_id}", {"outcome": outcome}, at=at)
-        return _make_linked(connection, _find(connection, link_id))
+    row = _find(connection, link_id)
+    decided = {"outcome": outcome, "decided_by": by, "decided_at": at}
+    words = seal_words(connection, row.pseudonym, why)
+    query = update(linked_accounts).where(linked_accounts.c.link_id == link_id)
+    connection.execute(query.values(**decided, why=words))
+    audit.append(connection, by, "link decided", f"link:{link_id}", {"outcome": outcome}, at=at)
+    return _make_linked(connection, _find(connection, link_id))
 
 
 def read_links(path: Path) -> list[Link]:

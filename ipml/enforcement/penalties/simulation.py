@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Row, func, select
 
 from ipml.enforcement.penalties.ladder import Sum
 from ipml.enforcement.penalties.penalties import (
@@ -33,7 +33,6 @@ from ipml.enforcement.penalties.strikes import read_facts, seen_at
 from ipml.enforcement.policy import Bands
 from ipml.records import Verdict
 from ipml.review.ranking.policy import fold_name
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, reversals, strikes
 
 _DIGEST = "replayed"
@@ -158,7 +157,7 @@ class Simulation:
 
 
 def simulate_penalties(
-    engine: Engine,
+    connection: Connection,
     in_force: PenaltyRules,
     other: PenaltyRules,
     *,
@@ -177,14 +176,15 @@ def simulate_penalties(
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine, rules = open_database("sqlite://"), load_enforcement_policy().penalties
     >>> migrate(engine)
-    >>> simulate_penalties(engine, rules, rules).sellers
+    >>> with reading(engine) as connection:
+    ...     simulate_penalties(connection, rules, rules).sellers
     0
     """
     found = Simulation()
-    for struck in read_history(engine):
+    for struck in read_history(connection):
         _count(found, struck, (replay(struck, in_force), replay(struck, other)), in_force, since)
         progress(found.decisions)
     return found
@@ -196,17 +196,16 @@ def name_bands(rules: PenaltyRules) -> list[str]:
     return sizes + [f"{_AGE} {name}" for name in Bands(rules.ledger.age_bands).names]
 
 
-def read_history(engine: Engine) -> Iterator[list[Strike]]:
+def read_history(connection: Connection) -> Iterator[list[Strike]]:
     """Give the strikes of one seller after another: one for each decision that a listing is counterfeit."""
-    with reading(engine) as connection:
-        groups = {row.group_key: row.first for row in connection.execute(_first_of_groups())}
-        firsts: dict[str, int] = {}
-        rows = connection.execute(_select_history().execution_options(yield_per=_AT_ONCE))
-        for _, of_seller in groupby(rows, key=lambda row: row.seller_id):
-            firsts.clear()  # a listing has one seller
-            history = list(of_seller)
-            facts = _read_missing_facts(connection, [row.case_id for row in history if row.strike_id is None])
-            yield [_make_strike(row, facts.get(row.case_id), groups, firsts) for row in history]
+    groups = {row.group_key: row.first for row in connection.execute(_first_of_groups())}
+    firsts: dict[str, int] = {}
+    rows = connection.execute(_select_history().execution_options(yield_per=_AT_ONCE))
+    for _, of_seller in groupby(rows, key=lambda row: row.seller_id):
+        firsts.clear()  # a listing has one seller
+        history = list(of_seller)
+        facts = _read_missing_facts(connection, [row.case_id for row in history if row.strike_id is None])
+        yield [_make_strike(row, facts.get(row.case_id), groups, firsts) for row in history]
 
 
 def _select_history() -> Any:

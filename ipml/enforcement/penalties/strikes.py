@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.penalties import list_told, seal_words
@@ -30,7 +30,7 @@ from ipml.records import Decision, Listing
 from ipml.review.ranking.policy import fold_name, read_worth
 from ipml.review.snapshot import decode, decode_listing
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise
+from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, strikes, strikes_taken_back
@@ -83,11 +83,10 @@ def find_strike(connection: Connection, decision_id: int) -> Strike | None:
     return None if row is None else make_strike(row)
 
 
-def list_strikes(engine: Engine, seller_id: str) -> list[Strike]:
+def list_strikes(connection: Connection, seller_id: str) -> list[Strike]:
     """Return all strikes of a seller, in order; none for one who is not known, or was erased."""
-    with reading(engine) as connection:
-        pseudonym = find_pseudonym(connection, seller_id)
-        return [] if pseudonym is None else find_strikes(connection, pseudonym)
+    pseudonym = find_pseudonym(connection, seller_id)
+    return [] if pseudonym is None else find_strikes(connection, pseudonym)
 
 
 def weigh(connection: Connection, pseudonym: str, at: datetime, policy: EnforcementPolicy) -> SellerStanding:
@@ -198,7 +197,7 @@ class SellerEvent:
 
 
 def list_events(
-    engine: Engine, *, known_by: datetime | None = None, rules: PenaltyRules | None = None
+    connection: Connection, *, known_by: datetime | None = None, rules: PenaltyRules | None = None
 ) -> Iterator[SellerEvent]:
     """Give an event "struck" for each offence of every seller, seller by seller.
 
@@ -211,16 +210,15 @@ def list_events(
         Only what was known by then, as training for a test at that moment must see it.
     """
     at, rules = known_by or datetime.now(UTC), rules or PenaltyRules()
-    with reading(engine) as connection:
-        query = select_strikes().order_by(strikes.c.pseudonym, strikes.c.strike_id)
-        rows = connection.execute(query.execution_options(yield_per=_AT_ONCE))
-        for pseudonym, of_seller in groupby(map(make_strike, rows), key=lambda strike: strike.pseudonym):
-            known = [strike for strike in of_seller if _is_known(strike, at)]
-            seller = find_seller(connection, pseudonym)
-            if known and seller is not None:
-                told = _find_told(connection, pseudonym, at, rules)
-                for offence in find_offences(known, told, rules):
-                    yield _make_event(seller, offence)
+    query = select_strikes().order_by(strikes.c.pseudonym, strikes.c.strike_id)
+    rows = connection.execute(query.execution_options(yield_per=_AT_ONCE))
+    for pseudonym, of_seller in groupby(map(make_strike, rows), key=lambda strike: strike.pseudonym):
+        known = [strike for strike in of_seller if _is_known(strike, at)]
+        seller = find_seller(connection, pseudonym)
+        if known and seller is not None:
+            told = _find_told(connection, pseudonym, at, rules)
+            for offence in find_offences(known, told, rules):
+                yield _make_event(seller, offence)
 
 
 def _is_known(strike: Strike, at: datetime) -> bool:

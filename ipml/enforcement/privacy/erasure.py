@@ -244,19 +244,21 @@ def erase_sellers(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue, get_case
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag of Ann"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> erase_sellers(engine, ["ann"], why="request 7", by="lea").sellers[0].cases
     1
-    >>> get_case(engine, 1).scored.listing.title
+    >>> with reading(engine) as connection:
+    ...     get_case(connection, 1).scored.listing.title
     '(erased)'
     """
     check_text("why", why, _LONGEST_WHY)
     now = now or datetime.now(UTC)
     done: list[Erasure] = []
-    wanted, is_finishing = list(seller_ids), bool(find_unswept(engine))
+    with reading(engine) as connection:
+        wanted, is_finishing = list(seller_ids), bool(find_unswept(connection))
     if any(seller_id in why for seller_id in wanted if seller_id):
         raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
     try:
@@ -331,7 +333,8 @@ def _require_list(connection: Connection, listed_in: Path) -> None:
 
 def sweep_erased(engine: Engine, *, now: datetime | None = None) -> tuple[str, ...]:
     """Do the second step for all who were erased and not swept yet; return what a server keeps all the same."""
-    numbers = find_unswept(engine)
+    with reading(engine) as connection:
+        numbers = find_unswept(connection)
     if not numbers:
         return ()
     remarks = sweep(engine, touched_tables())
@@ -385,10 +388,9 @@ def _blank_sealed(connection: Connection, pseudonym: str, by: str, now: datetime
             connection.execute(update(table).where(table.c.pseudonym == pseudonym).values(**columns))
 
 
-def find_unswept(engine: Engine) -> Sequence[int]:
+def find_unswept(connection: Connection) -> Sequence[int]:
     """Return the numbers of the erasures of which traces are left in the files of the database."""
-    with reading(engine) as connection:
-        return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None))).all()
+    return connection.scalars(select(erasures.c.erasure_id).where(erasures.c.swept_at.is_(None))).all()
 
 
 def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], datetime]]:

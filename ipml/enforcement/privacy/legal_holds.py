@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, or_, select, update
 
 from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetting
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
 from ipml.storage.tables import cases, legal_holds, seller_keys
 
@@ -42,7 +42,7 @@ class Hold:
 
 
 def place_hold(
-    engine: Engine,
+    connection: Connection,
     seller_id: str,
     *,
     why: str,
@@ -71,17 +71,17 @@ def place_hold(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> hold = place_hold(engine, "ann", why="claim 12", until=now + timedelta(days=90), by="lea", now=now)
+    >>> with writing(engine) as connection:
+    ...     hold = place_hold(connection, "ann", why="claim 12", until=now + timedelta(days=90), by="lea", now=now)
     >>> hold.hold_id, hold.why
     (1, 'claim 12')
     """
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        return hold_within(connection, seller_id, why=why, until=until, by=by, case_id=case_id, now=now)
+    return hold_within(connection, seller_id, why=why, until=until, by=by, case_id=case_id, now=now)
 
 
 def hold_within(
@@ -112,7 +112,7 @@ def hold_within(
 
 
 def release_holds(
-    engine: Engine, seller_id: str, *, by: str, hold_id: int | None = None, now: datetime | None = None
+    connection: Connection, seller_id: str, *, by: str, hold_id: int | None = None, now: datetime | None = None
 ) -> int:
     """End the holds on a seller that are in force, or one of them; return how many.
 
@@ -122,12 +122,11 @@ def release_holds(
         There is none.
     """
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        pseudonym = find_pseudonym(connection, seller_id)
-        wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
-        if not wanted:
-            raise HoldNotFound(f"seller {seller_id[:80]!r}" if hold_id is None else f"hold {hold_id}")
-        release_within(connection, wanted, by=by, now=now)
+    pseudonym = find_pseudonym(connection, seller_id)
+    wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
+    if not wanted:
+        raise HoldNotFound(f"seller {seller_id[:80]!r}" if hold_id is None else f"hold {hold_id}")
+    release_within(connection, wanted, by=by, now=now)
     return len(wanted)
 
 
@@ -145,11 +144,10 @@ def find_holds(connection: Connection, pseudonym: str, now: datetime) -> list[Ho
     return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
 
 
-def list_holds(engine: Engine, *, now: datetime | None = None) -> list[Hold]:
+def list_holds(connection: Connection, *, now: datetime | None = None) -> list[Hold]:
     """Return all holds that are in force."""
-    with reading(engine) as connection:
-        query = select(legal_holds).where(is_in_force(now or datetime.now(UTC)))
-        return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
+    query = select(legal_holds).where(is_in_force(now or datetime.now(UTC)))
+    return [_make_hold(connection, row) for row in connection.execute(query.order_by(legal_holds.c.hold_id))]
 
 
 def is_in_force(now: datetime) -> ColumnElement[bool]:

@@ -235,7 +235,7 @@ class StoredRecords:
 
 
 def find_kept(
-    engine: Engine, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
+    connection: Connection, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
 ) -> StoredRecords:
     """Return what is kept of a seller; SellerUnknown where nothing is.
 
@@ -244,21 +244,21 @@ def find_kept(
     >>> from ipml.enforcement.policy import load_enforcement_policy
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
-    >>> [(kept.name, kept.records) for kept in find_kept(engine, "ann", load_enforcement_policy()).classes]
+    >>> with reading(engine) as connection:
+    ...     [(kept.name, kept.records) for kept in find_kept(connection, "ann", load_enforcement_policy()).classes]
     [('undecided_listings', 1)]
     """
     now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        require_known(connection, seller_id)
-        pseudonym = find_pseudonym(connection, seller_id)
-        found = _find_listings(connection, seller_id, policy.retention)
-        if pseudonym is not None:
-            found += _find_sealed(connection, pseudonym, policy.retention)
-        holds = find_holds(connection, pseudonym, now) if pseudonym else []
+    require_known(connection, seller_id)
+    pseudonym = find_pseudonym(connection, seller_id)
+    found = _find_listings(connection, seller_id, policy.retention)
+    if pseudonym is not None:
+        found += _find_sealed(connection, pseudonym, policy.retention)
+    holds = find_holds(connection, pseudonym, now) if pseudonym else []
     return StoredRecords(seller_id, pseudonym, tuple(found), tuple(holds))
 
 
@@ -340,7 +340,8 @@ def run_retention(
     for kind in CLASSES:
         days = getattr(policy.retention, kind.name)
         if dry_run:
-            counts[kind.name] = _count(engine, kind, days, now)
+            with reading(engine) as connection:
+                counts[kind.name] = _count(connection, kind, days, now)
         else:
             while done := _expire_batch(engine, kind, days, by, now):
                 counts[kind.name] += done
@@ -359,10 +360,9 @@ def is_due(kind: RecordClass, days: int, now: datetime) -> ColumnElement[bool]:
     return condition & ~is_held(kind.table, now) if kind.can_be_held else condition
 
 
-def _count(engine: Engine, kind: RecordClass, days: int, now: datetime) -> int:
-    with reading(engine) as connection:
-        query = select(func.count()).select_from(kind.table).where(is_due(kind, days, now))
-        return connection.scalar(query) or 0
+def _count(connection: Connection, kind: RecordClass, days: int, now: datetime) -> int:
+    query = select(func.count()).select_from(kind.table).where(is_due(kind, days, now))
+    return connection.scalar(query) or 0
 
 
 def _expire_batch(engine: Engine, kind: RecordClass, days: int, by: str, now: datetime) -> int:

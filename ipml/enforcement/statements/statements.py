@@ -22,6 +22,7 @@ from datetime import date, datetime
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -397,15 +398,22 @@ def issue_all(
     keys: Keyring,
     *,
     at: datetime | None = None,
+    reasons: Mapping[int, tuple[str, Sequence[Reason]]] = MappingProxyType({}),
 ) -> list[Statement]:
-    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`keep_policy`)."""
+    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`keep_policy`).
+
+    Parameters
+    ----------
+    reasons : mapping of int to (str, sequence of Reason), optional
+        How decisions came about and why their listings scored as they did, by number, as far as the caller knows.
+    """
     if not restrictions:
         return []
     found = _find_statements(connection, [one.subject for one in restrictions])
     new = [one for one in restrictions if one.subject not in found]
     if not new:
         return [found[one.subject] for one in restrictions]
-    drawn = [draw_up(one, policy.statements, at) for one in _with_reasons(connection, new)]
+    drawn = [draw_up(one, policy.statements, at) for one in _with_reasons(connection, new, reasons)]
     numbers = append_rows(connection, statements, [one.columns(keys, policy.digest) for one in drawn])
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
     outbox.put_all(connection, [draft for one in kept for draft in one.drafts(keys)], keys)
@@ -415,13 +423,14 @@ def issue_all(
 
 
 def _with_reasons(
-    connection: Connection, restrictions: Sequence[Restriction]
+    connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, tuple[str, Sequence[Reason]]]
 ) -> list[tuple[Restriction, str, Sequence[Reason]]]:
     """Return restrictions with how each decision came about, and why its listing scored as it did."""
-    query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
-    query = query.join(cases, cases.c.case_id == decisions.c.case_id)
-    query = query.where(decisions.c.decision_id.in_({one.decision_id for one in restrictions}))
-    found = {row.decision_id: (row.origin, decode_reasons(row.snapshot)) for row in connection.execute(query)}
+    found = dict(known)
+    if asked := {one.decision_id for one in restrictions} - found.keys():
+        query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
+        query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(decisions.c.decision_id.in_(asked))
+        found |= {row.decision_id: (row.origin, decode_reasons(row.snapshot)) for row in connection.execute(query)}
     return [(one, *found.get(one.decision_id, ("review", ()))) for one in restrictions]
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, func, or_, select, update
 from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults
 from ipml.errors import UnreadableFile, UnusableSetting, UnwritableFile, first_line
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import outbox, statements
 
 CHANNEL = "transparency"
@@ -115,11 +115,10 @@ def send_waiting(engine: Engine, post: Post, *, now: datetime, most: int = BATCH
     return Sent(counts["delivered"], counts["dead"], counts["waiting"], words)
 
 
-def count_waiting(engine: Engine) -> int:
+def count_waiting(connection: Connection) -> int:
     """Return how many statements have not reached the database yet."""
     query = select(func.count()).where(outbox.c.channel == CHANNEL, outbox.c.state == "waiting")
-    with reading(engine) as connection:
-        return connection.scalar(query) or 0
+    return connection.scalar(query) or 0
 
 
 def take_batch(engine: Engine, *, now: datetime, most: int = BATCH_LIMIT) -> StatementBatch | None:
@@ -366,7 +365,7 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     return n_statements, faults
 
 
-def export_file(engine: Engine, path: Path) -> int:
+def export_file(connection: Connection, path: Path) -> int:
     """Write the payloads of all statements that go to the transparency database, in order, and return how many.
 
     Raises
@@ -377,7 +376,7 @@ def export_file(engine: Engine, path: Path) -> int:
     query = select(statements.c.payload).where(statements.c.payload.is_not(None)).order_by(statements.c.statement_id)
     n_statements = 0
     try:
-        with path.open("x", encoding="ascii", newline="\n") as file, reading(engine) as connection:
+        with path.open("x", encoding="ascii", newline="\n") as file:
             for payload in connection.execute(query.execution_options(yield_per=1000)).scalars():
                 file.write(f"{payload}\n")
                 n_statements += 1

@@ -23,13 +23,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from ipml.errors import CaseNotFound
 from ipml.records import Case, Listing, ScoredListing
 from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_cases, make_case
 from ipml.review.snapshot import decode
-from ipml.storage.database import reading
 from ipml.storage.tables import bands, cases
 
 if TYPE_CHECKING:
@@ -443,9 +442,8 @@ def seller_bands(listing: Listing, look: Look, signature: tuple[int, ...]) -> tu
     return make_bands(scope, signature, look.image_hash)
 
 
-def list_alike(engine: Engine, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:
+def list_alike(connection: Connection, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:
     """Return the open cases that wait for a case, the most suspicious first."""
     query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    with reading(engine) as connection:
-        rows = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
-        return [make_case(row, now or datetime.now(UTC)) for row in rows]
+    rows = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
+    return [make_case(row, now or datetime.now(UTC)) for row in rows]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from ipml.records import Listing, Verdict
 from ipml.review.cases import PENDING, count_waiting, find_case, find_cases
@@ -38,7 +38,6 @@ from ipml.review.near_duplicates.clusters import (
 )
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 
 _ROWS_OF_ANY_BRAND = 5  # 12 bands: at a likeness of 0.7 89 in 100 share one, at 0.5 32
@@ -121,32 +120,33 @@ def _find_removals(connection: Connection, case_ids: set[int]) -> dict[int, date
     return {row.case_id: row.decided_at for row in connection.execute(query)} if case_ids else {}
 
 
-def explain_relisting(engine: Engine, case_id: int) -> str | None:
+def explain_relisting(connection: Connection, case_id: int) -> str | None:
     """Return in a sentence that a case looks like a removed one; None where it does not, or that was taken back.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import claim, decide, enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> def enqueue_bag(number, seller):
     ...     listing = Listing(f"L{number}", seller, f"Leather bag, brown, model {number}", brand="Acme")
     ...     return enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "2024-05")])
     >>> _ = enqueue_bag(1, "s1")
-    >>> _ = decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
+    >>> with writing(engine) as connection:
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     >>> _ = enqueue_bag(2, "s2")
-    >>> explain_relisting(engine, 2)
+    >>> with reading(engine) as connection:
+    ...     explain_relisting(connection, 2)
     'Looks like the listing of case 1, of another seller, which was decided counterfeit on ...'
     """
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        query = select(cases.c.seller_id).where(cases.c.case_id == row.relisting_of)
-        decided_at = _find_removals(connection, {row.relisting_of}).get(row.relisting_of)
-        if decided_at is None:
-            return None
-        seller = "the same seller" if connection.scalar(query) == row.seller_id else "another seller"
+    row = find_case(connection, case_id)
+    query = select(cases.c.seller_id).where(cases.c.case_id == row.relisting_of)
+    decided_at = _find_removals(connection, {row.relisting_of}).get(row.relisting_of)
+    if decided_at is None:
+        return None
+    seller = "the same seller" if connection.scalar(query) == row.seller_id else "another seller"
     day = f"{decided_at.day} {decided_at:%B %Y}"
     return f"Looks like the listing of case {row.relisting_of}, of {seller}, which was decided counterfeit on {day}."
 

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, Select, func, literal, select, union_all
+from sqlalchemy import Connection, Select, func, literal, select, union_all
 
 from ipml.records import Verdict
 from ipml.review.quality.rates import Agreement, Rate, cohen_kappa, count_rate, krippendorff_alpha, weigh_rate
 from ipml.review.reversals import stands
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, goldens, opinions
 
 if TYPE_CHECKING:
@@ -246,20 +245,20 @@ class ReviewQuality:
     alpha: Agreement | None
 
 
-def assess_reviewers(engine: Engine) -> ReviewQuality:
+def assess_reviewers(connection: Connection) -> ReviewQuality:
     """Return how good the reviewing is.
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> assess_reviewers(engine)
+    >>> with reading(engine) as connection:
+    ...     assess_reviewers(connection)
     ReviewQuality(reviewers=(), alpha=None)
     """
-    with reading(engine) as connection:
-        judgements = list_judgements(connection)
-        known = _find_truths(connection)
+    judgements = list_judgements(connection)
+    known = _find_truths(connection)
     consensus = find_consensus(judgements, known)
     fair = list(_independent(judgements))
     units = [[_word(one) for one in said] for said in fair if len(said) > 1]
@@ -292,11 +291,10 @@ class Dispute:
     chance: float
 
 
-def list_disputes(engine: Engine) -> list[Dispute]:
+def list_disputes(connection: Connection) -> list[Dispute]:
     """Return the decided cases that a lead should look at again, those most probably decided wrongly first."""
-    with reading(engine) as connection:
-        judgements = list_judgements(connection)
-        known = _find_truths(connection)
+    judgements = list_judgements(connection)
+    known = _find_truths(connection)
     chances = find_consensus(judgements, known).chances
     decided: dict[int, Judgement] = {}
     for one in judgements:

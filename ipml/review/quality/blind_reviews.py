@@ -21,7 +21,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Engine,
     Row,
     Select,
     and_,
@@ -43,7 +42,6 @@ from ipml.review.quality.second_person import keep_opinion, may_judge, note_opin
 from ipml.review.snapshot import digest
 from ipml.settings import Settings
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, goldens, looks, opinions, to_microseconds
 
@@ -181,7 +179,7 @@ class Feedback:
 
 
 def add_golden(
-    engine: Engine, case_id: int, truth: Verdict, source: str, added_by: str, *, now: datetime | None = None
+    connection: Connection, case_id: int, truth: Verdict, source: str, added_by: str, *, now: datetime | None = None
 ) -> Golden:
     """Say what a decided case truly is.
 
@@ -203,19 +201,18 @@ def add_golden(
     if not 0 < len(source) <= _LONGEST_SOURCE or not source.isprintable():
         raise UnstorableValue("source", f"{len(source)} characters", f"1 to {_LONGEST_SOURCE} that can be printed")
     golden = Golden(case_id, truth, source, added_by, now or datetime.now(UTC))
-    with writing(engine) as connection:
-        case = find_case(connection, case_id, lock=True)
-        if case.state != "decided":
-            raise NotDecided(case_id, case.state)
-        if found := _find_golden(connection, case_id):
-            raise GoldenExists(case_id, found.truth)
-        row = {name: getattr(golden, name) for name in Golden.__slots__}
-        (number,) = append_rows(connection, goldens, [row])
-        note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value, golden=number)
+    case = find_case(connection, case_id, lock=True)
+    if case.state != "decided":
+        raise NotDecided(case_id, case.state)
+    if found := _find_golden(connection, case_id):
+        raise GoldenExists(case_id, found.truth)
+    row = {name: getattr(golden, name) for name in Golden.__slots__}
+    (number,) = append_rows(connection, goldens, [row])
+    note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value, golden=number)
     return golden
 
 
-def remove_golden(engine: Engine, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
+def remove_golden(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
     """Take a case off the list, as when its truth was in doubt after all; what reviewers said of it stays.
 
     Raises
@@ -223,25 +220,23 @@ def remove_golden(engine: Engine, case_id: int, removed_by: str, *, now: datetim
     CaseNotFound, GoldenNotFound
     """
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        find_case(connection, case_id, lock=True)
-        found = _find_golden(connection, case_id)
-        if found is None:
-            raise GoldenNotFound(case_id)
-        connection.execute(update(goldens).where(goldens.c.golden_id == found.golden_id).values(removed_at=now))
-        waiting = (looks.c.case_id == case_id, looks.c.kind == "golden", looks.c.ended_at.is_(None))
-        connection.execute(update(looks).where(*waiting).values(ended_at=now))
-        note_deed(connection, removed_by, "golden no longer", case_id, now, golden=found.golden_id)
+    find_case(connection, case_id, lock=True)
+    found = _find_golden(connection, case_id)
+    if found is None:
+        raise GoldenNotFound(case_id)
+    connection.execute(update(goldens).where(goldens.c.golden_id == found.golden_id).values(removed_at=now))
+    waiting = (looks.c.case_id == case_id, looks.c.kind == "golden", looks.c.ended_at.is_(None))
+    connection.execute(update(looks).where(*waiting).values(ended_at=now))
+    note_deed(connection, removed_by, "golden no longer", case_id, now, golden=found.golden_id)
 
 
-def list_goldens(engine: Engine) -> list[Golden]:
+def list_goldens(connection: Connection) -> list[Golden]:
     """Return the items whose truth is known, by case."""
     query = select(goldens).where(goldens.c.removed_at.is_(None)).order_by(goldens.c.case_id)
-    with reading(engine) as connection:
-        return [_golden(row) for row in connection.execute(query)]
+    return [_golden(row) for row in connection.execute(query)]
 
 
-def golden_feedback(engine: Engine, reviewer: str, case_id: int) -> Feedback | None:
+def golden_feedback(connection: Connection, reviewer: str, case_id: int) -> Feedback | None:
     """Return what a reviewer should be told of their look at a case; None where it was no golden item."""
     query = (
         select(opinions.c.verdict, goldens.c.truth, goldens.c.source)
@@ -249,8 +244,7 @@ def golden_feedback(engine: Engine, reviewer: str, case_id: int) -> Feedback | N
         .where(goldens.c.removed_at.is_(None), opinions.c.kind == "golden", opinions.c.withdrawn_at.is_(None))
         .where(opinions.c.reviewer == reviewer, opinions.c.case_id == case_id)
     )
-    with reading(engine) as connection:
-        row = connection.execute(query).first()
+    row = connection.execute(query).first()
     return None if row is None else Feedback(case_id, Verdict(row.verdict), Verdict(row.truth), row.source)
 
 
@@ -425,22 +419,22 @@ class LookSummary:
     audits: Rate | None
 
 
-def summarise_looks(engine: Engine) -> LookSummary:
+def summarise_looks(connection: Connection) -> LookSummary:
     """Return further looks in brief.
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> summarise_looks(engine)
+    >>> with reading(engine) as connection:
+    ...     summarise_looks(connection)
     LookSummary(waiting={}, golden=None, repeats=None, audits=None)
     """
     pending = select(looks.c.kind, func.count()).where(looks.c.ended_at.is_(None)).group_by(looks.c.kind)
-    with reading(engine) as connection:
-        waiting: dict[str, int] = dict(connection.execute(pending.order_by(looks.c.kind)).all())
-        agreeing = {kind: _compare(connection, kind) for kind in ("repeat", "audit")}
-        return LookSummary(waiting, _compare_with_truth(connection), agreeing["repeat"], agreeing["audit"])
+    waiting: dict[str, int] = dict(connection.execute(pending.order_by(looks.c.kind)).all())
+    agreeing = {kind: _compare(connection, kind) for kind in ("repeat", "audit")}
+    return LookSummary(waiting, _compare_with_truth(connection), agreeing["repeat"], agreeing["audit"])
 
 
 def _compare(connection: Connection, kind: str) -> Rate | None:

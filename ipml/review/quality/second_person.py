@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, select, update
 
 from ipml.errors import NothingToWithdraw, OwnListing, SamePerson, SellerNotKept, UnknownUser
 from ipml.records import Decision, Listing, Verdict
@@ -27,7 +27,6 @@ from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
 from ipml.storage import audit
-from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, looks, opinions, user_sellers, users
 
 
@@ -88,7 +87,7 @@ def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
 
 
 def add_own_seller(
-    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+    connection: Connection, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
 ) -> None:
     """Note that a user sells under a seller, whose listings they then never judge; again changes nothing.
 
@@ -98,32 +97,29 @@ def add_own_seller(
         Nobody of that name may log in.
     """
     now = now or datetime.now(UTC)
-    with writing(engine) as connection:
-        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
-        if user_id is None:
-            raise UnknownUser(name)
-        if seller_id not in _sellers_of(connection, name):
-            row = {"user_name": name, "seller_id": seller_id, "since": now}
-            connection.execute(insert(user_sellers), row)
-            audit.append(connection, by, "seller noted", f"user:{user_id}", {}, at=now)
+    user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
+    if user_id is None:
+        raise UnknownUser(name)
+    if seller_id not in _sellers_of(connection, name):
+        row = {"user_name": name, "seller_id": seller_id, "since": now}
+        connection.execute(insert(user_sellers), row)
+        audit.append(connection, by, "seller noted", f"user:{user_id}", {}, at=now)
 
 
 def remove_own_seller(
-    engine: Engine, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
+    connection: Connection, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
 ) -> None:
     """Forget that a user sells under a seller; SellerNotKept where that was not noted."""
     gone = delete(user_sellers).where(user_sellers.c.user_name == name, user_sellers.c.seller_id == seller_id)
-    with writing(engine) as connection:
-        if connection.execute(gone).rowcount == 0:
-            raise SellerNotKept(name, seller_id)
-        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-        audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
+    if connection.execute(gone).rowcount == 0:
+        raise SellerNotKept(name, seller_id)
+    user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+    audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
 
 
-def list_own_sellers(engine: Engine, name: str) -> list[str]:
+def list_own_sellers(connection: Connection, name: str) -> list[str]:
     """Return under which sellers a user sells, in order."""
-    with reading(engine) as connection:
-        return _sellers_of(connection, name)
+    return _sellers_of(connection, name)
 
 
 def _sellers_of(connection: Connection, name: str) -> list[str]:
@@ -196,26 +192,24 @@ def find_opinion(connection: Connection, key: str) -> Decision | None:
     return None if row is None else _as_decision(row)
 
 
-def list_opinions(engine: Engine, case_id: int) -> list[Opinion]:
+def list_opinions(connection: Connection, case_id: int) -> list[Opinion]:
     """Return the standing opinions on a case, in order; they are for leads, never for who is to judge it yet."""
     query = select(opinions).where(opinions.c.case_id == case_id, opinions.c.withdrawn_at.is_(None))
-    with reading(engine) as connection:
-        find_case(connection, case_id)
-        return [_opinion(row) for row in connection.execute(query.order_by(opinions.c.opinion_id))]
+    find_case(connection, case_id)
+    return [_opinion(row) for row in connection.execute(query.order_by(opinions.c.opinion_id))]
 
 
-def find_own_verdict(engine: Engine, reviewer: str, case_id: int) -> Decision | None:
+def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Decision | None:
     """Return what a reviewer said last of a case, be it a decision or an opinion, for the page to confirm.
 
     An opinion has the number 0, as `decide` returned it.
     """
     mine = (opinions.c.case_id == case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
     decided = (decisions.c.case_id == case_id, decisions.c.reviewer == reviewer)
-    with reading(engine) as connection:
-        opinion = connection.execute(select(opinions).where(*mine).order_by(opinions.c.token.desc()).limit(1)).first()
-        decision = connection.execute(
-            select(decisions).where(*decided).order_by(decisions.c.decision_id.desc()).limit(1)
-        ).first()
+    opinion = connection.execute(select(opinions).where(*mine).order_by(opinions.c.token.desc()).limit(1)).first()
+    decision = connection.execute(
+        select(decisions).where(*decided).order_by(decisions.c.decision_id.desc()).limit(1)
+    ).first()
     # Tokens of a case grow with every claim of it, whatever the clock says.
     if opinion is not None and (decision is None or opinion.token >= decision.token):
         return _as_decision(opinion)
@@ -223,7 +217,7 @@ def find_own_verdict(engine: Engine, reviewer: str, case_id: int) -> Decision | 
 
 
 def withdraw_opinion(
-    engine: Engine, reviewer: str, case_id: int, *, within_minutes: float = 10.0, now: datetime | None = None
+    connection: Connection, reviewer: str, case_id: int, *, within_minutes: float = 10.0, now: datetime | None = None
 ) -> None:
     """Take back one's own last opinion on a case; what it was asked for is then open again.
 
@@ -240,18 +234,17 @@ def withdraw_opinion(
         .order_by(opinions.c.opinion_id.desc())
         .limit(1)
     )
-    with writing(engine) as connection:
-        case = find_case(connection, case_id, lock=True)
-        opinion = connection.execute(query).first()
-        if opinion is None:
-            raise NothingToWithdraw(case_id, f"no opinion of {reviewer}")
-        if now - opinion.decided_at > timedelta(minutes=within_minutes):
-            raise NothingToWithdraw(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
-        if opinion.kind == "second" or (opinion.kind == "first" and _is_answered(connection, case)):
-            raise NothingToWithdraw(case_id, "the verdict of a second person")
-        connection.execute(update(opinions).where(opinions.c.opinion_id == opinion.opinion_id).values(withdrawn_at=now))
-        _open_again(connection, opinion, now)
-        note_opinion(connection, opinion.opinion_id, opinion.look_id, case_id, reviewer, "withdrawn", now)
+    case = find_case(connection, case_id, lock=True)
+    opinion = connection.execute(query).first()
+    if opinion is None:
+        raise NothingToWithdraw(case_id, f"no opinion of {reviewer}")
+    if now - opinion.decided_at > timedelta(minutes=within_minutes):
+        raise NothingToWithdraw(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
+    if opinion.kind == "second" or (opinion.kind == "first" and _is_answered(connection, case)):
+        raise NothingToWithdraw(case_id, "the verdict of a second person")
+    connection.execute(update(opinions).where(opinions.c.opinion_id == opinion.opinion_id).values(withdrawn_at=now))
+    _open_again(connection, opinion, now)
+    note_opinion(connection, opinion.opinion_id, opinion.look_id, case_id, reviewer, "withdrawn", now)
 
 
 def note_opinion(

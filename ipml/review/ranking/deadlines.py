@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Row, func, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, or_, select, type_coerce, update
 
 from ipml.review.cases import PENDING, change_case, find_case, is_free, note_deed, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage import audit
-from ipml.storage.database import writing
 from ipml.storage.tables import cases
 
 _BUCKET = timedelta(minutes=15) // timedelta(microseconds=1)
@@ -118,12 +117,11 @@ def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
     return [dues[place] for place in sorted(place for _, place in kept)]
 
 
-def set_deadline(engine: Engine, case_id: int, due_at: datetime, *, actor: str, now: datetime) -> None:
+def set_deadline(connection: Connection, case_id: int, due_at: datetime, *, actor: str, now: datetime) -> None:
     """Say by when a case must be decided, as for one that a notice was sent about; CaseNotFound if there is none."""
-    with writing(engine) as connection:
-        find_case(connection, case_id, lock=True)
-        change_case(connection, case_id, due_at=due_at)
-        note_deed(connection, actor, "deadline set", case_id, now, due_at=due_at.isoformat())
+    find_case(connection, case_id, lock=True)
+    change_case(connection, case_id, due_at=due_at)
+    note_deed(connection, actor, "deadline set", case_id, now, due_at=due_at.isoformat())
 
 
 def bring_forward(

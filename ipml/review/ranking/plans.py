@@ -16,7 +16,7 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from ipml.review.cases import is_free, subject_of
 from ipml.review.ranking.deadlines import DueWork, keep_most
@@ -31,7 +31,6 @@ from ipml.review.ranking.queue_order import (
     read_open,
 )
 from ipml.review.snapshot import decode_listing
-from ipml.storage.database import reading
 from ipml.storage.tables import audit, cases, decisions
 
 _BATCH_SIZE = 500
@@ -57,7 +56,7 @@ class Measured:
     minutes: float
 
 
-def measure_minutes(engine: Engine, *, newest: int = _NEWEST) -> list[Measured]:
+def measure_minutes(connection: Connection, *, newest: int = _NEWEST) -> list[Measured]:
     """Return the median minutes from claim to decision: of all, then by verdict and by category, the commonest first.
 
     Parameters
@@ -73,12 +72,11 @@ def measure_minutes(engine: Engine, *, newest: int = _NEWEST) -> list[Measured]:
         .order_by(decisions.c.decision_id.desc())
         .limit(newest)
     )
-    with reading(engine) as connection:
-        for verdict, category, minutes in _time(connection, connection.execute(query)):
-            seen["all", ""].append(minutes)
-            seen["verdict", verdict].append(minutes)
-            if category:
-                seen["category", category].append(minutes)
+    for verdict, category, minutes in _time(connection, connection.execute(query)):
+        seen["all", ""].append(minutes)
+        seen["verdict", verdict].append(minutes)
+        if category:
+            seen["category", category].append(minutes)
     rows = [Measured(kind, name, len(minutes), median(minutes)) for (kind, name), minutes in seen.items()]
     kinds = ("all", "verdict", "category")
     return sorted(rows, key=lambda row: (kinds.index(row.kind), -row.decisions, row.name))
@@ -210,15 +208,14 @@ def _fill_exactly(works: Sequence[PlannedReview], minutes: float) -> list[Planne
 _MOST = 2_000  # cases of either kind that are looked at: nobody reviews more in a shift
 
 
-def plan_shift(engine: Engine, minutes: float, *, now: datetime) -> list[PlannedReview]:
+def plan_shift(connection: Connection, minutes: float, *, now: datetime) -> list[PlannedReview]:
     """Return the reviews that one reviewer's minutes are best spent on, deadlines first, of the cases nobody holds.
 
     Values are those of the policy in force when the cases were ranked, whatever order the queue is sorted by.
     """
-    with reading(engine) as connection:
-        policy = current_ranking(connection).policy
-        due = _find(connection, now, cases.c.due_at.is_not(None), cases.c.due_at)
-        best = _find(connection, now, cases.c.value > 0, cases.c.value_rank)
+    policy = current_ranking(connection).policy
+    due = _find(connection, now, cases.c.due_at.is_not(None), cases.c.due_at)
+    best = _find(connection, now, cases.c.value > 0, cases.c.value_rank)
     found = {row.case_id: _work(row, policy, now) for row in (*due, *best)}
     return pack(list(found.values()), minutes)
 
@@ -310,7 +307,7 @@ class _Candidate:
 
 
 def simulate_policy(
-    engine: Engine,
+    connection: Connection,
     policy: Policy,
     *,
     now: datetime,
@@ -331,10 +328,10 @@ def simulate_policy(
         Called with the number of cases looked at so far.
     """
     minutes = policy.working_hours.minutes_a_day if minutes is None else minutes
-    current = get_ranking(engine)
-    new = QueueRanking(None, order, policy, measure_usual(engine, policy))
+    current = get_ranking(connection)
+    new = QueueRanking(None, order, policy, measure_usual(connection, policy))
     candidates = []
-    for candidate in _look_at(engine, current, new, now):
+    for candidate in _look_at(connection, current, new, now):
         candidates.append(candidate)
         progress(len(candidates))
     now_first, then_first = _sort(candidates, "in force"), _sort(candidates, order)
@@ -350,8 +347,8 @@ def simulate_policy(
     )
 
 
-def _look_at(engine: Engine, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
-    for row, listing in read_open(engine):
+def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
+    for row, listing in read_open(connection):
         worth = weigh(listing, row.score, new.policy, new.usual)
         ranks = make_ranks(worth, row.score, row.enqueued_at)
         in_force = ranks

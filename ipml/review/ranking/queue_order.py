@@ -17,10 +17,22 @@ from enum import StrEnum
 from statistics import median
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, bindparam, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    ScalarSelect,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from ipml.records import Listing
-from ipml.review.cases import PENDING, count_waiting, find_case
+from ipml.review.cases import PENDING, find_case_with_waiting
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.policy import (
     ExpectedValue,
@@ -36,7 +48,7 @@ from ipml.review.ranking.policy import (
 )
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import cases, rankings, to_microseconds
 
 _FEWEST = 5  # listings that make a median
@@ -117,10 +129,9 @@ def current_ranking(connection: Connection) -> QueueRanking:
     return QueueRanking(row.ranking_id, QueueOrder(row.order), parse_policy(row.policy), Usual(**json.loads(row.usual)))
 
 
-def get_ranking(engine: Engine) -> QueueRanking:
+def get_ranking(connection: Connection) -> QueueRanking:
     """Return the ranking in force, as `current_ranking` does."""
-    with reading(engine) as connection:
-        return current_ranking(connection)
+    return current_ranking(connection)
 
 
 def rank_columns(
@@ -195,8 +206,9 @@ def rerank(
     int
         How many cases were ranked.
     """
-    usual = measure_usual(engine, policy)
-    ranking = choose_ranking(engine, order, policy, usual, now=now, actor=actor)
+    with writing(engine) as connection:
+        usual = measure_usual(connection, policy)
+        ranking = choose_ranking(connection, order, policy, usual, now=now, actor=actor)
     ranked, last = 0, 0
     while batch := _rank_batch(engine, ranking, after=last):
         ranked, last = ranked + len(batch), batch[-1]
@@ -207,36 +219,33 @@ def rerank(
 
 
 def choose_ranking(
-    engine: Engine, order: QueueOrder, policy: Policy, usual: Usual, *, now: datetime, actor: str
+    connection: Connection, order: QueueOrder, policy: Policy, usual: Usual, *, now: datetime, actor: str
 ) -> QueueRanking:
     """Append a row that puts an order and a policy in force for what comes in from now on."""
     row = {"at": now, "actor": actor, "order": order.value, "policy_digest": policy.digest, "policy": policy.text}
-    with writing(engine) as connection:
-        query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
-        ranking = QueueRanking(connection.scalars(query).one(), order, policy, usual)
-        payload: dict[str, audit.Value] = {"order": order.value, "policy": policy.digest}
-        audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
+    query = insert(rankings).values(**row, usual=usual.text).returning(rankings.c.ranking_id)
+    ranking = QueueRanking(connection.scalars(query).one(), order, policy, usual)
+    payload: dict[str, audit.Value] = {"order": order.value, "policy": policy.digest}
+    audit.append(connection, actor, "ranking chosen", _subject(ranking), payload, at=now)
     return ranking
 
 
-def measure_usual(engine: Engine, policy: Policy) -> Usual:
+def measure_usual(connection: Connection, policy: Policy) -> Usual:
     """Return the medians of price and sales by brand and by category, over the newest cases that are not decided."""
     counting = MedianCounter(policy)
     newest = select(cases.c.snapshot).where(cases.c.state == "open").order_by(cases.c.case_id.desc())
-    with reading(engine) as connection:
-        query = newest.limit(_SAMPLE_SIZE).execution_options(yield_per=_BATCH_SIZE)
-        for snapshot in connection.scalars(query):
-            counting.add(decode_listing(snapshot))
+    query = newest.limit(_SAMPLE_SIZE).execution_options(yield_per=_BATCH_SIZE)
+    for snapshot in connection.scalars(query):
+        counting.add(decode_listing(snapshot))
     return counting.medians()
 
 
-def read_open(engine: Engine) -> Iterator[tuple[Row[Any], Listing]]:
+def read_open(connection: Connection) -> Iterator[tuple[Row[Any], Listing]]:
     """Give each open case, a row with its number, score, moment and deadline, and its listing, by number."""
     query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
     query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
-    with reading(engine) as connection:
-        for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
-            yield cast(Row[Any], row), decode_listing(row.snapshot)
+    for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
+        yield cast(Row[Any], row), decode_listing(row.snapshot)
 
 
 def rank_again(connection: Connection, row: Row[Any]) -> None:
@@ -290,7 +299,7 @@ _ASSUMED = {
 
 
 def explain_place(
-    engine: Engine, case_id: int, *, state: str | None = None, now: datetime | None = None
+    connection: Connection, case_id: int, *, state: str | None = None, now: datetime | None = None
 ) -> tuple[str, ...]:
     """Return sentences that say why a case stands where it does; CaseNotFound if there is none of that number.
 
@@ -304,48 +313,45 @@ def explain_place(
     --------
     >>> from ipml.records import Listing, ScoredListing
     >>> from ipml.review.queue import enqueue
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
     >>> noon = datetime(2024, 5, 6, 12, tzinfo=UTC)
     >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")], due_at=noon + timedelta(hours=3))
-    >>> for sentence in explain_place(engine, 1, now=noon):
-    ...     print(sentence)
+    >>> with reading(engine) as connection:
+    ...     for sentence in explain_place(connection, 1, now=noon):
+    ...         print(sentence)
     1st of 1 by score
     due in 3 h
     12 % likely × 340 EUR × 3.5 sales until the next look = 143 EUR of harm
     less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: worth 70 EUR a minute
     """
     now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        row = find_case(connection, case_id)
-        state = state or row.state
-        stands_alone = state == "open" and row.exemplar is None
-        sentences = [_say_place(connection, row), *_say_alike(connection, case_id)] if stands_alone else []
+    row = find_case_with_waiting(connection, case_id)
+    state = state or row.state
+    stands_alone = state == "open" and row.exemplar is None
+    sentences = [_say_place(connection, row)] if stands_alone else []
+    if stands_alone and row.n_waiting:
+        sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":
         sentences.append(_say_due(row.due_at, now))
     return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
 
 
-def _say_place(connection: Connection, row: Row[object]) -> str:
+def _say_place(connection: Connection, row: Row[Any]) -> str:
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
-    place, total = _count(connection, _LAST_PLACE, before), _count(connection, _MOST_COUNTED)
+    place, total = connection.execute(select(_count(_LAST_PLACE, before), _count(_MOST_COUNTED))).one()
     where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
     size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
     return f"{where} {size} by {_ORDERS[current_ranking(connection).order]}"
 
 
-def _count(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> int:
+def _count(most: int, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
     """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
     is_shown = (cases.c.state == "open", cases.c.exemplar.is_(None))
     found = select(cases.c.case_id).where(*is_shown, *conditions).order_by(cases.c.rank).limit(most)
-    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
-
-
-def _say_alike(connection: Connection, case_id: int) -> tuple[str, ...]:
-    waiting = count_waiting(connection, [case_id]).get(case_id, 0)
-    return (f"earlier for {waiting} of its near-duplicates that wait for it",) if waiting else ()
+    return select(func.count()).select_from(found.subquery()).scalar_subquery()
 
 
 def _say_due(due_at: datetime, now: datetime) -> str:

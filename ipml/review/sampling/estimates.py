@@ -29,13 +29,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, true
 
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.review.sampling.exploration import DEPTHS
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions, sift_cases, sift_strata, sifts
 
 LEAST_DRAWS = 10
@@ -403,7 +402,7 @@ class Estimates:
     drawn_reviewed: int
 
 
-def estimate(engine: Engine, *, since: datetime | None = None) -> Estimates:
+def estimate(connection: Connection, *, since: datetime | None = None) -> Estimates:
     """Estimate prevalence, recall and precision for all listings that came by.
 
     Parameters
@@ -413,14 +412,14 @@ def estimate(engine: Engine, *, since: datetime | None = None) -> Estimates:
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> estimate(engine).listings
+    >>> with reading(engine) as connection:
+    ...     estimate(connection).listings
     0
     """
-    with reading(engine) as connection:
-        return summarise(read_stretches(connection, since=since))
+    return summarise(read_stretches(connection, since=since))
 
 
 def summarise(stretches: Sequence[Stretch]) -> Estimates:

@@ -25,13 +25,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.records import ScoredListing
 from ipml.review.snapshot import digest, make_key
 from ipml.storage import audit
-from ipml.storage.database import Lock, serialise, writing
+from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import cases, seeds, sift_cases, sift_strata, sifts
 
 if TYPE_CHECKING:
@@ -378,46 +378,44 @@ def _digest(tickets: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
 _SYSTEM = "ipml"  # the actor of what no person did
 
 
-def get_seed(engine: Engine, *, now: datetime) -> str:
+def get_seed(connection: Connection, *, now: datetime) -> str:
     """Return what decides the draws of this database, in hexadecimal; drawn when it is first asked for.
 
     The audit trail holds its digest, so that it can be shown later that it was not chosen to suit.
     """
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)
-        seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
-        if seed is None:
-            seed = secrets.token_hex(32)
-            added = insert(seeds).values(seed=seed, drawn_at=now).returning(seeds.c.seed_id)
-            seed_id = connection.scalars(added).one()
-            audit.append(connection, _SYSTEM, "drew", f"seed:{seed_id}", {"digest": digest(seed)}, at=now)
+    serialise(connection, Lock.ENQUEUE)
+    seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
+    if seed is None:
+        seed = secrets.token_hex(32)
+        added = insert(seeds).values(seed=seed, drawn_at=now).returning(seeds.c.seed_id)
+        seed_id = connection.scalars(added).one()
+        audit.append(connection, _SYSTEM, "drew", f"seed:{seed_id}", {"digest": digest(seed)}, at=now)
     return seed
 
 
-def note_sift(engine: Engine, sifted: Sift, seed: str, rule: SamplingRule, *, now: datetime) -> int:
+def note_sift(connection: Connection, sifted: Sift, seed: str, rule: SamplingRule, *, now: datetime) -> int:
     """Keep the counts of a sift and return its number; of one that came before, only the number."""
-    with writing(engine) as connection:
-        serialise(connection, Lock.ENQUEUE)
-        known: int | None = connection.scalar(select(sifts.c.sift_id).where(sifts.c.digest == sifted.digest))
-        if known is not None:
-            return known
-        row = {
-            "digest": sifted.digest,
-            "file_digest": sifted.file_digest,
-            "sifted_at": now,
-            "model_version": sifted.model_version,
-            "seed_id": connection.scalars(select(seeds.c.seed_id).where(seeds.c.seed == seed)).one(),
-            "rule": json.dumps(rule.to_record()),
-            "listings": sifted.listings,
-            "sure": sifted.sure,
-        }
-        sift_id: int = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
-        strata = _strata_rows(sift_id, sifted)
-        if strata:
-            connection.execute(insert(sift_strata), strata)
-        payload: dict[str, audit.Value] = {name: row[name] for name in ("digest", "listings", "sure")}
-        payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sifted.places.values())}
-        audit.append(connection, _SYSTEM, "sifted", f"sift:{sift_id}", payload, at=now)
+    serialise(connection, Lock.ENQUEUE)
+    known: int | None = connection.scalar(select(sifts.c.sift_id).where(sifts.c.digest == sifted.digest))
+    if known is not None:
+        return known
+    row = {
+        "digest": sifted.digest,
+        "file_digest": sifted.file_digest,
+        "sifted_at": now,
+        "model_version": sifted.model_version,
+        "seed_id": connection.scalars(select(seeds.c.seed_id).where(seeds.c.seed == seed)).one(),
+        "rule": json.dumps(rule.to_record()),
+        "listings": sifted.listings,
+        "sure": sifted.sure,
+    }
+    sift_id: int = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
+    strata = _strata_rows(sift_id, sifted)
+    if strata:
+        connection.execute(insert(sift_strata), strata)
+    payload: dict[str, audit.Value] = {name: row[name] for name in ("digest", "listings", "sure")}
+    payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sifted.places.values())}
+    audit.append(connection, _SYSTEM, "sifted", f"sift:{sift_id}", payload, at=now)
     return sift_id
 
 

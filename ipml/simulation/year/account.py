@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, Select, distinct, exists, func, select
+from sqlalchemy import Connection, Row, Select, distinct, exists, func, select
 
 from ipml.records import Verdict
 from ipml.simulation.year.people import Truth
-from ipml.storage.database import reading
 from ipml.storage.tables import (
     appeal_outcomes,
     appeals,
@@ -73,7 +72,7 @@ class TakedownCounts:
     brands: int
 
 
-def count_takedowns(engine: Engine, truth: Truth) -> TakedownCounts:
+def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
     """Count the listings that were taken down, each once, however often it was."""
     query = (
         select(
@@ -88,7 +87,7 @@ def count_takedowns(engine: Engine, truth: Truth) -> TakedownCounts:
     wronged: set[str] = set()
     brands: set[str] = set()
     hours, sold, with_sales = [], 0, 0
-    for row in _last_of_each(engine, query):
+    for row in _last_of_each(connection, query):
         is_fake = truth.is_fake(row.listing_id)
         counts[int(is_fake)] += [1, row.done_at is not None, row.lifted_at is None, row.is_automatic]
         if not is_fake:
@@ -151,31 +150,32 @@ class WorkCounts:
     messages: dict[str, int]
 
 
-def count_work(engine: Engine, truth: Truth) -> WorkCounts:
+def count_work(connection: Connection, truth: Truth) -> WorkCounts:
     """Count what was decided, who was penalised, and how appeals ended."""
     is_imposed = penalties.c.imposed_at.is_not(None)
-    states = _count(engine, select(cases.c.state, func.count()).group_by(cases.c.state))
+    states = _count(connection, select(cases.c.state, func.count()).group_by(cases.c.state))
     is_fake_found = decisions.c.verdict == Verdict.COUNTERFEIT
-    ended = _count(engine, select(appeal_outcomes.c.outcome, func.count()).group_by(appeal_outcomes.c.outcome))
-    with reading(engine) as connection:
-        n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
-        penalised = connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0
+    ended = _count(connection, select(appeal_outcomes.c.outcome, func.count()).group_by(appeal_outcomes.c.outcome))
+    n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
+    penalised = connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0
     return WorkCounts(
         waiting=states.get("open", 0) + states.get("escalated", 0),
         decided=states.get("decided", 0),
-        missed=_count_missed(engine, truth),
+        missed=_count_missed(connection, truth),
         by_origin=_count(
-            engine, select(decisions.c.origin, func.count()).where(is_fake_found).group_by(decisions.c.origin)
+            connection, select(decisions.c.origin, func.count()).where(is_fake_found).group_by(decisions.c.origin)
         ),
         penalised=penalised,
-        wrongly_penalised=_count_wrongly_penalised(engine, truth),
-        penalties=_count(engine, select(penalties.c.kind, func.count()).where(is_imposed).group_by(penalties.c.kind)),
+        wrongly_penalised=_count_wrongly_penalised(connection, truth),
+        penalties=_count(
+            connection, select(penalties.c.kind, func.count()).where(is_imposed).group_by(penalties.c.kind)
+        ),
         appeals=ended | {"pending": n_appeals - sum(ended.values())},
-        messages=_count(engine, select(outbox.c.state, func.count()).group_by(outbox.c.state)),
+        messages=_count(connection, select(outbox.c.state, func.count()).group_by(outbox.c.state)),
     )
 
 
-def list_struck_sellers(engine: Engine) -> dict[str, int]:
+def list_struck_sellers(connection: Connection) -> dict[str, int]:
     """Return how many takedowns of each seller stand."""
     query = (
         select(cases.c.seller_id, func.count())
@@ -183,23 +183,21 @@ def list_struck_sellers(engine: Engine) -> dict[str, int]:
         .where(measures.c.lifted_at.is_(None))
         .group_by(cases.c.seller_id)
     )
-    return _count(engine, query)
+    return _count(connection, query)
 
 
-def _count(engine: Engine, query: Select[Any]) -> dict[str, int]:
-    with reading(engine) as connection:
-        return {str(name): int(number) for name, number in connection.execute(query)}
+def _count(connection: Connection, query: Select[Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in connection.execute(query)}
 
 
-def _stream(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
-    with reading(engine) as connection:
-        yield from connection.execution_options(yield_per=_AT_ONCE).execute(query)
+def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
+    yield from connection.execute(query.execution_options(yield_per=_AT_ONCE))
 
 
-def _last_of_each(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
+def _last_of_each(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
     """Yield the last of the rows of each listing, which come one after another."""
     before: Row[Any] | None = None
-    for row in _stream(engine, query):
+    for row in _stream(connection, query):
         if before is not None and before.listing_id != row.listing_id:
             yield before
         before = row
@@ -207,13 +205,15 @@ def _last_of_each(engine: Engine, query: Select[Any]) -> Iterator[Row[Any]]:
         yield before
 
 
-def _count_missed(engine: Engine, truth: Truth) -> int:
+def _count_missed(connection: Connection, truth: Truth) -> int:
     """Count the counterfeits whose last decision is that they are genuine."""
     query = select(decisions.c.listing_id, decisions.c.verdict).order_by(decisions.c.case_id, decisions.c.decision_id)
-    return sum(row.verdict == Verdict.GENUINE and truth.is_fake(row.listing_id) for row in _last_of_each(engine, query))
+    return sum(
+        row.verdict == Verdict.GENUINE and truth.is_fake(row.listing_id) for row in _last_of_each(connection, query)
+    )
 
 
-def _count_wrongly_penalised(engine: Engine, truth: Truth) -> int:
+def _count_wrongly_penalised(connection: Connection, truth: Truth) -> int:
     """Count the sellers with a penalty of whose strikes none was for a counterfeit."""
     query = (
         select(strikes.c.pseudonym, decisions.c.listing_id)
@@ -222,7 +222,7 @@ def _count_wrongly_penalised(engine: Engine, truth: Truth) -> int:
         .order_by(strikes.c.pseudonym)
     )
     guilty: dict[str, bool] = {}
-    for row in _stream(engine, query):
+    for row in _stream(connection, query):
         guilty[row.pseudonym] = guilty.get(row.pseudonym, False) or truth.is_fake(row.listing_id)
     return sum(not is_guilty for is_guilty in guilty.values())
 
@@ -257,17 +257,16 @@ class NoticeCounts:
     steps: dict[str, int]
 
 
-def count_notices(engine: Engine, truth: Truth) -> NoticeCounts:
+def count_notices(connection: Connection, truth: Truth) -> NoticeCounts:
     """Count the notices and what came of them."""
     is_down = exists().where(measures.c.case_id == cases.c.case_id, measures.c.lifted_at.is_(None))
     noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
     query = select(cases.c.listing_id, is_down.label("is_down")).where(cases.c.case_id.in_(noted))
     taken = notifier_steps.c.kind, func.count(distinct(notifier_steps.c.notifier_id))
-    with reading(engine) as connection:
-        kinds = _count_in(connection, select(notices.c.kind, func.count()).group_by(notices.c.kind))
-        states = _count_in(connection, select(notice_items.c.state, func.count()).group_by(notice_items.c.state))
-        steps = _count_in(connection, select(*taken).group_by(notifier_steps.c.kind))
-        rows = [(truth.is_fake(row.listing_id), bool(row.is_down)) for row in connection.execute(query)]
+    kinds = _count_in(connection, select(notices.c.kind, func.count()).group_by(notices.c.kind))
+    states = _count_in(connection, select(notice_items.c.state, func.count()).group_by(notice_items.c.state))
+    steps = _count_in(connection, select(*taken).group_by(notifier_steps.c.kind))
+    rows = [(truth.is_fake(row.listing_id), bool(row.is_down)) for row in connection.execute(query)]
     return NoticeCounts(
         notices=sum(kinds.values()),
         kinds=kinds,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sqlalchemy import Engine, distinct, func, select
+from sqlalchemy import Connection, Engine, distinct, func, select
 
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.cooperation.networks.sales import estimate_sales, read_sales
@@ -26,7 +26,6 @@ from ipml.cooperation.reports.transparency import write_transparency_report
 from ipml.errors import ClueTooSmall
 from ipml.money import Money, Rates
 from ipml.simulation.year.population import Plan
-from ipml.storage.database import reading
 from ipml.storage.tables import cases, measures
 
 LEAST_STRUCK = 2
@@ -142,14 +141,14 @@ def hand_over(
     return built
 
 
-def tell_public(engine: Engine, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
+def tell_public(connection: Connection, folder: Path, plan: Plan, policy: CooperationPolicy, now: datetime) -> None:
     """Write the transparency report of the days that were lived through."""
     first = plan.first_morning.date()
     period = Period.between(first, first + timedelta(days=plan.last_day + 1))
-    write_transparency_report(engine, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
+    write_transparency_report(connection, period, folder / REPORT, policy.reports, now=now, networks=folder / NETWORKS)
 
 
-def count_brands(engine: Engine, networks: Networks, gangs: Gangs) -> int:
+def count_brands(connection: Connection, networks: Networks, gangs: Gangs) -> int:
     """Count the brands of what was taken down from the sellers of networks."""
     members = [networks.holdings.seller_ids[one] for number in gangs.numbers for one in networks.members_of(number)]
     query = (
@@ -157,5 +156,4 @@ def count_brands(engine: Engine, networks: Networks, gangs: Gangs) -> int:
         .join(measures, measures.c.case_id == cases.c.case_id)
         .where(measures.c.lifted_at.is_(None), cases.c.seller_id.in_(members))
     )
-    with reading(engine) as connection:
-        return connection.scalar(query) or 0
+    return connection.scalar(query) or 0

@@ -24,8 +24,8 @@ from sqlalchemy import Connection, Engine, select
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.outcomes import tick
-from ipml.cooperation.notifiers.misuse import Proposal, find_misuse, suspend, warn
-from ipml.cooperation.policy import CooperationPolicy, NotifierRules
+from ipml.cooperation.notifiers.misuse import find_misuse, suspend, warn
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.penalties import ladder
@@ -33,14 +33,15 @@ from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import AppealedAlready, CannotChangePenalty, NothingToAppeal, NotTheirsToDecide
-from ipml.records import Case, ScoredListing, Verdict
+from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
+from ipml.review.reversals import Consequences
 from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.year.weeks import DrawnNotice
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, penalties
 
 
@@ -89,12 +90,15 @@ class SimulatedStaff:
     truth : Truth
     staff : Staff
         How often they err; `reviews_a_day` is what one reviewer decides.
+    consequences : Consequences, optional
+        What follows from their decisions.
     """
 
     engine: Engine
     policy: EnforcementPolicy
     truth: Truth
     staff: Staff
+    consequences: Consequences | None = None
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let as many reviewers work as the waiting cases need, and return how many cases they decided."""
@@ -115,12 +119,14 @@ class SimulatedStaff:
             numbers = list(connection.scalars(query.limit(self.staff.reviews_a_day)))
         decided = 0
         for number in numbers:
-            case = get_case(self.engine, number, now=now)
+            with reading(self.engine) as connection:
+                case = get_case(connection, number, now=now)
             says_fake = self.lead_finds_fake(case.scored.listing.listing_id, rng)
             verdict = Verdict.COUNTERFEIT if says_fake else Verdict.GENUINE
-            if taken := claim(self.engine, self.staff.lead, number, now=now - self.staff.time_a_case):
-                decide(self.engine, taken, verdict, ground=_name_ground(case, verdict), now=now)
-                decided += 1
+            with writing(self.engine) as connection:
+                if taken := claim(connection, self.staff.lead, number, now=now - self.staff.time_a_case):
+                    self._record(connection, taken, case, verdict, now)
+                    decided += 1
         return decided
 
     def confirm_penalties(self, now: datetime) -> int:
@@ -134,7 +140,8 @@ class SimulatedStaff:
         confirmed = 0
         for penalty in proposed:
             with suppress(CannotChangePenalty):  # the next rung took its place meanwhile
-                ladder.confirm(self.engine, penalty.penalty_id, self.staff.lead, now=now, tell=tell)
+                with writing(self.engine) as connection:
+                    ladder.confirm(connection, penalty.penalty_id, self.staff.lead, now=now, tell=tell)
                 confirmed += 1
         return confirmed
 
@@ -147,30 +154,46 @@ class SimulatedStaff:
     def _take_ahead(self, reviewer: str, now: datetime, rng: np.random.Generator) -> int:
         """Let a reviewer take what the queue puts before the list, one by one, as the page does."""
         for number in range(self.staff.reviews_a_day):
-            taken = claim_ahead(self.engine, reviewer, now=now - self.staff.time_a_case)
+            with writing(self.engine) as connection:
+                taken = claim_ahead(connection, reviewer, now=now - self.staff.time_a_case)
             if taken is None:
                 return number
-            case = get_case(self.engine, taken.case_id, now=now)
-            verdict = self._judge(case, rng)
-            decide(self.engine, taken, verdict, ground=_name_ground(case, verdict), now=now)
+            with writing(self.engine) as connection:
+                case = get_case(connection, taken.case_id, now=now)
+                self._record(connection, taken, case, self._judge(case, rng), now)
         return self.staff.reviews_a_day
+
+    def _record(self, connection: Connection, taken: Claim, case: Case, verdict: Verdict, now: datetime) -> None:
+        ground = _name_ground(case, verdict)
+        decide(connection, taken, verdict, ground=ground, now=now, consequences=self.consequences)
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
         """Decide so many cases of the list, those that are alike in verdict and ground together."""
         if n_cases <= 0:
             return 0
         said: dict[tuple[Verdict, str], list[int]] = {}
-        for case in list_cases(self.engine, limit=n_cases, now=now):
-            verdict = self._judge(case, rng)
-            said.setdefault((verdict, _name_ground(case, verdict)), []).append(case.case_id)
+        with reading(self.engine) as connection:
+            for case in list_cases(connection, limit=n_cases, now=now):
+                verdict = self._judge(case, rng)
+                said.setdefault((verdict, _name_ground(case, verdict)), []).append(case.case_id)
         return sum(self._decide(numbers, reviewer, *what, now) for what, numbers in said.items())
 
     def _decide(self, numbers: Sequence[int], reviewer: str, verdict: Verdict, ground: str, now: datetime) -> int:
         decided = 0
         for start in range(0, len(numbers), MOST_CASES):
             some = numbers[start : start + MOST_CASES]
-            seen = preview_bulk(self.engine, some, reviewer, verdict, now=now)
-            made = decide_bulk(self.engine, some, reviewer, verdict, ground=ground, token=seen.digest, now=now)
+            with writing(self.engine) as connection:
+                seen = preview_bulk(connection, some, reviewer, verdict, now=now)
+                made = decide_bulk(
+                    connection,
+                    some,
+                    reviewer,
+                    verdict,
+                    ground=ground,
+                    token=seen.digest,
+                    now=now,
+                    consequences=self.consequences,
+                )
             decided += len(made.decisions)
         return decided
 
@@ -205,6 +228,7 @@ class Appeals:
     engine: Engine
     policy: EnforcementPolicy
     complaints: ComplaintRates
+    consequences: Consequences | None = None
     granted: int = 0
     rejected: int = 0
     _pending: list[tuple[datetime, int, str, str]] = field(default_factory=list)
@@ -231,18 +255,38 @@ class Appeals:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
             outcome = "rejected" if people.lead_finds_fake(listing_id, rng) else "granted"
             with suppress(AppealedAlready, NothingToAppeal):
-                appeal = file_appeal(self.engine, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
+                with writing(self.engine) as connection:
+                    appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
                 self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
                 self.granted += outcome == "granted"
                 self.rejected += outcome == "rejected"
 
     def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
         """Decide an appeal; where the lead had decided in the matter before, another lead does."""
-        said, rules = (outcome, _WHY[outcome]), self.policy.appeals
         try:
-            decide_appeal(self.engine, appeal_id, lead, *said, rules=rules, now=now)
+            with writing(self.engine) as connection:
+                decide_appeal(
+                    connection,
+                    appeal_id,
+                    lead,
+                    outcome,
+                    _WHY[outcome],
+                    rules=self.policy.appeals,
+                    now=now,
+                    consequences=self.consequences,
+                )
         except NotTheirsToDecide:
-            decide_appeal(self.engine, appeal_id, _OTHER_LEAD, *said, rules=rules, now=now)
+            with writing(self.engine) as connection:
+                decide_appeal(
+                    connection,
+                    appeal_id,
+                    _OTHER_LEAD,
+                    outcome,
+                    _WHY[outcome],
+                    rules=self.policy.appeals,
+                    now=now,
+                    consequences=self.consequences,
+                )
 
 
 Give = Callable[[Engine, DrawnNotice, Sequence[str], datetime], object]
@@ -301,7 +345,8 @@ def giving(policy: CooperationPolicy) -> Give:
 
     def give(engine: Engine, notice: DrawnNotice, listing_ids: Sequence[str], now: datetime) -> None:
         said = write_notice(notice, listing_ids, now)
-        receive(engine, check_notice(said, policy.notices, now=now), policy=policy, now=now)
+        with writing(engine) as connection:
+            receive(connection, check_notice(said, policy.notices, now=now), policy=policy, now=now)
 
     return give
 
@@ -338,10 +383,8 @@ def look_after_notices(engine: Engine, policy: CooperationPolicy, lead: str, now
     with reading(engine) as connection:
         proposed = find_misuse(connection, policy.notifiers, now)
     for proposal in proposed:
-        _take(engine, proposal, lead, policy.notifiers, now)
+        step = warn if proposal.kind == "warn" else suspend
+        why = " ".join(proposal.sentences)
+        with writing(engine) as connection:
+            step(connection, proposal.notifier.notifier_id, lead, why, rules=policy.notifiers, now=now)
     return len(proposed)
-
-
-def _take(engine: Engine, proposal: Proposal, lead: str, rules: NotifierRules, now: datetime) -> None:
-    step = warn if proposal.kind == "warn" else suspend
-    step(engine, proposal.notifier.notifier_id, lead, " ".join(proposal.sentences), rules=rules, now=now)

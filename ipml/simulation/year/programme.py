@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy import Engine
 
+from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
 from ipml.enforcement.appeals.resolution import tick_appeals
@@ -224,7 +225,7 @@ class Year:
     Attributes
     ----------
     engine : Engine
-        A database of its own, bound to what follows from decisions.
+        A database of its own.
     folder : Path
         For the files of the weeks and the messages.
     give : callable
@@ -241,15 +242,18 @@ class Year:
     say: Say = lambda _: None
     lived: Lived = field(default_factory=Lived)
     _platform: ObedientPlatform = field(init=False)
+    _consequences: Cooperation = field(init=False)
 
     def __post_init__(self) -> None:
         """Let the platform write where the rest is."""
         self._platform = ObedientPlatform(self.folder)
+        self._consequences = Cooperation(self.policy, self.cooperation)
 
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
-        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF)
-        appeals, post = Appeals(self.engine, self.policy, COMPLAINTS), Post(self.engine, self.give)
+        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF, self._consequences)
+        appeals = Appeals(self.engine, self.policy, COMPLAINTS, self._consequences)
+        post = Post(self.engine, self.give)
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
             with self._at("waiting for listings"):
                 opened: Opened = next(weeks)
@@ -298,7 +302,7 @@ class Year:
         with self._at("notices"):
             post.deliver(morning + timedelta(hours=1))
         with self._at("policy"):
-            act(self.engine, self.policy, morning + timedelta(hours=2))
+            act(self.engine, self.policy, morning + timedelta(hours=2), consequences=self._consequences)
         with self._at("review and what follows"):
             people.review(morning + timedelta(hours=9), rng)
             people.look_again(morning + timedelta(hours=11), rng)
@@ -321,7 +325,7 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("clocks"):
-                tick_appeals(self.engine, rules=self.policy.appeals, now=now)
+                tick_appeals(self.engine, rules=self.policy.appeals, now=now, consequences=self._consequences)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""

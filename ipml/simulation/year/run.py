@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
@@ -32,7 +31,7 @@ from ipml.simulation.year.people import giving
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
 from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, TrainedModel, Year, learn_model
 from ipml.simulation.year.weekly_scores import Stations, peak_bytes, seldom_collecting
-from ipml.storage.database import migrate, open_database
+from ipml.storage.database import migrate, open_database, reading
 
 _NOT_GIVEN = "not given"
 
@@ -255,7 +254,6 @@ def run_year(
     with lived.stations.at("learning"):
         learnt = learn_model(plan, folder, n_listings=learn_from)
     policy, cooperation = make_policy(promise), load_cooperation_policy()
-    engine = cooperating(engine, policy, cooperation)
     with seldom_collecting():
         Year(plan, engine, policy, cooperation, learnt, folder, giving(cooperation), say, lived).live()
         figures = close_year(plan, engine, folder, lived, cooperation, say)
@@ -278,17 +276,20 @@ def close_year(
     """Hand the networks over, tell the public, and return the figures, all of them counted from the database."""
     now = plan.closed_at
     say("finding networks")
-    with lived.stations.at("networks"):
-        networks, gangs = find_gangs(folder, list_struck_sellers(engine), get_ranking(engine).policy.exchange_rates)
+    with lived.stations.at("networks"), reading(engine) as connection:
+        networks, gangs = find_gangs(
+            folder, list_struck_sellers(connection), get_ranking(connection).policy.exchange_rates
+        )
     say("building clues")
     with lived.stations.at("clues"):
         n_clues = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
-        n_brands = count_brands(engine, networks, gangs)
+        with reading(engine) as connection:
+            n_brands = count_brands(connection, networks, gangs)
     say("writing the transparency report")
-    with lived.stations.at("transparency report"):
-        tell_public(engine, folder, plan, policy, now)
+    with lived.stations.at("transparency report"), reading(engine) as connection:
+        tell_public(connection, folder, plan, policy, now)
     say("counting")
-    with lived.stations.at("counting"):
-        taken, work = count_takedowns(engine, lived.truth), count_work(engine, lived.truth)
-        noted = count_notices(engine, lived.truth)
+    with lived.stations.at("counting"), reading(engine) as connection:
+        taken, work = count_takedowns(connection, lived.truth), count_work(connection, lived.truth)
+        noted = count_notices(connection, lived.truth)
     return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_clues, n_brands))

@@ -15,12 +15,14 @@ from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import LoginNeeded, LoginRefused, RoleTooLow, UnusablePassword
+from ipml.review.reversals import Consequences
 from ipml.settings import Settings
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.oidc import BACK, Provider
 from ipml.web.accounts.permissions import LEAST_ROLES, Action
 from ipml.web.accounts.sessions import close_session, count_try, find_user, forget_tries, open_session
@@ -62,6 +64,12 @@ def get_engine(request: Request) -> Engine:
     """Return the review database."""
     engine: Engine = request.app.state.engine
     return engine
+
+
+def get_consequences(request: Request) -> Consequences:
+    """Return what follows from the decisions that are made here, and undoes it."""
+    consequences: Consequences = request.app.state.consequences
+    return consequences
 
 
 def get_policy(request: Request) -> EnforcementPolicy:
@@ -130,22 +138,26 @@ def log_in(
     """Open a session for who knows the password; after too many tries nobody looks at it any more."""
     state = request.app.state
     name, address = name[:64], find_address(request)
-    seconds = count_try(state.engine, name, address, state.limits)
+    with writing(state.engine) as connection:
+        seconds = count_try(connection, name, address, state.limits)
     if seconds:
         _log.warning("login refused: too many tries from %s", address)
         return _refuse_for(request, then, seconds)
-    user = check_password(state.engine, name, password, state.cost)
+    with reading(state.engine) as connection:
+        user = check_password(connection, name, password, state.cost)
+        known = user or find_active_user(connection, name)  # a name that is nobody's may be a password
     if user is None:
-        known = find_active_user(state.engine, name)  # a name that is nobody's may be a password
         _log.warning("login refused: %s from %s", f"user:{known.user_id}" if known else "unknown name", address)
         return _render_login(request, then, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
-    forget_tries(state.engine, name, address)
-    return start_session(request, user, then, "password")
+    with writing(state.engine) as connection:
+        forget_tries(connection, name, address)
+        return start_session(connection, request, user, then, "password")
 
 
 def log_out(request: Request) -> Response:
     """End the session, in the browser and here."""
-    close_session(request.app.state.engine, read_cookie(request))
+    with writing(request.app.state.engine) as connection:
+        close_session(connection, read_cookie(request))
     response: Response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     if request.state.is_named_by_proxy:
         told = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
@@ -154,12 +166,11 @@ def log_out(request: Request) -> Response:
     return response
 
 
-def start_session(request: Request, user: User, then: str, by: str) -> Response:
+def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
     """Send a person who has shown who they are on to `then`, with a new session; an earlier one of the browser ends."""
-    state = request.app.state
-    close_session(state.engine, read_cookie(request))
+    close_session(connection, read_cookie(request))
     response = RedirectResponse(own_path(then), HTTPStatus.SEE_OTHER)
-    set_cookie(request, response, open_session(state.engine, user, state.settings.session_hours))
+    set_cookie(request, response, open_session(connection, user, request.app.state.settings.session_hours))
     _log.info("login: user:%s by %s from %s", user.user_id, by, find_address(request))
     return response
 
@@ -240,7 +251,8 @@ def come_back(
         role_claim=settings.oidc_role_claim,
         name_claim=settings.oidc_name_claim,
     )
-    response = start_session(request, user, kept[2], "provider")
+    with writing(request.app.state.engine) as connection:
+        response = start_session(connection, request, user, kept[2], "provider")
     response.delete_cookie(
         _state_cookie_name(request),
         path=_state_cookie_path(request),
@@ -279,31 +291,38 @@ def change_password(
 ) -> Response:
     """Change the password of who is logged in and knows the one they have; guesses count as tries to log in."""
     engine, user, state = get_engine(request), get_user(request), request.app.state
-    if not has_password(engine, user.user_id):
+    with reading(engine) as connection:
+        is_theirs = has_password(connection, user.user_id)
+    if not is_theirs:
         return _render_password(request, HTTPStatus.CONFLICT)
     if new != again:
         return _render_password(request, HTTPStatus.BAD_REQUEST, "The new password was typed in two ways.")
-    seconds = count_try(engine, user.name, find_address(request), state.limits)
+    with writing(engine) as connection:
+        seconds = count_try(connection, user.name, find_address(request), state.limits)
     if seconds:
         response = _render_password(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many tries. Try again later.")
         response.headers["Retry-After"] = str(seconds)
         return response
-    if check_password(engine, user.name, current, state.cost) is None:
+    with reading(engine) as connection:
+        knows_it = check_password(connection, user.name, current, state.cost) is not None
+    if not knows_it:
         _log.warning("password not changed: user:%s from %s", user.user_id, find_address(request))
         return _render_password(request, HTTPStatus.BAD_REQUEST, "That is not your password.")
     try:
-        set_password(engine, user.name, new, state.cost, actor=user.name)
+        with writing(engine) as connection:
+            set_password(connection, user.name, new, state.cost, actor=user.name)
+            forget_tries(connection, user.name, find_address(request))
+            return start_session(connection, request, user, "/", "a new password")
     except UnusablePassword as error:
         return _render_password(request, HTTPStatus.BAD_REQUEST, str(error))
-    forget_tries(engine, user.name, find_address(request))
-    return start_session(request, user, "/", "a new password")
 
 
 def _render_password(request: Request, status: int = HTTPStatus.OK, message: str = "") -> Response:
-    context = {
-        "message": message,
-        "is_theirs": has_password(get_engine(request), get_user(request).user_id),
-        "least": LEAST_PASSWORD_LENGTH,
-        "most": MOST_PASSWORD_LENGTH,
-    }
+    with reading(get_engine(request)) as connection:
+        context = {
+            "message": message,
+            "is_theirs": has_password(connection, get_user(request).user_id),
+            "least": LEAST_PASSWORD_LENGTH,
+            "most": MOST_PASSWORD_LENGTH,
+        }
     return render(request, "password.html", context, status)

@@ -51,7 +51,7 @@ DEFAULT_LIMITS = LoginLimits()
 
 
 def count_try(
-    engine: Engine, name: str, address: str, limits: LoginLimits = DEFAULT_LIMITS, now: datetime | None = None
+    connection: Connection, name: str, address: str, limits: LoginLimits = DEFAULT_LIMITS, now: datetime | None = None
 ) -> int:
     """Count one more try to log in.
 
@@ -62,36 +62,35 @@ def count_try(
 
     Examples
     --------
-    >>> from ipml.storage.database import migrate, open_database
+    >>> from ipml.storage.database import migrate, open_database, writing
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> now = datetime(2026, 5, 1, tzinfo=UTC)
-    >>> [count_try(engine, "ana", "192.0.2.7", LoginLimits(for_name=2), now) for _ in range(3)]
+    >>> with writing(engine) as connection:
+    ...     [count_try(connection, "ana", "192.0.2.7", LoginLimits(for_name=2), now) for _ in range(3)]
     [0, 0, 900]
     """
     now, span = now or datetime.now(UTC), timedelta(minutes=limits.minutes)
     row = {"name_hash": _hash_name(name), "address": network_of(address), "at": now}
     query = select(tries.c.at, tries.c.name_hash).where(tries.c.address == row["address"], tries.c.at > now - span)
-    with writing(engine) as connection:
-        serialise(connection, Lock.COUNT_TRIES)
-        recent = connection.execute(query.order_by(tries.c.at)).all()
-        same_name = [found.at for found in recent if found.name_hash == row["name_hash"]]
-        free_at = max(
-            _free_at(same_name, limits.for_name, span, now),
-            _free_at([found.at for found in recent], limits.for_address, span, now),
-        )
-        if free_at > now:
-            return ceil((free_at - now).total_seconds())
-        connection.execute(delete(tries).where(tries.c.at <= now - span))
-        connection.execute(insert(tries).values(row))
+    serialise(connection, Lock.COUNT_TRIES)
+    recent = connection.execute(query.order_by(tries.c.at)).all()
+    same_name = [found.at for found in recent if found.name_hash == row["name_hash"]]
+    free_at = max(
+        _free_at(same_name, limits.for_name, span, now),
+        _free_at([found.at for found in recent], limits.for_address, span, now),
+    )
+    if free_at > now:
+        return ceil((free_at - now).total_seconds())
+    connection.execute(delete(tries).where(tries.c.at <= now - span))
+    connection.execute(insert(tries).values(row))
     return 0
 
 
-def forget_tries(engine: Engine, name: str, address: str) -> None:
+def forget_tries(connection: Connection, name: str, address: str) -> None:
     """Start anew after a login: the tries for this name from this address count no more."""
     of_name = (tries.c.name_hash == _hash_name(name), tries.c.address == network_of(address))
-    with writing(engine) as connection:
-        connection.execute(delete(tries).where(*of_name))
+    connection.execute(delete(tries).where(*of_name))
 
 
 def network_of(address: str) -> str:
@@ -132,7 +131,7 @@ class Session:
     expires_at: datetime
 
 
-def open_session(engine: Engine, user: User, hours: float, now: datetime | None = None) -> str:
+def open_session(connection: Connection, user: User, hours: float, now: datetime | None = None) -> str:
     """Log a user in and return the new session's token, which nobody chose.
 
     Sessions that have ended are swept out on the way.
@@ -146,9 +145,8 @@ def open_session(engine: Engine, user: User, hours: float, now: datetime | None 
         "expires_at": now + timedelta(hours=hours),
         "seen_at": now,
     }
-    with writing(engine) as connection:
-        connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
-        connection.execute(insert(sessions).values(row))
+    connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+    connection.execute(insert(sessions).values(row))
     return token
 
 
@@ -183,40 +181,35 @@ def find_user(
     return as_user(row)
 
 
-def close_session(engine: Engine, token: str | None) -> None:
+def close_session(connection: Connection, token: str | None) -> None:
     """End a session; its token is worth nothing from now on."""
     if token:
-        with writing(engine) as connection:
-            connection.execute(delete(sessions).where(sessions.c.token_hash == _hash_token(token)))
+        connection.execute(delete(sessions).where(sessions.c.token_hash == _hash_token(token)))
 
 
-def list_sessions(engine: Engine, name: str, now: datetime | None = None) -> list[Session]:
+def list_sessions(connection: Connection, name: str, now: datetime | None = None) -> list[Session]:
     """Return the sessions of a user that have not expired, the latest first.
 
     Raises
     ------
     UnknownUser
     """
-    with reading(engine) as connection:
-        user_id = _find_id(connection, name)
-        query = select(sessions).where(
-            sessions.c.user_id == user_id, sessions.c.expires_at > (now or datetime.now(UTC))
-        )
-        rows = connection.execute(query.order_by(sessions.c.created_at.desc())).all()
+    user_id = _find_id(connection, name)
+    query = select(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at > (now or datetime.now(UTC)))
+    rows = connection.execute(query.order_by(sessions.c.created_at.desc())).all()
     return [Session(row.created_at, row.seen_at, row.expires_at) for row in rows]
 
 
-def log_out_everywhere(engine: Engine, name: str, actor: str = "command line") -> int:
+def log_out_everywhere(connection: Connection, name: str, actor: str = "command line") -> int:
     """End all sessions of a user, as after a laptop was lost; return how many there were.
 
     Raises
     ------
     UnknownUser
     """
-    with writing(engine) as connection:
-        user_id = _find_id(connection, name)
-        ended = connection.execute(delete(sessions).where(sessions.c.user_id == user_id)).rowcount
-        audit.append(connection, actor, "sessions ended", f"user:{user_id}", {"sessions": ended})
+    user_id = _find_id(connection, name)
+    ended = connection.execute(delete(sessions).where(sessions.c.user_id == user_id)).rowcount
+    audit.append(connection, actor, "sessions ended", f"user:{user_id}", {"sessions": ended})
     return ended
 
 

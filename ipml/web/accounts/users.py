@@ -31,7 +31,7 @@ from ipml.errors import (
     UserExists,
 )
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, sessions, users
 from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role, parse_role
 
@@ -130,7 +130,7 @@ class User:
 
 
 def add_user(
-    engine: Engine,
+    connection: Connection,
     name: str,
     password: str | None,
     role: Role = Role.REVIEWER,
@@ -153,9 +153,8 @@ def add_user(
     """
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
-        with writing(engine) as connection:
-            serialise(connection, Lock.ADD_USER)
-            return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
+        serialise(connection, Lock.ADD_USER)
+        return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
     except IntegrityError as error:
         raise UserExists(name) from error
 
@@ -175,44 +174,43 @@ def insert_user(connection: Connection, name: str, password_hash: str, role: Rol
     return User(user_id, name, role, True, now)
 
 
-def list_users(engine: Engine) -> list[User]:
+def list_users(connection: Connection) -> list[User]:
     """Return everyone who may or might log in, by name."""
-    with reading(engine) as connection:
-        return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
+    return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
 
 
-def disable_user(engine: Engine, name: str, actor: str = OPERATOR) -> None:
+def disable_user(connection: Connection, name: str, actor: str = OPERATOR) -> None:
     """Shut a person out at once: no new login, and open sessions end.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "user disabled", actor=actor, is_active=False)
+    _change_by_name(connection, name, "user disabled", actor=actor, is_active=False)
 
 
-def enable_user(engine: Engine, name: str, actor: str = OPERATOR) -> None:
+def enable_user(connection: Connection, name: str, actor: str = OPERATOR) -> None:
     """Let a person in again who was shut out.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "user enabled", actor=actor, is_active=True)
+    _change_by_name(connection, name, "user enabled", actor=actor, is_active=True)
 
 
-def set_role(engine: Engine, name: str, role: Role, actor: str = OPERATOR) -> None:
+def set_role(connection: Connection, name: str, role: Role, actor: str = OPERATOR) -> None:
     """Give a person another role, from their next login on; open sessions end.
 
     Raises
     ------
     UnknownUser
     """
-    _change_by_name(engine, name, "role changed", {"role": role.value}, actor, role=role.value)
+    _change_by_name(connection, name, "role changed", {"role": role.value}, actor, role=role.value)
 
 
 def set_password(
-    engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = OPERATOR
+    connection: Connection, name: str, password: str, cost: PasswordCost = DEFAULT_COST, actor: str = OPERATOR
 ) -> None:
     """Give a person another password; open sessions end.
 
@@ -220,7 +218,7 @@ def set_password(
     ------
     UnknownUser, UnusablePassword
     """
-    _change_by_name(engine, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
+    _change_by_name(connection, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
 
 
 def change_user(
@@ -238,24 +236,24 @@ def change_user(
     audit.append(connection, actor, action, f"user:{user_id}", payload)
 
 
-def check_password(engine: Engine, name: str, password: str, cost: PasswordCost = DEFAULT_COST) -> User | None:
+def check_password(connection: Connection, name: str, password: str, cost: PasswordCost = DEFAULT_COST) -> User | None:
     """Return the active user with this name and password, or None.
 
     An unknown name, and a user without a password, take as long as a wrong password, so that names cannot be found
     out by the clock.
     """
-    row = _find_row(engine, name)
+    row = _find_row(connection, name)
     fits = is_right(password, row.password_hash if row else NO_PASSWORD, cost)
     return as_user(row) if row and row.is_active and fits else None
 
 
-def find_active_user(engine: Engine, name: str) -> User | None:
+def find_active_user(connection: Connection, name: str) -> User | None:
     """Return the active user of a name, or None."""
-    row = _find_row(engine, name)
+    row = _find_row(connection, name)
     return as_user(row) if row and row.is_active else None
 
 
-def find_permitted(engine: Engine, name: str, action: Action) -> User:
+def find_permitted(connection: Connection, name: str, action: Action) -> User:
     """Return the active user of a name who may do something.
 
     Raises
@@ -263,23 +261,21 @@ def find_permitted(engine: Engine, name: str, action: Action) -> User:
     MayNotAct
         There is no such user, or their role is too low.
     """
-    user = find_active_user(engine, name)
+    user = find_active_user(connection, name)
     if user is None or not user.role.may(action):
         raise MayNotAct(name, user.role if user else None, action, LEAST_ROLES[action])
     return user
 
 
-def has_admin(engine: Engine) -> bool:
+def has_admin(connection: Connection) -> bool:
     """Tell whether an active user may manage users; while none does, whoever has the command line may."""
-    with reading(engine) as connection:
-        roles = connection.scalars(select(users.c.role).where(users.c.is_active).distinct())
-        return any(Role(role).may(Action.MANAGE_USERS) for role in roles)
+    roles = connection.scalars(select(users.c.role).where(users.c.is_active).distinct())
+    return any(Role(role).may(Action.MANAGE_USERS) for role in roles)
 
 
-def has_password(engine: Engine, user_id: int) -> bool:
+def has_password(connection: Connection, user_id: int) -> bool:
     """Tell whether a user can log in by a password."""
-    with reading(engine) as connection:
-        kept = connection.scalar(select(users.c.password_hash).where(users.c.user_id == user_id))
+    kept = connection.scalar(select(users.c.password_hash).where(users.c.user_id == user_id))
     return kept not in (None, NO_PASSWORD)
 
 
@@ -289,25 +285,23 @@ def as_user(row: Row[Any]) -> User:
 
 
 def _change_by_name(
-    engine: Engine,
+    connection: Connection,
     name: str,
     action: str,
     payload: dict[str, audit.Value] | None = None,
     actor: str = OPERATOR,
     **columns: object,
 ) -> None:
-    with writing(engine) as connection:
-        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-        if user_id is None:
-            raise UnknownUser(name)
-        change_user(connection, user_id, actor, action, payload or {}, **columns)
+    user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+    if user_id is None:
+        raise UnknownUser(name)
+    change_user(connection, user_id, actor, action, payload or {}, **columns)
 
 
-def _find_row(engine: Engine, name: str) -> Row[Any] | None:
+def _find_row(connection: Connection, name: str) -> Row[Any] | None:
     if not is_user_name(name):
         return None
-    with reading(engine) as connection:
-        return connection.execute(select(users).where(users.c.name == name)).one_or_none()
+    return connection.execute(select(users).where(users.c.name == name)).one_or_none()
 
 
 _ACTOR = "ipml"
@@ -376,14 +370,15 @@ def admit(
     """
     now = now or datetime.now(UTC)
     role = find_role(claims, role_claim, roles)
-    user = _find_or_add(engine, issuer, claims, role, roles, name_claim, now)
+    with writing(engine) as connection:
+        user = _find_or_add(connection, issuer, claims, role, roles, name_claim, now)
     if user is None:
         raise UnknownToUs(issuer)
     return user
 
 
 def link_user(
-    engine: Engine, name: str, issuer: str, subject: str, now: datetime | None = None, actor: str = OPERATOR
+    connection: Connection, name: str, issuer: str, subject: str, now: datetime | None = None, actor: str = OPERATOR
 ) -> None:
     """Let a user log in as a person of a provider.
 
@@ -393,17 +388,16 @@ def link_user(
     """
     now = now or datetime.now(UTC)
     try:
-        with writing(engine) as connection:
-            user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-            if user_id is None:
-                raise UnknownUser(name)
-            _insert(connection, issuer, subject, user_id, now, actor)
+        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+        if user_id is None:
+            raise UnknownUser(name)
+        _insert(connection, issuer, subject, user_id, now, actor)
     except IntegrityError as error:
         raise SubjectTaken(subject) from error
 
 
 def _find_or_add(
-    engine: Engine,
+    connection: Connection,
     issuer: str,
     claims: Mapping[str, Any],
     role: Role | None,
@@ -412,17 +406,16 @@ def _find_or_add(
     now: datetime,
 ) -> User | None:
     subject = claims["sub"]
-    with writing(engine) as connection:
-        serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
-        row = _find(connection, issuer, subject)
-        if row is not None:
-            return _update(connection, as_user(row), role, roles)
-        if role is None:
-            return None
-        name = _choose_name(connection, claims.get(name_claim), issuer, subject)
-        user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
-        _insert(connection, issuer, subject, user.user_id, now)
-        return user
+    serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
+    row = _find(connection, issuer, subject)
+    if row is not None:
+        return _update(connection, as_user(row), role, roles)
+    if role is None:
+        return None
+    name = _choose_name(connection, claims.get(name_claim), issuer, subject)
+    user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
+    _insert(connection, issuer, subject, user.user_id, now)
+    return user
 
 
 def _update(connection: Connection, user: User, role: Role | None, roles: GroupRoles) -> User | None:

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from ipml.enforcement.appeal_file import count_appeals
 from ipml.errors import AlreadyDecided, ClaimLost
@@ -32,7 +32,7 @@ from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.login import get_engine, get_user, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
@@ -164,13 +164,19 @@ LONGEST_ADDRESS = 2_000
 
 
 def find_following(
-    engine: Engine, user: User, last: Case, state: str, within: str, skipped: Collection[int], settings: Settings
+    connection: Connection,
+    user: User,
+    last_id: int,
+    state: str,
+    within: str,
+    skipped: Collection[int],
+    settings: Settings,
 ) -> int | None:
     """Return the case to work on after another, or None.
 
     Parameters
     ----------
-    last : Case
+    last_id : int
         The case that was decided or skipped.
     state : str
         State of the cases that this person works on: a lead who works the escalated ones stays with them.
@@ -181,14 +187,14 @@ def find_following(
     """
     if state == "open" and within in ("", QUEUE):
         take = queue.claim if within == QUEUE else queue.claim_ahead
-        claim = take(engine, user.name, settings=settings)
-        if claim is not None and claim.case_id not in (*skipped, last.case_id):
+        claim = take(connection, user.name, settings=settings)
+        if claim is not None and claim.case_id not in (*skipped, last_id):
             return claim.case_id
         if claim is None and within == QUEUE:
             return None
         if claim is not None:
-            give_back(engine, user, queue.get_case(engine, claim.case_id), claim.token)
-    return _find_in_list(engine, user, last, state, "" if within == QUEUE else within)
+            give_back(connection, user, queue.get_case(connection, claim.case_id), claim.token)
+    return _find_in_list(connection, user, last_id, state, "" if within == QUEUE else within)
 
 
 def address_of(case_id: int | None, within: str = "", **said: object) -> RedirectResponse:
@@ -205,24 +211,24 @@ def address_of_list(within: str) -> str:
     return f"/?{said}" if said else "/"
 
 
-def _find_in_list(engine: Engine, user: User, last: Case, state: str, within: str) -> int | None:
+def _find_in_list(connection: Connection, user: User, last_id: int, state: str, within: str) -> int | None:
     """Return the next case of a list that nobody else holds; after the last one, the first."""
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state=state, free_for=user.name)
-    for after in (last.case_id, None):
-        for case in browse(engine, wanted, asked.order, limit=2, after=after):
-            if case.case_id != last.case_id:
+    for after in (last_id, None):
+        for case in browse(connection, wanted, asked.order, limit=2, after=after):
+            if case.case_id != last_id:
                 return case.case_id
     return None
 
 
-def give_back(engine: Engine, user: User, case: Case, token: int) -> None:
+def give_back(connection: Connection, user: User, case: Case, token: int) -> None:
     """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
-    claim = queue.shown_state(engine, user.name, case.case_id).claim
+    claim = queue.show_case(connection, user.name, case.case_id).claim
     if claim is None:
         return
     try:
-        queue.release(engine, replace(claim, token=token))
+        queue.release(connection, replace(claim, token=token))
     except (ClaimLost, AlreadyDecided):
         return  # opened again elsewhere, or decided: nothing to give back here
 
@@ -234,38 +240,39 @@ ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "f
 
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
     """Show one page of the list; `after` is the trail of the last case of each page before it."""
-    engine, user, passed = get_engine(request), get_user(request), read_trail(asked.after)
-    found = browse(engine, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=passed[-1] if passed else None)
-    cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
-    can_decide = user.role.may(Action.REVIEW)
-    context = {
-        "asked": asked,
-        "cases": cases,
-        "pasts": _tell_pasts(engine, [case.case_id for case in cases]),
-        "counts": queue.count_cases(engine, at_most=MOST_COUNTED + 1),
-        "most_counted": MOST_COUNTED,
-        "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
-        "first_rank": PAGE_SIZE * len(passed) + 1,
-        "can_decide": can_decide,
-        "can_export": user.role.may(Action.EXPORT_TABLES),
-        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
-        "pending_appeals": count_appeals(engine) if user.role.may(Action.DECIDE_APPEALS) else None,
-        "link": lambda **changes: f"/?{asked.write(**changes)}",
-        "previous_link": _link(asked, passed[:-1]) if passed else None,
-        "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
-    }
+    user, passed = get_user(request), read_trail(asked.after)
+    can_decide, after = user.role.may(Action.REVIEW), passed[-1] if passed else None
+    with reading(get_engine(request)) as connection:
+        found = browse(connection, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=after)
+        cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
+        context = {
+            "asked": asked,
+            "cases": cases,
+            "pasts": _tell_pasts(connection, [case.case_id for case in cases]),
+            "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1),
+            "most_counted": MOST_COUNTED,
+            "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
+            "first_rank": PAGE_SIZE * len(passed) + 1,
+            "can_decide": can_decide,
+            "can_export": user.role.may(Action.EXPORT_TABLES),
+            "undoable": find_undoable(connection, user.name, settings=settings_of(request)) if can_decide else None,
+            "pending_appeals": count_appeals(connection) if user.role.may(Action.DECIDE_APPEALS) else None,
+            "link": lambda **changes: f"/?{asked.write(**changes)}",
+            "previous_link": _link(asked, passed[:-1]) if passed else None,
+            "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
+        }
     return render(request, "cases.html", context)
 
 
-def _tell_pasts(engine: Engine, case_ids: list[int]) -> dict[int, str]:
+def _tell_pasts(connection: Connection, case_ids: list[int]) -> dict[int, str]:
     """Return what was found of listings before, by case."""
-    with reading(engine) as connection:
-        return {number: tell_past(past) for number, past in read_pasts(connection, case_ids).items()}
+    return {number: tell_past(past) for number, past in read_pasts(connection, case_ids).items()}
 
 
 def open_next(request: Request) -> Response:
     """Take the case that comes first and that nobody else works on, and open it."""
-    claim = queue.claim(get_engine(request), get_user(request).name, settings=settings_of(request))
+    with writing(get_engine(request)) as connection:
+        claim = queue.claim(connection, get_user(request).name, settings=settings_of(request))
     target = f"/cases/{claim.case_id}?within=queue" if claim else "/"
     return RedirectResponse(target, HTTPStatus.SEE_OTHER)
 

@@ -9,8 +9,8 @@ decided can be taken back. A lead lifts or replaces a measure here, and takes th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path as FilePath
@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import find_notices
 from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
@@ -39,7 +39,7 @@ from ipml.errors import (
     SellerErased,
     UnusableMeasure,
 )
-from ipml.records import Case, Claim, Verdict
+from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review import queue
 from ipml.review.cases import find_case
 from ipml.review.claims import find_hidden
@@ -48,9 +48,10 @@ from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, BulkPreview, d
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.ranking.queue_order import explain_place
 from ipml.review.search import find_precedents
-from ipml.review.versions import find_verdicts, read_pasts, tell_past
-from ipml.storage.database import reading
-from ipml.web.accounts.login import get_engine, get_policy, get_user, settings_of
+from ipml.review.versions import read_pasts, tell_past
+from ipml.settings import Settings
+from ipml.storage.database import reading, writing
+from ipml.web.accounts.login import get_consequences, get_engine, get_policy, get_user, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.console.case_list import (
@@ -129,19 +130,24 @@ def decide(
 
     A verdict on the truth spreads to the near-duplicates that were ticked.
     """
-    engine, user = get_engine(request), get_user(request)
-    case = queue.get_case(engine, case_id)
+    user, settings = get_user(request), settings_of(request)
     claim = Claim(case_id, user.name, token, until)
     name, _, ground = choice.partition("/")
-    verdict, settings = Verdict(name), settings_of(request)
+    verdict = Verdict(name)
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "settings": settings}
+    said["consequences"] = get_consequences(request)
     try:
-        if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
-            decide_and_spread(engine, claim, verdict, spread, ground=ground, note=note, key=key, settings=settings)
-        else:
-            queue.decide(engine, claim, verdict, ground=ground, note=note, key=key, settings=settings)
+        with writing(get_engine(request)) as connection:
+            state = find_case(connection, case_id).state
+            if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
+                decide_and_spread(connection, claim, verdict, spread, **said)
+            else:
+                queue.decide(connection, claim, verdict, **said)
     except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
-    return address_of(_follow(request, case, within, trail), within, trail=trail)
+    with writing(get_engine(request)) as connection:
+        following = _follow(connection, request, case_id, state, within, trail)
+    return address_of(following, within, trail=trail)
 
 
 def leave(
@@ -153,12 +159,14 @@ def leave(
     within: WithinForm = "",
 ) -> Response:
     """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
-    engine, user, skipped = get_engine(request), get_user(request), read_trail(trail)
-    case = queue.get_case(engine, case_id)
-    give_back(engine, user, case, token)
-    if to == "next":
-        trail = write_trail([*skipped, case_id])
-        return address_of(_follow(request, case, within, trail), within, trail=trail)
+    skipped = read_trail(trail)
+    with writing(get_engine(request)) as connection:
+        case = queue.get_case(connection, case_id)
+        give_back(connection, get_user(request), case, token)
+        if to == "next":
+            trail = write_trail([*skipped, case_id])
+            following = _follow(connection, request, case_id, case.state, within, trail)
+            return address_of(following, within, trail=trail)
     if to == "previous" and skipped:
         return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
     return RedirectResponse(f"{address_of_list(within)}#case-{case_id}", HTTPStatus.SEE_OTHER)
@@ -166,44 +174,64 @@ def leave(
 
 def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; with a message what they asked for was not done."""
-    engine, user = get_engine(request), get_user(request)
-    shown = queue.shown_state(engine, user.name, case_id)
-    case = replace(queue.get_case(engine, case_id), state=shown.state)
-    claim, barred = _claim(request, user, case)
+    # A link on another site must not take cases in a reviewer's name.
+    may_claim = get_user(request).role.may(Action.REVIEW) and not is_from_elsewhere(request)
+    opened = writing if may_claim else reading
+    with opened(get_engine(request)) as connection:
+        context = _read_case(connection, request, case_id, visit, may_claim=may_claim)
+    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+
+
+def _read_case(
+    connection: Connection, request: Request, case_id: int, visit: Visit, *, may_claim: bool
+) -> dict[str, Any]:
+    """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
+    user, settings = get_user(request), settings_of(request)
+    shown = queue.show_case(connection, user.name, case_id)
+    case, hides = shown.case, shown.hides_history
+    decisions = [] if hides else queue.list_decisions(connection, case_id, with_reversed=True)
+    undone = list_reversals(connection, case_id) if decisions else {}
+    standing = [decision for decision in decisions if decision.decision_id not in undone]
     can_decide = user.role.may(Action.REVIEW)
     context = {
         "visit": visit,
         "case": case,
-        "claim": claim,
-        "barred": barred,
         "key": uuid4().hex,
-        "may_judge": _may_judge(user, case),
+        "may_judge": _may_judge(user, case.state),
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
-        "undoable": find_undoable(engine, user.name, settings=settings_of(request)) if can_decide else None,
+        "undoable": find_undoable(connection, user.name, settings=settings) if can_decide else None,
         "list_address": address_of_list(visit.within),
-        "place": explain_place(engine, case_id, state=shown.state),
-        "relisting": explain_relisting(engine, case_id) if case.relisting_of else None,
-        **_tell_versions(engine, case, hides=shown.hides_history),
+        "place": explain_place(connection, case_id, state=case.state),
+        "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
+        **_tell_versions(connection, case, standing),
         **_tell_listing(case),
-        **_tell_seller(engine, case, user),
-        **_tell_history(engine, user, case, shown.hides_history),
-        **_tell_notices(request, case),
-        **_tell_consequences(request, case, claim, shown.hides_history),
+        **_tell_seller(connection, case, user),
+        "decisions": decisions,
+        "undone": undone,
+        "last_standing": standing[-1] if standing else None,
+        "precedents": find_precedents(connection, case),
+        **_tell_notices(connection, request, case),
+        "followed": read_followed(connection, case_id) if decisions else None,
+        "terms_of": lambda clocks: [tell_term(clock, get_policy(request).appeals) for clock in clocks],
     }
-    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+    claim, barred = _claim(connection, user, case, settings) if may_claim else (None, "")
+    outlook = foresee(connection, case_id, get_policy(request)) if claim else None
+    deeds = queue.shown_history(connection, user.name, shown)
+    return context | {"claim": claim, "barred": barred, "outlook": outlook, "deeds": deeds}
 
 
-def _tell_versions(engine: Engine, case: Case, *, hides: bool) -> dict[str, Any]:
+def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:
     """Tell what the listing was before, and what it is now where that is another case."""
-    with reading(engine) as connection:
-        past = read_pasts(connection, [case.case_id]).get(case.case_id)
-        own = None if hides else find_verdicts(connection, [case.case_id]).get(case.case_id)
-        seen_at = find_case(connection, case.case_id).seen_at
-    is_offered = own is not None and own.verdict is Verdict.COUNTERFEIT and seen_at and seen_at > own.decided_at
-    is_offered = is_offered and case.state == "decided"
-    return {"past": past, "told_past": tell_past(past) if past else "", "offered_at": seen_at if is_offered else None}
+    past = read_pasts(connection, [case.case_id]).get(case.case_id)
+    is_counterfeit = case.state == "decided" and standing and standing[-1].verdict is Verdict.COUNTERFEIT
+    is_offered = is_counterfeit and case.seen_at and case.seen_at > standing[-1].decided_at
+    return {
+        "past": past,
+        "told_past": tell_past(past) if past else "",
+        "offered_at": case.seen_at if is_offered else None,
+    }
 
 
 def _tell_listing(case: Case) -> dict[str, Any]:
@@ -215,71 +243,48 @@ def _tell_listing(case: Case) -> dict[str, Any]:
     }
 
 
-def _tell_seller(engine: Engine, case: Case, user: User) -> dict[str, Any]:
+def _tell_seller(connection: Connection, case: Case, user: User) -> dict[str, Any]:
     listing = case.scored.listing
-    alike = preview_spread(engine, case.case_id, user.name).cases if case.n_alike else ()
+    alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
     shown = {case.case_id, *(one.case_id for one in alike)}
-    others = queue.seller_cases(engine, listing.seller_id, _MOST_OTHERS + len(shown))
+    others = queue.seller_cases(connection, listing.seller_id, _MOST_OTHERS + len(shown))
     return {
-        "seller": read_seller_card(engine, case, find_hidden(engine, user.name)),
+        "seller": read_seller_card(connection, case, find_hidden(connection, user.name)),
         "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
         "alike": alike,
     }
 
 
-def _tell_history(engine: Engine, user: User, case: Case, hides: bool) -> dict[str, Any]:
-    decisions = [] if hides else queue.list_decisions(engine, case.case_id, with_reversed=True)
-    undone = list_reversals(engine, case.case_id)
-    standing = [decision for decision in decisions if decision.decision_id not in undone]
-    return {
-        "decisions": decisions,
-        "undone": undone,
-        "last_standing": standing[-1] if standing else None,
-        "deeds": queue.shown_history(engine, user.name, case.case_id),
-        "precedents": find_precedents(engine, case),
-    }
-
-
-def _tell_notices(request: Request, case: Case) -> dict[str, Any]:
+def _tell_notices(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
     """Tell what others say of the listing, and how much each of them must show."""
-    with reading(get_engine(request)) as connection:
-        found = find_notices(connection, case.case_id)
+    found = find_notices(connection, case.case_id)
     tiers = {tier.name: tier.burden for tier in request.app.state.cooperation.notifiers.tiers}
     return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
 
 
-def _tell_consequences(request: Request, case: Case, claim: Claim | None, hides: bool) -> dict[str, Any]:
-    """Tell what "counterfeit" would lead to, before the decision, and what followed, after it."""
-    engine, policy = get_engine(request), get_policy(request)
-    return {
-        "outlook": foresee(engine, case.case_id, policy) if claim else None,
-        "followed": None if hides else read_followed(engine, case.case_id),
-        "terms_of": lambda clocks: [tell_term(clock, policy.appeals) for clock in clocks],
-    }
-
-
-def _claim(request: Request, user: User, case: Case) -> tuple[Claim | None, str]:
+def _claim(connection: Connection, user: User, case: Case, settings: Settings) -> tuple[Claim | None, str]:
     """Take the case if the user may, and say why not if it is not for them."""
-    # A link on another site must not take cases in a reviewer's name.
-    if is_from_elsewhere(request) or not _may_judge(user, case):
+    if not _may_judge(user, case.state):
         return None, ""
     try:
-        return queue.claim(get_engine(request), user.name, case.case_id, settings=settings_of(request)), ""
+        return queue.claim(connection, user.name, case.case_id, settings=settings), ""
     except AlreadyDecided:
         return None, ""
     except (OwnListing, SamePerson) as error:
         return None, str(error)
 
 
-def _may_judge(user: User, case: Case) -> bool:
-    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(case.state)
+def _may_judge(user: User, state: str) -> bool:
+    action = {"open": Action.REVIEW, "escalated": Action.DECIDE_ESCALATED}.get(state)
     return action is not None and user.role.may(action)
 
 
-def _follow(request: Request, last: Case, within: str, trail: str) -> int | None:
-    engine, user = get_engine(request), get_user(request)
-    state = last.state if _may_judge(user, last) else "open"
-    return find_following(engine, user, last, state, within, read_trail(trail), settings_of(request))
+def _follow(
+    connection: Connection, request: Request, last_id: int, last_state: str, within: str, trail: str
+) -> int | None:
+    user = get_user(request)
+    state = last_state if _may_judge(user, last_state) else "open"
+    return find_following(connection, user, last_id, state, within, read_trail(trail), settings_of(request))
 
 
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -315,17 +320,19 @@ def decide_bulk(
     seen = token[VERDICTS.index(Verdict(verdict))]
     engine, user = get_engine(request), get_user(request)
     try:
-        queue.decide_bulk(
-            engine,
-            case,
-            user.name,
-            Verdict(verdict),
-            ground=ground,
-            note=note,
-            key=key,
-            token=seen,
-            settings=settings_of(request),
-        )
+        with writing(engine) as connection:
+            queue.decide_bulk(
+                connection,
+                case,
+                user.name,
+                Verdict(verdict),
+                ground=ground,
+                note=note,
+                key=key,
+                token=seen,
+                settings=settings_of(request),
+                consequences=get_consequences(request),
+            )
     except PreviewOutdated as error:
         return _show_bulk(request, case, within, note, str(error))
     return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
@@ -333,7 +340,10 @@ def decide_bulk(
 
 def _show_bulk(request: Request, numbers: list[int], within: str, note: str = "", message: str = "") -> Response:
     engine, user, settings = get_engine(request), get_user(request), settings_of(request)
-    previews = [queue.preview_bulk(engine, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS]
+    with reading(engine) as connection:
+        previews = [
+            queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
+        ]
     context = {
         "preview": previews[0],
         "tokens": [preview.digest for preview in previews],
@@ -368,17 +378,22 @@ def undo(
     The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
     that is left open for it, which is given back.
     """
-    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
-    may_undo_others = user.role.may(Action.UNDO_OTHERS)
-    if leaving:
-        give_back(engine, user, queue.get_case(engine, leaving), token)
-    if group:
-        made = queue.undo_group(engine, group, user.name, may_undo_others=may_undo_others, settings=settings)
-        return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
-    if decision:
-        case = queue.undo(engine, decision, user.name, may_undo_others=may_undo_others, settings=settings).case_id
-    else:
-        take_back(engine, user.name, case, claim, settings=settings)
+    user, settings, consequences = get_user(request), settings_of(request), get_consequences(request)
+    is_lead = user.role.may(Action.UNDO_OTHERS)
+    with writing(get_engine(request)) as connection:
+        if leaving:
+            give_back(connection, user, queue.get_case(connection, leaving), token)
+        if group:
+            made = queue.undo_group(
+                connection, group, user.name, may_undo_others=is_lead, settings=settings, consequences=consequences
+            )
+            return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
+        if decision:
+            case = queue.undo(
+                connection, decision, user.name, may_undo_others=is_lead, settings=settings, consequences=consequences
+            ).case_id
+        else:
+            take_back(connection, user.name, case, claim, settings=settings, consequences=consequences)
     return address_of(case, within, undone=1)
 
 
@@ -396,17 +411,17 @@ def lift_or_change_measure(
     countries: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Lift a measure, or put another in its place; `countries` are for one that holds in some only."""
-    engine, name, policy = get_engine(request), get_user(request).name, get_policy(request)
-    with reading(engine) as connection:
-        if get_measure(connection, measure).case_id != case_id:
-            raise MeasureNotFound(measure)
+    name, policy = get_user(request).name, get_policy(request)
     try:
-        if to == LIFT:
-            lift_measure(engine, measure, name, why, policy)
-        else:
-            kind = MeasureKind(to)
-            territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
-            change_measure(engine, measure, MeasureOrder(kind, why, territories), name, policy)
+        with writing(get_engine(request)) as connection:
+            if get_measure(connection, measure).case_id != case_id:
+                raise MeasureNotFound(measure)
+            if to == LIFT:
+                lift_measure(connection, measure, name, why, policy)
+            else:
+                kind = MeasureKind(to)
+                territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
+                change_measure(connection, measure, MeasureOrder(kind, why, territories), name, policy)
     except (MeasureNotStanding, OwnListing, SellerErased, UnusableMeasure) as error:
         return show_visit(request, case_id, Visit(message=str(error)))
     return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)

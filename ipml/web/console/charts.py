@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from math import log10
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
@@ -348,11 +348,13 @@ class SellerCard:
     timeline: Timeline | None
 
 
-def read_seller_card(engine: Engine, case: Case, hidden: Collection[int], now: datetime | None = None) -> SellerCard:
+def read_seller_card(
+    connection: Connection, case: Case, hidden: Collection[int], now: datetime | None = None
+) -> SellerCard:
     """Return what is known of the seller of a case; nothing of what was decided on hidden cases."""
     seller_id = case.scored.listing.seller_id
-    strikes = [strike for strike in list_strikes(engine, seller_id) if strike.case_id not in hidden]
-    return make_seller_card(case, read_seller_record(engine, seller_id, hidden), strikes, now or datetime.now(UTC))
+    strikes = [strike for strike in list_strikes(connection, seller_id) if strike.case_id not in hidden]
+    return make_seller_card(case, read_seller_record(connection, seller_id, hidden), strikes, now or datetime.now(UTC))
 
 
 def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strike], now: datetime) -> SellerCard:

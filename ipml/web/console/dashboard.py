@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from markupsafe import Markup
 from pydantic import BeforeValidator, Field
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
@@ -25,6 +25,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.quality.blind_reviews import summarise_looks
 from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
 from ipml.review.sampling.estimates import estimate
+from ipml.storage.database import reading
 from ipml.web.accounts.login import get_engine, get_policy, get_user
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
@@ -107,26 +108,27 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
 
     What came and went day by day, and who decided how much, is that of the days asked for.
     """
-    engine, user, state = get_engine(request), get_user(request), request.app.state
-    now = datetime.now(UTC)
-    context = {
-        **state.stand.get(lambda: _measure_queue(engine, get_policy(request), now)),
-        "alarms": state.alarms.get(lambda: find_alarms(engine, get_policy(request))),
-        "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(engine))),
-        **_paces(engine, user, now, _PACE_DAYS),
-        "span": (span := DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)),
-        "pace_days": _PACE_DAYS,
-    }
-    if not span.is_usual:
-        days = count_days(engine, span.n_days, now=span.end - timedelta(microseconds=1))
-        context |= {"days": days, "day_chart": make_day_chart(days), "pace_days": span.n_days}
-        context |= _paces(engine, user, span.end, span.n_days)
+    user, state, now = get_user(request), request.app.state, datetime.now(UTC)
+    span = DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)
+    with reading(get_engine(request)) as connection:
+        context = {
+            **state.stand.get(lambda: _measure_queue(connection, get_policy(request), now)),
+            "alarms": state.alarms.get(lambda: find_alarms(connection, get_policy(request))),
+            "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(connection))),
+            **_paces(connection, user, now, _PACE_DAYS),
+            "span": span,
+            "pace_days": _PACE_DAYS,
+        }
+        if not span.is_usual:
+            days = count_days(connection, span.n_days, now=span.end - timedelta(microseconds=1))
+            context |= {"days": days, "day_chart": make_day_chart(days), "pace_days": span.n_days}
+            context |= _paces(connection, user, span.end, span.n_days)
     return render(request, "dashboard.html", context)
 
 
-def _measure_queue(engine: Engine, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
-    days = count_days(engine, _USUAL_DAYS, now=now)
-    backlog = measure_backlog(engine, now=now)
+def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
+    days = count_days(connection, _USUAL_DAYS, now=now)
+    backlog = measure_backlog(connection, now=now)
     return {
         "at": now,
         "backlog": backlog,
@@ -134,16 +136,16 @@ def _measure_queue(engine: Engine, policy: EnforcementPolicy, now: datetime) -> 
         "days": days,
         "decided_today": days[-1].decided,
         "day_chart": make_day_chart(days),
-        "hits": make_hit_bars(measure_hits(engine)),
-        "times": time_reviews(engine),
-        "enforcement": measure_enforcement(engine, policy, now=now),
-        "looks": make_look_bars(summarise_looks(engine)),
+        "hits": make_hit_bars(measure_hits(connection)),
+        "times": time_reviews(connection),
+        "enforcement": measure_enforcement(connection, policy, now=now),
+        "looks": make_look_bars(summarise_looks(connection)),
     }
 
 
-def _paces(engine: Engine, user: User, now: datetime, n_days: int) -> dict[str, Any]:
+def _paces(connection: Connection, user: User, now: datetime, n_days: int) -> dict[str, Any]:
     """Return the paces of all reviewers for a lead, for others their own: nobody is measured by colleagues."""
-    is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(engine, n_days, now=now)
+    is_lead, paces = user.role.may(Action.SEE_PACES), measure_paces(connection, n_days, now=now)
     return {"is_lead": is_lead, "paces": [pace for pace in paces if is_lead or pace.reviewer == user.name]}
 
 
@@ -157,7 +159,8 @@ def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) 
     span = DateRange.of(first, last, _RECENT_DAYS)
 
     def find() -> list[FoundBrand]:
-        return list_brands(get_engine(request), span.start, MOST_BRANDS, span.end)
+        with reading(get_engine(request)) as connection:
+            return list_brands(connection, span.start, MOST_BRANDS, span.end)
 
     listed = brands.get(find) if span.is_usual else find()
     most = max((one.counterfeit for one in listed), default=0)
@@ -182,7 +185,8 @@ def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report
     now, rules = datetime.now(UTC), _report_rules(request)
     period = Period.between(span.first, span.last)
     networks = request.app.state.settings.networks
-    figures = measure_brand(get_engine(request), name, period, rules, as_of=now, networks=networks)
+    with reading(get_engine(request)) as connection:
+        figures = measure_brand(connection, name, period, rules, as_of=now, networks=networks)
     return make_brand_report(figures, rules), now
 
 

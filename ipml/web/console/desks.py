@@ -7,14 +7,14 @@ often, and what is done about misuse.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from ipml.cooperation.notices.status import STATES, count_waiting_by_tier, get_notice_file, list_notices
 from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
@@ -44,9 +44,9 @@ from ipml.errors import (
 )
 from ipml.review import queue
 from ipml.review.claims import find_hidden
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import NOTIFIER_KINDS
-from ipml.web.accounts.login import get_engine, get_policy, get_user
+from ipml.web.accounts.login import get_consequences, get_engine, get_policy, get_user
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_list import write_csv
 from ipml.web.console.case_page import CaseNumber, FormNumber
@@ -70,13 +70,14 @@ def change_penalty(
     why: Annotated[str, Form()] = "",
 ) -> Response:
     """Confirm a penalty that was proposed, or lift one."""
-    engine, name, policy = get_engine(request), get_user(request).name, get_policy(request)
-    found = read_seller_file(engine, case_id, policy, name)
-    if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
-        raise PenaltyNotFound(penalty)
+    name, policy = get_user(request).name, get_policy(request)
     act = confirm_penalty if to == "confirm" else lift_penalty
     try:
-        act(engine, penalty, name, why, policy)
+        with writing(get_engine(request)) as connection:
+            found = read_seller_file(connection, case_id, policy, name)
+            if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
+                raise PenaltyNotFound(penalty)
+            act(connection, penalty, name, why, policy)
     except (CannotChangePenalty, OwnListing, SellerErased) as error:
         return _render_seller(request, case_id, str(error))
     return RedirectResponse(f"/cases/{case_id}/seller#penalty-{penalty}", HTTPStatus.SEE_OTHER)
@@ -84,19 +85,20 @@ def change_penalty(
 
 def _render_seller(request: Request, case_id: int, message: str = "") -> Response:
     engine, user, policy = get_engine(request), get_user(request), get_policy(request)
-    hidden = find_hidden(engine, user.name)
-    file = read_seller_file(engine, case_id, policy, user.name, hidden=hidden)
-    sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
-    context = {
-        "case_id": case_id,
-        "file": file,
-        "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
-        "seller": read_seller_card(engine, queue.get_case(engine, case_id), hidden),
-        "is_lead": user.role.may(Action.CHANGE_PENALTIES),
-        "grounds": queue.GROUNDS,
-        "most": MOST,
-        "message": message,
-    }
+    with reading(engine) as connection:
+        hidden = find_hidden(connection, user.name)
+        file = read_seller_file(connection, case_id, policy, user.name, hidden=hidden)
+        sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
+        context = {
+            "case_id": case_id,
+            "file": file,
+            "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
+            "seller": read_seller_card(connection, queue.get_case(connection, case_id), hidden),
+            "is_lead": user.role.may(Action.CHANGE_PENALTIES),
+            "grounds": queue.GROUNDS,
+            "most": MOST,
+            "message": message,
+        }
     return render(request, "seller.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
 
 
@@ -112,22 +114,28 @@ AppealNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def show_appeals(request: Request, state: Annotated[str, Query(pattern=_APPEAL_STATE)] = PENDING) -> Response:
     """Show appeals, those first that are due first; of a state, or those that wait for somebody."""
     engine, user = get_engine(request), get_user(request)
-    listed = list_desk(engine, user.name, None if state == PENDING else state, MOST_APPEALS)
-    context = {
-        "listed": listed,
-        "state": state,
-        "states": APPEAL_STATES,
-        "most": MOST_APPEALS,
-        "pending": count_appeals(engine),
-    }
+    with reading(engine) as connection:
+        listed = list_desk(connection, user.name, None if state == PENDING else state, MOST_APPEALS)
+        context = {
+            "listed": listed,
+            "state": state,
+            "states": APPEAL_STATES,
+            "most": MOST_APPEALS,
+            "pending": count_appeals(connection),
+        }
     return render(request, "appeals.html", context)
 
 
 def send_appeals(request: Request) -> Response:
     """Give all appeals as CSV, without anything that sellers wrote."""
-    rows = export_appeals(get_engine(request))
+    rows = _stream_appeals(get_engine(request))
     headers = {"Content-Disposition": 'attachment; filename="appeals.csv"'}
     return StreamingResponse(write_csv(EXPORT_COLUMNS, rows), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _stream_appeals(engine: Engine) -> Iterator[Mapping[str, Any]]:
+    with reading(engine) as connection:
+        yield from export_appeals(connection)
 
 
 def show_appeal(request: Request, appeal_id: AppealNumber) -> Response:
@@ -138,7 +146,8 @@ def show_appeal(request: Request, appeal_id: AppealNumber) -> Response:
 def take_appeal(request: Request, appeal_id: AppealNumber) -> Response:
     """Take an appeal in hand, so that nobody else decides it meanwhile."""
     try:
-        claim_appeal(get_engine(request), appeal_id, get_user(request).name, rules=get_policy(request).appeals)
+        with writing(get_engine(request)) as connection:
+            claim_appeal(connection, appeal_id, get_user(request).name, rules=get_policy(request).appeals)
     except (AppealInHand, NotTheirsToDecide) as error:
         return _render_appeal(request, appeal_id, str(error))
     return RedirectResponse(f"/appeals/{appeal_id}", HTTPStatus.SEE_OTHER)
@@ -156,21 +165,34 @@ def record_appeal_decision(
     kind = MeasureKind(measure) if measure and outcome == AppealState.PARTLY_GRANTED else None
     rules = get_policy(request).appeals
     try:
-        decide_appeal(engine, appeal_id, name, outcome, why, measure=kind, rules=rules)
+        with writing(engine) as connection:
+            decide_appeal(
+                connection,
+                appeal_id,
+                name,
+                outcome,
+                why,
+                measure=kind,
+                rules=rules,
+                consequences=get_consequences(request),
+            )
     except (AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOutcome) as error:
-        if not _was_sent_before(engine, appeal_id, name, outcome, why):
+        with reading(engine) as connection:
+            was_sent_before = _was_sent_before(connection, appeal_id, name, outcome, why)
+        if not was_sent_before:
             return _render_appeal(request, appeal_id, str(error), why)
     return RedirectResponse(f"/appeals/{appeal_id}", HTTPStatus.SEE_OTHER)
 
 
-def _was_sent_before(engine: Engine, appeal_id: int, by: str, outcome: str, why: str) -> bool:
-    made = read_desk(engine, appeal_id, by).file.outcome
+def _was_sent_before(connection: Connection, appeal_id: int, by: str, outcome: str, why: str) -> bool:
+    made = read_desk(connection, appeal_id, by).file.outcome
     return made is not None and (made.decided_by, made.outcome, made.why) == (by, outcome, why)
 
 
 def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str = "") -> Response:
     engine, user, rules = get_engine(request), get_user(request), get_policy(request).appeals
-    shown = read_desk(engine, appeal_id, user.name)
+    with reading(engine) as connection:
+        shown = read_desk(connection, appeal_id, user.name)
     scored = shown.file.case.scored
     listing = scored.listing
     context = {
@@ -201,21 +223,23 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def show_notices(request: Request, state: Annotated[str, Query(pattern=_NOTICE_STATE)] = STATES[0]) -> Response:
     """Show notices: those that wait by when they are due, else the newest first."""
     engine = get_engine(request)
-    context = {
-        "listed": list_notices(engine, state, MOST_NOTICES),
-        "state": state,
-        "states": STATES,
-        "most": MOST_NOTICES,
-        "waiting": count_waiting_by_tier(engine),
-    }
+    with reading(engine) as connection:
+        context = {
+            "listed": list_notices(connection, state, MOST_NOTICES),
+            "state": state,
+            "states": STATES,
+            "most": MOST_NOTICES,
+            "waiting": count_waiting_by_tier(connection),
+        }
     return render(request, "notices.html", context)
 
 
 def show_notice(request: Request, notice_id: Number) -> Response:
     """Show what a notice says, how each of its listings stands, and who gives it."""
     engine = get_engine(request)
-    file = get_notice_file(engine, notice_id)
-    shown = read_notifier(engine, file.notifier_id, _cooperation_policy(request))
+    with reading(engine) as connection:
+        file = get_notice_file(connection, notice_id)
+        shown = read_notifier(connection, file.notifier_id, _cooperation_policy(request))
     return render(request, "notice.html", {"file": file, "shown": shown})
 
 
@@ -224,11 +248,12 @@ def show_notifiers(request: Request, first: FirstDay = None, last: LastDay = Non
     policy = _cooperation_policy(request)
     span = DateRange.of(first, last, round(policy.notifiers.months * _MONTH_DAYS))
     within = None if span.is_usual else (span.start, span.end)
-    context = {
-        "listed": list_rows(get_engine(request), policy, MOST_NOTICES, within=within),
-        "most": MOST_NOTICES,
-        "span": span,
-    }
+    with reading(get_engine(request)) as connection:
+        context = {
+            "listed": list_rows(connection, policy, MOST_NOTICES, within=within),
+            "most": MOST_NOTICES,
+            "span": span,
+        }
     return render(request, "notifiers.html", context)
 
 
@@ -246,7 +271,8 @@ def take_step(
     """Warn or suspend a notifier, or lift both; the reasons are for the notifier to read."""
     rules, name = _cooperation_policy(request).notifiers, get_user(request).name
     try:
-        _TAKE[kind](get_engine(request), notifier_id, name, why, rules=rules)
+        with writing(get_engine(request)) as connection:
+            _TAKE[kind](connection, notifier_id, name, why, rules=rules)
     except (NotWarned, NothingToLift, SuspendedAlready, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), why)
     return RedirectResponse(f"/notifiers/{notifier_id}", HTTPStatus.SEE_OTHER)
@@ -285,14 +311,16 @@ def judge_document(
 ) -> Response:
     """Say whether a document shows the rights that it is to show."""
     name = get_user(request).name
-    document = check_document(get_engine(request), document_id, name, is_accepted=is_accepted)
+    with writing(get_engine(request)) as connection:
+        document = check_document(connection, document_id, name, is_accepted=is_accepted)
     return RedirectResponse(f"/notifiers/{document.notifier_id}", HTTPStatus.SEE_OTHER)
 
 
 def _render_notifier(
     request: Request, notifier_id: int, message: str = "", why: str = "", ground: str = ""
 ) -> Response:
-    shown = read_notifier(get_engine(request), notifier_id, _cooperation_policy(request))
+    with reading(get_engine(request)) as connection:
+        shown = read_notifier(connection, notifier_id, _cooperation_policy(request))
     context = {"shown": shown, "message": message, "why": why, "ground": ground, "longest_why": LONGEST_REASON}
     context |= {"kinds": NOTIFIER_KINDS, "today": datetime.now(UTC).date()}
     return render(request, "notifier.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)

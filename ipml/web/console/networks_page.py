@@ -29,7 +29,7 @@ from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
 from ipml.review.claims import find_hidden
 from ipml.storage.anchors import keep_anchor
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.login import get_engine, get_user
 from ipml.web.cache import NetworkShelf
 from ipml.web.console.case_page import send_file
@@ -169,7 +169,8 @@ def _check_place(view: NetworkView, place: int) -> None:
 
 def _read_records(request: Request, names: list[str]) -> dict[str, MemberRecord]:
     engine = get_engine(request)
-    return read_members(engine, names, hidden=find_hidden(engine, get_user(request).name))
+    with reading(engine) as connection:
+        return read_members(connection, names, hidden=find_hidden(connection, get_user(request).name))
 
 
 def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[MemberRow]:
@@ -279,7 +280,8 @@ def note_receipt(
 ) -> Response:
     """Note who of the recipient signed for a clue."""
     try:
-        sign_receipt(get_engine(request), clue_id, received_by, by=get_user(request).name)
+        with writing(get_engine(request)) as connection:
+            sign_receipt(connection, clue_id, received_by, by=get_user(request).name)
     except (AlreadySigned, UnstorableValue) as error:
         return _show_clues(request, str(error))
     return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
@@ -298,7 +300,8 @@ def take_outcome(
         number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
         dropped = why if kind == "dropped" else None
         said = {"by": get_user(request).name, "amount": number, "currency": currency or None, "why": dropped}
-        note_outcome(get_engine(request), clue_id, kind, _clue_rules(request), **said)  # type: ignore[arg-type]
+        with writing(get_engine(request)) as connection:
+            note_outcome(connection, clue_id, kind, _clue_rules(request), **said)  # type: ignore[arg-type]
     except (UnusableSetting, ValueError) as error:
         return _show_clues(request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number.")
     return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)

@@ -15,13 +15,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 from starlette.exceptions import HTTPException
 
-from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.intake import receive, score_unknown
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
 from ipml.records import Listing, Problem, ScoredListing
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.http_api.monitoring import ScoringModel
 from ipml.web.http_api.openapi import describe_error, make_json_answer, show_examples, write_json
 from ipml.web.http_api.requests import parse_json, read_body
@@ -192,7 +192,12 @@ async def give_notice(
             notice = check_notice(content, policy.notices, takes_listings=is_own)
             if whose is not None and notice.email != whose:
                 raise ApiRefused("a notice of another notifier", "one of the notifier whose key this is")
-            return receive(engine, notice, policy=policy, score=_make_score(state.models.current()))
+            scored: Mapping[str, ScoredListing] = {}
+            if score := _make_score(state.models.current()):
+                with reading(engine) as connection:
+                    scored = score_unknown(connection, notice, score)
+            with writing(engine) as connection:
+                return receive(connection, notice, policy=policy, scored=scored)
 
         receipt = await to_thread.run_sync(take_in, limiter=state.writers)
     return _answer(receipt, HTTPStatus.CREATED if receipt.is_new else HTTPStatus.OK)

@@ -2,33 +2,36 @@
 
 import pytest
 from sqlalchemy import Engine
+from support.consequences import ENFORCEMENT
 
 from ipml.cooperation.networks.view import read_members
-from ipml.enforcement.actions import enforcing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.reversals import undo
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 
 
 @pytest.fixture
 def worked(engine: Engine) -> Engine:
     """Return a queue in which ann has four cases, two of them found counterfeit, and ben an open one."""
-    engine = enforcing(engine)
     goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, sealed": "Aurivo", "Old chair": None}
     listings = [Listing(title, "ann", title, brand=brand) for title, brand in goods.items()]
     listings.append(Listing("B1", "ben", "Watch", brand="Nordhale"))
     queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])
     for case_id, verdict in ((1, Verdict.COUNTERFEIT), (2, Verdict.COUNTERFEIT), (3, Verdict.GENUINE)):
         ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
-        queue.decide(engine, queue.claim(engine, "ana", case_id), verdict, ground=ground)
+        with writing(engine) as connection:
+            queue.decide(
+                connection, queue.claim(connection, "ana", case_id), verdict, ground=ground, consequences=ENFORCEMENT
+            )
     return engine
 
 
 def test_cases_decisions_and_strikes_are_counted(worked: Engine):
     """Of each member; who has no case is left out, and names that no database holds."""
-    known = read_members(worked, ["ann", "ben", "cid", "d\0e"])
+    with reading(worked) as connection:
+        known = read_members(connection, ["ann", "ben", "cid", "d\0e"])
     assert known.keys() == {"ann", "ben"}
     ann = known["ann"]
     assert (ann.cases, ann.open, ann.confirmed, ann.strikes, ann.case_id) == (4, 1, 2, 2, 4)
@@ -37,11 +40,13 @@ def test_cases_decisions_and_strikes_are_counted(worked: Engine):
 
 def test_what_is_taken_back_or_hidden_does_not_count(worked: Engine):
     """A decision that was undone, and a case that must not show."""
-    decision = queue.list_decisions(worked, 1)[0]
-    undo(worked, decision.decision_id, "ana")
-    ann = read_members(worked, ["ann"])["ann"]
+    with writing(worked) as connection:
+        decision = queue.list_decisions(connection, 1)[0]
+        undo(connection, decision.decision_id, "ana", consequences=ENFORCEMENT)
+        ann = read_members(connection, ["ann"])["ann"]
     assert (ann.open, ann.confirmed, ann.strikes) == (2, 1, 1)
-    ann = read_members(worked, ["ann"], hidden={2, 4})["ann"]
+    with reading(worked) as connection:
+        ann = read_members(connection, ["ann"], hidden={2, 4})["ann"]
     assert (ann.cases, ann.confirmed, ann.strikes, ann.case_id) == (2, 0, 0, 3)
 
 
@@ -49,4 +54,5 @@ def test_members_are_found_by_their_pseudonyms(worked: Engine):
     """Under the name by which they were asked for."""
     with writing(worked) as connection:
         pseudonym = pseudonym_of(connection, "ann")
-    assert read_members(worked, [pseudonym])[pseudonym] == read_members(worked, ["ann"])["ann"]
+    with reading(worked) as connection:
+        assert read_members(connection, [pseudonym])[pseudonym] == read_members(connection, ["ann"])["ann"]

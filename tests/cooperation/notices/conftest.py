@@ -14,6 +14,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.status import Receipt
 from ipml.cooperation.policy import CooperationPolicy
+from ipml.storage.database import writing
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def give(engine: Engine) -> Callable[..., Receipt]:
     """Return what takes a notice in, at noon."""
 
     def take_in(notice: Notice, now: datetime = NOON, policy: CooperationPolicy = POLICY, **options: Any) -> Receipt:
-        return receive(engine, notice, policy=policy, now=now, **options)
+        with writing(engine) as connection:
+            return receive(connection, notice, policy=policy, now=now, **options)
 
     return take_in

@@ -5,16 +5,16 @@ import signal
 import sys
 
 from sqlalchemy import event
+from support.consequences import COOPERATION
 
-from ipml.cooperation.consequences import cooperating
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 def main(url: str, steps: int) -> None:
     """Decide, undo and decide anew until the steps are over."""
-    engine, left = cooperating(open_database(url)), steps
+    engine, left = open_database(url), steps
 
     @event.listens_for(engine, "before_cursor_execute")
     def count(connection, cursor, statement, *_):
@@ -23,11 +23,20 @@ def main(url: str, steps: int) -> None:
         if left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    while taken := claim(engine, "ana"):
-        decision = decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica")
+    while True:
+        with writing(engine) as connection:
+            taken = claim(connection, "ana")
+        if taken is None:
+            return
+        with writing(engine) as connection:
+            said = {"ground": "declared_replica", "consequences": COOPERATION}
+            decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
         if taken.case_id % 2:
-            undo(engine, decision.decision_id, "ana", why="slip")
-            decide(engine, claim(engine, "ana", taken.case_id), Verdict.GENUINE)
+            with writing(engine) as connection:
+                undo(connection, decision.decision_id, "ana", why="slip", consequences=COOPERATION)
+            with writing(engine) as connection:
+                again = claim(connection, "ana", taken.case_id)
+                decide(connection, again, Verdict.GENUINE, consequences=COOPERATION)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from noticing import Desk
 from sqlalchemy import Engine, insert, select
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import tick
@@ -74,26 +75,40 @@ class Story:
     def say(self, noted: list[str], who: int, words: str) -> Receipt:
         """Let somebody give notice."""
         notice = say(*noted, email=f"n{self.number}-{who}@acme.test", explanation=words)
-        return receive(self.desk.engine, notice, policy=POLICY, now=self.desk.pass_time())
+        with writing(self.desk.engine) as connection:
+            return receive(connection, notice, policy=POLICY, now=self.desk.pass_time())
 
     def spread(self) -> None:
         """Decide some with their near-duplicates; those that are drawn for a check, or cannot be, by themselves."""
         for listing_id, (way, verdict) in zip(self.ids(), self.told, strict=True):
             if way == "spread":
                 case_id, copy_id = self.case_of(listing_id), self.case_of(f"{listing_id}-copy")
-                taken = claim(self.desk.engine, "ana", case_id, now=self.desk.pass_time())
+                with writing(self.desk.engine) as connection:
+                    taken = claim(connection, "ana", case_id, now=self.desk.pass_time())
                 verdict = Verdict.GENUINE if verdict is Verdict.CANNOT_TELL else verdict
                 ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-                decide_and_spread(self.desk.engine, taken, verdict, [copy_id], ground=ground, now=self.desk.now)
-                if get_case(self.desk.engine, copy_id).state == "open":
+                with writing(self.desk.engine) as connection:
+                    decide_and_spread(
+                        connection,
+                        taken,
+                        verdict,
+                        [copy_id],
+                        ground=ground,
+                        now=self.desk.now,
+                        consequences=COOPERATION,
+                    )
+                    state = get_case(connection, copy_id).state
+                if state == "open":
                     self.desk.decide(copy_id, verdict)
 
     def decide_together(self) -> None:
         """Decide those of the bulk at once, as counterfeit."""
         if numbers := [self.case_of(listing_id) for listing_id in self.ids("bulk")]:
-            how = (self.desk.engine, numbers, "ana", Verdict.COUNTERFEIT)
-            token = preview_bulk(*how, now=self.desk.pass_time()).digest
-            decide_bulk(*how, ground="declared_replica", token=token, now=self.desk.now)
+            how, now = (numbers, "ana", Verdict.COUNTERFEIT), self.desk.pass_time()
+            with writing(self.desk.engine) as connection:
+                token = preview_bulk(connection, *how, now=now).digest
+                said = {"ground": "declared_replica", "token": token, "consequences": COOPERATION}
+                decide_bulk(connection, *how, now=now, **said)
 
     def ends(self) -> list[str]:
         """Return how each listing ends."""
@@ -162,32 +177,36 @@ def test_each_notice_has_one_receipt_and_one_outcome(
 def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
     """It is said in these words; before the term is over the notice stays open, and afterwards it is another notice."""
     engine = desk.engine
-    receipt = receive(engine, say("L1"), policy=POLICY, now=NOON)
+    with writing(engine) as connection:
+        receipt = receive(connection, say("L1"), policy=POLICY, now=NOON)
     tick(engine, policy=POLICY, now=NOON + LONG)
     assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt"]
     later = NOON + LONG + timedelta(minutes=1)
     assert tick(engine, policy=POLICY, now=later).not_found == 1
     ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice_outcome"]
     assert "We could not find it" in body
-    again = receive(engine, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
+    with writing(engine) as connection:
+        again = receive(connection, say("L1", explanation=WORDS + " Still."), policy=POLICY, now=later)
     assert [(one.state, one.is_repeated) for one in again.listings] == [("unknown", False)]
 
 
 def test_whoever_is_suspended_is_told_once(desk: Desk):
     """That nobody looks at it stands in the receipt; there is no outcome to tell of."""
     engine = desk.engine
-    receive(engine, say("L1"), policy=POLICY, now=NOON)
+    with writing(engine) as connection:
+        receive(connection, say("L1"), policy=POLICY, now=NOON)
     step = {"notifier_id": 1, "kind": "suspend", "taken_by": "lea", "taken_at": NOON, "until": NOON + LONG, "why": ""}
     with writing(engine) as connection:
         connection.execute(insert(notifier_steps).values(step))
-    kept = receive(engine, say("L2"), policy=POLICY, now=NOON)
+        kept = receive(connection, say("L2"), policy=POLICY, now=NOON)
     assert [kind for kind, _ in told(engine, kept)] == ["notice_receipt"]
 
 
 def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk):
     """They wait for others as long as the policy says, and then end with the decision that stands."""
     desk.decide(desk.add_case("L1"), Verdict.GENUINE)
-    receipt = receive(desk.engine, complain("L1", "ann"), policy=POLICY, now=NOON)
+    with writing(desk.engine) as connection:
+        receipt = receive(connection, complain("L1", "ann"), policy=POLICY, now=NOON)
     assert stands(desk.engine, receipt) == (["waiting"], False)
     ticked = tick(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
     assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
@@ -201,9 +220,11 @@ def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
         desk.decide(desk.add_case(f"D{number}", seller_id=f"d{number}"), Verdict.GENUINE)
     told = [{"listing_id": f"D{n}"} for n in range(2)]
     told += [{"listing_id": f"N{n}", "listing": {"seller_id": f"n{n}", "title": f"Bag {n}"}} for n in range(2)]
-    receipt = receive(desk.engine, say(listings=told), policy=few, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        receipt = receive(connection, say(listings=told), policy=few, now=desk.pass_time())
     assert stands(desk.engine, receipt)[0] == ["waiting"] * 4
-    found = [get_case(desk.engine, number) for number in range(1, 5)]
+    with reading(desk.engine) as connection:
+        found = [get_case(connection, number) for number in range(1, 5)]
     assert [case.state for case in found] == ["escalated", "escalated", "open", "open"]
     assert [case.due_at is not None for case in found] == [True, True, False, False]
 
@@ -211,16 +232,20 @@ def test_beyond_the_cap_cases_come_back_without_a_deadline(desk: Desk):
 def test_many_fresh_addresses_have_one_cap_together(desk: Desk):
     """Who is known for longer has their own alone; on PostgreSQL those who come at once are counted one by one."""
     few = tiers_with(raised_a_day_by_new=3)
-    receive(desk.engine, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
+    with writing(desk.engine) as connection:
+        receive(connection, say("L0", email="old@acme.test"), policy=few, now=desk.now - timedelta(days=90))
     numbers = [desk.add_case(f"L{n}", seller_id=f"s{n}") for n in range(8)]
     now = desk.pass_time()
 
     def give(number: int) -> Receipt:
-        return receive(desk.engine, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
+        with writing(desk.engine) as connection:
+            return receive(connection, say(f"L{number}", email=f"n{number}@acme.test"), policy=few, now=now)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(give, range(7)))
-    due = [get_case(desk.engine, number).due_at is not None for number in numbers]
+    with reading(desk.engine) as connection:
+        due = [get_case(connection, number).due_at is not None for number in numbers]
     assert sum(due) == 3
-    receive(desk.engine, say("L7", email="old@acme.test"), policy=few, now=now)
-    assert get_case(desk.engine, numbers[7]).due_at is not None
+    with writing(desk.engine) as connection:
+        receive(connection, say("L7", email="old@acme.test"), policy=few, now=now)
+        assert get_case(connection, numbers[7]).due_at is not None

@@ -12,7 +12,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.review.queue import enqueue
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import notice_items, notices, notifiers, outbox
 
@@ -27,8 +27,13 @@ def test_notices_at_once_are_each_kept_once(engine: Engine):
         for who in range(NOTIFIERS)
         for first in range(LISTINGS)
     ] * TIMES
+
+    def give(notice):
+        with writing(engine) as connection:
+            return receive(connection, notice, policy=POLICY, now=NOON)
+
     with ThreadPoolExecutor(8) as pool:
-        receipts = list(pool.map(lambda notice: receive(engine, notice, policy=POLICY, now=NOON), given))
+        receipts = list(pool.map(give, given))
     assert sum(receipt.is_new for receipt in receipts) == NOTIFIERS * LISTINGS
     assert set(Counter(receipt.reference for receipt in receipts).values()) == {TIMES}
     with reading(engine) as connection:

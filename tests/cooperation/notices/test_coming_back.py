@@ -31,16 +31,16 @@ def counts(desk: Desk) -> dict[str, object]:
         stretches = read_stretches(connection)
         drawn = read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
         precision = {part.way: part for part in measure_precision(connection, YEAR, desk.now, decided)}
-    return {
-        "reviewed": [sum(getattr(one, name) for one in stretches) for name in ("seen", "done", "fair")],
-        "drawn": sorted(one.case_id for one in drawn),
-        "counted": count(drawn, 0.5, NOON).n,
-        "decided": decided.count(stands=True),
-        "brands": [brand.decided for brand in list_brands(desk.engine, NOON, 5)],
-        "judged": sum(hits.judged for hits in measure_hits(desk.engine)),
-        "spread": (measure_spread(desk.engine).n_drawn, measure_spread(desk.engine).n_reviewed),
-        "looked at": (precision["spread"].drawn, precision["policy"].drawn),
-    }
+        return {
+            "reviewed": [sum(getattr(one, name) for one in stretches) for name in ("seen", "done", "fair")],
+            "drawn": sorted(one.case_id for one in drawn),
+            "counted": count(drawn, 0.5, NOON).n,
+            "decided": decided.count(stands=True),
+            "brands": [brand.decided for brand in list_brands(connection, NOON, 5)],
+            "judged": sum(hits.judged for hits in measure_hits(connection)),
+            "spread": (measure_spread(connection).n_drawn, measure_spread(connection).n_reviewed),
+            "looked at": (precision["spread"].drawn, precision["policy"].drawn),
+        }
 
 
 def verdicts(desk: Desk) -> dict[str, object]:
@@ -56,9 +56,9 @@ def verdicts(desk: Desk) -> dict[str, object]:
             "decided": decided.count(verdict=Verdict.COUNTERFEIT, stands=True),
             "by brand": sum(n for _, n, _ in count_by(connection, YEAR, desk.now, cases.c.brand)),
             "sellers": count_sellers(connection, YEAR, desk.now).n,
-            "brands": sum(brand.counterfeit for brand in list_brands(desk.engine, NOON, 5)),
-            "judged": sum(hits.counterfeit for hits in measure_hits(desk.engine)),
-            "spread": measure_spread(desk.engine).n_agreeing,
+            "brands": sum(brand.counterfeit for brand in list_brands(connection, NOON, 5)),
+            "judged": sum(hits.counterfeit for hits in measure_hits(connection)),
+            "spread": measure_spread(connection).n_agreeing,
             "confirmed": sum(n for key, n in count_confirmed(connection).items() if key.startswith("s")),
         }
 
@@ -99,11 +99,13 @@ def test_a_notice_waits_for_what_the_listing_was_changed_to(desk: Desk):
     """Editing a listing that notice was given of neither answers the notice nor loses it; the deadline stays."""
     case_id = desk.add_case("L1", observed_at=NOON)
     notice_id = desk.give_notice([case_id])
-    due_at = get_case(desk.engine, case_id).due_at
+    with reading(desk.engine) as connection:
+        due_at = get_case(connection, case_id).due_at
     edited = desk.make_scored("L1", 0.2, title="Bag, no brand", observed_at=NOON + timedelta(days=1))
     assert enqueue(desk.engine, [edited], now=desk.pass_time()) == Enqueued(changed=1)
     (item,) = desk.items(notice_id)
-    assert (item.state, item.case_id, get_case(desk.engine, item.case_id).due_at) == ("waiting", case_id + 1, due_at)
+    with reading(desk.engine) as connection:
+        assert (item.state, item.case_id, get_case(connection, item.case_id).due_at) == ("waiting", case_id + 1, due_at)
     desk.decide(case_id + 1, Verdict.COUNTERFEIT)
     assert desk.states(notice_id) == ["upheld"]
 
@@ -113,7 +115,8 @@ def test_a_listing_that_notice_brought_back_waits_once_though_it_comes_again(des
     case_id = desk.add_case("L1", observed_at=NOON)
     desk.decide(case_id, Verdict.GENUINE)
     notice_id = desk.give_notice([case_id])
-    assert get_case(desk.engine, case_id).state == "escalated"
+    with reading(desk.engine) as connection:
+        assert get_case(connection, case_id).state == "escalated"
     again = desk.make_scored("L1", 0.9, title="Bag no. L1", observed_at=NOON + timedelta(days=1))
     assert enqueue(desk.engine, [again], now=desk.pass_time()) == Enqueued(unchanged=1)
     assert desk.states(notice_id) == ["waiting"]

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 from ipml.cooperation.notices.status import list_complaints
 from ipml.listings.seller_events import history_as_of
 from ipml.review.queue import enqueue
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
 
 
@@ -25,15 +25,17 @@ def test_a_consumer_and_a_listing_give_one_event(engine: Engine, give: Callable)
     give(complain("L1", "ben"))
     give(complain("L9", "cid"))
     give(say("L1"))
-    assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(engine)] == [
-        ("s1", "complained", NOON)
-    ] * 3
+    with reading(engine) as connection:
+        assert [(event.seller_id, event.kind, event.known_at) for event in list_complaints(connection)] == [
+            ("s1", "complained", NOON)
+        ] * 3
     with writing(engine) as connection:
         connection.execute(update(notices).where(notices.c.notifier_id == 1).values(is_suspended=True))
-    events = pd.DataFrame(
-        [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(engine)],
-        columns=["seller_id", "kind", "occurred_at", "known_at"],
-    )
+    with reading(engine) as connection:
+        events = pd.DataFrame(
+            [(event.seller_id, event.kind, event.occurred_at, event.known_at) for event in list_complaints(connection)],
+            columns=["seller_id", "kind", "occurred_at", "known_at"],
+        )
     listings = pd.DataFrame({"seller_id": ["s1"] * 2, "observed_at": pd.to_datetime([NOON, NOON - timedelta(days=1)])})
     history = history_as_of(events, listings)["seller_complaints"]
     assert (history[0], pd.isna(history[1])) == (1.0, True)
@@ -43,4 +45,5 @@ def test_what_came_later_is_not_known_earlier(engine: Engine, give: Callable):
     """Training for a moment sees what was known by then."""
     enqueue(engine, [offer("L1")], now=NOON)
     give(complain("L1", "ann"))
-    assert list(list_complaints(engine, known_by=NOON - timedelta(seconds=1))) == []
+    with reading(engine) as connection:
+        assert list(list_complaints(connection, known_by=NOON - timedelta(seconds=1))) == []

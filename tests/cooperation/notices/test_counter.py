@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from noticing import Desk
 from sqlalchemy import select, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.outcomes import answer_counter_notice, pass_on_counter_notices, subject_of_counter_notice
 from ipml.cooperation.notifiers.record import record_of
@@ -28,7 +29,8 @@ def counter(desk: Desk, *by: str, profile: str = "china") -> list[str]:
     given = [desk.give_notice([case_id], name) for name in by]
     desk.decide(case_id, Verdict.COUNTERFEIT)
     text = "I bought it from the brand."
-    file_appeal(desk.engine, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        file_appeal(connection, "case:1", "ann", text, kind="counter-notice", profile=profile, now=desk.pass_time())
     with reading(desk.engine) as connection:
         query = select(notices.c.reference).where(notices.c.notice_id.in_(given)).order_by(notices.c.notice_id)
         return list(connection.scalars(query))
@@ -72,7 +74,7 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        tick_appeals(desk.engine, now=desk.pass_time())
+        tick_appeals(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
         with reading(desk.engine) as connection:
             return find_clocks(connection, "appeal:1")["holder"].since
 
@@ -86,25 +88,39 @@ def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
     """And it counts in their record as overturned."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
-    (appeal,) = answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        (appeal,) = answer_counter_notice(
+            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
+        )
     assert appeal.state == "restored"
     assert desk.states(1) == ["undecided"]
     with reading(desk.engine) as connection:
         counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
     assert (counts.overturned, counts.settled) == (1, 0)
-    with pytest.raises(NothingToAnswer):
-        answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    with pytest.raises(NothingToAnswer), writing(desk.engine) as connection:
+        answer_counter_notice(
+            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
+        )
 
 
 @pytest.mark.slow
 def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
     """Until they give up, or a person decides."""
     (reference,) = counter(desk, "brand")
-    (appeal,) = answer_counter_notice(
-        desk.engine, reference, by="lea", acted="LG Hamburg 312 O 5/26", now=desk.pass_time()
-    )
+    with writing(desk.engine) as connection:
+        (appeal,) = answer_counter_notice(
+            connection,
+            reference,
+            by="lea",
+            acted="LG Hamburg 312 O 5/26",
+            now=desk.pass_time(),
+            consequences=COOPERATION,
+        )
     assert (appeal.state, desk.states(1)) == ("holder acted", ["upheld"])
-    (appeal,) = answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        (appeal,) = answer_counter_notice(
+            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
+        )
     with reading(desk.engine) as connection:
         assert find_appeal(connection, appeal.appeal_id).state == "restored"
 
@@ -113,17 +129,22 @@ def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
 def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     """Each may act for themselves."""
     references = counter(desk, "brand", "agency")
-    with pytest.raises(NothingToAnswer, match="other notifiers"):
-        answer_counter_notice(desk.engine, references[0], by="lea", has_withdrawn=True, now=desk.pass_time())
-    assert (
-        answer_counter_notice(desk.engine, references[1], by="lea", acted="AB 1", now=desk.pass_time())[0].state
-        == "holder acted"
-    )
+    with pytest.raises(NothingToAnswer, match="other notifiers"), writing(desk.engine) as connection:
+        answer_counter_notice(
+            connection, references[0], by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
+        )
+    with writing(desk.engine) as connection:
+        assert (
+            answer_counter_notice(
+                connection, references[1], by="lea", acted="AB 1", now=desk.pass_time(), consequences=COOPERATION
+            )[0].state
+            == "holder acted"
+        )
     for said in ({}, {"acted": "AB 1", "has_withdrawn": True}):
-        with pytest.raises(UnusableSetting):
-            answer_counter_notice(desk.engine, references[0], by="lea", **said)
-    with pytest.raises(NothingToAnswer):
-        answer_counter_notice(desk.engine, "nobody's", by="lea", acted="AB 1")
+        with pytest.raises(UnusableSetting), writing(desk.engine) as connection:
+            answer_counter_notice(connection, references[0], by="lea", **said, consequences=COOPERATION)
+    with pytest.raises(NothingToAnswer), writing(desk.engine) as connection:
+        answer_counter_notice(connection, "nobody's", by="lea", acted="AB 1", consequences=COOPERATION)
 
 
 @pytest.mark.slow
@@ -131,7 +152,10 @@ def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
     """It tells of them, so it is sealed with their key, and none of it can be read once they are forgotten."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
-    answer_counter_notice(desk.engine, reference, by="lea", has_withdrawn=True, now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        answer_counter_notice(
+            connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
+        )
     with pytest.raises(MessagesWaiting):
         erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.now)
     with writing(desk.engine) as connection:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from given_notices import NOON, POLICY, WORDS, complain, offer, say
 from sqlalchemy import Engine, func, insert, select, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import match_notices
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
@@ -39,9 +40,13 @@ def count(engine: Engine, table) -> int:
 
 def judge(engine: Engine, case_id: int, verdict: Verdict) -> int:
     """Decide a case; return the number of the decision."""
-    held = claim(engine, "ana", case_id=case_id, now=NOON)
+    with writing(engine) as connection:
+        held = claim(connection, "ana", case_id=case_id, now=NOON)
     assert held is not None
-    return decide(engine, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON).decision_id
+    with writing(engine) as connection:
+        return decide(
+            connection, held, verdict, ground=GROUNDS.get(verdict, ""), now=NOON, consequences=COOPERATION
+        ).decision_id
 
 
 def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, give: Give):
@@ -49,7 +54,8 @@ def test_an_open_case_comes_forward_and_the_reviewer_reads_why(engine: Engine, g
     enqueue(engine, [offer("L1")], now=NOON)
     receipt = give(say("L1", "L2"))
     assert (states(receipt), receipt.is_new) == (["waiting", "unknown"], True)
-    due_at = get_case(engine, 1).due_at
+    with reading(engine) as connection:
+        due_at = get_case(connection, 1).due_at
     assert due_at is not None
     assert NOON < due_at <= NOON + timedelta(days=7)
     with reading(engine) as connection:
@@ -72,7 +78,8 @@ def test_a_deadline_only_ever_comes_forward(engine: Engine, give: Give):
     sooner = NOON + timedelta(hours=2)
     enqueue(engine, [offer("L1")], due_at=sooner, now=NOON)
     give(say())
-    assert get_case(engine, 1).due_at == sooner
+    with reading(engine) as connection:
+        assert get_case(connection, 1).due_at == sooner
 
 
 def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
@@ -122,12 +129,13 @@ def test_what_was_found_genuine_comes_back_to_a_person_as_often_as_the_policy_sa
     enqueue(engine, [offer("L1")], now=NOON)
     judge(engine, 1, Verdict.GENUINE)
     assert states(give(say())) == ["waiting"]
-    case = get_case(engine, 1)
+    with reading(engine) as connection:
+        case = get_case(connection, 1)
     assert (case.state, case.due_at is not None) == ("escalated", True)
     judge(engine, 1, Verdict.GENUINE)
     assert states(give(say(email="bo@acme.test"))) == ["rejected"]
-    assert get_case(engine, 1).state == "decided"
     with reading(engine) as connection:
+        assert get_case(connection, 1).state == "decided"
         assert list(find_disagreements(connection)) == []
         assert check_rows(connection).problems == ()
 
@@ -137,8 +145,9 @@ def test_a_listing_that_comes_along_becomes_a_case(engine: Engine, give: Give):
     told = {"seller_id": "s7", "title": "Bag", "price": 9}
     unscored = say(listings=[{"listing_id": "L7", "listing": told}])
     scored = say(listings=[{"listing_id": "L8", "listing": told}])
-    assert states(give(unscored)) == states(give(scored, score=lambda some: [offer(some[0].listing_id, "s7")]))
-    first, second = get_case(engine, 1), get_case(engine, 2)
+    assert states(give(unscored)) == states(give(scored, scored={"L8": offer("L8", "s7")}))
+    with reading(engine) as connection:
+        first, second = get_case(connection, 1), get_case(connection, 2)
     assert (first.scored.score, second.scored.score) == (None, 0.5)
     assert "came with a notice" in (first.scored.abstained or "")
     assert first.due_at == second.due_at is not None
@@ -156,7 +165,7 @@ def test_an_unknown_listing_is_joined_once_it_arrives(engine: Engine, give: Give
         found = find_receipt(connection, receipt.reference)
         assert [(one.state, one.location) for one in found.listings] == [("unknown", "L1"), ("waiting", "L2")]
         assert len(find_notices(connection, 1)) == 1
-    assert get_case(engine, 1).due_at > LATER + timedelta(hours=1)
+        assert get_case(connection, 1).due_at > LATER + timedelta(hours=1)
 
 
 def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):
@@ -189,9 +198,11 @@ def test_it_takes_several_consumers_to_bring_a_listing_before_a_person(engine: E
     for number in range(needed - 1):
         give(complain("L1", f"c{number}"))
         give(complain("L1", f"c{number}", explanation=WORDS + " Really."))
-    assert get_case(engine, 1).due_at is None
+    with reading(engine) as connection:
+        assert get_case(connection, 1).due_at is None
     give(complain("L1", "another"))
-    assert get_case(engine, 1).due_at is not None
+    with reading(engine) as connection:
+        assert get_case(connection, 1).due_at is not None
 
 
 def test_notices_alone_change_nothing_for_the_seller(engine: Engine, give: Give):
@@ -200,7 +211,8 @@ def test_notices_alone_change_nothing_for_the_seller(engine: Engine, give: Give)
     for number in range(5):
         give(say(email=f"n{number}@acme.test"))
     assert count(engine, measures) == count(engine, strikes) == 0
-    assert get_case(engine, 1).state == "open"
+    with reading(engine) as connection:
+        assert get_case(connection, 1).state == "open"
 
 
 def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
@@ -214,8 +226,8 @@ def test_a_suspended_notifier_opens_nothing(engine: Engine, give: Give):
     kept = give(say("L1"), now=LATER)
     assert (kept.is_suspended, kept.settled_at, states(kept)) == (True, LATER, ["undecided"])
     assert "not looked at" in kept.says
-    assert get_case(engine, 1).due_at is None
     with reading(engine) as connection:
+        assert get_case(connection, 1).due_at is None
         assert find_notices(connection, 1) == []
     again = give(say("L1", explanation=WORDS + " Still."), now=until + timedelta(days=1))
     assert [(one.state, one.is_repeated) for one in again.listings] == [("waiting", False)]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from noticing import Desk
 from sqlalchemy import select, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy
@@ -79,9 +80,11 @@ def test_decisions_made_together_settle_their_notices_together(desk: Desk):
     """Also where they are made in bulk: one message for each notice."""
     numbers = [desk.add_case(f"L{n}") for n in range(6)]
     given = [desk.give_notice(numbers[:3]), desk.give_notice(numbers[2:], "agency")]
-    how = (desk.engine, numbers, "ana", Verdict.COUNTERFEIT)
-    preview = preview_bulk(*how, now=desk.pass_time())
-    decide_bulk(*how, ground="declared_replica", token=preview.digest, now=desk.now)
+    how, now = (numbers, "ana", Verdict.COUNTERFEIT), desk.pass_time()
+    with writing(desk.engine) as connection:
+        token = preview_bulk(connection, *how, now=now).digest
+        said = {"ground": "declared_replica", "token": token, "consequences": COOPERATION}
+        decide_bulk(connection, *how, now=now, **said)
     for notice_id in given:
         assert set(desk.states(notice_id)) == {"upheld"}
         assert len(desk.told(f"notice:{notice_id}")) == 1
@@ -92,7 +95,8 @@ def test_what_was_told_is_corrected_when_the_decision_is_taken_back(desk: Desk):
     notice_id = desk.give_notice([desk.add_case("L1")])
     decision = desk.decide(1, Verdict.COUNTERFEIT)
     deliver(desk)
-    undone = undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        undone = undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
     (item,) = desk.items(notice_id)
     assert (item.state, item.decision_id, item.overturned_at) == ("waiting", None, undone.reversed_at)
     deliver(desk)
@@ -110,7 +114,8 @@ def test_what_nobody_tried_to_deliver_yet_is_dropped_in_favour_of_the_next(desk:
     """A slip that is taken back at once confuses nobody: the notifier gets one answer, the last."""
     notice_id = desk.give_notice([desk.add_case("L1")])
     decision = desk.decide(1, Verdict.COUNTERFEIT)
-    undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
     assert desk.told(f"notice:{notice_id}") == []
     desk.decide(1, Verdict.GENUINE)
     ((kind, body),) = desk.told(f"notice:{notice_id}")
@@ -122,7 +127,8 @@ def test_upheld_anew_it_is_overturned_no_more(desk: Desk):
     """Who was right in the end has nothing against them."""
     notice_id = desk.give_notice([desk.add_case("L1")])
     decision = desk.decide(1, Verdict.COUNTERFEIT)
-    undo(desk.engine, decision.decision_id, "ana", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        undo(connection, decision.decision_id, "ana", now=desk.pass_time(), consequences=COOPERATION)
     desk.decide(1, Verdict.COUNTERFEIT)
     (item,) = desk.items(notice_id)
     assert (item.state, item.overturned_at) == ("upheld", None)
@@ -149,7 +155,15 @@ def test_taken_back_after_the_seller_was_erased_it_ends_undecided(desk: Desk):
     decision = desk.decide(1, Verdict.GENUINE)
     deliver(desk)
     erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.pass_time())
-    undo(desk.engine, decision.decision_id, "lea", may_undo_others=True, now=desk.pass_time() + timedelta(days=1))
+    with writing(desk.engine) as connection:
+        undo(
+            connection,
+            decision.decision_id,
+            "lea",
+            may_undo_others=True,
+            now=desk.pass_time() + timedelta(days=1),
+            consequences=COOPERATION,
+        )
     assert desk.states(notice_id) == ["undecided"]
     assert len(desk.told(f"notice:{notice_id}")) == 1
 

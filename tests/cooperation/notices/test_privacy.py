@@ -10,8 +10,8 @@ from databases import copy_sqlite
 from given_notices import NOON, POLICY, WORDS, offer, say
 from planted_seller import find_clear, find_markers
 from sqlalchemy import Engine, select, update
+from support.consequences import COOPERATION
 
-from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.status import find_notices, find_receipt, list_complaints
 from ipml.cooperation.notifiers.notifier import check_document
@@ -90,7 +90,8 @@ def test_no_byte_of_an_erased_seller_is_left_of_notices_in_the_files(tmp_path: P
     """Neither sealed with a key that is left, nor in the free pages."""
     engine = open_database(copy_sqlite(tmp_path))
     enqueue(engine, [offer("zqlisting1", "zqseller")], now=NOON)
-    receive(engine, say("zqlisting1", explanation=f"{WORDS} zqmeier"), policy=POLICY, now=NOON)
+    with writing(engine) as connection:
+        receive(connection, say("zqlisting1", explanation=f"{WORDS} zqmeier"), policy=POLICY, now=NOON)
     with reading(engine) as connection:
         sealed = connection.scalars(select(notices.c.explanation)).one()
     forget(engine, "zqseller")
@@ -111,7 +112,7 @@ def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
     with reading(engine) as connection:
         (one,) = find_receipt(connection, receipt.reference).listings
         assert (one.location, one.state) == (None, "waiting")
-    assert list(list_complaints(engine, known_by=at)) == []
+        assert list(list_complaints(connection, known_by=at)) == []
 
 
 def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: Engine, give: Callable):
@@ -126,23 +127,31 @@ def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: En
 
 def test_an_insider_who_edits_what_a_notice_led_to_is_found(engine: Engine, give: Callable):
     """Whatever became of listings and documents meanwhile: the trail agrees with all rows until somebody edits one."""
-    engine = cooperating(engine)
     give(say("L1", "L2", "L3"))
     give(say("L1", email="bo@nord.test", brand="Nord"))
     with reading(engine) as connection:
         (filed, other) = connection.scalars(
             select(rights_documents.c.document_id).order_by(rights_documents.c.document_id)
         ).all()
-    check_document(engine, filed, "lea", is_accepted=False, now=LATER)
-    check_document(engine, other, "lea", is_accepted=True, now=LATER)
+    with writing(engine) as connection:
+        check_document(connection, filed, "lea", is_accepted=False, now=LATER)
+        check_document(connection, other, "lea", is_accepted=True, now=LATER)
     give(say("L4", rights="EUTM 2"), now=LATER)
     enqueue(engine, [offer("L1", "ann"), offer("L2", "bea")], now=LATER)
     match_notices(engine, policy=POLICY, now=LATER)
-    made = [
-        decide(engine, claim(engine, "ana", case_id, now=LATER), verdict, ground=ground, now=LATER)
-        for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, ""))
-    ]
-    undo(engine, made[1].decision_id, "ana", why="a mistake", now=LATER)
+    with writing(engine) as connection:
+        made = [
+            decide(
+                connection,
+                claim(connection, "ana", case_id, now=LATER),
+                verdict,
+                ground=ground,
+                now=LATER,
+                consequences=COOPERATION,
+            )
+            for case_id, verdict, ground in ((1, Verdict.COUNTERFEIT, "declared_replica"), (2, Verdict.GENUINE, ""))
+        ]
+        undo(connection, made[1].decision_id, "ana", why="a mistake", now=LATER, consequences=COOPERATION)
     edits = [
         update(notices).where(notices.c.notice_id == 1).values(tier="trusted"),
         update(notice_items).where(notice_items.c.item_id == 1).values(state="rejected"),

@@ -36,13 +36,14 @@ def filed(desk: Desk) -> Desk:
 def test_a_person_says_whether_a_document_shows_the_rights(filed: Desk):
     """And the notifier is told; it can be looked at again."""
     for is_accepted, by in ((False, "lea"), (True, "max")):
-        checked = check_document(filed.engine, 1, by, is_accepted=is_accepted, now=filed.pass_time())
+        with writing(filed.engine) as connection:
+            checked = check_document(connection, 1, by, is_accepted=is_accepted, now=filed.pass_time())
         assert (checked.is_accepted, checked.checked_by, checked.reference) == (is_accepted, by, "EUTM 018123456")
     assert [kind for kind, _ in filed.told("notifier:1")] == ["rights_document"] * 2
     with reading(filed.engine) as connection:
         assert list_documents(connection, 1) == [checked]
-    with pytest.raises(RightsDocumentNotFound):
-        check_document(filed.engine, 2, "lea", is_accepted=True)
+    with pytest.raises(RightsDocumentNotFound), writing(filed.engine) as connection:
+        check_document(connection, 2, "lea", is_accepted=True)
 
 
 def test_a_notifier_is_found_by_number_address_and_pseudonym(filed: Desk):
@@ -61,12 +62,14 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk, tmp_pat
     """No address, no key, no reasons, and nothing that waits for them; what their notices led to stays."""
     filed.give_notice([filed.add_case("L1")], "brand", sealed="x")
     filed.decide(1, Verdict.COUNTERFEIT)
-    check_document(filed.engine, 1, "lea", is_accepted=True, now=filed.pass_time())
-    warn(filed.engine, 1, "lea", "plainly unfounded", now=filed.pass_time())
-    suspend(filed.engine, 1, "lea", "it went on", now=filed.pass_time(days=8))
+    with writing(filed.engine) as connection:
+        check_document(connection, 1, "lea", is_accepted=True, now=filed.pass_time())
+        warn(connection, 1, "lea", "plainly unfounded", now=filed.pass_time())
+        suspend(connection, 1, "lea", "it went on", now=filed.pass_time(days=8))
     with pytest.raises(SuspendedAlready):
         erase_notifier(filed.engine, 1, "lea", now=filed.pass_time())
-    lift(filed.engine, 1, "lea", "enough", now=filed.pass_time())
+    with writing(filed.engine) as connection:
+        lift(connection, 1, "lea", "enough", now=filed.pass_time())
     with reading(filed.engine) as connection:
         key = connection.scalars(select(notifiers.c.key)).one()
     for _ in range(2):  # called again it finishes
@@ -94,9 +97,11 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
         "email": "zqann@acme.test",
         "rights": "Zqright",
     }
-    receipt = receive(desk.engine, say("L1", "L2", **said), now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        receipt = receive(connection, say("L1", "L2", **said), now=desk.pass_time())
     desk.decide(case_id, Verdict.COUNTERFEIT)
-    warn(desk.engine, 1, "lea", "zqwhy", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        warn(connection, 1, "lea", "zqwhy", now=desk.pass_time())
     with reading(desk.engine) as connection:
         key = connection.scalars(select(notifiers.c.key)).one()
     erase_notifier(desk.engine, 1, "lea", now=desk.pass_time())

@@ -61,8 +61,9 @@ def test_so_many_cases_a_day_get_a_deadline(desk: Desk):
 def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):
     """Until the suspension ends."""
     number = desk.add_notifier()
-    warn(desk.engine, number, "lea", "plainly unfounded", now=desk.now)
-    suspend(desk.engine, number, "lea", "it went on", now=desk.pass_time(days=8))
+    with writing(desk.engine) as connection:
+        warn(connection, number, "lea", "plainly unfounded", now=desk.now)
+        suspend(connection, number, "lea", "it went on", now=desk.pass_time(days=8))
     assert lane(desk).is_suspended
     desk.pass_time(days=31)
     assert not lane(desk).is_suspended

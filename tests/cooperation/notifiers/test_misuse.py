@@ -47,8 +47,9 @@ def settle(desk: Desk, by: str, rejected: int, upheld: int = 0, *, score: float 
 
 def proposal(desk: Desk, by: str = "brand"):
     """Return what is proposed about a notifier now."""
+    number = desk.add_notifier(by)
     with reading(desk.engine) as connection:
-        return propose(connection, desk.add_notifier(by), RULES, desk.now)
+        return propose(connection, number, RULES, desk.now)
 
 
 def test_many_manifestly_unfounded_notices_are_proposed_for_a_warning(desk: Desk):
@@ -104,12 +105,14 @@ def test_who_was_warned_is_judged_by_what_came_after(desk: Desk):
     """Heeding the warning, they are not suspended; going on, it is proposed; suspended, nothing is."""
     number = desk.add_notifier()
     settle(desk, "brand", rejected=25)
-    warn(desk.engine, number, "lea", "plainly unfounded", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        warn(connection, number, "lea", "plainly unfounded", now=desk.pass_time())
     desk.pass_time(days=8)
     assert proposal(desk) is None
     settle(desk, "brand", rejected=25)
     assert proposal(desk).kind == "suspend"
-    suspend(desk.engine, number, "lea", "it went on", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        suspend(connection, number, "lea", "it went on", now=desk.pass_time())
     assert proposal(desk) is None
 
 
@@ -132,13 +135,16 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
                 settle(desk, by, rejected=25)
                 is_new = is_new or suspension is None
             elif step == "warn":
-                warn(desk.engine, number, "lea", "why", now=desk.now)
+                with writing(desk.engine) as connection:
+                    warn(connection, number, "lea", "why", now=desk.now)
                 is_new = False
             elif step == "suspend":
-                suspend(desk.engine, number, "lea", "why", days=20, now=desk.now)
+                with writing(desk.engine) as connection:
+                    suspend(connection, number, "lea", "why", days=20, now=desk.now)
                 is_new = False
             elif step == "lift":
-                lift(desk.engine, number, "lea", "why", now=desk.now)
+                with writing(desk.engine) as connection:
+                    lift(connection, number, "lea", "why", now=desk.now)
                 is_new = False
         desk.pass_time(days=8)
         assert (proposal(desk, by) is not None) == is_new
@@ -148,11 +154,13 @@ def test_a_suspension_that_was_lifted_does_not_make_the_next_longer(desk: Desk):
     """As it was a mistake; one that ran to its end does, also when a warning after it was lifted."""
     number, days = desk.add_notifier(), []
     for is_mistake in (True, False, True, False):
-        warn(desk.engine, number, "lea", "why", now=desk.pass_time())
-        step = suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
+        with writing(desk.engine) as connection:
+            warn(connection, number, "lea", "why", now=desk.pass_time())
+            step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
         days.append((step.until - step.taken_at).days)
         if is_mistake:
-            lift(desk.engine, number, "lea", "why", now=desk.pass_time(days=1))
+            with writing(desk.engine) as connection:
+                lift(connection, number, "lea", "why", now=desk.pass_time(days=1))
         else:
             desk.now = step.until
     assert days == [30, 30, 90, 90]
@@ -169,7 +177,8 @@ def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
         connection.execute(update(decisions).where(appealed).values(origin="appeal"))
     settle(desk, "brand", rejected=18)
     assert proposal(desk).kind == "warn"
-    warn(desk.engine, number, "lea", "why", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        warn(connection, number, "lea", "why", now=desk.pass_time())
     desk.pass_time(days=8)
     settle(desk, "brand", rejected=18)
     assert proposal(desk) is None
@@ -178,9 +187,10 @@ def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
 def test_steps_are_told_with_reasons_and_noted(desk: Desk):
     """Sealed with the notifier's key; in the trail stands only who did it, and a digest."""
     number = desk.add_notifier()
-    warn(desk.engine, number, "lea", "These are plainly not of your brand.", now=desk.now)
-    suspend(desk.engine, number, "lea", "You went on.", days=14, now=desk.pass_time(days=8))
-    lift(desk.engine, number, "max", "We were mistaken.", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        warn(connection, number, "lea", "These are plainly not of your brand.", now=desk.now)
+        suspend(connection, number, "lea", "You went on.", days=14, now=desk.pass_time(days=8))
+        lift(connection, number, "max", "We were mistaken.", now=desk.pass_time())
     told = [(kind, json.loads(body)) for kind, body in desk.told(f"notifier:{number}")]
     assert [kind for kind, _ in told] == ["notifier_warning", "notifier_suspension", "notifier_lift"]
     assert [body["why"] for _, body in told][1:] == ["You went on.", "We were mistaken."]
@@ -201,20 +211,22 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
 def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
     """Nor twice at once; and what is not there cannot be lifted."""
     number = desk.add_notifier()
-    with pytest.raises(NotWarned, match="no warning in force"):
-        suspend(desk.engine, number, "lea", "why", now=desk.now)
-    with pytest.raises(NothingToLift):
-        lift(desk.engine, number, "lea", "why", now=desk.now)
-    warn(desk.engine, number, "lea", "why", now=desk.now)
-    with pytest.raises(NotWarned, match="too little time"):
-        suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=1))
-    suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
-    with pytest.raises(SuspendedAlready):
-        suspend(desk.engine, number, "lea", "why", now=desk.pass_time())
-    with pytest.raises(UnstorableValue):
-        warn(desk.engine, number, "lea", " ", now=desk.now)
-    with pytest.raises(NotifierNotFound):
-        warn(desk.engine, 99, "lea", "why", now=desk.now)
+    with pytest.raises(NotWarned, match="no warning in force"), writing(desk.engine) as connection:
+        suspend(connection, number, "lea", "why", now=desk.now)
+    with pytest.raises(NothingToLift), writing(desk.engine) as connection:
+        lift(connection, number, "lea", "why", now=desk.now)
+    with writing(desk.engine) as connection:
+        warn(connection, number, "lea", "why", now=desk.now)
+    with pytest.raises(NotWarned, match="too little time"), writing(desk.engine) as connection:
+        suspend(connection, number, "lea", "why", now=desk.pass_time(days=1))
+    with writing(desk.engine) as connection:
+        suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
+    with pytest.raises(SuspendedAlready), writing(desk.engine) as connection:
+        suspend(connection, number, "lea", "why", now=desk.pass_time())
+    with pytest.raises(UnstorableValue), writing(desk.engine) as connection:
+        warn(connection, number, "lea", " ", now=desk.now)
+    with pytest.raises(NotifierNotFound), writing(desk.engine) as connection:
+        warn(connection, 99, "lea", "why", now=desk.now)
 
 
 @pytest.mark.slow
@@ -222,8 +234,9 @@ def test_each_suspension_is_longer_than_the_one_before(desk: Desk):
     """As the policy says, and it ends by itself."""
     number, days = desk.add_notifier(), []
     for _ in range(4):
-        warn(desk.engine, number, "lea", "why", now=desk.pass_time())
-        step = suspend(desk.engine, number, "lea", "why", now=desk.pass_time(days=8))
+        with writing(desk.engine) as connection:
+            warn(connection, number, "lea", "why", now=desk.pass_time())
+            step = suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
         days.append((step.until - step.taken_at).days)
         desk.now = step.until
         with reading(desk.engine) as connection:

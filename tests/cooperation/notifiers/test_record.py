@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from noticing import Desk
 from sqlalchemy import update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notifiers.record import NotifierCounts, count_settled, find_priors, record_of
 from ipml.cooperation.policy import load_cooperation_policy
@@ -19,8 +20,9 @@ RULES = load_cooperation_policy().notifiers
 
 def counts_of(desk: Desk, by: str = "brand") -> NotifierCounts:
     """Return what counts for a notifier now."""
+    number = desk.add_notifier(by)
     with reading(desk.engine) as connection:
-        return record_of(connection, desk.add_notifier(by), RULES, desk.now).counts
+        return record_of(connection, number, RULES, desk.now).counts
 
 
 def give_and_decide(desk: Desk, listing_id: str, verdict: Verdict, **fields) -> int:
@@ -85,11 +87,21 @@ def test_only_the_window_counts(desk: Desk):
 def test_a_seller_whose_appeal_is_granted_overturns_the_notice(desk: Desk):
     """It is rejected then, and was put back; a lead's slip that is taken back is not held against the notifier."""
     give_and_decide(desk, "L1", Verdict.COUNTERFEIT)
-    appeal = file_appeal(desk.engine, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
-    decide_appeal(desk.engine, appeal.appeal_id, "eva", "granted", "The invoice is good.", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        appeal = file_appeal(connection, "case:1", "s1", "I bought it from the brand.", now=desk.pass_time())
+        decide_appeal(
+            connection,
+            appeal.appeal_id,
+            "eva",
+            "granted",
+            "The invoice is good.",
+            now=desk.pass_time(),
+            consequences=COOPERATION,
+        )
     assert counts_of(desk) == NotifierCounts(rejected=1, overturned=1)
     slip = give_and_decide(desk, "L2", Verdict.COUNTERFEIT)
-    undo(desk.engine, slip, "ana", now=desk.pass_time())
+    with writing(desk.engine) as connection:
+        undo(connection, slip, "ana", now=desk.pass_time(), consequences=COOPERATION)
     desk.decide(2, Verdict.GENUINE)
     assert counts_of(desk) == NotifierCounts(rejected=2, overturned=1)
 

@@ -10,7 +10,6 @@ from databases import copy_sqlite
 from sqlalchemy.engine import make_url
 
 from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
-from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import ClueRules, load_cooperation_policy
 from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
 from ipml.storage.database import open_database
@@ -32,7 +31,7 @@ def market(filled: ClueMarket, tmp_path: Path) -> Iterator[ClueMarket]:
     assert source is not None
     shutil.copyfile(source, tmp_path / "copy.db")
     engine = open_database(f"sqlite:///{tmp_path / 'copy.db'}")
-    yield replace(filled, engine=cooperating(engine))
+    yield replace(filled, engine=engine)
     engine.dispose()
 
 

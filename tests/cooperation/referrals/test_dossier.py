@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
+from support.consequences import COOPERATION
 
 from experiments.cooperation.clue_market import NOON
 from ipml.cooperation.networks.detection import find_networks
@@ -48,7 +49,8 @@ def test_what_is_taken_back_counts_no_more(market):
     one = before.confirmed[0]
     with reading(market.engine) as connection:
         number = connection.scalar(select(decisions.c.decision_id).where(decisions.c.case_id == one.case_id))
-    undo(market.engine, number, "lea", may_undo_others=True, why="mistaken", now=NOON)
+    with writing(market.engine) as connection:
+        undo(connection, number, "lea", may_undo_others=True, why="mistaken", now=NOON, consequences=COOPERATION)
     after = join(market)
     (now,) = [each for each in after.listings if each.case_id == one.case_id]
     assert (now.verdict, now.is_restricted, now.evidence_digest) == (None, False, "")

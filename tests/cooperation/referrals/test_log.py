@@ -51,12 +51,14 @@ def hand_out(engine: Engine):
 
 def test_a_receipt_is_signed_once(engine, hand_out):
     """The first stands; it is in the audit trail, by the digest of what was received."""
-    clue = sign_receipt(engine, hand_out("ann"), "KHK Weber", by="lea", now=NOON)
+    number = hand_out("ann")
+    with writing(engine) as connection:
+        clue = sign_receipt(connection, number, "KHK Weber", by="lea", now=NOON)
     assert (clue.received_by, clue.received_at) == ("KHK Weber", NOON)
-    with pytest.raises(AlreadySigned, match="KHK Weber signed for it on 2026-03-02"):
-        sign_receipt(engine, clue.clue_id, "somebody", by="lea")
-    with pytest.raises(ClueNotFound, match="ipml cooperate referral list"):
-        sign_receipt(engine, 99, "somebody", by="lea")
+    with pytest.raises(AlreadySigned, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
+        sign_receipt(connection, clue.clue_id, "somebody", by="lea")
+    with pytest.raises(ClueNotFound, match="ipml cooperate referral list"), writing(engine) as connection:
+        sign_receipt(connection, 99, "somebody", by="lea")
     with reading(engine) as connection:
         assert audit.verify(connection).is_intact
 
@@ -72,7 +74,8 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
         (third, "opened", {}),
         (fourth, "seized", {"amount": 1_000.0, "currency": "USD"}),
     ):
-        note_outcome(engine, clue, kind, rules, by="lea", now=NOON, **said)
+        with writing(engine) as connection:
+            note_outcome(connection, clue, kind, rules, by="lea", now=NOON, **said)
     with writing(engine) as connection:
         assert str(find_outcomes(connection, [fourth])[fourth][0]) == "seized 1,000 USD"
         assert [one.is_case for one in read_known(connection)] == [False, True, True]
@@ -93,8 +96,9 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
 )
 def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rules: ClueRules, kind, said):
     """What somebody types could name a person."""
-    with pytest.raises(UnusableSetting):
-        note_outcome(engine, hand_out("ann"), kind, rules, by="lea", **said)
+    clue = hand_out("ann")
+    with pytest.raises(UnusableSetting), writing(engine) as connection:
+        note_outcome(connection, clue, kind, rules, by="lea", **said)
 
 
 def test_a_network_is_known_again_by_its_members(engine, hand_out):
@@ -120,9 +124,10 @@ def test_a_seller_can_be_told_to_whom_they_were_named_until_it_expires(engine, h
         pseudonym = pseudonym_of(connection, "ann")
         (told,) = find_disclosures(connection, pseudonym)
     assert (told.recipient, told.name, told.tells_sellers) == ("customs", "S-001", True)
-    assert ("disclosures", 1) in [
-        (kept.name, kept.records) for kept in find_kept(engine, "ann", policy, now=NOON).classes
-    ]
+    with reading(engine) as connection:
+        assert ("disclosures", 1) in [
+            (kept.name, kept.records) for kept in find_kept(connection, "ann", policy, now=NOON).classes
+        ]
     run_retention(engine, policy, by="ipml", now=NOON + timedelta(days=policy.retention.disclosures + 1))
     with reading(engine) as connection:
         assert find_disclosures(connection, pseudonym) == []

@@ -209,7 +209,8 @@ def test_the_police_clue_holds_what_is_kept(build, market):
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
     with pytest.raises(UnderLegalHold, match="clue C-"):
         erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
-    release_holds(market.engine, seller, by="lea", now=NOON)
+    with writing(market.engine) as connection:
+        release_holds(connection, seller, by="lea", now=NOON)
     with reading(market.engine) as connection:
         pseudonym = find_pseudonym(connection, seller)
         assert pseudonym is not None
@@ -227,8 +228,9 @@ def test_a_dropped_clue_holds_nothing_any_more(build, market, rules):
     """Only what was held for it is released."""
     built = build()
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
-    place_hold(market.engine, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
-    note_outcome(market.engine, built.clue.clue_id, "dropped", rules, by="lea", why="too little", now=NOON)
+    with writing(market.engine) as connection:
+        place_hold(connection, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
+        note_outcome(connection, built.clue.clue_id, "dropped", rules, by="lea", why="too little", now=NOON)
     assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
 
 

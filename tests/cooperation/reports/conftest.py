@@ -9,7 +9,7 @@ from databases import copy_sqlite
 from sqlalchemy import Engine
 
 from ipml.cooperation.reports.figures import Figures, measure_figures
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, reading
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 
@@ -44,7 +44,8 @@ def year(filled) -> Iterator[Engine]:
 @pytest.fixture(scope="package")
 def figures(year) -> Figures:
     """Return the figures of that year."""
-    return measure_figures(year, YEAR, as_of=NOW)
+    with reading(year) as connection:
+        return measure_figures(connection, YEAR, as_of=NOW)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from given_notices import say
 from noticing import NOON, Desk
 from sqlalchemy import Text, insert, select, update
+from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import lift, suspend, warn
@@ -32,7 +33,10 @@ YEAR, BRAND = Period.of_year(NOON.year), "Acme"
 def report(desk: Desk, as_of):
     """Return all figures, of the platform and of the brand, as of a moment."""
     rules = ReportRules()
-    return measure_figures(desk.engine, YEAR, as_of=as_of), measure_brand(desk.engine, BRAND, YEAR, rules, as_of=as_of)
+    with reading(desk.engine) as connection:
+        return measure_figures(connection, YEAR, as_of=as_of), measure_brand(
+            connection, BRAND, YEAR, rules, as_of=as_of
+        )
 
 
 class Life:
@@ -69,7 +73,9 @@ class Life:
     def decide(self) -> None:
         """Somebody decides a case, or passes it on; a lead decides what was passed on."""
         number = self.draw.randint(1, self.n_cases)
-        if (state := get_case(self.desk.engine, number).state) != "decided":
+        with reading(self.desk.engine) as connection:
+            state = get_case(connection, number).state
+        if state != "decided":
             verdicts = [Verdict.COUNTERFEIT] * 3 + [Verdict.GENUINE, Verdict.CANNOT_TELL, Verdict.ESCALATE]
             self.desk.decide(number, self.draw.choice(verdicts), "lea" if state == "escalated" else "ana")
 
@@ -78,7 +84,15 @@ class Life:
         with reading(self.desk.engine) as connection:
             numbers = connection.scalars(select(decisions.c.decision_id)).all()
         if numbers:
-            undo(self.desk.engine, self.draw.choice(numbers), "lea", may_undo_others=True, now=self.desk.now)
+            with writing(self.desk.engine) as connection:
+                undo(
+                    connection,
+                    self.draw.choice(numbers),
+                    "lea",
+                    may_undo_others=True,
+                    now=self.desk.now,
+                    consequences=COOPERATION,
+                )
 
     def give_notice(self) -> None:
         """Somebody gives notice of some listings, one of them unknown perhaps."""
@@ -88,7 +102,8 @@ class Life:
     def appeal(self) -> None:
         """A seller complains of a case."""
         number = self.draw.randint(1, self.n_cases)
-        file_appeal(self.desk.engine, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
+        with writing(self.desk.engine) as connection:
+            file_appeal(connection, f"case:{number}", f"s{number % 3}", "It is genuine.", now=self.desk.now)
 
     def answer_appeal(self) -> None:
         """Another person decides on a complaint."""
@@ -96,7 +111,16 @@ class Life:
             numbers = connection.scalars(select(appeals.c.appeal_id)).all()
         outcome = self.draw.choice(["granted", "rejected"])
         if numbers:
-            decide_appeal(self.desk.engine, self.draw.choice(numbers), "max", outcome, "because", now=self.desk.now)
+            with writing(self.desk.engine) as connection:
+                decide_appeal(
+                    connection,
+                    self.draw.choice(numbers),
+                    "max",
+                    outcome,
+                    "because",
+                    now=self.desk.now,
+                    consequences=COOPERATION,
+                )
 
     def deliver(self) -> None:
         """Messages arrive, and a penalty comes into force."""
@@ -133,13 +157,15 @@ class Life:
                 appoint(connection, number, "trusted flagger", "lea", "no. 12", self.desk.now)
         else:
             take = {"warn": warn, "suspend": suspend, "lift": lift}[kind]
-            take(self.desk.engine, number, "lea", "because", now=self.desk.now)
+            with writing(self.desk.engine) as connection:
+                take(connection, number, "lea", "because", now=self.desk.now)
 
     def give_notice_early(self) -> None:
         """Somebody gives notice of a listing that comes in later."""
         desk = self.desk
         desk.add_notifier("a")
-        receive(desk.engine, say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"), now=desk.now)
+        with writing(desk.engine) as connection:
+            receive(connection, say(f"L{self.n_cases + self.draw.randint(1, 4)}", email="a@example.com"), now=desk.now)
 
     def match(self) -> None:
         """Notices of listings that nobody knew are joined to their cases."""

@@ -27,7 +27,7 @@ def test_brands_together_are_the_year(year, figures):
     """What all brands' reports count adds up to the transparency report."""
     with reading(year) as connection:
         names = list(connection.scalars(select(cases.c.brand).distinct()))
-    brands = [measure_brand(year, name, YEAR, RULES, as_of=NOW) for name in names]
+        brands = [measure_brand(connection, name, YEAR, RULES, as_of=NOW) for name in names]
     assert sum(one.decided.count() for one in brands) == figures.decided.count()
     assert sum(one.takedowns.n for one in brands) == figures.takedowns.n
     assert sum(one.notices.received() for one in brands) == figures.notices.received()
@@ -39,7 +39,8 @@ def test_few_sellers_are_not_counted_out(own_year, tmp_path):
     with writing(own_year) as connection:
         two = select(cases.c.seller_id).group_by(cases.c.seller_id).order_by(func.count().desc()).limit(2)
         connection.execute(update(cases).where(cases.c.seller_id.in_(two)).values(brand="Rare"))
-    report = write_brand_report(own_year, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
+    with reading(own_year) as connection:
+        report = write_brand_report(connection, "Rare", YEAR, tmp_path / "rare", RULES, now=NOW)
     assert quantities(report)["sellers"].value == "fewer than 5"
     assert next(table for table in report.tables() if table.key == "prices").rows == ()
 
@@ -50,7 +51,8 @@ def test_networks_are_told_by_their_size(year, tmp_path):
     rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
     events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
     keep_networks(find_networks(events), tmp_path / "networks")
-    found = measure_brand(year, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
+    with reading(year) as connection:
+        found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
     report = make_brand_report(found, RULES)
     rows = next(table for table in report.tables() if table.key == "networks").rows
     assert (rows[0][0], rows[-1][0][:7], rows[-1][1]) == ("network 1", "smaller", None)
@@ -62,7 +64,8 @@ def test_nobody_can_be_known_from_it(own_year, tmp_path):
     """Neither ids nor pseudonyms nor listings nor staff stand in any file."""
     with writing(own_year) as connection:
         connection.execute(update(cases).values(seller_id="thrumbold-" + cases.c.seller_id, listing_id="thrumbold-1"))
-    write_brand_report(own_year, "Brand A", YEAR, tmp_path / "a", RULES, now=NOW)
+    with reading(own_year) as connection:
+        write_brand_report(connection, "Brand A", YEAR, tmp_path / "a", RULES, now=NOW)
     for path in (tmp_path / "a").iterdir():
         assert b"thrumbold" not in path.read_bytes(), path.name
         assert b"eviewer " not in path.read_bytes(), path.name
@@ -70,8 +73,8 @@ def test_nobody_can_be_known_from_it(own_year, tmp_path):
 
 def test_prices_are_quantiles_of_what_was_asked(own_year):
     """Half of the listings ask less than the median, of each currency on its own."""
-    found = measure_brand(own_year, "Brand A", YEAR, RULES, as_of=NOW)
     with reading(own_year) as connection:
+        found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW)
         texts = connection.scalars(select(cases.c.snapshot).where(cases.c.brand == "Brand A")).all()
     lowest, highest = (pick(json.loads(text)["listing"]["price"] for text in texts) for pick in (min, max))
     for one in found.prices:
@@ -80,6 +83,6 @@ def test_prices_are_quantiles_of_what_was_asked(own_year):
 
 def test_a_brand_nobody_knows_is_named_with_those_alike(year, tmp_path):
     """A slip of the keyboard is answered with brands that begin alike, and nothing is written."""
-    with pytest.raises(BrandUnknown, match="Brand A"):
-        write_brand_report(year, "Brand Z", YEAR, tmp_path / "z", RULES, now=NOW)
+    with pytest.raises(BrandUnknown, match="Brand A"), reading(year) as connection:
+        write_brand_report(connection, "Brand Z", YEAR, tmp_path / "z", RULES, now=NOW)
     assert not (tmp_path / "z").exists()

@@ -85,7 +85,8 @@ def test_spans_are_those_worked_out_in_memory(empty, rows):
 
 def test_halves_add_up_to_the_year(year, figures):
     """What is counted in two halves of a year is what is counted in the year."""
-    halves = [measure_figures(year, half, as_of=NOW) for half in YEAR.halves()]
+    with reading(year) as connection:
+        halves = [measure_figures(connection, half, as_of=NOW) for half in YEAR.halves()]
 
     def count(one):
         return Counter(
@@ -111,18 +112,21 @@ def test_halves_add_up_to_the_year(year, figures):
 def test_what_happens_later_changes_nothing(own_year):
     """A report as things stood is the same when more has happened since."""
     as_of = datetime(2026, 9, 1, tzinfo=UTC)
-    before = measure_figures(own_year, YEAR.halves()[0], as_of=as_of)
+    with reading(own_year) as connection:
+        before = measure_figures(connection, YEAR.halves()[0], as_of=as_of)
     with writing(own_year) as connection:
         gone = select(reversals.c.decision_id)
         first = connection.scalar(select(decisions.c.decision_id).where(decisions.c.decision_id.not_in(gone)).limit(1))
         later = {"reviewer": "lea", "why": "", "reversed_at": as_of + timedelta(days=1)}
         connection.execute(insert(reversals).values(decision_id=first, **later))
-    assert measure_figures(own_year, YEAR.halves()[0], as_of=as_of) == before
+    with reading(own_year) as connection:
+        assert measure_figures(connection, YEAR.halves()[0], as_of=as_of) == before
 
 
 def test_what_is_not_known_is_not_zero(empty):
     """Of an empty database no share, no time and no number of scored listings is told."""
-    figures = measure_figures(empty, YEAR, as_of=NOW)
+    with reading(empty) as connection:
+        figures = measure_figures(connection, YEAR, as_of=NOW)
     assert figures.seen is None
     assert figures.networks is None
     assert figures.takedowns.spans == {}
@@ -143,7 +147,8 @@ def test_a_rarer_draw_counts_more(own_year):
             said = {"look_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
             at = {"case_id": row.case_id, "listing_id": row.listing_id, "decided_at": row.decided_at}
             connection.execute(insert(opinions).values(**said, **at, verdict=verdict))
-    figures = measure_figures(own_year, YEAR, as_of=NOW)
+    with reading(own_year) as connection:
+        figures = measure_figures(connection, YEAR, as_of=NOW)
     people = figures.precision[0]
     assert people.rate is not None
     assert people.rate.share == pytest.approx(100 / 110)
@@ -219,7 +224,8 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
             now = [in_force for since, in_force in history if since <= at][-1][row.brand]
             if now is not None and score >= now[0] and now[1] == "m1":
                 expected.append((1 / odds, row.verdict == "counterfeit"))
-    policy = measure_figures(own_year, YEAR, as_of=NOW).precision[2]
+    with reading(own_year) as connection:
+        policy = measure_figures(connection, YEAR, as_of=NOW).precision[2]
     assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))
     if expected:
         right = sum(weight for weight, is_right in expected if is_right)
@@ -256,7 +262,8 @@ def test_an_appeal_against_a_warning_is_none_against_a_removal(own_year):
         filed = {"decision_id": decision_id, "case_id": case_id, "pseudonym": "p1", "kind": "complaint", "text": ""}
         filed |= {"filed_at": YEAR.start + timedelta(days=9), "state": "open", "profile": "eu"}
         connection.execute(insert(appeals), [{"subject": f"penalty:{number}", **filed} for number in kinds.values()])
-    found = measure_figures(own_year, YEAR, as_of=NOW).complaints
+    with reading(own_year) as connection:
+        found = measure_figures(connection, YEAR, as_of=NOW).complaints
     subjects = {
         "warn": "warning",
         "limit": "service",
@@ -280,9 +287,11 @@ def test_what_spread_is_judged_by_what_was_left_out(own_year):
         left_out = (other.case_id, connection.scalar(genuine.limit(1)))
         rows = [{"decision_id": first.decision_id, "case_id": case, "verdict": "counterfeit"} for case in left_out]
         connection.execute(insert(spread_audits), rows)
-    spread = measure_figures(own_year, YEAR, as_of=NOW).precision[1]
+    with reading(own_year) as connection:
+        spread = measure_figures(connection, YEAR, as_of=NOW).precision[1]
     assert (spread.drawn, spread.confirmed) == (2, 1)
     with writing(own_year) as connection:
         back = {"decision_id": first.decision_id, "reviewer": "lea", "why": "", "reversed_at": NOW}
         connection.execute(insert(reversals).values(back))
-    assert measure_figures(own_year, YEAR, as_of=NOW).precision[1].drawn == 0
+    with reading(own_year) as connection:
+        assert measure_figures(connection, YEAR, as_of=NOW).precision[1].drawn == 0

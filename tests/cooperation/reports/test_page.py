@@ -7,6 +7,7 @@ from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import write_brand_report
 from ipml.cooperation.reports.transparency import write_transparency_report
+from ipml.storage.database import reading
 
 pytestmark = pytest.mark.browser
 
@@ -14,8 +15,9 @@ pytestmark = pytest.mark.browser
 def test_it_loads_nothing_and_fits(year, tmp_path):
     """Wide, narrow and printed, nothing is asked for, nothing complained of, nothing hangs over, no chart is empty."""
     rules = ReportRules(service="Bazaar")
-    write_transparency_report(year, YEAR, tmp_path / "year", rules, now=NOW)
-    write_brand_report(year, "Brand A", YEAR, tmp_path / "brand", rules, now=NOW)
+    with reading(year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "year", rules, now=NOW)
+        write_brand_report(connection, "Brand A", YEAR, tmp_path / "brand", rules, now=NOW)
     with start_browser() as browser:
         page = browser.new_page()
         asked, said = [], []

@@ -16,7 +16,7 @@ from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import EU_FOLDER, write_transparency_report
 from ipml.cooperation.reports.verdicts import WAYS
 from ipml.errors import UnwritableFile
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, measures, notifiers
 
 from .conftest import fill
@@ -29,7 +29,8 @@ IP = "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS"
 def folder(year, tmp_path_factory) -> Path:
     """Return the folder of the report of that year."""
     folder = tmp_path_factory.mktemp("report") / "2026"
-    write_transparency_report(year, YEAR, folder, RULES, now=NOW)
+    with reading(year) as connection:
+        write_transparency_report(connection, YEAR, folder, RULES, now=NOW)
     return folder
 
 
@@ -162,7 +163,8 @@ def read_all(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_database_gives_the_same_bytes(year, folder, tmp_path):
     """Written again, every file is the same."""
-    write_transparency_report(year, YEAR, tmp_path / "again", RULES, now=NOW)
+    with reading(year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "again", RULES, now=NOW)
     assert read_all(tmp_path / "again") == read_all(folder)
 
 
@@ -171,7 +173,8 @@ def test_postgresql_gives_the_bytes_of_sqlite(postgres, folder, tmp_path):
     """The report does not tell which database the same year is kept in."""
     with copy_postgres(postgres) as url:
         engine = fill(url)
-        write_transparency_report(engine, YEAR, tmp_path / "other", RULES, now=NOW)
+        with reading(engine) as connection:
+            write_transparency_report(connection, YEAR, tmp_path / "other", RULES, now=NOW)
         engine.dispose()
     assert read_all(tmp_path / "other") == read_all(folder)
 
@@ -186,7 +189,8 @@ def test_nobody_is_in_it(own_year, tmp_path):
         )
         connection.execute(update(measures).values(pseudonym="thrumbold-pseudonym", imposed_by="thrumbold-lead"))
         connection.execute(update(notifiers).values(address=notifiers.c.pseudonym + "@thrumbold.test"))
-    write_transparency_report(own_year, YEAR, tmp_path / "report", RULES, now=NOW)
+    with reading(own_year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "report", RULES, now=NOW)
     assert [name for name, content in read_all(tmp_path / "report").items() if b"thrumbold" in content.lower()] == []
 
 
@@ -194,7 +198,8 @@ def test_a_brand_cannot_command_the_page_or_a_spreadsheet(own_year, tmp_path):
     """Markup in a brand is shown as it is, letters nobody sees by their number, and no cell begins a formula."""
     with writing(own_year) as connection:
         connection.execute(update(cases).values(brand="=<img src=x onerror=alert(1)>\u202e"))
-    write_transparency_report(own_year, YEAR, tmp_path / "report", RULES, now=NOW)
+    with reading(own_year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "report", RULES, now=NOW)
     html = (tmp_path / "report/report.html").read_text("utf-8")
     assert "<img" not in html
     assert "&lt;img src=x" in html
@@ -205,13 +210,15 @@ def test_a_brand_cannot_command_the_page_or_a_spreadsheet(own_year, tmp_path):
 def test_a_file_in_the_way_is_left_alone(year, tmp_path):
     """Where the folder should be is a file: it stays."""
     (tmp_path / "report").write_text("mine")
-    with pytest.raises(UnwritableFile, match="report"):
-        write_transparency_report(year, YEAR, tmp_path / "report", RULES, now=NOW)
+    with pytest.raises(UnwritableFile, match="report"), reading(year) as connection:
+        write_transparency_report(connection, YEAR, tmp_path / "report", RULES, now=NOW)
     assert (tmp_path / "report").read_text() == "mine"
 
 
 def test_an_empty_year_is_a_report_too(own_year, tmp_path):
     """Before anything happened there is a page that says so, and no division by nothing."""
-    report = write_transparency_report(own_year, Period.of_year(2020), tmp_path / "report", RULES, now=NOW)
+    with reading(own_year) as connection:
+        report = write_transparency_report(connection, Period.of_year(2020), tmp_path / "report", RULES, now=NOW)
     assert next(one.value for one in report.headline) == 0
-    assert measure_figures(own_year, Period.of_year(2020), as_of=NOW).confirmed.rate is None
+    with reading(own_year) as connection:
+        assert measure_figures(connection, Period.of_year(2020), as_of=NOW).confirmed.rate is None

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Row, select, update
+from support.consequences import ENFORCEMENT
 
-from ipml.enforcement.actions import enforcing
 from ipml.enforcement.appeals.resolution import tick_appeals
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
@@ -35,8 +35,16 @@ class Market:
     def take_down(self, listing_id: str = "L1", reviewer: str = "ana", **fields: Any) -> int:
         """Enqueue a listing, decide it counterfeit, and return the number of its measure."""
         enqueue(self.engine, [self.make_scored(listing_id, **fields)])
-        taken = claim(self.engine, reviewer, now=self.now)
-        decide(self.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=self.now)
+        with writing(self.engine) as connection:
+            taken = claim(connection, reviewer, now=self.now)
+            decide(
+                connection,
+                taken,
+                Verdict.COUNTERFEIT,
+                ground="declared_replica",
+                now=self.now,
+                consequences=ENFORCEMENT,
+            )
         return self.measures()[-1].measure_id
 
     def deliver(self, *channels: str) -> None:
@@ -50,7 +58,7 @@ class Market:
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""
-        return tick_appeals(self.engine, rules=self.rules, now=now or self.now)
+        return tick_appeals(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
 
     def pass_time(self, until: datetime) -> None:
         """Let the clock go to a moment, and tick as often as an expiry needs."""
@@ -78,4 +86,4 @@ class Market:
 @pytest.fixture
 def market(engine: Engine, make_scored: Callable[..., Any]) -> Market:
     """Return a marketplace whose decisions lead to measures."""
-    return Market(enforcing(engine), make_scored)
+    return Market(engine, make_scored)

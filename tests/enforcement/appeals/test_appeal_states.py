@@ -3,12 +3,14 @@
 import itertools
 import os
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from databases import empty_tables
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from support.consequences import ENFORCEMENT
 
 from ipml.enforcement.appeals.appeal import (
     PENDING,
@@ -26,7 +28,7 @@ from ipml.errors import AppealedAlready, IllegalStep, NothingToAppeal, NotTheirs
 from ipml.review.exports import export_labels
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
 
 # A failure is told as it was found: to make it smaller takes minutes on a database.
@@ -76,7 +78,8 @@ class Appeals(RuleBasedStateMachine):
         earlier = [self.states[appeal] for appeal, subject in self.against.items() if subject == number]
         options = {"kind": kind, "rules": self.market.rules, "now": self.market.now}
         try:
-            filed = file_appeal(self.market.engine, f"measure:{number}", "s1", "It is genuine.", **options)
+            with writing(self.market.engine) as connection:
+                filed = file_appeal(connection, f"measure:{number}", "s1", "It is genuine.", **options)
         except AppealedAlready:
             assert any(state in (*PENDING, AppealState.REJECTED) for state in earlier)
         except NothingToAppeal:
@@ -100,7 +103,8 @@ class Appeals(RuleBasedStateMachine):
             return
         after = TRANSITIONS.get((self.states[number], event))
         try:
-            appeal = act()
+            with writing(self.market.engine) as connection:
+                appeal = act(connection)
         except IllegalStep:
             assert after is None
         else:
@@ -113,12 +117,12 @@ class Appeals(RuleBasedStateMachine):
         name = "ana" if by == "a" else by
         options = {"rules": self.market.rules, "now": self.market.now}
 
-        def act():
-            return decide_appeal(self.market.engine, number, name, outcome, "Because.", **options)
+        def act(connection):
+            return decide_appeal(connection, number, name, outcome, "Because.", **options, consequences=ENFORCEMENT)
 
         if name == "ana" and self.states.get(number) in PENDING:
-            with pytest.raises(NotTheirsToDecide):
-                act()
+            with pytest.raises(NotTheirsToDecide), writing(self.market.engine) as connection:
+                act(connection)
         elif name != "ana":
             self.take_unless_decided(number, AppealEvent(outcome), act)
 
@@ -133,20 +137,19 @@ class Appeals(RuleBasedStateMachine):
     def withdraw(self, number):
         """Give an appeal up."""
         options = {"rules": self.market.rules, "now": self.market.now}
-        self.take(number, AppealEvent.WITHDRAWN, lambda: withdraw_appeal(self.market.engine, number, "s1", **options))
+        self.take(number, AppealEvent.WITHDRAWN, lambda c: withdraw_appeal(c, number, "s1", **options))
 
     @rule(number=st.integers(1, 4))
     def holder_acts(self, number):
         """Let the holder sue."""
-        act = lambda: holder_acted(self.market.engine, number, "docket", "lea", now=self.market.now)  # noqa: E731
+        act = partial(holder_acted, appeal_id=number, reference="docket", by="lea", now=self.market.now)
         self.take(number, AppealEvent.HOLDER_ACTED, act)
 
     @rule(number=st.integers(1, 4))
     def holder_gives_up(self, number):
         """Let the holder give up."""
         options = {"rules": self.market.rules, "now": self.market.now}
-        act = lambda: holder_withdrew(self.market.engine, number, "lea", **options)  # noqa: E731
-        self.take(number, AppealEvent.HOLDER_WITHDREW, act)
+        self.take(number, AppealEvent.HOLDER_WITHDREW, partial(holder_withdrew, appeal_id=number, by="lea", **options))
 
     @rule()
     def deliver(self):
@@ -163,7 +166,8 @@ class Appeals(RuleBasedStateMachine):
     def note_restored(self):
         """Learn what the holders' silence brought back; nothing else may have changed by itself."""
         for number, state in self.states.items():
-            found = get_appeal(self.market.engine, number).appeal.state
+            with reading(self.market.engine) as connection:
+                found = get_appeal(connection, number).appeal.state
             if found is not state:
                 assert (state, found) == (AppealState.WITH_HOLDER, AppealState.RESTORED)
                 self.states[number] = found
@@ -171,7 +175,8 @@ class Appeals(RuleBasedStateMachine):
     @invariant()
     def is_sound(self):
         """Appeals are as they are known to be; measures are lifted where one brought the listing back, only there."""
-        found = {row.appeal.appeal_id: row.appeal.state for row in list_appeals(self.market.engine, "all")}
+        with reading(self.market.engine) as connection:
+            found = {row.appeal.appeal_id: row.appeal.state for row in list_appeals(connection, "all")}
         assert found == self.states
         back = {self.against[number] for number, state in self.states.items() if state in BACK}
         assert {row.measure_id for row in self.market.measures() if row.lifted_at} == back
@@ -186,8 +191,8 @@ class Appeals(RuleBasedStateMachine):
         self.is_sound()
         assert AppealState.WITH_HOLDER not in self.states.values()
         granted = sum(state is AppealState.GRANTED for state in self.states.values())
-        assert sum(not label.is_counterfeit for label in export_labels(self.market.engine)) == granted
         with reading(self.market.engine) as connection:
+            assert sum(not label.is_counterfeit for label in export_labels(connection)) == granted
             assert verify(connection).is_intact
             assert not list(find_disagreements(connection))
             assert check_rows(connection).problems == ()

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, insert, select, update
+from support.consequences import ENFORCEMENT
 
 from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
@@ -39,14 +40,24 @@ DAY = timedelta(days=1)
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
     """File an appeal of seller s1."""
-    return file_appeal(market.engine, about, "s1", text, rules=market.rules, now=market.now, **options)
+    with writing(market.engine) as connection:
+        return file_appeal(connection, about, "s1", text, rules=market.rules, now=market.now, **options)
 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
-    return decide_appeal(
-        market.engine, appeal.appeal_id, by, outcome, why, rules=market.rules, now=market.now, **options
-    )
+    with writing(market.engine) as connection:
+        return decide_appeal(
+            connection,
+            appeal.appeal_id,
+            by,
+            outcome,
+            why,
+            rules=market.rules,
+            now=market.now,
+            **options,
+            consequences=ENFORCEMENT,
+        )
 
 
 def read_decisions(market):
@@ -63,8 +74,8 @@ def test_a_granted_appeal_puts_everything_right(market):
     (measure,) = market.measures()
     assert (appeal.state, measure.lifted_by) == ("granted", "ben")
     assert read_decisions(market) == [("counterfeit", "review", "ana"), ("genuine", "appeal", "ben")]
-    assert [(label.is_counterfeit, label.weight) for label in export_labels(market.engine)] == [(False, 1.0)]
     with reading(market.engine) as connection:
+        assert [(label.is_counterfeit, label.weight) for label in export_labels(connection)] == [(False, 1.0)]
         assert audit.verify(connection).is_intact
         assert not list(find_disagreements(connection))
         assert check_rows(connection).problems == ()
@@ -76,7 +87,8 @@ def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
     decide_one(market, file_one(market), outcome="rejected", why="No invoice was shown.")
     letter = market.letter("appeal-1-rejected")
     assert market.measures()[0].lifted_at is None
-    assert [label.is_counterfeit for label in export_labels(market.engine)] == [True]
+    with reading(market.engine) as connection:
+        assert [label.is_counterfeit for label in export_labels(connection)] == [True]
     assert "No invoice was shown." in letter
     assert "out-of-court" in letter
 
@@ -88,7 +100,8 @@ def test_granted_in_part_a_milder_measure_takes_its_place(market):
     old, new = market.measures()
     assert old.lifted_at is not None
     assert (new.kind, new.lifted_at) == ("label", None)
-    assert [label.is_counterfeit for label in export_labels(market.engine)] == [True]
+    with reading(market.engine) as connection:
+        assert [label.is_counterfeit for label in export_labels(connection)] == [True]
 
 
 def test_near_duplicates_are_put_right_with_it(market):
@@ -96,16 +109,20 @@ def test_near_duplicates_are_put_right_with_it(market):
     titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
     bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
     enqueue(market.engine, bags)
-    taken = claim(market.engine, "ana", now=market.now)
-    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ana", now=market.now)
+        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
     options = {"ground": "declared_replica", "now": market.now}
-    spread = decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, **options)
+    with writing(market.engine) as connection:
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options, consequences=ENFORCEMENT)
     assert spread.decisions
     appeal = file_one(market, about=spread.decisions[0].case_id)
-    assert len(get_appeal(market.engine, appeal.appeal_id).alike) == len(spread.decisions)
+    with reading(market.engine) as connection:
+        assert len(get_appeal(connection, appeal.appeal_id).alike) == len(spread.decisions)
     decide_one(market, appeal)
     assert all(measure.lifted_at for measure in market.measures())
-    labels = list(export_labels(market.engine))
+    with reading(market.engine) as connection:
+        labels = list(export_labels(connection))
     assert len(labels) == 1 + len(spread.decisions)
     assert not any(label.is_counterfeit for label in labels)
 
@@ -121,7 +138,8 @@ def test_neither_an_earlier_decider_nor_a_machine_decides(market):
         for outcome in ("granted", "rejected"):
             with pytest.raises(NotTheirsToDecide):
                 decide_one(market, appeal, by=by, outcome=outcome)
-    assert get_appeal(market.engine, 1).appeal.state == "open"
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, 1).appeal.state == "open"
     assert market.measures()[0].lifted_at is None
 
 
@@ -133,8 +151,16 @@ def test_everybody_who_had_a_part_in_it_is_told_apart(market, monkeypatch):
     get_settings.cache_clear()
     enqueue(market.engine, [market.make_scored()])
     for reviewer in ("ana", "bea"):
-        taken = claim(market.engine, reviewer, now=market.now)
-        decide(market.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now)
+        with writing(market.engine) as connection:
+            taken = claim(connection, reviewer, now=market.now)
+            decide(
+                connection,
+                taken,
+                Verdict.COUNTERFEIT,
+                ground="declared_replica",
+                now=market.now,
+                consequences=ENFORCEMENT,
+            )
     get_settings.cache_clear()
     decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
     second = file_one(market, about="measure:2")
@@ -182,9 +208,12 @@ def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
     """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
     market.take_down()
     appeal = file_one(market)
-    undo(market.engine, 1, "lea", may_undo_others=True, now=market.now)
-    taken = claim(market.engine, "bea", 1, now=market.now)
-    decide(market.engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now)
+    with writing(market.engine) as connection:
+        undo(connection, 1, "lea", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
+        taken = claim(connection, "bea", 1, now=market.now)
+        decide(
+            connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now, consequences=ENFORCEMENT
+        )
     with pytest.raises(NotTheirsToDecide):
         decide_one(market, appeal, by="bea")
     decide_one(market, appeal)
@@ -195,10 +224,12 @@ def test_silence_brings_back_only_what_was_countered(market):
     """The near-duplicates were decided with it, but nobody spoke for them: they stay down."""
     bags = [market.make_scored(f"B{n}", title=f"Leather bag, no. {n}", price=50.0, currency="EUR") for n in range(4)]
     enqueue(market.engine, bags)
-    taken = claim(market.engine, "ana", now=market.now)
-    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ana", now=market.now)
+        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
     options = {"ground": "declared_replica", "now": market.now}
-    spread = decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, **options)
+    with writing(market.engine) as connection:
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options, consequences=ENFORCEMENT)
     file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
     market.pass_time(market.now + 30 * DAY)
     lifted = [measure.case_id for measure in market.measures() if measure.lifted_at]
@@ -221,7 +252,8 @@ def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market, step, hours
     assert appeal.state == "open"
     for hour in range(0, 60, 10):
         market.tick(over + timedelta(hours=hour))
-    assert get_appeal(market.engine, appeal.appeal_id).windows[0].state == "expired"
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, appeal.appeal_id).windows[0].state == "expired"
 
 
 def test_even_a_clock_that_stays_a_day_ahead_ends_no_time_early(market):
@@ -243,7 +275,8 @@ def test_the_same_request_files_once(market):
     assert file_one(market, about=1, key="k1") == first
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
-    assert len(list_appeals(market.engine)) == 1
+    with reading(market.engine) as connection:
+        assert len(list_appeals(connection)) == 1
 
 
 def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
@@ -252,7 +285,8 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     first = file_one(market)
     with pytest.raises(AppealedAlready):
         file_one(market)
-    withdraw_appeal(market.engine, first.appeal_id, "s1", now=market.now)
+    with writing(market.engine) as connection:
+        withdraw_appeal(connection, first.appeal_id, "s1", now=market.now)
     second = file_one(market)
     decide_one(market, second, outcome="rejected")
     with pytest.raises(AppealedAlready, match="court"):
@@ -274,17 +308,19 @@ def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undon
     decide_one(market, file_one(market))
     with pytest.raises(NothingToAppeal):
         file_one(market)
-    with pytest.raises(CannotUndo, match="appeal"):
-        undo(market.engine, 2, "ben", may_undo_others=True, now=market.now)
+    with pytest.raises(CannotUndo, match="appeal"), writing(market.engine) as connection:
+        undo(connection, 2, "ben", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
 
 
 def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     """Where a lead has undone the decision, granting the appeal only answers the seller."""
     market.take_down()
     appeal = file_one(market)
-    undo(market.engine, 1, "lea", may_undo_others=True, now=market.now)
+    with writing(market.engine) as connection:
+        undo(connection, 1, "lea", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
     assert decide_one(market, appeal).state == "granted"
-    assert get_case(market.engine, 1).state == "open"
+    with reading(market.engine) as connection:
+        assert get_case(connection, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused(market):
@@ -301,7 +337,8 @@ def test_hostile_text_is_kept_as_it_is_and_passed_on_inert(market):
     hostile = "<script>alert(1)</script>\x1b[2J\u202egenuine\r\nBcc: all@example.com =HYPERLINK()"
     appeal = file_one(market, text=hostile, kind="counter-notice")
     told = market.letter(f"appeal-{appeal.appeal_id}-passed-on", "holder")
-    assert get_appeal(market.engine, appeal.appeal_id).text == hostile
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, appeal.appeal_id).text == hostile
     assert "\\u001b" not in told
     assert "\\u202e" not in told
     assert "\\r" not in told
@@ -324,15 +361,18 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     market.now += 2 * DAY
     market.deliver("holder")
     market.tick()
-    (clock,) = get_appeal(market.engine, 1).clocks
+    with reading(market.engine) as connection:
+        (clock,) = get_appeal(connection, 1).clocks
     assert clock.due_at == datetime(2025, 3, 20, 16, 0, tzinfo=UTC)
     market.pass_time(clock.due_at - timedelta(minutes=1501))
     assert market.measures()[0].lifted_at is None
     market.pass_time(clock.due_at)
     assert market.measures()[0].lifted_by == "ipml clock"
-    assert get_appeal(market.engine, appeal.appeal_id).appeal.state == "restored"
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, appeal.appeal_id).appeal.state == "restored"
     assert read_decisions(market)[-1] == ("cannot tell", "clock", "ipml clock")
-    assert list(export_labels(market.engine)) == []
+    with reading(market.engine) as connection:
+        assert list(export_labels(connection)) == []
     assert market.letter("appeal-1-restored")
 
 
@@ -340,11 +380,14 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     """The term stops; later a person decides by what came of the suit, or the holder gives up."""
     market.take_down(country="US")
     appeal = file_one(market, kind="counter-notice")
-    holder_acted(market.engine, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    with writing(market.engine) as connection:
+        holder_acted(connection, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
     market.pass_time(market.now + 60 * DAY)
-    assert get_appeal(market.engine, 1).reference == "SDNY 25-cv-1"
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, 1).reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
-    assert holder_withdrew(market.engine, 1, "lea", now=market.now).state == "restored"
+    with writing(market.engine) as connection:
+        assert holder_withdrew(connection, 1, "lea", now=market.now, consequences=ENFORCEMENT).state == "restored"
     assert market.measures()[0].lifted_at is not None
 
 
@@ -354,13 +397,15 @@ def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
     market.take_down("L2", country="US", title="Silk scarf")
     for number in (1, 2):
         file_one(market, about=f"measure:{number}", kind="counter-notice")
-    due_at = get_appeal(market.engine, 1).clocks[0].due_at
+    with reading(market.engine) as connection:
+        due_at = get_appeal(connection, 1).clocks[0].due_at
     market.now = due_at + timedelta(hours=1)
     market.tick()
-    assert holder_acted(market.engine, 1, "docket 1", "lea", now=market.now).state == "holder acted"
+    with writing(market.engine) as connection:
+        assert holder_acted(connection, 1, "docket 1", "lea", now=market.now).state == "holder acted"
     market.pass_time(market.now)
-    with pytest.raises(IllegalStep):
-        holder_acted(market.engine, 2, "docket 2", "lea", now=market.now)
+    with pytest.raises(IllegalStep), writing(market.engine) as connection:
+        holder_acted(connection, 2, "docket 2", "lea", now=market.now)
 
 
 def test_the_longer_term_is_given_once(market):
@@ -369,10 +414,11 @@ def test_the_longer_term_is_given_once(market):
     file_one(market, kind="counter-notice")
     market.deliver("holder")
     market.tick()
-    clock = change_term(market.engine, 1, "extend", "lea", now=market.now)
+    with writing(market.engine) as connection:
+        clock = change_term(connection, 1, "extend", "lea", now=market.now)
     assert clock.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
-    with pytest.raises(IllegalStep):
-        change_term(market.engine, 1, "extend", "lea", now=market.now)
+    with pytest.raises(IllegalStep), writing(market.engine) as connection:
+        change_term(connection, 1, "extend", "lea", now=market.now)
 
 
 def test_who_misses_the_platforms_four_days_may_still_complain(market):
@@ -391,7 +437,8 @@ def test_an_appeal_in_hand_is_left_alone(market):
     """Another may not decide it meanwhile; when the hour is over they may."""
     market.take_down()
     appeal = file_one(market)
-    claim_appeal(market.engine, appeal.appeal_id, "ben", now=market.now)
+    with writing(market.engine) as connection:
+        claim_appeal(connection, appeal.appeal_id, "ben", now=market.now)
     with pytest.raises(AppealInHand):
         decide_one(market, appeal, by="cyd")
     market.now += timedelta(hours=2)
@@ -420,7 +467,8 @@ def test_an_undecided_complaint_is_shown_as_overdue(market):
     market.take_down()
     file_one(market)
     market.pass_time(market.now + 20 * DAY)
-    (row,) = list_appeals(market.engine)
+    with reading(market.engine) as connection:
+        (row,) = list_appeals(connection)
     assert row.is_overdue(market.now)
     assert row.appeal.state == "open"
     with reading(market.engine) as connection:
@@ -442,10 +490,12 @@ def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(marke
     appeal = file_one(market)
     with writing(market.engine) as connection:
         connection.execute(seller_keys.delete())
-    found = get_appeal(market.engine, appeal.appeal_id)
+    with reading(market.engine) as connection:
+        found = get_appeal(connection, appeal.appeal_id)
     assert found.text is None
     assert decide_one(market, appeal).state == "granted"
-    assert get_appeal(market.engine, appeal.appeal_id).outcome.why is None
+    with reading(market.engine) as connection:
+        assert get_appeal(connection, appeal.appeal_id).outcome.why is None
 
 
 def test_there_is_no_appeal_of_an_unknown_number(market):
@@ -453,10 +503,10 @@ def test_there_is_no_appeal_of_an_unknown_number(market):
     market.take_down()
     appeal = file_one(market)
     for number in (0, -1, 99, 2**63):
-        with pytest.raises(AppealNotFound):
-            get_appeal(market.engine, number)
-    with pytest.raises(AppealNotFound):
-        withdraw_appeal(market.engine, appeal.appeal_id, "s2", now=market.now)
+        with pytest.raises(AppealNotFound), reading(market.engine) as connection:
+            get_appeal(connection, number)
+    with pytest.raises(AppealNotFound), writing(market.engine) as connection:
+        withdraw_appeal(connection, appeal.appeal_id, "s2", now=market.now)
 
 
 def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch):
@@ -465,7 +515,8 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
 
     market.take_down(country="US")
     file_one(market, kind="counter-notice")
-    due_at = get_appeal(market.engine, 1).clocks[0].due_at
+    with reading(market.engine) as connection:
+        due_at = get_appeal(connection, 1).clocks[0].due_at
 
     def fail(*_args):
         raise RuntimeError("struck by lightning")

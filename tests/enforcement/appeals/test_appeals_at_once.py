@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.consequences import ENFORCEMENT
 
 from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
@@ -21,7 +22,7 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import appeals, clock_events, decisions, reversals
 
@@ -34,15 +35,20 @@ pytestmark = pytest.mark.slow
 def file_many(engine: Engine, make_scored, count: int) -> datetime:
     """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
     enqueue(engine, [make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)])
-    while taken := claim(engine, "ana", now=NOON):
-        decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+    with writing(engine) as connection:
+        while taken := claim(connection, "ana", now=NOON):
+            decide(
+                connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT
+            )
     query = select(decisions.c.case_id, decisions.c.listing_id).order_by(decisions.c.case_id)
     with reading(engine) as connection:
         rows = connection.execute(query).all()
     for row in rows:
         options = {"kind": "counter-notice", "profile": "us", "now": NOON}
-        file_appeal(engine, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
-    return get_appeal(engine, 1).clocks[0].due_at
+        with writing(engine) as connection:
+            file_appeal(connection, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
+    with reading(engine) as connection:
+        return get_appeal(connection, 1).clocks[0].due_at
 
 
 def check_whole(engine: Engine, restored: int) -> None:
@@ -69,14 +75,14 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
             time.sleep(lots.uniform(0.0, 0.5))
             process.kill()
     for hours in (100, 150):
-        assert tick_appeals(engine, now=due_at + timedelta(hours=hours)).failed == ()
+        assert tick_appeals(engine, now=due_at + timedelta(hours=hours), consequences=ENFORCEMENT).failed == ()
     check_whole(engine, 12)
 
 
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
-    tick_appeals(engine, now=due_at)
+    tick_appeals(engine, now=due_at, consequences=ENFORCEMENT)
     later = due_at + timedelta(hours=26)
 
     def work(number: int) -> list[str]:
@@ -84,18 +90,23 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
         for appeal_id in random.Random(number).sample(range(1, 13), 12):
             try:
                 if number == 0:
-                    holder_acted(engine, appeal_id, "docket", "lea", now=later)
+                    with writing(engine) as connection:
+                        holder_acted(connection, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
-                    decide_appeal(engine, appeal_id, "ben", "granted", "Because.", now=later)
+                    with writing(engine) as connection:
+                        decide_appeal(
+                            connection, appeal_id, "ben", "granted", "Because.", now=later, consequences=ENFORCEMENT
+                        )
                 else:
-                    assert tick_appeals(engine, now=later).failed == ()
+                    assert tick_appeals(engine, now=later, consequences=ENFORCEMENT).failed == ()
             except IllegalStep:
                 done.append("late")
         return done
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
-    found = Counter(row.appeal.state for row in list_appeals(engine, "all"))
+    with reading(engine) as connection:
+        found = Counter(row.appeal.state for row in list_appeals(connection, "all"))
     assert sum(found.values()) == 12
     check_whole(engine, found["restored"])
 
@@ -104,12 +115,16 @@ def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
     """With one key all get the same appeal; with keys of their own one has it, and the others hear so."""
     file_many(engine, make_scored, 0 + 1)
     enqueue(engine, [make_scored("L9", title="steel watch"), make_scored("L8", title="silk scarf")])
-    while taken := claim(engine, "ana", now=NOON):
-        decide(engine, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+    with writing(engine) as connection:
+        while taken := claim(connection, "ana", now=NOON):
+            decide(
+                connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT
+            )
 
     def send(case_id: int, key: str):
         try:
-            return file_appeal(engine, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+            with writing(engine) as connection:
+                return file_appeal(connection, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
         except IpmlError as error:
             return type(error)
 

@@ -78,8 +78,9 @@ class Market:
         numbers = list(numbers)
         for start in range(0, len(numbers), MOST_CASES):
             together = numbers[start : start + MOST_CASES]
-            seen = preview_bulk(self.engine, together, "ana", verdict, now=self.now)
-            decide_bulk(self.engine, together, "ana", verdict, ground=ground, token=seen.digest, now=self.now)
+            with writing(self.engine) as connection:
+                seen = preview_bulk(connection, together, "ana", verdict, now=self.now)
+                decide_bulk(connection, together, "ana", verdict, ground=ground, token=seen.digest, now=self.now)
 
     def qualify(self, n: int = 20) -> None:
         """Let so many listings show the promise."""
@@ -89,7 +90,8 @@ class Market:
 
     def standing(self) -> PromiseStanding:
         """Return how the promise of the brand stands."""
-        return read_standings(self.engine, self.policy, now=self.now)[0]
+        with reading(self.engine) as connection:
+            return read_standings(connection, self.policy, now=self.now)[0]
 
     def read_decisions(self) -> list[Any]:
         """Return what the policy decided."""

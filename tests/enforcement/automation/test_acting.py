@@ -74,7 +74,7 @@ def test_the_decision_says_on_what_it_stands(market):
         assert (event.event, event.reviews, event.errors) == ("given", 20, 0)
         assert event.bound >= 0.8
         assert verify(connection).is_intact
-    noted = [row for row in history(market.engine, decision.case_id) if row.action == "decided"]
+        noted = [row for row in history(connection, decision.case_id) if row.action == "decided"]
     assert noted[0].payload["origin"] == "policy"
 
 
@@ -82,9 +82,11 @@ def test_reviewers_cannot_tell_which_were_drawn(market):
     """Neither the case nor its history shows the draw."""
     market.bring(5)
     market.act()
-    case = get_case(market.engine, 1)
+    with reading(market.engine) as connection:
+        case = get_case(connection, 1)
     assert (case.state, case.lane, case.due_at) == ("open", "ranked", None)
-    assert [row.action for row in history(market.engine, 1)] == ["enqueued"]
+    with reading(market.engine) as connection:
+        assert [row.action for row in history(connection, 1)] == ["enqueued"]
 
 
 def test_what_is_excluded_stays_with_people(make_market):
@@ -167,7 +169,8 @@ def test_what_somebody_holds_is_left_to_them(market):
     """A case that is being reviewed is not decided over the reviewer's head."""
     market.qualify()
     market.bring(1)
-    claim(market.engine, "ana", 21, now=market.now + timedelta(minutes=59))
+    with writing(market.engine) as connection:
+        claim(connection, "ana", 21, now=market.now + timedelta(minutes=59))
     assert market.act().left == {"somebody is at it": 1}
 
 
@@ -199,10 +202,12 @@ def test_what_is_drawn_does_not_wait_for_ever(market):
     market.bring(1, score=0.91)
     market.act()
     market.bring(1, score=0.99)
-    first = claim(market.engine, "ana", now=market.now)
+    with writing(market.engine) as connection:
+        first = claim(connection, "ana", now=market.now)
     assert first.case_id == 2
     market.now += timedelta(days=1)
-    assert claim(market.engine, "ben", now=market.now).case_id == 1
+    with writing(market.engine) as connection:
+        assert claim(connection, "ben", now=market.now).case_id == 1
 
 
 def test_a_decision_given_back_is_not_made_again(market):
@@ -211,10 +216,12 @@ def test_a_decision_given_back_is_not_made_again(market):
     market.bring(10)
     decided = market.act().decided
     undone = market.read_decisions()[0]
-    undo(market.engine, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    with writing(market.engine) as connection:
+        undo(connection, undone.decision_id, "lead", may_undo_others=True, now=market.now)
     assert market.act().decided == 0
     assert len(market.read_decisions()) == decided
-    assert get_case(market.engine, undone.case_id).state == "open"
+    with reading(market.engine) as connection:
+        assert get_case(connection, undone.case_id).state == "open"
 
 
 def test_what_a_person_acquitted_is_left_to_people(market):
@@ -238,10 +245,11 @@ def test_the_policy_teaches_nobody(market):
     market.bring(10)
     decided = market.act().decided
     assert decided > 0
-    assert len(list(export_labels(market.engine))) == 20
-    assert {pace.reviewer for pace in measure_paces(market.engine, now=market.now)} == {"ana"}
-    assert sum(hits.judged for hits in measure_hits(market.engine)) == 20
-    precedents = find_precedents(market.engine, get_case(market.engine, 1), 99)
+    with reading(market.engine) as connection:
+        assert len(list(export_labels(connection))) == 20
+        assert {pace.reviewer for pace in measure_paces(connection, now=market.now)} == {"ana"}
+        assert sum(hits.judged for hits in measure_hits(connection)) == 20
+        precedents = find_precedents(connection, get_case(connection, 1), 99)
     assert {one.decision.reviewer for one in precedents} == {"ana"}
     with reading(market.engine) as connection:
         assert {one.reviewer for one in list_judgements(connection)} == {"ana"}
@@ -267,8 +275,6 @@ def test_the_scores_of_another_model_start_anew(market):
 
 def test_consequences_follow_as_after_a_person(market):
     """Whoever bound the database hears of each decision that it was a policy's."""
-    from ipml.review.reversals import bind_consequences
-
     heard = []
 
     class Listening:
@@ -284,14 +290,13 @@ def test_consequences_follow_as_after_a_person(market):
 
     market.qualify()
     market.bring(5)
-    acted = act(bind_consequences(market.engine, Listening()), market.policy, market.now)
+    acted = act(market.engine, market.policy, market.now, consequences=Listening())
     assert len(heard) == acted.decided > 0
     assert {one[1:] for one in heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
 
 
 def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     """Where one decision fails, it leaves nothing; those before stay, and the next run does the rest."""
-    from ipml.review.reversals import bind_consequences
 
     class Failing:
         calls = 0
@@ -312,7 +317,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind_consequences(market.engine, Failing()), market.policy, market.now, at_once=2)
+        act(market.engine, market.policy, market.now, at_once=2, consequences=Failing())
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
@@ -323,7 +328,6 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
 
 def test_decisions_of_one_transaction_stand_or_fall_together(market):
     """Where one of them fails none is kept, nor what the policy wrote down beside them; the next run does them all."""
-    from ipml.review.reversals import bind_consequences
 
     class Failing:
         def follow_decisions(self, connection, made, origin):
@@ -333,7 +337,7 @@ def test_decisions_of_one_transaction_stand_or_fall_together(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(bind_consequences(market.engine, Failing()), market.policy, market.now)
+        act(market.engine, market.policy, market.now, consequences=Failing())
     with reading(market.engine) as connection:
         assert connection.execute(select(automatic_decisions)).all() == []
     assert market.read_decisions() == []

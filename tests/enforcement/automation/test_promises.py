@@ -21,7 +21,7 @@ from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import NothingToAllow, UnknownBrand
 from ipml.records import Verdict
 from ipml.review.queue import undo
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, automatic_draws
 
 from .conftest import START
@@ -142,7 +142,8 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     market.act()
     for decision in market.read_decisions()[:2]:
-        undo(market.engine, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+        with writing(market.engine) as connection:
+            undo(connection, decision.decision_id, "lead", may_undo_others=True, now=market.now)
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
@@ -152,7 +153,8 @@ def test_a_reviewers_decision_taken_back_does_not_count(market):
     """Only what stands shows anything."""
     market.qualify()
     n = market.standing().count.n
-    undo(market.engine, 1, "lead", may_undo_others=True, now=market.now)
+    with writing(market.engine) as connection:
+        undo(connection, 1, "lead", may_undo_others=True, now=market.now)
     assert market.standing().count.n < n
 
 
@@ -162,12 +164,14 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market, b
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    withdraw(market.engine, market.policy, brand, "lea", "parallel imports", now=market.now)
+    with writing(market.engine) as connection:
+        withdraw(connection, market.policy, brand, "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    allow(market.engine, market.policy, brand, "lea", now=market.now)
+    with writing(market.engine) as connection:
+        allow(connection, market.policy, brand, "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -181,17 +185,21 @@ def test_a_withdrawal_stops_a_run_that_is_going_on(market):
     number = market.standing().promise_id
     with reading(market.engine) as connection:
         assert is_in_force(connection, "Acme", number)
-    withdraw(market.engine, market.policy, None, "lea", now=market.now)
+    with writing(market.engine) as connection:
+        withdraw(connection, market.policy, None, "lea", now=market.now)
     with reading(market.engine) as connection:
         assert not is_in_force(connection, "Acme", number)
 
 
 def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
     """A brand that the policy does not name, and a word that nobody gave, are refused."""
-    with pytest.raises(UnknownBrand, match="found brand 'Umbra'; the policy covers Acme"):
-        withdraw(market.engine, market.policy, "Umbra", "lea")
-    with pytest.raises(NothingToAllow, match="no person has withdrawn it"):
-        allow(market.engine, market.policy, "Acme", "lea")
+    with (
+        pytest.raises(UnknownBrand, match="found brand 'Umbra'; the policy covers Acme"),
+        writing(market.engine) as connection,
+    ):
+        withdraw(connection, market.policy, "Umbra", "lea")
+    with pytest.raises(NothingToAllow, match="no person has withdrawn it"), writing(market.engine) as connection:
+        allow(connection, market.policy, "Acme", "lea")
 
 
 def test_the_odds_are_kept_with_each_draw(market):

@@ -3,21 +3,20 @@
 from collections.abc import Callable
 
 import pytest
-from keeping import Keeping
 from sqlalchemy import Engine, delete, select
+from support.consequences import KEEPING
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences
 from ipml.review.snapshot import make_key
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases, seller_keys
 
 
 @pytest.fixture
 def keeping(engine: Engine) -> Engine:
     """Return a database in which decisions leave evidence."""
-    return bind_consequences(engine, Keeping())
+    return engine
 
 
 @pytest.fixture
@@ -28,12 +27,13 @@ def decide_on(keeping: Engine) -> Callable[..., Decision]:
         scored: ScoredListing, verdict: Verdict = Verdict.COUNTERFEIT, reviewer: str = "ana", note: str = ""
     ) -> Decision:
         enqueue(keeping, [scored])
-        with reading(keeping) as connection:
+        with writing(keeping) as connection:
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
-            held = claim(keeping, reviewer, connection.scalars(query).one())
+            held = claim(connection, reviewer, connection.scalars(query).one())
         assert held is not None
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        return decide(keeping, held, verdict, ground=ground, note=note)
+        with writing(keeping) as connection:
+            return decide(connection, held, verdict, ground=ground, note=note, consequences=KEEPING)
 
     return judge
 

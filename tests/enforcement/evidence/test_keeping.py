@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, delete, select, update
+from support.consequences import KEEPING
 
 from ipml.enforcement.evidence.pieces import canonical, evidence_of_decision, find_evidence, read_scored_listing, sha256
 from ipml.errors import EvidenceChanged
@@ -81,11 +82,14 @@ def test_a_case_decided_anew_has_all_its_evidence(keeping: Engine, decide_on: De
     with reading(keeping) as connection:
         assert find_evidence(connection, case_id) == []
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
-        held = claim(keeping, "lea", case_id)
+        with writing(keeping) as connection:
+            held = claim(connection, "lea", case_id)
         assert held is not None
-        decision = decide(keeping, held, verdict)
+        with writing(keeping) as connection:
+            decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
-            undo(keeping, decision.decision_id, "lea", why="a slip")
+            with writing(keeping) as connection:
+                undo(connection, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
     with reading(keeping) as connection:
         verdicts = [one.content["decision"]["verdict"] for one in find_evidence(connection, case_id)]
     assert verdicts == ["genuine", "cannot tell"]
@@ -102,7 +106,8 @@ def test_an_erased_seller_leaves_digests(
     assert kept.is_erased
     assert kept.content == {}
     assert len(kept.digest) == 64
-    assert get_case(keeping, decision.case_id).state == "decided"
+    with reading(keeping) as connection:
+        assert get_case(connection, decision.case_id).state == "decided"
 
 
 @pytest.mark.parametrize("column", ["sealed", "digest"])

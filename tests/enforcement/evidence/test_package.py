@@ -13,6 +13,7 @@ from uuid import uuid4
 import bagit
 import pytest
 from sqlalchemy import Engine, delete, insert, update
+from support.consequences import KEEPING
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
@@ -51,11 +52,14 @@ def test_all_that_concerns_a_case_is_in_its_package(
     case_id = decide_on(make_scored(), Verdict.ESCALATE).case_id
     decide_on(make_scored("other", seller_id="s9"))
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
-        held = claim(keeping, "lea", case_id)
+        with writing(keeping) as connection:
+            held = claim(connection, "lea", case_id)
         assert held is not None
-        decision = decide(keeping, held, verdict)
+        with writing(keeping) as connection:
+            decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
-            undo(keeping, decision.decision_id, "lea", why="a slip")
+            with writing(keeping) as connection:
+                undo(connection, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
     exported = export_package(keeping, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]

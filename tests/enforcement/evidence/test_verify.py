@@ -16,31 +16,36 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from databases import copy_sqlite
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keeping import Keeping
 from sqlalchemy import Engine
+from support.consequences import KEEPING
 
 from ipml.enforcement.evidence.bag import close_bag
 from ipml.enforcement.evidence.package import Exported, export_package
 from ipml.enforcement.evidence.verify import check_package, is_signed, main
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import bind_consequences, undo
+from ipml.review.reversals import undo
 from ipml.storage.anchors import make_key
-from ipml.storage.database import open_database
+from ipml.storage.database import open_database, writing
 
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return a database in which a case was decided, taken back and decided again."""
-    engine = bind_consequences(open_database(copy_sqlite(tmp_path_factory.mktemp("market"))), Keeping())
+    engine = open_database(copy_sqlite(tmp_path_factory.mktemp("market")))
     listing = Listing("A7", "s1", "Gu\u0441\u0441i bag", observed_at=datetime(2026, 5, 1, tzinfo=UTC))
     enqueue(engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m/1")])
     for note in ("mirror quality", "seen again"):
-        held = claim(engine, "ana")
+        with writing(engine) as connection:
+            held = claim(connection, "ana")
         assert held is not None
-        decision = decide(engine, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note)
+        with writing(engine) as connection:
+            decision = decide(
+                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
+            )
         if note == "mirror quality":
-            undo(engine, decision.decision_id, "ana")
+            with writing(engine) as connection:
+                undo(connection, decision.decision_id, "ana", consequences=KEEPING)
     return engine
 
 

@@ -1,59 +1,22 @@
 """What the tests of the ledger share: decisions with measures, as a marketplace would have them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, func, insert, select, update
+from sqlalchemy import Engine, func, select, update
+from support.consequences import TakingDown
 
-from ipml.enforcement.ledger import keep_stakes
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
-from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.review.reversals import Made, bind_consequences
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import cases, measures
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class TakingDown:
-    """Takes each listing down that is found counterfeit, as measures are kept, and lifts what was taken back."""
-
-    def __init__(self, policy: EnforcementPolicy) -> None:
-        self.policy = policy
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
-
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Keep a measure and its stakes."""
-        if decision.verdict is not Verdict.COUNTERFEIT:
-            return
-        at = decision.decided_at
-        columns = {
-            "decision_id": decision.decision_id,
-            "case_id": case.case_id,
-            "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
-            "kind": "remove",
-            "territories": "",
-            "policy_digest": keep_policy(connection, self.policy, at),
-            "imposed_by": decision.reviewer,
-            "imposed_at": at,
-        }
-        number = connection.scalars(insert(measures).values(columns).returning(measures.c.measure_id)).one()
-        keep_stakes(connection, number, case, at, self.policy)
-
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Lift the measure."""
-        lifted = {"lifted_by": reversal.reviewer, "lifted_at": reversal.reversed_at}
-        connection.execute(update(measures).where(measures.c.decision_id == reversal.decision_id).values(lifted))
 
 
 @dataclass
@@ -74,13 +37,30 @@ class Market:
         enqueue(self.engine, [ScoredListing(listing, 0.9, 1.0, (), (), None, "m1")], now=at)
         with reading(self.engine) as connection:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))
-        taken = claim(self.engine, "ana", case_id, now=at)
+        with writing(self.engine) as connection:
+            taken = claim(connection, "ana", case_id, now=at)
         assert taken is not None
-        return decide(self.engine, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=at)
+        with writing(self.engine) as connection:
+            return decide(
+                connection,
+                taken,
+                Verdict.COUNTERFEIT,
+                ground="wrong_features",
+                now=at,
+                consequences=TakingDown(self.policy),
+            )
 
     def undo(self, decision: Decision, *, day: float) -> None:
         """Take a decision back."""
-        undo(self.engine, decision.decision_id, "cleo", may_undo_others=True, now=START + timedelta(days=day))
+        with writing(self.engine) as connection:
+            undo(
+                connection,
+                decision.decision_id,
+                "cleo",
+                may_undo_others=True,
+                now=START + timedelta(days=day),
+                consequences=TakingDown(self.policy),
+            )
 
     def change(self, decision: Decision, **columns: Any) -> None:
         """Give columns of the measure of a decision new values."""
@@ -92,4 +72,4 @@ class Market:
 def market(engine: Engine) -> Market:
     """Return a marketplace under the policy that comes with ipml."""
     policy = load_enforcement_policy()
-    return Market(bind_consequences(engine, TakingDown(policy)), policy)
+    return Market(engine, policy)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
+from support.consequences import TakingDown
 
 from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, keep_stakes, ledger_rows, read_ledger
 from ipml.records import Decision, Verdict
@@ -34,9 +35,10 @@ SPELLS = st.lists(
 
 
 def _all(market: Market, day: float = 30) -> LedgerEntry:
-    (line,) = [
-        one for one in read_ledger(market.engine, market.policy, now=START + timedelta(days=day)) if one.by == "all"
-    ]
+    with reading(market.engine) as connection:
+        (line,) = [
+            one for one in read_ledger(connection, market.policy, now=START + timedelta(days=day)) if one.by == "all"
+        ]
     return line
 
 
@@ -84,9 +86,18 @@ def test_what_was_found_counterfeit_again_was_no_error(market: Market):
     decision = market.take_down()
     market.undo(decision, day=6)
     at = START + timedelta(days=7)
-    taken = claim(market.engine, "ben", decision.case_id, now=at)
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ben", decision.case_id, now=at)
     assert taken is not None
-    decide(market.engine, taken, Verdict.COUNTERFEIT, ground="test_purchase", now=at)
+    with writing(market.engine) as connection:
+        decide(
+            connection,
+            taken,
+            Verdict.COUNTERFEIT,
+            ground="test_purchase",
+            now=at,
+            consequences=TakingDown(market.policy),
+        )
     line = _all(market)
     assert (line.right, line.wrong, line.slips) == (1, 0, 0)
 
@@ -104,7 +115,8 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
     market.take_down(seller_listings=3.0, seller_age_days=10.0)
     market.take_down(seller_listings=None, seller_age_days=None)
     market.take_down()
-    lines = read_ledger(market.engine, market.policy)
+    with reading(market.engine) as connection:
+        lines = read_ledger(connection, market.policy)
     assert [(line.by, line.band) for line in lines] == [
         ("all", "all"),
         ("size", "up to 10"),
@@ -121,12 +133,13 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
 def test_the_ledger_survives_erasure(market: Market):
     """Bands and amounts are kept with the measure, and nothing that names anybody."""
     market.undo(market.take_down(), day=6)
-    before = read_ledger(market.engine, market.policy)
+    with reading(market.engine) as connection:
+        before = read_ledger(connection, market.policy)
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
         connection.execute(update(cases).values(snapshot="{}", seller_id="erased", worth=None))
-    assert read_ledger(market.engine, market.policy) == before
     with reading(market.engine) as connection:
+        assert read_ledger(connection, market.policy) == before
         row = connection.execute(select(measure_stakes)).one()
     assert "ann" not in str(row)
     assert (row.size_band, row.age_band, row.loss_a_day, row.is_assumed) == ("over 1,000", "over 730", A_DAY, False)

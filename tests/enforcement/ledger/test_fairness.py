@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from ipml.enforcement.ledger import ErrorCounts, compare, find_alarms
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.records import Decision
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import looks, opinions
 
 from .conftest import START, Market
@@ -39,7 +39,8 @@ def test_overturned_decisions_are_counted_by_band(market: Market):
     market.undo(market.take_down(), day=0.001)
     market.take_down()
     market.take_down(seller_listings=None)
-    small, new = find_alarms(market.engine, market.policy)
+    with reading(market.engine) as connection:
+        small, new = find_alarms(connection, market.policy)
     assert (small.source, small.of_group, small.of_rest) == ("overturned", ErrorCounts(4, 3), ErrorCounts(2, 0))
     assert small.state == "too few"
     assert (new.of_group, new.state) == (ErrorCounts(0, 0), "too few")
@@ -52,7 +53,8 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
         _look_again(market, market.take_down(seller_listings=listings), verdict)
     market.undo(market.take_down(), day=9)
-    small, _ = find_alarms(market.engine, policy)
+    with reading(market.engine) as connection:
+        small, _ = find_alarms(connection, policy)
     assert (small.source, small.of_group, small.of_rest) == ("looked again", ErrorCounts(2, 2), ErrorCounts(2, 0))
     assert small.state in ("alarm", "watch")
 

@@ -1,47 +1,25 @@
 """What the tests of penalties share: a marketplace in which decisions lead to strikes, and penalties to messages."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Engine, select
+from support.consequences import Striking
 
-from ipml.enforcement.penalties.ladder import climb, find_penalties
+from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import Penalty
-from ipml.enforcement.penalties.strikes import add_strike, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
-from ipml.records import Decision, Listing, Reversal, ScoredListing, Verdict
+from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.review.reversals import Made, bind_consequences
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Striking:
-    """Counts a strike for each listing found counterfeit, and nothing else."""
-
-    def __init__(self, policy: EnforcementPolicy) -> None:
-        self.policy = policy
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
-
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Count a strike, and climb."""
-        if decision.verdict is Verdict.COUNTERFEIT:
-            climb(connection, add_strike(connection, case, decision, self.policy), self.policy)
-
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Take the strike back."""
-        take_back(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
 @dataclass
@@ -69,14 +47,27 @@ class Market:
     def decide(self, case_id: int, *, day: float = 0, ground: str = "wrong_features", by: str = "ana") -> Decision:
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
-        taken = claim(self.engine, by, case_id, now=at)
+        with writing(self.engine) as connection:
+            taken = claim(connection, by, case_id, now=at)
         assert taken is not None
-        return decide(self.engine, taken, Verdict.COUNTERFEIT, ground=ground, now=at)
+        with writing(self.engine) as connection:
+            return decide(
+                connection, taken, Verdict.COUNTERFEIT, ground=ground, now=at, consequences=Striking(self.policy)
+            )
 
     def undo(self, decision: Decision, *, day: float, why: str = "a mistake") -> None:
         """Take a decision back."""
         at = START + timedelta(days=day)
-        undo(self.engine, decision.decision_id, "cleo", may_undo_others=True, why=why, now=at)
+        with writing(self.engine) as connection:
+            undo(
+                connection,
+                decision.decision_id,
+                "cleo",
+                may_undo_others=True,
+                why=why,
+                now=at,
+                consequences=Striking(self.policy),
+            )
 
     def penalties(self, *, seller: str = "ann", state: str | None = None, day: float = 0) -> list[Penalty]:
         """Return a seller's penalties."""
@@ -99,7 +90,7 @@ def policy() -> EnforcementPolicy:
 @pytest.fixture
 def make_market(engine: Engine) -> Callable[[EnforcementPolicy], Market]:
     """Return a function that makes a marketplace under a policy."""
-    return lambda policy: Market(bind_consequences(engine, Striking(policy)), policy)
+    return lambda policy: Market(engine, policy)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from sqlalchemy import delete
 
 from ipml.enforcement.penalties.strikes import list_events
 from ipml.listings.seller_events import history_as_of
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import seller_keys
 
 from .conftest import START, Market
@@ -17,7 +17,8 @@ def test_events_are_history_as_scoring_reads_it(market: Market):
     market.strike(listing_id="A", day=1)
     market.undo(market.strike(day=2), day=3)
     market.strike(day=30)
-    events = pd.DataFrame([{name: getattr(one, name) for name in one.__slots__} for one in list_events(market.engine)])
+    with reading(market.engine) as connection:
+        events = pd.DataFrame([{name: getattr(one, name) for name in one.__slots__} for one in list_events(connection)])
     moments = [START + pd.Timedelta(days=day) for day in (-1, 5, 40)]
     listings = pd.DataFrame({"seller_id": "ann", "observed_at": moments})
     assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
@@ -26,7 +27,8 @@ def test_events_are_history_as_scoring_reads_it(market: Market):
 def test_what_was_not_known_yet_gives_no_event(market: Market):
     """As training for a test at that moment must see it."""
     market.undo(market.strike(), day=3)
-    counts = [len(list(list_events(market.engine, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
+    with reading(market.engine) as connection:
+        counts = [len(list(list_events(connection, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
     assert counts == [0, 1, 0]
 
 
@@ -35,4 +37,5 @@ def test_erased_sellers_have_no_history(market: Market):
     market.strike()
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
-    assert list(list_events(market.engine)) == []
+    with reading(market.engine) as connection:
+        assert list(list_events(connection)) == []

@@ -15,7 +15,7 @@ from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import CannotChangePenalty, PenaltyNotFound
 from ipml.review.snapshot import digest
 from ipml.storage.audit import list_rows, verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import unseal
 from ipml.storage.tables import audit, outbox, penalties
 
@@ -30,7 +30,8 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
     assert imposed == ["warn", "limit", "hold payout"]
     (suspension,) = market.penalties(state="proposed", day=60)
     assert suspension.kind is PenaltyKind.SUSPEND
-    confirm(market.engine, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
+    with writing(market.engine) as connection:
+        confirm(connection, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
     for day in (80, 100):
         market.strike(day=day)
     assert market.kinds(state="proposed", day=100) == ["close"]
@@ -65,14 +66,15 @@ def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Call
     for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
-    with pytest.raises(CannotChangePenalty, match="ana decided the case"):
-        confirm(market.engine, proposed.penalty_id, "ana")
+    with pytest.raises(CannotChangePenalty, match="ana decided the case"), writing(market.engine) as connection:
+        confirm(connection, proposed.penalty_id, "ana")
     told: list[Any] = []
     at = START + timedelta(days=1)
-    imposed = confirm(market.engine, proposed.penalty_id, "cleo", now=at, tell=lambda _, penalty: told.append(penalty))
+    with writing(market.engine) as connection:
+        imposed = confirm(connection, proposed.penalty_id, "cleo", now=at, tell=lambda _, penalty: told.append(penalty))
     assert (imposed.imposed_by, imposed.imposed_at, told) == ("cleo", at, [imposed])
-    with pytest.raises(CannotChangePenalty, match="imposed before"):
-        confirm(market.engine, proposed.penalty_id, "cleo")
+    with pytest.raises(CannotChangePenalty, match="imposed before"), writing(market.engine) as connection:
+        confirm(connection, proposed.penalty_id, "cleo")
 
 
 def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
@@ -83,7 +85,8 @@ def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
     for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
-    confirm(market.engine, proposed.penalty_id, "cleo", why="third sweep of ann", now=START)
+    with writing(market.engine) as connection:
+        confirm(connection, proposed.penalty_id, "cleo", why="third sweep of ann", now=START)
     with reading(market.engine) as connection:
         explained = explain_penalty(connection, proposed.penalty_id)
         kept = connection.scalars(select(penalties.c.why_confirmed).where(penalties.c.why_confirmed.is_not(None))).one()
@@ -97,16 +100,17 @@ def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
 def test_lifting_needs_a_reason_and_is_told(market: Market):
     """The platform gets both messages, in order, each with a key of its own."""
     market.strike()
-    with pytest.raises(CannotChangePenalty, match="say why"):
-        lift(market.engine, 1, "cleo", " ")
-    lifted = lift(market.engine, 1, "cleo", "talked to them", now=START + timedelta(days=1))
+    with pytest.raises(CannotChangePenalty, match="say why"), writing(market.engine) as connection:
+        lift(connection, 1, "cleo", " ")
+    with writing(market.engine) as connection:
+        lifted = lift(connection, 1, "cleo", "talked to them", now=START + timedelta(days=1))
     assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
     assert [(row.key[:-9], row.kind) for row in _messages(market.engine)] == [
         ("penalty-1-imposed", "penalty"),
         ("penalty-1-lifted", "penalty_lifted"),
     ]
-    with pytest.raises(CannotChangePenalty, match="it is lifted"):
-        lift(market.engine, 1, "cleo", "again")
+    with pytest.raises(CannotChangePenalty, match="it is lifted"), writing(market.engine) as connection:
+        lift(connection, 1, "cleo", "again")
 
 
 def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market, make_market: Callable[..., Market]):
@@ -116,7 +120,8 @@ def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market, m
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     before = len(_messages(market.engine))
-    assert lift(market.engine, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    with writing(market.engine) as connection:
+        assert lift(connection, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
     assert len(_messages(market.engine)) == before
 
 
@@ -159,10 +164,9 @@ def test_the_restriction_is_that_of_the_last_strike(market: Market):
     """What a statement of reasons must tell."""
     market.strike()
     decision = market.strike(day=20, ground="declared_replica")
+    found = market.penalties()
     with reading(market.engine) as connection:
-        restriction = restriction_of(
-            connection, hardest(market.penalties(), decision.decided_at) or market.penalties()[0]
-        )
+        restriction = restriction_of(connection, hardest(found, decision.decided_at) or found[0])
     assert (restriction.subject, restriction.kind) == ("penalty:2", PenaltyKind.LIMIT)
     assert (restriction.decision_id, restriction.ground) == (decision.decision_id, "declared_replica")
     assert (restriction.since, restriction.until) == (decision.decided_at, decision.decided_at + timedelta(days=30))
@@ -183,8 +187,8 @@ def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
 def test_an_unknown_penalty_is_refused_in_words(market: Market):
     """However large the number."""
     for number in (1, 0, 2**70):
-        with pytest.raises(PenaltyNotFound, match="No penalty"):
-            confirm(market.engine, number, "cleo")
+        with pytest.raises(PenaltyNotFound, match="No penalty"), writing(market.engine) as connection:
+            confirm(connection, number, "cleo")
 
 
 def _asking_early(policy: EnforcementPolicy) -> EnforcementPolicy:

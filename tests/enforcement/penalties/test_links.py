@@ -27,7 +27,8 @@ def suspended(market: Market) -> Market:
     for day in (0, 20, 40, 80):
         market.strike(day=day, seller="ann")
     (suspension,) = market.penalties(state="proposed", day=80)
-    confirm(market.engine, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
+    with writing(market.engine) as connection:
+        confirm(connection, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
     return market
 
 
@@ -50,10 +51,12 @@ def test_no_path_strikes_a_linked_account(suspended: Market):
     with writing(suspended.engine) as connection:
         made = recommend_linked(connection, links, suspended.policy, LATER)
     for one, outcome in zip(made, ("look", "nothing"), strict=True):
-        decide_link(suspended.engine, one.link_id, "cleo", outcome, "seen", now=LATER)
+        with writing(suspended.engine) as connection:
+            decide_link(connection, one.link_id, "cleo", outcome, "seen", now=LATER)
     after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
     assert before == after
-    assert list_strikes(suspended.engine, "bob") == list_strikes(suspended.engine, "cid") == []
+    with reading(suspended.engine) as connection:
+        assert list_strikes(connection, "bob") == list_strikes(connection, "cid") == []
     assert suspended.penalties(seller="bob") == suspended.penalties(seller="cid") == []
 
 
@@ -85,13 +88,13 @@ def test_what_was_decided_is_no_longer_open(suspended: Market):
     """It is kept, by whom and when."""
     with writing(suspended.engine) as connection:
         (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
-    decided = decide_link(suspended.engine, made.link_id, "cleo", "look", "plausible", now=LATER)
+        decided = decide_link(connection, made.link_id, "cleo", "look", "plausible", now=LATER)
     assert (decided.outcome, decided.decided_by, decided.decided_at) == ("look", "cleo", LATER)
     with reading(suspended.engine) as connection:
         assert list_linked(connection) == []
         assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
-    with pytest.raises(LinkNotFound, match="No link 99"):
-        decide_link(suspended.engine, 99, "cleo", "look", "")
+    with pytest.raises(LinkNotFound, match="No link 99"), writing(suspended.engine) as connection:
+        decide_link(connection, 99, "cleo", "look", "")
 
 
 @pytest.mark.parametrize(

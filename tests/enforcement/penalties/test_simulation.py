@@ -8,7 +8,7 @@ from sqlalchemy import delete
 from ipml.enforcement.penalties.simulation import read_history, simulate_penalties
 from ipml.enforcement.penalties.standing import reweigh
 from ipml.enforcement.penalties.strikes import list_strikes
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import penalties, strikes, strikes_taken_back
 
 from .conftest import START, Market
@@ -27,7 +27,8 @@ def test_under_the_policy_in_force_a_simulation_gives_what_happened(market: Mark
     """Kind by kind, and nobody would have met anything else."""
     _fill(market)
     rules = market.policy.penalties
-    found = simulate_penalties(market.engine, rules, rules)
+    with reading(market.engine) as connection:
+        found = simulate_penalties(connection, rules, rules)
     happened = [one for seller in ("ann", "ben", "cid") for one in market.penalties(seller=seller)]
     assert dict(found.then.imposed) == {"warn": 3, "limit": 1, "hold payout": 1}
     assert found.now == found.then
@@ -40,7 +41,8 @@ def test_honest_sellers_who_were_hit_are_counted(market: Market):
     """With the days for which a penalty wrongly held."""
     _fill(market)
     rules = market.policy.penalties
-    found = simulate_penalties(market.engine, rules, rules)
+    with reading(market.engine) as connection:
+        found = simulate_penalties(connection, rules, rules)
     assert (found.honest, found.honest_then) == (1, 1)
     assert (found.then.wrong["warn"], found.then.wrong_days["warn"]) == (1, 10)
 
@@ -51,7 +53,8 @@ def test_a_milder_ladder_is_milder(market: Market):
     rules = market.policy.penalties
     warning = rules.ladder[0].model_copy(update={"weight": 2.5})
     milder = rules.model_copy(update={"ladder": (warning, *rules.ladder[2:])})
-    found = simulate_penalties(market.engine, rules, milder)
+    with reading(market.engine) as connection:
+        found = simulate_penalties(connection, rules, milder)
     assert (found.harder, found.milder) == (0, 2)
     assert found.honest_then == 0
     assert found.then.hardest["listings up to 10", "nothing"] == 1
@@ -61,18 +64,21 @@ def test_only_penalties_since_a_moment_are_counted(market: Market):
     """What was struck before still leads up to them."""
     _fill(market)
     rules = market.policy.penalties
-    found = simulate_penalties(market.engine, rules, rules, since=START + timedelta(days=10))
+    with reading(market.engine) as connection:
+        found = simulate_penalties(connection, rules, rules, since=START + timedelta(days=10))
     assert dict(found.then.imposed) == {"limit": 1, "hold payout": 1}
 
 
 def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(market: Market):
     """To the same strikes."""
     _fill(market)
-    kept = [_content(strike) for strike in list_strikes(market.engine, "ann")]
+    with reading(market.engine) as connection:
+        kept = [_content(strike) for strike in list_strikes(connection, "ann")]
     with writing(market.engine) as connection:
         for table in (penalties, strikes_taken_back, strikes):
             connection.execute(delete(table))
-    (history, *_) = read_history(market.engine)
+    with reading(market.engine) as connection:
+        (history, *_) = read_history(connection)
     assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
 
 
@@ -80,7 +86,8 @@ def test_a_simulation_changes_nothing(market: Market):
     """It only reads."""
     _fill(market)
     before = market.penalties()
-    simulate_penalties(market.engine, market.policy.penalties, market.policy.penalties)
+    with reading(market.engine) as connection:
+        simulate_penalties(connection, market.policy.penalties, market.policy.penalties)
     assert market.penalties() == before
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
+from support.consequences import Striking
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import replay
@@ -25,7 +26,8 @@ NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "
 def test_a_strike_says_what_was_known(market: Market):
     """Numbers to two digits; what the listing does not say stays unknown."""
     market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
-    (strike,) = list_strikes(market.engine, "ann")
+    with reading(market.engine) as connection:
+        (strike,) = list_strikes(connection, "ann")
     assert (strike.ground, strike.category, strike.weight) == ("declared_replica", "toys", 1.5 * 1.5)
     assert (strike.listings, strike.age_days, strike.probability) == (1200.0, 99.0, 0.9)
     assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
@@ -36,21 +38,33 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
     for number in range(8):
         market.enqueue(listing_id=f"C{number}", title=f"Leather bag, brown, no. {number}")
     at = START + timedelta(hours=1)
-    taken = claim(market.engine, "ana", now=at)
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ana", now=at)
     assert taken is not None
-    alike = [case.case_id for case in preview_spread(market.engine, taken.case_id).cases]
-    decide_and_spread(market.engine, taken, Verdict.COUNTERFEIT, alike, ground="wrong_features", now=at)
-    assert len(list_strikes(market.engine, "ann")) > 2
+    with writing(market.engine) as connection:
+        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
+        decide_and_spread(
+            connection,
+            taken,
+            Verdict.COUNTERFEIT,
+            alike,
+            ground="wrong_features",
+            now=at,
+            consequences=Striking(market.policy),
+        )
+        assert len(list_strikes(connection, "ann")) > 2
     assert _weight(market) == 1.0
 
 
 def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
-    preview = preview_bulk(market.engine, numbers, "ana", Verdict.COUNTERFEIT, now=START)
+    with reading(market.engine) as connection:
+        preview = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, now=START)
     content = {"ground": "wrong_features", "token": preview.digest, "now": START}
-    decide_bulk(market.engine, numbers, "ana", Verdict.COUNTERFEIT, **content)
-    assert len(list_strikes(market.engine, "ann")) == 3
+    with writing(market.engine) as connection:
+        decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **content, consequences=Striking(market.policy))
+        assert len(list_strikes(connection, "ann")) == 3
     assert _weight(market) == 1.5
 
 
@@ -78,7 +92,8 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
-    lift(market.engine, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
+    with writing(market.engine) as connection:
+        lift(connection, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
     market.undo(first, day=10)
     assert market.kinds(state="in force", day=10) == []
 
@@ -92,7 +107,8 @@ def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
-    assert not any(strike.counts_at(START + timedelta(days=31)) for strike in list_strikes(market.engine, "ann"))
+    with reading(market.engine) as connection:
+        assert not any(strike.counts_at(START + timedelta(days=31)) for strike in list_strikes(connection, "ann"))
 
 
 def test_what_the_strikes_left_carry_stays(market: Market):
@@ -124,10 +140,12 @@ def test_a_strike_is_taken_back_once(market: Market):
 def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
     """Asked for any moment, later or earlier ones notwithstanding."""
     market.undo(market.strike(), day=5)
-    (strike,) = list_strikes(market.engine, "ann")
+    with reading(market.engine) as connection:
+        (strike,) = list_strikes(connection, "ann")
     days = {day: strike.counts_at(START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
     assert days == {-1: False, 0: True, 4: True, 5: False}
-    assert list_strikes(market.engine, "nobody") == []
+    with reading(market.engine) as connection:
+        assert list_strikes(connection, "nobody") == []
 
 
 def test_no_new_table_names_a_seller_or_a_listing(market: Market):
@@ -148,7 +166,8 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Ma
     with writing(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         connection.execute(delete(seller_keys))
-    assert list_strikes(market.engine, "ann") == []
+    with reading(market.engine) as connection:
+        assert list_strikes(connection, "ann") == []
     market.undo(decision, day=1)
     with reading(market.engine) as connection:
         assert weigh(connection, pseudonym, START + timedelta(days=1), market.policy).weight == 0
@@ -169,7 +188,8 @@ def test_a_replay_gives_exactly_what_happened(
         if place < len(made):
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
-    replayed = replay(list_strikes(market.engine, seller), policy.penalties)
+    with reading(market.engine) as connection:
+        replayed = replay(list_strikes(connection, seller), policy.penalties)
     outcome = [(one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in happened]
     assert outcome == [
         (one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in replayed

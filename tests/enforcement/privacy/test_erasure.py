@@ -202,39 +202,49 @@ def test_every_way_to_look_at_cases_copes(engine: Engine):
     enqueue_alike = [bag(90, "third", 0.99, title=f"{NAME} sells bags", brand="Acme")]
     queue.enqueue(engine, enqueue_alike, now=NOON)
     forget(engine)
-    assert [case.scored.listing.title for case in browse(engine, Filter(state="decided"))].count("(erased)") == 5
-    assert [case.scored.listing.seller_id for case in browse(engine, Filter(search=NAME, state=None))] == ["third"]
-    assert browse(engine, Filter(seller_id=SELLER, state=None)) == []
-    assert len(read_seller_record(engine, f"erased:{pseudonym}").looks) == 5
-    for case in browse(engine, Filter(state=None), limit=100):
-        find_precedents(engine, case)
-        explain_relisting(engine, case.case_id)
-        queue.history(engine, case.case_id)
-        queue.list_decisions(engine, case.case_id, with_reversed=True)
+    with reading(engine) as connection:
+        assert [case.scored.listing.title for case in browse(connection, Filter(state="decided"))].count(
+            "(erased)"
+        ) == 5
+        assert [case.scored.listing.seller_id for case in browse(connection, Filter(search=NAME, state=None))] == [
+            "third"
+        ]
+        assert browse(connection, Filter(seller_id=SELLER, state=None)) == []
+        assert len(read_seller_record(connection, f"erased:{pseudonym}").looks) == 5
+        for case in browse(connection, Filter(state=None), limit=100):
+            find_precedents(connection, case)
+            explain_relisting(connection, case.case_id)
+            queue.history(connection, case.case_id)
+            queue.list_decisions(connection, case.case_id, with_reversed=True)
     assert [row["seller_id"] for row in export_cases(engine, ExportFilter())].count(f"erased:{pseudonym}") == 5
     assert {row["note"] for row in export_decisions(engine, ExportFilter())} == {""}
-    assert list(export_labels(engine)) == []
-    estimate(engine)
-    assess_reviewers(engine)
+    with reading(engine) as connection:
+        assert list(export_labels(connection)) == []
+        estimate(connection)
+        assess_reviewers(connection)
 
 
 def test_no_reviewer_is_offered_an_erased_listing(engine: Engine):
     """Neither as a case nor for a further look; what was held is held no more."""
     plant(engine)
-    taken = iter(lambda: queue.claim(engine, "cy", now=NOON), None)
-    held = next(one for one in taken if queue.get_case(engine, one.case_id).scored.listing.seller_id == SELLER)
+    with writing(engine) as connection:
+        taken = iter(lambda: queue.claim(connection, "cy", now=NOON), None)
+        held = next(one for one in taken if queue.get_case(connection, one.case_id).scored.listing.seller_id == SELLER)
     forget(engine)
-    offered = list(iter(lambda: queue.claim(engine, "dora", now=LATER), None))
-    sellers = {queue.get_case(engine, one.case_id).scored.listing.seller_id for one in offered}
+    with writing(engine) as connection:
+        offered = list(iter(lambda: queue.claim(connection, "dora", now=LATER), None))
+        sellers = {queue.get_case(connection, one.case_id).scored.listing.seller_id for one in offered}
     assert sellers == {"other"}
-    assert queue.get_case(engine, held.case_id).state == "decided"
+    with reading(engine) as connection:
+        assert queue.get_case(connection, held.case_id).state == "decided"
 
 
 def test_brand_and_category_stay_where_others_have_them(engine: Engine):
     """What many sellers write tells of none of them; verdicts by brand still count."""
     queue.enqueue(engine, [bag(1, SELLER, 0.9), bag(2, "other", 0.8), bag(3, SELLER, 0.7, brand="Own")], now=NOON)
     forget(engine)
-    found = [queue.get_case(engine, number).scored.listing for number in (1, 3)]
+    with reading(engine) as connection:
+        found = [queue.get_case(connection, number).scored.listing for number in (1, 3)]
     assert [(listing.brand, listing.category, listing.price) for listing in found] == [
         ("Acme", "Bags", 41.0),
         (None, "Bags", 43.0),
@@ -296,14 +306,18 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine: Engine):
     plant(engine)
     before = read_tables(engine)
     number = before["cases"][0][0]
-    place_hold(engine, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", case_id=number, now=NOON)
+    with writing(engine) as connection:
+        place_hold(
+            connection, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", case_id=number, now=NOON
+        )
     before = read_tables(engine)
     with pytest.raises(UnderLegalHold, match=r"hold 1 until 2026-03-12 \(claim 12\); nothing was erased"):
         forget(engine)
     assert read_tables(engine) == before
-    with pytest.raises(SellerUnknown):
-        place_hold(engine, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
-    release_holds(engine, SELLER, by="lea", now=LATER)
+    with pytest.raises(SellerUnknown), writing(engine) as connection:
+        place_hold(connection, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
+    with writing(engine) as connection:
+        release_holds(connection, SELLER, by="lea", now=LATER)
     assert forget(engine).sellers[0].cases == 5
 
 
@@ -311,7 +325,8 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path: P
     """The line says which one; of the others no trace is left in the files."""
     engine = open_database(copy_sqlite(tmp_path))
     plant(engine)
-    place_hold(engine, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
     with pytest.raises(UnderLegalHold):
         erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
@@ -322,9 +337,11 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     """A note that came after the listing had gone does not stay."""
     plant(engine)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
-    undo(engine, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    with writing(engine) as connection:
+        undo(connection, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
-    assert queue.get_case(engine, 1).state == "decided"  # taken back, but nobody can look at it again
+    with reading(engine) as connection:
+        assert queue.get_case(connection, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)
     assert list(find_clear(engine, [*MARKERS])) == []
 
@@ -332,7 +349,8 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
 def test_a_hold_ends_by_itself(engine: Engine):
     """When its day has come nobody needs to remember it."""
     plant(engine)
-    place_hold(engine, SELLER, why="claim 12", until=LATER - timedelta(hours=1), by="lea", now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim 12", until=LATER - timedelta(hours=1), by="lea", now=NOON)
     assert forget(engine).sellers[0].cases == 5
 
 
@@ -454,8 +472,8 @@ def test_who_came_back_by_themselves_is_not_erased_again(engine: Engine, tmp_pat
 def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_path: Path):
     """A hold that is in an older backup has ended since, or the seller could not have been erased."""
     pseudonym = plant(engine)
-    place_hold(engine, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
     with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
         connection.execute(update(outbox).values(state="waiting", settled_at=None))
     note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
     erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)

@@ -39,9 +39,11 @@ def after(days: float) -> datetime:
 def decide_all(engine: Engine, verdicts: dict[int, Verdict], at: datetime = NOON) -> None:
     """Decide cases; those of no verdict stay open."""
     for case_id, verdict in verdicts.items():
-        taken = queue.claim(engine, "ana", case_id=case_id, now=at)
+        with writing(engine) as connection:
+            taken = queue.claim(connection, "ana", case_id=case_id, now=at)
         assert taken is not None
-        queue.decide(engine, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
+        with writing(engine) as connection:
+            queue.decide(connection, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
 
 
 @pytest.fixture
@@ -104,7 +106,8 @@ def test_a_dry_run_counts_and_changes_nothing(listed: Engine):
 
 def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
     """The days of a case that is open again count from when it came in."""
-    undo(listed, 1, "ana", may_undo_others=True, now=after(11))
+    with writing(listed) as connection:
+        undo(connection, 1, "ana", may_undo_others=True, now=after(11))
     run(listed, after(RULES.undecided_listings))
     assert erased(listed) == [1, 5, 6]
 
@@ -112,13 +115,15 @@ def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
 def test_a_hold_goes_before_and_its_end_lets_go(listed: Engine):
     """Of a seller, or of one case: what is held stays as it is, everything else goes."""
     at, until = after(5000), after(6000)
-    place_hold(listed, "seller2", why="claim 1", until=until, by="lea", now=at)
-    place_hold(listed, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
+    with writing(listed) as connection:
+        place_hold(connection, "seller2", why="claim 1", until=until, by="lea", now=at)
+        place_hold(connection, "seller5", why="claim 2", until=until, by="lea", case_id=5, now=at)
     held = [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)]
     run(listed, at)
     assert erased(listed) == [1, 3, 4, 6]
     assert [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)] == held
-    assert release_holds(listed, "seller2", by="lea", now=at) == 1
+    with writing(listed) as connection:
+        assert release_holds(connection, "seller2", by="lea", now=at) == 1
     run(listed, at)
     assert erased(listed) == [1, 2, 3, 4, 6]
     run(listed, until)  # the other ends by itself
@@ -129,23 +134,25 @@ def test_a_hold_on_one_case_lets_the_others_of_the_seller_go(engine: Engine):
     """It holds no more than it says."""
     unlike = [bag(n, SELLER, 0.9, title=f"{word} thing", brand=word) for n, word in enumerate("ABC", 1)]
     queue.enqueue(engine, unlike, now=NOON)
-    place_hold(engine, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
     run(engine, after(5000))
     assert erased(engine) == [1, 3]
 
 
 def test_holds_are_listed_released_and_asked_for_by_their_seller(listed: Engine):
     """One hold can end alone; what is not there is told."""
-    place_hold(listed, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
-    place_hold(listed, "seller2", why="claim 2", until=after(30), by="lea", now=NOON)
-    assert [hold.why for hold in list_holds(listed, now=NOON)] == ["claim 1", "claim 2"]
-    assert release_holds(listed, "seller2", by="lea", hold_id=1, now=NOON) == 1
-    assert [hold.hold_id for hold in list_holds(listed, now=after(29))] == [2]
-    assert list_holds(listed, now=after(30)) == []
-    with pytest.raises(HoldNotFound, match="hold 1"):
-        release_holds(listed, "seller2", by="lea", hold_id=1, now=NOON)
-    with pytest.raises(SellerUnknown):
-        place_hold(listed, "nobody", why="claim", until=after(20), by="lea", now=NOON)
+    with writing(listed) as connection:
+        place_hold(connection, "seller2", why="claim 1", until=after(20), by="lea", now=NOON)
+        place_hold(connection, "seller2", why="claim 2", until=after(30), by="lea", now=NOON)
+        assert [hold.why for hold in list_holds(connection, now=NOON)] == ["claim 1", "claim 2"]
+        assert release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON) == 1
+        assert [hold.hold_id for hold in list_holds(connection, now=after(29))] == [2]
+        assert list_holds(connection, now=after(30)) == []
+    with pytest.raises(HoldNotFound, match="hold 1"), writing(listed) as connection:
+        release_holds(connection, "seller2", by="lea", hold_id=1, now=NOON)
+    with pytest.raises(SellerUnknown), writing(listed) as connection:
+        place_hold(connection, "nobody", why="claim", until=after(20), by="lea", now=NOON)
 
 
 def test_each_run_is_noted_with_its_counts(listed: Engine):
@@ -168,9 +175,11 @@ def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
     queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
     queue.enqueue(engine, later, now=after(100))
-    assert len(queue.list_alike(engine, 1)) == 2
+    with reading(engine) as connection:
+        assert len(queue.list_alike(connection, 1)) == 2
     run(engine, after(RULES.undecided_listings))
-    assert [queue.get_case(engine, number).exemplar for number in (2, 3)] == [None, 2]
+    with reading(engine) as connection:
+        assert [queue.get_case(connection, number).exemplar for number in (2, 3)] == [None, 2]
 
 
 def test_records_of_each_class_go_when_they_are_due(engine: Engine):
@@ -183,9 +192,11 @@ def test_records_of_each_class_go_when_they_are_due(engine: Engine):
     assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
     with reading(engine) as connection:
         assert connection.execute(select(outbox.c.key, outbox.c.body)).all() == [("measure-1-imposed", "")]
-    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     assert run(engine, after(RULES.evidence)).get("evidence") is None
-    release_holds(engine, SELLER, by="lea", now=after(RULES.evidence))
+    with writing(engine) as connection:
+        release_holds(connection, SELLER, by="lea", now=after(RULES.evidence))
     assert run(engine, after(RULES.evidence))["evidence"] == 1
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(evidence)) == 0
@@ -214,7 +225,8 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     run(engine, after(RULES.counterfeit_listings))
     with reading(engine) as connection:
         assert find_seller(connection, pseudonym) == SELLER  # the evidence is still there
-    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     run(engine, after(8999))
     with reading(engine) as connection:
         assert find_seller(connection, pseudonym) == SELLER
@@ -247,8 +259,9 @@ def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.Monke
 def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
     """By class, with the day on which the last record goes, and what holds it."""
     pseudonym = plant(engine)
-    place_hold(engine, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
-    kept = find_kept(engine, SELLER, POLICY, now=NOON)
+    with writing(engine) as connection:
+        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+        kept = find_kept(connection, SELLER, POLICY, now=NOON)
     assert kept.pseudonym == pseudonym
     assert {kind.name: kind.records for kind in kept.classes} == {
         "undecided_listings": 3,

@@ -37,8 +37,8 @@ def decided(engine: Engine) -> Engine:
     reasons = (Reason("price.brand", "Price is low", 1.5), Reason("title", "Says replica", 2.5))
     listing = Listing("A7", "seller-1", "Nike Air 1:1", brand="Nike")
     enqueue(engine, [ScoredListing(listing, 0.9, 2.2, reasons, (), None, "m1")])
-    decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="wrong_features", now=None)
     with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="wrong_features", now=None)
         assert connection.scalar(select(cases.c.seller_id)) == "seller-1"
         pseudonym_of(connection, "seller-1")
     return engine

@@ -1,41 +1,21 @@
 """Decisions that are followed by measures, and nothing else."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Engine
+from support.consequences import MEASURES
 
-from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.changes import impose, lift
-from ipml.records import Decision, Reversal, ScoredListing, Verdict
+from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import Made, bind_consequences
 from ipml.settings import get_settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message, make_message
 from ipml.storage.tables import cases, outbox
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-
-class Measures:
-    """What follows from decisions here."""
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
-
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Impose what the policy says."""
-        if decision.verdict is Verdict.COUNTERFEIT:
-            impose(connection, case, decision, load_enforcement_policy())
-
-    def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
-        """Lift it."""
-        lift(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
 @pytest.fixture
@@ -43,7 +23,7 @@ def enforced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine
     """Give a database in which a counterfeit listing gets a measure, and near-duplicates are listings of their own."""
     monkeypatch.setenv("IPML_NEAR_DUPLICATES", "false")
     get_settings.cache_clear()
-    yield bind_consequences(engine, Measures())
+    yield engine
     get_settings.cache_clear()
 
 
@@ -58,7 +38,15 @@ def judge(enforced: Engine, make_scored: Callable[..., ScoredListing]) -> Callab
         with reading(enforced) as connection:
             case_id = connection.execute(cases.select().order_by(cases.c.case_id.desc())).first().case_id
         ground = ground if verdict is Verdict.COUNTERFEIT else ""
-        return decide(enforced, claim(enforced, "ana", case_id, now=NOON), verdict, ground=ground, now=NOON)
+        with writing(enforced) as connection:
+            return decide(
+                connection,
+                claim(connection, "ana", case_id, now=NOON),
+                verdict,
+                ground=ground,
+                now=NOON,
+                consequences=MEASURES,
+            )
 
     return decide_on
 

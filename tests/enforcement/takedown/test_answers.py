@@ -6,6 +6,7 @@ from itertools import permutations
 
 import pytest
 from sqlalchemy import Engine
+from support.consequences import MEASURES
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -80,7 +81,8 @@ def test_refused_and_then_done_is_done(enforced: Engine, judge: Judge, told: Tol
 def test_any_order_of_arrival_gives_the_same_state(enforced: Engine, judge: Judge, told: Told):
     """Taken down and put back; the answers to both come in any order, with a late refusal of the first."""
     decision = judge("L1")
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     (down,), (back,) = told(kind="measure"), told(kind="reinstatement")
     for order in permutations([(down, "refused"), (down, "done"), (back, "done")]):
         for minutes, (message, status) in enumerate(order, start=1):
@@ -138,7 +140,9 @@ def test_answers_noted_together_count_as_if_one_after_the_other(enforced: Engine
         found = []
         for way in ("singly", "together"):
             listing_id = f"{way} {number}"
-            undo(enforced, judge(listing_id).decision_id, "ana", why="slip", now=NOON)
+            decision = judge(listing_id)
+            with writing(enforced) as connection:
+                undo(connection, decision.decision_id, "ana", why="slip", now=NOON, consequences=MEASURES)
             messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
             answers = [Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
             with writing(enforced) as connection:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, delete
+from support.consequences import MEASURES
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -88,7 +89,8 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced: E
     """A measure whose note is gone, and one that outlived its decision, are named."""
     decision = judge("L1")
     judge("L2")
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     with reading(enforced) as connection:
         assert list(find_disagreements(connection)) == []
         assert check_rows(connection).problems == ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from receiver import SECRET, Receiver, listening
 from sqlalchemy import Engine
+from support.consequences import MEASURES
 
 from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
@@ -195,7 +196,8 @@ def test_done_in_the_answer_closes_the_loop(enforced: Engine, judge: Judge, rece
     receiver.says = lambda _: {"status": "done", "at": "2024-05-01T12:00:30Z"}
     sink = webhook(receiver)
     deliver(enforced, sink, NOON + timedelta(minutes=1))
-    undo(enforced, decision.decision_id, "ana", now=NOON + timedelta(minutes=2))
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON + timedelta(minutes=2), consequences=MEASURES)
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
     deliver(enforced, sink, NOON + timedelta(minutes=3))
     with reading(enforced) as connection:
@@ -215,7 +217,8 @@ def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, jud
         measure = get_measure(connection, 1)
         assert measure.state == "refused"
         assert read_whys(connection, measure)["why_refused"] == "HTTP 400: words of the platform"
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
     assert deliver(enforced, sink) == Tally(delivered=1)
     with reading(enforced) as connection:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.consequences import MEASURES
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -70,7 +71,8 @@ def test_asked_again_for_the_same_decision_it_does_no_more(enforced: Engine, jud
 def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Judge, told: Told):
     """The platform is told that nothing holds any more, and nobody who bought is alarmed."""
     decision = judge("L1")
-    undo(enforced, decision.decision_id, "ana", why="wrong brand", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", why="wrong brand", now=NOON, consequences=MEASURES)
     back = told(kind="reinstatement")[0]
     assert holds(back) == []
     assert [message.state for message in told(kind="buyers")] == ["dead"]  # withdrawn before it went out
@@ -92,9 +94,11 @@ def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced: Engine,
 def test_lifting_one_does_not_put_back_what_another_keeps_down(enforced: Engine, judge: Judge, told: Told):
     """Only when the last of two decisions falls is the listing put back."""
     first, second = judge("L1"), judge("L1", title="Leather purse")
-    undo(enforced, first.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, first.decision_id, "ana", now=NOON, consequences=MEASURES)
     assert told(kind="reinstatement") == []
-    undo(enforced, second.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, second.decision_id, "ana", now=NOON, consequences=MEASURES)
     assert len(told(kind="reinstatement")) == 1
 
 
@@ -122,7 +126,6 @@ def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge:
     decision = judge("L1")
     with writing(enforced) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
-    with writing(enforced) as connection:
         lifted = lift(connection, decision.decision_id, "lea", "appeal", NOON)
     assert [one.kind for one in lifted] == [MeasureKind.PAUSE]
     assert len(told(kind="reinstatement")) == 1
@@ -137,7 +140,8 @@ def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced: En
     with writing(enforced) as connection:
         lift_one(connection, 1, "lea", "too hard", NOON)
     assert holds(told(kind="measure")[-1]) == [("label", [])]
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     assert holds(told(kind="reinstatement")[0]) == []
 
 
@@ -146,7 +150,6 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge:
     judge("L1")
     with writing(enforced) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
-    with writing(enforced) as connection:
         assert end_some_due(connection, NOON + timedelta(days=6)) == []
         (ended,) = end_some_due(connection, NOON + timedelta(days=7))
         assert (ended.lifted_by, ended.state) == ("ipml", "lifted")
@@ -170,7 +173,7 @@ def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine,
     later = NOON + timedelta(days=2)
     with writing(enforced) as connection:
         take(connection, "sender", later, timedelta(minutes=5), at_most=10)
-    undo(enforced, decision.decision_id, "lea", may_undo_others=True, now=later)
+        undo(connection, decision.decision_id, "lea", may_undo_others=True, now=later, consequences=MEASURES)
     first, corrected = told(kind="buyers")
     assert json.loads(corrected.body)["finding"] == "not counterfeit"
     assert first.subject == corrected.subject
@@ -179,7 +182,8 @@ def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine,
 def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(enforced: Engine, judge: Judge, told: Told):
     """Brand, listing and measure go out; the seller does not."""
     decision = judge("L1", brand="Acme", seller_id="harbour-outlet")
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     assert [message.kind for message in told("holder")] == ["measure", "reinstatement"]
     assert not any("harbour-outlet" in message.body for message in told("holder"))
 
@@ -199,7 +203,6 @@ def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, ju
     decision = judge("L1")
     with writing(enforced) as connection:
         connection.execute(seller_keys.delete())
-    with writing(enforced) as connection:
         (lifted,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
         assert read_whys(connection, lifted) == {"why": "erased", "why_lifted": None, "why_refused": None}
     assert lifted.state == "lifted"
@@ -208,12 +211,14 @@ def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, ju
 def test_every_change_is_noted_in_the_trail(enforced: Engine, judge: Judge):
     """Imposed and lifted, by whom, with ids and hashes only; the case's own trail goes on as before."""
     decision = judge("L1")
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     with reading(enforced) as connection:
         rows = list_rows(connection, "measure:1")
     assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
     assert rows[0].payload["policy"] == load_enforcement_policy().digest
-    assert [row.action for row in history(enforced, 1)] == ["enqueued", "claimed", "decided", "reversed"]
+    with reading(enforced) as connection:
+        assert [row.action for row in history(connection, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
 def test_a_restriction_tells_what_a_statement_needs(enforced: Engine, judge: Judge):
@@ -229,8 +234,8 @@ def test_what_cannot_be_is_refused(enforced: Engine, judge: Judge):
     """No such measure, one that is lifted, a case that is genuine, countries that do not fit: one line each."""
     decision, policy = judge("L1"), load_enforcement_policy()
     judge("L2", verdict=Verdict.GENUINE)
-    undo(enforced, decision.decision_id, "ana", now=NOON)
     with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
         with pytest.raises(MeasureNotFound):
             lift_one(connection, 9, "lea", "", NOON)
         with pytest.raises(MeasureNotFound):

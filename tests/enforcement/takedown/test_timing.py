@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from support.consequences import MEASURES
 
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import replace
@@ -60,7 +61,8 @@ def test_a_measure_without_a_word_of_the_platform_becomes_overdue(
     """Whether it was to be taken down or put back; once the platform has said done it is not."""
     decision = judge("L1")
     if is_lifted:
-        undo(enforced, decision.decision_id, "ana", now=NOON)
+        with writing(enforced) as connection:
+            undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     late = NOON + timedelta(hours=24)
     with reading(enforced) as connection:
         assert count_overdue(connection, late - timedelta(seconds=1), 24) == 0
@@ -74,7 +76,8 @@ def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced: Eng
     """Once the platform has done what it was told last: that only the other measure is left."""
     decision = judge("L1")
     judge("L1", title="Leather purse")
-    undo(enforced, decision.decision_id, "ana", now=NOON)
+    with writing(enforced) as connection:
+        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
     done(enforced, told(kind="measure")[-1], 1)
     with reading(enforced) as connection:
         assert count_overdue(connection, NOON + timedelta(days=9), 24) == 0

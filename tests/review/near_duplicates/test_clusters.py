@@ -23,7 +23,7 @@ from ipml.review.queue import (
     seller_cases,
     undo,
 )
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import bands
 
 Make = Callable[..., ScoredListing]
@@ -48,7 +48,8 @@ def make_copy(make_scored: Make) -> Make:
 
 def _exemplars(engine: Engine) -> dict[str, str | None]:
     """Return the listing that each listing waits for."""
-    listings = {case.case_id: case for case in list_cases(engine, state=None, limit=1000)}
+    with reading(engine) as connection:
+        listings = {case.case_id: case for case in list_cases(connection, state=None, limit=1000)}
     name = {number: case.scored.listing.listing_id for number, case in listings.items()}
     return {name[number]: name.get(case.exemplar) for number, case in sorted(listings.items())}
 
@@ -56,14 +57,17 @@ def _exemplars(engine: Engine) -> dict[str, str | None]:
 def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, make_copy: Make):
     """One is shown and says how many wait; the other is no case to take, but is found where all are."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8, title="Leather Wallet brown - AAA!", price=52.0)])
-    (shown,) = list_cases(engine)
+    with reading(engine) as connection:
+        (shown,) = list_cases(connection)
     assert (shown.scored.listing.listing_id, shown.n_alike) == ("L1", 1)
-    assert claim(engine, "ana").case_id == 1
-    assert claim(engine, "ben") is None
-    (waiting,) = list_alike(engine, 1)
+    with writing(engine) as connection:
+        assert claim(connection, "ana").case_id == 1
+        assert claim(connection, "ben") is None
+        (waiting,) = list_alike(connection, 1)
     assert (waiting.case_id, waiting.exemplar) == (2, 1)
-    assert {case.case_id for case in seller_cases(engine, "s1")} == {1, 2}
-    assert history(engine, 2)[0].payload["exemplar"] == 1
+    with reading(engine) as connection:
+        assert {case.case_id for case in seller_cases(connection, "s1")} == {1, 2}
+        assert history(connection, 2)[0].payload["exemplar"] == 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,8 @@ def test_clusters_do_not_depend_on_the_order_of_a_file(engine: Engine, make_copy
             for scored in order
         ]
         enqueue(engine, [replace(scored, listing=_renamed(scored.listing, number)) for scored in edited])
-        cases = {case.case_id: case for case in seller_cases(engine, f"s{number}")}
+        with reading(engine) as connection:
+            cases = {case.case_id: case for case in seller_cases(connection, f"s{number}")}
         names = {number: case.scored.listing.listing_id[0] for number, case in cases.items()}
         found.add(frozenset((names[case.case_id], names.get(case.exemplar)) for case in cases.values()))
     assert found == {frozenset({("a", None), ("b", "a"), ("c", "a"), ("d", None)})}
@@ -137,10 +142,12 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(
     """A decision that does not spread leaves the most suspicious of the rest to be reviewed; newcomers join that."""
     enqueue(engine, [make_copy(f"L{number}", 0.9 - number / 100) for number in range(4)])
     if at_once:
-        preview = preview_bulk(engine, [1], "ana", verdict)
-        decide_bulk(engine, [1], "ana", verdict, token=preview.digest)
+        with writing(engine) as connection:
+            preview = preview_bulk(connection, [1], "ana", verdict)
+            decide_bulk(connection, [1], "ana", verdict, token=preview.digest)
     else:
-        decide(engine, claim(engine, "ana"), verdict)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ana"), verdict)
     enqueue(engine, [make_copy("L4", 0.8)])
     assert _exemplars(engine) == {"L0": None, "L1": None, "L2": "L1", "L3": "L1", "L4": "L1"}
 
@@ -148,18 +155,21 @@ def test_those_who_wait_for_a_decided_case_wait_for_one_of_them(
 def test_those_who_wait_for_an_escalated_case_wait_on(engine: Engine, make_copy: Make):
     """A lead decides for all; a copy that comes meanwhile waits, too."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    decide(engine, claim(engine, "ana"), Verdict.ESCALATE)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.ESCALATE)
     enqueue(engine, [make_copy("L3", 0.7)])
     assert _exemplars(engine) == {"L1": None, "L2": "L1", "L3": "L1"}
-    assert claim(engine, "ana") is None
-    decide(engine, claim(engine, "cleo", 1), Verdict.GENUINE)
+    with writing(engine) as connection:
+        assert claim(connection, "ana") is None
+        decide(connection, claim(connection, "cleo", 1), Verdict.GENUINE)
     assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
 
 
 def test_a_copy_of_a_decided_case_is_reviewed_again(engine: Engine, make_copy: Make):
     """What came after the decision was not seen by whoever made it."""
     enqueue(engine, [make_copy("L1")])
-    decide(engine, claim(engine, "ana"), Verdict.GENUINE)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.GENUINE)
     enqueue(engine, [make_copy("L2"), make_copy("L3", 0.8)])
     assert _exemplars(engine) == {"L1": None, "L2": None, "L3": "L2"}
 
@@ -179,14 +189,17 @@ def test_a_waiting_case_that_overtakes_its_exemplar_is_shown(engine: Engine, mak
 def test_a_case_that_waits_can_be_taken_by_number_and_its_decision_undone(engine: Engine, make_copy: Make):
     """Undone, it waits again; once its exemplar is decided it is shown instead."""
     enqueue(engine, [make_copy("L1"), make_copy("L2", 0.8)])
-    own = decide(engine, claim(engine, "ana", 2), Verdict.GENUINE)
-    undo(engine, own.decision_id, "ana")
+    with writing(engine) as connection:
+        own = decide(connection, claim(connection, "ana", 2), Verdict.GENUINE)
+        undo(connection, own.decision_id, "ana")
     assert _exemplars(engine) == {"L1": None, "L2": "L1"}
-    own = decide(engine, claim(engine, "ana", 2), Verdict.GENUINE)
-    decide(engine, claim(engine, "ben", 1), Verdict.GENUINE)
-    undo(engine, own.decision_id, "ana")
+    with writing(engine) as connection:
+        own = decide(connection, claim(connection, "ana", 2), Verdict.GENUINE)
+        decide(connection, claim(connection, "ben", 1), Verdict.GENUINE)
+        undo(connection, own.decision_id, "ana")
     assert _exemplars(engine) == {"L1": None, "L2": None}
-    assert get_case(engine, 2).state == "open"
+    with reading(engine) as connection:
+        assert get_case(connection, 2).state == "open"
 
 
 def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy: Make):
@@ -197,35 +210,44 @@ def test_a_flood_of_half_alike_listings_fills_no_band(engine: Engine, make_copy:
     with reading(engine) as connection:
         fullest = connection.scalar(select(func.max(per_band.c.n)))
     assert fullest == 30
-    assert len(list_cases(engine, limit=100)) == 60
+    with reading(engine) as connection:
+        assert len(list_cases(connection, limit=100)) == 60
 
 
 def test_a_case_that_others_wait_for_comes_earlier(engine: Engine, make_copy: Make):
     """Three listings of 0.4 outweigh one of 0.9, in one file or one by one, scored anew, and after a decision."""
     single = make_copy("L9", 0.9, seller_id="s9")
     enqueue(engine, [single, *(make_copy(f"L{number}", 0.4) for number in range(2)), make_copy("L2", 0.3)])
-    assert [case.n_alike for case in list_cases(engine)] == [2, 0]
+    with reading(engine) as connection:
+        assert [case.n_alike for case in list_cases(connection)] == [2, 0]
     enqueue(engine, [make_copy("L3", 0.2), make_copy("L0", 0.39), make_copy("L1", 0.39)])
-    first, last = list_cases(engine)
+    with reading(engine) as connection:
+        first, last = list_cases(connection)
     assert (first.n_alike, last.scored) == (3, single)
-    decide(engine, claim(engine, "ana"), Verdict.GENUINE)
-    assert [case.n_alike for case in list_cases(engine)] == [2, 0]
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.GENUINE)
+        assert [case.n_alike for case in list_cases(connection)] == [2, 0]
 
 
 def test_no_open_case_waits_for_a_decided_one(engine: Engine, make_copy: Make):
     """Whatever is decided, undone or comes in: who is not shown waits for a case that will be decided."""
     for turn in range(6):
         enqueue(engine, [make_copy(f"L{turn}{number}", 0.9 - number / 50, price=50.0 + number) for number in range(4)])
-        taken = claim(engine, "ana", now=NOON + timedelta(hours=turn))
-        decision = decide(engine, taken, Verdict.GENUINE, now=NOON + timedelta(hours=turn))
+        with writing(engine) as connection:
+            taken = claim(connection, "ana", now=NOON + timedelta(hours=turn))
+            decision = decide(connection, taken, Verdict.GENUINE, now=NOON + timedelta(hours=turn))
         _check(engine)
         if turn % 2:
-            undo(engine, decision.decision_id, "cleo", may_undo_others=True)
+            with writing(engine) as connection:
+                undo(connection, decision.decision_id, "cleo", may_undo_others=True)
             _check(engine)
 
 
 def _check(engine: Engine) -> None:
-    states = {case.case_id: case.state for case in list_cases(engine, state=None, limit=1000)}
-    waiting = [case for case in list_cases(engine, state=None, limit=1000) if case.exemplar and case.state == "open"]
+    with reading(engine) as connection:
+        states = {case.case_id: case.state for case in list_cases(connection, state=None, limit=1000)}
+        waiting = [
+            case for case in list_cases(connection, state=None, limit=1000) if case.exemplar and case.state == "open"
+        ]
     assert waiting
     assert {states[case.exemplar] for case in waiting} <= {"open", "escalated"}

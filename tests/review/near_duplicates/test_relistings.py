@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from ipml.records import PriceRange, ScoredListing, Verdict
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.queue import claim, decide, enqueue, get_case, undo
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -20,13 +21,15 @@ NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 def removed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue whose one case was decided counterfeit."""
     enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", price=50.0, brand="Acme")])
-    decide(engine, claim(engine, "ana", now=NOON), Verdict.COUNTERFEIT, ground="test_purchase", now=NOON)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", now=NOON), Verdict.COUNTERFEIT, ground="test_purchase", now=NOON)
     return engine
 
 
 def _relist(engine: Engine, make_scored: Make, **edits: Any) -> int | None:
     enqueue(engine, [make_scored("L2", **({"title": "LEATHER wallet: brown AAA!", "brand": "ACME"} | edits))])
-    return get_case(engine, 2).relisting_of
+    with reading(engine) as connection:
+        return get_case(connection, 2).relisting_of
 
 
 @pytest.mark.parametrize("seller", ["s1", "s2"])
@@ -38,8 +41,9 @@ def test_a_removed_listing_that_comes_again_says_so(
     assert _relist(removed, make_scored, seller_id=seller, price=price) == 1
     whose = "the same seller" if seller == "s1" else "another seller"
     sentence = f"Looks like the listing of case 1, of {whose}, which was decided counterfeit on 2 May 2024."
-    assert explain_relisting(removed, 2) == sentence
-    assert get_case(removed, 2).state == "open"
+    with reading(removed) as connection:
+        assert explain_relisting(connection, 2) == sentence
+        assert get_case(connection, 2).state == "open"
 
 
 OTHER_GOODS = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown leather shoes, size 42"]
@@ -50,7 +54,8 @@ OTHER_GOODS = ["Steel watch, new", "Leather belt, black, AAA", "Wallet", "Brown 
 def test_other_goods_are_no_relisting(removed: Engine, make_scored: Make, title: str, brand: str | None):
     """Be they of the same brand."""
     assert _relist(removed, make_scored, title=title, brand=brand) is None
-    assert explain_relisting(removed, 2) is None
+    with reading(removed) as connection:
+        assert explain_relisting(connection, 2) is None
 
 
 @pytest.mark.parametrize("brand", ["Other", None, "  ", "ACME"])
@@ -66,7 +71,8 @@ def test_whatever_the_brand_field_says_the_same_title_is_a_relisting(
 def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make, brand: str | None):
     """Whatever title and brand say."""
     enqueue(engine, [make_scored("L1", image_hash="f00d", brand="Acme")])
-    decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
     assert _relist(engine, make_scored, brand=brand, title="For gentlemen", image_hash="f00d") == 1
 
 
@@ -77,7 +83,8 @@ def test_the_same_picture_is_a_relisting(engine: Engine, make_scored: Make, bran
 def test_a_disguised_title_is_compared_as_the_model_read_it(removed: Engine, make_scored: Make, title: str):
     """Look-alike and spaced letters hide nothing."""
     enqueue(removed, [replace(make_scored("L2", title=title), read_as="leather wallet brown aaa")])
-    assert get_case(removed, 2).relisting_of == 1
+    with reading(removed) as connection:
+        assert get_case(connection, 2).relisting_of == 1
 
 
 def test_a_brand_that_only_the_title_names_is_a_brand(engine: Engine, make_scored: Make):
@@ -85,10 +92,12 @@ def test_a_brand_that_only_the_title_names_is_a_brand(engine: Engine, make_score
     usual = PriceRange("Acme", "EUR", 10.0, 50.0, 90.0)
     first = make_scored("L1", title="Acme leather wallet, brown, AAA", price=50.0, brand="Acme")
     enqueue(engine, [first])
-    decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
     again = make_scored("L2", title="Acme leather wallet, brown, boxed, new", seller_id="s2")
     enqueue(engine, [replace(again, price_range=usual)])
-    assert get_case(engine, 2).relisting_of == 1
+    with reading(engine) as connection:
+        assert get_case(connection, 2).relisting_of == 1
 
 
 def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(removed: Engine, make_scored: Make):
@@ -97,14 +106,16 @@ def test_a_relisting_that_waits_for_a_sibling_is_named_where_people_see_it(remov
     enqueue(removed, [make_scored("L2", 0.9, **bag)])
     again = {"title": "Leather wallet, brown, AAA, boxed and new"} | {"price": 50.0, "currency": "EUR"}
     enqueue(removed, [make_scored("L3", 0.5, brand="Acme", **again)])
-    assert get_case(removed, 3).exemplar == 2
-    assert [get_case(removed, number).relisting_of for number in (2, 3)] == [1, 1]
+    with reading(removed) as connection:
+        assert get_case(connection, 3).exemplar == 2
+        assert [get_case(connection, number).relisting_of for number in (2, 3)] == [1, 1]
 
 
 def test_titles_without_letters_are_no_relisting(engine: Engine, make_scored: Make):
     """Nothing of two signs is common."""
     enqueue(engine, [make_scored("L1", title="\u231a")])
-    decide(engine, claim(engine, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="test_purchase")
     assert _relist(engine, make_scored, brand=None, title="\U0001f45c") is None
 
 
@@ -112,17 +123,20 @@ def test_titles_without_letters_are_no_relisting(engine: Engine, make_scored: Ma
 def test_what_was_not_found_counterfeit_is_not_removed(engine: Engine, make_scored: Make, verdict: Verdict):
     """A copy of a genuine listing is nothing to speak of."""
     enqueue(engine, [make_scored("L1", title="Leather wallet, brown, AAA", brand="Acme")])
-    decide(engine, claim(engine, "ana"), verdict)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana"), verdict)
     assert _relist(engine, make_scored) is None
 
 
 def test_a_removal_that_was_undone_counts_no_more(removed: Engine, make_scored: Make):
     """Neither for those that come nor for those that came."""
     assert _relist(removed, make_scored) == 1
-    undo(removed, 1, "ana", now=NOON)
-    assert explain_relisting(removed, 2) is None
+    with writing(removed) as connection:
+        undo(connection, 1, "ana", now=NOON)
+        assert explain_relisting(connection, 2) is None
     enqueue(removed, [make_scored("L3", title="Leather wallet, brown, AAA", brand="Acme")])
-    assert get_case(removed, 3).relisting_of is None
+    with reading(removed) as connection:
+        assert get_case(connection, 3).relisting_of is None
 
 
 def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_scored: Make):
@@ -130,8 +144,10 @@ def test_of_several_removed_ones_the_most_alike_is_named(removed: Engine, make_s
     titles = ("Leather wallet, brown, AAA, boxed", "Leather wallet, brown, AAA", "Silk scarf")
     enqueue(removed, [make_scored(title, title=title, brand="Acme", seller_id="s2") for title in titles])
     for case_id in (2, 3, 4):
-        decide(removed, claim(removed, "ana", case_id), Verdict.COUNTERFEIT, ground="test_purchase")
+        with writing(removed) as connection:
+            decide(connection, claim(connection, "ana", case_id), Verdict.COUNTERFEIT, ground="test_purchase")
     copies = (("L8", titles[0], 2), ("L9", titles[1], 1))
     enqueue(removed, [make_scored(name, title=title, brand="Acme", seller_id="s3") for name, title, _ in copies])
-    named = [get_case(removed, number).relisting_of for number in (5, 6)]
+    with reading(removed) as connection:
+        named = [get_case(connection, number).relisting_of for number in (5, 6)]
     assert sorted(named) == sorted(expected for _, _, expected in copies)

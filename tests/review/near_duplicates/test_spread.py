@@ -28,7 +28,7 @@ from ipml.review.queue import (
 )
 from ipml.settings import get_settings
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 
 Make = Callable[..., ScoredListing]
@@ -63,9 +63,10 @@ def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
 
 
 def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, key: str | None = None) -> GroupDecision:
-    wanted = [case.case_id for case in preview_spread(engine, 1, "ana", now=NOON).cases]
-    held = claim(engine, "ana", 1, now=NOON)
-    return decide_and_spread(engine, held, verdict, wanted, ground=GROUND.get(verdict, ""), key=key, now=NOON)
+    with writing(engine) as connection:
+        wanted = [case.case_id for case in preview_spread(connection, 1, "ana", now=NOON).cases]
+        held = claim(connection, "ana", 1, now=NOON)
+        return decide_and_spread(connection, held, verdict, wanted, ground=GROUND.get(verdict, ""), key=key, now=NOON)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE])
@@ -74,10 +75,10 @@ def test_each_near_duplicate_gets_the_same_decision(queue: Engine, verdict: Verd
     spread = _spread(queue, verdict)
     assert [decision.case_id for decision in spread.decisions] == [2, 3, 4]
     assert {decision.verdict for decision in spread.decisions} == {verdict}
-    assert list_decisions(queue, 3) == [spread.decisions[1]]
-    assert history(queue, 3)[-1].payload["spread_from"] == spread.decision.decision_id
-    assert len(list(export_labels(queue))) == 4
     with reading(queue) as connection:
+        assert list_decisions(connection, 3) == [spread.decisions[1]]
+        assert history(connection, 3)[-1].payload["spread_from"] == spread.decision.decision_id
+        assert len(list(export_labels(connection))) == 4
         assert connection.scalar(select(func.count()).where(audit.c.action == "decided")) == 4
         assert verify(connection).is_intact
 
@@ -87,64 +88,78 @@ def test_doubt_does_not_spread(queue: Engine, verdict: Verdict):
     """Who cannot tell of one cannot tell of others; nothing is decided."""
     with pytest.raises(UnspreadableVerdict):
         _spread(queue, verdict)
-    assert count_cases(queue)["open"] == 4
+    with reading(queue) as connection:
+        assert count_cases(connection)["open"] == 4
 
 
 def test_a_preview_shows_what_a_decision_would_spread_to(queue: Engine):
     """The most suspicious first; it changes nothing."""
-    preview = preview_spread(queue, 1)
+    with reading(queue) as connection:
+        preview = preview_spread(connection, 1)
     assert ([case.case_id for case in preview.cases], preview.left_out) == ([2, 3, 4], ())
-    assert count_cases(queue)["open"] == 4
-    assert preview_spread(queue, 2).cases == ()
+    with reading(queue) as connection:
+        assert count_cases(connection)["open"] == 4
+        assert preview_spread(connection, 2).cases == ()
 
 
 def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
     """A copy that came after the preview waits on, for whoever is shown next."""
-    held = claim(queue, "ana", 1, now=NOON)
+    with writing(queue) as connection:
+        held = claim(connection, "ana", 1, now=NOON)
     enqueue(queue, [_copy(make_scored, 7), _copy(make_scored, 8)])
-    spread = decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+    with writing(queue) as connection:
+        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
     assert len(spread.decisions) == 3
-    assert [(case.case_id, case.n_alike) for case in list_cases(queue)] == [(5, 1)]
+    with reading(queue) as connection:
+        assert [(case.case_id, case.n_alike) for case in list_cases(connection)] == [(5, 1)]
 
 
 def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: Make):
     """A number that is no near-duplicate of the case is passed over."""
     enqueue(queue, [_copy(make_scored, 9, title="Steel watch")])
-    spread = decide_and_spread(queue, claim(queue, "ana", 1), Verdict.GENUINE, [2, 5, 99, -1, 2**63])
+    with writing(queue) as connection:
+        spread = decide_and_spread(connection, claim(connection, "ana", 1), Verdict.GENUINE, [2, 5, 99, -1, 2**63])
     assert [decision.case_id for decision in spread.decisions] == [2]
-    assert get_case(queue, 5).state == "open"
+    with reading(queue) as connection:
+        assert get_case(connection, 5).state == "open"
 
 
 def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_scored: Make):
     """They are named with the cause, before and after, and stand for themselves."""
     for price in (52.4, 55.0, 57.7):  # each step is too small to make it another version
         enqueue(queue, [_copy(make_scored, 1, price=price)])
-    claim(queue, "ben", 3, now=NOON)
+    with writing(queue) as connection:
+        claim(connection, "ben", 3, now=NOON)
     causes = ((2, "it has changed since it came in"), (3, "ben is at it"))
-    assert preview_spread(queue, 1, "ana", now=NOON).left_out == causes
-    held = claim(queue, "ana", 1, now=NOON)
-    spread = decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+    with writing(queue) as connection:
+        assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
+        held = claim(connection, "ana", 1, now=NOON)
+        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
-    assert {case.case_id for case in list_cases(queue)} == {2, 3}
+    with reading(queue) as connection:
+        assert {case.case_id for case in list_cases(connection)} == {2, 3}
 
 
 def test_without_the_claim_nothing_spreads(queue: Engine):
     """A lease that ran out decides neither the case nor others."""
-    held = claim(queue, "ana", 1, now=NOON)
-    with pytest.raises(ClaimLost):
-        decide_and_spread(queue, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
-    assert count_cases(queue)["decided"] == 0
+    with writing(queue) as connection:
+        held = claim(connection, "ana", 1, now=NOON)
+    with pytest.raises(ClaimLost), writing(queue) as connection:
+        decide_and_spread(connection, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
+    with reading(queue) as connection:
+        assert count_cases(connection)["decided"] == 0
 
 
 def test_undoing_the_decision_takes_the_spread_back(queue: Engine):
     """All are open again, and wait as before; what was undone before stays as it is."""
     spread = _spread(queue)
-    undo(queue, spread.decisions[0].decision_id, "ana", now=NOON)
-    assert [case.case_id for case in list_cases(queue)] == [2]
-    undo(queue, spread.decision.decision_id, "ana", now=NOON)
-    assert count_cases(queue)["open"] == 4
-    assert [case.case_id for case in list_alike(queue, 1)] == [3, 4]
-    assert list(export_labels(queue)) == []
+    with writing(queue) as connection:
+        undo(connection, spread.decisions[0].decision_id, "ana", now=NOON)
+        assert [case.case_id for case in list_cases(connection)] == [2]
+        undo(connection, spread.decision.decision_id, "ana", now=NOON)
+        assert count_cases(connection)["open"] == 4
+        assert [case.case_id for case in list_alike(connection, 1)] == [3, 4]
+        assert list(export_labels(connection)) == []
 
 
 def test_a_spread_is_undone_as_a_group_too(queue: Engine):
@@ -152,33 +167,39 @@ def test_a_spread_is_undone_as_a_group_too(queue: Engine):
     spread = _spread(queue)
     with reading(queue) as connection:
         (group_key,) = set(connection.scalars(select(decisions.c.group_key)))
-    with pytest.raises(CannotUndo):
-        undo(queue, spread.decision.decision_id, "ana", now=LATE)
-    assert len(undo_group(queue, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
-    assert count_cases(queue)["open"] == 4
+    with pytest.raises(CannotUndo), writing(queue) as connection:
+        undo(connection, spread.decision.decision_id, "ana", now=LATE)
+    with writing(queue) as connection:
+        assert len(undo_group(connection, group_key, "cleo", may_undo_others=True, now=LATE)) == 4
+        assert count_cases(connection)["open"] == 4
 
 
 def test_a_request_that_comes_again_spreads_once(queue: Engine):
     """Not even after its undoing."""
-    held = claim(queue, "ana", 1, now=NOON)
-    first, second = (decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON) for _ in range(2))
+    with writing(queue) as connection:
+        held = claim(connection, "ana", 1, now=NOON)
+        first, second = (
+            decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON) for _ in range(2)
+        )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
-    undo(queue, first.decision.decision_id, "ana", now=NOON)
-    decide_and_spread(queue, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON)
-    assert count_cases(queue)["open"] == 4
+    with writing(queue) as connection:
+        undo(connection, first.decision.decision_id, "ana", now=NOON)
+        decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON)
+        assert count_cases(connection)["open"] == 4
 
 
 def test_what_is_drawn_stays_open_for_a_person(queue: Engine, share: Callable[[float], None]):
     """It comes up by itself, and its review says how good the spread is."""
     share(1)
     assert _spread(queue).drawn == (2, 3, 4)
-    assert {case.case_id for case in list_cases(queue)} == {2, 3, 4}
-    assert history(queue, 2)[-1].action == "drawn"
-    assert measure_spread(queue) == SpreadPrecision(0, 3, 0, 0)
-    decide(queue, claim(queue, "ben", 2), Verdict.COUNTERFEIT, ground="test_purchase")
-    decide(queue, claim(queue, "ben", 3), Verdict.GENUINE)
-    decide(queue, claim(queue, "ben", 4), Verdict.CANNOT_TELL)
-    found = measure_spread(queue)
+    with writing(queue) as connection:
+        assert {case.case_id for case in list_cases(connection)} == {2, 3, 4}
+        assert history(connection, 2)[-1].action == "drawn"
+        assert measure_spread(connection) == SpreadPrecision(0, 3, 0, 0)
+        decide(connection, claim(connection, "ben", 2), Verdict.COUNTERFEIT, ground="test_purchase")
+        decide(connection, claim(connection, "ben", 3), Verdict.GENUINE)
+        decide(connection, claim(connection, "ben", 4), Verdict.CANNOT_TELL)
+        found = measure_spread(connection)
     assert (found.n_drawn, found.n_reviewed, found.n_agreeing, found.precision) == (3, 2, 1, 0.5)
     assert 0 < found.low < 0.5 < found.high < 1
 
@@ -187,15 +208,17 @@ def test_a_spread_that_was_undone_is_not_measured(queue: Engine, share: Callable
     """Nor is a review of a drawn case that was taken back."""
     share(1)
     decision = _spread(queue).decision
-    review = decide(queue, claim(queue, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
-    undo(queue, review.decision_id, "ben", now=NOON)
-    assert measure_spread(queue).n_reviewed == 0
-    undo(queue, decision.decision_id, "ana", now=NOON)
-    assert measure_spread(queue).n_drawn == 0
+    with writing(queue) as connection:
+        review = decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
+        undo(connection, review.decision_id, "ben", now=NOON)
+        assert measure_spread(connection).n_reviewed == 0
+        undo(connection, decision.decision_id, "ana", now=NOON)
+        assert measure_spread(connection).n_drawn == 0
 
 
 def test_a_case_with_no_near_duplicates_is_decided_alone(engine: Engine, make_scored: Make):
     """Spreading to nothing is deciding."""
     enqueue(engine, [make_scored()])
-    assert decide_and_spread(engine, claim(engine, "ana"), Verdict.GENUINE, []).decisions == ()
-    assert get_case(engine, 1).state == "decided"
+    with writing(engine) as connection:
+        assert decide_and_spread(connection, claim(connection, "ana"), Verdict.GENUINE, []).decisions == ()
+        assert get_case(connection, 1).state == "decided"

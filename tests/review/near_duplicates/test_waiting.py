@@ -1,5 +1,6 @@
 """Whatever is done to a queue of near-duplicates, nobody waits in vain: searched by a machine of states."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from ipml.review.queue import (
     undo_group,
 )
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import audit, decisions, metadata, reversals
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -64,49 +65,53 @@ class Waiting(RuleBasedStateMachine):
     @rule(verdict=verdicts, case_id=st.none() | numbers)
     def decide_one(self, verdict: Verdict, case_id: int | None) -> None:
         """A reviewer decides a case, the next or any, and that only."""
-        states = {case.case_id: case.state for case in list_cases(self.engine, state=None, limit=1000)}
+        with reading(self.engine) as connection:
+            states = {case.case_id: case.state for case in list_cases(connection, state=None, limit=1000)}
         if case_id is None or states.get(case_id, "decided") != "decided":
-            held = claim(self.engine, "ana", case_id, now=self.now)
+            with writing(self.engine) as connection:
+                held = claim(connection, "ana", case_id, now=self.now)
             if held is not None:
-                decide(self.engine, held, verdict, ground=GROUND.get(verdict, ""), now=self.now)
+                with writing(self.engine) as connection:
+                    decide(connection, held, verdict, ground=GROUND.get(verdict, ""), now=self.now)
 
     @rule(verdict=truths, leaves_out=st.booleans())
     def decide_with_copies(self, verdict: Verdict, leaves_out: bool) -> None:
         """A reviewer decides the next case and those that wait for it, or some of them."""
-        held = claim(self.engine, "ana", now=self.now)
+        with writing(self.engine) as connection:
+            held = claim(connection, "ana", now=self.now)
         if held is not None:
-            wanted = [case.case_id for case in preview_spread(self.engine, held.case_id).cases][int(leaves_out) :]
-            decide_and_spread(self.engine, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
+            with writing(self.engine) as connection:
+                wanted = [case.case_id for case in preview_spread(connection, held.case_id).cases][int(leaves_out) :]
+                decide_and_spread(connection, held, verdict, wanted, ground=GROUND.get(verdict, ""), now=self.now)
 
     @rule(wanted=st.lists(numbers, max_size=4), verdict=truths)
     def decide_several(self, wanted: list[int], verdict: Verdict) -> None:
         """A reviewer decides some cases at once."""
-        token = preview_bulk(self.engine, wanted, "ana", verdict, now=self.now).digest
+        with reading(self.engine) as connection:
+            token = preview_bulk(connection, wanted, "ana", verdict, now=self.now).digest
         ground = GROUND.get(verdict, "")
-        made = decide_bulk(self.engine, wanted, "ana", verdict, ground=ground, token=token, now=self.now)
+        with writing(self.engine) as connection:
+            made = decide_bulk(connection, wanted, "ana", verdict, ground=ground, token=token, now=self.now)
         self.groups.append(made.group_key)
 
     @rule(decision_id=numbers)
     def take_back(self, decision_id: int) -> None:
         """A lead takes back a decision."""
-        self._try(lambda: undo(self.engine, decision_id, "cleo", may_undo_others=True, now=self.now))
+        with suppress(CannotUndo), writing(self.engine) as connection:
+            undo(connection, decision_id, "cleo", may_undo_others=True, now=self.now)
 
     @rule()
     def take_group_back(self) -> None:
         """A reviewer takes back what was decided at once last."""
         if self.groups:
-            self._try(lambda: undo_group(self.engine, self.groups[-1], "ana", now=self.now))
-
-    def _try(self, step: object) -> None:
-        try:
-            step()
-        except CannotUndo:
-            return
+            with suppress(CannotUndo), writing(self.engine) as connection:
+                undo_group(connection, self.groups[-1], "ana", now=self.now)
 
     @invariant()
     def waits_for_who_is_to_be_decided(self) -> None:
         """An open case that is not shown waits for one that is shown, or that a lead will decide."""
-        known = {case.case_id: case for case in list_cases(self.engine, state=None, limit=1000)}
+        with reading(self.engine) as connection:
+            known = {case.case_id: case for case in list_cases(connection, state=None, limit=1000)}
         for case in known.values():
             if case.state == "open" and case.exemplar is not None:
                 exemplar = known[case.exemplar]
@@ -116,8 +121,8 @@ class Waiting(RuleBasedStateMachine):
     @invariant()
     def keeps_one_decision_for_each_decided_case(self) -> None:
         """States are what the decisions that stand say, each has its row in the trail, and labels follow them."""
-        counts = count_cases(self.engine)
         with reading(self.engine) as connection:
+            counts = count_cases(connection)
             undone = select(reversals.c.decision_id)
             final = decisions.c.verdict != Verdict.ESCALATE
             query = select(func.count()).where(decisions.c.decision_id.not_in(undone), final)
@@ -126,15 +131,16 @@ class Waiting(RuleBasedStateMachine):
             n_told = connection.scalar(select(func.count()).where(decisions.c.decision_id.not_in(undone), told))
             noted = select(func.count()).where(audit.c.action.in_(["decided", "escalated"]))
             assert connection.scalar(noted) == connection.scalar(select(func.count()).select_from(decisions))
-        assert len(list(export_labels(self.engine))) == n_told
+            assert len(list(export_labels(connection))) == n_told
 
     def teardown(self) -> None:
         """Working on, a lead and a reviewer come to the end of the queue, and the trail is whole."""
-        for case in list_cases(self.engine, state="escalated", limit=1000):
-            decide(self.engine, claim(self.engine, "cleo", case.case_id), Verdict.CANNOT_TELL)
-        while held := claim(self.engine, "ben"):
-            decide(self.engine, held, Verdict.CANNOT_TELL)
-        assert count_cases(self.engine)["open"] == 0
+        with writing(self.engine) as connection:
+            for case in list_cases(connection, state="escalated", limit=1000):
+                decide(connection, claim(connection, "cleo", case.case_id), Verdict.CANNOT_TELL)
+            while held := claim(connection, "ben"):
+                decide(connection, held, Verdict.CANNOT_TELL)
+            assert count_cases(connection)["open"] == 0
         with reading(self.engine) as connection:
             assert verify(connection).is_intact
 

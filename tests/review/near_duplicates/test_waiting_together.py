@@ -12,7 +12,7 @@ from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 
 Make = Callable[..., ScoredListing]
@@ -30,7 +30,8 @@ def test_copies_that_come_while_their_exemplar_is_decided_are_reviewed(engine: E
         finally:
             is_over.set()
         made, undone = (sum(counts) for counts in zip(*(reviewer.result() for reviewer in reviewers), strict=True))
-    counts = count_cases(engine)
+    with reading(engine) as connection:
+        counts = count_cases(connection)
     assert (counts["open"], counts["escalated"]) == (0, 0)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(decisions)) == made
@@ -53,14 +54,18 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
     made = undone = 0
     for turn in count():
         finishes = is_over.is_set()
-        held = claim(engine, reviewer)
+        with writing(engine) as connection:
+            held = claim(connection, reviewer)
         if held is None:
-            if finishes and count_cases(engine)["open"] == 0:
-                return made, undone
+            with reading(engine) as connection:
+                if finishes and count_cases(connection)["open"] == 0:
+                    return made, undone
             continue
-        wanted = [case.case_id for case in preview_spread(engine, held.case_id, reviewer).cases]
+        with reading(engine) as connection:
+            wanted = [case.case_id for case in preview_spread(connection, held.case_id, reviewer).cases]
         try:
-            spread = decide_and_spread(engine, held, Verdict.GENUINE, wanted)
+            with writing(engine) as connection:
+                spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted)
         except (AlreadyDecided, ClaimLost):
             continue  # a spread from its own exemplar came first
         if not spread.decision.decision_id:
@@ -68,7 +73,8 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
         made += 1 + len(spread.decisions)
         if turn % 7 == 3 and not finishes:
             try:
-                undo(engine, spread.decision.decision_id, reviewer)
+                with writing(engine) as connection:
+                    undo(connection, spread.decision.decision_id, reviewer)
                 undone += 1 + len(spread.decisions)
             except CannotUndo:
                 continue

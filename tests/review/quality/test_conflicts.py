@@ -27,43 +27,49 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
 
 def test_the_next_case_is_never_ones_own(queue: Engine):
     """It is passed over, and left to others."""
-    add_own_seller(queue, "ana", "s1")
-    assert claim(queue, "ana").case_id == 2
-    assert claim(queue, "ana") is None
-    assert claim(queue, "ben").case_id == 1
+    with writing(queue) as connection:
+        add_own_seller(connection, "ana", "s1")
+        assert claim(connection, "ana").case_id == 2
+        assert claim(connection, "ana") is None
+        assert claim(connection, "ben").case_id == 1
 
 
 def test_ones_own_cannot_be_claimed_by_number(queue: Engine):
     """Nor does anybody else lose it by that."""
-    add_own_seller(queue, "ana", "s1")
-    with pytest.raises(OwnListing, match="ana's own"):
-        claim(queue, "ana", 1)
-    assert claim(queue, "ben").case_id == 1
+    with writing(queue) as connection:
+        add_own_seller(connection, "ana", "s1")
+    with pytest.raises(OwnListing, match="ana's own"), writing(queue) as connection:
+        claim(connection, "ana", 1)
+    with writing(queue) as connection:
+        assert claim(connection, "ben").case_id == 1
 
 
 def test_a_claim_from_before_decides_nothing(queue: Engine):
     """What counts is what is known when the verdict comes."""
-    taken = claim(queue, "ana", 1)
-    add_own_seller(queue, "ana", "s1")
-    with pytest.raises(OwnListing):
-        decide(queue, taken, Verdict.GENUINE)
-    assert list_decisions(queue, 1) == []
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1)
+        add_own_seller(connection, "ana", "s1")
+    with pytest.raises(OwnListing), writing(queue) as connection:
+        decide(connection, taken, Verdict.GENUINE)
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == []
 
 
 def test_who_no_longer_sells_may_judge(queue: Engine):
     """Noting and forgetting leave rows in the trail, and the chain whole."""
-    add_own_seller(queue, "ana", "s1")
-    add_own_seller(queue, "ana", "s1")
-    assert list_own_sellers(queue, "ana") == ["s1"]
-    remove_own_seller(queue, "ana", "s1")
-    assert claim(queue, "ana").case_id == 1
+    with writing(queue) as connection:
+        add_own_seller(connection, "ana", "s1")
+        add_own_seller(connection, "ana", "s1")
+        assert list_own_sellers(connection, "ana") == ["s1"]
+        remove_own_seller(connection, "ana", "s1")
+        assert claim(connection, "ana").case_id == 1
     with reading(queue) as connection:
         assert verify(connection).is_intact
 
 
 def test_mistakes_are_named(queue: Engine):
     """A user who is not there, and a seller who was not noted."""
-    with pytest.raises(UnknownUser):
-        add_own_seller(queue, "nobody", "s1")
-    with pytest.raises(SellerNotKept, match="ana is not noted"):
-        remove_own_seller(queue, "ana", "s9")
+    with pytest.raises(UnknownUser), writing(queue) as connection:
+        add_own_seller(connection, "nobody", "s1")
+    with pytest.raises(SellerNotKept, match="ana is not noted"), writing(queue) as connection:
+        remove_own_seller(connection, "ana", "s9")

@@ -15,6 +15,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_look_shares
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import Settings
+from ipml.storage.database import writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
@@ -57,8 +58,9 @@ def test_the_share_of_looks_is_the_one_set(
     kinds: dict[str, list[bool]] = {"ana": [], "ben": []}
     for number in range(120):
         name, now = ("ana", "ben")[number % 2], NOON + timedelta(seconds=number)
-        taken = claim(engine, name, now=now)
-        decide(engine, taken, Verdict.GENUINE, now=now)
+        with writing(engine) as connection:
+            taken = claim(connection, name, now=now)
+            decide(connection, taken, Verdict.GENUINE, now=now)
         looked[name] += taken.look_id is not None
         kinds[name].append(taken.look_id is not None)
     assert 8 <= looked.total() <= 16

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.blind_reviews import add_golden, summarise_looks
 from ipml.review.queue import claim, decide, enqueue
+from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
@@ -20,12 +21,16 @@ def test_the_summary_counts_what_was_looked_at_and_what_waits(
     set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     for case_id in (1, 2):
-        decide(engine, claim(engine, "ana", case_id, now=NOON), Verdict.GENUINE, now=NOON)
-    add_golden(engine, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ana", case_id, now=NOON), Verdict.GENUINE, now=NOON)
+    with writing(engine) as connection:
+        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
     for number in range(6):
         now = NOON + timedelta(minutes=number)
-        decide(engine, claim(engine, "ben", now=now), Verdict.GENUINE, now=now)
-    summary = summarise_looks(engine)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ben", now=now), Verdict.GENUINE, now=now)
+    with reading(engine) as connection:
+        summary = summarise_looks(connection)
     assert (summary.golden.share, summary.golden.n) == (0, 1)
     assert (summary.audits.share, summary.audits.n) == (1, 1)
     assert summary.repeats is None

@@ -9,12 +9,12 @@ from sqlalchemy import Engine, func, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
 from ipml.records import Claim, ScoredListing, Verdict
-from ipml.review.claims import shown_history, shown_state
+from ipml.review.claims import show_case, shown_history
 from ipml.review.quality.blind_reviews import add_golden
 from ipml.review.quality.second_person import list_opinions
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -27,151 +27,180 @@ def audited(engine: Engine, make_scored: Callable[..., ScoredListing], set_setti
     # At these shares a look is wanted of every decision, and is due after one or two ordinary cases.
     set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25, repeat_days=1)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(9)], now=NOON)
-    decide(engine, claim(engine, "ana", 1, now=NOON), Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1, now=NOON), Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
     for case_id in (2, 3):
-        decide(engine, claim(engine, "ben", case_id, now=NOON), Verdict.GENUINE, now=NOON)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ben", case_id, now=NOON), Verdict.GENUINE, now=NOON)
     return engine
 
 
 @pytest.fixture
 def look(audited: Engine) -> Claim:
     """Return ben's claim on a look at case 1."""
-    return claim(audited, "ben", now=SOON)
+    with writing(audited) as connection:
+        return claim(connection, "ben", now=SOON)
 
 
 def test_a_look_comes_as_a_claim_of_the_next_case(audited: Engine, look: Claim):
     """Who asks for the next case gets a decided one, with a number of the look that the page does not need."""
     assert (look.case_id, look.reviewer) == (1, "ben")
     assert look.look_id is not None
-    assert get_case(audited, 1).state == "decided"
+    with reading(audited) as connection:
+        assert get_case(connection, 1).state == "decided"
 
 
 def test_a_verdict_in_a_look_changes_no_case(audited: Engine, look: Claim):
     """Decisions, state and history of the case are what they were; the opinion is kept beside them."""
-    before = (get_case(audited, 1), list_decisions(audited, 1), history(audited, 1))
-    decision = decide(audited, look, Verdict.GENUINE, note="sealed", now=SOON)
-    assert (get_case(audited, 1), list_decisions(audited, 1), history(audited, 1)) == before
+    with writing(audited) as connection:
+        before = (get_case(connection, 1), list_decisions(connection, 1), history(connection, 1))
+        decision = decide(connection, look, Verdict.GENUINE, note="sealed", now=SOON)
+        assert (get_case(connection, 1), list_decisions(connection, 1), history(connection, 1)) == before
     assert (decision.decision_id, decision.reviewer, decision.verdict) == (0, "ben", Verdict.GENUINE)
-    (opinion,) = list_opinions(audited, 1)
+    with reading(audited) as connection:
+        (opinion,) = list_opinions(connection, 1)
     assert (opinion.kind, opinion.reviewer, opinion.verdict, opinion.note) == ("audit", "ben", "genuine", "sealed")
 
 
 def test_the_token_alone_is_enough_to_decide(audited: Engine, look: Claim):
     """The page sends what it sends for any case."""
-    decide(audited, Claim(1, "ben", look.token, look.expires_at), Verdict.GENUINE, now=SOON)
-    assert len(list_opinions(audited, 1)) == 1
+    with writing(audited) as connection:
+        decide(connection, Claim(1, "ben", look.token, look.expires_at), Verdict.GENUINE, now=SOON)
+        assert len(list_opinions(connection, 1)) == 1
 
 
 def test_a_look_is_shown_as_an_open_case_to_whom_it_was_given(audited: Engine, look: Claim):
     """To everybody else the case is decided, with its history."""
-    shown = shown_state(audited, "ben", 1, now=SOON)
-    assert (shown.state, shown.hides_history, shown.claim) == ("open", True, look)
-    assert shown_state(audited, "cleo", 1, now=SOON).state == "decided"
-    assert not shown_state(audited, "cleo", 1, now=SOON).hides_history
+    with reading(audited) as connection:
+        shown = show_case(connection, "ben", 1, now=SOON)
+    assert (shown.case.state, shown.hides_history, shown.claim) == ("open", True, look)
+    with reading(audited) as connection:
+        assert show_case(connection, "cleo", 1, now=SOON).case.state == "decided"
+        assert not show_case(connection, "cleo", 1, now=SOON).hides_history
 
 
 def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, look: Claim):
     """It came, and ben took it; what ana did is for others to see."""
-    assert [(deed.action, deed.actor) for deed in shown_history(audited, "ben", 1)] == [
-        ("enqueued", "ipml"),
-        ("claimed", "ben"),
-    ]
-    assert shown_history(audited, "cleo", 1) == history(audited, 1)
+    with reading(audited) as connection:
+        assert [
+            (deed.action, deed.actor) for deed in shown_history(connection, "ben", show_case(connection, "ben", 1))
+        ] == [
+            ("enqueued", "ipml"),
+            ("claimed", "ben"),
+        ]
+        assert shown_history(connection, "cleo", show_case(connection, "cleo", 1)) == history(connection, 1)
 
 
 def test_after_the_verdict_the_case_is_shown_as_it_is(audited: Engine, look: Claim):
     """Nothing need be hidden any more."""
-    decide(audited, look, Verdict.GENUINE, now=SOON)
-    assert shown_state(audited, "ben", 1, now=SOON).state == "decided"
+    with writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=SOON)
+        assert show_case(connection, "ben", 1, now=SOON).case.state == "decided"
 
 
 def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engine, look: Claim):
     """A reload gives a new claim, even after the lease ran out; the old one is void."""
-    again = claim(audited, "ben", 1, now=LATER)
+    with writing(audited) as connection:
+        again = claim(connection, "ben", 1, now=LATER)
     assert again.look_id == look.look_id
     assert again.token > look.token
-    with pytest.raises(ClaimLost, match="no longer the one"):
-        decide(audited, look, Verdict.GENUINE, now=LATER)
-    with pytest.raises(AlreadyDecided):
-        claim(audited, "cleo", 1, now=LATER)
+    with pytest.raises(ClaimLost, match="no longer the one"), writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=LATER)
+    with pytest.raises(AlreadyDecided), writing(audited) as connection:
+        claim(connection, "cleo", 1, now=LATER)
 
 
 def test_a_look_is_held_by_one(audited: Engine, look: Claim):
     """Another reviewer gets it only once the lease ran out."""
     for case_id in (4, 5):
-        decide(audited, claim(audited, "cleo", case_id, now=NOON), Verdict.GENUINE, now=NOON)
-    assert claim(audited, "cleo", now=SOON).look_id != look.look_id
-    assert claim(audited, "cleo", now=LATER).look_id == look.look_id
-    with pytest.raises(AlreadyDecided):
-        decide(audited, look, Verdict.GENUINE, now=LATER)
+        with writing(audited) as connection:
+            decide(connection, claim(connection, "cleo", case_id, now=NOON), Verdict.GENUINE, now=NOON)
+    with writing(audited) as connection:
+        assert claim(connection, "cleo", now=SOON).look_id != look.look_id
+        assert claim(connection, "cleo", now=LATER).look_id == look.look_id
+    with pytest.raises(AlreadyDecided), writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=LATER)
 
 
 def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, look: Claim):
     """An audit whose lease ran out does not stand in the way of a golden item, and needs no answer after it."""
-    add_golden(audited, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
-    taken = claim(audited, "ben", now=LATER)
+    with writing(audited) as connection:
+        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
+        taken = claim(connection, "ben", now=LATER)
     assert (taken.case_id, taken.look_id != look.look_id) == (1, True)
-    decide(audited, claim(audited, "ben", 1, now=LATER), Verdict.GENUINE, now=LATER)
-    assert [opinion.kind for opinion in list_opinions(audited, 1)] == ["golden"]
-    assert claim(audited, "ben", now=LATER).case_id != 1
+    with writing(audited) as connection:
+        decide(connection, claim(connection, "ben", 1, now=LATER), Verdict.GENUINE, now=LATER)
+        assert [opinion.kind for opinion in list_opinions(connection, 1)] == ["golden"]
+        assert claim(connection, "ben", now=LATER).case_id != 1
 
 
 def test_a_lease_that_ran_out_cannot_answer(audited: Engine, look: Claim):
     """As with any case."""
-    with pytest.raises(ClaimLost, match="ran out"):
-        decide(audited, look, Verdict.GENUINE, now=LATER)
-    assert list_opinions(audited, 1) == []
+    with pytest.raises(ClaimLost, match="ran out"), writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=LATER)
+    with reading(audited) as connection:
+        assert list_opinions(connection, 1) == []
 
 
 def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, look: Claim):
     """Who goes back to a case they skipped must not learn that it was decided."""
-    release(audited, look, now=SOON)
-    assert shown_state(audited, "ben", 1, now=SOON).state == "open"
-    with pytest.raises(ClaimLost, match="given back"):
-        decide(audited, look, Verdict.GENUINE, now=SOON)
-    assert claim(audited, "ben", now=SOON).look_id == look.look_id
+    with writing(audited) as connection:
+        release(connection, look, now=SOON)
+        assert show_case(connection, "ben", 1, now=SOON).case.state == "open"
+    with pytest.raises(ClaimLost, match="given back"), writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=SOON)
+    with writing(audited) as connection:
+        assert claim(connection, "ben", now=SOON).look_id == look.look_id
 
 
 @pytest.mark.parametrize("key", ["k", None], ids=["with a key", "without"])
 def test_a_look_is_answered_once(audited: Engine, look: Claim, key: str | None):
     """Sent again with its key the answer is the same; without one it is refused."""
-    first = decide(audited, look, Verdict.GENUINE, key=key, now=SOON)
+    with writing(audited) as connection:
+        first = decide(connection, look, Verdict.GENUINE, key=key, now=SOON)
     if key is None:
-        with pytest.raises(AlreadyDecided):
-            decide(audited, look, Verdict.GENUINE, now=SOON)
+        with pytest.raises(AlreadyDecided), writing(audited) as connection:
+            decide(connection, look, Verdict.GENUINE, now=SOON)
     else:
-        assert decide(audited, look, Verdict.GENUINE, key=key, now=LATER) == first
-        with pytest.raises(KeyReused):
-            decide(audited, look, Verdict.COUNTERFEIT, ground="known_goods", key=key, now=SOON)
+        with writing(audited) as connection:
+            assert decide(connection, look, Verdict.GENUINE, key=key, now=LATER) == first
+        with pytest.raises(KeyReused), writing(audited) as connection:
+            decide(connection, look, Verdict.COUNTERFEIT, ground="known_goods", key=key, now=SOON)
     assert _count(audited) == (3, 1)
 
 
 def test_the_key_of_a_look_is_none_for_another_case(audited: Engine, look: Claim):
     """Keys of opinions and of decisions are one set."""
-    decide(audited, look, Verdict.GENUINE, key="k", now=SOON)
-    with pytest.raises(KeyReused):
-        decide(audited, claim(audited, "ben", 7, now=SOON), Verdict.GENUINE, key="k", now=SOON)
+    with writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, key="k", now=SOON)
+    with pytest.raises(KeyReused), writing(audited) as connection:
+        decide(connection, claim(connection, "ben", 7, now=SOON), Verdict.GENUINE, key="k", now=SOON)
 
 
 def test_nobody_audits_what_they_decided(audited: Engine):
     """An audit is another's; with nobody else there is none."""
-    decide(audited, claim(audited, "ana", 4, now=NOON), Verdict.GENUINE, now=NOON)
-    decide(audited, claim(audited, "ana", 5, now=NOON), Verdict.GENUINE, now=NOON)
-    seen = [claim(audited, "ana", now=SOON) for _ in range(6)]
+    with writing(audited) as connection:
+        decide(connection, claim(connection, "ana", 4, now=NOON), Verdict.GENUINE, now=NOON)
+        decide(connection, claim(connection, "ana", 5, now=NOON), Verdict.GENUINE, now=NOON)
+        seen = [claim(connection, "ana", now=SOON) for _ in range(6)]
     looked = {taken.case_id for taken in seen if taken and taken.look_id}
     assert looked <= {2, 3}
 
 
 def test_a_repeat_is_the_same_reviewers_and_later(audited: Engine, look: Claim):
     """Not before the set number of days, and then unseen like any other."""
-    decide(audited, look, Verdict.GENUINE, now=SOON)
+    with writing(audited) as connection:
+        decide(connection, look, Verdict.GENUINE, now=SOON)
     tomorrow = NOON + timedelta(days=1)
     for case_id in (4, 5, 6):
-        decide(audited, claim(audited, "ben", case_id, now=SOON), Verdict.GENUINE, now=SOON)
-    taken = claim(audited, "ben", now=tomorrow)
-    decide(audited, taken, Verdict.GENUINE, now=tomorrow)
+        with writing(audited) as connection:
+            decide(connection, claim(connection, "ben", case_id, now=SOON), Verdict.GENUINE, now=SOON)
+    with writing(audited) as connection:
+        taken = claim(connection, "ben", now=tomorrow)
+        decide(connection, taken, Verdict.GENUINE, now=tomorrow)
     assert taken.case_id in (2, 3)
-    assert [opinion.kind for opinion in list_opinions(audited, taken.case_id)] == ["repeat"]
+    with reading(audited) as connection:
+        assert [opinion.kind for opinion in list_opinions(connection, taken.case_id)] == ["repeat"]
 
 
 def test_a_look_with_odds_says_them(audited: Engine):
@@ -188,8 +217,10 @@ def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Any, set_s
     set_settings(audit_share=0, repeat_share=0, golden_share=0, repeat_days=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(4)])
     for name in ("ana", "ben", "ana", "ben"):
-        decide(engine, claim(engine, name), Verdict.GENUINE)
-    assert claim(engine, "ana") is claim(engine, "ben") is None
+        with writing(engine) as connection:
+            decide(connection, claim(connection, name), Verdict.GENUINE)
+    with writing(engine) as connection:
+        assert claim(connection, "ana") is claim(connection, "ben") is None
 
 
 def _count(engine: Engine) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, looks, opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -27,9 +27,10 @@ def test_six_at_once_share_cases_and_looks(
         done = []
         for number in range(16):
             now = NOON + timedelta(seconds=number)
-            if taken := claim(engine, name, now=now):
-                decide(engine, taken, Verdict.GENUINE, now=now)
-                done.append((taken.case_id, taken.look_id))
+            with writing(engine) as connection:
+                if taken := claim(connection, name, now=now):
+                    decide(connection, taken, Verdict.GENUINE, now=now)
+                    done.append((taken.case_id, taken.look_id))
         return done
 
     with ThreadPoolExecutor(6) as pool:

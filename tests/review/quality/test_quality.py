@@ -10,7 +10,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
 from ipml.review.quality.blind_reviews import add_golden
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -27,7 +27,8 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_setting
     for case_id in range(1, N_CASES + 1):
         verdict = FAKE if case_id % 4 < 2 else REAL
         ground = "known_goods" if verdict is FAKE else ""
-        decide(engine, claim(engine, "ana", case_id, now=NOON), verdict, ground=ground, now=NOON)
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "ana", case_id, now=NOON), verdict, ground=ground, now=NOON)
     return engine
 
 
@@ -48,7 +49,8 @@ def _say(engine: Engine, name: str, kind: str, verdicts: Mapping[int, Verdict]) 
 
 
 def _by_name(engine: Engine) -> dict[str, ReviewerQuality]:
-    return {one.name: one for one in assess_reviewers(engine).reviewers}
+    with reading(engine) as connection:
+        return {one.name: one for one in assess_reviewers(connection).reviewers}
 
 
 def _like_ana(*cases: int) -> dict[int, Verdict]:
@@ -57,7 +59,8 @@ def _like_ana(*cases: int) -> dict[int, Verdict]:
 
 def test_without_a_second_look_nothing_is_known(queue: Engine):
     """Decisions alone say how much was done, not how well."""
-    quality = assess_reviewers(queue)
+    with reading(queue) as connection:
+        quality = assess_reviewers(connection)
     (ana,) = quality.reviewers
     assert (ana.decided, ana.looked, quality.alpha) == (N_CASES, 0, None)
     assert ana.agreement is ana.kappa is ana.missed is ana.wronged is ana.golden is ana.steadiness is None
@@ -66,7 +69,8 @@ def test_without_a_second_look_nothing_is_known(queue: Engine):
 def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
     """Ben said the same of nine of twelve; for both of them that is nine of twelve."""
     _say(queue, "ben", "audit", _like_ana(*range(1, 10)) | {10: FAKE, 11: FAKE, 12: REAL})
-    quality = assess_reviewers(queue)
+    with reading(queue) as connection:
+        quality = assess_reviewers(connection)
     for one in quality.reviewers:
         assert (one.agreement.share, one.agreement.n) == (0.75, 12)
         assert one.kappa.low < one.kappa.value < one.kappa.high
@@ -76,8 +80,9 @@ def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
 
 def test_a_golden_item_counts_for_all_who_judged_it(queue: Engine):
     """Ana decided both; one of them was right, and "cannot tell" is not right."""
-    add_golden(queue, 1, FAKE, "test purchase", "lea", now=NOON)
-    add_golden(queue, 4, REAL, "invoice", "lea", now=NOON)
+    with writing(queue) as connection:
+        add_golden(connection, 1, FAKE, "test purchase", "lea", now=NOON)
+        add_golden(connection, 4, REAL, "invoice", "lea", now=NOON)
     _say(queue, "ben", "golden", {1: UNSURE})
     found = _by_name(queue)
     assert (found["ana"].golden.share, found["ana"].golden.n) == (0.5, 2)
@@ -95,7 +100,8 @@ def test_who_errs_more_is_seen_to_by_known_items(queue: Engine):
     """Ben misses half of the counterfeits that ana finds, and his rate says so."""
     fakes = [case for case in range(1, N_CASES + 1) if case % 4 < 2]
     for case in fakes:
-        add_golden(queue, case, FAKE, "test purchase", "lea", now=NOON)
+        with writing(queue) as connection:
+            add_golden(connection, case, FAKE, "test purchase", "lea", now=NOON)
     _say(queue, "ben", "golden", {case: REAL if number % 2 else FAKE for number, case in enumerate(fakes)})
     found = _by_name(queue)
     ana, ben = found["ana"], found["ben"]
@@ -121,8 +127,9 @@ def test_a_leads_word_on_what_two_disagreed_about_is_no_agreement(queue: Engine)
 def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
     """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
     _say(queue, "ben", "audit", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
-    add_golden(queue, 10, FAKE, "test purchase", "lea", now=NOON)
-    assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(queue)] == [
-        (10, "genuine", "counterfeit", "known"),
-        (2, "genuine", "counterfeit", "ben"),
-    ]
+    with writing(queue) as connection:
+        add_golden(connection, 10, FAKE, "test purchase", "lea", now=NOON)
+        assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(connection)] == [
+            (10, "genuine", "counterfeit", "known"),
+            (2, "genuine", "counterfeit", "ben"),
+        ]

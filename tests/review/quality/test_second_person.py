@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ipml.errors import NothingToWithdraw, SamePerson
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.claims import shown_state
+from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
 from ipml.review.quality.second_person import (
     find_awaiting,
@@ -41,9 +41,11 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_setting
 
 
 def _say(engine: Engine, name: str, verdict: Verdict = Verdict.COUNTERFEIT, case_id: int = 1, key: str | None = None):
-    taken = claim(engine, name, case_id, now=SOON)
+    with writing(engine) as connection:
+        taken = claim(connection, name, case_id, now=SOON)
     ground = "known_goods" if verdict is Verdict.COUNTERFEIT else ""
-    return decide(engine, taken, verdict, ground=ground, key=key, now=SOON)
+    with writing(engine) as connection:
+        return decide(connection, taken, verdict, ground=ground, key=key, now=SOON)
 
 
 @pytest.mark.parametrize("currency", [None, "euro"])
@@ -56,59 +58,73 @@ def test_a_least_price_needs_a_currency(currency: str | None):
 def test_the_first_verdict_decides_nothing(queue: Engine):
     """The case is open, nobody holds it, and no label comes of it."""
     decision = _say(queue, "ana")
-    case = get_case(queue, 1, now=SOON)
+    with reading(queue) as connection:
+        case = get_case(connection, 1, now=SOON)
     assert (decision.decision_id, case.state, case.reviewer) == (0, "open", None)
-    assert list_decisions(queue, 1) == list(export_labels(queue)) == []
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == list(export_labels(connection)) == []
 
 
 def test_two_who_agree_decide(queue: Engine):
     """The decision is the second person's; the first one's verdict stays beside it."""
     _say(queue, "ana")
     decision = _say(queue, "ben")
-    assert list_decisions(queue, 1) == [decision]
-    assert get_case(queue, 1).state == "decided"
-    assert [(opinion.kind, opinion.reviewer) for opinion in list_opinions(queue, 1)] == [("first", "ana")]
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == [decision]
+        assert get_case(connection, 1).state == "decided"
+        assert [(opinion.kind, opinion.reviewer) for opinion in list_opinions(connection, 1)] == [("first", "ana")]
 
 
 def test_two_who_disagree_pass_the_case_on(queue: Engine):
     """It is escalated in nobody's name; neither of the two decides it, a third does."""
     _say(queue, "ana")
     _say(queue, "ben", Verdict.GENUINE)
-    (passed_on,) = list_decisions(queue, 1)
-    assert (passed_on.verdict, passed_on.reviewer, get_case(queue, 1).state) == ("escalate", "ipml", "escalated")
+    with reading(queue) as connection:
+        (passed_on,) = list_decisions(connection, 1)
+        assert (passed_on.verdict, passed_on.reviewer, get_case(connection, 1).state) == (
+            "escalate",
+            "ipml",
+            "escalated",
+        )
     for name in ("ana", "ben"):
-        with pytest.raises(SamePerson):
-            claim(queue, name, 1, now=SOON)
+        with pytest.raises(SamePerson), writing(queue) as connection:
+            claim(connection, name, 1, now=SOON)
     assert _say(queue, "lea").decision_id > 0
-    assert get_case(queue, 1).state == "decided"
+    with reading(queue) as connection:
+        assert get_case(connection, 1).state == "decided"
 
 
 def test_the_same_person_cannot_be_both(queue: Engine):
     """Not by number, not by asking for the next case, and not with a claim from another window."""
-    taken = claim(queue, "ana", 1, now=NOON)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=NOON)
     _say(queue, "ana")
-    with pytest.raises(SamePerson):
-        claim(queue, "ana", 1, now=SOON)
-    assert claim(queue, "ana", now=SOON).case_id == 2
-    with pytest.raises(Exception, match="claim it again"):
-        decide(queue, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
-    assert list_decisions(queue, 1) == []
+    with pytest.raises(SamePerson), writing(queue) as connection:
+        claim(connection, "ana", 1, now=SOON)
+    with writing(queue) as connection:
+        assert claim(connection, "ana", now=SOON).case_id == 2
+    with pytest.raises(Exception, match="claim it again"), writing(queue) as connection:
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=SOON)
+    with reading(queue) as connection:
+        assert list_decisions(connection, 1) == []
 
 
 def test_who_comes_next_gets_the_waiting_case_first(queue: Engine, make_scored: Callable[..., ScoredListing]):
     """Even where another is more suspicious."""
     enqueue(queue, [make_scored("L3", 0.99)], now=NOON)
     _say(queue, "ana")
-    assert claim(queue, "ben", now=SOON).case_id == 1
-    assert claim(queue, "cleo", now=SOON).case_id == 3
+    with writing(queue) as connection:
+        assert claim(connection, "ben", now=SOON).case_id == 1
+        assert claim(connection, "cleo", now=SOON).case_id == 3
 
 
 def test_the_second_person_cannot_see_the_first_verdict(queue: Engine):
     """The history says nothing of it, and is hidden besides, as it alone would tell."""
     _say(queue, "ana")
-    assert shown_state(queue, "ben", 1).hides_history
-    assert not shown_state(queue, "ana", 1).hides_history
-    said = [value for deed in history(queue, 1) for value in deed.payload.values()]
+    with reading(queue) as connection:
+        assert show_case(connection, "ben", 1).hides_history
+        assert not show_case(connection, "ana", 1).hides_history
+        said = [value for deed in history(connection, 1) for value in deed.payload.values()]
     assert not {"counterfeit", "known_goods"} & {value for value in said if isinstance(value, str)}
 
 
@@ -125,7 +141,8 @@ def test_a_second_person_may_escalate(queue: Engine):
     _say(queue, "ana")
     _say(queue, "ben", Verdict.ESCALATE)
     assert _say(queue, "lea").verdict == Verdict.COUNTERFEIT
-    assert [decision.reviewer for decision in list_decisions(queue, 1)] == ["ben", "lea"]
+    with reading(queue) as connection:
+        assert [decision.reviewer for decision in list_decisions(connection, 1)] == ["ben", "lea"]
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL])
@@ -136,8 +153,9 @@ def test_a_lead_ends_what_another_passed_on(queue: Engine, verdict: Verdict, is_
         _say(queue, "ana")
     _say(queue, "ben", Verdict.ESCALATE)
     assert _say(queue, "lea", verdict).decision_id > 0
-    assert get_case(queue, 1).state == "decided"
-    assert list_decisions(queue, 1)[-1].verdict == verdict
+    with reading(queue) as connection:
+        assert get_case(connection, 1).state == "decided"
+        assert list_decisions(connection, 1)[-1].verdict == verdict
     with writing(queue) as connection:
         assert find_awaiting(connection, "cleo", SOON) is None
 
@@ -146,60 +164,72 @@ def test_a_lead_who_passes_a_case_on_is_not_the_other_person(queue: Engine):
     """Four eyes stay four: what they themselves escalated waits for somebody else to say the same."""
     _say(queue, "lea", Verdict.ESCALATE)
     assert _say(queue, "lea").decision_id == 0
-    assert get_case(queue, 1).state == "escalated"
-    with pytest.raises(SamePerson):
-        claim(queue, "lea", 1, now=SOON)
+    with reading(queue) as connection:
+        assert get_case(connection, 1).state == "escalated"
+    with pytest.raises(SamePerson), writing(queue) as connection:
+        claim(connection, "lea", 1, now=SOON)
     assert _say(queue, "max").decision_id > 0
 
 
 def test_a_verdict_sent_again_counts_once(queue: Engine):
     """The first and the second of two have keys like any other, also where they disagree."""
-    taken = claim(queue, "ana", 1, now=SOON)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", 1, now=SOON)
     for _ in range(2):
-        decide(queue, taken, Verdict.COUNTERFEIT, ground="known_goods", key="a", now=SOON)
-    taken = claim(queue, "ben", 1, now=SOON)
+        with writing(queue) as connection:
+            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", key="a", now=SOON)
+    with writing(queue) as connection:
+        taken = claim(connection, "ben", 1, now=SOON)
     for _ in range(2):
-        decide(queue, taken, Verdict.GENUINE, key="b", now=SOON)
-    assert len(list_opinions(queue, 1)) == 2
+        with writing(queue) as connection:
+            decide(connection, taken, Verdict.GENUINE, key="b", now=SOON)
     with reading(queue) as connection:
+        assert len(list_opinions(connection, 1)) == 2
         assert verify(connection).is_intact
 
 
 def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
     """Then the case is as if nobody had judged it; who took it back may judge it again."""
     _say(queue, "ana")
-    withdraw_opinion(queue, "ana", 1, now=SOON)
-    assert find_own_verdict(queue, "ana", 1) is None
+    with writing(queue) as connection:
+        withdraw_opinion(connection, "ana", 1, now=SOON)
+        assert find_own_verdict(connection, "ana", 1) is None
     _say(queue, "ana")
     _say(queue, "ben")
-    with pytest.raises(NothingToWithdraw, match="second person"):
-        withdraw_opinion(queue, "ana", 1, now=SOON)
+    with pytest.raises(NothingToWithdraw, match="second person"), writing(queue) as connection:
+        withdraw_opinion(connection, "ana", 1, now=SOON)
 
 
 def test_an_old_verdict_cannot_be_taken_back(queue: Engine):
     """Nor can one that was never given."""
     _say(queue, "ana")
-    with pytest.raises(NothingToWithdraw, match="one of 2024-05-02"):
-        withdraw_opinion(queue, "ana", 1, now=SOON + timedelta(minutes=11))
-    with pytest.raises(NothingToWithdraw, match="no opinion"):
-        withdraw_opinion(queue, "ben", 1, now=SOON)
+    with pytest.raises(NothingToWithdraw, match="one of 2024-05-02"), writing(queue) as connection:
+        withdraw_opinion(connection, "ana", 1, now=SOON + timedelta(minutes=11))
+    with pytest.raises(NothingToWithdraw, match="no opinion"), writing(queue) as connection:
+        withdraw_opinion(connection, "ben", 1, now=SOON)
 
 
 def test_many_at_once_are_never_a_second_person(queue: Engine):
     """What needs two, or waits for the second, is left out of a group and says why."""
-    (refused,) = preview_bulk(queue, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
+    with reading(queue) as connection:
+        (refused,) = preview_bulk(connection, [1, 2], "ana", Verdict.COUNTERFEIT, now=SOON).refused
     assert refused == (1, "it needs two persons, who look at it by itself")
     _say(queue, "ana")
-    assert preview_bulk(queue, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == ((1, "another must judge it"),)
-    assert preview_bulk(queue, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
+    with reading(queue) as connection:
+        assert preview_bulk(connection, [1, 2], "ana", Verdict.GENUINE, now=SOON).refused == (
+            (1, "another must judge it"),
+        )
+        assert preview_bulk(connection, [1, 2], "ben", Verdict.GENUINE, now=SOON).refused == (refused,)
 
 
 def test_a_decision_of_two_that_is_taken_back_waits_for_a_second_person_again(queue: Engine):
     """The first verdict stands, and who gave it is still not the other."""
     _say(queue, "ana")
-    undo(queue, _say(queue, "ben").decision_id, "ben", now=SOON)
-    with pytest.raises(SamePerson):
-        claim(queue, "ana", 1, now=SOON)
+    made = _say(queue, "ben")
+    with writing(queue) as connection:
+        undo(connection, made.decision_id, "ben", now=SOON)
+    with pytest.raises(SamePerson), writing(queue) as connection:
+        claim(connection, "ana", 1, now=SOON)
     assert _say(queue, "ben").decision_id > 0
 
 

@@ -119,7 +119,8 @@ def test_most_deadlines_are_kept_and_all_of_those_kept_can_be(due: list[Job]):
 @pytest.fixture
 def queue(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue, worked around the clock: case 1 is the best, 2 the worst and due in an hour."""
-    choose_ranking(engine, QueueOrder.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
+    with writing(engine) as connection:
+        choose_ranking(connection, QueueOrder.SCORE, make_policy(), Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=1))
     return engine
@@ -128,22 +129,25 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 @pytest.mark.parametrize(("minutes", "first"), [(0, 1), (55, 1), (56, 1), (56.5, 2), (59.5, 2), (60, 2), (9999, 2)])
 def test_a_case_goes_first_when_it_can_wait_no_longer(queue: Engine, minutes: float, first: int):
     """A review takes two minutes, and another one may be begun as long as both fit before the deadline."""
-    assert claim(queue, "ana", now=MONDAY + timedelta(minutes=minutes)).case_id == first
+    with writing(queue) as connection:
+        assert claim(connection, "ana", now=MONDAY + timedelta(minutes=minutes)).case_id == first
 
 
 def test_what_is_tight_goes_before_what_is_overdue(queue: Engine, make_scored: Make):
     """A deadline that is lost does not cost another one that can be kept."""
     now = MONDAY + timedelta(hours=2)
     enqueue(queue, [make_scored("L3", 0.2)], now=now, due_at=now + timedelta(minutes=3))
-    assert [claim(queue, "ana", now=now).case_id for _ in range(3)] == [3, 2, 1]
+    with writing(queue) as connection:
+        assert [claim(connection, "ana", now=now).case_id for _ in range(3)] == [3, 2, 1]
 
 
 def test_what_somebody_holds_is_left_to_them(queue: Engine, make_scored: Make):
     """The next reviewer gets the next case to come due, then the best, and nothing twice."""
     now = MONDAY + timedelta(minutes=58)
     enqueue(queue, [make_scored("L3", 0.2)], now=MONDAY, due_at=now + timedelta(minutes=4))
-    assert [claim(queue, reviewer, now=now).case_id for reviewer in ("ana", "ben", "cleo")] == [2, 3, 1]
-    assert claim(queue, "dora", now=now) is None
+    with writing(queue) as connection:
+        assert [claim(connection, reviewer, now=now).case_id for reviewer in ("ana", "ben", "cleo")] == [2, 3, 1]
+        assert claim(connection, "dora", now=now) is None
 
 
 def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
@@ -151,37 +155,44 @@ def test_a_deadline_is_only_brought_forward(queue: Engine, make_scored: Make):
     sooner, later = MONDAY + timedelta(minutes=30), MONDAY + timedelta(days=3)
     assert enqueue(queue, [make_scored("L2", 0.1)], due_at=later).unchanged == 1
     assert enqueue(queue, [make_scored("L2", 0.1)], due_at=sooner, now=MONDAY).rescored == 1
-    assert history(queue, 2)[-1].payload["due_at"] == sooner.isoformat()
-    assert claim(queue, "ana", now=sooner).case_id == 2
+    with writing(queue) as connection:
+        assert history(connection, 2)[-1].payload["due_at"] == sooner.isoformat()
+        assert claim(connection, "ana", now=sooner).case_id == 2
 
 
 def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: Make):
     """The policy gives hours by category, whatever the case of its letters."""
     policy = make_policy(deadline_hours={"medicine": 2.0})
-    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    with writing(engine) as connection:
+        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9), make_scored("L2", 0.1, category="Medicine ")], now=MONDAY)
-    assert claim(engine, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
-    assert claim(engine, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
+    with writing(engine) as connection:
+        assert claim(connection, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
+        assert claim(connection, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
 
 
 def test_setting_a_deadline_is_noted_and_holds(queue: Engine):
     """A notice gives a case its hours, with the deed in the history."""
     due_at = notice_deadline(make_policy(), MONDAY)
-    set_deadline(queue, 1, due_at, actor="lea", now=MONDAY)
+    with writing(queue) as connection:
+        set_deadline(connection, 1, due_at, actor="lea", now=MONDAY)
     assert due_at == MONDAY + timedelta(hours=24)
-    assert (history(queue, 1)[-1].action, history(queue, 1)[-1].actor) == ("deadline set", "lea")
-    with pytest.raises(CaseNotFound):
-        set_deadline(queue, 99, due_at, actor="lea", now=MONDAY)
+    with reading(queue) as connection:
+        assert (history(connection, 1)[-1].action, history(connection, 1)[-1].actor) == ("deadline set", "lea")
+    with pytest.raises(CaseNotFound), writing(queue) as connection:
+        set_deadline(connection, 99, due_at, actor="lea", now=MONDAY)
 
 
 def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: Make):
     """What is due before the office opens must be done before it closes."""
     policy = make_policy(working_hours=WorkingHours(monday=("09:00-17:00",), tuesday=("09:00-17:00",)))
-    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+    with writing(engine) as connection:
+        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     enqueue(engine, [make_scored("L1", 0.9)], now=MONDAY)
     enqueue(engine, [make_scored("L2", 0.1)], now=MONDAY, due_at=MONDAY + timedelta(hours=23))
-    assert claim(engine, "ana", now=MONDAY + timedelta(hours=7, minutes=50)).case_id == 1
-    assert claim(engine, "bo", now=MONDAY + timedelta(hours=7, minutes=57)).case_id == 2
+    with writing(engine) as connection:
+        assert claim(connection, "ana", now=MONDAY + timedelta(hours=7, minutes=50)).case_id == 1
+        assert claim(connection, "bo", now=MONDAY + timedelta(hours=7, minutes=57)).case_id == 2
 
 
 @pytest.fixture(scope="module")
@@ -204,11 +215,12 @@ def test_a_reviewer_who_takes_what_the_queue_gives_misses_nothing_that_could_be_
     policy = make_policy(minutes={str(minutes): float(minutes) for minutes in range(1, longest + 1)}, usual_minutes=1.0)
     by_number = fill(module_engine, policy, due, others)
     now, met = MONDAY, 0
-    while taken := claim(module_engine, "ana", now=now):
-        minutes, by = by_number[taken.case_id]
-        now += timedelta(minutes=minutes)
-        decide(module_engine, taken, Verdict.GENUINE, now=now - timedelta(seconds=1))
-        met += by is not None and now <= MONDAY + timedelta(minutes=by)
+    with writing(module_engine) as connection:
+        while taken := claim(connection, "ana", now=now):
+            minutes, by = by_number[taken.case_id]
+            now += timedelta(minutes=minutes)
+            decide(connection, taken, Verdict.GENUINE, now=now - timedelta(seconds=1))
+            met += by is not None and now <= MONDAY + timedelta(minutes=by)
     assert met == most_met(due)
 
 
@@ -216,7 +228,7 @@ def fill(engine: Engine, policy: Policy, due: list[Job], others: list[int]) -> d
     """Empty the queue and fill it; return minutes and deadline of each case."""
     with writing(engine) as connection:
         connection.execute(update(cases).values(state="decided"))
-    choose_ranking(engine, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
+        choose_ranking(connection, QueueOrder.SCORE, policy, Usual(), now=MONDAY, actor="ana")
     with reading(engine) as connection:
         last = connection.scalar(select(func.max(cases.c.case_id))) or 0
     numbers: dict[int, tuple[int, int | None]] = {}

@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import find_case
-from ipml.review.decisions import Origin, record
+from ipml.review.decisions import Origin, record_all
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, preview_bulk, release
 from ipml.review.ranking.plans import Measured, measure_minutes, propose_minutes
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -22,55 +22,65 @@ def reviewed(engine: Engine, make_scored: Make) -> Engine:
     """Return a queue of 20 watches reviewed in 3 minutes each and 2 bags in 1, one of these claimed twice."""
     watches = [make_scored(f"W{number}", 0.9, category="watches") for number in range(20)]
     enqueue(engine, [*watches, *(make_scored(f"B{number}", 0.5, category="bags") for number in range(2))], now=NOON)
-    release(engine, claim(engine, "ana", 21, now=NOON), now=NOON)
+    with writing(engine) as connection:
+        release(connection, claim(connection, "ana", 21, now=NOON), now=NOON)
     for case_id in range(1, 23):
         claimed_at = NOON + timedelta(hours=case_id)
-        taken = claim(engine, "ana", case_id, now=claimed_at)
+        with writing(engine) as connection:
+            taken = claim(connection, "ana", case_id, now=claimed_at)
         verdict, minutes = (Verdict.CANNOT_TELL, 3) if case_id <= 20 else (Verdict.GENUINE, 1)
-        decide(engine, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
+        with writing(engine) as connection:
+            decide(connection, taken, verdict, now=claimed_at + timedelta(minutes=minutes))
     return engine
 
 
 def test_minutes_are_those_from_the_claim_to_the_decision_under_it(reviewed: Engine):
     """An earlier claim that was given back does not count."""
-    assert measure_minutes(reviewed) == [
-        Measured("all", "", 22, 3.0),
-        Measured("verdict", "cannot tell", 20, 3.0),
-        Measured("verdict", "genuine", 2, 1.0),
-        Measured("category", "watches", 20, 3.0),
-        Measured("category", "bags", 2, 1.0),
-    ]
+    with reading(reviewed) as connection:
+        assert measure_minutes(connection) == [
+            Measured("all", "", 22, 3.0),
+            Measured("verdict", "cannot tell", 20, 3.0),
+            Measured("verdict", "genuine", 2, 1.0),
+            Measured("category", "watches", 20, 3.0),
+            Measured("category", "bags", 2, 1.0),
+        ]
 
 
 def test_what_nobody_claimed_to_decide_takes_no_minutes(engine: Engine, make_scored: Make):
     """A decision made otherwise than by review bears the token of somebody else's claim, days before perhaps."""
     enqueue(engine, [make_scored(f"L{number}") for number in range(5)], joins_alike=False, now=NOON)
     for number in range(1, 6):
-        release(engine, claim(engine, "ana", number, now=NOON), now=NOON)
+        with writing(engine) as connection:
+            release(connection, claim(connection, "ana", number, now=NOON), now=NOON)
     later = NOON + timedelta(days=4)
-    seen = preview_bulk(engine, range(1, 4), "ben", Verdict.GENUINE, now=later)
-    decide_bulk(engine, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
+    with writing(engine) as connection:
+        seen = preview_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, now=later)
+        decide_bulk(connection, range(1, 4), "ben", Verdict.GENUINE, token=seen.digest, now=later)
     for number, origin in ((4, "appeal"), (5, "spread")):
         with writing(engine) as connection:
             row = find_case(connection, number)
             made = Decision(0, number, row.listing_id, Verdict.GENUINE, "", "", "lea", later)
-            record(connection, row, made, None, None, Origin(origin))
-    assert measure_minutes(engine) == []
+            record_all(connection, [(row, made)], None, None, Origin(origin), consequences=None)
+    with reading(engine) as connection:
+        assert measure_minutes(connection) == []
 
 
 def test_only_the_newest_are_looked_at(reviewed: Engine):
     """The last two decisions were on bags."""
-    assert measure_minutes(reviewed, newest=2)[0] == Measured("all", "", 2, 1.0)
+    with reading(reviewed) as connection:
+        assert measure_minutes(connection, newest=2)[0] == Measured("all", "", 2, 1.0)
 
 
 def test_what_was_decided_often_enough_is_proposed(reviewed: Engine):
     """In the words of the policy file; two bags say nothing."""
-    assert propose_minutes(measure_minutes(reviewed)) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
+    with reading(reviewed) as connection:
+        assert propose_minutes(measure_minutes(connection)) == 'usual_minutes = 3.0\n\n[minutes]\n"watches" = 3.0'
 
 
 def test_nothing_decided_proposes_nothing(engine: Engine):
     """An empty queue has no minutes."""
-    assert measure_minutes(engine) == []
+    with reading(engine) as connection:
+        assert measure_minutes(connection) == []
     assert propose_minutes([]) == ""
 
 

@@ -12,7 +12,7 @@ from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
 Make = Callable[..., ScoredListing]
@@ -34,7 +34,8 @@ def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Ma
             now=NOON,
         )
     rerank(engine, order, load_policy(), now=NOON, actor="ana")
-    said = [explain_place(engine, case.case_id, now=NOON)[0] for case in list_cases(engine)]
+    with reading(engine) as connection:
+        said = [explain_place(connection, case.case_id, now=NOON)[0] for case in list_cases(connection)]
     by = {"score": "score", "value": "value per minute", "fifo": "time of arrival"}[order]
     assert said == [f"{place} of 5 by {by}" for place in ("1st", "2nd", "3rd", "4th", "5th")]
 
@@ -47,13 +48,15 @@ def test_a_place_far_down_is_not_counted(
     monkeypatch.setattr(queue_order, "_LAST_PLACE", 3)
     monkeypatch.setattr(queue_order, "_MOST_COUNTED", 4)
     enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
-    assert explain_place(engine, last, now=NOON)[0] == f"{said} by score"
+    with reading(engine) as connection:
+        assert explain_place(connection, last, now=NOON)[0] == f"{said} by score"
 
 
 def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
     """A listing that tells nothing takes the usual, and the sentences say so."""
     enqueue(engine, [make_scored("L1", None)], now=NOON)
-    said = " ".join(explain_place(engine, 1, now=NOON))
+    with reading(engine) as connection:
+        said = " ".join(explain_place(connection, 1, now=NOON))
     assert "could not judge it" in said
     assert "price is not known" in said
     assert "sales are not known" in said
@@ -63,21 +66,24 @@ def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
 def test_a_deadline_is_said(engine: Engine, make_scored: Make, minutes: int, said: str):
     """How long there is, or how long it has been over."""
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON + timedelta(minutes=minutes))
-    assert explain_place(engine, 1, now=NOON)[1] == said
+    with reading(engine) as connection:
+        assert explain_place(connection, 1, now=NOON)[1] == said
 
 
 def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
     """Severity of toys is a factor; a weight of 1 is not worth a word."""
     enqueue(engine, [make_scored("L1", category="toys"), make_scored("L2")], now=NOON)
-    assert "× 3 for severity of the category" in explain_place(engine, 1, now=NOON)[1]
-    assert "severity" not in explain_place(engine, 2, now=NOON)[1]
+    with reading(engine) as connection:
+        assert "× 3 for severity of the category" in explain_place(connection, 1, now=NOON)[1]
+        assert "severity" not in explain_place(connection, 2, now=NOON)[1]
 
 
 def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
     """What is done is neither first nor due."""
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON)
-    decide(engine, claim(engine, "ana", now=NOON), Verdict.GENUINE, now=NOON)
-    assert not any(" of " in line[:12] or "due" in line for line in explain_place(engine, 1, now=NOON))
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
+        assert not any(" of " in line[:12] or "due" in line for line in explain_place(connection, 1, now=NOON))
 
 
 def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, make_scored: Make):
@@ -85,18 +91,20 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
     enqueue(engine, [make_scored()], now=NOON)
     with writing(engine) as connection:
         connection.execute(update(cases).values(value=None, worth=None, minutes=None))
-    assert explain_place(engine, 1, now=NOON) == ("1st of 1 by score",)
+    with reading(engine) as connection:
+        assert explain_place(connection, 1, now=NOON) == ("1st of 1 by score",)
 
 
 def test_no_case_no_place(engine: Engine):
     """A number of no case is a mistake."""
-    with pytest.raises(CaseNotFound):
-        explain_place(engine, 1)
+    with pytest.raises(CaseNotFound), reading(engine) as connection:
+        explain_place(connection, 1)
 
 
 @pytest.mark.parametrize("score", [0.9949, 0.9951, 0.99951, 0.9999999])
 def test_only_certainty_would_be_100_percent(engine: Engine, make_scored: Make, score: float):
     """As at the head of the page, where the same score is rounded down."""
     enqueue(engine, [make_scored("A", score, price=100.0, currency="EUR")])
-    said = next(sentence for sentence in explain_place(engine, 1) if "likely" in sentence)
+    with reading(engine) as connection:
+        said = next(sentence for sentence in explain_place(connection, 1) if "likely" in sentence)
     assert said.startswith("99."), said

@@ -35,7 +35,8 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
 
 def names(engine: Engine) -> list[str]:
     """Return the listings of the queue in its order."""
-    return [case.scored.listing.listing_id for case in list_cases(engine)]
+    with reading(engine) as connection:
+        return [case.scored.listing.listing_id for case in list_cases(connection)]
 
 
 @pytest.mark.parametrize(("order", "expected"), [("score", "L1 L2 L3"), ("value", "L3 L2 L1"), ("fifo", "L2 L1 L3")])
@@ -43,8 +44,9 @@ def test_each_order_sorts_the_queue_and_gives_the_next_case(queue: Engine, order
     """After choosing it, the list and the claims follow it."""
     assert rerank(queue, QueueOrder(order), POLICY, now=NOON, actor="ana") == 3
     assert names(queue) == expected.split()
-    assert get_ranking(queue).order == order
-    claimed = [claim(queue, "ana", now=NOON).case_id for _ in range(3)]
+    with writing(queue) as connection:
+        assert get_ranking(connection).order == order
+        claimed = [claim(connection, "ana", now=NOON).case_id for _ in range(3)]
     assert [find_listing(queue, case_id) for case_id in claimed] == expected.split()
 
 
@@ -60,7 +62,8 @@ def test_every_order_can_be_listed_whichever_is_in_force(queue: Engine, order: Q
 
 def test_score_order_is_in_force_until_another_is_chosen(queue: Engine):
     """A queue that nobody ranked is as it always was."""
-    assert get_ranking(queue).ranking_id is None
+    with reading(queue) as connection:
+        assert get_ranking(connection).ranking_id is None
     assert names(queue) == ["L1", "L2", "L3"]
 
 
@@ -75,7 +78,8 @@ def test_what_comes_in_takes_its_place_in_the_order_in_force(queue: Engine, make
     at_once = names(queue)
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="ana")
     assert at_once == names(queue) == ["L1", "L3", "L2", "L4"]
-    assert [history(queue, number)[-1].payload["ranking"] for number in (4, 1, 5)] == [1, 1, 1]
+    with reading(queue) as connection:
+        assert [history(connection, number)[-1].payload["ranking"] for number in (4, 1, 5)] == [1, 1, 1]
 
 
 def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
@@ -92,19 +96,23 @@ def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
     )
     assert (done.action, done.said) == ("reranked", {"cases": 3})
     assert stored.policy_digest == POLICY.digest
-    assert get_ranking(queue).policy == POLICY
+    with reading(queue) as connection:
+        assert get_ranking(connection).policy == POLICY
 
 
 def test_a_claim_outlives_a_new_order(queue: Engine):
     """Who holds a case decides it, whatever has become of its rank."""
-    taken = claim(queue, "ana", now=NOON)
+    with writing(queue) as connection:
+        taken = claim(connection, "ana", now=NOON)
     rerank(queue, QueueOrder.VALUE, POLICY, now=NOON, actor="lea")
-    assert decide(queue, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
+    with writing(queue) as connection:
+        assert decide(connection, taken, Verdict.GENUINE, now=NOON).reviewer == "ana"
 
 
 def test_a_case_that_was_decided_keeps_its_place(queue: Engine):
     """Only what waits is ranked; one that comes back is ranked then."""
-    decide(queue, claim(queue, "ana", 1, now=NOON), Verdict.GENUINE, now=NOON)
+    with writing(queue) as connection:
+        decide(connection, claim(connection, "ana", 1, now=NOON), Verdict.GENUINE, now=NOON)
     assert rerank(queue, QueueOrder.FIFO, POLICY, now=NOON, actor="lea") == 2
     with writing(queue) as connection:
         assert find_case(connection, 1).rank == -0.5

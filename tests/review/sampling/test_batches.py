@@ -14,7 +14,7 @@ from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, his
 from ipml.review.sampling.exploration import make_ticket_drawer
 from ipml.review.snapshot import make_key
 from ipml.storage.audit import verify
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, metadata, seeds, sift_cases, sift_strata, sifts
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,8 @@ def test_a_file_that_was_interrupted_is_completed(engine: Engine, file: list[Sco
         return given
 
     enqueue_batch(engine, read, top=TOP, explore=0.3, now=NOON)  # the second reading finds nothing left
-    assert count_cases(engine)["open"] == 0
+    with reading(engine) as connection:
+        assert count_cases(connection)["open"] == 0
     batch = send(engine, file)
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(sifts)) == 1
@@ -77,17 +78,19 @@ def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[Sc
 def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
     """So do its decision and its label; a sure case was shown with odds 1."""
     send(engine, file)
-    while taken := claim(engine, "ana"):
-        decide(engine, taken, Verdict.GENUINE)
+    with writing(engine) as connection:
+        while taken := claim(connection, "ana"):
+            decide(connection, taken, Verdict.GENUINE)
     with reading(engine) as connection:
         query = select(cases.c.case_id, cases.c.lane, cases.c.odds, decisions.c.odds, decisions.c.lane)
         rows = connection.execute(query.join(decisions, decisions.c.case_id == cases.c.case_id)).all()
     assert all((odds, lane) == (stored, of_decision) for _, lane, odds, stored, of_decision in rows)
     assert {odds for _, lane, odds, *_ in rows if lane == "ranked"} == {1.0}
     assert all(0 < odds < 1 for _, lane, odds, *_ in rows if lane == "explored")
-    shown = {case.scored.listing.listing_id: case.odds for case in list_cases(engine, state=None, limit=500)}
-    assert {label.listing.listing_id: label.odds for label in export_labels(engine)} == shown
-    assert {list_decisions(engine, row[0])[0].reviewer for row in rows} == {"ana"}
+    with reading(engine) as connection:
+        shown = {case.scored.listing.listing_id: case.odds for case in list_cases(connection, state=None, limit=500)}
+        assert {label.listing.listing_id: label.odds for label in export_labels(connection)} == shown
+        assert {list_decisions(connection, row[0])[0].reviewer for row in rows} == {"ana"}
 
 
 def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing]):
@@ -101,7 +104,8 @@ def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing
         odds = next(row.odds for row in strata if row.first <= place <= row.last)
         if draw("m1", make_key(item.listing)) / 2**64 < odds:
             drawn.add(item.listing.listing_id)
-    assert {case.scored.listing.listing_id for case in list_cases(engine, limit=500)} == drawn
+    with reading(engine) as connection:
+        assert {case.scored.listing.listing_id for case in list_cases(connection, limit=500)} == drawn
 
 
 def test_two_databases_draw_others(engine: Engine, file: list[ScoredListing]):
@@ -129,8 +133,9 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
 def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredListing]):
     """What was enqueued one by one was not drawn from anything."""
     enqueue(engine, file[:1])
-    assert [(case.odds, case.lane) for case in list_cases(engine)] == [(None, "ranked")]
-    assert not {"odds", "lane"} & history(engine, 1)[0].payload.keys()
+    with reading(engine) as connection:
+        assert [(case.odds, case.lane) for case in list_cases(connection)] == [(None, "ranked")]
+        assert not {"odds", "lane"} & history(connection, 1)[0].payload.keys()
 
 
 def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):

@@ -15,6 +15,7 @@ from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
 from ipml.review.sampling.exploration import SamplingRule, Sift, sift_arrays
+from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
@@ -41,12 +42,15 @@ def send(engine: Engine, file: Sequence[ScoredListing], now: datetime = NOON) ->
 
 def judge(engine: Engine, case_id: int | None = None, verdict: Verdict | None = None) -> bool:
     """Decide a case as the truth says, or as told; False if none is left."""
-    taken = claim(engine, "ana", case_id, now=NOON)
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", case_id, now=NOON)
     if taken is None:
         return False
-    scored = get_case(engine, taken.case_id).scored
+    with reading(engine) as connection:
+        scored = get_case(connection, taken.case_id).scored
     verdict = verdict or (Verdict.COUNTERFEIT if is_counterfeit(scored) else Verdict.GENUINE)
-    decide(engine, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
+    with writing(engine) as connection:
+        decide(connection, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
     return True
 
 
@@ -58,9 +62,10 @@ def figure(estimates: Estimates, name: str) -> EstimatedFigure:
 def test_with_no_file_there_is_nothing_to_say(seeded: Engine, make_scored: Make):
     """Cases that came one by one are a sample of nothing."""
     enqueue(seeded, [make_scored()])
-    taken = claim(seeded, "ana", now=NOON)
-    decide(seeded, taken, Verdict.GENUINE, now=NOON)
-    estimates = estimate(seeded)
+    with writing(seeded) as connection:
+        taken = claim(connection, "ana", now=NOON)
+        decide(connection, taken, Verdict.GENUINE, now=NOON)
+        estimates = estimate(connection)
     assert (estimates.listings, estimates.files) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
@@ -71,7 +76,8 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
     send(seeded, file)
     while judge(seeded):
         pass
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     assert (estimates.listings, estimates.waiting, estimates.uncovered) == (1_000, 0, 0)
     truth = [is_counterfeit(item) for item in file]
     prevalence, recall = figure(estimates, "prevalence"), figure(estimates, "recall of the queue")
@@ -85,17 +91,23 @@ def test_a_queue_worked_down_tells_of_all_listings(seeded: Engine, make_scored: 
 def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_scored: Make):
     """Of the first hundred forty are reviewed: the other sixty may be anything."""
     send(seeded, make_file(make_scored))
-    for case in list_cases(seeded, limit=40):
+    with reading(seeded) as connection:
+        listed = list_cases(connection, limit=40)
+    for case in listed:
         judge(seeded, case.case_id)
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     first, prevalence = figure(estimates, "precision at 100"), figure(estimates, "prevalence")
     assert first.high - first.low == pytest.approx(0.6)
     assert first.low < first.value < first.high
     # No drawn case is reviewed, so that of the file as a whole nothing is said.
     assert (prevalence.value, prevalence.reviews, estimates.uncovered) == (None, 40, 1_000)
-    for case in [case for case in list_cases(seeded, limit=500) if case.lane == "explored"]:
+    with reading(seeded) as connection:
+        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
+    for case in drawn:
         judge(seeded, case.case_id)
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     assert (estimates.waiting, estimates.uncovered) == (60, 0)
     assert figure(estimates, "prevalence").high - figure(estimates, "prevalence").low > 60 / 1_000
 
@@ -103,11 +115,13 @@ def test_what_is_not_reviewed_yet_widens_the_interval(seeded: Engine, make_score
 def test_picking_cases_out_of_turn_does_not_bend_the_estimate(seeded: Engine, make_scored: Make):
     """Who decides the suspicious of the drawn cases first moves the naive figure only."""
     send(seeded, make_file(make_scored))
-    drawn = [case for case in list_cases(seeded, limit=500) if case.lane == "explored"]
-    first = claim(seeded, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
+    with writing(seeded) as connection:
+        drawn = [case for case in list_cases(connection, limit=500) if case.lane == "explored"]
+        first = claim(connection, "bo", now=NOON + timedelta(days=1))  # a ranked one, for another day
     for case in [case for case in drawn if is_counterfeit(case.scored)]:
         judge(seeded, case.case_id)
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     # Only those count that come before the first that waits, and these are a fair sample still.
     assert estimates.drawn_reviewed < sum(is_counterfeit(case.scored) for case in drawn)
     assert figure(estimates, "prevalence").reviews == sum(is_counterfeit(case.scored) for case in drawn)
@@ -119,7 +133,8 @@ def test_too_few_reviews_say_nothing(seeded: Engine, make_scored: Make):
     send(seeded, make_file(make_scored))
     for _ in range(60):
         judge(seeded)
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     assert 0 < estimates.drawn_reviewed < 10
     assert figure(estimates, "prevalence").value is None
     assert figure(estimates, "prevalence").naive is not None
@@ -130,7 +145,8 @@ def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
     send(seeded, make_file(make_scored))
     while judge(seeded, verdict=Verdict.CANNOT_TELL):
         pass
-    estimates = estimate(seeded)
+    with reading(seeded) as connection:
+        estimates = estimate(connection)
     assert (estimates.waiting, estimates.drawn_reviewed) == (0, 0)
     assert {one.value for one in estimates.figures} == {None}
 
@@ -138,12 +154,14 @@ def test_who_cannot_tell_gives_no_review(seeded: Engine, make_scored: Make):
 def test_an_escalated_case_counts_once_decided(seeded: Engine, make_scored: Make):
     """The lead's verdict stands, not the wish for one."""
     send(seeded, make_file(make_scored))
-    best = list_cases(seeded, limit=1)[0].case_id
+    with reading(seeded) as connection:
+        best = list_cases(connection, limit=1)[0].case_id
     judge(seeded, best, Verdict.ESCALATE)
-    assert figure(estimate(seeded), "precision at 100").reviews == 0
-    taken = claim(seeded, "lea", best, now=NOON)
-    decide(seeded, taken, Verdict.GENUINE, now=NOON)
-    assert figure(estimate(seeded), "precision at 100").reviews == 1
+    with writing(seeded) as connection:
+        assert figure(estimate(connection), "precision at 100").reviews == 0
+        taken = claim(connection, "lea", best, now=NOON)
+        decide(connection, taken, Verdict.GENUINE, now=NOON)
+        assert figure(estimate(connection), "precision at 100").reviews == 1
 
 
 @pytest.mark.slow
@@ -154,7 +172,8 @@ def test_of_several_files_each_counts_by_its_own_odds(seeded: Engine, make_score
     send(seeded, other, NOON + timedelta(days=1))
     while judge(seeded):
         pass
-    both, last = estimate(seeded), estimate(seeded, since=NOON + timedelta(hours=1))
+    with reading(seeded) as connection:
+        both, last = estimate(connection), estimate(connection, since=NOON + timedelta(hours=1))
     assert (both.files, both.listings, last.files, last.listings) == (2, 800, 1, 500)
     for estimates, files in ((both, [*one, *other]), (last, other)):
         prevalence = figure(estimates, "prevalence")
@@ -168,7 +187,8 @@ def test_a_file_sent_with_another_top_is_not_counted_twice(seeded: Engine, make_
     enqueue_batch(seeded, lambda: file, top=50, explore=EXPLORE, now=NOON)
     while judge(seeded):
         pass
-    assert (estimate(seeded).files, estimate(seeded).listings) == (1, 300)
+    with reading(seeded) as connection:
+        assert (estimate(connection).files, estimate(connection).listings) == (1, 300)
 
 
 def test_intervals_cover_the_truth_over_many_draws():
@@ -203,21 +223,23 @@ def test_what_waits_for_a_lead_is_in_the_interval(seeded: Engine, make_scored: M
     random = np.random.default_rng(11)
     send(seeded, file)
     passed_on = 0
-    while taken := claim(seeded, "ana", now=NOON):
-        is_fake = is_counterfeit(get_case(seeded, taken.case_id).scored)
-        if is_fake and random.random() < escalated:
-            verdict, passed_on = Verdict.ESCALATE, passed_on + 1
-        else:
-            verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
-        decide(seeded, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
-    estimates = estimate(seeded)
+    with writing(seeded) as connection:
+        while taken := claim(connection, "ana", now=NOON):
+            is_fake = is_counterfeit(get_case(connection, taken.case_id).scored)
+            if is_fake and random.random() < escalated:
+                verdict, passed_on = Verdict.ESCALATE, passed_on + 1
+            else:
+                verdict = Verdict.COUNTERFEIT if is_fake else Verdict.GENUINE
+            decide(connection, taken, verdict, ground="known_goods" if verdict is Verdict.COUNTERFEIT else "", now=NOON)
+        estimates = estimate(connection)
     prevalence = figure(estimates, "prevalence")
     assert prevalence.low <= truth <= prevalence.high
     assert estimates.waiting == passed_on
-    for case in list_cases(seeded, state="escalated", limit=500):  # once the lead has decided, nothing waits
-        taken = claim(seeded, "lea", case.case_id, now=NOON)
-        decide(seeded, taken, Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
-    last = estimate(seeded)
+    with writing(seeded) as connection:
+        for case in list_cases(connection, state="escalated", limit=500):  # once the lead has decided, nothing waits
+            taken = claim(connection, "lea", case.case_id, now=NOON)
+            decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
+        last = estimate(connection)
     assert last.waiting == 0
     assert prevalence.low <= figure(last, "prevalence").low <= truth <= figure(last, "prevalence").high
 

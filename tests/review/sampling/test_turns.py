@@ -13,7 +13,7 @@ from ipml.review.claims import is_turn
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, release
 from ipml.settings import get_settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
 pytestmark = pytest.mark.slow
@@ -40,8 +40,9 @@ def queue(seeded: Engine, make_scored: Callable[..., ScoredListing], share: floa
 
 def take(engine: Engine, case_id: int | None = None) -> tuple[str, float]:
     """Decide the next case; return its lane and lot."""
-    taken = claim(engine, "ana", case_id, now=NOON)
-    decide(engine, taken, Verdict.GENUINE, now=NOON)
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", case_id, now=NOON)
+        decide(connection, taken, Verdict.GENUINE, now=NOON)
     with reading(engine) as connection:
         return tuple(
             connection.execute(select(cases.c.lane, cases.c.lot).where(cases.c.case_id == taken.case_id)).one()
@@ -67,7 +68,8 @@ def test_both_lanes_are_worked(queue: Engine):
 
 def test_cases_that_are_held_count_as_taken(queue: Engine):
     """Many who claim at once share the turns."""
-    held = [claim(queue, f"r{number}", now=NOON).case_id for number in range(20)]
+    with writing(queue) as connection:
+        held = [claim(connection, f"r{number}", now=NOON).case_id for number in range(20)]
     assert sum(_lanes(queue)[case_id] == "explored" for case_id in held) == 5
 
 
@@ -75,10 +77,12 @@ def test_a_released_turn_comes_again(queue: Engine):
     """Who gives a drawn case back has not used its turn."""
     for _ in range(3):
         take(queue)
-    first = claim(queue, "ana", now=NOON)
-    release(queue, first, now=NOON)
+    with writing(queue) as connection:
+        first = claim(connection, "ana", now=NOON)
+        release(connection, first, now=NOON)
     assert _lanes(queue)[first.case_id] == "explored"
-    assert claim(queue, "bo", now=NOON).case_id == first.case_id
+    with writing(queue) as connection:
+        assert claim(connection, "bo", now=NOON).case_id == first.case_id
 
 
 def test_no_case_is_left(queue: Engine):
@@ -87,7 +91,8 @@ def test_no_case_is_left(queue: Engine):
         waiting = len(connection.execute(select(cases.c.case_id)).all())
     for _ in range(waiting):
         take(queue)
-    assert claim(queue, "ana", now=NOON) is None
+    with writing(queue) as connection:
+        assert claim(connection, "ana", now=NOON) is None
 
 
 def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
@@ -116,8 +121,9 @@ def test_a_drawn_case_whose_lease_ran_out_is_next_again(queue: Engine):
     """Its lot is the lowest still."""
     for _ in range(3):
         take(queue)
-    lost = claim(queue, "ana", now=NOON)
-    assert claim(queue, "bo", now=NOON + timedelta(hours=1)).case_id == lost.case_id
+    with writing(queue) as connection:
+        lost = claim(connection, "ana", now=NOON)
+        assert claim(connection, "bo", now=NOON + timedelta(hours=1)).case_id == lost.case_id
 
 
 def _lanes(engine: Engine) -> dict[int, str]:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, select
 
-from ipml.cooperation.consequences import cooperating
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.year.people import Appeals, SimulatedStaff, Truth
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeal_outcomes
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -24,15 +24,21 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, decider: str, hears: str):
     """The lead hears what reviewers decided; of what the lead decided themselves, another hears."""
     policy, rng = load_enforcement_policy(), np.random.default_rng(0)
-    engine = cooperating(engine, policy)
+    consequences = Enforcement(policy)
     enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
-    decide(engine, claim(engine, decider, now=NOON), Verdict.COUNTERFEIT, ground="declared_replica", now=NOON)
+    with writing(engine) as connection:
+        decide(
+            connection,
+            claim(connection, decider, now=NOON),
+            Verdict.COUNTERFEIT,
+            ground="declared_replica",
+            now=NOON,
+            consequences=consequences,
+        )
     truth = Truth()
     truth.add(np.array([False]))
-    people, appeals = (
-        SimulatedStaff(engine, policy, truth, Staff()),
-        Appeals(engine, policy, ComplaintRates(wronged=1.0)),
-    )
+    people = SimulatedStaff(engine, policy, truth, Staff(), consequences)
+    appeals = Appeals(engine, policy, ComplaintRates(wronged=1.0), consequences)
     appeals.think_of_complaining(people, rng)
     appeals.hear(people, NOON + timedelta(days=60), rng)
     with reading(engine) as connection:

@@ -6,6 +6,7 @@ from ipml.records import Listing, ScoredListing
 from ipml.review.queue import count_cases
 from ipml.simulation.year.people import Post, write_notice
 from ipml.simulation.year.weeks import DrawnNotice
+from ipml.storage.database import reading
 
 MONDAY = datetime(2025, 7, 7, tzinfo=UTC)
 BAGS = {row: ScoredListing(Listing(f"A{row}", "s1", "Bag"), 0.1, None, (), (), None, "m1") for row in range(3)}
@@ -22,7 +23,8 @@ def test_a_notice_is_given_once_and_not_before_its_time(engine):
     post.deliver(MONDAY)
     post.deliver(MONDAY + timedelta(days=1))
     assert given == [("holder-01", ["A0", "A1"], MONDAY)]
-    assert count_cases(engine)["open"] == 2
+    with reading(engine) as connection:
+        assert count_cases(connection)["open"] == 2
     post.deliver(late.at)
     assert post.given == 2
 

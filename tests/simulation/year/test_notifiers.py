@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
+from support.consequences import COOPERATION
 
-from ipml.cooperation.consequences import cooperating
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import decide_bulk, enqueue, list_cases, preview_bulk
 from ipml.simulation.year.people import giving, look_after_notices
 from ipml.simulation.year.weeks import DrawnNotice
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import notifier_steps
 
 MONDAY = datetime(2025, 7, 7, 9, tzinfo=UTC)
@@ -24,14 +24,14 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     enqueue(engine, bags, joins_alike=False, now=now)
     giving(POLICY)(engine, DrawnNotice("bad faith", "rival", None, now, ()), ids, now)
     later = now + timedelta(hours=2)
-    numbers = [case.case_id for case in list_cases(engine, limit=200, now=later)]
-    token = preview_bulk(engine, numbers, "ana", Verdict.GENUINE, now=later).digest
-    decide_bulk(engine, numbers, "ana", Verdict.GENUINE, token=token, now=later)
+    with writing(engine) as connection:
+        numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
+        token = preview_bulk(connection, numbers, "ana", Verdict.GENUINE, now=later).digest
+        decide_bulk(connection, numbers, "ana", Verdict.GENUINE, token=token, now=later, consequences=COOPERATION)
 
 
 def test_who_misuses_notices_is_warned_and_then_suspended(engine):
     """Not before the lead looked, and suspended only where it went on after the warning."""
-    engine = cooperating(engine)
     send_in_vain(engine, 0, MONDAY)
     assert look_after_notices(engine, POLICY, "lead", MONDAY + timedelta(hours=9)) == 1
     assert look_after_notices(engine, POLICY, "lead", MONDAY + timedelta(days=8)) == 0

@@ -12,6 +12,7 @@ from ipml.review.queue import claim, decide, enqueue
 from ipml.review.queue_metrics import time_reviews
 from ipml.simulation.operations import Staff
 from ipml.simulation.year.people import SimulatedStaff, Truth
+from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
@@ -21,7 +22,9 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     truth = Truth()
     truth.add(np.array([True]))
     enqueue(engine, [make_scored("listing-0000000")], now=NOON)
-    decide(engine, claim(engine, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
     people = SimulatedStaff(engine, load_enforcement_policy(), truth, Staff(time_a_case=timedelta(minutes=4)))
     assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
-    assert 4.0 in [review.minutes for review in time_reviews(engine)]
+    with reading(engine) as connection:
+        assert 4.0 in [review.minutes for review in time_reviews(connection)]

@@ -42,8 +42,8 @@ def engine(folder, account):
 def test_every_figure_adds_up_from_the_database(engine, account):
     """Counterfeits are taken down, or not; cases are decided, or wait; and each figure is what its rows say."""
     truth, shown = account.lived.truth, {one.name: one.simulated for one in account.figures}
-    taken, work = count_takedowns(engine, truth), count_work(engine, truth)
     with reading(engine) as connection:
+        taken, work = count_takedowns(connection, truth), count_work(connection, truth)
         listings = select(decisions.c.listing_id).join(measures, measures.c.decision_id == decisions.c.decision_id)
         down = set(connection.scalars(listings))
         states = dict(connection.execute(select(cases.c.state, func.count()).group_by(cases.c.state)).all())

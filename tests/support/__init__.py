@@ -1,0 +1,1 @@
+"""What tests share: set-up that more than one folder needs."""
