@@ -36,13 +36,13 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 
 MISSING = {
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
-    **dict.fromkeys(("alembic", "cryptography", "datasketch", "fastapi", "httpx"), "console"),
+    **dict.fromkeys(("alembic", "cryptography", "datasketch", "fastapi", "httpx", "standardwebhooks"), "console"),
     **dict.fromkeys(
         ("multipart", "phonenumbers", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "stdnum", "uvicorn"),
         "console",
     ),
     **dict.fromkeys(("rfc3161_client", "warcio"), "evidence"),
-    **{"joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
+    **{"authlib": "oidc", "joserfc": "oidc", "psycopg": "postgres", "pyspark": "spark"},
 }
 """The extra that brings each module which a scoring service does without."""
 

@@ -49,6 +49,9 @@ _PORT = re.compile(r"\[(.+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 class Forwarded:
     """Read the headers X-Forwarded-For and X-Forwarded-Proto of requests that a trusted proxy passed on.
 
+    uvicorn's ProxyHeadersMiddleware (0.54) would take what is no address for a sender, know a proxy by IPv4 no longer
+    where the server listens on IPv6 too, and pass over the scheme where each of several proxies has added its own.
+
     Parameters
     ----------
     app : ASGIApp

@@ -53,7 +53,7 @@ class Story:
     def __init__(self, engine, receiver, market):
         self.engine, self.receiver, self.now = engine, receiver, MONDAY
         self.truth = dict(zip(market.truth["listing_id"], market.truth["is_counterfeit"], strict=True))
-        self.sink = WebhookSink({"": receiver.url}, [SECRET], clock=lambda: self.now)
+        self.sink = WebhookSink({"": receiver.url}, [SECRET])
 
     def enqueue(self, listings) -> None:
         """Let a model that is mostly right score listings, and put them into the queue."""

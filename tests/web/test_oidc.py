@@ -27,7 +27,7 @@ from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import sessions, users
-from ipml.web.accounts.oidc import Provider, Registration, make_provider
+from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import (
     PasswordCost,
@@ -92,7 +92,7 @@ class SmallProvider:
         challenge = _encode(hashlib.sha256(form.get("code_verifier", "").encode()).digest())
         is_due = asked is not None and authorization == f"Basic {expected}" and asked["code_challenge"] == challenge
         if not is_due or form.get("redirect_uri") != asked["redirect_uri"]:
-            return 400, {"error": "invalid_grant"}
+            return 400, {"error": "invalid_grant", "error_description": 'the code "x" is ung\u00fcltig\r\n'}
         now = int(time.time())
         claims = {
             "iss": self.issuer,
@@ -122,6 +122,8 @@ def _make_handler(provider: SmallProvider) -> type[BaseHTTPRequestHandler]:
                 self.send_response(302)
                 self.send_header("Location", "/.well-known/openid-configuration")
                 self.end_headers()
+            elif parts.path == "/failing":
+                self._answer(503, {"keys": provider.published})
             elif parts.path == "/huge":
                 self._answer(200, {"keys": "x" * 2_000_000})
             else:
@@ -363,6 +365,7 @@ WRONG_CLAIMS = {
     "another issuer": {"iss": "https://elsewhere.example"},
     "no issuer": {"iss": None},
     "another audience": {"aud": "another-service"},
+    "another audience, got by us": {"aud": "another-service", "azp": CLIENT},
     "no audience": {"aud": None},
     "many audiences, no party": {"aud": [CLIENT, "another-service"]},
     "another party": {"azp": "another-service"},
@@ -549,9 +552,9 @@ def test_a_document_that_is_not_the_providers(
     assert browser.post("/login", data={"name": "ana", "password": "correct horse battery"}).status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/moved", "/huge"])
+@pytest.mark.parametrize("path", ["/moved", "/huge", "/failing"])
 def test_keys_from_strange_places(browser: TestClient, provider: SmallProvider, path: str) -> None:
-    """Redirections are not followed, and no answer is read without end."""
+    """Redirections are not followed, no answer is read without end, and none that says it has failed is believed."""
     provider.document = {"jwks_uri": f"{provider.issuer}{path}"}
     assert_nobody_came_in(browser, log_in(browser), 502)
 
@@ -564,20 +567,20 @@ def test_a_provider_that_is_down(engine: Engine, settings: Settings) -> None:
 
 
 def test_new_keys_are_found_and_not_asked_for_at_every_login(
-    engine: Engine, browser: TestClient, provider: SmallProvider
+    browser: TestClient, settings: Settings, provider: SmallProvider
 ) -> None:
     """A key that is not known yet is asked for; tokens with made-up keys cannot have us ask again and again."""
     seconds = [0.0]
-    small = Provider(Registration(provider.issuer, CLIENT, f"{HERE}/login/oidc/back"), clock=lambda: seconds[0])
-    assert small._find_keys("first") == small._find_keys(None) == {"keys": provider.published}
+    browser.app.state.provider = Provider(settings, clock=lambda: seconds[0])
+    assert log_in(browser).status_code == 303
     provider.published = [{**provider.published[0], "kid": "second"}]
-    for _ in range(5):
-        small._find_keys("second")
+    provider.sign = lambda claims: sign(claims, {"alg": "RS256", "kid": "second"}, provider.key)
+    assert [log_in(browser).status_code for _ in range(3)] == [403] * 3
     assert provider.asked.count("/keys") == 1
     seconds[0] = 31.0
-    assert small._find_keys("second")["keys"][0]["kid"] == "second"
-    for _ in range(5):
-        small._find_keys("made up")
+    assert log_in(browser).status_code == 303
+    provider.sign = lambda claims: sign(claims, {"alg": "RS256", "kid": "made up"}, provider.key)
+    assert [log_in(browser).status_code for _ in range(3)] == [403] * 3
     assert provider.asked.count("/keys") == 2
     assert provider.asked.count("/.well-known/openid-configuration") == 1
 
@@ -590,6 +593,15 @@ def test_curves_where_they_are_agreed(engine: Engine, settings: Settings, provid
     provider.published.append(curve.as_dict(private=False))
     assert_nobody_came_in(browser, log_in(browser))
     provider.sign = lambda claims: sign(claims, {"alg": "ES256"}, curve)
+    assert log_in(browser).status_code == 303
+
+
+def test_a_key_signs_in_one_way(engine: Engine, settings: Settings, provider: SmallProvider) -> None:
+    """A key that could sign in two ways counts for the agreed one only."""
+    app = make_app(engine, settings.model_copy(update={"oidc_algorithm": "PS256"}), cost=CHEAP)
+    browser = open_browser(app)
+    assert_nobody_came_in(browser, log_in(browser))
+    provider.sign = lambda claims: sign(claims, {"alg": "PS256", "kid": "first"}, provider.key)
     assert log_in(browser).status_code == 303
 
 
@@ -613,7 +625,7 @@ def test_the_secret_does_not_print(settings: Settings) -> None:
     """Neither the provider nor what was agreed with it shows the secret."""
     made = make_provider(settings)
     assert made is not None
-    assert SECRET not in repr(made) + repr(made._agreed) + repr(settings)
+    assert SECRET not in repr(made) + repr(settings)
 
 
 def test_without_a_provider_its_addresses_are_not_there(visitor: Callable) -> None:
@@ -623,11 +635,11 @@ def test_without_a_provider_its_addresses_are_not_there(visitor: Callable) -> No
     assert "Log in with" not in visitor().get("/login").text
 
 
-def test_a_failure_has_a_name(provider: SmallProvider) -> None:
+def test_a_failure_has_a_name(settings: Settings, provider: SmallProvider) -> None:
     """What is wrong with a provider is said in a sentence."""
     provider.document = {"token_endpoint": "ftp://x"}
     with pytest.raises(ProviderUnavailable, match="token_endpoint"):
-        Provider(Registration(provider.issuer, CLIENT, HERE))._endpoint("token_endpoint")
+        Provider(settings)._endpoint("token_endpoint")
 
 
 def test_logins_at_the_same_moment(tmp_path: Any) -> None:

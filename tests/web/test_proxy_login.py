@@ -141,9 +141,19 @@ def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable[..., Test
         assert ("strict-transport-security" in answer.headers) == (address == PROXY)
 
 
+def test_of_many_proxies_the_last_says_whether_it_was_https(make_browser: Callable[..., TestClient]) -> None:
+    """What a sender wrote into the header stands first, and what the trusted proxy added to it last."""
+    for told, is_https in (("http, https", True), ("https, http", False), ("https, wss", False)):
+        answer = make_browser(PROXY, trusted_proxies=PROXY).get("/login", headers={"X-Forwarded-Proto": told})
+        assert ("strict-transport-security" in answer.headers) == is_https, told
+
+
 @pytest.mark.parametrize(
     ("address", "passed", "counted"),
     [
+        (f"::ffff:{PROXY}", STRANGER, STRANGER),
+        (PROXY, f"{STRANGER}, ::ffff:10.0.0.7", STRANGER),
+        (PROXY, "[2001:db8::1]:4711", network_of("2001:db8::1")),
         (PROXY, STRANGER, STRANGER),
         (PROXY, f"198.51.100.9, {STRANGER}", STRANGER),
         (PROXY, f"{STRANGER}, 10.0.0.7", STRANGER),

@@ -1,8 +1,8 @@
 """Where messages go: a URL (a webhook), or a file for platforms that fetch rather than listen.
 
 A message is the same bytes at each attempt, a line of JSON in the file, and signed for the webhook as Standard
-Webhooks says: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md. Requests
-follow no redirects and have bounds on time and size.
+Webhooks says, by its own library: https://www.standardwebhooks.com. Requests follow no redirects and have bounds on
+time and size.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import fcntl
-import hashlib
-import hmac
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import SEEK_END
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import httpx
+from standardwebhooks import Webhook
 
 from ipml.enforcement.takedown.delivery import CHANNELS, SAID, DeliveryOutcome
 from ipml.errors import UnusableSetting, UnwritableFile, first_line
@@ -44,21 +43,6 @@ def write_envelope(message: Message) -> bytes:
         "data": json.loads(message.body or "null"),
     }
     return json.dumps(envelope, separators=(",", ":")).encode("ascii")
-
-
-def sign(secrets: Sequence[bytes], key: str, timestamp: int, body: bytes) -> str:
-    """Return a signature by each secret, the newest first, so that a receiver may know either while they change.
-
-    Examples
-    --------
-    >>> secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-    >>> sign([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
-    'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE='
-    """
-    signed = f"{key}.{timestamp}.".encode() + body
-    return " ".join(
-        f"v1,{base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}" for secret in secrets
-    )
 
 
 def make_secret(path: Path | None = None) -> str:
@@ -178,9 +162,7 @@ class WebhookSink:
     urls : mapping of str to str
         By channel; "" is for those without one of their own.
     secrets : sequence of bytes
-        With which messages are signed.
-    clock : callable
-        Gives the moment that is signed along.
+        With each of which messages are signed, the newest first: a receiver may know either while they change.
     """
 
     at_once = 10
@@ -190,10 +172,9 @@ class WebhookSink:
         urls: Mapping[str, str],
         secrets: Sequence[bytes],
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
-        self._urls, self._secrets, self._clock = urls, secrets, clock
+        self._urls, self._signers = urls, [Webhook(secret) for secret in secrets]
         self.channels: Collection[str] = CHANNELS if "" in urls else tuple(urls)
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
@@ -215,14 +196,13 @@ class WebhookSink:
 
     def _post(self, message: Message) -> DeliveryOutcome:
         url = self._urls.get(message.channel) or self._urls[""]
-        body, now = write_envelope(message), self._clock()
-        timestamp = int(now.timestamp())
+        body, now = write_envelope(message), datetime.now(UTC)
         headers = {
             "content-type": "application/json",
             "user-agent": "ipml",
             "webhook-id": message.key,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": sign(self._secrets, message.key, timestamp, body),
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(one.sign(message.key, now, body.decode()) for one in self._signers),
         }
         try:
             with self._client.stream("POST", url, content=body, headers=headers) as response:

@@ -169,6 +169,15 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     sink.close()
 
 
+def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+    """A receiver that checks by the library of Standard Webhooks refuses what is signed by another secret."""
+    put(1)
+    sink = WebhookSink({"": receiver.url}, [b"the secret of another platform."])
+    assert deliver_all(engine, sink) == Tally(dead=1)
+    assert receiver.keys == []
+    sink.close()
+
+
 def test_waits_grow_to_a_cap_and_are_spread():
     """The span doubles from five seconds to two hours; a wait is any part of it."""
     spans = [Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
