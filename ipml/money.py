@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import overload
 
-from ipml.errors import CurrencyMismatch, UnusableSetting
+from ipml.errors import Refused, UnusableSetting
 
 _CODE = re.compile("[A-Z]{3}")
 
@@ -28,7 +28,7 @@ class Money:
     ------
     UnusableSetting
         The currency is no such code.
-    CurrencyMismatch
+    Refused
         Amounts of different currencies are ordered, added or subtracted.
 
     Examples
@@ -39,7 +39,7 @@ class Money:
     >>> price < Money(3042.0, "RUB")
     Traceback (most recent call last):
     ...
-    ipml.errors.CurrencyMismatch: Found 1,922 USD and 3,042 RUB; expected amounts of one currency: exchange them first.
+    ipml.errors.Refused: amounts: found 1,922 USD and 3,042 RUB; expected amounts of one currency. Exchange them first.
     """
 
     amount: float
@@ -86,7 +86,7 @@ class Money:
 
     def _amount_of(self, other: Money) -> float:
         if other.currency != self.currency:
-            raise CurrencyMismatch(str(self), str(other))
+            raise Refused("amounts", f"{self} and {other}", "amounts of one currency", "Exchange them first.")
         return other.amount
 
 

@@ -34,7 +34,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from ipml.errors import RunFileMissing
+from ipml.errors import NotFound
 from ipml.listings.brands import load_brands, write_brands
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
@@ -348,7 +348,7 @@ print(second.evaluation.slice_table())
 # %%
 try:
     text = fetch_run_artifact(second.run.run_id, "robustness.json", tracking).read_text()
-except RunFileMissing:  # nothing is found at that precision, so that nothing can be lost
+except NotFound:  # nothing is found at that precision, so that nothing can be lost
     print("The model finds too little for attacks to be measured.")
 else:
     robustness = Robustness.from_json(text)

@@ -297,12 +297,12 @@ def check_fairness(url: str | None) -> Iterator[Check]:
 
 def check_model(source: str | None) -> Iterator[Check]:
     """Load the model as scoring would, with all its checks."""
-    from ipml.errors import IpmlError, ModelNotFound
+    from ipml.errors import IpmlError, NotFound
     from ipml.scoring.scorer import load_model
 
     try:
         yield Check("model", "ok", load_model(source).version)
-    except ModelNotFound as error:
+    except NotFound as error:
         yield Check("model", "warning" if source is None else "problem", str(error))
     except IpmlError as error:
         yield Check("model", "problem", str(error))

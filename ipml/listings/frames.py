@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.errors import MissingColumns, UnknownColumns
+from ipml.errors import MissingColumns, Refused, enumerate_names
 from ipml.listings.fields import Field
 from ipml.listings.kinds import (
     Kind,
@@ -38,7 +38,7 @@ def number_rows(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> None:
-    """Raise MissingColumns or UnknownColumns unless the frame's columns are those of the table, each once."""
+    """Raise MissingColumns or Refused unless the frame's columns are those of the table, each once."""
     names = [str(name) for name in frame.columns]
     missing = [field.name for field in fields if field.is_required and field.name not in names]
     if missing:
@@ -47,7 +47,12 @@ def check_columns(frame: pd.DataFrame, fields: Sequence[Field], source: str) -> 
     times = Counter(names)
     unknown = [name for name in times if name not in known or times[name] > 1]
     if unknown:
-        raise UnknownColumns(source, unknown, known)
+        raise Refused(
+            source,
+            f"unknown or repeated column {enumerate_names(unknown, known)}",
+            f"each of {', '.join(known)} once at most",
+            "Leave it out, or say with --columns FILE which columns they are.",
+        )
 
 
 def check_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:

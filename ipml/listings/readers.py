@@ -43,7 +43,7 @@ def read_listings(
     ------
     UnreadableFile
         If the file as a whole is not what its name says.
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         If it lacks a column, or has one that the schema does not know and no column map leaves out.
 
     Examples

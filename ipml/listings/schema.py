@@ -171,7 +171,7 @@ def validate_listings(frame: pd.DataFrame, source: str = "listings") -> Validati
 
     Raises
     ------
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         If a required column is absent, or a column is not in the schema.
 
     Examples

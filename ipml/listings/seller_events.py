@@ -138,7 +138,7 @@ def validate_events(frame: pd.DataFrame, source: str = "events") -> EventsValida
 
     Raises
     ------
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         If a required column is absent, or another column is there.
 
     Examples
@@ -167,7 +167,7 @@ def check_events(table: RawTable, source: str) -> EventsValidation:
 
     Raises
     ------
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         As for `validate_events`.
     """
     frame = table.frame
@@ -188,7 +188,7 @@ def read_events(paths: Sequence[Path]) -> pd.DataFrame:
 
     Raises
     ------
-    UnreadableFile, MissingColumns, UnknownColumns
+    UnreadableFile, MissingColumns, Refused
         A file is not what its name says, or holds no events.
     InvalidListings
         A file has bad rows.
@@ -207,7 +207,7 @@ def write_events(paths: Sequence[Path], target: Path) -> None:
 
     Raises
     ------
-    UnreadableFile, MissingColumns, UnknownColumns, InvalidListings
+    UnreadableFile, MissingColumns, Refused, InvalidListings
         As `read_events` does; the bad rows of the first 50,000 that hold any are named.
     """
     chunks = (_to_arrow(events) for path in paths for events in _read_checked(path, CHUNK_ROWS))

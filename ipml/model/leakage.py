@@ -24,7 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
-from ipml.errors import IncomparableListings
+from ipml.errors import Refused
 from ipml.features.normalisation import fold_text
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.model.drift import Mean
@@ -268,7 +268,7 @@ def audit_leakage(
 
     Raises
     ------
-    IncomparableListings
+    Refused
         Lengths differ, or there are not ten listings of each kind.
 
     Examples
@@ -342,9 +342,10 @@ def _learn(columns: pd.DataFrame, y: Flags, sellers: Any, known: list[Leak], see
 def _check(table: pd.DataFrame, y: ArrayLike) -> Flags:
     truth = np.asarray(y).astype(float)
     if truth.shape != (len(table),):
-        raise IncomparableListings(f"{truth.shape} labels for {len(table)} listings", "a label for each listing")
+        raise Refused("Cannot compare", f"{truth.shape} labels for {len(table)} listings", "a label for each listing")
     if not np.isin(truth, (0.0, 1.0)).all() or min(truth.sum(), (1 - truth).sum()) < 10:
-        raise IncomparableListings(
+        raise Refused(
+            "Cannot compare",
             f"{int((truth == 1).sum())} counterfeit and {int((truth == 0).sum())} genuine of {len(truth)} listings",
             "ten of each at least, and no other label",
         )

@@ -304,7 +304,7 @@ class Blend:
         ------
         ValueError
             All labels that have a weight are the same, a weight is negative, or a value is not a finite number.
-        FitNotConverged
+        Refused
             A member does not arrive.
         """
         self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0

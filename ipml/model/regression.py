@@ -16,7 +16,7 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import entr, expit, xlogy
 from sklearn.linear_model import LogisticRegression
 
-from ipml.errors import FitNotConverged
+from ipml.errors import Refused
 from ipml.features.compiled.ngram_codes import encode
 from ipml.features.compiled.texts import Texts
 from ipml.model.solver import StoredRows, ascend, measure, multiply
@@ -249,7 +249,7 @@ class Ascent:
 
         Raises
         ------
-        FitNotConverged
+        Refused
             Neither arrives: the fit is not to be used.
         """
         wanted = self.C
@@ -266,7 +266,13 @@ class Ascent:
             if gap <= allowed:
                 break
         if not gap <= allowed:
-            raise FitNotConverged(wanted, gap / (wanted * self._null_loss), tolerance)
+            raise Refused(
+                f"Cannot fit with C = {wanted:g}",
+                f"a fit that may be {gap / (wanted * self._null_loss):.1e} from the best, in parts of the loss of a "
+                "model without features",
+                f"{tolerance:.1e}",
+                "Choose a smaller C.",
+            )
         self._reached = wanted
 
     def attempt(self, tolerance: float, most_passes: int, seed: int = 0) -> bool:

@@ -29,7 +29,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit, logit
 from sklearn.preprocessing import normalize
 
-from ipml.errors import IncomparableListings, UnusableSetting
+from ipml.errors import Refused, UnusableSetting
 from ipml.features.columns import ListingColumns
 from ipml.features.text import TextFeatures
 from ipml.model.evaluation.ranking import check_scores
@@ -66,7 +66,7 @@ def rank_label_errors(listings: pd.DataFrame, y: ArrayLike, score: ArrayLike, se
     ------
     UnmeasurableScores
         Labels that are not 0 or 1, scores outside 0-1, lengths that differ, no counterfeit.
-    IncomparableListings
+    Refused
         No genuine listing, or not a seller for each.
 
     Examples
@@ -81,7 +81,7 @@ def rank_label_errors(listings: pd.DataFrame, y: ArrayLike, score: ArrayLike, se
     ids = np.asarray(sellers, dtype=object)
     if truth.all() or ids.shape != truth.shape or len(listings) != len(truth):
         found = f"{len(listings)} listings, {len(truth)} labels ({int((1 - truth).sum())} genuine), {len(ids)} sellers"
-        raise IncomparableListings(found, "a label and a seller for each listing, and both labels")
+        raise Refused("Cannot compare", found, "a label and a seller for each listing, and both labels")
     others, accused = _other_labels(truth, ids)
     doubt = _suspect(truth, scores, others, accused)
     ranked = pd.DataFrame(
@@ -194,7 +194,7 @@ def select_for_review(
     ------
     UnusableSetting
         A budget below 1, a share outside 0-1, or an unknown strategy.
-    IncomparableListings
+    Refused
         Lengths differ, or scores lie outside 0-1.
 
     Examples
@@ -236,9 +236,9 @@ def _check(
     is_known = np.zeros(len(scores), dtype=bool) if known is None else np.asarray(known, dtype=bool)
     if scores.shape != (len(listings),) or is_known.shape != scores.shape:
         found = f"{len(listings)} listings, {len(scores)} scores, {len(is_known)} flags of the known"
-        raise IncomparableListings(found, "one of each for every listing")
+        raise Refused("Cannot compare", found, "one of each for every listing")
     if ((scores < 0) | (scores > 1)).any():
-        raise IncomparableListings(f"scores from {np.nanmin(scores):g} to {np.nanmax(scores):g}", "scores in 0-1")
+        raise Refused("Cannot compare", f"scores from {np.nanmin(scores):g} to {np.nanmax(scores):g}", "scores in 0-1")
     return scores, np.flatnonzero(~is_known)
 
 

@@ -24,17 +24,7 @@ from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 
-from ipml.errors import (
-    GoldenMismatch,
-    IpmlError,
-    ModelChanged,
-    PortfoliosOfAnotherModel,
-    SignatureMismatch,
-    UnreadableFile,
-    UntrustedModel,
-    VersionMismatch,
-    first_line,
-)
+from ipml.errors import IpmlError, UnreadableFile, UntrustedModel, first_line
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
 from ipml.model.familiarity import ListingSample
@@ -133,10 +123,7 @@ def tell_apart(path: Path) -> object:
 
 
 # The files are at fault, so that it is of no use to load them again until something of them changes.
-_REFUSALS = (
-    *(UntrustedModel, ModelChanged, SignatureMismatch, VersionMismatch, GoldenMismatch),
-    *(PortfoliosOfAnotherModel, UnreadableFile),
-)
+_REFUSALS = (UntrustedModel, UnreadableFile)
 _WARM_UP = Listing("warm-up", "warm-up", "Leather bag", description="Worn twice.", price=40.0, currency="EUR")
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import PortfoliosOfAnotherModel, UnreadableFile
+from ipml.errors import UnreadableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.writers import RejectsFile, WholeFile
@@ -101,9 +101,7 @@ def read_store(path: Path, version: str) -> PortfolioStore:
     Raises
     ------
     UnreadableFile
-        The file is missing, cut off, or holds something else; nothing in it has been run.
-    PortfoliosOfAnotherModel
-        Another model made it.
+        The file is missing, cut off, holds something else, or another model made it; nothing in it has been run.
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -114,7 +112,9 @@ def read_store(path: Path, version: str) -> PortfolioStore:
         raise UnreadableFile(path, "no archive of the arrays expected", _EXPECTED) from error
     _check_arrays(arrays, path)
     if (made_by := str(arrays["version"])) != version:
-        raise PortfoliosOfAnotherModel(path, made_by, version)
+        remedy = "Name that model with --model, or make a new file: ipml data portfolios LISTINGS FILE."
+        expected = f"some by {version!r}, for models do not suspect alike"
+        raise UnreadableFile(path, f"portfolios by the model {made_by[:120]!r}", expected, remedy)
     portfolios = SellerPortfolios()
     portfolios.__setstate__({name: arrays[name] for name in ("keys", "states")})
     return PortfolioStore(version, portfolios, arrays["listings"])
@@ -160,7 +160,7 @@ def update_store(
 
     Raises
     ------
-    UnreadableFile, UnwritableFile, PortfoliosOfAnotherModel, InvalidListings
+    UnreadableFile, UnwritableFile, InvalidListings
         Nothing has been changed then.
     """
     with WholeFile(path) as partial:

@@ -382,7 +382,7 @@ def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool
 
     Raises
     ------
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch
+    NotFound, UntrustedModel
         Nothing of the model has been run then.
     UnreadableFile, UnusableSetting
         `IPML_BRANDS` names no brand file. A model keeps the brands that it was trained with; a warning says so where

@@ -404,6 +404,9 @@ def _refusal(request: Request) -> tuple[int, str] | None:
 
 
 _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.Conflict: HTTPStatus.CONFLICT,
     errors.LoginNeeded: HTTPStatus.UNAUTHORIZED,
     errors.RoleTooLow: HTTPStatus.FORBIDDEN,
     errors.CaseNotFound: HTTPStatus.NOT_FOUND,

@@ -19,7 +19,7 @@ def test_without_a_store_nothing_is_made(ipml, tmp_path):
     ):
         answer = ipml(*arguments)
         assert answer.exit_code == 2
-        assert "expected the registry" in answer.err
+        assert "There is no registry" in answer.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -80,7 +80,7 @@ def test_a_model_without_a_reference_says_so(ipml, model, june, source):
     """And how to make one."""
     answer = ipml("model", "drift", source, june)
     assert answer.exit_code == 2
-    assert "found no drift reference" in answer.err
+    assert "No drift reference" in answer.err
     assert "ipml model drift MODEL LISTINGS --remember REFERENCE.json" in answer.err
 
 

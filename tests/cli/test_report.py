@@ -33,7 +33,7 @@ def test_a_page_is_written_and_its_headline_printed(ipml, experiment, saved_mode
     [
         (["--out", "none/shoes.html"], "found no such folder; expected a file in a folder that is there."),
         (["--out", "listings.parquet"], "found listings.parquet twice; expected a file of its own for each of them."),
-        (["--model", "none"], "none: found no model; expected a model folder."),
+        (["--model", "none"], "none. Train one, or name another."),
     ],
 )
 def test_a_mistake_is_known_before_anything_is_learnt(ipml, experiment, arguments, said):

@@ -30,7 +30,7 @@ def test_the_same_bytes_exit_0_and_other_data_1(ipml, trained, tmp_path, market)
     assert not (tmp_path / "again").exists()
 
 
-@pytest.mark.parametrize(("run", "said"), [("7", "found no model"), ("../x", "found no model")])
+@pytest.mark.parametrize(("run", "said"), [("7", "No model"), ("../x", "No model")])
 def test_a_model_that_is_not_there_is_one_line(ipml, tmp_path, run, said):
     """Exit code 2, and no store is made in passing."""
     answer = ipml("model", "reproduce", run)

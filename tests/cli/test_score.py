@@ -160,9 +160,12 @@ def test_the_model_of_the_settings_is_used(ipml, shop, saved_model, monkeypatch)
         (["shop.csv", "scored.csv", "--columns", "ozone"], "ipml: --columns: found 'ozone'; expected "),
         (["shop.csv", "scored.csv", "--columns", "no.toml"], "ipml: no.toml: found "),
         (["shop.csv", "scored.csv", "--rejects", "no/bad.csv"], "ipml: cannot write no/bad.csv: found "),
-        (["shop.csv", "scored.csv", "--model", "no/model"], "found no model; expected a model folder. "),
-        (["shop.csv", "scored.csv", "--model", "folder.csv"], "folder.csv: refused, found no card.json, "),
-        (["shop.csv", "scored.csv", "--model", "models:/ipml@champion"], "found no model; expected the registry "),
+        (["shop.csv", "scored.csv", "--model", "no/model"], "no/model. Train one, or name another."),
+        (["shop.csv", "scored.csv", "--model", "folder.csv"], "folder.csv: found no card.json, "),
+        (
+            ["shop.csv", "scored.csv", "--model", "models:/ipml@champion"],
+            "No model 'models:/ipml@champion'. There is no registry ",
+        ),
     ],
 )
 def test_a_mistake_exits_2_with_one_line(ipml, shop, saved_model, tmp_path, arguments, said):

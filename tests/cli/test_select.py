@@ -41,7 +41,7 @@ def test_the_listings_are_as_they_were(ipml, june, saved_model, tmp_path):
     [
         (["--out", "june.parquet"], "june.parquet twice"),
         (["--out", "selected.xls"], "the suffix '.xls'"),
-        (["--out", "selected.csv", "--model", "no/model"], "found no model"),
+        (["--out", "selected.csv", "--model", "no/model"], "No model "),
     ],
 )
 def test_a_mistake_exits_2_with_one_line(ipml, june, saved_model, options, said):

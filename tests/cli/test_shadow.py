@@ -69,7 +69,7 @@ def test_bad_rows_with_a_file_for_them_exit_1(ipml, saved_model, tmp_path):
         (["no.csv", "--out", "both.csv"], "ipml: no.csv: found No such file"),
         (["shop.csv", "--out", "shop.csv"], "found shop.csv twice"),
         (["shop.csv", "--out", "both.xls"], "ipml: cannot write both.xls: found the suffix '.xls'"),
-        (["shop.csv", "--out", "both.csv", "--challenger", "no"], "no: found no model; expected a model folder."),
+        (["shop.csv", "--out", "both.csv", "--challenger", "no"], "no. Train one, or name another."),
     ],
 )
 def test_a_mistake_exits_2_with_one_line(ipml, saved_model, tmp_path, arguments, said):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import IncomparableListings, UnmeasurableScores
+from ipml.errors import Refused, UnmeasurableScores
 from ipml.model.selection import rank_label_errors
 
 
@@ -77,9 +77,9 @@ def test_turning_all_labels_and_scores_round_changes_no_suspicion(noisy):
     ("y", "score", "sellers", "error"),
     [
         ([0, 0], [0.1, 0.2], ["a", "b"], UnmeasurableScores),
-        ([1, 1], [0.1, 0.2], ["a", "b"], IncomparableListings),
+        ([1, 1], [0.1, 0.2], ["a", "b"], Refused),
         ([0, 1], [0.1, 1.2], ["a", "b"], UnmeasurableScores),
-        ([0, 1], [0.1, 0.2], ["a"], IncomparableListings),
+        ([0, 1], [0.1, 0.2], ["a"], Refused),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(y, score, sellers, error):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import IncomparableListings
+from ipml.errors import Refused
 from ipml.listings.seller_events import history_as_of
 from ipml.model.leakage import Folds, audit_leakage, is_text_column, is_word_column, predict_by
 
@@ -178,7 +178,7 @@ def test_the_table_is_left_as_it_was(table, y):
 @pytest.mark.parametrize("labels", [[1] * N, [0] * N, [0] * (N - 9) + [1] * 9, [0, 1], [2] * N])
 def test_labels_that_allow_no_audit_are_refused(table, labels):
     """Ten of each at least."""
-    with pytest.raises(IncomparableListings, match="Cannot compare"):
+    with pytest.raises(Refused, match="Cannot compare"):
         audit_leakage(table, labels)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import IncomparableListings, UnusableSetting
+from ipml.errors import Refused, UnusableSetting
 from ipml.model.selection import MOST_PER_SELLER, select_for_review
 
 STRATEGIES = ["uncertain and different", "highest score", "random"]
@@ -109,7 +109,7 @@ def test_a_share_is_drawn_at_random_with_its_chance(listings, score):
         ({"budget": 0}, UnusableSetting),
         ({"budget": 5, "exploration": 1.5}, UnusableSetting),
         ({"budget": 5, "strategy": "lucky"}, UnusableSetting),
-        ({"budget": 5, "known": [True]}, IncomparableListings),
+        ({"budget": 5, "known": [True]}, Refused),
     ],
 )
 def test_what_cannot_be_followed_is_refused(listings, score, options, error):
@@ -120,7 +120,7 @@ def test_what_cannot_be_followed_is_refused(listings, score, options, error):
 
 def test_scores_outside_0_to_1_are_refused(listings):
     """Log-odds are no probabilities."""
-    with pytest.raises(IncomparableListings, match="scores in 0-1"):
+    with pytest.raises(Refused, match="scores in 0-1"):
         select_for_review(listings, np.full(1_000, 3.0), budget=5)
 
 

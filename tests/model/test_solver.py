@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
-from ipml.errors import FitNotConverged
+from ipml.errors import Refused
 from ipml.features.compiled.ngram_codes import count_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.text import count_ngrams
@@ -115,7 +115,7 @@ def test_values_of_any_size_are_fitted():
 def test_a_fit_that_is_not_the_best_is_refused():
     """Where no solver comes as near as it should, nothing can be built on what was found."""
     values, y, weight = make_problem(2)
-    with pytest.raises(FitNotConverged, match="Choose a smaller C"):
+    with pytest.raises(Refused, match="Choose a smaller C"):
         climb(values, y, weight, np.zeros(COLUMNS, dtype=np.bool_), 1.0, tolerance=-1.0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ipml.errors import InvalidListings, ModelNotFound, TrackingUnavailable, UnreadableFile
+from ipml.errors import Failed, InvalidListings, NotFound, UnreadableFile
 from ipml.listings.brands import write_brands
 from ipml.listings.schema import listings_to_frame, validate_record
 from ipml.model.model_file import save_model
@@ -221,7 +221,7 @@ def test_a_model_that_goes_away_goes_on_scoring(saved: dict[str, Path], place: C
     served.refresh()
     folder.rename(folder.with_name("away"))
     assert not served.refresh()
-    assert "found no model" in str(served.failure)
+    assert "No model" in str(served.failure)
     assert served.current().score_many(LISTINGS)[0].score is not None
     folder.with_name("away").rename(folder)
     assert not served.refresh()
@@ -249,7 +249,7 @@ def test_a_registry_is_asked_which_version(saved, classifier, tmp_path: Path, mo
 
     def find(_uri: str) -> Any:
         if behind["version"] is None:
-            raise TrackingUnavailable("sqlite:///x.db", "nothing")
+            raise Failed("sqlite:///x.db", "nothing")
         return Version(behind["version"])
 
     class Version:
@@ -389,7 +389,7 @@ def test_a_folder_that_is_no_good_goes_unused(
     assert versions_of(where) == {first}
     assert "scoring by " + first in caplog.text
     for _ in range(2):
-        with pytest.raises(ModelNotFound):
+        with pytest.raises(NotFound):
             score_listings(LISTINGS, where.with_name("nowhere"))
 
 

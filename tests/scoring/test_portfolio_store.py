@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ipml.errors import InvalidListings, PortfoliosOfAnotherModel, UnreadableFile, UnwritableFile
+from ipml.errors import InvalidListings, UnreadableFile, UnwritableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import RejectsFile, write_listings
@@ -118,7 +118,7 @@ def test_no_id_is_in_the_file(scorer, nights, tmp_path):
 def test_portfolios_of_another_model_are_refused(scorer, tmp_path):
     """Both models are named, and what to do."""
     write_store(start_store(scorer), tmp_path / "store.npz")
-    with pytest.raises(PortfoliosOfAnotherModel, match=r"by the model 'market/1'; expected some by 'market/2'"):
+    with pytest.raises(UnreadableFile, match=r"by the model 'market/1'; expected some by 'market/2'"):
         read_store(tmp_path / "store.npz", "market/2")
 
 

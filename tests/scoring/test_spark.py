@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ipml.errors import BadRows, MissingColumns, ModelChanged, SparkJobFailed, UnusableSetting
+from ipml.errors import Failed, MissingColumns, Refused, UntrustedModel, UnusableSetting
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.schema import check_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
@@ -185,7 +185,7 @@ def test_bad_rows_are_kept_apart(score, tmp_path):
 def test_a_bad_row_is_an_error_where_none_are_kept(score, tmp_path):
     """The first is named, and the table is as it was."""
     (tmp_path / "shop.csv").write_text(BAD)
-    with pytest.raises(BadRows, match=r"shop\.csv: 3 bad rows, such as listing '2': price: found '9;5', expected a"):
+    with pytest.raises(Refused, match=r"shop\.csv: found 3 bad rows, such as listing '2': price: '9;5'; expected a"):
         score(tmp_path / "shop.csv")
     assert not (tmp_path / "scores").exists()
 
@@ -270,7 +270,7 @@ def test_a_model_changed_on_the_way_is_refused_by_the_workers(score, monkeypatch
     zip_files = shipped_model._zip
     monkeypatch.setattr(shipped_model, "_ship", partial(ship_as, shipped_model._ship, "other-"))
     monkeypatch.setattr(shipped_model, "_zip", lambda contents: zip_files(contents | {"card.json": b"{}"}))
-    with pytest.raises(SparkJobFailed, match=ModelChanged.__name__):
+    with pytest.raises(Failed, match=UntrustedModel.__name__):
         score()
     assert not (tmp_path / "scores").exists()
 

@@ -321,14 +321,15 @@ def _find_reference(source: str) -> DriftReference:
 
     Raises
     ------
-    NoDriftReference
+    NotFound
         There is none; a registered model has none beside it.
     """
-    from ipml.errors import NoDriftReference
+    from ipml.errors import NotFound
     from ipml.model.drift import path_beside, read_reference
+    from ipml.model.drift.reference import MAKE_ONE
 
     if source.startswith("models:"):
-        raise NoDriftReference(source)
+        raise NotFound("drift reference of", source, MAKE_ONE)
     return read_reference(Path(source) if source.endswith(".json") else path_beside(source))
 
 

@@ -127,7 +127,7 @@ def sort_by_worth(ranked: Iterable[Ranked]) -> list[Ranked]:
 
     Raises
     ------
-    CurrencyMismatch
+    Refused
         Their values are not all in one currency.
     """
     return sorted(ranked, key=lambda one: (one.worth, one.solvability, -one.number), reverse=True)

@@ -128,7 +128,7 @@ def measure_drift(
 
     Raises
     ------
-    IncomparableListings
+    Refused
         There is no listing, lengths differ, or scores and labels lie outside 0-1.
 
     Examples

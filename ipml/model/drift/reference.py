@@ -20,11 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile, describe_faults
+from ipml.errors import NotFound, Refused, UnreadableFile, describe_faults
 from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
 
 Floats = NDArray[np.float64]
+MAKE_ONE = (
+    "Make it from listings of unseen sellers at the time of the model: "
+    "`ipml model drift MODEL LISTINGS --remember REFERENCE.json`."
+)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -282,13 +286,13 @@ def read_reference(path: Path) -> DriftReference:
 
     Raises
     ------
-    NoDriftReference
+    NotFound
         There is no such file.
     UnreadableFile
         It is something else.
     """
     if not path.is_file():
-        raise NoDriftReference(path)
+        raise NotFound("drift reference", path, MAKE_ONE)
     if path.stat().st_size > MAX_BYTES:
         raise UnreadableFile(path, f"more than {MAX_BYTES:,} bytes", "a drift reference as ipml writes it")
     return DriftReference.from_json(path.read_bytes(), path)
@@ -362,12 +366,12 @@ class CountedListings:
 
         Raises
         ------
-        IncomparableListings
+        Refused
             There is no listing, lengths differ, or scores and labels lie outside 0-1.
         """
         n = len(listings)
         if n == 0:
-            raise IncomparableListings("no listings", "one at least")
+            raise Refused("Cannot compare", "no listings", "one at least")
         numbers = np.full(n, np.nan) if y is None else _as_floats(y)
         scores = None if score is None else _as_floats(score)
         ratios = None if price_ratio is None else _as_floats(price_ratio)
@@ -375,10 +379,12 @@ class CountedListings:
             if values is None:
                 continue
             if values.shape != (n,):
-                raise IncomparableListings(f"{values.shape} {name}s for {n} listings", f"one {name} for each listing")
+                raise Refused(
+                    "Cannot compare", f"{values.shape} {name}s for {n} listings", f"one {name} for each listing"
+                )
             if values is not ratios and ((values < 0) | (values > 1)).any():
-                raise IncomparableListings(
-                    f"{name}s from {np.nanmin(values):g} to {np.nanmax(values):g}", f"{name}s in 0-1"
+                raise Refused(
+                    "Cannot compare", f"{name}s from {np.nanmin(values):g} to {np.nanmax(values):g}", f"{name}s in 0-1"
                 )
         if ratios is not None:  # a price of nothing has no logarithm: it counts as none
             ratios = np.where((ratios > 0) & np.isfinite(ratios), ratios, np.nan)

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from ipml.errors import UnsplittableData
+from ipml.errors import Refused
 
 Positions = NDArray[np.intp]
 
@@ -61,7 +61,7 @@ def seller_folds(
 
     Raises
     ------
-    UnsplittableData
+    Refused
         Fewer than `n_folds` sellers with counterfeits, or with genuine listings: some fold would lack a
         class.
 
@@ -76,7 +76,8 @@ def seller_folds(
     sellers, truth = _sellers(listings), np.asarray(y, dtype=int)
     for kind, is_kind in (("counterfeit", truth == 1), ("genuine", truth == 0)):
         if (count := len(set(sellers[is_kind]))) < n_folds:
-            raise UnsplittableData(
+            raise Refused(
+                "Cannot split",
                 f"{count} sellers of {kind} listings",
                 f"at least {n_folds}, one for each fold",
                 "Take fewer folds or more sellers.",
@@ -114,7 +115,7 @@ def later_unseen_sellers(
 
     Raises
     ------
-    UnsplittableData
+    Refused
         A moment is missing, or a side holds no counterfeit or no genuine listing.
 
     Examples
@@ -162,7 +163,8 @@ def _checked(listings: pd.DataFrame, split: Split) -> Split:
     for side, positions in (("training", split.train), ("test", split.test)):
         truth = listings["is_counterfeit"].iloc[positions].astype(bool)
         if truth.nunique() < 2:
-            raise UnsplittableData(
+            raise Refused(
+                "Cannot split",
                 f"{int(truth.sum())} counterfeit and {int((~truth).sum())} genuine listings for {side}",
                 "some of both",
                 "Take more listings, or other shares for the test.",
@@ -173,7 +175,8 @@ def _checked(listings: pd.DataFrame, split: Split) -> Split:
 def _sellers(listings: pd.DataFrame) -> NDArray[np.object_]:
     sellers = listings["seller_id"]
     if sellers.nunique() < 2 or sellers.isna().any():
-        raise UnsplittableData(
+        raise Refused(
+            "Cannot split",
             f"{sellers.nunique()} sellers, and none named in {int(sellers.isna().sum())} listings",
             "a seller for every listing, and two at least",
             "Fill in seller_id.",
@@ -184,7 +187,8 @@ def _sellers(listings: pd.DataFrame) -> NDArray[np.object_]:
 def _moments(listings: pd.DataFrame, moment: str) -> pd.Series[pd.Timestamp]:
     missing = int(listings[moment].isna().sum()) if moment in listings else len(listings)
     if missing or not isinstance(listings[moment].dtype, pd.DatetimeTZDtype):
-        raise UnsplittableData(
+        raise Refused(
+            "Cannot split",
             f"{missing} of {len(listings)} listings without a moment in {moment}",
             "an aware moment for every listing",
             "Fill it in, name another column, or split by seller only.",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ipml.errors import ModelChanged, UntrustedModel, UnusableSetting, VersionMismatch, first_line
+from ipml.errors import UntrustedModel, UnusableSetting, first_line
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.folder import CARD, MODEL
 
@@ -55,7 +55,7 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
 
     Raises
     ------
-    VersionMismatch
+    UntrustedModel
         Names each version that differs.
     """
     running = running_versions()
@@ -66,7 +66,9 @@ def check_versions(saved: Mapping[str, str], folder: Path, *, allow_mismatch: bo
     }
     if not different:
         return
-    mismatch = VersionMismatch(folder, different)
+    pairs = ", ".join(f"{name} {version} (running: {now})" for name, (version, now) in different.items())
+    remedy = "Install those, train anew, or allow the mismatch."
+    mismatch = UntrustedModel(folder, f"a model made with {pairs}", "the versions running", remedy)
     if not allow_mismatch:
         raise mismatch
     logger.warning("version mismatch allowed: %s", mismatch)
@@ -160,16 +162,14 @@ def parse_card(contents: Mapping[str, bytes], folder: Path) -> ModelCard:
     Raises
     ------
     UntrustedModel
-        It says more, less or other than a card does.
-    ModelChanged
-        It is the card of another model.
+        It says more, less or other than a card does, or is the card of another model.
     """
     try:
         card = _CARDS.validate_json(contents[CARD])
     except ValidationError as error:
         raise UntrustedModel(folder, f"a card with {_explain(error)}", "a card written by ipml") from None
     if card.version != content_version(contents[MODEL]):
-        raise ModelChanged(folder, MODEL)
+        raise UntrustedModel(folder, f"a {MODEL} that has changed", "that of the card")
     return card
 
 

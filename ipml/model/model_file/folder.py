@@ -21,19 +21,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from ipml.errors import (
-    ModelChanged,
-    ModelNotFound,
-    NotAModelFolder,
-    SignatureMismatch,
-    UnreadableFile,
-    UntrustedModel,
-    UnusableSetting,
-)
+from ipml.errors import NotFound, Refused, UnreadableFile, UntrustedModel, UnusableSetting
 
 MODEL, CARD, MANIFEST, SIGNATURE = "model.skops", "card.json", "manifest.json", "manifest.hmac"
 MAX_BYTES = {MODEL: 512 << 20, CARD: 1 << 20, MANIFEST: 1 << 10, SIGNATURE: 64}
 
+_REPLACEABLE = ("a model, or nothing", "Choose another folder.")
+_SIGNED = "a manifest signed with the key given"
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +36,7 @@ def find_folder(folder: Path | str) -> Path:
 
     Raises
     ------
-    ModelNotFound
+    NotFound
         No folder is there.
     UntrustedModel
         A symbolic link is there.
@@ -59,7 +53,7 @@ def find_folder(folder: Path | str) -> Path:
             return aside
     except OSError as error:
         raise UnreadableFile(folder, str(error.strerror), "a model folder") from None
-    raise ModelNotFound(folder)
+    raise NotFound("model", folder, "Train one, or name another.")
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -112,14 +106,14 @@ def check_replaceable(folder: Path) -> None:
 
     Raises
     ------
-    NotAModelFolder
+    Refused
         Names what is there.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise NotAModelFolder(folder, "something that is no folder")
+        raise Refused(folder, "something that is no folder", *_REPLACEABLE)
     foreign = sorted({path.name for path in folder.iterdir()} - MAX_BYTES.keys()) if folder.is_dir() else []
     if foreign:
-        raise NotAModelFolder(folder, f"{foreign[0]!r} in it")
+        raise Refused(folder, f"{foreign[0]!r} in it", *_REPLACEABLE)
 
 
 def put_in_place(sealed: Path, folder: Path) -> None:
@@ -165,10 +159,8 @@ def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
 
     Raises
     ------
-    ModelChanged
-        A file is not the one in the manifest, or the manifest is spelt in another way.
     UntrustedModel
-        The folder has another format.
+        A file is not the one in the manifest, the manifest is spelt in another way, or the folder has another format.
     """
     if contents[MANIFEST] == make_manifest(contents):
         return
@@ -177,10 +169,14 @@ def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
         declared_format, declared_files = manifest["format"], manifest["files"]
         changed = [name for name, facts in _describe_files(contents).items() if declared_files[name] != facts]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise ModelChanged(folder, MANIFEST) from None
+        raise _changed(folder, MANIFEST) from None
     if declared_format != FORMAT:
         raise UntrustedModel(folder, f"format {str(declared_format)[:20]!r}", f"format {FORMAT}")
-    raise ModelChanged(folder, changed[0] if changed else MANIFEST)
+    raise _changed(folder, changed[0] if changed else MANIFEST)
+
+
+def _changed(folder: Path, file: str) -> UntrustedModel:
+    return UntrustedModel(folder, f"a {file} that has changed", "the file its manifest names")
 
 
 def _describe_files(contents: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
@@ -211,13 +207,13 @@ def check_signature(contents: Mapping[str, bytes], key_file: Path, folder: Path)
 
     Raises
     ------
-    SignatureMismatch
+    UntrustedModel
         There is no signature, or it is another.
     UnusableSetting
         The secret is no good.
     """
     expected = sign(contents[MANIFEST], key_file)
     if SIGNATURE not in contents:
-        raise SignatureMismatch(folder, "no signature")
+        raise UntrustedModel(folder, "no signature", _SIGNED)
     if not hmac.compare_digest(contents[SIGNATURE], expected):
-        raise SignatureMismatch(folder, "a signature with another key, or of another model")
+        raise UntrustedModel(folder, "a signature with another key, or of another model", _SIGNED)

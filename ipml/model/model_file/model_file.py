@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.errors import GoldenMismatch, first_line
+from ipml.errors import UntrustedModel, first_line
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.card import (
@@ -91,18 +91,22 @@ def check_golden(classifier: SavableClassifier, expected: Sequence[float], folde
 
     Raises
     ------
-    GoldenMismatch
+    UntrustedModel
         Scoring fails, or a log-odds differs by more than 1e-9.
     """
     try:
         log_odds = golden_log_odds(classifier)
     except Exception as error:  # a crafted or broken state can fail anywhere in scoring
-        raise GoldenMismatch(folder, f"an error ({first_line(error)})") from error
+        raise _golden_mismatch(folder, f"an error ({first_line(error)})") from error
     if not len(log_odds) == len(expected) == len(GOLDEN_LISTINGS):
-        raise GoldenMismatch(folder, f"{len(log_odds)} log-odds, with {len(expected)} in the card")
+        raise _golden_mismatch(folder, f"{len(log_odds)} log-odds, with {len(expected)} in the card")
     difference = np.abs(np.subtract(log_odds, expected)).max()  # NaN where any is
     if not difference <= TOLERANCE:  # so that NaN is refused, too
-        raise GoldenMismatch(folder, f"log-odds that differ by up to {difference:.3g}")
+        raise _golden_mismatch(folder, f"log-odds that differ by up to {difference:.3g}")
+
+
+def _golden_mismatch(folder: Path, found: str) -> UntrustedModel:
+    return UntrustedModel(folder, f"golden listings that gave {found}", "the log-odds in the card", "Train anew.")
 
 
 _SEEN = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
@@ -240,7 +244,7 @@ def save_model(
 
     Raises
     ------
-    NotAModelFolder
+    Refused
         Something else is where the model should go.
     UntrustedModel
         The classifier holds types that `load_model` would refuse.
@@ -291,24 +295,18 @@ def load_model(
 
     Raises
     ------
-    ModelNotFound
+    NotFound
         No folder is there.
     UntrustedModel
-        The folder holds something that a model folder does not hold.
-    ModelChanged
-        A file is not the one in the manifest.
-    SignatureMismatch
-        The manifest is not signed with the key given.
-    VersionMismatch
-        The model was made with other versions than those running.
-    GoldenMismatch
-        The golden listings score otherwise than when the model was saved.
+        The folder holds something that a model folder does not hold, a file is not the one in the manifest, the
+        manifest is not signed with the key given, the model was made with other versions than those running, or the
+        golden listings score otherwise than when it was saved.
 
     Examples
     --------
     >>> load_model("no/such/folder")
     Traceback (most recent call last):
-    ipml.errors.ModelNotFound: ...no/such/folder: found no model; expected a model folder. ...
+    ipml.errors.NotFound: No model ...no/such/folder. Train one, or name another.
     """
     folder = find_folder(folder)
     contents = read_folder(folder)

@@ -3,12 +3,6 @@
 **Trust.** Which types may be constructed is the constant `TRUSTED_TYPES` and never taken from a file. A type belongs
 there only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
 
-**Plain files.** To be able to read everything, skops imports all of scikit-learn, and that takes longer than all else a
-model needs. A model of ipml holds few kinds of things: texts and numbers, lists, tuples, dicts by name, arrays, and
-objects of the trusted types. A file of these alone is read here, as skops reads it; in any other nothing is
-constructed, and skops decides. So this reader never takes what skops, with the same trusted types, would refuse. skops
-is imported only to write a file, or to read one that is not plain.
-
 **One spelling.** skops names objects by their place in memory, and a zip keeps the moment it was written. Neither says
 anything of the model, and both would make its version, a hash of the file, another one at every training. So a file has
 one spelling, and the same classifier always gives the same bytes.
@@ -23,15 +17,13 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
-from ipml.errors import UntrustedModel, VersionMismatch, first_line
+from ipml.errors import UntrustedModel, first_line
 from ipml.model.model_file.folder import MODEL
 
 SCHEMA = "schema.json"
@@ -103,161 +95,6 @@ def _entry(name: str, compression: int) -> zipfile.ZipInfo:
     return entry
 
 
-PROTOCOL = 2
-"""Of the skops format; a file of another one is left to skops."""
-SKLEARN_TYPES = ("sklearn.pipeline.FeatureUnion", "sklearn.linear_model._logistic.LogisticRegression")
-"""What a model of ipml holds of scikit-learn; skops trusts all of its estimators."""
-
-_TYPES = {
-    "ListNode": ("builtins.list",),
-    "TupleNode": ("builtins.tuple",),
-    "DictNode": ("builtins.dict",),
-    "NdArrayNode": ("numpy.ndarray",),
-    "TypeNode": ("builtins.str",),  # of the keys of a dict
-}
-"""What each kind of node may construct; texts and numbers are JSON, and objects are of the trusted types."""
-
-Node = dict[str, Any]
-
-
-class NotPlain(Exception):
-    """The file holds something else, or what it holds does not fit together."""
-
-
-def read_plain(entries: Mapping[str, bytes], trusted: tuple[str, ...]) -> Any:
-    """Construct what a skops file holds.
-
-    Parameters
-    ----------
-    entries : mapping of str to bytes
-        The checked files in it by name.
-    trusted : tuple of str
-        Types that may be constructed, besides `SKLEARN_TYPES`.
-
-    Raises
-    ------
-    NotPlain
-        Nothing has been constructed, nor imported, then.
-
-    Examples
-    --------
-    >>> text = {"__loader__": "JsonNode", "__module__": "builtins", "__class__": "str", "__id__": 2, "content": '"bag"'}
-    >>> node = {"__loader__": "ListNode", "__module__": "builtins", "__class__": "list", "__id__": 1, "protocol": 2}
-    >>> read_plain({"schema.json": json.dumps(node | {"content": [text, text]}).encode()}, trusted=())
-    ['bag', 'bag']
-    """
-    schema = json.loads(entries[SCHEMA])
-    if not isinstance(schema, dict) or type(schema.get("protocol")) is not int or schema["protocol"] != PROTOCOL:
-        raise NotPlain
-    audit = _Audit(entries, {**_TYPES, "ObjectNode": (*trusted, *SKLEARN_TYPES)})
-    audit.check(schema)
-    return _Construction(entries, audit.known).build(schema)
-
-
-class _Audit:
-    """Goes through all nodes of a schema before anything is constructed."""
-
-    def __init__(self, entries: Mapping[str, bytes], types: Mapping[str, tuple[str, ...]]) -> None:
-        self._entries = entries
-        self._types = types
-        self.known: dict[int, Node] = {}
-
-    def check(self, node: Any) -> None:
-        """Raise NotPlain unless this node and all below it are of known kinds."""
-        if not isinstance(node, dict) or type(number := node.get("__id__")) is not int or number < 1:
-            raise NotPlain
-        # An object that is met again is spelt out again, and counts as it was met first.
-        known = self.known.setdefault(number, node)
-        if known is not node and _describe(known) != _describe(node):
-            raise NotPlain
-        for child in self._read_children(node):
-            self.check(child)
-
-    def _read_children(self, node: Node) -> Iterable[Any]:
-        """Return what a node is made of, after checking the node itself."""
-        loader, content = node.get("__loader__"), node.get("content")
-        if loader == "JsonNode" and isinstance(content, str):
-            return ()
-        if not isinstance(loader, str) or _name_type(node) not in self._types.get(loader, ()):
-            raise NotPlain
-        if loader in ("ListNode", "TupleNode") and isinstance(content, list):
-            return content
-        if loader == "DictNode" and isinstance(content, dict) and _has_text_keys(node):
-            return (node["key_types"], *content.values())
-        if loader == "TypeNode":
-            return ()
-        if loader == "NdArrayNode" and node.get("type") == "numpy" and node.get("file") in self._entries:
-            return ()
-        if loader == "ObjectNode" and isinstance(content, dict) and content.get("__loader__") == "DictNode":
-            return (content,)
-        raise NotPlain
-
-
-class _Construction:
-    """Makes one object of all nodes with one number."""
-
-    def __init__(self, entries: Mapping[str, bytes], nodes: Mapping[int, Node]) -> None:
-        self._entries = entries
-        self._nodes = nodes
-        self._made: dict[int, Any] = {}
-
-    def build(self, node: Node) -> Any:
-        """Return the object of a checked node."""
-        number = node["__id__"]
-        if number not in self._made:
-            self._made[number] = self._make(self._nodes[number])
-        return self._made[number]
-
-    def _make(self, node: Node) -> Any:
-        loader = node["__loader__"]
-        if loader == "JsonNode":
-            return json.loads(node["content"])
-        if loader == "NdArrayNode":
-            return np.load(io.BytesIO(self._entries[node["file"]]), allow_pickle=False)
-        if loader == "TypeNode":
-            return str
-        if loader == "ListNode":
-            return list(map(self.build, node["content"]))
-        if loader == "TupleNode":
-            return tuple(map(self.build, node["content"]))
-        if loader == "DictNode":
-            return {key: self.build(value) for key, value in node["content"].items()}
-        return _make_object(node, self.build(node["content"]))
-
-
-def _make_object(node: Node, state: dict[str, Any]) -> object:
-    """Return an object of a trusted type with a state, without calling its constructor."""
-    cls: type[object] = getattr(import_module(node["__module__"]), node["__class__"])
-    made = cls.__new__(cls)
-    if hasattr(made, "__setstate__"):
-        made.__setstate__(state)
-    else:
-        made.__dict__.update(state)
-    return made
-
-
-def _name_type(node: Node) -> str:
-    return f"{node.get('__module__')}.{node.get('__class__')}"
-
-
-def _describe(node: Node) -> tuple[Any, ...]:
-    """Return what must agree in nodes with one number."""
-    content = node.get("content")
-    leaf = (content if isinstance(content, str) else None, node.get("file"))
-    return (node.get("__loader__"), node.get("__module__"), node.get("__class__"), *leaf)
-
-
-def _has_text_keys(node: Node) -> bool:
-    """Say whether the keys of a dict are texts, as many as it has values."""
-    types = node.get("key_types")
-    found = types.get("content") if isinstance(types, dict) and types.get("__loader__") == "ListNode" else None
-    return (
-        isinstance(found, list)
-        and len(found) == len(node["content"])
-        and all(isinstance(key, dict) and key.get("__loader__") == "TypeNode" for key in found)
-    )
-
-
 TRUSTED_TYPES = (
     "ipml.features.goods.BrandFeatures",
     "ipml.features.goods.GoodsFeatures",
@@ -298,11 +135,11 @@ def pack(classifier: object) -> bytes:
     return packed if len(plain) <= MAX_RATIO * len(packed) else make_canonical(plain, zipfile.ZIP_STORED)
 
 
-def unpack(packed: bytes, folder: Path) -> dict[str, bytes]:
-    """Return the entries of a skops file by name.
+def unpack(packed: bytes, folder: Path) -> io.BytesIO:
+    """Return a skops file written anew of the entries that were checked, without compression.
 
-    What is read later is what was checked here: an entry that unpacks to more than it declares, or that the
-    two tables of a zip describe differently, does not reach skops.
+    skops reads what was checked here, and not what somebody wrote: an entry that unpacks to more than it declares, or
+    that the two tables of a zip describe differently, does not reach it.
 
     Parameters
     ----------
@@ -318,16 +155,16 @@ def unpack(packed: bytes, folder: Path) -> dict[str, bytes]:
     """
     if packed.count(CENTRAL_HEADER) > MAX_ENTRIES:
         raise UntrustedModel(folder, f"{MODEL} of more than {MAX_ENTRIES:,} entries", "no more than that")
-    unpacked = {}
+    unpacked = io.BytesIO()
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive, zipfile.ZipFile(unpacked, "w") as plain:
             _check_names([entry.filename for entry in archive.infolist()], folder)
             _check_sizes(archive.infolist(), len(packed), folder)
             for entry in archive.infolist():
                 content = _read_entry(archive, entry)
                 if entry.filename.endswith(".npy"):
                     check_array(content, folder)
-                unpacked[entry.filename] = content
+                plain.writestr(entry.filename, content)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise UntrustedModel(folder, f"{MODEL} that is no sound zip ({first_line(error)})") from None
     return unpacked
@@ -392,12 +229,12 @@ def check_array(content: bytes, folder: Path) -> None:
         raise UntrustedModel(folder, f"an array whose size is not that of its shape {shape} in {MODEL}")
 
 
-def construct(unpacked: Mapping[str, bytes], folder: Path, *, allow_version_mismatch: bool = False) -> Any:
-    """Build the classifier from trusted types, or refuse the file.
+def construct(unpacked: BinaryIO, folder: Path, *, allow_version_mismatch: bool = False) -> Any:
+    """Build the classifier from types that ipml or skops trusts, or refuse the file; skops looks at all of it first.
 
     Parameters
     ----------
-    unpacked : mapping of str to bytes
+    unpacked : binary file
         What `unpack` returned.
     folder : Path
         Where the model lies, for the message.
@@ -407,37 +244,21 @@ def construct(unpacked: Mapping[str, bytes], folder: Path, *, allow_version_mism
     Raises
     ------
     UntrustedModel
-        The file names other types, or skops cannot read it.
-    VersionMismatch
-        An estimator was saved by another version of scikit-learn.
+        The file names other types, skops cannot read it, or another version of scikit-learn saved an estimator.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore" if allow_version_mismatch else "error", InconsistentVersionWarning)
-            try:
-                return read_plain(unpacked, TRUSTED_TYPES)
-            except NotPlain:
-                return _read_by_skops(unpacked, folder)
-    except UntrustedModel:
-        raise
-    except InconsistentVersionWarning as warning:
-        saved, running = warning.original_sklearn_version, warning.current_sklearn_version
-        raise VersionMismatch(folder, {"scikit-learn": (str(saved)[:40], running)}) from None
-    except Exception as error:  # a crafted file can make any reader raise anything
-        raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error
-
-
-def _read_by_skops(unpacked: Mapping[str, bytes], folder: Path) -> Any:
-    """Build what may be any kind of model, such as one whose learner another release of ipml chose."""
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as plain:
-        for name, content in unpacked.items():
-            plain.writestr(name, content)
     try:
-        return skops.io.load(archive, trusted=TRUSTED_TYPES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if allow_version_mismatch else "error", InconsistentVersionWarning)
+            return skops.io.load(unpacked, trusted=TRUSTED_TYPES)
     except UntrustedTypesFoundException as error:
         names = first_line(error).partition(": ")[2]
         raise UntrustedModel(folder, f"types {names} in {MODEL}", "types that ipml trusts") from None
+    except InconsistentVersionWarning as warning:
+        saved, running = warning.original_sklearn_version, warning.current_sklearn_version
+        found, remedy = f"estimators of scikit-learn {saved!s:.40}", "Install that, train anew, or allow the mismatch."
+        raise UntrustedModel(folder, found, f"those of {running}", remedy) from None
+    except Exception as error:  # a crafted file can make any reader raise anything
+        raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ipml.errors import DifferentTests
+from ipml.errors import Conflict
 from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
 from ipml.model.evaluation.label_weights import odds_of, weigh_by_odds
 from ipml.model.evaluation.metrics import (
@@ -120,7 +120,7 @@ def compare_tests(
 
     Raises
     ------
-    DifferentTests
+    Conflict
         They share too few listings, counterfeits or sellers.
 
     Examples
@@ -129,14 +129,15 @@ def compare_tests(
     >>> y = np.array([True, False] * 2)
     >>> compare_tests(Tested(listings, y, {MODEL: [y * 0.9]}), Tested(listings, y, {MODEL: [y * 0.5]}))
     Traceback (most recent call last):
-    ipml.errors.DifferentTests: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 2 sellers; ...
+    ipml.errors.Conflict: Cannot compare: found 4 listings in both tests, 2 counterfeit, of 2 sellers; ...
     """
     rows_a, rows_b = _find_shared(a.listings, b.listings)
     listings, y = b.listings.iloc[rows_b], b.y[rows_b]
     n_sellers = listings["seller_id"].nunique()
     if y.sum() < MIN_COUNTERFEITS or n_sellers < 2:
-        found = f"{len(y):,} listings in both tests, {y.sum():,} counterfeit, of {n_sellers:,} sellers"
-        raise DifferentTests(found, f"at least {MIN_COUNTERFEITS} counterfeit and 2 sellers")
+        found = f"found {len(y):,} listings in both tests, {y.sum():,} counterfeit, of {n_sellers:,} sellers"
+        expected = f"expected at least {MIN_COUNTERFEITS} counterfeit and 2 sellers"
+        raise Conflict("Cannot compare", f"{found}; {expected}", "Give labelled ones with --listings.")
     remarks = []
     if len(y) < max(len(a.y), len(b.y)):
         remarks.append(f"These are in both tests; A's has {len(a.y):,} listings, B's {len(b.y):,}.")

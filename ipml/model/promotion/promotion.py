@@ -13,15 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ipml.errors import (
-    AlreadyChampion,
-    DifferentTests,
-    ModelNotFound,
-    NoEarlierChampion,
-    RunFileMissing,
-    UnmeasurableScores,
-    UnusableSetting,
-)
+from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
 from ipml.listings.brands import load_brands
 from ipml.model.evaluation.evaluation import KEY, MODEL, TESTED_FILE, Tested, read_tested
 from ipml.model.evaluation.metrics import Estimate, add_values
@@ -40,6 +32,7 @@ from ipml.model.tracking import (
 from ipml.model.tracking.registry import Champions, Move
 from ipml.settings import get_settings
 
+_PROMOTE = "Promote one with `ipml model promote`."
 _FLATTERY = "Listings of a seller that one of them has learnt from flatter that one."
 
 
@@ -73,9 +66,9 @@ def compare_models(
 
     Raises
     ------
-    ModelNotFound, UnusableModelName, TrackingUnavailable
+    NotFound, UnusableSetting, Failed
         One of them is not there.
-    DifferentTests, RunFileMissing
+    Conflict, NotFound
         The tests cannot be compared, and no listings were given.
     UnmeasurableScores
         The listings given hold no label, no counterfeit, or a single seller.
@@ -111,7 +104,7 @@ def fetch_tested(model: str, tracking_uri: str | None = None) -> Tested:
 
     Raises
     ------
-    RunFileMissing
+    NotFound
         The run keeps none.
     """
     return read_tested(fetch_run_artifact(model, TESTED_FILE, tracking_uri))
@@ -119,9 +112,10 @@ def fetch_tested(model: str, tracking_uri: str | None = None) -> Tested:
 
 def fetch_gate_facts(model: str, tracking_uri: str | None = None) -> GateFacts:
     """Return the figures that the gate asks for; none is known of a run that keeps no such file."""
+    registered = find_model(model, tracking_uri)
     try:
-        path = fetch_run_artifact(model, GATE_FILE, tracking_uri)
-    except RunFileMissing:
+        path = fetch_run_artifact(registered, GATE_FILE, tracking_uri)
+    except NotFound:
         return GateFacts()
     return GateFacts.from_json(path.read_text(encoding="utf-8"), f"{GATE_FILE} of {model}")
 
@@ -144,7 +138,7 @@ def fetch_champion_scores(tested: Tested, model_name: str, tracking_uri: str | N
     """
     try:
         theirs = fetch_tested(f"models:/{model_name}@champion", tracking_uri)
-    except (ModelNotFound, RunFileMissing):
+    except NotFound:
         return None
     numbered = theirs.listings[KEY].assign(row=np.arange(len(theirs.y)))
     rows = tested.listings[KEY].merge(numbered, on=KEY, how="left")["row"]
@@ -191,18 +185,18 @@ def examine(
 
     Raises
     ------
-    ModelNotFound, UnusableModelName, TrackingUnavailable
+    NotFound, UnusableSetting, Failed
         There is no such model.
-    AlreadyChampion
+    Conflict
         It is the champion.
-    UntrustedModel, ModelChanged, VersionMismatch, GoldenMismatch
+    UntrustedModel
         It could not be used by those who score with it.
     """
     say("looking up the model")
     candidate = find_model(model, tracking_uri)
     current = read_champions(candidate.name, tracking_uri).current
     if current == candidate.version:
-        raise AlreadyChampion(candidate.uri)
+        raise Conflict(candidate.uri, "is the champion already", "Name another version.")
     _check_usable(candidate.uri, tracking_uri)
     facts = fetch_gate_facts(candidate.uri, tracking_uri)
     if current is None:
@@ -225,7 +219,7 @@ def promote(candidacy: Candidacy, *, despite: str | None = None, tracking_uri: s
 
     Raises
     ------
-    ChampionMoved
+    Conflict
         Somebody else has promoted another model meanwhile.
     """
     if not candidacy.report.passed and despite is None:
@@ -258,13 +252,11 @@ def roll_back(name: str = "ipml", *, to: int | None = None, reason: str = "", tr
 
     Raises
     ------
-    NoEarlierChampion
+    Refused
         There is none before, or that version has never been champion.
-    AlreadyChampion
-        It is the champion.
-    ChampionMoved
-        Somebody else has moved the champion meanwhile.
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, GoldenMismatch
+    Conflict
+        It is the champion, or somebody else has moved the champion meanwhile.
+    NotFound, UntrustedModel
         The earlier model could not be used by those who score with it.
     """
     champions = read_champions(name, tracking_uri)
@@ -286,7 +278,7 @@ def _compare(
     """Return by how much average precision and value at k are higher for the candidate; None where nobody can tell."""
     try:
         compared = compare_models(champion, candidate, listings=listings, k=k, tracking_uri=tracking_uri)
-    except (DifferentTests, RunFileMissing):
+    except (Conflict, NotFound):
         return None, None
     value = next((row.difference for row in compared.measures if row.measure.startswith("value_")), None)
     return compared["average_precision"].difference, value
@@ -295,13 +287,13 @@ def _compare(
 def _choose(name: str, champions: Champions, to: int | None) -> int:
     if to is None:
         if len(champions.stack) < 2:
-            raise NoEarlierChampion(name, "none before the champion", "one that was replaced")
+            raise Refused(name, "none before the champion", "one that was replaced", _PROMOTE)
         return champions.stack[-2]
     if to == champions.current:
-        raise AlreadyChampion(f"models:/{name}/{to}")
+        raise Conflict(f"models:/{name}/{to}", "is the champion already", "Name another version.")
     if to not in champions.versions:
         known = ", ".join(map(str, sorted(champions.versions))) or "none"
-        raise NoEarlierChampion(name, f"version {to}, never champion", f"one that was: {known}")
+        raise Refused(name, f"version {to}, never champion", f"one that was: {known}", _PROMOTE)
     return to
 
 

@@ -27,19 +27,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import ModelInfo
 from pydantic import TypeAdapter, ValidationError
 
-from ipml.errors import (
-    ChampionMoved,
-    ModelChanged,
-    ModelNotFound,
-    UntrustedModel,
-    UnusableSetting,
-    describe_faults,
-    first_line,
-)
+from ipml.errors import Conflict, NotFound, UntrustedModel, UnusableSetting, describe_faults, first_line
 from ipml.model.model_file import manifest_sha256
 from ipml.model.model_file.folder import MANIFEST
 from ipml.model.tracking.flavor import MODEL_FOLDER
-from ipml.model.tracking.store import ModelUri, download, find_store_of, open_store, parse_model_uri
+from ipml.model.tracking.store import NAME_ANOTHER, ModelUri, download, find_store_of, open_store, parse_model_uri
 
 MANIFEST_TAG = "ipml.manifest_sha256"
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -79,14 +71,14 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
 
     Raises
     ------
-    UnusableModelName, ModelNotFound
+    UnusableSetting, NotFound
         No registered version goes by this name.
 
     Examples
     --------
     >>> find_model("models:/../../etc/1")
     Traceback (most recent call last):
-    ipml.errors.UnusableModelName: model 'models:/../../etc/1': expected models:/NAME@ALIAS or ...
+    ipml.errors.UnusableSetting: model: found 'models:/../../etc/1'; expected models:/NAME@ALIAS or ...
     """
     reference = str(reference)
     wanted = parse_model_uri(reference) if reference.startswith("models:") else _make_filter(reference)
@@ -96,7 +88,7 @@ def find_model(reference: str | Path, tracking_uri: str | None = None) -> Regist
         else:
             versions = client.search_model_versions(wanted)
             if not versions:
-                raise ModelNotFound(reference, "a model registered in this store")
+                raise NotFound("model registered in this store as", reference, NAME_ANOTHER)
             found = max(versions, key=lambda version: int(version.version))
     return RegisteredModel(found.name, int(found.version), found.run_id or "")
 
@@ -115,20 +107,18 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
 
     Raises
     ------
-    UnusableModelName
+    UnusableSetting
         Another form of URI, or a name that could be a path.
-    ModelNotFound
+    NotFound
         No such model, alias or version, or its files are gone.
     UntrustedModel
-        The version was not registered by ipml.
-    ModelChanged
-        The files are not those that were registered.
+        The version was not registered by ipml, or the files are not those that were registered.
 
     Examples
     --------
     >>> resolve_model("models:/../../etc/1")
     Traceback (most recent call last):
-    ipml.errors.UnusableModelName: model 'models:/../../etc/1': expected models:/NAME@ALIAS or ...
+    ipml.errors.UnusableSetting: model: found 'models:/../../etc/1'; expected models:/NAME@ALIAS or ...
     """
     wanted = parse_model_uri(uri)
     with open_store(find_store_of(uri, tracking_uri)) as client:
@@ -138,7 +128,7 @@ def resolve_model(uri: str, tracking_uri: str | None = None) -> Path:
     if expected is None:
         raise UntrustedModel(uri, f"no tag {MANIFEST_TAG}", "a version registered by ipml")
     if manifest_sha256(folder) != expected:
-        raise ModelChanged(uri, MANIFEST, "the manifest that was registered")
+        raise UntrustedModel(uri, f"a {MANIFEST} that has changed", "the one that was registered")
     return folder
 
 
@@ -163,7 +153,7 @@ def find_version(client: mlflow.MlflowClient, wanted: ModelUri) -> ModelVersion:
         return client.get_model_version(wanted.name, str(wanted.version))
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise ModelNotFound(str(wanted), "a registered model") from None
+            raise NotFound("registered model", str(wanted), NAME_ANOTHER) from None
         raise
 
 
@@ -179,7 +169,7 @@ def _fetch(client: mlflow.MlflowClient, wanted: ModelUri, registered: ModelVersi
     try:
         return download(client, f"{source.rstrip('/')}/{MODEL_FOLDER}")
     except (MlflowException, OSError) as error:
-        raise ModelNotFound(str(wanted), f"its files ({first_line(error)})") from None
+        raise NotFound("files of", str(wanted), f"The store says: {first_line(error)}. {NAME_ANOTHER}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +303,7 @@ def _find_made(moves: Sequence[Move], current: int | None) -> list[Move]:
 
 MOVE_TAG = "ipml.champion."
 VERSIONS_AT_A_TIME = 1_000
+_LOOK_AGAIN = "Look which model is in use, and try again."
 
 Notes = Mapping[str, Move]
 
@@ -329,7 +320,7 @@ def read_champions(name: str = "ipml", tracking_uri: str | None = None) -> Champ
 
     Raises
     ------
-    ModelNotFound, UnusableModelName
+    NotFound, UnusableSetting
         No model of that name is registered.
     """
     wanted = str(parse_model_uri(f"models:/{name}@{CHAMPION}"))
@@ -363,9 +354,9 @@ def move_champion(
 
     Raises
     ------
-    ChampionMoved
+    Conflict
         Another is champion than the one to be replaced, or somebody else is just moving it.
-    ModelNotFound
+    NotFound
         There is no such version.
     """
     wanted = parse_model_uri(f"models:/{name}/{version}")
@@ -379,7 +370,7 @@ def move_champion(
         try:
             _check_alone(client, name, {*before, key})
             _check_current(client, name, replacing)
-        except ChampionMoved:
+        except Conflict:
             client.delete_model_version_tag(name, str(version), key)
             raise
         client.set_registered_model_alias(name, CHAMPION, str(version))
@@ -394,7 +385,7 @@ def _read_current(client: mlflow.MlflowClient, name: str) -> int | None:
         champion = client.get_registered_model(name).aliases.get(CHAMPION)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise ModelNotFound(f"models:/{name}", "a registered model") from None
+            raise NotFound("registered model", f"models:/{name}", NAME_ANOTHER) from None
         raise
     return None if champion is None else int(champion)
 
@@ -421,21 +412,21 @@ def _note(client: mlflow.MlflowClient, name: str, key: str, move: Move) -> None:
         client.set_model_version_tag(name, str(move.version), key, move.to_json())
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            raise ModelNotFound(f"models:/{name}/{move.version}", "a registered model") from None
+            raise NotFound("registered model", f"models:/{name}/{move.version}", NAME_ANOTHER) from None
         raise
 
 
 def _check_current(client: mlflow.MlflowClient, name: str, expected: int | None) -> None:
     current = _read_current(client, name)
     if current != expected:
-        raise ChampionMoved(name, _in_words(current), _in_words(expected))
+        raise Conflict(name, f"found {_in_words(current)}, expected {_in_words(expected)}", _LOOK_AGAIN)
 
 
 def _check_alone(client: mlflow.MlflowClient, name: str, known: set[str]) -> None:
     others = _in_order({key: move for key, move in _read_notes(client, name).items() if key not in known})
     if others:
-        found = f"{others[0].moved_by} just making version {others[0].version} the champion"
-        raise ChampionMoved(name, found, "nobody else to do so")
+        found = f"{others[0].moved_by} is just making version {others[0].version} the champion"
+        raise Conflict(name, found, _LOOK_AGAIN)
 
 
 def _in_words(version: int | None) -> str:

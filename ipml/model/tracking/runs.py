@@ -24,7 +24,7 @@ from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import Metric
 from mlflow.models import Model
 
-from ipml.errors import RunFileMissing, UnusableSetting, hide_password
+from ipml.errors import NotFound, UnusableSetting, hide_password
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
 from ipml.model.model_file.card import NAME_PATTERN
@@ -224,9 +224,9 @@ def record_run(
 
     Raises
     ------
-    UnusableModelName, UnusableSetting
+    UnusableSetting
         A name of a model, alias or experiment that could be a path; the alias of the champion.
-    TrackingUnavailable
+    Failed
         MLflow cannot be reached or refuses what it was given.
     """
     chosen = check_alias(alias)
@@ -279,15 +279,13 @@ def fetch_run_artifact(reference: str | Path | RegisteredModel, name: str, track
 
     Raises
     ------
-    ModelNotFound, UnusableModelName
-        There is no such run or model.
-    RunFileMissing
-        The run has no such file.
+    NotFound, UnusableSetting
+        There is no such run or model, or the run has no such file.
     """
     model = reference if isinstance(reference, RegisteredModel) else find_model(reference, tracking_uri)
     with open_store(find_store_of(model.uri, tracking_uri)) as client:
         if not model.run_id or name not in {file.path for file in client.list_artifacts(model.run_id)}:
-            raise RunFileMissing(model.uri, name)
+            raise NotFound(f"file {name} of the run of", model.uri, "Train it anew, or give --listings.")
         return download(client, f"runs:/{model.run_id}/{name}")
 
 

@@ -24,12 +24,14 @@ from urllib.parse import urlsplit
 import mlflow
 from mlflow.exceptions import MlflowException
 
-from ipml.errors import ModelNotFound, TrackingUnavailable, UnusableModelName, first_line
+from ipml.errors import Failed, NotFound, UnusableSetting, first_line, hide_password
 from ipml.model.model_file.card import NAME_PATTERN
 from ipml.settings import get_settings
 
 MODEL_URI = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9][0-9]{0,8}))")
 SQLITE = "sqlite:///"
+NAME_ANOTHER = "Train one, or name another."
+_EXPECTED_URI = "models:/NAME@ALIAS or models:/NAME/VERSION, names of letters, digits, _ . and -"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def parse_model_uri(uri: str) -> ModelUri:
 
     Raises
     ------
-    UnusableModelName
+    UnusableSetting
         Another form of URI, or a name that could be a path.
 
     Examples
@@ -58,14 +60,14 @@ def parse_model_uri(uri: str) -> ModelUri:
     ModelUri(name='ipml', alias='champion', version=None)
     >>> parse_model_uri("models:/../1")
     Traceback (most recent call last):
-    ipml.errors.UnusableModelName: model 'models:/../1': expected models:/NAME@ALIAS or ...
+    ipml.errors.UnusableSetting: model: found 'models:/../1'; expected models:/NAME@ALIAS or ...
     """
     match = MODEL_URI.fullmatch(uri)
     if match is None:
-        raise UnusableModelName(uri)
+        raise UnusableSetting("model", repr(uri[:120]), _EXPECTED_URI)
     parsed = ModelUri(**match.groupdict())
     if not all(_is_plain(name) for name in (parsed.name, parsed.alias) if name is not None):
-        raise UnusableModelName(uri)
+        raise UnusableSetting("model", repr(uri[:120]), _EXPECTED_URI)
     return parsed
 
 
@@ -119,7 +121,7 @@ def check_store(tracking_uri: str | None = None) -> None:
 
     Raises
     ------
-    TrackingUnavailable
+    Failed
         MLflow cannot be reached.
     """
     with open_store(find_store(tracking_uri)):
@@ -136,13 +138,13 @@ def find_store_of(wanted: str, tracking_uri: str | None) -> str:
 
     Raises
     ------
-    ModelNotFound
+    NotFound
         There is no database.
     """
     uri = find_store(tracking_uri)
     database = find_sqlite_file(uri)
     if database is not None and not database.exists():
-        raise ModelNotFound(wanted, f"the registry {database}")
+        raise NotFound("model", wanted, f"There is no registry {database}. {NAME_ANOTHER}")
     return uri
 
 
@@ -154,7 +156,7 @@ def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
 
     Raises
     ------
-    TrackingUnavailable
+    Failed
         The store cannot be reached, or refuses what it is told.
     """
     levels = {name: logging.getLogger(name).level for name in _CHATTY}
@@ -163,7 +165,7 @@ def open_store(uri: str) -> Iterator[mlflow.MlflowClient]:
             logging.getLogger(name).setLevel(logging.WARNING)
         yield _connect(uri)
     except MlflowException as error:
-        raise TrackingUnavailable(uri, first_line(error)) from error
+        raise _unavailable(uri, first_line(error)) from error
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
@@ -187,8 +189,12 @@ def _connect(uri: str) -> mlflow.MlflowClient:
             client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except Exception as error:  # the database's and the network's errors come as they are
-        raise TrackingUnavailable(uri, _describe(error)) from error
+        raise _unavailable(uri, _describe(error)) from error
     return client
+
+
+def _unavailable(uri: str, found: str) -> Failed:
+    return Failed(hide_password(uri), f"found {found}; expected MLflow's store", "Check the setting IPML_TRACKING.")
 
 
 def _check_database_answers(uri: str) -> None:

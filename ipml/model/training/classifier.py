@@ -79,7 +79,7 @@ def fetch_donor(
 
     Raises
     ------
-    ModelNotFound, UnusableModelName, ModelChanged, UntrustedModel
+    NotFound, UnusableSetting, UntrustedModel
         There is no such model, or it is not to be trusted.
     UnusableSetting
         It is another model than was pinned, or has other extractors than the experiment.

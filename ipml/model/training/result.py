@@ -208,7 +208,7 @@ def learn(
 
     Raises
     ------
-    UnsplittableData, UnmeasurableScores
+    Refused, UnmeasurableScores
         There are too few listings, counterfeits or sellers.
     UnusableSetting
         There is a donor, but nothing to learn beside it.
@@ -258,7 +258,7 @@ def save_learnt(experiment: Experiment, learnt: TrainingResult, folder: Path) ->
 
     Raises
     ------
-    NotAModelFolder, UnusableSetting
+    Refused, UnusableSetting
         See `save_model`.
     """
     return save_model(

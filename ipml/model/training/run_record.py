@@ -246,11 +246,11 @@ def reproduce(
 
     Raises
     ------
-    ModelNotFound, UnusableModelName, ModelChanged, TrackingUnavailable
+    NotFound, UnusableSetting, UntrustedModel, Failed
         There is no such model, or it is not the one that was registered; or so of the one that learning started from.
     UnreadableFile, InvalidListings, UnusableSetting
         The files are not there any more, or this release cannot use what was recorded.
-    NotAModelFolder
+    Refused
         Something else is where the model should go.
     """
     check_replaceable(out)

@@ -137,7 +137,7 @@ def sweep(
     ------
     UnusableSetting
         The experiment has no sweep, or a combination that the classifier cannot use; known before anything is learnt.
-    InvalidListings, UnreadableFile, UnsplittableData, TrackingUnavailable
+    InvalidListings, UnreadableFile, Refused, Failed
         As for `ipml.model.training.train`.
     """
     say("checking what is needed")

@@ -106,9 +106,9 @@ def train(
 
     Raises
     ------
-    InvalidListings, UnreadableFile, UnsplittableData, UnusableSetting
+    InvalidListings, UnreadableFile, Refused, UnusableSetting
         The data cannot be read, cannot be split, or the experiment asks for what does not exist.
-    NotAModelFolder, UnwritableFile, TrackingUnavailable
+    Refused, UnwritableFile, Failed
         The model or the run could not be kept; this is known before anything is learnt.
     """
     folder = models / experiment.name

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ipml.errors import DifferentRun, InvalidListings, RunInProgress, SourceChanged, UnfamiliarListings, UnusableSetting
+from ipml.errors import Conflict, InvalidListings, Refused, UnusableSetting
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.readers import read_listings
@@ -59,7 +59,7 @@ def score_parts(work: BatchJob, workers: Workers, part_rows: int, on_rows: OnRow
     ------
     InvalidListings
         There are bad rows, and they are not to be kept.
-    SourceChanged
+    Conflict
         Its parts do not fit together.
     """
     described = describe_source(work.source.path)
@@ -74,7 +74,7 @@ def score_parts(work: BatchJob, workers: Workers, part_rows: int, on_rows: OnRow
             on_rows("scored", _count_rows(records), total)
         records = dict(sorted(records.items()))
         if describe_source(work.source.path) != described or not _follow(records):
-            raise SourceChanged(work.source.path)
+            raise _source_changed(work.source.path)
         work.folder.finish("end", {"n_parts": len(records)}, [])
     return records
 
@@ -218,16 +218,16 @@ def score_file(
     ------
     UnreadableFile, UnwritableFile
         The source cannot be read, or nothing could be written where the target is to be.
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         The columns are not those of listings, or of events.
     InvalidListings
         There are bad rows, and no file to keep them in; or there are bad events.
-    UnfamiliarListings, UnusableSetting
+    Refused, UnusableSetting
         The listings are unlike those of training, and must not be; or the model does not know what those were like.
-    DifferentRun
-        Parts stand there of another source, model or options.
-    RunInProgress, SourceChanged, WorkerLost, PartFailed
-        What is finished is kept.
+    Conflict
+        Parts stand there of another source, model or options, another process is at it, or the source has changed.
+    Failed
+        A part could not be scored; what is finished is kept.
     """
     _check_results(target, rejects)
     if require_familiar and scorer.familiarity is None:
@@ -344,9 +344,13 @@ def _keep_events(folder: WorkFolder, events: Sequence[Path], facts: Mapping[str,
     if folder.read("events") is None:
         folder.write("events.parquet", lambda path: write_events(events, path))
         if describe_events(events) != facts["events"]:
-            raise SourceChanged(events[0])
+            raise _source_changed(events[0])
         folder.finish("events", {}, ["events.parquet"])
     return folder.path / "events.parquet"
+
+
+def _source_changed(path: Path) -> Conflict:
+    return Conflict(path, "has changed while it was scored", "Begin anew with --restart.")
 
 
 def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None) -> BatchCounts | None:
@@ -359,7 +363,7 @@ def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None)
     if counts.rejected and (rejects is None or not rejects.exists()):
         return None
     if name_work_folder(target).exists():  # killed between the last two steps
-        with suppress(DifferentRun, RunInProgress), open_folder(name_work_folder(target), facts) as folder:
+        with suppress(Conflict), open_folder(name_work_folder(target), facts) as folder:
             shutil.rmtree(folder.path)
     return replace(counts, kept=counts.scored + counts.rejected)
 
@@ -374,7 +378,12 @@ def _gather_sample(folder: WorkFolder, records: Mapping[int, Record]) -> Listing
 
 def _refuse_unlike(require_familiar: bool, source: Path, scorer: Scorer, unlike: Sequence[Unlike]) -> None:
     if require_familiar and unlike:
-        raise UnfamiliarListings(source, scorer.version, [one.sentence for one in unlike])
+        raise Refused(
+            source,
+            f"listings unlike those {scorer.version} was trained on ({'. '.join(one.sentence for one in unlike)})",
+            "such as are like them",
+            "Nothing was written: use a model trained on listings of this market, or leave out --require-familiar.",
+        )
 
 
 def _count(pieces: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:

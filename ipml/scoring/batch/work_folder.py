@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ipml.errors import DifferentRun, RunInProgress, UnwritableFile
+from ipml.errors import Conflict, UnwritableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.scoring.scorer import Scorer
@@ -167,10 +167,9 @@ def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) 
 
     Raises
     ------
-    DifferentRun
-        There are parts of a run that would write something else, and it is not to begin anew.
-    RunInProgress
-        Another process is at it.
+    Conflict
+        There are parts of a run that would write something else, and it is not to begin anew; or another process is at
+        it.
     UnwritableFile
         There can be no folder.
     """
@@ -239,7 +238,9 @@ def _begin(folder: WorkFolder, facts: Mapping[str, str], restart: bool) -> None:
     if before is not None and not restart:
         for name in facts:
             if before.get(name) != facts[name]:
-                raise DifferentRun(folder.path, name, str(before.get(name)), facts[name])
+                found = f"found parts of a run that was stopped, with another {name}: {before.get(name)}"
+                remedy = "Repeat that run to finish it, or begin anew with --restart."
+                raise Conflict(folder.path, f"{found}; expected {facts[name]}", remedy)
         return
     for path in folder.path.iterdir():
         if path.name != _LOCK:
@@ -256,7 +257,7 @@ def _hold(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunInProgress(path) from error
+            raise Conflict(path, "found another process at work in it", "Wait for it, or stop it.") from error
         yield
 
 

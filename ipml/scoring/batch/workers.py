@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from ipml.errors import IpmlError, PartFailed, WorkerLost, first_line
+from ipml.errors import Failed, IpmlError, WorkerLost, first_line
 from ipml.listings.schema import listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
 from ipml.scoring.batch.chunks import BatchJob
@@ -74,7 +74,7 @@ class Workers:
         ------
         WorkerLost
             A process ended.
-        PartFailed
+        Failed
             Something went wrong that is no error of ipml's, where there are several processes.
         Exception
             What a task raised: if several did, the first of them in the order of the tasks.
@@ -205,7 +205,11 @@ def _attempt(do: Do, work: BatchJob, task: Chunk | ChunkChange) -> Answer:
     except (IpmlError, OSError, MemoryError) as error:
         return False, error
     except Exception as error:  # another one might not find its way through a pipe
-        return False, PartFailed(_name_rows(task), f"{type(error).__name__}: {first_line(error)}")
+        return False, Failed(
+            _name_rows(task),
+            f"could not be scored, {type(error).__name__}: {first_line(error)}",
+            "What is finished is kept; with --jobs 1 one sees where it fails.",
+        )
 
 
 def _name_rows(task: Chunk | ChunkChange) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from ipml.errors import BadRows
 from ipml.listings.seller_events import HISTORY_COLUMNS, check_events, history_as_of, validate_events
 from ipml.listings.tables import RawTable
 from ipml.listings.writers import to_arrow
@@ -26,6 +25,7 @@ from ipml.scoring.spark.rows import (
     read_batch,
     read_checked,
     read_json_lines,
+    refuse_rows,
 )
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
@@ -77,7 +77,7 @@ def judge_with_history(
 
     Raises
     ------
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         The events have other columns than events have.
     """
     validate_events(pd.DataFrame(columns=[name for name in events.columns if name != BROKEN]))
@@ -97,7 +97,7 @@ def read_events(events: DataFrame, form: Form, source: str) -> DataFrame:
 
     Raises
     ------
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         The columns are not those of events.
     """
     if form is Form.TABLE:
@@ -117,7 +117,7 @@ def add_history(listings: pd.DataFrame, events: pa.Table) -> pd.DataFrame:
 
     Raises
     ------
-    BadRows
+    Refused
         An event breaks the rules.
 
     Examples
@@ -138,7 +138,7 @@ def _read_checked(table: RawTable, source: str) -> pd.DataFrame:
     if problems := validation.problems:
         is_read = "seller_id" in table.frame and problems[0].row in table.frame.index
         seller = table.frame["seller_id"][problems[0].row] if is_read else ""
-        raise BadRows(source, len({one.row for one in problems}), f"of seller {seller}", problems[0])
+        raise refuse_rows(source, len({one.row for one in problems}), f"of seller {seller}", problems[0])
     return validation.events
 
 

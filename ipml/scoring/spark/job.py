@@ -24,7 +24,7 @@ from urllib.parse import quote
 import pandas as pd
 import pyarrow as pa
 
-from ipml.errors import BadRows, SparkJobFailed, UnusableSetting, first_line
+from ipml.errors import Failed, Refused, UnusableSetting, first_line
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.schema import validate_rows
 from ipml.records import Problem
@@ -49,6 +49,7 @@ from ipml.scoring.spark.rows import (
     locate,
     name_files,
     read_source,
+    refuse_rows,
 )
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped, ship_model
 
@@ -109,7 +110,8 @@ def in_plain_words() -> Iterator[None]:
         yield
     except (PySparkException, Py4JError) as error:
         ours = re.findall(r"^ipml\.errors\.(\w+: .+)$", str(error), re.MULTILINE)
-        raise SparkJobFailed(ours[-1] if ours else f"{first_line(error)}.") from error
+        remedy = "Mend that and run it again: no row will be lost or come twice."
+        raise Failed("Spark gave up", (ours[-1] if ours else first_line(error)).removesuffix("."), remedy) from error
 
 
 _DISTINCT = ("listing_id", "observed_at", "score", "score_low", "score_high", "log_odds")
@@ -204,7 +206,7 @@ def score_dataframe(
 
     Raises
     ------
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, MissingColumns, UnknownColumns
+    NotFound, UntrustedModel, MissingColumns, Refused
         Before anything is scored.
     """
     from pyspark.sql.functions import lit
@@ -262,9 +264,9 @@ def score_on_spark(
 
     Raises
     ------
-    UnreadableFile, BadRows, UnusableSetting, SparkJobFailed
+    UnreadableFile, Refused, UnusableSetting, Failed
         The table of scores is as it was.
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, MissingColumns, UnknownColumns
+    NotFound, UntrustedModel, MissingColumns, Refused
         Before anything is scored.
     """
     run = name_run(run, source)
@@ -341,7 +343,7 @@ def _write(
     return counts
 
 
-def _name_first(bad: DataFrame, source: str, n_rows: int) -> BadRows:
+def _name_first(bad: DataFrame, source: str, n_rows: int) -> Refused:
     first = bad.orderBy("file", *PLACE_COLUMNS[1:]).first()
     assert first is not None
-    return BadRows(source, n_rows, first["listing_id"] or "", Problem(0, **first["problems"][0].asDict()))
+    return refuse_rows(source, n_rows, first["listing_id"] or "", Problem(0, **first["problems"][0].asDict()))

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ipml.errors import BadRows, UnreadableFile, UnusableSetting
+from ipml.errors import Refused, UnreadableFile, UnusableSetting
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS, FIELDS
@@ -140,9 +140,9 @@ def check_batch(batch: Batch, reading: RowReading) -> pd.DataFrame:
 
     Raises
     ------
-    BadRows
+    Refused
         A row is bad, and bad rows are not to be kept.
-    MissingColumns, UnknownColumns
+    MissingColumns, Refused
         The columns are not those of listings.
 
     Examples
@@ -166,7 +166,7 @@ def check_batch(batch: Batch, reading: RowReading) -> pd.DataFrame:
     if validation.problems:
         bad = _describe_bad(table, mapped, validation)
         if not reading.keeps_bad:
-            raise BadRows(reading.source, len(bad), *_first_problem(bad))
+            raise refuse_rows(reading.source, len(bad), *_first_problem(bad))
         rows = pd.concat([rows, bad]).sort_index()
     return rows.set_axis(pd.Index(np.flatnonzero(is_row)[rows.index.to_numpy(dtype=int) - 1]))
 
@@ -217,6 +217,17 @@ def _describe_bad(table: RawTable, mapped: pd.DataFrame, validation: Validation)
     for one in validation.problems:
         problems[one.row].append({"column": one.column, "value": one.value, "expected": one.expected})
     return bad.assign(problems=pd.Series(problems), raw=pd.Series(keep_rows(table, list(index)), dtype=object))
+
+
+def refuse_rows(source: str, n_rows: int, listing_id: str, problem: Problem) -> Refused:
+    """Return the error that names the first bad row of a source without row numbers, such as a table on a cluster."""
+    return Refused(
+        source,
+        f"{n_rows:,} bad row{'s' * (n_rows != 1)}, such as listing {listing_id!r}: "
+        f"{problem.column or 'the row'}: {problem.value!r}",
+        problem.expected,
+        "Mend them, or say where to keep them apart.",
+    )
 
 
 def _first_problem(bad: pd.DataFrame) -> tuple[str, Problem]:

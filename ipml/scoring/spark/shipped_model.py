@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
-from ipml.errors import ModelChanged, UnreadableFile
+from ipml.errors import UnreadableFile, UntrustedModel
 from ipml.features.portfolio import SellerPortfolios
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.model_file import manifest_sha256
@@ -77,7 +77,7 @@ def ship_model(
 
     Raises
     ------
-    ModelNotFound, UntrustedModel, ModelChanged, VersionMismatch, UnreadableFile, PortfoliosOfAnotherModel
+    NotFound, UntrustedModel, UnreadableFile
         Nothing has been sent then.
     """
     folder = _find_model(model)
@@ -102,20 +102,18 @@ def load_shipped(model: ShippedModel) -> tuple[Scorer, SellerPortfolios | None]:
 
     Raises
     ------
-    ModelChanged
-        What arrived is not what the driver sent.
-    UntrustedModel, VersionMismatch, GoldenMismatch
-        As for `ipml.model.model_file.load_model`.
+    UntrustedModel
+        What arrived is not what the driver sent; and as for `ipml.model.model_file.load_model`.
     """
     from pyspark import SparkFiles
 
     _use_one_thread()
     folder = Path(SparkFiles.get(model.archive))
     if manifest_sha256(folder) != model.manifest:
-        raise ModelChanged(folder, MANIFEST, _SENT)
+        raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
     loaded = load_artifact(folder, allow_version_mismatch=model.allow_version_mismatch)
     if loaded.card.full_version != model.version:
-        raise ModelChanged(folder, MANIFEST, _SENT)
+        raise UntrustedModel(folder, f"a {MANIFEST} that has changed", _SENT)
     scorer = Scorer(loaded.classifier, model.version, model.most_width, loaded.digest)
     return scorer, None if model.store is None else _load_store(Path(SparkFiles.get(model.store)), model)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.errors import IncomparableListings, NoDriftReference, UnreadableFile
+from ipml.errors import NotFound, Refused, UnreadableFile
 from ipml.model.drift import DriftReference, DriftReport, measure_drift, path_beside, read_reference, reference_of
 from ipml.model.drift.drift import stability_index, to_html
 
@@ -236,7 +236,7 @@ def test_another_file_is_no_reference(tmp_path, text):
 
 def test_a_missing_reference_is_named(tmp_path):
     """The message says how to make one."""
-    with pytest.raises(NoDriftReference, match="ipml model drift MODEL LISTINGS --remember"):
+    with pytest.raises(NotFound, match="ipml model drift MODEL LISTINGS --remember"):
         read_reference(tmp_path / "shoes.drift.json")
 
 
@@ -245,13 +245,13 @@ def test_a_missing_reference_is_named(tmp_path):
 )
 def test_what_cannot_be_compared_is_refused(reference, score, labels):
     """Lengths that differ, and what is no probability and no label."""
-    with pytest.raises(IncomparableListings):
+    with pytest.raises(Refused):
         measure_drift(reference, make_listings(10), score, labels)
 
 
 def test_no_listings_cannot_be_compared(reference):
     """There is nothing to say of them."""
-    with pytest.raises(IncomparableListings, match="found no listings"):
+    with pytest.raises(Refused, match="found no listings"):
         measure_drift(reference, make_listings(10).head(0))
 
 

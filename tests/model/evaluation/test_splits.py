@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ipml.errors import UnsplittableData
+from ipml.errors import Refused
 from ipml.model.evaluation.splits import Split, later_unseen_sellers, leaking_random_split, seller_folds
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
@@ -39,7 +39,7 @@ def splits(draw: st.DrawFn) -> tuple[pd.DataFrame, Split]:
     test_share, seller_share = draw(st.floats(0.05, 0.9)), draw(st.floats(0.1, 0.9))
     try:
         return listings, later_unseen_sellers(listings, test_share, seller_share, draw(st.integers(0, 9)))
-    except UnsplittableData:
+    except Refused:
         assume(False)
         raise
 
@@ -164,7 +164,7 @@ def test_folds_do_not_depend_on_the_order_of_rows():
 def test_folds_need_as_many_sellers_of_each_kind():
     """With counterfeits of two sellers there are no five folds."""
     listings = pd.DataFrame({"seller_id": list("abcdefgh")})
-    with pytest.raises(UnsplittableData, match="2 sellers of counterfeit listings; expected at least 5"):
+    with pytest.raises(Refused, match="2 sellers of counterfeit listings; expected at least 5"):
         list(seller_folds(listings, [1, 1, 0, 0, 0, 0, 0, 0]))
 
 
@@ -183,7 +183,7 @@ def test_folds_need_as_many_sellers_of_each_kind():
 )
 def test_what_cannot_be_split_is_said(change, complaint):
     """Each impossible frame raises one line that says what is missing and what to do."""
-    with pytest.raises(UnsplittableData, match=complaint):
+    with pytest.raises(Refused, match=complaint):
         later_unseen_sellers(make_listings().assign(**change))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sklearn.pipeline import Pipeline
 
-from ipml.errors import IpmlError, ModelNotFound, NotAModelFolder, UntrustedModel
+from ipml.errors import IpmlError, NotFound, Refused, UntrustedModel
 from ipml.model.model_file import ModelCard, load_model, read_card
 
 Save = Callable[..., ModelCard]
@@ -78,14 +78,14 @@ def test_no_model_is_said_so(tmp_path: Path, missing: str) -> None:
 def test_a_zip_of_a_model_is_not_a_model(folder: Path, tmp_path: Path) -> None:
     """Only folders are models."""
     packed = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(NotFound):
         load_model(packed)
 
 
 def test_other_folders_are_left_alone(save: Save, title_classifier: Pipeline, tmp_path: Path) -> None:
     """A folder that holds anything but a model is not replaced."""
     (tmp_path / "letters.txt").write_text("mine")
-    with pytest.raises(NotAModelFolder, match="letters"):
+    with pytest.raises(Refused, match="letters"):
         save(title_classifier, tmp_path)
     assert (tmp_path / "letters.txt").read_text() == "mine"
 
@@ -145,5 +145,5 @@ def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_ne
 def test_a_first_save_that_is_killed_leaves_nothing_that_loads(save_new: SaveNew, tmp_path: Path) -> None:
     """Before the first model is whole there is none."""
     assert save_and_die(save_new, tmp_path / "model", 4)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(NotFound):
         load_model(tmp_path / "model")

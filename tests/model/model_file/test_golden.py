@@ -13,7 +13,7 @@ import skops.io
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from ipml.errors import GoldenMismatch
+from ipml.errors import UntrustedModel
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS, check_golden
@@ -29,14 +29,14 @@ def test_a_state_that_scores_otherwise_is_refused(
 ) -> None:
     """A model whose golden listings score otherwise is refused even with a fitting manifest."""
     reseal(folder, model=skops.io.dumps(other_classifier))
-    with pytest.raises(GoldenMismatch):
+    with pytest.raises(UntrustedModel):
         load_model(folder)
 
 
 def test_a_model_without_log_odds_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
     """Something of trusted types that cannot score is refused in one line."""
     reseal(folder, model=skops.io.dumps([1, 2, 3]))
-    with pytest.raises(GoldenMismatch, match="decision_function"):
+    with pytest.raises(UntrustedModel, match="decision_function"):
         load_model(folder)
 
 
@@ -65,12 +65,12 @@ def test_one_other_log_odds_is_enough(place: int, wrong: float) -> None:
     """A single listing that scores otherwise, or is given no number, is refused wherever it stands."""
     log_odds = [1.0] * N
     log_odds[place] = wrong
-    with pytest.raises(GoldenMismatch):
+    with pytest.raises(UntrustedModel):
         check_golden(Answering(log_odds), [1.0] * N, Path("model"))
 
 
 @pytest.mark.parametrize(("n_given", "n_expected"), [(0, 0), (1, 1), (N, N - 1), (N - 1, N)])
 def test_every_listing_has_its_log_odds(n_given: int, n_expected: int) -> None:
     """A card or a classifier that leaves listings out is refused, also where both do."""
-    with pytest.raises(GoldenMismatch, match="log-odds"):
+    with pytest.raises(UntrustedModel, match="log-odds"):
         check_golden(Answering([1.0] * n_given), [1.0] * n_expected, Path("model"))

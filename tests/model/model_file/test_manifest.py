@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
-from ipml.errors import ModelChanged, SignatureMismatch, UntrustedModel, UnusableSetting
+from ipml.errors import UntrustedModel, UnusableSetting
 from ipml.model.model_file import ModelCard, load_model
 from ipml.model.model_file.folder import FORMAT, check_manifest, read_folder
 
@@ -30,7 +30,7 @@ def test_a_flipped_bit_is_refused(signed: Path, key_file: Path, name: str) -> No
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises((ModelChanged, SignatureMismatch)):
+    with pytest.raises(UntrustedModel):
         load_model(signed, key_file=key_file)
 
 
@@ -42,7 +42,7 @@ def test_no_byte_of_the_manifest_is_free(saved: Path, data: st.DataObject) -> No
     content = bytearray(contents["manifest.json"])
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] = data.draw(st.integers(0, 255).filter(lambda byte: byte != content[place]))
-    with pytest.raises((ModelChanged, UntrustedModel)):
+    with pytest.raises(UntrustedModel):
         check_manifest(contents | {"manifest.json": bytes(content)}, saved)
 
 
@@ -62,13 +62,13 @@ def test_a_signed_model_loads_with_its_key(signed: Path, key_file: Path) -> None
 def test_another_key_is_refused(signed: Path, key_file: Path) -> None:
     """A model signed with another key is refused."""
     key_file.write_text("1" * 64)
-    with pytest.raises(SignatureMismatch, match="another key"):
+    with pytest.raises(UntrustedModel, match="another key"):
         load_model(signed, key_file=key_file)
 
 
 def test_an_unsigned_model_is_refused_where_a_key_is_given(folder: Path, key_file: Path) -> None:
     """Leaving the signature away does not get round it."""
-    with pytest.raises(SignatureMismatch, match="no signature"):
+    with pytest.raises(UntrustedModel, match="no signature"):
         load_model(folder, key_file=key_file)
 
 
@@ -77,7 +77,7 @@ def test_a_resealed_model_is_refused_where_a_key_is_given(
 ) -> None:
     """Who can write the manifest anew still lacks the key."""
     edit_card(signed, data_digest="another")
-    with pytest.raises(SignatureMismatch):
+    with pytest.raises(UntrustedModel):
         load_model(signed, key_file=key_file)
 
 

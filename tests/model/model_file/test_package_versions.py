@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ipml.errors import VersionMismatch
+from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model, read_card
 
 Edit = Callable[..., None]
@@ -22,7 +22,7 @@ Edit = Callable[..., None]
 def test_other_versions_are_refused_unless_allowed(folder: Path, edit_card: Edit, package: str, version: str) -> None:
     """A model made with other versions names them and is refused; the flag allows it."""
     edit_card(folder, versions=dict(read_card(folder).versions) | {package: version})
-    with pytest.raises(VersionMismatch, match=rf"{package} {version}"):
+    with pytest.raises(UntrustedModel, match=rf"{package} {version}"):
         load_model(folder)
     assert load_model(folder, allow_version_mismatch=True).card.versions[package] == version
 
@@ -47,7 +47,7 @@ def test_an_estimator_of_another_version_is_refused_unless_allowed(folder: Path,
     """The version that scikit-learn wrote into the state counts even where the card says otherwise."""
     saved = read_card(folder).versions["scikit-learn"]
     reseal(folder, model=replace_in_schema(folder / "model.skops", f'"\\"{saved}\\""', '"\\"1.2.3\\""'))
-    with pytest.raises(VersionMismatch, match=r"1\.2\.3"):
+    with pytest.raises(UntrustedModel, match=r"1\.2\.3"):
         load_model(folder)
     assert load_model(folder, allow_version_mismatch=True)
 

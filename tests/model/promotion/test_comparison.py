@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import DifferentTests
+from ipml.errors import Conflict
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.evaluation.metrics import Estimate, paired_difference
@@ -126,10 +126,10 @@ def test_tests_that_share_too_little_are_refused() -> None:
     """Other listings, the same at another moment, or hardly a counterfeit among the shared ones: no comparison."""
     a = make_tested(GOOD)
     later = a.listings.assign(observed_at=pd.Timestamp("2026-02-01", tz="UTC"))
-    with pytest.raises(DifferentTests, match="found 0 listings in both tests"):
+    with pytest.raises(Conflict, match="found 0 listings in both tests"):
         compare_tests(a, replace(a, listings=later))
     few = np.concatenate([np.flatnonzero(Y)[:4], np.flatnonzero(~Y)])
-    with pytest.raises(DifferentTests, match="4 counterfeit"):
+    with pytest.raises(Conflict, match="4 counterfeit"):
         compare_tests(a, part_of(a, few))
 
 

@@ -13,16 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import (
-    AlreadyChampion,
-    ChampionMoved,
-    DifferentTests,
-    ModelNotFound,
-    NoEarlierChampion,
-    RunFileMissing,
-    UnmeasurableScores,
-    UnusableSetting,
-)
+from ipml.errors import Conflict, NotFound, Refused, UnmeasurableScores, UnusableSetting
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
@@ -149,7 +140,7 @@ def test_without_a_champion_only_the_figures_count(record: Record, name: str, st
 
 def test_the_champion_is_not_promoted_again(record: Record, store: str) -> None:
     """There is nothing to judge."""
-    with pytest.raises(AlreadyChampion):
+    with pytest.raises(Conflict):
         judge(record(GOOD), store)
 
 
@@ -158,7 +149,7 @@ def test_a_verdict_holds_only_for_the_champion_it_was_about(record: Record, name
     record(POOR)
     candidacies = [judge(record(GOOD), store) for _ in range(2)]
     promote(candidacies[0], tracking_uri=store)
-    with pytest.raises(ChampionMoved):
+    with pytest.raises(Conflict):
         promote(candidacies[1], tracking_uri=store)
     assert read_champions(name, store).stack == (1, 2)
 
@@ -187,10 +178,10 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     promote(candidacy, tracking_uri=store)
     broken = record(GOOD)
     lose_files(broken, store)
-    with pytest.raises(ModelNotFound, match="files"):
+    with pytest.raises(NotFound, match="files"):
         promote(judge(broken, store), despite="it is urgent", tracking_uri=store)
     lose_files(f"models:/{name}/1", store)
-    with pytest.raises(ModelNotFound, match="files"):
+    with pytest.raises(NotFound, match="files"):
         roll_back(name, tracking_uri=store)
     assert read_champions(name, store).stack == (1, 2)
 
@@ -202,9 +193,9 @@ def test_one_goes_back_step_by_step(record: Record, name: str, store: str) -> No
     for version in (2, 3):
         promote(judge(f"models:/{name}/{version}", store), tracking_uri=store)
     assert [roll_back(name, tracking_uri=store).version for _ in range(2)] == [2, 1]
-    with pytest.raises(NoEarlierChampion, match="none before"):
+    with pytest.raises(Refused, match="none before"):
         roll_back(name, tracking_uri=store)
-    with pytest.raises(NoEarlierChampion, match="one that was: 1, 2, 3"):
+    with pytest.raises(Refused, match="one that was: 1, 2, 3"):
         roll_back(name, to=4, tracking_uri=store)
     assert roll_back(name, to=3, reason="it was not its fault", tracking_uri=store).replaced == 1
 
@@ -214,9 +205,9 @@ def test_models_are_compared_on_their_tests_or_on_listings_given(record: Record,
     good, poor, other, untested = record(GOOD), record(POOR), record(GOOD, first_listing=1_000), record(None)
     verdicts = [row.verdict for row in compare_models(poor, good, tracking_uri=store, n_resamples=50).measures]
     assert verdicts[0] == "B clearly better"
-    with pytest.raises(DifferentTests):
+    with pytest.raises(Conflict):
         compare_models(good, other, tracking_uri=store)
-    with pytest.raises(RunFileMissing, match=TESTED_FILE):
+    with pytest.raises(NotFound, match=TESTED_FILE):
         compare_models(good, untested, tracking_uri=store)
     frame = listings_to_frame(GOLDEN_LISTINGS)
     with pytest.raises(UnmeasurableScores, match="no listing with a label"):

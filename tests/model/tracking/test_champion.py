@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import mlflow
 import pytest
 
-from ipml.errors import ChampionMoved, ModelNotFound, UnusableModelName, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.model.tracking import move_champion, read_champions, resolve_model
 from ipml.model.tracking.registry import MOVE_TAG, Move
 
@@ -147,7 +147,7 @@ def test_of_two_at_once_neither_is_lost(
     succeeded = set()
 
     def try_to_promote(version: int) -> None:
-        with suppress(ChampionMoved):
+        with suppress(Conflict):
             promote(name, version, 1, store)
             succeeded.add(version)
 
@@ -162,7 +162,7 @@ def test_who_comes_first_is_not_overruled(register: Callable[[int], str], store:
     """If another is promoted while we announce our move, ours is not made, and leaves no note."""
     name = register(3)
     at_write(0, lambda: promote(name, 3, 1, store))
-    with pytest.raises(ChampionMoved, match="version 3"):
+    with pytest.raises(Conflict, match="version 3"):
         promote(name, 2, 1, store)
     assert [move.version for move in read_champions(name, store).moves] == [3]
 
@@ -171,7 +171,7 @@ def test_a_decision_on_another_champion_is_void(register: Callable[[int], str], 
     """Who decided while another was champion is told so, and nothing is changed."""
     name = register(3)
     promote(name, 2, 1, store)
-    with pytest.raises(ChampionMoved, match="version 2 as champion"):
+    with pytest.raises(Conflict, match="version 2 as champion"):
         promote(name, 3, 1, store)
     assert read_champions(name, store).stack == (1, 2)
 
@@ -179,13 +179,13 @@ def test_a_decision_on_another_champion_is_void(register: Callable[[int], str], 
 def test_what_is_not_there_is_said_so(register: Callable[[int], str], store: str, tmp_path) -> None:
     """An unknown model, version or store is one line, and changes nothing."""
     name = register(1)
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(NotFound):
         read_champions("nobody", store)
-    with pytest.raises(ModelNotFound, match=f"models:/{name}/9"):
+    with pytest.raises(NotFound, match=f"models:/{name}/9"):
         promote(name, 9, 1, store)
-    with pytest.raises(ModelNotFound, match="registry"):
+    with pytest.raises(NotFound, match="registry"):
         read_champions(name, f"sqlite:///{tmp_path}/none.db")
-    with pytest.raises(UnusableModelName):
+    with pytest.raises(UnusableSetting):
         read_champions("../x", store)
     assert read_champions(name, store).stack == (1,)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.errors import UnusableModelName
+from ipml.errors import UnusableSetting
 from ipml.model.tracking.store import find_sqlite_file, make_absolute, parse_model_uri
 
 
@@ -52,7 +52,7 @@ def test_a_uri_reads_back(uri: str) -> None:
 )
 def test_a_name_that_could_be_a_place_is_refused(uri: str) -> None:
     """Only a plain name with an alias or a number is taken; anything else is one line."""
-    with pytest.raises(UnusableModelName) as caught:
+    with pytest.raises(UnusableSetting) as caught:
         parse_model_uri(uri)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -65,7 +65,7 @@ def test_what_is_taken_is_plain(name: str, alias: str) -> None:
     """Whatever stands where names should be, what gets through holds letters, digits, `_`, `-` and single dots."""
     try:
         parsed = parse_model_uri(f"models:/{name}@{alias}")
-    except UnusableModelName:
+    except UnusableSetting:
         return
     for part in (parsed.name, parsed.alias):
         assert re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?", part)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ipml.errors import ModelNotFound, NotAModelFolder, UnreadableFile, UnusableSetting
+from ipml.errors import NotFound, Refused, UnreadableFile, UnusableSetting
 from ipml.features.goods import brand_table
 from ipml.listings.writers import write_listings
 from ipml.model.evaluation.metrics import Estimate
@@ -113,13 +113,13 @@ def test_each_difference_is_a_line(changes: dict, lines: list[str]) -> None:
 
 def test_what_cannot_be_trained_again_is_known_at_once(trained: Trained, store: str, tmp_path: Path) -> None:
     """A run that is not there, files that are gone, and a place that is taken."""
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(NotFound):
         reproduce("f" * 32, tmp_path / "again", tracking_uri=store)
     with pytest.raises(UnreadableFile, match=r"listings\.parquet: found no such file"):
         reproduce(trained.run.run_id, tmp_path / "again", data_folder=tmp_path / "gone", tracking_uri=store)
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "letters.txt").touch()
-    with pytest.raises(NotAModelFolder):
+    with pytest.raises(Refused):
         reproduce(trained.run.run_id, tmp_path / "taken", tracking_uri=store)
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipml.errors import UnsplittableData, UnusableSetting
+from ipml.errors import Refused, UnusableSetting
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.training import Experiment
@@ -131,7 +131,7 @@ def test_what_cannot_be_tried_is_known_before_anything_is(home: Path, values: di
 
 def test_a_mistake_comes_out_of_another_process_whole() -> None:
     """An error keeps its line and its facts when it is copied from worker to parent."""
-    error = UnsplittableData("1 seller", "two", "Take more.")
+    error = Refused("1 seller", "two", "Take more.")
     copied = pickle.loads(pickle.dumps(error))
     assert (type(copied), str(copied), vars(copied)) == (type(error), str(error), vars(error))
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ipml import load_model
-from ipml.errors import FitNotConverged, IpmlError, NotAModelFolder, TrackingUnavailable, UnwritableFile
+from ipml.errors import Failed, IpmlError, Refused, UnwritableFile
 from ipml.features.goods import brand_table
 from ipml.features.portfolio import listing_moments
 from ipml.model.drift import path_beside
@@ -101,9 +101,9 @@ def run(client, trained):
     [
         ("listings.parquet", "mlflow.db", UnwritableFile),
         ("listings.parquet/models", "mlflow.db", UnwritableFile),
-        ("foreign", "mlflow.db", NotAModelFolder),
-        ("never", "listings.parquet/mlflow.db", TrackingUnavailable),
-        ("never", "listings.parquet", TrackingUnavailable),
+        ("foreign", "mlflow.db", Refused),
+        ("never", "listings.parquet/mlflow.db", Failed),
+        ("never", "listings.parquet", Failed),
     ],
 )
 def test_what_could_not_be_kept_is_not_learnt(home, trained, models, tracking, error):
@@ -280,7 +280,7 @@ def test_a_fit_that_is_not_the_best_is_neither_saved_nor_registered(home, monkey
     """Where no solver arrives, the run ends with a sentence, and nothing of it can be promoted."""
     monkeypatch.setattr("ipml.model.learner._tolerance", lambda n: -1.0 if n > 100 else 1e-6)
     uri = f"sqlite:///{home / 'unfitted.db'}"
-    with pytest.raises(FitNotConverged, match="Choose a smaller C"):
+    with pytest.raises(Refused, match="Choose a smaller C"):
         train(plan(home), models=home / "unfitted", tracking_uri=uri)
     assert not list((home / "unfitted").iterdir())
     assert not mlflow.MlflowClient(uri).search_registered_models()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import DifferentRun, InvalidListings, RunInProgress, UnwritableFile
+from ipml.errors import Conflict, InvalidListings, UnwritableFile
 from ipml.features.portfolio import SellerPortfolios
 from ipml.scoring.batch import file_scoring
 from ipml.scoring.batch.file_scoring import name_work_folder, score_file
@@ -108,7 +108,7 @@ def test_parts_scored_with_other_events_are_refused(shop, make_scorer, tmp_path)
     stop_after(4, shop, make_scorer(), tmp_path, events=[sell(shop)])
     sell(shop, amount=4)
     for events in ([tmp_path / "sales.csv"], ()):
-        with pytest.raises(DifferentRun, match=r"another events: .*begin anew with --restart"):
+        with pytest.raises(Conflict, match=r"another events: .*begin anew with --restart"):
             score_file(make_scorer(), shop, target, rejects=rejects, events=events)
     score_file(make_scorer(), shop, target, rejects=rejects, events=[tmp_path / "sales.csv"], restart=True)
     assert set(pd.read_csv(target)["seller_sales"]) == {4.0}
@@ -175,7 +175,7 @@ def test_parts_of_another_run_are_refused(shop, make_scorer, tmp_path, change, w
         shop.write_text(shop.read_text() + change["source"])
     scorer = make_scorer(change.get("version", "toy/1"))
     options = {"explain_top": change.get("explain_top", 100), "rejects": tmp_path / "rejects.csv"}
-    with pytest.raises(DifferentRun, match=f"{what}.*begin anew with --restart"):
+    with pytest.raises(Conflict, match=f"{what}.*begin anew with --restart"):
         score_file(scorer, shop, tmp_path / "scored.csv", **options)
     counts = score_file(scorer, shop, tmp_path / "scored.csv", **options, restart=True)
     assert (counts.scored, counts.kept, scorer.scored) == (20, 0, 21)
@@ -186,7 +186,7 @@ def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path)
 
     def meet(step: str, rows: int, total: int | None) -> None:
         if rows:
-            with pytest.raises(RunInProgress, match="found another process at work in it"):
+            with pytest.raises(Conflict, match="found another process at work in it"):
                 score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
 
     counts = score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=meet)

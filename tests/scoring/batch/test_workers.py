@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ipml.errors import InvalidListings, PartFailed, WorkerLost
+from ipml.errors import Failed, InvalidListings, WorkerLost
 from ipml.listings.schema import check_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.writers import write_listings
@@ -108,7 +108,7 @@ def test_the_first_bad_part_is_named_whoever_finds_one_first(scorer, shop, tmp_p
 def test_an_unforeseen_error_in_a_process_is_one_line(scorer, shop, tmp_path):
     """With the rows it happened in; the parts before are kept."""
     scorer = Scorer(scorer.classifier, "market/1", most_width="wide")
-    with pytest.raises(PartFailed, match=r"rows 1 to 40 could not be scored: \w+Error: ") as caught:
+    with pytest.raises(Failed, match=r"rows 1 to 40: could not be scored, \w+Error: ") as caught:
         score_file(scorer, shop, tmp_path / "scored.parquet", jobs=2, rejects=tmp_path / "rejects.csv")
     assert "\n" not in str(caught.value)
 

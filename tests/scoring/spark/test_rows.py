@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.errors import BadRows, UnreadableFile
+from ipml.errors import Refused, UnreadableFile
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
 from ipml.listings.schema import validate_rows
@@ -70,7 +70,7 @@ def test_checked_rows_survive_the_way_through_spark(rows):
 def test_the_first_bad_row_is_an_error_where_none_are_kept():
     """With the listing and the cell, since there are no row numbers."""
     batch = pa.record_batch({"listing_id": ["1"], "seller_id": ["s"], "title": pa.array([None], pa.string())})
-    with pytest.raises(BadRows, match="shop: 1 bad row, such as listing '1': title: found '', expected text of"):
+    with pytest.raises(Refused, match="shop: found 1 bad row, such as listing '1': title: ''; expected text of"):
         check_batch(batch, RowReading("shop"))
 
 

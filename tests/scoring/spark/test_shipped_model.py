@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ipml.errors import ModelChanged, UnreadableFile
+from ipml.errors import UnreadableFile, UntrustedModel
 from ipml.model.model_file import manifest_sha256, read_card, save_model
 from ipml.scoring.spark.shipped_model import ShippedModel, load_shipped
 
@@ -35,7 +35,7 @@ def test_the_model_is_loaded_once_with_the_settings_of_the_driver(shipped):
 
 def test_a_whole_model_that_the_driver_did_not_name_is_refused(shipped):
     """Its manifest fits its files, but is another than the one expected."""
-    with pytest.raises(ModelChanged, match="the one that the driver sent"):
+    with pytest.raises(UntrustedModel, match="the one that the driver sent"):
         load_shipped(replace(shipped, manifest="0" * 64))
 
 
@@ -45,7 +45,7 @@ def test_a_changed_file_is_refused(shipped, tmp_path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelChanged, match=r"model\.skops has changed"):
+    with pytest.raises(UntrustedModel, match=r"model\.skops that has changed"):
         load_shipped(shipped)
 
 
