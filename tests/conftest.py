@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import copy_postgres, copy_sqlite, open_hasty
 from hypothesis import settings
-from postgres import Server, choose_folder, shared_server
 from sqlalchemy import Engine
+from support.databases import copy_postgres, copy_sqlite, open_hasty
+from support.postgres import Server, choose_folder, shared_server
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
 

@@ -25,7 +25,7 @@ from ipml.storage.anchors import make_anchor
 from ipml.storage.database import migrate, open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to start a PostgreSQL
-from postgres import FORGETFUL, own_server
+from support.postgres import FORGETFUL, own_server
 
 BAR = 100_000
 _AT_ONCE = 10_000

@@ -32,7 +32,7 @@ from ipml.storage.anchors import make_key
 from ipml.storage.database import migrate, open_database, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have an authority
-from authority import Authority
+from support.authority import Authority
 
 BAR = 1.0
 

@@ -34,7 +34,7 @@ from ipml.storage.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to listen
-from receiver import SECRET, Receiver, listening
+from support.receiver import SECRET, Receiver, listening
 
 from experiments.review.drain import a_database
 

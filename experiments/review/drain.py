@@ -25,7 +25,7 @@ from ipml.storage.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to start a PostgreSQL
-from postgres import LASTING, Server, find_programs
+from support.postgres import LASTING, Server, find_programs
 
 
 def main() -> None:

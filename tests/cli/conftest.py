@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 import typer.main
-from staff import OPERATOR
+from support.staff import OPERATOR
 
 from ipml.cli import main
 from ipml.model.model_file import save_model

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 import pytest
-from databases import copy_sqlite
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue

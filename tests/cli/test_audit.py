@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app

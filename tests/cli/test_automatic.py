@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from ipml.enforcement import policy as policy_module
 from ipml.records import Listing, ScoredListing

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite, read_tables
 from sqlalchemy import func, select
+from support.databases import copy_sqlite, read_tables
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue

@@ -1,6 +1,6 @@
 """`ipml report brand`."""
 
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue

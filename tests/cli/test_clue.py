@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from experiments.cooperation.clue_market import ClueMarket, fill_market
 from ipml.cooperation.networks.store import keep_networks

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from databases import copy_postgres, copy_sqlite
-from postgres import Server
+from support.databases import copy_postgres, copy_sqlite
+from support.postgres import Server
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app

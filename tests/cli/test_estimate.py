@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 from typer.testing import CliRunner
 
 from ipml.cli import app

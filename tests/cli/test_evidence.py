@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority
-from databases import copy_sqlite
-from staff import add_staff
+from support.authority import Authority
 from support.consequences import KEEPING
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from ipml.model.model_file import save_model
 from ipml.model.pipeline import CounterfeitClassifier

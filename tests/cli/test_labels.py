@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app

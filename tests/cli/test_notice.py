@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from given_notices import NOON, SAID, offer
+from support.given_notices import NOON, SAID, offer
 
 from ipml.review.queue import enqueue
 from ipml.storage.database import migrate, open_database

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from noticing import Desk
 from sqlalchemy import select, update
-from staff import add_staff
+from support.notice_desk import Desk
+from support.staff import add_staff
 
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict

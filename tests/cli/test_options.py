@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import typer
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 from typer.testing import CliRunner
 
 import ipml.cli

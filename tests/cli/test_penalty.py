@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from staff import add_staff
+from support.staff import add_staff
 
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.strikes import add_strike

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import typer
-from databases import copy_memory, copy_sqlite, read_tables
-from staff import STAFF, add_staff
+from support.databases import copy_memory, copy_sqlite, read_tables
+from support.staff import STAFF, add_staff
 
 from ipml.cli import app
 from ipml.errors import IpmlError, MayNotAct

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases

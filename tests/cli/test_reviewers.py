@@ -4,8 +4,8 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from databases import copy_sqlite
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.staff import add_staff
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.quality.second_person import list_own_sellers

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
-from planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plant
-from staff import OPERATOR, add_staff
+from support.databases import copy_sqlite
+from support.planted_seller import MARKERS, NAME, SELLER, find_clear, find_markers, plant
+from support.staff import OPERATOR, add_staff
 from typer.testing import CliRunner, Result
 
 from ipml.cli import app

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
 from sqlalchemy import Engine, delete
+from support.databases import copy_sqlite
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, Restriction

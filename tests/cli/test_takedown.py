@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
-from receiver import SECRET, Receiver, listening, wait_until
-from staff import add_staff
+from support.databases import copy_sqlite
+from support.receiver import SECRET, Receiver, listening, wait_until
+from support.staff import add_staff
 
 from ipml.cli.doctor import check_database
 from ipml.enforcement.policy import load_enforcement_policy

@@ -1,6 +1,6 @@
 """`ipml report transparency`."""
 
-from databases import copy_sqlite
+from support.databases import copy_sqlite
 
 
 def test_a_year_is_written_into_a_folder(ipml, tmp_path):

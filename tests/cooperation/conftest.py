@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from databases import BOTH_IN_THE_END
-from noticing import Desk
 from sqlalchemy import Engine
+from support.databases import BOTH_IN_THE_END
+from support.notice_desk import Desk
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,7 +1,7 @@
 """What the tests of enforcement share: scored listings, and that they run on both databases."""
 
 import pytest
-from databases import BOTH_IN_THE_END
+from support.databases import BOTH_IN_THE_END
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -5,10 +5,10 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from receiver import SECRET, Receiver, listening
 from sqlalchemy import select
 from support.consequences import COOPERATION
-from transparency_receiver import open_receiver
+from support.receiver import SECRET, Receiver, listening
+from support.transparency_receiver import open_receiver
 
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, tick_appeals

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import BOTH, BOTH_IN_THE_END
 from sqlalchemy import Engine, insert
+from support.databases import BOTH, BOTH_IN_THE_END
 
 from ipml.settings import get_settings
 from ipml.storage.database import writing

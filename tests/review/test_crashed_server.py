@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from postgres import LASTING, Server, own_server
 from sqlalchemy import select
+from support.postgres import LASTING, Server, own_server
 
 from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue

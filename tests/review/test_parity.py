@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from postgres import Server
 from sqlalchemy import Connection, Engine
+from support.databases import copy_postgres, copy_sqlite, empty_tables, open_hasty, read_tables
+from support.postgres import Server
 
 from ipml.errors import IpmlError
 from ipml.records import Claim, Listing, ScoredListing, Verdict

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from databases import empty_tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
+from support.databases import empty_tables
 
 from ipml.errors import AlreadyDecided, CannotUndo, Superseded
 from ipml.records import Listing, ScoredListing, Verdict

@@ -1,7 +1,7 @@
 """The tests of storage run on both databases."""
 
 import pytest
-from databases import BOTH, BOTH_IN_THE_END
+from support.databases import BOTH, BOTH_IN_THE_END
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

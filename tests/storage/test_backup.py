@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import copy_sqlite, empty_postgres, read_tables
 from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
+from support.databases import copy_sqlite, empty_postgres, read_tables
 
 from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, WrongRevision
 from ipml.storage import audit, backup

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from databases import copy_postgres
-from postgres import Server
 from sqlalchemy import Engine, insert, text
+from support.databases import copy_postgres
+from support.postgres import Server
 
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version

@@ -12,12 +12,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from databases import copy_postgres
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from postgres import Server
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
+from support.databases import copy_postgres
+from support.postgres import Server
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import audit, database

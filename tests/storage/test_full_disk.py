@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from postgres import FORGETFUL, own_server
 from sqlalchemy import Engine, func, insert, select, text
+from support.postgres import FORGETFUL, own_server
 
 from ipml.errors import UnusableDatabase
 from ipml.storage import audit

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import empty_postgres
 from sqlalchemy import Engine, inspect, text
+from support.databases import empty_postgres
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue

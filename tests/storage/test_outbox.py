@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
-from databases import empty_tables
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
+from support.databases import empty_tables
 
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
 from ipml.storage import outbox

@@ -15,10 +15,10 @@ import httpx
 import pytest
 import uvicorn
 from anyio.from_thread import start_blocking_portal
-from databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
+from support.databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
 
 from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from given_notices import SAID
 from sqlalchemy import Engine, func, select
+from support.given_notices import SAID
 
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, get_case

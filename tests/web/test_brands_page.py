@@ -10,9 +10,9 @@ from html import unescape
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from given_notices import POLICY, say
 from sqlalchemy import Engine, update
 from support.consequences import COOPERATION
+from support.given_notices import POLICY, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.policy import ReportRules

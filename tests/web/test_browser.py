@@ -9,9 +9,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
-from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
+from support.browser import (
+    CHEAP,
+    OVERHANGING,
+    PASSWORD,
+    PICTURES,
+    SIZE_NAMES,
+    SIZES,
+    log_in,
+    press,
+    serve_page,
+    start_browser,
+)
+from support.databases import copy_sqlite, open_hasty
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue

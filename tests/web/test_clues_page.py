@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from browsing import CHEAP, PASSWORD
-from databases import copy_sqlite
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
+from support.browser import CHEAP, PASSWORD
+from support.databases import copy_sqlite
 
 from experiments.cooperation.clue_market import ClueMarket, fill_market
 from ipml.cooperation.networks.store import keep_networks

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
-from databases import copy_sqlite, open_hasty
-from given_notices import POLICY, complain, offer, say
+from support.browser import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
 from support.consequences import COOPERATION
+from support.databases import copy_sqlite, open_hasty
+from support.given_notices import POLICY, complain, offer, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
-from given_notices import POLICY, say
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
+from support.given_notices import POLICY, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict

@@ -8,10 +8,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, SIZE_NAMES, SIZES, log_in, press, serve_page, start_browser
-from databases import copy_sqlite, open_hasty
 from sqlalchemy import Engine
+from support.browser import (
+    CHEAP,
+    OVERHANGING,
+    PASSWORD,
+    PICTURES,
+    SIZE_NAMES,
+    SIZES,
+    log_in,
+    press,
+    serve_page,
+    start_browser,
+)
 from support.consequences import ENFORCEMENT
+from support.databases import copy_sqlite, open_hasty
 
 from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
 from ipml.enforcement.appeals.appeal import list_appeals

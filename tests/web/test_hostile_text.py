@@ -9,14 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urlencode
 
-import given_notices
 import httpx
 import pandas as pd
 import pytest
-from browsing import CHEAP, PASSWORD
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support import given_notices
+from support.browser import CHEAP, PASSWORD
 from support.consequences import COOPERATION
 
 from ipml.cooperation.networks.detection import find_networks

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from databases import BOTH
 from sqlalchemy import select
+from support.databases import BOTH
 
 from ipml.records import ScoredListing
 from ipml.review import queue

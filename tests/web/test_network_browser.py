@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from browsing import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
-from planted_network import keep_planted
+from support.browser import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
+from support.planted_network import keep_planted
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browsing import CHEAP
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from planted_network import keep_planted
 from sqlalchemy import Engine
+from support.browser import CHEAP
+from support.planted_network import keep_planted
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.enforcement.privacy.erasure import note_erased

@@ -13,9 +13,9 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from given_notices import SAID
-from receiver import SECRET, Receiver, listening
 from sqlalchemy import Engine
+from support.given_notices import SAID
+from support.receiver import SECRET, Receiver, listening
 
 from ipml.cooperation.notifiers.notifier import appoint
 from ipml.enforcement.takedown.delivery import deliver_due

@@ -10,9 +10,9 @@ from html import escape
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from given_notices import POLICY, WORDS, complain, say
 from sqlalchemy import Engine, insert, update
 from support.consequences import COOPERATION
+from support.given_notices import POLICY, WORDS, complain, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from given_notices import NOON, POLICY
 from sqlalchemy import Engine
+from support.given_notices import NOON, POLICY
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import Notice

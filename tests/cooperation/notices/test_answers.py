@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 
-from given_notices import NOON, POLICY, WORDS, complain, offer, say
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from noticing import Desk
 from sqlalchemy import Engine, insert, select
 from support.consequences import COOPERATION
+from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
+from support.notice_desk import Desk
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import tick

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from given_notices import NOON, POLICY, offer, say
 from sqlalchemy import Engine, func, select
+from support.given_notices import NOON, POLICY, offer, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.review.queue import enqueue

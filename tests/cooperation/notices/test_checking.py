@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from given_notices import NOON, RULES, SAID, say
 from hypothesis import given
 from hypothesis import strategies as st
+from support.given_notices import NOON, RULES, SAID, say
 
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import NoticeRules

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from noticing import NOON, Desk
 from sqlalchemy import insert
+from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.referrals.ranking import count_confirmed
 from ipml.cooperation.reports.brand import list_brands

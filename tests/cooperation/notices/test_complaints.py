@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pandas as pd
-from given_notices import NOON, WORDS, complain, offer, say
 from sqlalchemy import Engine, update
+from support.given_notices import NOON, WORDS, complain, offer, say
 
 from ipml.cooperation.notices.status import list_complaints
 from ipml.listings.seller_events import history_as_of

@@ -4,9 +4,9 @@ import json
 from datetime import datetime
 
 import pytest
-from noticing import Desk
 from sqlalchemy import select, update
 from support.consequences import COOPERATION
+from support.notice_desk import Desk
 
 from ipml.cooperation.notices.outcomes import answer_counter_notice, pass_on_counter_notices, subject_of_counter_notice
 from ipml.cooperation.notifiers.record import record_of

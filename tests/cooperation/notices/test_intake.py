@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from given_notices import NOON, POLICY, WORDS, complain, offer, say
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
+from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 
 from ipml.cooperation.notices.intake import match_notices
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt

@@ -8,8 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from noticing import Desk
 from sqlalchemy import select
+from support.notice_desk import Desk
 
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements

@@ -4,9 +4,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from noticing import Desk
 from sqlalchemy import select, update
 from support.consequences import COOPERATION
+from support.notice_desk import Desk
 
 from ipml.cooperation.notices.outcomes import settle_erased
 from ipml.cooperation.policy import load_cooperation_policy

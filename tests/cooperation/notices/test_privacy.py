@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from databases import copy_sqlite
-from given_notices import NOON, POLICY, WORDS, offer, say
-from planted_seller import find_clear, find_markers
 from sqlalchemy import Engine, select, update
 from support.consequences import COOPERATION
+from support.databases import copy_sqlite
+from support.given_notices import NOON, POLICY, WORDS, offer, say
+from support.planted_seller import find_clear, find_markers
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.status import find_notices, find_receipt, list_complaints

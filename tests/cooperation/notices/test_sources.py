@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from noticing import Desk
 from sqlalchemy import select
+from support.notice_desk import Desk
 
 from ipml.enforcement.penalties.ladder import restriction_of as penalty_restriction
 from ipml.enforcement.penalties.penalties import get_penalty

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from noticing import Desk
 from sqlalchemy import select
+from support.notice_desk import Desk
 
 from ipml.cooperation.consequences import find_sources
 from ipml.cooperation.notifiers.notifier import appoint, find_appointment, list_appointments, revoke

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from given_notices import WORDS, say
-from noticing import NOON, Desk
-from planted_seller import find_clear, find_markers
 from sqlalchemy import insert, select
+from support.given_notices import WORDS, say
+from support.notice_desk import NOON, Desk
+from support.planted_seller import find_clear, find_markers
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notices.outcomes import tick

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from noticing import Desk
 from sqlalchemy import insert, select
+from support.notice_desk import Desk
 
 from ipml.cooperation.notifiers.misuse import suspend, warn
 from ipml.cooperation.notifiers.tiers import Lane, lane_of

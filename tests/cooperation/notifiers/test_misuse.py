@@ -5,11 +5,11 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from databases import read_tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from noticing import NOON, Desk
 from sqlalchemy import insert, update
+from support.databases import read_tables
+from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
 from ipml.cooperation.policy import load_cooperation_policy

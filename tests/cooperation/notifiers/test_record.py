@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from noticing import Desk
 from sqlalchemy import update
 from support.consequences import COOPERATION
+from support.notice_desk import Desk
 
 from ipml.cooperation.notifiers.record import NotifierCounts, count_settled, find_priors, record_of
 from ipml.cooperation.policy import load_cooperation_policy

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
 from sqlalchemy.engine import make_url
+from support.databases import copy_sqlite
 
 from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
 from ipml.cooperation.policy import ClueRules, load_cooperation_policy

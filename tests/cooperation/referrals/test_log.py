@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from planted_seller import NOON
 from sqlalchemy import Engine
+from support.planted_seller import NOON
 
 from ipml.cooperation.policy import ClueRules
 from ipml.cooperation.referrals.handover import (

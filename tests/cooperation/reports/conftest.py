@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from databases import copy_sqlite
 from sqlalchemy import Engine
+from support.databases import copy_sqlite
 
 from ipml.cooperation.reports.figures import Figures, measure_figures
 from ipml.storage.database import open_database, reading

@@ -5,10 +5,10 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from given_notices import say
-from noticing import NOON, Desk
 from sqlalchemy import Text, insert, select, update
 from support.consequences import COOPERATION
+from support.given_notices import say
+from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.notices.intake import match_notices, receive
 from ipml.cooperation.notifiers.misuse import lift, suspend, warn

@@ -1,7 +1,7 @@
 """The page of a report in a real browser: it loads nothing, fits every window, and is whole on paper."""
 
 import pytest
-from browsing import OVERHANGING, start_browser
+from support.browser import OVERHANGING, start_browser
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from databases import copy_postgres
 from sqlalchemy import update
+from support.databases import copy_postgres
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.policy import ReportRules

@@ -6,11 +6,11 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from databases import empty_tables
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.consequences import ENFORCEMENT
+from support.databases import empty_tables
 
 from ipml.enforcement.appeals.appeal import (
     PENDING,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import bagit
 import pytest
-from authority import Authority
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.authority import Authority
 
 from ipml.enforcement.evidence.bag import (
     ask_for_stamp,

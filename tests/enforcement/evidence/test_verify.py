@@ -13,11 +13,11 @@ from pathlib import Path
 import bagit
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from databases import copy_sqlite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.consequences import KEEPING
+from support.databases import copy_sqlite
 
 from ipml.enforcement.evidence.bag import close_bag
 from ipml.enforcement.evidence.package import Exported, export_package

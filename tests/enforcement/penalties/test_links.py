@@ -4,8 +4,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from databases import read_tables
 from sqlalchemy import delete
+from support.databases import read_tables
 
 from ipml.enforcement.penalties.ladder import confirm
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked

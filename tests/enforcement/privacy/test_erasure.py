@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databases import copy_sqlite, read_tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_seller import (
+from sqlalchemy import Engine, func, insert, select, text, update
+from support.databases import copy_sqlite, read_tables
+from support.planted_seller import (
     MARKERS,
     NAME,
     NOON,
@@ -24,8 +25,7 @@ from planted_seller import (
     plant,
     plant_anew,
 )
-from postgres import FORGETFUL, own_server
-from sqlalchemy import Engine, func, insert, select, text, update
+from support.postgres import FORGETFUL, own_server
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure

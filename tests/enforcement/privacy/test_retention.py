@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from databases import read_tables
 from hypothesis import given
 from hypothesis import strategies as st
-from planted_seller import NOON, SELLER, bag, find_clear, plant
 from pydantic import ValidationError
 from sqlalchemy import Engine, func, insert, select, update
+from support.databases import read_tables
+from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention

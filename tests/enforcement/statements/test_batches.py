@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from transparency_receiver import Receiver, open_receiver
+from support.transparency_receiver import Receiver, open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.statements.facts import state

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from receiver import SECRET, Receiver, listening
 from sqlalchemy import Engine
 from support.consequences import MEASURES
+from support.receiver import SECRET, Receiver, listening
 
 from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys

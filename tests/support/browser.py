@@ -26,7 +26,7 @@ OPTIONS = (
     "--disable-sync",
     "--no-first-run",
 )
-PICTURES = Path(__file__).parent / "output"
+PICTURES = Path(__file__).parents[1] / "output"
 OVERHANGING = """
 [...document.body.querySelectorAll("*")]
   .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)

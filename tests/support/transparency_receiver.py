@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-sys.path.append(str(Path(__file__).parents[1]))  # experiments are scripts of the project, not part of the package
+sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
 
 from experiments.enforcement.judge import RULES, judge
 

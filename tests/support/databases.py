@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from postgres import Server
 from sqlalchemy import Dialect, Engine, event, select, text
 from sqlalchemy.util import LRUCache
 
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
+from support.postgres import Server
 
 BOTH = ("sqlite", "postgresql")
 BOTH_IN_THE_END = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))  # the fast suite is for every change

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from given_notices import say
 from sqlalchemy import Engine, Row, insert, select
-from support.consequences import COOPERATION
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
@@ -17,6 +15,8 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of, unseal
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 from ipml.storage.tables import outbox as messages
+from support.consequences import COOPERATION
+from support.given_notices import say
 
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
 
