@@ -53,8 +53,8 @@ def collect(sellers: NetworkedSellers, found: Networks) -> list[tuple[dict[str, 
     for number in range(1, network.max() + 1):
         known = np.bincount(found.numbering.number[network == number])
         known[0] = 0
-        members = found.members_of(int(known.argmax()))
-        who = np.union1d(members, find_near(found, members))
+        most = int(known.argmax())
+        who = np.union1d(found.members_of(most), find_near(found, most)[0])
         place = np.flatnonzero((network[who] == number) & is_source[who])
         if known.any() and len(place):
             cases.append((read_signs(order_members(found, who), _places_of(found, who)), int(place[0])))

@@ -36,7 +36,9 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 
 MISSING = {
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
-    **dict.fromkeys(("alembic", "cryptography", "datasketch", "fastapi", "httpx", "standardwebhooks"), "console"),
+    **dict.fromkeys(
+        ("alembic", "cryptography", "datasketch", "fastapi", "httpx", "networkx", "standardwebhooks"), "console"
+    ),
     **dict.fromkeys(
         ("multipart", "phonenumbers", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "stdnum", "uvicorn"),
         "console",

@@ -68,8 +68,7 @@ def find(
     else:
         networks = find_networks(attributes, load_network_rules(rules))
     keep_networks(networks, out, newcomers)
-    n_members = int((networks.numbering.number > 0).sum())
-    n_networks = len(set(networks.numbering.number[networks.numbering.number > 0].tolist()))
+    n_members, n_networks = int((networks.numbering.number > 0).sum()), len(networks.numbers)
     typer.echo(f"{networks.holdings.n_sellers:,} sellers, {n_members:,} of them in {n_networks:,} networks, in {out}.")
     for newcomer in newcomers:
         because = "; ".join(map(str, newcomer.tie.shared[:3]))
@@ -348,26 +347,25 @@ def rank(
     from rich.table import Table
 
     from ipml.cooperation.networks.store import load_networks
-    from ipml.cooperation.referrals.handover import learn_solvability, read_known
-    from ipml.cooperation.referrals.ranking import rank_networks
+    from ipml.cooperation.referrals.ranking import judge_candidates
     from ipml.storage.database import reading
 
     rules = _load_rules()
     with reading(_open(database)) as connection:
-        model = learn_solvability(rules.solvability, read_known(connection))
         found = load_networks(choose_networks(networks))
-        ranked = rank_networks(connection, found, model, rules, datetime.now(UTC), _read_sales(sales))
+        pairs = [(found, number) for number in found.numbers]
+        candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), _read_sales(sales))
     table = Table(
         "network", "members", "counterfeits", "value", "solvability", "hours", "value an hour", "what speaks for it"
     )
-    for one in ranked[:top]:
-        low, high = model.bound(one.signs)
+    for candidate in candidates[:top]:
+        one, (low, high) = candidate.ranked, candidate.likely
         signs = " ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in one.signs.items())
         likely = f"{one.solvability:.0%} ({low:.0%} to {high:.0%})"
         counts = (one.number, one.n_members, one.n_confirmed, str(one.value))
         table.add_row(*map(str, (*counts, likely, f"{one.effort:.0f}", str(one.worth), signs)))
     Console().print(table)
-    typer.echo(f"Solvability was learnt from {model.n_outcomes} outcomes, beside the policy's judgement.")
+    typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 
 
 @clue_app.command()

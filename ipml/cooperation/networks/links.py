@@ -11,11 +11,12 @@ What pairs share is added up by products of sparse matrices, a piece at a time, 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import networkx as nx
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -134,6 +135,18 @@ def find_probability(bits: float, n_sellers: int) -> float:
     [0.2, 0.5, 0.94, 1.0]
     """
     return float(1 / (1 + 2.0 ** (marketplace_bits(n_sellers) + 2 - bits)))
+
+
+def find_rows(keys: Codes, wanted: Codes) -> tuple[Codes, Codes]:
+    """Return where some keys stand among all, which are in order: for each place which of the wanted it is, and it.
+
+    >>> [found.tolist() for found in find_rows(np.array([3, 3, 5]), np.array([5, 4, 3]))]
+    [[0, 2, 2], [2, 0, 1]]
+    """
+    start, stop = (np.searchsorted(keys, wanted, side) for side in ("left", "right"))
+    which = np.repeat(np.arange(len(wanted)), stop - start)
+    places: Codes = np.arange(len(which)) + np.repeat(stop - np.cumsum(stop - start), stop - start)
+    return which, places
 
 
 def needed_to_link(n_sellers: int, rules: NetworkRules) -> int:
@@ -284,42 +297,34 @@ class Links:
         """Return the same links after positions have moved; the order of sellers stays."""
         return Links(names[self.first], names[self.second], self.weight)
 
-
-def share_of(holdings: Holdings, rules: NetworkRules) -> Sharing:
-    """Return who has what, each value weighed by how many sellers have it."""
-    return Sharing(
-        holdings.seller,
-        holdings.value,
-        holdings.kinds,
-        weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules),
-        ceilings(holdings.n_sellers, rules),
-    )
+    def as_graph(self, members: Iterable[int]) -> nx.Graph:
+        """Return the links between some members as a graph."""
+        graph = nx.Graph()
+        graph.add_nodes_from(members)
+        graph.add_weighted_edges_from(zip(self.first.tolist(), self.second.tolist(), self.weight.tolist(), strict=True))
+        return graph
 
 
 def find_links(holdings: Holdings, rules: NetworkRules, among: Codes | None = None) -> Links:
     """Return all pairs of sellers who share enough; `among`: both of them are of these sellers."""
-    sharing = share_of(holdings, rules)
+    weights = weigh(holdings.holders, holdings.kinds, holdings.n_sellers, rules)
+    most = ceilings(holdings.n_sellers, rules)
+    sharing = Sharing(holdings.seller, holdings.value, holdings.kinds, weights, most)
     if among is not None:
         sharing = sharing.keep(np.isin(sharing.who, among))
     needed = needed_to_link(holdings.n_sellers, rules)
     return Links(*add_up_pairs(sharing.without_hopeless(needed), needed))
 
 
-def find_touched(holdings: Holdings, rules: NetworkRules) -> Codes:
-    """Return the sellers of whom two may share more, or less, since the events added last.
+def update_links(holdings: Holdings, links: Links, rules: NetworkRules) -> Links:
+    """Return all links, given those before the events added last (in positions of now).
 
     What a pair shares depends on what both have and on how many others have it. So it changed only for two who both
     have a value that somebody came by; a value that was too common before, and is now, counts for nothing.
     """
     most = np.array([rules.kinds[kind].most for kind in KINDS])[holdings.kinds]
-    before = holdings.holders - holdings.newcomers
-    is_touched = (holdings.newcomers > 0) & (before <= most)
-    return np.unique(holdings.seller[is_touched[holdings.value]])
-
-
-def update_links(holdings: Holdings, links: Links, rules: NetworkRules) -> Links:
-    """Return all links, given those before the events added last (in positions of now)."""
-    touched = find_touched(holdings, rules)
+    is_touched = (holdings.newcomers > 0) & (holdings.holders - holdings.newcomers <= most)
+    touched = np.unique(holdings.seller[is_touched[holdings.value]])
     is_open = np.zeros(holdings.n_sellers, dtype=bool)
     is_open[touched] = True
     stay = links.keep(~(is_open[links.first] & is_open[links.second]))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ipml.cooperation.networks.attributes import GOODS_KINDS, KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks, tell_what_became
-from ipml.cooperation.networks.links import weigh
+from ipml.cooperation.networks.links import find_rows, weigh
 from ipml.cooperation.networks.ties import explain_tie, moment_of, strongest_links, tell_timeline
 from ipml.errors import NetworkNotFound
 
@@ -93,7 +93,7 @@ class NetworkRole(StrEnum):
 # The weights of the signs: see the docstring of the module.
 WEIGHTS = {"first": 2.42, "reach": 4.85, "supply": 3.72}
 # Who has so many of the things that several members have may be the source, though not linked enough to be a member.
-NEAR = 3
+_NEAR = 3
 # How likely it is that the source is none of the candidates: 3 % of the simulated, but a real source needs no account.
 _ELSEWHERE = 0.1
 # From this belief on somebody is called the source in the list of members.
@@ -149,7 +149,7 @@ def guess_roles(networks: Networks, number: int) -> Roles:
     ('ann', 'Listed 1 of 1 shared pictures, phrases and templates first, 3 days ahead on the median.')
     """
     members = networks.members_of(number)
-    who = np.union1d(members, find_near(networks, members))
+    who = np.union1d(members, find_near(networks, number)[0])
     order, places = order_members(networks, who), _places_of(networks, who)
     signs, supplied = read_signs(order, places), _supplied(places)
     score = np.sum([WEIGHTS[name] * sign for name, sign in signs.items()], axis=0)
@@ -179,22 +179,29 @@ def read_signs(order: Precedence, places: npt.NDArray[np.bool_]) -> dict[str, Ar
     }
 
 
-def find_near(networks: Networks, members: Codes) -> Codes:
-    """Return sellers in no network who have three or more of the things that several members have.
+def find_near(networks: Networks, number: int | None = None) -> tuple[Codes, Codes]:
+    """Return sellers in no network who have three or more of the things that several members of one have, and that one.
 
     A source may share so little else with the accounts it supplies that it is not linked to them.
+
+    Parameters
+    ----------
+    number : int, optional
+        Of the network; by default those near any are returned.
     """
-    holdings = networks.holdings
-    is_own = np.zeros(holdings.n_sellers, dtype=bool)
-    is_own[members] = True
-    is_row_own = is_own[holdings.seller]
-    shared = np.bincount(holdings.value[is_row_own], minlength=len(holdings.values)) > 1
+    holdings, network_of, base = networks.holdings, networks.numbering.number, networks.numbering.given + 1
     weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
-    shared &= GOODS[holdings.kinds] & (weights > 0)
-    is_alone = networks.numbering.number[holdings.seller] == 0
-    sellers, count = np.unique(holdings.seller[is_alone & shared[holdings.value]], return_counts=True)
-    near: Codes = sellers[count >= NEAR]
-    return near
+    rows = np.flatnonzero((GOODS[holdings.kinds] & (weights > 0))[holdings.value])
+    value, network = holdings.value[rows], network_of[holdings.seller[rows]]
+    is_member = network > 0 if number is None else network == number
+    used, count = np.unique(value[is_member] * base + network[is_member], return_counts=True)
+    used = used[count > 1]
+    alone = rows[(network == 0) & np.isin(value, used // base)]
+    alone = alone[np.argsort(holdings.value[alone], kind="stable")]
+    pair, place = find_rows(holdings.value[alone], used // base)
+    near, count = np.unique(holdings.seller[alone[place]] * base + (used % base)[pair], return_counts=True)
+    near = near[count >= _NEAR]
+    return near // base, near % base
 
 
 def _places_of(networks: Networks, members: Codes) -> npt.NDArray[np.bool_]:

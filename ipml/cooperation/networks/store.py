@@ -26,10 +26,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ipml.cooperation.networks.attributes import COLUMNS, KINDS, AttributeKind, Holdings, hold, no_holdings
+from ipml.cooperation.networks.attributes import KINDS, AttributeKind, Holdings, hold, no_holdings
 from ipml.cooperation.networks.detection import NetworkChange, Networks, Numbering, tell_what_became
-from ipml.cooperation.networks.links import Links, NetworkRules, weigh
-from ipml.cooperation.networks.roles import GOODS, NEAR
+from ipml.cooperation.networks.links import Links, NetworkRules, find_rows, weigh
+from ipml.cooperation.networks.roles import find_near
 from ipml.cooperation.networks.ties import Newcomer
 from ipml.errors import NetworkNotFound, NoNetworks
 
@@ -46,10 +46,10 @@ _MOMENT = pa.timestamp("us", tz="UTC")
 def write_portraits(networks: Networks, folder: Path) -> None:
     """Write of each network what its members have, with the sellers near it, and its links, network by network."""
     holdings, number, links = networks.holdings, networks.numbering.number, networks.links
-    near, near_network = find_all_near(networks)
+    near, near_network = find_near(networks)
     inside = np.flatnonzero(number > 0)
     seller, network = np.concatenate([inside, near]), np.concatenate([number[inside], near_network])
-    who, rows = _rows_of(holdings, seller)
+    who, rows = find_rows(holdings.seller, seller)
     order = np.lexsort((holdings.value[rows], seller[who], network[who]))
     who, rows = who[order], rows[order]
     value = holdings.value[rows]
@@ -112,41 +112,6 @@ def load_network(folder: Path, number: int) -> Networks:
     group = np.where(is_member, is_member.argmax(), np.arange(len(members)))
     numbering = Numbering(members, given, numbering.changes)
     return Networks(holdings, Links(first, second, links["weight"].to_numpy()), group, numbering, rules)
-
-
-def find_all_near(networks: Networks) -> tuple[Codes, Codes]:
-    """Return what `find_near` would for every network: the sellers, and the network that each is near."""
-    holdings, number, base = networks.holdings, networks.numbering.number, networks.numbering.given + 1
-    weights = weigh(holdings.holders, holdings.kinds, holdings.n_marketplace, networks.rules)
-    rows = np.flatnonzero((GOODS[holdings.kinds] & (weights > 0))[holdings.value])
-    value, network = holdings.value[rows], number[holdings.seller[rows]]
-    used, count = np.unique(value[network > 0] * base + network[network > 0], return_counts=True)
-    used = used[count > 1]
-    alone = rows[network == 0]
-    alone = alone[np.argsort(holdings.value[alone], kind="stable")]
-    start, stop = (np.searchsorted(holdings.value[alone], used // base, side) for side in ("left", "right"))
-    pair, place = _expand(start, stop)
-    near, count = np.unique(holdings.seller[alone[place]] * base + (used % base)[pair], return_counts=True)
-    near = near[count >= NEAR]
-    return near // base, near % base
-
-
-def _rows_of(holdings: Holdings, sellers: Codes) -> tuple[Codes, Codes]:
-    """Return the rows of some sellers, and to which of these each belongs."""
-    start, stop = (np.searchsorted(holdings.seller, sellers, side) for side in ("left", "right"))
-    return _expand(start, stop)
-
-
-def _expand(start: Codes, stop: Codes) -> tuple[Codes, Codes]:
-    """Return all numbers from each start to before its stop, and from which of them each comes.
-
-    >>> _expand(np.array([5, 0]), np.array([7, 1]))
-    (array([0, 0, 1]), array([5, 6, 0]))
-    """
-    length = stop - start
-    whose = np.repeat(np.arange(len(length)), length)
-    numbers: Codes = np.arange(len(whose)) + np.repeat(start - np.cumsum(length) + length, length)
-    return whose, numbers
 
 
 def _hold(rows: pa.Table, among: int) -> tuple[Holdings, npt.NDArray[np.bool_]]:
@@ -355,7 +320,7 @@ def load_networks(folder: Path) -> Networks:
     try:
         rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
         members, links, changes = (pq.read_table(folder / name) for name in (_MEMBERS, _LINKS, _CHANGES))
-        holdings = hold(_no_events(), known=pq.read_table(folder / _HELD))
+        holdings = hold(no_holdings().rename_columns({"first_seen": "seen_at"}), known=pq.read_table(folder / _HELD))
         given = int(members.schema.metadata[_GIVEN])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NoNetworks(folder, f"files that cannot be read ({error})") from error
@@ -371,11 +336,6 @@ def _group_of(number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[
     """Return the group of each seller, named by its first member, from the number of their network."""
     _, first, part = np.unique(number, return_index=True, return_inverse=True)
     return np.where(number > 0, first[part], np.arange(len(number)))
-
-
-def _no_events() -> pa.Table:
-    types = dict.fromkeys(COLUMNS, pa.string()) | {"seen_at": pa.timestamp("us", tz="UTC")}
-    return pa.schema(types).empty_table()
 
 
 def _write(path: Path, **columns: object) -> None:

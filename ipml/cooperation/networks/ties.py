@@ -1,4 +1,4 @@
-"""Why sellers are in one network: what two of them share, since when, and by whom they are joined if not directly.
+"""Why sellers are in one network: what two of them share, and since when.
 
 From that follow the strands that links are made of, the new accounts of a known network on the day they list, and what
 happened in a network, in order: who came when, and what went from hand to hand.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 
+import networkx as nx
 import numpy as np
 import numpy.typing as npt
 
@@ -88,63 +88,12 @@ def explain_tie(networks: Networks, first: int, second: int) -> Tie:
     return Tie(str(holdings.seller_ids[first]), str(holdings.seller_ids[second]), bits, tuple(shared))
 
 
-def strongest_path(networks: Networks, first: int, second: int) -> list[Tie]:
-    """Return the ties that join two members of one network, such that the weakest of them is as strong as can be.
-
-    Empty where no chain of links joins them: then it is what their groups have in common that does.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from ipml.cooperation.networks.detection import find_networks
-    >>> moment = pd.Timestamp("2026-03-01", tz="UTC")
-    >>> rows = {"seller_id": ["ann", "ben", "ben", "cid"], "kind": "payout", "value": ["x", "x", "y", "y"]}
-    >>> networks = find_networks(pd.DataFrame(rows | {"seen_at": moment}))
-    >>> [(tie.first, tie.second, str(tie.shared[0])) for tie in strongest_path(networks, 0, 2)][1:]
-    [('ben', 'cid', "the same payout account (since 2026-03-01 and 2026-03-01; nobody else's)")]
-    """
-    links = networks.links_of(int(networks.numbering.number[first]))
-    places = _walk(strongest_links(links), first, second)
-    return [explain_tie(networks, *pair) for pair in pairwise(places)]
-
-
 def strongest_links(links: Links) -> Links:
     """Return as few of some links as join the same sellers, the strongest first (of equals, the earlier sellers')."""
-    leader: dict[int, int] = {}
-
-    def find(seller: int) -> int:
-        while (above := leader.setdefault(seller, seller)) != seller:
-            leader[seller] = leader[above]
-            seller = above
-        return seller
-
-    is_kept = np.zeros(len(links.first), dtype=bool)
-    for place in np.lexsort((links.second, links.first, -links.weight)).tolist():
-        one, other = find(int(links.first[place])), find(int(links.second[place]))
-        is_kept[place] = one != other
-        leader[one] = other
-    return links.keep(is_kept)
-
-
-def _walk(tree: Links, start: int, goal: int) -> list[int]:
-    """Return the only way through a tree; empty where there is none."""
-    neighbours: dict[int, list[int]] = {}
-    for one, other in zip(tree.first.tolist(), tree.second.tolist(), strict=True):
-        neighbours.setdefault(one, []).append(other)
-        neighbours.setdefault(other, []).append(one)
-    came_from, waiting = {start: start}, [start]
-    while waiting:
-        here = waiting.pop()
-        for there in neighbours.get(here, ()):
-            if there not in came_from:
-                came_from[there] = here
-                waiting.append(there)
-    if goal not in came_from or start == goal:
-        return []
-    way = [goal]
-    while way[-1] != start:
-        way.append(came_from[way[-1]])
-    return way[::-1]
+    graph = links.as_graph(np.union1d(links.first, links.second).tolist())
+    kept = set(nx.maximum_spanning_edges(graph, data=False))
+    pairs = zip(links.first.tolist(), links.second.tolist(), strict=True)
+    return links.keep(np.array([pair in kept for pair in pairs], dtype=bool))
 
 
 def _rows_of(holdings: Holdings, seller: int) -> slice:
@@ -274,7 +223,8 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
             others = np.flatnonzero((number == network) & (known > 0)).tolist()
         else:
             network, others = int(known[closest[place]]), []
-        tie = _closest_tie(after, place, [closest[place]] if place in closest else others)
+        ties = (explain_tie(after, place, other) for other in ([closest[place]] if place in closest else others))
+        tie = max(ties, key=lambda tie: (tie.bits, tie.second))
         found.append(Newcomer(str(holdings.seller_ids[place]), network, moment_of(holdings.joined[place]), tie))
     return found
 
@@ -288,12 +238,6 @@ def _closest_members(after: Networks, old: Links, known: Codes) -> dict[int, int
     rows = rows[np.lexsort((second[rows], -np.concatenate([links.weight, links.weight])[rows], first[rows]))]
     sellers, start = np.unique(first[rows], return_index=True)
     return dict(zip(sellers.tolist(), second[rows][start].tolist(), strict=True))
-
-
-def _closest_tie(networks: Networks, seller: int, others: list[int]) -> Tie:
-    """Return what a seller shares with the one of some others with whom they share most."""
-    ties = (explain_tie(networks, seller, other) for other in others)
-    return max(ties, key=lambda tie: (tie.bits, tie.second))
 
 
 @dataclass(frozen=True, slots=True)

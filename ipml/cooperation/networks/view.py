@@ -234,7 +234,8 @@ def view_network(folder: Path, number: int, erased: ErasedList | None = None) ->
     networks = load_network(folder, number)
     newcomers = read_newcomers(folder, number)
     if erased is not None:
-        names = hide_erased([str(name) for name in networks.holdings.seller_ids], erased)
+        every = enumerate(map(str, networks.holdings.seller_ids), start=1)
+        names = [f"(erased {place})" if erased.find(name, name) else name for place, name in every]
         is_shown = set(names)
         newcomers = {name: one for name, one in newcomers.items() if name in is_shown and one.closest in is_shown}
         holdings = replace(networks.holdings, seller_ids=np.array(names, dtype=object))
@@ -246,11 +247,6 @@ def view_network(folder: Path, number: int, erased: ErasedList | None = None) ->
     degree = np.bincount(ends, minlength=len(members))
     roles = guess_roles(networks, number)
     return NetworkView(number, networks, roles, layout, strands, degree, newcomers)
-
-
-def hide_erased(names: Sequence[str], erased: ErasedList) -> list[str]:
-    """Return names of sellers with a number in the place of each who was erased, be they ids or pseudonyms."""
-    return [f"(erased {place})" if erased.find(name, name) else name for place, name in enumerate(names, start=1)]
 
 
 def read_newcomers(folder: Path, number: int) -> dict[str, NewMember]:

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from ipml.cooperation.networks.attributes import AttributeKind
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.ties import Shared, Tie, TieEvent
 from ipml.cooperation.policy import PackageField, RecipientProfile
-from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, SoldValue, count_verdicts
+from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, SoldValue
+from ipml.records import Verdict
 
 Cell = str | int | float
 
@@ -155,6 +156,8 @@ def name_members(
 
 
 Row = TypeVar("Row")
+Columns: TypeAlias = Mapping[str, tuple[PackageField | None, Callable[[Row], Cell | datetime | None]]]
+_FINAL = (Verdict.COUNTERFEIT, Verdict.GENUINE)
 _LONGEST = 300
 _SOMEBODY = "somebody who is not named here"
 _CODE = re.compile(r"[A-Za-z][A-Za-z_ -]{0,39}")
@@ -187,7 +190,8 @@ class Disclosure:
     def tell(self) -> DisclosedFacts:
         """Return all that may be told."""
         dossier = self.dossier
-        confirmed, verdicts = dossier.confirmed, count_verdicts(dossier.listings)
+        confirmed = dossier.confirmed
+        found = Counter(one.member for one in confirmed)
         members = sorted(
             (one for one in dossier.members if one.key in self._names), key=lambda one: self._names[one.key]
         )
@@ -198,8 +202,8 @@ class Disclosure:
             n_members=len(dossier.members),
             n_unnamed=len(dossier.members) - len(members),
             n_confirmed=len(confirmed),
-            n_confirmed_members=len(dossier.confirmed_members),
-            n_listings=sum(verdicts.values()),
+            n_confirmed_members=len(found),
+            n_listings=len(dossier.listings),
             n_restricted=sum(one.is_restricted for one in confirmed),
             n_penalised=penalised if self.profile.allows(PackageField.STANDING) else None,
             n_with_evidence=sum(one.evidence_id is not None for one in confirmed),
@@ -214,7 +218,7 @@ class Disclosure:
                 SourceHypothesis(self._names.get(one.seller_id, _SOMEBODY), one.belief, one.reasons)
                 for one in dossier.hypotheses
             ),
-            nodes=tuple(self._node(one) for one in members),
+            nodes=tuple(Node(self._names[one.key], one.role, found[one.key]) for one in members),
             edges=tuple(self._edge(tie) for tie in ties),
             worth=dossier.worth,
             members=self._tabulate(self._member_columns(), members),
@@ -233,50 +237,45 @@ class Disclosure:
             shared=_most(Counter(thing.kind.value for tie in dossier.ties for thing in tie.shared if thing.bits > 0)),
         )
 
-    def _tabulate(
-        self, columns: Mapping[str, tuple[PackageField | None, Callable[[Row], Cell | None]]], rows: Iterable[Row]
-    ) -> DisclosedTable:
+    def _tabulate(self, columns: Columns[Row], rows: Iterable[Row]) -> DisclosedTable:
         """Return a table of the columns whose field the profile allows."""
         allowed = {name: get for name, (field, get) in columns.items() if field is None or self.profile.allows(field)}
         cells = tuple(tuple(_clean(get(row)) for get in allowed.values()) for row in rows)
         return DisclosedTable(tuple(allowed), cells)
 
-    def _member_columns(self) -> dict[str, tuple[PackageField | None, Callable[[Member], Cell | None]]]:
-        listings = self.dossier.listings_of()
-        count = {key: count_verdicts(theirs) for key, theirs in listings.items()}
-        nothing = count_verdicts(())
+    def _member_columns(self) -> Columns[Member]:
+        found = Counter((one.member, one.verdict) for one in self.dossier.listings)
+        undecided = Counter(one.member for one in self.dossier.listings if one.verdict not in _FINAL)
+        restricted = Counter(one.member for one in self.dossier.listings if one.is_restricted)
         return {
             "member": (None, lambda one: self._names[one.key]),
             "seller_id": (PackageField.SELLER_ID, lambda one: one.seller_id or one.key),
             "role": (None, lambda one: one.role.value),
-            "first_seen": (None, lambda one: _day(one.first_seen)),
+            "first_seen": (None, lambda one: one.first_seen),
             "country": (PackageField.COUNTRY, lambda one: self._country(one.key)),
-            "found_counterfeit": (None, lambda one: count.get(one.key, nothing)["counterfeit"]),
-            "found_genuine": (None, lambda one: count.get(one.key, nothing)["genuine"]),
-            "not_decided": (None, lambda one: count.get(one.key, nothing)["open"]),
-            "restricted": (
-                PackageField.STANDING,
-                lambda one: sum(each.is_restricted for each in listings.get(one.key, ())),
-            ),
+            "found_counterfeit": (None, lambda one: found[one.key, Verdict.COUNTERFEIT]),
+            "found_genuine": (None, lambda one: found[one.key, Verdict.GENUINE]),
+            "not_decided": (None, lambda one: undecided[one.key]),
+            "restricted": (PackageField.STANDING, lambda one: restricted[one.key]),
             "strikes": (PackageField.STANDING, lambda one: one.n_strikes),
             "penalties": (PackageField.STANDING, lambda one: ", ".join(one.penalties)),
         }
 
-    def _link_columns(self) -> dict[str, tuple[PackageField | None, Callable[[tuple[Tie, Shared]], Cell | None]]]:
+    def _link_columns(self) -> Columns[tuple[Tie, Shared]]:
         return {
             "member_a": (None, lambda row: self._names[row[0].first]),
             "member_b": (None, lambda row: self._names[row[0].second]),
             "bits_in_all": (None, lambda row: round(row[0].bits, 2)),
             "shared": (None, lambda row: row[1].kind.value),
-            "a_since": (None, lambda row: _day(row[1].first_since)),
-            "b_since": (None, lambda row: _day(row[1].second_since)),
+            "a_since": (None, lambda row: row[1].first_since),
+            "b_since": (None, lambda row: row[1].second_since),
             "sellers_who_have_it": (None, lambda row: row[1].holders),
             "bits": (None, lambda row: round(row[1].bits, 2)),
             "in_words": (None, lambda row: str(row[1])),
             "hash": (None, lambda row: row[1].value if self.profile.allows(HASHES[row[1].kind]) else "withheld"),
         }
 
-    def _listing_columns(self) -> dict[str, tuple[PackageField | None, Callable[[CaseListing], Cell | None]]]:
+    def _listing_columns(self) -> Columns[CaseListing]:
         return {
             "listing_id": (PackageField.LISTING_ID, lambda one: one.listing_id),
             "member": (None, lambda one: self._names[one.member]),
@@ -285,27 +284,23 @@ class Disclosure:
             "price": (None, lambda one: one.price),
             "currency": (None, _currency),
             "sales": (None, lambda one: one.sales),
-            "listed_at": (None, lambda one: _day(one.listed_at)),
-            "seen_at": (None, lambda one: _day(one.seen_at)),
+            "listed_at": (None, lambda one: one.listed_at),
+            "seen_at": (None, lambda one: one.seen_at),
             "verdict": (None, lambda one: one.verdict.value if one.verdict else "none yet"),
             "ground": (None, lambda one: _code(one.ground)),
-            "decided_at": (None, lambda one: _day(one.decided_at)),
+            "decided_at": (None, lambda one: one.decided_at),
             "is_restricted": (None, lambda one: "yes" if one.is_restricted else "no"),
             "upheld_notices": (None, lambda one: one.n_notices),
             "evidence_sha256": (None, lambda one: one.evidence_digest),
         }
 
-    def _event_columns(self) -> dict[str, tuple[PackageField | None, Callable[[TieEvent], Cell | None]]]:
+    def _event_columns(self) -> Columns[TieEvent]:
         return {
-            "day": (None, lambda event: _day(event.at)),
+            "day": (None, lambda event: event.at),
             "member": (None, lambda event: self._names[event.seller_id]),
             "what": (None, lambda event: event.what.removesuffix(event.other).strip()),
             "other_member": (None, lambda event: self._names[event.other] if event.other else ""),
         }
-
-    def _node(self, member: Member) -> Node:
-        found = sum(one.is_counterfeit for one in self.dossier.listings if one.member == member.key)
-        return Node(self._names[member.key], member.role, found)
 
     def _edge(self, tie: Tie) -> Edge:
         since = min(
@@ -366,7 +361,9 @@ def _code(text: str) -> str:
     return text if _CODE.fullmatch(text) else ""
 
 
-def _clean(cell: Cell | None) -> Cell:
+def _clean(cell: Cell | datetime | None) -> Cell:
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d}"
     return "" if cell is None else _clean_text(cell) if isinstance(cell, str) else cell
 
 
@@ -374,10 +371,6 @@ def _clean_text(text: str) -> str:
     """Return a text in one line, shortened, without what a terminal or an editor would obey."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:_LONGEST])
     return shown + "…" * (len(text) > _LONGEST)
-
-
-def _day(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d}" if moment else ""
 
 
 def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int, n_evidence: int) -> Iterator[str]:

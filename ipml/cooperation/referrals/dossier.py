@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Column, Connection, Row, Select, func, or_, select
 
 from ipml.cooperation.networks.attributes import KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks
@@ -281,13 +281,6 @@ class Dossier:
                 named.setdefault(one.member, Counter())[one.country] += 1
         return {member: min(count, key=lambda name: (-count[name], name)) for member, count in named.items()}
 
-    def listings_of(self) -> dict[str, list[CaseListing]]:
-        """Return the listings of each member that has any."""
-        found: dict[str, list[CaseListing]] = {}
-        for one in self.listings:
-            found.setdefault(one.member, []).append(one)
-        return found
-
 
 def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
     """Return the dossier with the listings of one brand only, and with what these sold."""
@@ -302,13 +295,6 @@ def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
     for one in sorted(listings, key=lambda one: (one.verdict is not None, one.case_id)):
         best[one.member, one.listing_id] = one
     return tuple(sorted(best.values(), key=lambda one: one.case_id))
-
-
-def count_verdicts(listings: Sequence[CaseListing]) -> dict[str, int]:
-    """Return how many listings were found counterfeit, found genuine, and neither."""
-    counterfeit = sum(one.is_counterfeit for one in listings)
-    genuine = sum(one.verdict is Verdict.GENUINE for one in listings)
-    return {"counterfeit": counterfeit, "genuine": genuine, "open": len(listings) - counterfeit - genuine}
 
 
 _AT_ONCE = 500
@@ -354,7 +340,8 @@ def join_network(
         seller_id, pseudonym = known.get(key, (None, None))
         standing = struck[pseudonym], tuple(punished.get(pseudonym, ()))
         members.append(Member(key, role, moment_of(holdings.joined[places[place]]), seller_id, pseudonym, *standing))
-    links, tree = networks.links_of(number), strongest_links(networks.links_of(number))
+    links = networks.links_of(number)
+    tree = strongest_links(links)
     listings, given = _read_listings(connection, {seller: key for key, (seller, _) in known.items() if seller})
     is_row = np.isin(holdings.seller, places)
     return Dossier(
@@ -364,7 +351,7 @@ def join_network(
         hypotheses=roles.hypotheses[:3],
         ties=tuple(_explain_ties(networks, links, tree)) if with_ties else (),
         n_links=len(links.first),
-        chain=frozenset(_pairs(networks, tree)),
+        chain=frozenset(zip(holdings.seller_ids[tree.first], holdings.seller_ids[tree.second], strict=True)),
         events=tuple(tell_timeline(networks, number)) if with_ties else (),
         joined=find_joined(networks, places),
         last_seen=moment_of(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
@@ -386,7 +373,7 @@ def find_joined(networks: Networks, places: np.ndarray[Any, np.dtype[np.int64]])
 def _find_sellers(connection: Connection, keys: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
     """Return id and pseudonym of each member that the database knows."""
     found: dict[str, tuple[str | None, str | None]] = {}
-    for batch in _batches(keys):
+    for batch in in_batches(keys):
         with_cases = select(cases.c.seller_id).where(cases.c.seller_id.in_(batch)).distinct()
         found |= {seller: (seller, None) for seller in connection.scalars(with_cases)}
         query = select(seller_keys.c.seller_id, seller_keys.c.pseudonym)
@@ -402,7 +389,7 @@ def _read_standing(
     """Return how many strikes of each seller stand, and which penalties."""
     struck: Counter[str | None] = Counter()
     punished: dict[str | None, list[str]] = {}
-    for batch in _batches(pseudonyms):
+    for batch in in_batches(pseudonyms):
         gone = select(strikes_taken_back.c.strike_id).where(strikes_taken_back.c.strike_id == strikes.c.strike_id)
         count = select(strikes.c.pseudonym, func.count().label("n")).where(
             strikes.c.pseudonym.in_(batch), ~gone.exists()
@@ -418,19 +405,48 @@ def _read_standing(
 
 def _read_listings(connection: Connection, key_of: dict[str, str]) -> tuple[tuple[CaseListing, ...], dict[str, int]]:
     """Return the listings of some sellers, and how many notices on them were upheld, by who gave them."""
-    rows = [row for batch in _batches(list(key_of)) for row in connection.execute(_cases_of(batch))]
-    numbers = [row.case_id for row in rows]
-    verdicts = _by_case(connection, numbers, _decisions_on)
-    kept = _by_case(connection, numbers, _evidence_of)
-    restricted = _by_case(connection, numbers, _measures_on)
-    noticed = _by_case(connection, numbers, _notices_on)
-    found = [_make(row, key_of, verdicts, kept, restricted, noticed) for row in rows]
-    upheld = {item.notice_id: item.kind for items in noticed.values() for item in items}
-    return latest_of_each(found), dict(sorted(Counter(upheld.values()).items()))
+    known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
+    seen = select(*known, cases.c.observed_at, cases.c.enqueued_at).where(cases.c.erased_at.is_(None))
+    said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
+    decided = select(decisions.c.decision_id, decisions.c.case_id, *said).where(is_last_verdict())
+    proofs = select(evidence.c.evidence_id, evidence.c.case_id, evidence.c.decision_id, evidence.c.digest)
+    in_force = select(measures.c.case_id).where(measures.c.lifted_at.is_(None))
+    kind = notifier_kind_at(notices.c.received_at).label("kind")
+    upheld = select(notice_items.c.case_id, notice_items.c.notice_id, kind).select_from(
+        notice_items.join(notices, notices.c.notice_id == notice_items.c.notice_id).join(
+            notifiers, notifiers.c.notifier_id == notices.c.notifier_id
+        )
+    )
+    upheld = upheld.where(notice_items.c.state == "upheld", notice_items.c.overturned_at.is_(None))
+    rows = list(_read(connection, seen.order_by(cases.c.case_id), cases.c.seller_id, list(key_of)))
+    by_case: list[dict[int, list[Row[Any]]]] = []
+    for query, case_id in (
+        (decided, decisions.c.case_id),
+        (proofs, evidence.c.case_id),
+        (in_force, measures.c.case_id),
+        (upheld, notice_items.c.case_id),
+    ):
+        by_case.append({})
+        for row in _read(connection, query, case_id, [row.case_id for row in rows]):
+            by_case[-1].setdefault(row.case_id, []).append(row)
+    kinds = {item.notice_id: item.kind for items in by_case[-1].values() for item in items}
+    found = (_make(row, key_of, *(each.get(row.case_id, []) for each in by_case)) for row in rows)
+    return latest_of_each(found), dict(sorted(Counter(kinds.values()).items()))
 
 
-def _make(row: Row[Any], key_of: dict[str, str], *found: dict[int, list[Row[Any]]]) -> CaseListing:
-    verdicts, kept, restricted, noticed = (each.get(row.case_id, []) for each in found)
+def _read(connection: Connection, query: Select[Any], column: Column[Any], wanted: Sequence[Any]) -> Iterator[Row[Any]]:
+    for batch in in_batches(wanted):
+        yield from connection.execute(query.where(column.in_(batch)))
+
+
+def _make(
+    row: Row[Any],
+    key_of: dict[str, str],
+    verdicts: list[Row[Any]],
+    kept: list[Row[Any]],
+    restricted: list[Row[Any]],
+    noticed: list[Row[Any]],
+) -> CaseListing:
     listing = json.loads(row.snapshot)["listing"]
     last = verdicts[-1] if verdicts else None
     proof = next((one for one in kept if last and one.decision_id == last.decision_id), None)
@@ -453,48 +469,6 @@ def _make(row: Row[Any], key_of: dict[str, str], *found: dict[int, list[Row[Any]
     )
 
 
-def _cases_of(sellers: Sequence[str]) -> Any:
-    known = cases.c.case_id, cases.c.seller_id, cases.c.listing_id, cases.c.snapshot
-    query = select(*known, cases.c.observed_at, cases.c.enqueued_at).order_by(cases.c.case_id)
-    return query.where(cases.c.seller_id.in_(sellers), cases.c.erased_at.is_(None))
-
-
-def _decisions_on(numbers: Sequence[int]) -> Any:
-    said = decisions.c.verdict, decisions.c.ground, decisions.c.decided_at
-    query = select(decisions.c.decision_id, decisions.c.case_id, *said)
-    return query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
-
-
-def _evidence_of(numbers: Sequence[int]) -> Any:
-    columns = evidence.c.evidence_id, evidence.c.case_id, evidence.c.decision_id, evidence.c.digest
-    return select(*columns).where(evidence.c.case_id.in_(numbers))
-
-
-def _measures_on(numbers: Sequence[int]) -> Any:
-    return select(measures.c.case_id).where(measures.c.case_id.in_(numbers), measures.c.lifted_at.is_(None))
-
-
-def _notices_on(numbers: Sequence[int]) -> Any:
-    joined = notice_items.join(notices, notices.c.notice_id == notice_items.c.notice_id)
-    joined = joined.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
-    query = select(
-        notice_items.c.case_id, notice_items.c.notice_id, notifier_kind_at(notices.c.received_at).label("kind")
-    ).select_from(joined)
-    return query.where(
-        notice_items.c.case_id.in_(numbers), notice_items.c.state == "upheld", notice_items.c.overturned_at.is_(None)
-    )
-
-
-def _by_case(
-    connection: Connection, numbers: Sequence[int], make_query: Callable[[Sequence[int]], Any]
-) -> dict[int, list[Row[Any]]]:
-    found: dict[int, list[Row[Any]]] = {}
-    for batch in _batches(numbers):
-        for row in connection.execute(make_query(batch)):
-            found.setdefault(row.case_id, []).append(row)
-    return found
-
-
 def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie]:
     """Give the links that join all who are linked, then as many of the others, strongest first."""
     pairs = dict.fromkeys(_places(tree)) | dict.fromkeys(_places(links))
@@ -507,15 +481,11 @@ def _places(links: Links) -> Iterator[tuple[int, int]]:
         yield int(links.first[place]), int(links.second[place])
 
 
-def _pairs(networks: Networks, links: Links) -> Iterator[tuple[str, str]]:
-    ids = networks.holdings.seller_ids
-    return ((str(ids[one]), str(ids[other])) for one, other in _places(links))
-
-
 def _moment(text: str | None) -> datetime | None:
     moment = datetime.fromisoformat(text) if text else None
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
-def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+def in_batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Give some things, as many at once as a query asks for."""
     return (things[start : start + _AT_ONCE] for start in range(0, len(things), _AT_ONCE))

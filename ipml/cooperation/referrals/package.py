@@ -25,8 +25,8 @@ from sqlalchemy import Connection, Engine, select
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.sales import Amount, SalesEstimate
 from ipml.cooperation.policy import ClueRules, PackageField, RecipientProfile
-from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, list_unknown, name_members
-from ipml.cooperation.referrals.dossier import CaseListing, Dossier, join_network, keep_brand
+from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, Edge, Node, list_unknown, name_members
+from ipml.cooperation.referrals.dossier import Dossier, in_batches, join_network, keep_brand
 from ipml.cooperation.referrals.handover import (
     Clue,
     add_clue,
@@ -39,11 +39,10 @@ from ipml.cooperation.referrals.handover import (
 )
 from ipml.cooperation.referrals.ranking import Ranked, judge
 from ipml.cooperation.referrals.summary import (
-    Heading,
+    Summary,
     draw_network,
     write_clue_readme,
     write_html,
-    write_parts,
     write_text,
 )
 from ipml.enforcement.evidence.archives import copy_capture
@@ -75,47 +74,44 @@ _EDGE_KEYS = {"bits": "double", "words": "string", "since": "string", "is_needed
 
 def write_graphml(told: DisclosedFacts) -> str:
     """Return members and links as GraphML, which programs that draw and count graphs read."""
-    keys = [f'<key id="{name}" for="node" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _NODE_KEYS.items()]
-    keys += [
-        f'<key id="{name}" for="edge" attr.name="{name}" attr.type="{kind}"/>' for name, kind in _EDGE_KEYS.items()
+    keys = [
+        f'<key id="{name}" for="{what}" attr.name="{name}" attr.type="{kind}"/>'
+        for what, kinds in (("node", _NODE_KEYS), ("edge", _EDGE_KEYS))
+        for name, kind in kinds.items()
     ]
-    nodes = [
-        f"<node id={quoteattr(node.name)}>{_data(role=node.role.value, found_counterfeit=node.n_counterfeit)}</node>"
-        for node in told.nodes
-    ]
+    nodes = [f"<node id={quoteattr(one.name)}>{_data(_describe_node(one))}</node>" for one in told.nodes]
     edges = [
-        f"<edge source={quoteattr(edge.first)} target={quoteattr(edge.second)}>"
-        + _data(
-            bits=f"{edge.bits:.2f}",
-            words=edge.words,
-            since=f"{edge.since:%Y-%m-%d}",
-            is_needed=str(edge.is_needed).lower(),
-        )
-        + "</edge>"
-        for edge in told.edges
+        f"<edge source={quoteattr(one.first)} target={quoteattr(one.second)}>{_data(_describe_link(one))}</edge>"
+        for one in told.edges
     ]
-    body = "\n".join(
-        [*keys, f'<graph id="network-{told.number}" edgedefault="undirected">', *nodes, *edges, "</graph>"]
-    )
+    graph = f'<graph id="network-{told.number}" edgedefault="undirected">'
+    body = "\n".join([*keys, graph, *nodes, *edges, "</graph>"])
     opening = '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}\n{body}\n</graphml>\n'
 
 
 def write_graph_json(told: DisclosedFacts) -> str:
     """Return the same as JSON: nodes and links, by the names of the package."""
-    nodes = [{"id": one.name, "role": one.role.value, "found_counterfeit": one.n_counterfeit} for one in told.nodes]
-    links = [
-        {
-            "source": one.first,
-            "target": one.second,
-            "bits": round(one.bits, 2),
-            "words": one.words,
-            "since": f"{one.since:%Y-%m-%d}",
-            "is_needed": one.is_needed,
-        }
-        for one in told.edges
-    ]
+    nodes = [{"id": one.name} | _describe_node(one) for one in told.nodes]
+    links = [{"source": one.first, "target": one.second} | _describe_link(one) for one in told.edges]
     return write_json({"network": told.number, "nodes": nodes, "links": links})
+
+
+def _describe_node(node: Node) -> dict[str, object]:
+    return {"role": node.role.value, "found_counterfeit": node.n_counterfeit}
+
+
+def _describe_link(edge: Edge) -> dict[str, object]:
+    since = f"{edge.since:%Y-%m-%d}"
+    return {"bits": round(edge.bits, 2), "words": edge.words, "since": since, "is_needed": edge.is_needed}
+
+
+def _data(values: Mapping[str, object]) -> str:
+    words = {
+        name: f"{value:.2f}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else value
+        for name, value in values.items()
+    }
+    return "".join(f'<data key="{name}">{escape(str(word))}</data>' for name, word in words.items())
 
 
 def write_value(told: DisclosedFacts) -> str:
@@ -159,12 +155,7 @@ def _number(figure: Money | float | None) -> float | None:
     return None if number is None or not isfinite(number) else round(number, 2)
 
 
-def _data(**values: object) -> str:
-    return "".join(f'<data key="{name}">{escape(str(value))}</data>' for name, value in values.items())
-
-
-_AT_ONCE = 500
-_MOST_NEWS = 20
+_MOST_NEWS, _MOST_BRANDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +191,12 @@ class ReferralContents:
     """What is in the database at one moment of a network, for one recipient."""
 
     dossier: Dossier
-    told: DisclosedFacts
     ranked: Ranked
     names: Mapping[str, str]
     evidence: Sequence[Evidence]
     rows: Sequence[dict[str, Any]]
     before: Clue | None
-    news: tuple[str, ...]
-    unknown: tuple[str, ...]
+    summary: Summary
 
 
 def check_request(request: ClueRequest, profile: RecipientProfile) -> None:
@@ -248,16 +237,16 @@ def read_contents(
         raise NothingNew(request.number, before.reference, before.built_at)
     evidence = [] if not profile.allows(PackageField.EVIDENCE) else _read_evidence(connection, dossier, profile)
     told = Disclosure(dossier, profile, names).tell()
+    unknown = tuple(list_unknown(told, profile, len(hidden), len(evidence)))
+    brands = (request.brand,) if request.brand else tuple(brand for brand, _ in told.brands[:_MOST_BRANDS])
     return ReferralContents(
         dossier=dossier,
-        told=told,
         ranked=ranked,
         names=names,
         evidence=evidence,
         rows=_read_trail(connection, sorted({one.case_id for one in evidence})),
         before=before,
-        news=news,
-        unknown=tuple(list_unknown(told, profile, len(hidden), len(evidence))),
+        summary=Summary(make_reference(), now, profile, brands, told, unknown, news),
     )
 
 
@@ -280,9 +269,8 @@ def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | 
     if erased is None and connection.scalar(select(erasures.c.erasure_id).limit(1)) is not None:
         return unknown
     gone: set[str] = set()
-    for start in range(0, len(unknown), _AT_ONCE):
-        query = select(erasures.c.pseudonym).where(erasures.c.pseudonym.in_(unknown[start : start + _AT_ONCE]))
-        gone.update(connection.scalars(query))
+    for batch in in_batches(unknown):
+        gone.update(connection.scalars(select(erasures.c.pseudonym).where(erasures.c.pseudonym.in_(batch))))
     return [key for key in unknown if key in gone or (erased is not None and erased.find(key, None) is not None)]
 
 
@@ -299,33 +287,24 @@ def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, s
 
 def _read_evidence(connection: Connection, dossier: Dossier, profile: RecipientProfile) -> list[Evidence]:
     """Return the latest evidence that can be read, in the order of its numbers."""
-    numbers = [one.evidence_id for one in sorted(dossier.confirmed, key=_decided, reverse=True) if one.evidence_id]
+    order = sorted(dossier.confirmed, key=lambda one: (one.decided_at or one.seen_at, one.case_id), reverse=True)
+    numbers = [one.evidence_id for one in order if one.evidence_id]
     found = [read_evidence(connection, number) for number in sorted(numbers[: profile.most_evidence])]
     return [one for one in found if one.text is not None]
 
 
-def _decided(listing: CaseListing) -> tuple[datetime, int]:
-    return listing.decided_at or listing.seen_at, listing.case_id
-
-
 def _read_trail(connection: Connection, case_ids: Sequence[int]) -> list[dict[str, Any]]:
-    parts = (case_ids[start : start + _AT_ONCE] for start in range(0, len(case_ids), _AT_ONCE))
-    subjects = list(dict.fromkeys(each for part in parts for each in subjects_of_cases(connection, part)))
-    rows = [
-        row
-        for start in range(0, len(subjects), _AT_ONCE)
-        for row in read_rows(connection, subjects[start : start + _AT_ONCE])
-    ]
+    subjects = [each for batch in in_batches(case_ids) for each in subjects_of_cases(connection, batch)]
+    rows = (row for batch in in_batches(list(dict.fromkeys(subjects))) for row in read_rows(connection, batch))
     return sorted(rows, key=lambda row: int(row["sequence"]))
 
 
-def write_files(contents: ReferralContents, heading: Heading, profile: RecipientProfile) -> Iterator[tuple[str, str]]:
+def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
     """Give each file of the payload by its name."""
-    told, picture = contents.told, draw_network(contents.told)
-    parts = write_parts(told, profile, contents.unknown, contents.news)
-    yield "summary.txt", write_text(heading, parts)
-    yield "summary.html", write_html(heading, parts, told, picture)
-    yield "unknown.txt", "".join(f"- {line}\n" for line in contents.unknown)
+    told, picture = contents.summary.told, draw_network(contents.summary.told)
+    yield "summary.txt", write_text(contents.summary)
+    yield "summary.html", write_html(contents.summary, picture)
+    yield "unknown.txt", "".join(f"- {line}\n" for line in contents.summary.unknown)
     yield "members.csv", write_csv(told.members.header, told.members.rows)
     yield "links.csv", write_csv(told.links.header, told.links.rows)
     yield "timeline.csv", write_csv(told.timeline.header, told.timeline.rows)
@@ -334,7 +313,7 @@ def write_files(contents: ReferralContents, heading: Heading, profile: Recipient
     yield "graph.svg", picture
     yield "graph.graphml", write_graphml(told)
     yield "graph.json", write_graph_json(told)
-    yield "clue.json", write_json(_say_terms(contents, heading, profile))
+    yield "clue.json", write_json(_say_terms(contents))
     for one in contents.evidence:
         yield f"evidence-{one.evidence_id:06}.json", str(one.text)
     if contents.evidence:
@@ -343,14 +322,14 @@ def write_files(contents: ReferralContents, heading: Heading, profile: Recipient
         yield "audit.jsonl", write_lines(contents.rows, names)
 
 
-def _say_terms(contents: ReferralContents, heading: Heading, profile: RecipientProfile) -> dict[str, object]:
-    told = contents.told
+def _say_terms(contents: ReferralContents) -> dict[str, object]:
+    summary, told, profile = contents.summary, contents.summary.told, contents.summary.profile
     return {
-        "reference": heading.reference,
+        "reference": summary.reference,
         "follows": contents.before.reference if contents.before else None,
-        "built_at": heading.built_at.isoformat(),
+        "built_at": summary.built_at.isoformat(),
         "recipient": profile.title,
-        "brands": list(heading.brands),
+        "brands": list(summary.brands),
         "purpose": profile.purpose,
         "legal_basis": profile.legal_basis,
         "retention": profile.retention,
@@ -365,7 +344,6 @@ def _say_terms(contents: ReferralContents, heading: Heading, profile: RecipientP
 
 
 _EXPORTER = "person"
-_MOST_BRANDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,22 +409,19 @@ def build_clue(
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
     check_request(request, profile)
-    reference = make_reference()
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
     with new_place(out) as place:
-        folder = place / f"clue-{reference}"
+        folder = place / f"clue-{contents.summary.reference}"
         (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
         folder.chmod(0o700)
-        brands = (request.brand,) if request.brand else tuple(brand for brand, _ in contents.told.brands[:_MOST_BRANDS])
-        heading = Heading(reference, now, profile, brands)
-        for name, text in write_files(contents, heading, profile):
+        for name, text in write_files(contents):
             (folder / "data" / name).write_bytes(text.encode())
         for number, capture in enumerate(request.captures, 1):
             copy_capture(capture, folder / "data", f"capture-{number}")
         with writing(engine) as connection:
             content = digest_payload(folder)
-            clue, n_held = _note_clue(connection, contents, request, profile, reference, content, by, now)
+            clue, n_held = _note_clue(connection, contents, request, content, by)
             noted = note_package(
                 connection,
                 clue.subject,
@@ -460,24 +435,18 @@ def build_clue(
                 speaks_of=name_rows("disclosure", list_disclosures(connection, clue.clue_id)),
             )
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
-        readme = write_clue_readme(reference, profile, noted.anchor, **shown)
+        readme = write_clue_readme(contents.summary.reference, profile, noted.anchor, **shown)
         close_package(folder, noted, readme, clue.subject, now)
         put_in_place(folder, out, is_zipped=is_zipped)
-    return Built(out, clue, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.news)
+    return Built(out, clue, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news)
 
 
 def _note_clue(
-    connection: Connection,
-    contents: ReferralContents,
-    request: ClueRequest,
-    profile: RecipientProfile,
-    reference: str,
-    content: str,
-    by: str,
-    now: datetime,
+    connection: Connection, contents: ReferralContents, request: ClueRequest, content: str, by: str
 ) -> tuple[Clue, int]:
     """Note the clue and of whom it tells; hold what is kept of those found out, where the profile says so."""
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
+    reference, profile, now = contents.summary.reference, contents.summary.profile, contents.summary.built_at
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
     pseudonyms = {key: pseudonym_of(connection, seller, now=now) for key, seller in sellers.items()}
     for one in dossier.members:

@@ -9,6 +9,7 @@ what work it would be, are numbers that anybody can work out again.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +42,7 @@ def read_signs(dossier: Dossier, rules: ClueRules, now: datetime) -> dict[str, f
     """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy says what each is."""
     n_members, confirmed = len(dossier.members), dossier.confirmed
     countries = list(dossier.country_of().values())
-    of_each = [sum(one.is_counterfeit for one in listings) for listings in dossier.listings_of().values()]
+    of_each = Counter(one.member for one in confirmed)
     quiet_days = (now - dossier.last_seen).total_seconds() / 86_400
     return {
         "joined": dossier.joined,
@@ -49,7 +50,7 @@ def read_signs(dossier: Dossier, rules: ClueRules, now: datetime) -> dict[str, f
         "one_country": max((countries.count(name) for name in set(countries)), default=0) / n_members,
         "recent": math.exp(-max(quiet_days - rules.recent_days, 0.0) / rules.recent_days),
         "evidence": sum(one.evidence_id is not None for one in confirmed) / max(len(confirmed), 1),
-        "repeated": sum(count >= _REPEATED for count in of_each) / n_members,
+        "repeated": sum(count >= _REPEATED for count in of_each.values()) / n_members,
         "noticed": 1 - 1 / (1 + dossier.notices.get(_RIGHTS_HOLDERS, 0)),
     }
 
@@ -92,20 +93,6 @@ class Ranked:
     def worth(self) -> Money:
         """Value that an hour of an investigator is expected to bring to light."""
         return self.value * self.solvability / self.effort
-
-
-def rank_networks(
-    connection: Connection,
-    networks: Networks,
-    model: Solvability,
-    rules: ClueRules,
-    now: datetime,
-    sales: pd.DataFrame | None = None,
-) -> list[Ranked]:
-    """Return the networks with a listing that was found counterfeit, those of the most worth first."""
-    numbers = sorted({int(number) for number in networks.numbering.number if number > 0})
-    dossiers = (join_network(connection, networks, number, sales, with_ties=False) for number in numbers)
-    return sort_by_worth(judge(dossier, model, rules, now) for dossier in dossiers if dossier.confirmed)
 
 
 def judge(dossier: Dossier, model: Solvability, rules: ClueRules, now: datetime) -> Ranked:
@@ -174,7 +161,11 @@ class HandedOut:
 
 
 def judge_candidates(
-    connection: Connection, networks: Iterable[tuple[Networks, int]], rules: ClueRules, now: datetime
+    connection: Connection,
+    networks: Iterable[tuple[Networks, int]],
+    rules: ClueRules,
+    now: datetime,
+    sales: pd.DataFrame | None = None,
 ) -> tuple[list[Candidate], int]:
     """Return networks with a listing found counterfeit, the most worth first, and how many outcomes taught it.
 
@@ -182,11 +173,13 @@ def judge_candidates(
     ----------
     networks : iterable of (Networks, int)
         Networks and the number of the one that is meant; each may hold that one alone.
+    sales : DataFrame, optional
+        What listings sold, as for `ipml.cooperation.networks.sales.estimate_sales`.
     """
     model = learn_solvability(rules.solvability, read_known(connection))
     found = []
     for one, number in networks:
-        dossier = join_network(connection, one, number, with_ties=False)
+        dossier = join_network(connection, one, number, sales, with_ties=False)
         if not dossier.confirmed:
             continue
         ranked = judge(dossier, model, rules, now)

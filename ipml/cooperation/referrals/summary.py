@@ -3,41 +3,34 @@
 The same parts are written as plain text and as one HTML file that needs nothing else and runs nothing; a README.txt
 tells whoever has never heard of ipml what the package is.
 
-The picture of the network has the likely source in the middle, who distributes around it, who sells on the outside.
-It is drawn the same every time, from the names of the package alone, and holds no script.
+The picture of the network has those who are linked side by side. It is drawn the same every time, from the names of the
+package alone, and holds no script.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from textwrap import fill
 
-from ipml.cooperation.networks.attributes import AttributeKind
+import numpy as np
+
+from ipml.cooperation.networks.attributes import IN_WORDS_OF_MANY, AttributeKind
+from ipml.cooperation.networks.layout import place_members
+from ipml.cooperation.networks.links import Links
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.sales import Amount, SalesEstimate
 from ipml.cooperation.policy import RecipientProfile
-from ipml.cooperation.referrals.disclosure import Cell, DisclosedFacts, DisclosedTable, Edge, Node
+from ipml.cooperation.referrals.disclosure import DisclosedFacts, DisclosedTable, Edge, Node
 from ipml.enforcement.evidence.package import explain_checking
 from ipml.money import Money
 from ipml.storage.anchors import SignedAnchor
 
 _MOST_MEMBERS, _MOST_LINKS, _MOST_WORDS, _WIDTH = 8, 4, 6, 110
 _SHOWN = ("member", "seller_id", "role", "country", "found_counterfeit", "strikes", "penalties")
-_SHARED = {
-    AttributeKind.PAYOUT: "payout accounts",
-    AttributeKind.PHONE: "phones",
-    AttributeKind.DEVICE: "devices",
-    AttributeKind.ADDRESS: "addresses",
-    AttributeKind.SHIP_FROM: "places of dispatch",
-    AttributeKind.IMAGE: "images",
-    AttributeKind.PHRASE: "phrases",
-    AttributeKind.TEMPLATE: "templates",
-    AttributeKind.TIMING: "moments of listing",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +43,87 @@ class SummaryPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """What stands over a summary."""
+class Summary:
+    """What a recipient reads first.
+
+    Attributes
+    ----------
+    brands : tuple of str
+        Those in the title.
+    unknown : tuple of str
+        What is not known; see `ipml.cooperation.referrals.disclosure`.
+    news : tuple of str
+        What is new since an earlier clue to the same recipient; empty where there was none.
+    """
 
     reference: str
     built_at: datetime
     profile: RecipientProfile
     brands: tuple[str, ...]
+    told: DisclosedFacts
+    unknown: tuple[str, ...]
+    news: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The title."""
+        about = f" of {', '.join(self.brands)}" if self.brands else ""
+        return f"Clue {self.reference}: a network that sells counterfeits{about}"
+
+    @property
+    def subtitle(self) -> str:
+        """For whom it is, and from when."""
+        return f"For {self.profile.title.lower()}, {self.built_at:%Y-%m-%d}. Not for others."
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The terms on which it is told."""
+        purpose, basis = f"Purpose: {self.profile.purpose}", f"Legal basis: {self.profile.legal_basis}"
+        return purpose, basis, f"Kept by the recipient: {self.profile.retention}"
+
+    @property
+    def parts(self) -> tuple[SummaryPart, ...]:
+        """The parts, in the order in which an investigator asks."""
+        told = self.told
+        parts = [
+            SummaryPart("New since the last clue", self.news),
+            SummaryPart("Who", tuple(_say_who(told)), _shorten(told.members)),
+            SummaryPart("What", tuple(_say_what(told))),
+            SummaryPart("Since when", (_say_when(told),)),
+            SummaryPart("How much", tuple(_say_how_much(told))),
+            SummaryPart("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
+            SummaryPart("What joins them", tuple(_say_links(told))),
+            SummaryPart("What is not known", self.unknown),
+            SummaryPart("What to do next", (*self.profile.next_steps, *_say_held(self.profile))),
+        ]
+        return tuple(part for part in parts if part.lines)
 
 
-def write_parts(
-    told: DisclosedFacts, profile: RecipientProfile, unknown: Sequence[str], news: Sequence[str]
-) -> tuple[SummaryPart, ...]:
-    """Return the parts of a summary, in the order in which an investigator asks.
-
-    Parameters
-    ----------
-    unknown : sequence of str
-        What is not known; see `ipml.cooperation.referrals.disclosure`.
-    news : sequence of str
-        What is new since an earlier clue to the same recipient; empty where there was none.
-    """
-    parts = [
-        SummaryPart("New since the last clue", tuple(news)),
-        SummaryPart("Who", tuple(_say_who(told)), _shorten(told.members)),
-        SummaryPart("What", tuple(_say_what(told))),
-        SummaryPart("Since when", tuple(_say_when(told))),
-        SummaryPart("How much", tuple(_say_how_much(told))),
-        SummaryPart("Where the goods may come from (a hypothesis)", tuple(_say_where_from(told))),
-        SummaryPart("What joins them", tuple(_say_links(told))),
-        SummaryPart("What is not known", tuple(unknown)),
-        SummaryPart("What to do next", (*profile.next_steps, *_say_held(profile))),
-    ]
-    return tuple(part for part in parts if part.lines)
-
-
-def write_text(heading: Heading, parts: Sequence[SummaryPart]) -> str:
+def write_text(summary: Summary) -> str:
     """Return a summary as plain text."""
-    lines = [_title(heading).upper(), _under_title(heading), "", *(fill(line, _WIDTH) for line in _terms(heading))]
-    for part in parts:
-        lines += ["", part.title.upper(), *(_item(line) for line in part.lines)]
+    lines = [summary.title.upper(), summary.subtitle, "", *(fill(line, _WIDTH) for line in summary.terms)]
+    for part in summary.parts:
+        lines += ["", part.title.upper()]
+        for line in part.lines:
+            lines.append(fill(line, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False))
         lines += [f"  {row}" for row in _align(part.table)] if part.table else []
     return "\n".join(lines) + "\n"
 
 
-def write_html(heading: Heading, parts: Sequence[SummaryPart], told: DisclosedFacts, picture: str) -> str:
+def write_html(summary: Summary, picture: str) -> str:
     """Return a summary as one HTML file with the picture in it."""
-    tiles = "".join(f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(told))
-    body = "".join(_html_part(part) for part in parts)
-    terms = "".join(f"<p>{escape(line)}</p>" for line in _terms(heading))
+    tiles = "".join(
+        f"<div><b>{escape(figure)}</b><span>{escape(words)}</span></div>" for figure, words in _tiles(summary.told)
+    )
+    body = "".join(_html_part(part) for part in summary.parts)
+    terms = "".join(f"<p>{escape(line)}</p>" for line in summary.terms)
+    title, subtitle = escape(summary.title), escape(summary.subtitle)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f'<meta name="viewport" content="width=device-width">\n<title>{escape(_title(heading))}</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><header><h1>{escape(_title(heading))}</h1>"
-        f"<p>{escape(_under_title(heading))}</p></header>\n<div class=tiles>{tiles}</div>\n"
+        f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n'
+        f"<style>{_STYLE}</style></head>\n<body><header><h1>{title}</h1>"
+        f"<p>{subtitle}</p></header>\n<div class=tiles>{tiles}</div>\n"
         f"<main>{body}</main>\n<figure>{picture}</figure>\n<footer>{terms}</footer></body></html>\n"
     )
 
@@ -121,24 +140,6 @@ def say_estimate(estimate: SalesEstimate[Amount]) -> str:
         return f"{estimate.total:,.0f} (known of every listing)"
     bounds = f"{estimate.low:,.0f} to {estimate.high:,.0f}"
     return f"{estimate.total:,.0f} ({bounds}, in nine of ten networks like it)"
-
-
-def _title(heading: Heading) -> str:
-    about = f" of {', '.join(heading.brands)}" if heading.brands else ""
-    return f"Clue {heading.reference}: a network that sells counterfeits{about}"
-
-
-def _under_title(heading: Heading) -> str:
-    return f"For {heading.profile.title.lower()}, {heading.built_at:%Y-%m-%d}. Not for others."
-
-
-def _terms(heading: Heading) -> list[str]:
-    profile = heading.profile
-    return [
-        f"Purpose: {profile.purpose}",
-        f"Legal basis: {profile.legal_basis}",
-        f"Kept by the recipient: {profile.retention}",
-    ]
 
 
 def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
@@ -184,9 +185,9 @@ def _say_what(told: DisclosedFacts) -> Iterator[str]:
         yield f"Notices on them that were upheld: {_count([(f'by {kind}s', n) for kind, n in told.notices])}."
 
 
-def _say_when(told: DisclosedFacts) -> Iterator[str]:
+def _say_when(told: DisclosedFacts) -> str:
     first, last = f"{told.first_seen:%Y-%m-%d}", f"{told.last_seen:%Y-%m-%d}"
-    yield f"First account seen on {first}; something shared last seen on {last}. timeline.csv has each day."
+    return f"First account seen on {first}; something shared last seen on {last}. timeline.csv has each day."
 
 
 def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
@@ -213,7 +214,7 @@ def _say_where_from(told: DisclosedFacts) -> Iterator[str]:
 
 
 def _say_links(told: DisclosedFacts) -> Iterator[str]:
-    words = [(_SHARED[AttributeKind(kind)], n) for kind, n in told.shared]
+    words = [(IN_WORDS_OF_MANY[AttributeKind(kind)], n) for kind, n in told.shared]
     yield f"{told.n_links:,} pairs share enough to be linked: {_count(words)}."
     for edge in [edge for edge in told.edges if edge.is_needed][:_MOST_LINKS]:
         yield f"{edge.first} and {edge.second}: {edge.most}"
@@ -239,12 +240,8 @@ def _count(counted: Sequence[tuple[str, int]]) -> str:
     return ", ".join(words) + (f" and {len(counted) - _MOST_WORDS} more" if len(counted) > _MOST_WORDS else "")
 
 
-def _item(line: str) -> str:
-    return fill(line, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False)
-
-
 def _align(table: DisclosedTable) -> list[str]:
-    cells = [table.header, *(tuple(_show(cell) for cell in row) for row in table.rows)]
+    cells = [table.header, *(tuple(str(cell) for cell in row) for row in table.rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(table.header))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
@@ -258,12 +255,8 @@ def _html_table(table: DisclosedTable | None) -> str:
     if table is None or not table.rows:
         return ""
     head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(_show(cell))}</td>" for cell in row) + "</tr>" for row in table.rows)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _show(cell: Cell) -> str:
-    return str(cell)
 
 
 _STYLE = (
@@ -283,117 +276,97 @@ _STYLE = (
 
 SIZE = 760
 _MOST_NODES, _MOST_LABELS, _MOST_FAINT = 400, 60, 400
-_RINGS = {NetworkRole.SOURCE: 0.0, NetworkRole.DISTRIBUTOR: 0.48, NetworkRole.SELLER: 0.88}
+_LETTER, _LINE = 6.6, 13.0  # as wide and as high as letters are drawn
 _FILL = {NetworkRole.SOURCE: "#7a1f1f", NetworkRole.DISTRIBUTOR: "#c05a1c", NetworkRole.SELLER: "#34608a"}
 _DASHED = 'stroke="#7a1f1f" stroke-width="2" stroke-dasharray="4 3"'
 _WORDS = {NetworkRole.SOURCE: "called the source", NetworkRole.DISTRIBUTOR: "distributes", NetworkRole.SELLER: "sells"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Circle:
+    """A member in the picture; only the first of them bear their names."""
+
+    node: Node
+    x: float
+    y: float
+    radius: float
+    is_named: bool
+
+
 def draw_network(told: DisclosedFacts) -> str:
-    """Return a picture of the network as SVG."""
-    nodes = told.nodes[:_MOST_NODES]
-    places = place_nodes(nodes, told.edges)
-    lines = [
-        *_draw_edges(told.edges, places),
-        *_draw_candidate(told, places),
-        *_draw_nodes(nodes, places),
-        *_draw_key(told, len(nodes)),
-    ]
+    """Return a picture of the network as SVG, in which no two members, nor their names, lie on each other."""
+    circles, width, height = _place_circles(told)
+    lines = [*_draw_edges(told.edges, circles), *_draw_circles(told, circles), *_draw_key(told, len(circles), height)]
     title = f"Network {told.number}: {told.n_members} sellers"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE + 50}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 50}" role="img" '
         f'font-family="system-ui, sans-serif" font-size="11">\n<title>{title}</title>\n'
-        f'<rect width="{SIZE}" height="{SIZE + 50}" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
+        f'<rect width="{width}" height="{height + 50}" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
     )
 
 
-def place_nodes(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, tuple[float, float]]:
-    """Return where each member stands: on the ring of its role, beside those it is joined to."""
-    order = _order_along(nodes, edges)
-    places: dict[str, tuple[float, float]] = {}
-    for role, radius in _RINGS.items():
-        ring = sorted((node for node in nodes if node.role is role), key=lambda node: (order[node.name], node.name))
-        for place, node in enumerate(ring):
-            # Half evenly apart, half where the walk passes, so that those who are joined are near across rings too.
-            turn = math.pi * (place / len(ring) + order[node.name] / len(nodes)) - math.pi / 2
-            reach = radius * SIZE / 2 if radius or len(ring) == 1 else 18.0
-            # On a crowded ring every other one steps inward, so that names do not lie on each other.
-            step = 0.86 if radius and len(ring) > 24 and place % 2 else 1.0
-            places[node.name] = (
-                SIZE / 2 + reach * step * math.cos(turn),
-                SIZE / 2 + reach * step * math.sin(turn),
-            )
-    return places
+def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
+    """Return where members stand, and how wide and high the picture is."""
+    nodes = told.nodes[:_MOST_NODES]
+    at = {node.name: place for place, node in enumerate(nodes)}
+    ends = [
+        (at[edge.first], at[edge.second], edge.bits) for edge in told.edges if {edge.first, edge.second} <= at.keys()
+    ]
+    first, second, bits = np.array(ends).reshape(-1, 3).T
+    radius = np.array([5 + min(math.sqrt(node.n_counterfeit) * 2.2, 12) for node in nodes])
+    is_named = np.arange(len(nodes)) < _MOST_LABELS
+    # A name stands below its member, as wide as its letters.
+    letters = np.array([len(node.name) for node in nodes]) * _LETTER * is_named
+    room = np.stack([np.maximum(radius + 2, letters / 2), radius + 2 + is_named * _LINE / 2], axis=1) / SIZE
+    links = Links(first.astype(np.int64), second.astype(np.int64), bits)
+    places = place_members(list(at), links, room, np.arange(len(nodes)))
+    size = SIZE / places.scale
+    x, y = places.x * size, places.y * size - is_named * _LINE / 2
+    shown = zip(nodes, x.tolist(), y.tolist(), radius.tolist(), is_named.tolist(), strict=True)
+    return {one.node.name: one for one in (_Circle(*each) for each in shown)}, round(size), round(places.height * size)
 
 
-def _order_along(nodes: Sequence[Node], edges: Sequence[Edge]) -> dict[str, int]:
-    """Return the order in which one meets the members on a walk along the links that join all, strongest first."""
-    near: dict[str, list[str]] = {node.name: [] for node in nodes}
-    for edge in edges:
-        if edge.is_needed and edge.first in near and edge.second in near:
-            near[edge.first].append(edge.second)
-            near[edge.second].append(edge.first)
-    met: dict[str, int] = {}
-    for node in nodes:
-        waiting = [node.name]
-        while waiting:
-            here = waiting.pop()
-            if here not in met:
-                met[here] = len(met)
-                waiting.extend(reversed(near[here]))
-    return met
-
-
-def _draw_edges(edges: Sequence[Edge], places: dict[str, tuple[float, float]]) -> Iterator[str]:
-    drawn = [edge for edge in edges if edge.first in places and edge.second in places]
+def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterator[str]:
+    drawn = [edge for edge in edges if edge.first in circles and edge.second in circles]
     faint = [edge for edge in drawn if not edge.is_needed][:_MOST_FAINT]
     for edge in [*faint, *(edge for edge in drawn if edge.is_needed)]:
-        (x1, y1), (x2, y2) = places[edge.first], places[edge.second]
+        one, other = circles[edge.first], circles[edge.second]
         look = 'stroke="#444" stroke-width="1.4"' if edge.is_needed else 'stroke="#bbb" stroke-width="0.6"'
-        said = f"{edge.first} and {edge.second}: {edge.words}"
-        yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {look}><title>{said}</title></line>'
+        ends = f'x1="{one.x:.1f}" y1="{one.y:.1f}" x2="{other.x:.1f}" y2="{other.y:.1f}"'
+        yield f"<line {ends} {look}><title>{edge.first} and {edge.second}: {edge.words}</title></line>"
 
 
-def _draw_candidate(told: DisclosedFacts, places: dict[str, tuple[float, float]]) -> Iterator[str]:
-    """Draw a ring around who may be the source, likeliest first, if they are named."""
-    if told.sources and told.sources[0].name in places:
-        x, y = places[told.sources[0].name]
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="20" fill="none" {_DASHED}/>'
-
-
-def _draw_nodes(nodes: Sequence[Node], places: dict[str, tuple[float, float]]) -> Iterator[str]:
-    for place, node in enumerate(nodes):
-        x, y = places[node.name]
-        radius = 5 + min(math.sqrt(node.n_counterfeit) * 2.2, 12)
-        fill = _FILL[node.role] if node.n_counterfeit else "#fff"
-        said = f"{node.name}, {_WORDS[node.role]}, {node.n_counterfeit} listings found counterfeit"
-        yield (
-            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" stroke="{_FILL[node.role]}" '
-            f'stroke-width="1.5"><title>{said}</title></circle>'
-        )
-        if place < _MOST_LABELS:
-            below = y + radius + 11
+def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
+    """Draw the members, with a ring around who may be the source, likeliest first, if they are named."""
+    if told.sources and (likeliest := circles.get(told.sources[0].name)):
+        yield f'<circle cx="{likeliest.x:.1f}" cy="{likeliest.y:.1f}" r="20" fill="none" {_DASHED}/>'
+    for name, one in circles.items():
+        role, count = one.node.role, one.node.n_counterfeit
+        look = f'fill="{_FILL[role] if count else "#fff"}" stroke="{_FILL[role]}" stroke-width="1.5"'
+        said = f"{name}, {_WORDS[role]}, {count} listings found counterfeit"
+        yield (f'<circle cx="{one.x:.1f}" cy="{one.y:.1f}" r="{one.radius:.1f}" {look}><title>{said}</title></circle>')
+        if one.is_named:
             yield (
-                f'<text x="{x:.1f}" y="{below:.1f}" text-anchor="middle" fill="#222" stroke="#fff" stroke-width="3" '
-                f'paint-order="stroke">{node.name}</text>'
+                f'<text x="{one.x:.1f}" y="{one.y + one.radius + 11:.1f}" text-anchor="middle" fill="#222" '
+                f'stroke="#fff" stroke-width="3" paint-order="stroke">{name}</text>'
             )
 
 
-def _draw_key(told: DisclosedFacts, n_drawn: int) -> Iterator[str]:
+def _draw_key(told: DisclosedFacts, n_drawn: int, y: int) -> Iterator[str]:
     x = 12.0
     for role, words in _WORDS.items():
-        yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="6" fill="{_FILL[role]}"/>'
-        yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">{words}</text>'
+        yield f'<circle cx="{x + 6:.0f}" cy="{y + 18}" r="6" fill="{_FILL[role]}"/>'
+        yield f'<text x="{x + 18:.0f}" y="{y + 22}">{words}</text>'
         x += 36 + 6.2 * len(words)
     rim = f'fill="#fff" stroke="{_FILL[NetworkRole.SELLER]}" stroke-width="1.5"'
-    yield f'<circle cx="{x + 6:.0f}" cy="{SIZE + 18}" r="5.5" {rim}/>'
-    yield f'<text x="{x + 18:.0f}" y="{SIZE + 22}">no listing found counterfeit</text>'
-    yield f'<circle cx="{x + 200:.0f}" cy="{SIZE + 18}" r="8" fill="none" {_DASHED}/>'
-    yield f'<text x="{x + 214:.0f}" y="{SIZE + 22}">likeliest source, a hypothesis</text>'
+    yield f'<circle cx="{x + 6:.0f}" cy="{y + 18}" r="5.5" {rim}/>'
+    yield f'<text x="{x + 18:.0f}" y="{y + 22}">no listing found counterfeit</text>'
+    yield f'<circle cx="{x + 200:.0f}" cy="{y + 18}" r="8" fill="none" {_DASHED}/>'
+    yield f'<text x="{x + 214:.0f}" y="{y + 22}">likeliest source, a hypothesis</text>'
     left = told.n_members - n_drawn
     more = f" {left} members are counted, not drawn." if left else ""
     said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
-    yield f'<text x="12" y="{SIZE + 42}" fill="#555">{said}{more}</text>'
+    yield f'<text x="12" y="{y + 42}" fill="#555">{said}{more}</text>'
 
 
 _ABOUT = """\

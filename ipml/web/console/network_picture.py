@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
+from scipy.spatial import ConvexHull
 
 from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind
 from ipml.cooperation.networks.layout import Layout
@@ -16,8 +17,6 @@ from ipml.cooperation.networks.links import HUNDREDTHS
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView
 from ipml.web.phrases import count
-
-Array = npt.NDArray[np.float64]
 
 WIDTH = 1000
 _LEAST_PART = 4  # members of a part that gets a ground of its own
@@ -103,29 +102,10 @@ def draw_grounds(layout: Layout) -> list[str]:
     sizes = np.bincount(layout.part)
     grounds = []
     for part in np.flatnonzero(sizes >= _LEAST_PART).tolist():
-        own = np.flatnonzero(layout.part == part)
-        corners = _hull(np.stack([layout.x[own], layout.y[own]], axis=1) * WIDTH)
+        points = (np.stack([layout.x, layout.y], axis=1) * WIDTH)[layout.part == part]
+        corners = points[ConvexHull(points, qhull_options="QJ").vertices]  # QJ: members may stand in one line
         grounds.append("M" + "L".join(f"{x:.0f} {y:.0f}" for x, y in corners) + "Z")
     return grounds
-
-
-def _hull(points: Array) -> list[tuple[float, float]]:
-    """Return the corners of the smallest convex shape around some points (Andrew's monotone chain)."""
-    ordered = sorted({(float(x), float(y)) for x, y in points})
-
-    def half(some: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        chain: list[tuple[float, float]] = []
-        for x, y in some:
-            while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= 0:
-                chain.pop()
-            chain.append((x, y))
-        return chain[:-1]
-
-    return half(ordered) + half(ordered[::-1]) or ordered
-
-
-def _turn(one: tuple[float, float], two: tuple[float, float], three: tuple[float, float]) -> float:
-    return (two[0] - one[0]) * (three[1] - one[1]) - (two[1] - one[1]) * (three[0] - one[0])
 
 
 # What is followed first of all, and what tells least, decides the colour of a link.
@@ -312,11 +292,7 @@ def name_role(role: NetworkRole) -> str:
     >>> name_role(NetworkRole.SOURCE), name_role(NetworkRole.SELLER)
     ('perhaps the source', 'seller')
     """
-    return (
-        "seller"
-        if role is NetworkRole.SELLER
-        else f"perhaps {'the source' if role is NetworkRole.SOURCE else 'a distributor'}"
-    )
+    return {NetworkRole.SELLER: "seller", NetworkRole.SOURCE: "perhaps the source"}.get(role, "perhaps a distributor")
 
 
 def _count_kinds(view: NetworkView) -> list[LinkKind]:

@@ -1,5 +1,6 @@
 """Laws of the picture of a network: the same for the same network, nobody hidden, who is linked stands together."""
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ def test_the_same_network_gives_the_same_picture(sellers, networks: Networks, la
 
 def test_all_are_in_the_frame_and_no_two_overlap(networks: Networks):
     """In every network that was found."""
-    for number in np.unique(networks.numbering.number[networks.numbering.number > 0]).tolist():
+    for number in networks.numbers:
         one = lay_out(networks, number)
         apart = np.hypot(one.x[:, np.newaxis] - one.x, one.y[:, np.newaxis] - one.y)
         apart -= one.radius[:, np.newaxis] + one.radius
@@ -71,6 +72,6 @@ def test_cliques_that_are_hardly_linked_are_parts(sizes: list[int]):
     ends = np.cumsum(sizes)[:-1]
     weights[ends - 1, ends] = weights[ends, ends - 1] = 1.0
     np.fill_diagonal(weights, 0.0)
-    part = find_communities(weights)
+    part = find_communities(nx.from_numpy_array(weights))
     assert len({*zip(part.tolist(), cliques.tolist(), strict=True)}) == len(sizes) == part.max() + 1
     assert (np.diff(np.bincount(part)) <= 0).all()

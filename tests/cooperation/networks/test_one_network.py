@@ -1,7 +1,5 @@
 """What is said of one network: ties, newcomers, roles, sales, and that it all comes back from its folder."""
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,7 @@ from ipml.cooperation.networks.detection import add_events, find_networks
 from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
 from ipml.cooperation.networks.store import keep_networks, load_networks
-from ipml.cooperation.networks.ties import explain_tie, find_newcomers, strongest_path
+from ipml.cooperation.networks.ties import explain_tie, find_newcomers
 from ipml.errors import NetworkNotFound, NoNetworks
 
 
@@ -18,14 +16,6 @@ from ipml.errors import NetworkNotFound, NoNetworks
 def largest(networks):
     """The number of the largest network."""
     return int(np.bincount(networks.numbering.number)[1:].argmax()) + 1
-
-
-def test_any_two_linked_members_are_joined_by_a_path_with_evidence(networks, largest):
-    """Each step of it shares something, and ends where the next begins."""
-    links = networks.links_of(largest)
-    path = strongest_path(networks, int(links.first[0]), int(links.second[-1]))
-    assert all(tie.shared and tie.bits > 0 for tie in path)
-    assert all(tie.second == after.first for tie, after in pairwise(path))
 
 
 def test_a_link_weighs_what_its_evidence_says(networks):

@@ -11,7 +11,6 @@ from ipml.cooperation.networks.roles import find_near, guess_roles
 from ipml.cooperation.networks.store import (
     ORDERS,
     add_up,
-    find_all_near,
     find_number,
     keep_networks,
     list_networks,
@@ -32,7 +31,7 @@ def folder(networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def numbers(networks: Networks) -> list[int]:
     """Return the numbers of all networks."""
-    return np.unique(networks.numbering.number[networks.numbering.number > 0]).tolist()
+    return networks.numbers
 
 
 def test_a_network_by_itself_says_what_it_says_among_the_others(networks: Networks, folder: Path, numbers: list[int]):
@@ -50,9 +49,9 @@ def test_a_network_by_itself_says_what_it_says_among_the_others(networks: Networ
 
 def test_sellers_near_networks_are_found_for_all_at_once(networks: Networks, numbers: list[int]):
     """They are those that are found for each."""
-    near, whose = find_all_near(networks)
+    near, whose = find_near(networks)
     for number in numbers:
-        assert near[whose == number].tolist() == find_near(networks, networks.members_of(number)).tolist()
+        assert near[whose == number].tolist() == find_near(networks, number)[0].tolist()
 
 
 def test_the_catalogue_counts_members_and_links(networks: Networks, folder: Path, numbers: list[int]):

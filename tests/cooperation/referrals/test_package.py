@@ -19,9 +19,9 @@ from sqlalchemy import Engine, func, select, update
 
 from experiments.cooperation.clue_market import NOON, decide_all, fill_market
 from ipml.cooperation.policy import ClueRules
-from ipml.cooperation.referrals.handover import find_disclosures, get_clue, learn_solvability, note_outcome, read_known
+from ipml.cooperation.referrals.handover import find_disclosures, get_clue, note_outcome
 from ipml.cooperation.referrals.package import ClueRequest, build_clue
-from ipml.cooperation.referrals.ranking import rank_networks
+from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
 from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
@@ -155,8 +155,9 @@ def test_on_postgresql_too(engine: Engine, rules: ClueRules, tmp_path: Path):
     assert check_package(built.path).findings == []
     with reading(engine) as connection:
         assert get_clue(connection, built.clue.clue_id) == built.clue
-        model = learn_solvability(rules.solvability, read_known(connection))
-        (ranked,) = rank_networks(connection, market.networks, model, rules, NOON)
+        pairs = [(market.networks, number) for number in market.networks.numbers]
+        ((candidate,), _) = judge_candidates(connection, pairs, rules, NOON)
+    ranked = candidate.ranked
     assert ranked.n_confirmed == built.clue.n_confirmed
     assert ranked.worth == ranked.value * built.clue.solvability / built.clue.effort
 

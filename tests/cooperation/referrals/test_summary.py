@@ -3,23 +3,17 @@
 import json
 import re
 from dataclasses import replace
+from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
 
 from experiments.cooperation.clue_market import NOON
-from ipml.cooperation.referrals.disclosure import Disclosure, list_unknown, name_members
+from ipml.cooperation.networks.roles import NetworkRole
+from ipml.cooperation.referrals.disclosure import Disclosure, Node, list_unknown, name_members
 from ipml.cooperation.referrals.dossier import join_network
 from ipml.cooperation.referrals.package import write_graph_json, write_graphml, write_value
-from ipml.cooperation.referrals.summary import (
-    SIZE,
-    Heading,
-    draw_network,
-    place_nodes,
-    write_html,
-    write_parts,
-    write_text,
-)
+from ipml.cooperation.referrals.summary import Summary, draw_network, write_html, write_text
 from ipml.money import Money
 from ipml.spreadsheet import write_csv
 from ipml.storage.database import reading
@@ -52,24 +46,24 @@ def told(dossier, profile):
 
 
 @pytest.fixture(scope="module")
-def heading(profile, told):
-    """Return what stands over a summary."""
-    return Heading("C-1", NOON, profile, tuple(brand for brand, _ in told.brands))
+def summary(profile, told):
+    """Return what the police reads first."""
+    brands = tuple(brand for brand, _ in told.brands)
+    return Summary("C-1", NOON, profile, brands, told, tuple(list_unknown(told, profile, 0, 0)), ("One is new.",))
 
 
-def test_hostile_text_runs_nowhere(told, profile, heading):
+def test_hostile_text_runs_nowhere(told, summary):
     """No tag of a seller, no escape sequence, no formula, no script, nothing that is loaded from elsewhere."""
-    parts = write_parts(told, profile, tuple(list_unknown(told, profile, 0, 0)), ())
-    html = write_html(heading, parts, told, draw_network(told))
+    html = write_html(summary, draw_network(told))
     assert "&lt;script&gt;" in html
     assert not re.search(r"<script|<img|<link|<iframe|\son\w+=|href=|src=|url\(", html)
-    assert "\x1b" not in html + write_text(heading, parts) + write_csv(told.listings.header, told.listings.rows)
+    assert "\x1b" not in html + write_text(summary) + write_csv(told.listings.header, told.listings.rows)
     assert not re.search(r"(^|[,;\"])[=+@]", write_csv(told.listings.header, told.listings.rows), re.MULTILINE)
 
 
-def test_the_summary_asks_and_answers_what_an_investigator_does(told, profile, heading):
+def test_the_summary_asks_and_answers_what_an_investigator_does(summary):
     """Who, what, since when, how much, where from (a hypothesis), what is not known, what to do next: on two pages."""
-    text = write_text(heading, write_parts(told, profile, tuple(list_unknown(told, profile, 0, 0)), ("One is new.",)))
+    text = write_text(summary)
     order = ["NEW SINCE", "WHO\n", "WHAT\n", "SINCE WHEN", "HOW MUCH", "(A HYPOTHESIS)", "NOT KNOWN", "TO DO NEXT"]
     places = [text.index(title) for title in order]
     assert places == sorted(places)
@@ -86,12 +80,30 @@ def test_the_graph_is_the_same_in_every_form(told):
     assert len(list(svg.iter(f"{_SVG}line"))) == len(told.edges)
 
 
-def test_the_picture_is_drawn_the_same_every_time_within_its_frame(told):
-    """And no two members stand on one place."""
-    assert draw_network(told) == draw_network(told)
-    places = place_nodes(told.nodes, told.edges)
-    assert len({(round(x), round(y)) for x, y in places.values()}) == len(told.nodes)
-    assert all(0 < x < SIZE and 0 < y < SIZE for x, y in places.values())
+@pytest.mark.parametrize("n_members", [0, 1, 2, 60, 200])
+def test_the_picture_is_drawn_the_same_every_time_with_nothing_on_each_other(told, n_members):
+    """Neither members nor names, nor is any of them outside the frame."""
+    names = [f"S-{number:03}" for number in range(1, n_members + 1)]
+    nodes = tuple(Node(name, NetworkRole.SELLER, 7 * (place % 3)) for place, name in enumerate(names))
+    edges = tuple(
+        replace(told.edges[0], first=name, second=names[place // 2]) for place, name in enumerate(names) if place
+    )
+    shown = replace(told, nodes=nodes, edges=edges, sources=())
+    assert draw_network(shown) == draw_network(shown)
+    svg = ElementTree.fromstring(draw_network(shown))
+    _, _, width, height = map(float, svg.attrib["viewBox"].split())
+    circles = [one.attrib for one in svg.iter(f"{_SVG}circle") if one.find(f"{_SVG}title") is not None]
+    boxes = [_box(float(one["cx"]), float(one["cy"]) + float(one["r"]), float(one["r"])) for one in circles]
+    texts = [one for one in svg.iter(f"{_SVG}text") if one.text in names]
+    boxes += [_box(float(one.attrib["x"]), float(one.attrib["y"]), 3 * len(one.text), 9) for one in texts]
+    assert (len(circles), len(texts)) == (n_members, min(n_members, 60))
+    assert all(left >= 0 and right <= width and top >= 0 and foot <= height - 50 for left, right, top, foot in boxes)
+    for (left, right, top, foot), (other_left, other_right, other_top, other_foot) in combinations(boxes, 2):
+        assert right <= other_left or other_right <= left or foot <= other_top or other_foot <= top
+
+
+def _box(x: float, foot: float, half: float, height: float | None = None) -> tuple[float, float, float, float]:
+    return x - half, x + half, foot - (2 * half if height is None else height), foot
 
 
 def test_the_value_says_what_it_rests_on(told):

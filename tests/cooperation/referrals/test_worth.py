@@ -14,8 +14,7 @@ from sqlalchemy import Connection, select, update
 from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.referrals.dossier import CaseListing, add_up_listings, estimate_worth
-from ipml.cooperation.referrals.handover import learn_solvability
-from ipml.cooperation.referrals.ranking import Ranked, rank_networks, sort_by_worth
+from ipml.cooperation.referrals.ranking import Ranked, judge_candidates, sort_by_worth
 from ipml.money import Money, Rates
 from ipml.records import Verdict
 from ipml.storage.database import writing
@@ -160,13 +159,13 @@ def express_cases(connection: Connection, sellers: set[str], code: str, rate: fl
 
 def check_ranking(market: ClueMarket, rules) -> None:
     """Rank, express all of one network in rubles, at the rate of the bundled policy, and rank again."""
-    model = learn_solvability(rules.solvability, [])
+    pairs = [(market.networks, number) for number in market.networks.numbers]
     with writing(market.engine) as connection:
-        before = rank_networks(connection, market.networks, model, rules, NOON)
+        before = [one.ranked for one in judge_candidates(connection, pairs, rules, NOON)[0]]
         ids = market.networks.holdings.seller_ids
         sellers = {str(ids[place]) for place in market.networks.members_of(before[-1].number)}
         assert express_cases(connection, sellers, "RUB", 0.01) > 0
-        after = rank_networks(connection, market.networks, model, rules, NOON)
+        after = [one.ranked for one in judge_candidates(connection, pairs, rules, NOON)[0]]
     assert [one.number for one in after] == [one.number for one in before]
     assert all(is_close(one.worth, other.worth) for one, other in zip(before, after, strict=True))
 
