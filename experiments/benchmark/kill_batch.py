@@ -44,12 +44,12 @@ def start(source: Path, target: Path, options: list[str]) -> subprocess.Popen[by
 
 def kill_some(source: Path, target: Path, options: list[str], kills: int, seconds: float, chance: random.Random) -> int:
     """Start and kill a run so often, and return how many kills it took to its end, if that came first."""
-    work = target.with_name(f".{target.name}.parts")
+    work = target.with_name(f".{target.name}.chunks")
     for number in range(kills):
-        before = count_parts(work)
+        before = count_chunks(work)
         process = start(source, target, options)
         if chance.random() < 0.8:  # else it may still be starting
-            while process.poll() is None and count_parts(work) <= before:
+            while process.poll() is None and count_chunks(work) <= before:
                 time.sleep(0.01)
         try:
             process.wait(chance.uniform(0, seconds))
@@ -58,13 +58,13 @@ def kill_some(source: Path, target: Path, options: list[str], kills: int, second
             process.wait()
         else:
             return number
-        print(f"kill {number + 1}: {count_parts(work):,} parts are finished", flush=True)
+        print(f"kill {number + 1}: {count_chunks(work):,} chunks are finished", flush=True)
     return kills
 
 
-def count_parts(work: Path) -> int:
-    """Return how many parts are finished."""
-    return len(list(work.glob("part-*.json")))
+def count_chunks(work: Path) -> int:
+    """Return how many chunks are finished."""
+    return len(list(work.glob("chunk-*.json")))
 
 
 def check_rows(source: Path, target: Path) -> None:

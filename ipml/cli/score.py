@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,6 @@ from ipml.errors import UnusableSetting
 if TYPE_CHECKING:
     from ipml.features.portfolio import SellerPortfolios
     from ipml.scoring.batch.file_scoring import BatchCounts
-    from ipml.scoring.batch.processes import Processes
 
 
 class Engine(StrEnum):
@@ -92,8 +91,8 @@ def score(
     A run that was stopped, by whatever, goes on where it was when the same command is given again. It keeps what it
     has finished in a hidden folder beside OUT. However many processes there are, the result is the same.
 
-    With `--engine spark`, OUT and the rejects are folders of tables, parted by model version and by the name of IN; a
-    run that is repeated replaces its own part. Reasons are not given there.
+    With `--engine spark`, OUT and the rejects are folders of tables, partitioned by model version and by the name of
+    IN; a run that is repeated replaces its own partition. Reasons are not given there.
 
     Where the listings are unlike those the model was trained on (new words, brands or categories, or scores far from
     the expected prevalence), the first lines say so, on stderr. With `--require-familiar` nothing is written then; what
@@ -110,42 +109,10 @@ def score(
             raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
         _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=known)
         return
-    from ipml.scoring.batch.processes import Processes, count_helpers
-
-    n_jobs = count_jobs(jobs)
-    # They load what they need while this process does.
-    with closing(Processes(count_helpers(source, n_jobs), model)) as processes:
-        _score_here(
-            source,
-            target,
-            model,
-            columns=columns,
-            portfolios=portfolios,
-            events=known,
-            rejects=rejects,
-            explain_top=explain_top,
-            jobs=n_jobs,
-            restart=restart,
-            require_familiar=require_familiar,
-            processes=processes,
-        )
-
-
-def _score_here(
-    source: Path,
-    target: Path,
-    model: str | None,
-    *,
-    columns: str | None,
-    portfolios: Path | None,
-    rejects: Path | None,
-    processes: Processes,
-    **options: Any,
-) -> None:
     from ipml.cli.terminal import show_rows
-    from ipml.scoring.batch.processes import leaving_garbage
+    from ipml.scoring.batch.worker_pool import gc_disabled
 
-    with leaving_garbage():
+    with gc_disabled():
         from ipml.scoring.batch.file_scoring import name_work_folder, score_file
         from ipml.scoring.scorer import load_model
 
@@ -159,15 +126,18 @@ def _score_here(
                 target,
                 columns=load_map(columns),
                 portfolios=sellers,
+                events=known,
                 rejects=rejects,
+                explain_top=explain_top,
+                jobs=count_jobs(jobs),
+                restart=restart,
+                require_familiar=require_familiar,
                 on_rows=lambda step, rows, total: show(rows, total, step),
-                processes=processes,
-                **options,
             )
     except KeyboardInterrupt:
-        kept = name_work_folder(target)
-        is_kept = f"what is finished stands in {kept}: give the same command again to go on" if kept.exists() else ""
-        typer.echo(f"ipml: stopped; {is_kept or 'nothing was finished'}", err=True)
+        stored = name_work_folder(target)
+        is_stored = f"what is finished stands in {stored}: give the same command again to go on"
+        typer.echo(f"ipml: stopped; {is_stored if stored.exists() else 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
     for unlike in counts.unlike:
         typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)

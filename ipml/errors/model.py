@@ -66,9 +66,9 @@ class UntrustedModel(Refused):
 class WorkerLost(Failed):
     """A process that scored a part ended without a word."""
 
-    def __init__(self, rows: str, exit_code: int | None) -> None:
+    def __init__(self) -> None:
         super().__init__(
-            rows,
-            f"a process that worked on them was ended (exit code {exit_code}), perhaps for want of memory",
-            "What is finished is kept: run the same command again, perhaps with fewer --jobs.",
+            "A process that scored the file",
+            "was ended from outside, perhaps for want of memory",
+            "What is finished is stored: run the same command again, perhaps with fewer --jobs.",
         )

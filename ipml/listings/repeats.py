@@ -1,9 +1,8 @@
 """Listings that come again: of rows with the same listing_id and observed_at the first stands.
 
-Keys are hashed many at once, in a way that nobody can make collide: by the multilinear hash of Lemire and Kaser
-("Strongly universal string hashing is fast", 2014), twice: a sum of words of 32 bits, each times a random number of 64
-bits, of which the upper half is kept. Two keys that differ agree in one such half once in 2^32, in both once in 2^64.
-The random numbers are drawn anew for every hasher, so that sellers cannot choose ids for which it happens.
+Keys are compared by a hash of 64 bits, pandas' SipHash, under a secret: whoever does not know it cannot choose ids that
+collide. For the ids that are stored between runs there is another hash, without a secret:
+`ipml.features.compiled.texts.hash_texts`.
 
 Hashes that came before are in a table, each with the row it came in, at its own place or soon after. The first bits of
 a hash are its place. A chunk of hashes in their order goes through the table once, from one end to the other, and
@@ -13,76 +12,41 @@ memory is read as it lies, however many hashes there are.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from itertools import chain
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 from numba import njit
 
 from ipml.listings.frames import number_rows, show
-from ipml.listings.kinds import get_texts, split_texts
 from ipml.records import Problem
 
 Hashes = npt.NDArray[np.uint64]
-_Places = npt.NDArray[np.int64]
-_Selection = slice | npt.NDArray[np.intp]
-_HALF = np.uint64(32)
-_LOW = np.uint64(2**32 - 1)
-# The first so many of eight bytes.
-_MASKS = np.array([2 ** (8 * n_bytes) - 1 for n_bytes in range(9)], dtype=np.uint64)
-_EVERY_ROW = slice(None)
-# What is worked on at a time stays in the cache.
-_BLOCK_ROWS = 8192
+Rows = npt.NDArray[np.int64]
 
 
-class KeyHasher:
-    """Hashes of listing_id and observed_at; equal keys have equal hashes, for as long as the hasher lives.
+def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
+    """Return a hash of listing_id and observed_at of each row of a canonical frame, shape (n_rows,).
+
+    Parameters
+    ----------
+    listings : DataFrame
+        Canonical.
+    secret : str
+        16 ASCII characters; under another secret all hashes are others.
 
     Examples
     --------
     >>> from ipml.listings.schema import listings_to_frame
     >>> from ipml.records import Listing
     >>> frame = listings_to_frame([Listing("1", "s", "Bag"), Listing("2", "s", "Bag"), Listing("1", "t", "Belt")])
-    >>> hashes = KeyHasher().hash_keys(frame)
+    >>> hashes = hash_keys(frame, "0123456789abcdef")
     >>> bool(hashes[0] == hashes[2]), bool(hashes[0] == hashes[1])
     (True, False)
     """
-
-    def __init__(self) -> None:
-        self._random = np.random.default_rng(secrets.randbits(128))
-        self._start = self._random.integers(2**64, size=2, dtype=np.uint64)
-        self._factors = np.zeros((0, 2, 2), dtype=np.uint64)
-
-    def hash_keys(self, listings: pd.DataFrame) -> Hashes:
-        """Return the hash of each row of a canonical frame, shape (n_rows,)."""
-        moments = listings["observed_at"].to_numpy(dtype="datetime64[us]").view(np.uint64)
-        starts, lengths, eight_from = _find_ids(listings["listing_id"])
-        hashes = np.empty(len(listings), dtype=np.uint64)
-        for begin in range(0, len(listings), _BLOCK_ROWS):
-            block = slice(begin, begin + _BLOCK_ROWS)
-            hashes[block] = self._hash_block(moments[block], starts[block], lengths[block], eight_from)
-        return hashes
-
-    def _hash_block(self, moments: Hashes, starts: _Places, lengths: _Places, eight_from: Hashes) -> Hashes:
-        sums = [np.full(len(moments), start) for start in self._start]
-        words = _read_words(starts, lengths, eight_from)
-        for at, (rows, word) in enumerate(chain([(_EVERY_ROW, moments)], words)):
-            low, high = word & _LOW, word >> _HALF
-            for total, (low_factor, high_factor) in zip(sums, self._get_factors(at), strict=True):
-                total[rows] += low * low_factor + high * high_factor
-        return (sums[0] & ~_LOW) | (sums[1] >> _HALF)
-
-    def _get_factors(self, at: int) -> Hashes:
-        """Return the factors of a word, of shape (2, 2): for each sum that of its lower half and of its upper one."""
-        if at >= len(self._factors):
-            more = self._random.integers(2**64, size=(at + 8, 2, 2), dtype=np.uint64)
-            self._factors = np.concatenate([self._factors, more])
-        factors: Hashes = self._factors[at]
-        return factors
+    keys = listings[["listing_id", "observed_at"]]
+    hashes = pd.util.hash_pandas_object(keys, index=False, hash_key=secret, categorize=False)
+    return np.asarray(hashes, dtype=np.uint64)
 
 
 def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
@@ -98,31 +62,6 @@ def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
     return order[np.argsort(hashes[order], kind="stable")]
 
 
-def _find_ids(ids: pd.Series[Any]) -> tuple[_Places, _Places, Hashes]:
-    """Return where each id begins, how many bytes it has, and from each byte on the next eight as one number."""
-    texts = get_texts(ids)
-    if texts is None:
-        texts = pa.chunked_array([pa.array(ids.tolist(), pa.large_string())])
-    offsets, letters = split_texts(texts.combine_chunks())
-    padded = np.concatenate([letters, np.zeros(8, dtype=np.uint8)])
-    eight_from = np.ndarray(shape=(len(letters) + 1,), dtype="<u8", buffer=padded, strides=(1,))
-    return offsets[:-1] - offsets[0], np.diff(offsets), eight_from
-
-
-def _read_words(starts: _Places, lengths: _Places, eight_from: Hashes) -> Iterator[tuple[_Selection, Hashes]]:
-    """Yield the ids in words of eight bytes, each word for all rows or those that have one.
-
-    No id holds a NUL, so that ids filled up with them to whole words still differ.
-    """
-    for done in range(0, int(lengths.max(initial=0)), 8):
-        left = lengths - done
-        shortest = left.min()
-        rows = _EVERY_ROW if shortest > 0 else np.flatnonzero(left > 0)
-        words = eight_from[starts[rows] + done]
-        yield rows, words if shortest >= 8 else words & _MASKS[np.minimum(left[rows], 8)]
-
-
-Rows = npt.NDArray[np.int64]
 _FIRST_BITS = 16
 _FULLEST = 0.7
 """Of the places; beyond, other hashes are in the way too often."""
@@ -208,7 +147,6 @@ def _remember(known: Hashes, known_rows: Rows, n_bits: int, hashes: Hashes, rows
 
 
 _KEY = ["listing_id", "observed_at"]
-_Rows = npt.NDArray[np.int64]
 
 
 def make_repeat(row: int, listing_id: str, first_row: int) -> Problem:
@@ -246,12 +184,12 @@ class SeenKeys:
     """
 
     def __init__(self) -> None:
-        self._hasher = KeyHasher()
+        self._secret = secrets.token_hex(8)
         self._seen = KeyTable()
 
     def find_repeats(self, listings: pd.DataFrame) -> list[Problem]:
         """Name the rows of a canonical frame whose listing and moment an earlier row has; remember the others."""
-        hashes = self._hasher.hash_keys(listings)
+        hashes = hash_keys(listings, self._secret)
         order = sort_hashes(hashes)
         hashes, rows = hashes[order], number_rows(listings)[order]
         earlier = self._seen.find(hashes)
@@ -265,7 +203,7 @@ class SeenKeys:
         return _make_repeats(listings, first[np.argsort(order)])
 
 
-def _find_first_rows(listings: pd.DataFrame) -> _Rows:
+def _find_first_rows(listings: pd.DataFrame) -> Rows:
     """Return for each row the first one with its key, by the keys themselves."""
     first = number_rows(listings)
     if len(first) < 2:
@@ -279,7 +217,7 @@ def _find_first_rows(listings: pd.DataFrame) -> _Rows:
     return first
 
 
-def _make_repeats(listings: pd.DataFrame, first: _Rows) -> list[Problem]:
+def _make_repeats(listings: pd.DataFrame, first: Rows) -> list[Problem]:
     rows = number_rows(listings)
     is_repeat = rows != first
     if not is_repeat.any():

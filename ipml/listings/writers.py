@@ -55,8 +55,8 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
         write([listings] if isinstance(listings, pd.DataFrame) else listings, partial)
 
 
-def write_piece(listings: pd.DataFrame, path: Path, *, is_first: bool) -> None:
-    """Write some rows of a CSV or JSON lines file that is written in pieces: put together, they are the whole file.
+def write_text_shard(listings: pd.DataFrame, path: Path, *, is_first: bool) -> None:
+    """Write a shard of a CSV or JSON lines file: its shards, put together byte for byte, are the whole file.
 
     Parameters
     ----------

@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.blake2b import hash_texts
 from ipml.features.compiled.ngrams import mark_known
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.texts import Texts, hash_texts
 from ipml.features.names import Names
 from ipml.features.text import count_ngrams, sum_ngrams
 from ipml.model.calibration.calibration import MOST_LISTINGS

@@ -6,9 +6,8 @@ taken in, and the state of each seller. Ids of sellers and listings are in it as
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.errors import UnreadableFile
+from ipml.features.compiled.texts import Texts, hash_texts
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.writers import RejectsFile, WholeFile
@@ -72,7 +72,7 @@ class PortfolioStore:
         listings : DataFrame of shape (n_listings, …)
             Checked.
         """
-        keys, rows = np.unique(_listing_keys(listings["listing_id"]), return_index=True)
+        keys, rows = np.unique(hash_texts(Texts.of(listings["listing_id"])), return_index=True)
         places = np.searchsorted(self.listings, keys)
         is_new = places == np.searchsorted(self.listings, keys, side="right")
         if is_new.any():
@@ -177,12 +177,6 @@ def update_store(
 def _write(store: PortfolioStore, path: Path) -> None:
     with path.open("wb") as stream:
         np.savez(stream, version=np.array(store.version), listings=store.listings, **store.portfolios.__getstate__())
-
-
-def _listing_keys(listing_ids: Iterable[str]) -> Keys:
-    """Return eight bytes of a hash of each id, shape (n_listings,)."""
-    digests = [hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in listing_ids]
-    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 def _check_arrays(arrays: dict[str, NDArray[np.generic]], path: Path) -> None:

@@ -15,30 +15,32 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from sqlalchemy import BigInteger, Connection, Engine, Table, TableClause, column, insert, inspect, select, text
 from sqlalchemy import table as name_table
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
-from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile
+from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, describe_faults
 from ipml.storage import audit
 from ipml.storage.audit import Anchor
 from ipml.storage.database import migrate_within, migrating, name_of, reading
 from ipml.storage.row_numbers import go_on_after, last_number, numbered_tables
 from ipml.storage.tables import REVISION, Moment, metadata
 
-FORMAT = "ipml backup 1"
+FORMAT: Final = "ipml backup 1"
 MANIFEST = "manifest.json"
 ROWS_AT_ONCE = 500
 LEFT_OUT = frozenset({"sessions", "tries"})
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip; the manifest says when it was made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class TableContents:
     """What a backup holds of one table.
 
@@ -59,7 +61,7 @@ class TableContents:
     last_number: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))
 class Manifest:
     """What a backup says of itself.
 
@@ -75,9 +77,9 @@ class Manifest:
     tables : dict of str to Contents
     """
 
-    format: str
+    format: Literal["ipml backup 1"]
     revision: str
-    anchor: str
+    anchor: Annotated[str, Field(pattern="^[0-9]{1,18}:[0-9a-f]{64}$")]
     made_at: str
     tables: dict[str, TableContents]
 
@@ -85,6 +87,9 @@ class Manifest:
     def rows(self) -> int:
         """Number of rows of all tables."""
         return sum(contents.rows for contents in self.tables.values())
+
+
+_MANIFESTS = TypeAdapter(Manifest)
 
 
 def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manifest:
@@ -268,19 +273,11 @@ def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     expected = f"a manifest of the form {FORMAT!r}"
     try:
         with archive.open(MANIFEST) as file:
-            said = json.loads(file.read(_LARGEST_MANIFEST))
-        tables = {str(name): _contents(contents) for name, contents in said["tables"].items()}
-        manifest = Manifest(**{**said, "tables": tables})
-        Anchor.parse(manifest.anchor)
-    except (*_DAMAGES, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            return _MANIFESTS.validate_json(file.read(_LARGEST_MANIFEST))
+    except ValidationError as error:
+        raise UnusableBackup(str(path), " ".join(describe_faults(error).split())[:300], expected) from error
+    except (*_DAMAGES, KeyError) as error:  # the archive is damaged, or has no such file
         raise UnusableBackup(str(path), f"{type(error).__name__}: {_words(error)}", expected) from error
-    if manifest.format != FORMAT:
-        raise UnusableBackup(str(path), repr(manifest.format), expected)
-    return manifest
-
-
-def _contents(said: dict[str, Any]) -> TableContents:
-    return TableContents(**{**said, "columns": tuple(said["columns"])})
 
 
 def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: TableContents) -> None:

@@ -75,7 +75,7 @@ def test_a_run_of_another_model_is_refused_until_restarted(ipml, shop, saved_mod
     monkeypatch.setattr("ipml.scoring.batch.file_scoring.join_file", stop)
     stopped = ipml("score", shop, "scored.csv", "--model", saved_model)
     assert (stopped.exit_code, stopped.out) == (130, "")
-    assert stopped.err.strip().endswith("stands in .scored.csv.parts: give the same command again to go on")
+    assert stopped.err.strip().endswith("stands in .scored.csv.chunks: give the same command again to go on")
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     refused = ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", 1)
@@ -83,7 +83,7 @@ def test_a_run_of_another_model_is_refused_until_restarted(ipml, shop, saved_mod
     assert "with another number of listings to explain: 100; expected 1." in refused.err
     assert refused.err.strip().count("\n") == 0
     assert ipml("score", shop, "scored.csv", "--model", saved_model, "--explain-top", 1, "--restart").exit_code == 0
-    assert not (tmp_path / ".scored.csv.parts").exists()
+    assert not (tmp_path / ".scored.csv.chunks").exists()
 
 
 def test_another_market_is_said_first_and_can_be_refused(ipml, saved_model, tmp_path):

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ipml.scoring.batch.scored_files import _Writer
-from ipml.thrift import ThriftReader
+from ipml.thrift import BINARY, DOUBLE, FALSE, LIST, SET, STRUCT, TRUE, WHOLE, Struct, ThriftReader
 
 _MB = 1 << 20
 
@@ -164,9 +163,64 @@ def _rewrite_footer(path: Path, change: Callable[[Any], None]) -> None:
     size = int.from_bytes(whole[-8:-4], "little")
     footer = ThriftReader(whole[-8 - size : -8]).read_struct()
     change(footer)
-    written = _Writer()
+    written = _ThriftWriter()
     written.write_struct(footer)
     path.write_bytes(whole[: -8 - size] + written.done + len(written.done).to_bytes(4, "little") + b"PAR1")
+
+
+class _ThriftWriter:
+    """Writes structs as `ipml.thrift.ThriftReader` reads them."""
+
+    def __init__(self) -> None:
+        self.done = bytearray()
+
+    def write_struct(self, struct: Struct) -> None:
+        before = 0
+        for field, (kind, value) in struct.items():
+            if kind in (TRUE, FALSE):
+                kind = TRUE if value else FALSE
+            if 0 < field - before <= 15:
+                self.done.append((field - before) << 4 | kind)
+            else:
+                self.done.append(kind)
+                self._write_whole(field)
+            if kind not in (TRUE, FALSE):
+                self._write(kind, value)
+            before = field
+        self.done.append(0)
+
+    def _write(self, kind: int, value: Any) -> None:
+        if kind in WHOLE:
+            self._write_whole(value)
+        elif kind == BINARY:
+            self._write_size(len(value))
+            self.done += value
+        elif kind == STRUCT:
+            self.write_struct(value)
+        elif kind in (LIST, SET):
+            self._write_list(*value)
+        elif kind == DOUBLE:
+            self.done += value
+        else:
+            self.done.append(value)
+
+    def _write_list(self, kind: int, values: list[Any]) -> None:
+        if len(values) < 15:
+            self.done.append(len(values) << 4 | kind)
+        else:
+            self.done.append(0xF0 | kind)
+            self._write_size(len(values))
+        for value in values:
+            self._write(kind, value)
+
+    def _write_size(self, size: int) -> None:
+        while size >= 0x80:
+            self.done.append(size & 0x7F | 0x80)
+            size >>= 7
+        self.done.append(size)
+
+    def _write_whole(self, number: int) -> None:
+        self._write_size(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def deep_json(path: Path) -> None:

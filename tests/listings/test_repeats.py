@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.listings.repeats import KeyHasher, SeenKeys, find_repeats, sort_hashes
+from ipml.listings import repeats
+from ipml.listings.repeats import SeenKeys, find_repeats, hash_keys, sort_hashes
 from ipml.listings.schema import listings_to_frame
 from ipml.records import Listing
 
+SECRET = "0123456789abcdef"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ids = st.one_of(
     st.sampled_from(["1", "2", "12", "12345678", "123456789", "1234567812345678", "é", "éé"]),
@@ -56,32 +58,24 @@ def test_equal_hashes_make_no_repeat_within_a_chunk(keys: list[tuple[str, dateti
     """Within a chunk the keys decide, even if all hashes were the same."""
     frame = make_frame(keys)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KeyHasher, "hash_keys", lambda _, listings: np.zeros(len(listings), dtype=np.uint64))
+        patch.setattr(repeats, "hash_keys", lambda listings, _: np.zeros(len(listings), dtype=np.uint64))
         assert SeenKeys().find_repeats(frame) == find_repeats(frame)
 
 
 @given(keys)
 def test_hashes_are_equal_where_keys_are(keys: list[tuple[str, datetime | None]]) -> None:
-    """Two rows have the same hash if and only if they have the same key."""
-    hashes = KeyHasher().hash_keys(make_frame(keys))
-    assert len(set(hashes.tolist())) == len(set(keys))
+    """Two rows have the same hash if and only if they have the same key; the rows around make no difference."""
+    frame = make_frame(keys)
+    hashes = hash_keys(frame, SECRET).tolist()
+    assert len(set(hashes)) == len(set(keys))
+    assert hashes == [int(hash_keys(frame.iloc[[at]], SECRET)[0]) for at in range(len(frame))]
 
 
-@given(keys)
-def test_a_hash_does_not_depend_on_the_rows_around(keys: list[tuple[str, datetime | None]]) -> None:
-    """A row has the hash that it has alone."""
-    frame, hasher = make_frame(keys), KeyHasher()
-    alone = [int(hasher.hash_keys(frame.iloc[[at]])[0]) for at in range(len(frame))]
-    assert hasher.hash_keys(frame).tolist() == alone
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ipml.listings.repeats._BLOCK_ROWS", 3)
-        assert hasher.hash_keys(frame).tolist() == alone
-
-
-def test_no_ids_collide_for_every_hasher() -> None:
-    """Hashers differ, so that nobody can choose ids that have the same hash."""
+def test_nobody_can_choose_ids_that_collide() -> None:
+    """Hashes differ under another secret, and each set of keys draws its own."""
     frame = make_frame([("1", NOW)])
-    assert KeyHasher().hash_keys(frame)[0] != KeyHasher().hash_keys(frame)[0]
+    assert hash_keys(frame, SECRET)[0] != hash_keys(frame, SECRET[::-1])[0]
+    assert SeenKeys()._secret != SeenKeys()._secret
 
 
 def test_many_keys_in_many_chunks_are_each_known_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -177,3 +178,20 @@ def _take(offsets, data, rows):
         for at in range(taken[i + 1] - taken[i]):
             bytes_taken[taken[i] + at] = data[start + at]
     return taken, bytes_taken
+
+
+def hash_texts(texts: Texts) -> NDArray[np.uint64]:
+    """Return what `hash_text` does of each text, shape (n_texts,).
+
+    Examples
+    --------
+    >>> hash_texts(Texts.of(["ann", "bob"])).tolist() == [hash_text(b"ann"), hash_text(b"bob")]
+    True
+    """
+    data = texts.data.tobytes()
+    return np.array([hash_text(data[start:end]) for start, end in pairwise(texts.offsets.tolist())], dtype=np.uint64)
+
+
+def hash_text(data: bytes) -> int:
+    """Return BLAKE2b with a digest of eight bytes, as a little-endian number: ids are stored under it in files."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")

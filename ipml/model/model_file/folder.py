@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import logging
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
 
 from ipml.errors import NotFound, Refused, UnreadableFile, UntrustedModel, UnusableSetting
 
@@ -141,10 +142,23 @@ FORMAT = 2
 MIN_KEY_BYTES = 32  # as long as the hash (RFC 2104, section 3)
 
 
+class FileFacts(BaseModel):
+    """What a manifest says of a file."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(BaseModel):
+    """What a model folder holds."""
+
+    files: dict[str, FileFacts]
+    format: int
+
+
 def make_manifest(contents: Mapping[str, bytes]) -> bytes:
     """Return the manifest of these files in its only spelling, so that no byte of it can be changed unnoticed."""
-    manifest = {"format": FORMAT, "files": _describe_files(contents)}
-    return (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
+    return (_describe(contents).model_dump_json(indent=2) + "\n").encode()
 
 
 def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
@@ -165,13 +179,12 @@ def check_manifest(contents: Mapping[str, bytes], folder: Path) -> None:
     if contents[MANIFEST] == make_manifest(contents):
         return
     try:
-        manifest = json.loads(contents[MANIFEST])
-        declared_format, declared_files = manifest["format"], manifest["files"]
-        changed = [name for name, facts in _describe_files(contents).items() if declared_files[name] != facts]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        said = Manifest.model_validate_json(contents[MANIFEST])
+    except ValidationError:
         raise _changed(folder, MANIFEST) from None
-    if declared_format != FORMAT:
-        raise UntrustedModel(folder, f"format {str(declared_format)[:20]!r}", f"format {FORMAT}")
+    if said.format != FORMAT:
+        raise UntrustedModel(folder, f"format {said.format!s:.20}", f"format {FORMAT}")
+    changed = [name for name, facts in _describe(contents).files.items() if said.files.get(name) != facts]
     raise _changed(folder, changed[0] if changed else MANIFEST)
 
 
@@ -179,11 +192,12 @@ def _changed(folder: Path, file: str) -> UntrustedModel:
     return UntrustedModel(folder, f"a {file} that has changed", "the file its manifest names")
 
 
-def _describe_files(contents: Mapping[str, bytes]) -> dict[str, dict[str, str | int]]:
-    return {
-        name: {"sha256": hashlib.sha256(contents[name]).hexdigest(), "size": len(contents[name])}
+def _describe(contents: Mapping[str, bytes]) -> Manifest:
+    facts = {
+        name: FileFacts(sha256=hashlib.sha256(contents[name]).hexdigest(), size=len(contents[name]))
         for name in (CARD, MODEL)
     }
+    return Manifest(files=facts, format=FORMAT)
 
 
 def sign(manifest: bytes, key_file: Path) -> bytes:

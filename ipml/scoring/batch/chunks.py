@@ -1,12 +1,10 @@
-"""Score one part: its good listings with their scores into a file, its bad rows and the keys of its listings beside.
+"""Score one chunk: its good listings with their scores into a file, its bad rows and the keys of its listings beside.
 
-Which listings come again at the same moment, in a part or in another one, is known by a hash of 64 bits each. It is
+Which listings come again at the same moment, in a chunk or in another one, is known by a hash of 64 bits each. It is
 keyed by a secret of the run, so that nobody can choose ids that take another listing away. With a billion rows, one new
 listing in 18,000 million is mistaken for an old one.
 
-The rows with the highest scores of a part stand beside it: a few of them are explained when all parts are scored. To
-find and to explain these, no part has to be read again. The bad rows stand beside it as a table, until it is known
-which rows came in an earlier part.
+The bad rows stand beside the chunk as a table, until it is known which rows came in an earlier chunk.
 """
 
 from __future__ import annotations
@@ -19,43 +17,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from ipml.errors import IpmlError
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.column_maps import ColumnMap
 from ipml.listings.frames import number_rows
 from ipml.listings.readers import keep_rows, map_columns
-from ipml.listings.repeats import make_repeat
+from ipml.listings.repeats import Hashes, Rows, hash_keys, make_repeat
 from ipml.listings.schema import Validation, validate_rows
 from ipml.listings.seller_events import history_as_of
 from ipml.listings.writers import to_arrow
 from ipml.model.familiarity import ListingSample
 from ipml.records import Problem
-from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS
+from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS, write_parquet
 from ipml.scoring.batch.source import Chunk, Source
-from ipml.scoring.batch.work_folder import Record, WorkFolder, name_part
+from ipml.scoring.batch.work_folder import Record, WorkFolder, name_stem
 from ipml.scoring.scorer import Scorer
 
 BUCKET_KEYS = 1_000_000
 """How many keys are compared at once: the hashes are gone through in as many ranges as that takes."""
-
-Hashes = NDArray[np.uint64]
-Rows = NDArray[np.int64]
-
-
-def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
-    """Return a hash of the listing and the moment of each row, shape (n_rows,).
-
-    Parameters
-    ----------
-    listings : DataFrame
-        Checked.
-    secret : str
-        16 letters.
-    """
-    keys = listings[["listing_id", "observed_at"]]
-    return np.asarray(pd.util.hash_pandas_object(keys, index=False, hash_key=secret), dtype=np.uint64)
 
 
 def find_repeats(hashes: Hashes, rows: Rows) -> tuple[Rows, Rows]:
@@ -79,29 +59,24 @@ def find_repeats(hashes: Hashes, rows: Rows) -> tuple[Rows, Rows]:
 
 
 def write_keys(hashes: Hashes, rows: Rows, path: Path) -> None:
-    """Write the keys of a part, each once, in the order of their hashes."""
+    """Write the keys of a chunk, each once, in the order of their hashes."""
     order = np.argsort(hashes)
     with path.open("wb") as stream:
         np.save(stream, np.stack([hashes[order], rows[order].astype(np.uint64)]), allow_pickle=False)
 
 
 def read_rows(path: Path) -> Rows:
-    """Return the rows of the keys of a part, ascending."""
+    """Return the rows of the keys of a chunk, ascending."""
     return np.sort(np.load(path, allow_pickle=False)[1].astype(np.int64))
 
 
-def rows_of(listings: pd.DataFrame) -> Rows:
-    """Return the numbers of the rows in their file, shape (n_rows,)."""
-    return number_rows(listings)
-
-
 def find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]:
-    """Return the rows whose key one of an earlier part has, and the first row that has it, in the order of the rows.
+    """Return the rows whose key one of an earlier chunk has, and the first row that has it, in the order of the rows.
 
     Parameters
     ----------
     paths : sequence of Path
-        What `write_keys` wrote, in the order of the parts.
+        What `write_keys` wrote, in the order of the chunks.
     n_keys : int
         How many keys there are in all.
     """
@@ -114,7 +89,7 @@ def find_repeats_across(paths: Sequence[Path], n_keys: int) -> tuple[Rows, Rows]
 
 
 def _cut_by_hash(paths: Sequence[Path], n_keys: int) -> Iterator[tuple[Hashes, Rows]]:
-    """Yield all keys, range by range of their hashes; of equal ones that of the earlier part first."""
+    """Yield all keys, range by range of their hashes; of equal ones that of the earlier chunk first."""
     n_ranges = max(1, -(-n_keys // BUCKET_KEYS))
     places = [0] * len(paths)
     for number in range(1, n_ranges + 1):
@@ -130,72 +105,19 @@ def _cut_by_hash(paths: Sequence[Path], n_keys: int) -> Iterator[tuple[Hashes, R
         yield every[0], every[1].view(np.int64)
 
 
-MOST = 1_000
-"""Where more are to be explained, whole parts are read in the end."""
-ROW = "row"
-
-
-def choose_hopeful(scores: pd.Series[float], most: int) -> Rows:
-    """Return where the highest scores stand, ascending; of equal ones the first.
-
-    Examples
-    --------
-    >>> choose_hopeful(pd.Series([0.5, None, 0.9, 0.5]), 2)
-    array([0, 2])
-    """
-    return np.sort(scores.reset_index(drop=True).dropna().nlargest(most).index.to_numpy(dtype=np.int64))
-
-
-def write_hopeful(table: pa.Table, rows: Rows, path: Path) -> None:
-    """Write some scored listings and their rows."""
-    pq.write_table(table.append_column(ROW, pa.array(rows)), path, use_dictionary=False)
-
-
-def read_scores(stem: Path, most: int, again: Rows) -> pd.Series[float] | None:
-    """Return the highest scores of a part by row, but of rows that come again; None where they are not known.
-
-    Parameters
-    ----------
-    stem : Path
-        Of the files of the part.
-    most : int
-        How many are wanted.
-    again : array of int
-        The rows that come again, of all parts.
-    """
-    path = stem.with_suffix(".top.parquet")
-    if not path.exists():
-        return None
-    table = pq.ParquetFile(path).read(columns=["score", ROW], use_threads=False)
-    scores = pd.Series(table["score"].to_numpy(), index=table[ROW].to_numpy())
-    is_again = np.isin(scores.index, again)
-    # In place of those that come again, others would be among the highest.
-    return None if is_again.any() and len(scores) >= most else scores[~is_again]
-
-
-def read_hopeful(stem: Path, rows: Rows) -> pa.Table | None:
-    """Return these rows of a part, ascending; None where they have not been kept."""
-    path = stem.with_suffix(".top.parquet")
-    if not path.exists():
-        return None
-    table = pq.ParquetFile(path).read(use_threads=False)
-    chosen = table.filter(pa.array(np.isin(table[ROW].to_numpy(), rows)))
-    return chosen if chosen.num_rows == len(rows) else None
-
-
 _SCHEMA = pa.schema(
     [("row", "int64"), ("column", "string"), ("value", "string"), ("expected", "string"), ("first_row", "int64")]
 )
 
 
 def write_rejects(validation: Validation, first_rows: Mapping[int, int], path: Path) -> None:
-    """Write everything wrong with a part.
+    """Write everything wrong with a chunk.
 
     Parameters
     ----------
     validation : Validation
     first_rows : mapping from int to int
-        For each row that comes again in the part, the row that comes first.
+        For each row that comes again in the chunk, the row that comes first.
     path : Path
     """
     problems, told = validation.problems, set[int]()
@@ -219,17 +141,17 @@ def write_rejects(validation: Validation, first_rows: Mapping[int, int], path: P
 def gather_problems(
     folder: WorkFolder, number: int, again: Rows, first: Rows
 ) -> tuple[list[Problem], Mapping[int, str]]:
-    """Return everything wrong with a part, in the order of the rows, and its bad rows as they stand, where known.
+    """Return everything wrong with a chunk, in the order of the rows, and its bad rows as they stand, where known.
 
     Parameters
     ----------
     folder : WorkFolder
     number : int
-        Of the part.
+        Of the chunk.
     again, first : array of int
-        Its rows that came in an earlier part, and where.
+        Its rows that came in an earlier chunk, and where.
     """
-    stem = folder.path / name_part("part", number)
+    stem = folder.path / name_stem("chunk", number)
     path = stem.with_suffix(".rejects.parquet")
     lines = pq.read_table(path).to_pylist() if path.exists() else []
     raws = {line["row"]: line["raw"] for line in lines if line["raw"] is not None}
@@ -237,7 +159,7 @@ def gather_problems(
     problems = []
     for line in lines:
         problem = Problem(line["row"], line["column"], line["value"], line["expected"])
-        # Of a row that comes twice in this part, the first was in an earlier one already.
+        # Of a row that comes twice in this chunk, the first was in an earlier one already.
         first_row = moved.get(line["first_row"])
         problems.append(problem if first_row is None else make_repeat(problem.row, problem.value, first_row))
     problems += map(make_repeat, again, _read_ids(stem, again), first)
@@ -251,19 +173,12 @@ def _read_ids(stem: Path, rows: Rows) -> list[str]:
     return list(ids.filter(pa.array(np.isin(read_rows(stem.with_suffix(".keys.npy")), rows))).to_pylist())
 
 
-# Columns in which the same texts come again and again; to look for such texts in the others takes time for nothing.
-_REPETITIVE = [
-    *("seller_id", "brand", "category", "currency", "condition", "country"),
-    *("abstained", "model_version", "model_digest"),
-    *EXPLANATION_COLUMNS,
-]
-
 _SCORED_AT_ONCE = 10_000
 """Rows given to the scorer at once: what it works out on the way takes far more memory than the rows."""
 
 
-class BadPart(IpmlError):
-    """A part has bad rows, and they are not to be kept; its record says what it would have been."""
+class BadChunk(IpmlError):
+    """A chunk has bad rows, and they are not to be kept; its record says what it would have been."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -287,6 +202,8 @@ class BatchJob:
         Of the files of the result.
     explain_top : int
         How many listings, the highest scores, get reasons in the end.
+    chunk_rows : int
+        Most rows of a chunk.
     events : Path or None
         Seller events, as `write_events` writes them; with them the history of each listing is what was known when it
         was observed.
@@ -300,66 +217,63 @@ class BatchJob:
     keeps_rejects: bool
     suffix: str
     explain_top: int
+    chunk_rows: int
     events: Path | None = None
 
 
-def score_part(work: BatchJob, part: Chunk) -> Record:
-    """Score a part and return its record.
+def score_chunk(job: BatchJob, chunk: Chunk) -> Record:
+    """Score a chunk and return its record.
 
     Raises
     ------
-    BadPart
+    BadChunk
         There are bad rows, and they are not to be kept. The others are written, without scores and without a record.
     """
-    validation, first_rows, hashes = check_part(work, part)
-    rows = rows_of(validation.listings)
+    validation, first_rows, hashes = check_chunk(job, chunk)
+    rows = number_rows(validation.listings)
     listings = validation.listings.reset_index(drop=True)
-    is_refused = bool(validation.problems) and not work.keeps_rejects
+    is_refused = bool(validation.problems) and not job.keeps_rejects
     sample = ListingSample()
-    scored = listings if is_refused else _score(work, listings, sample)
-    table, stem = to_arrow(scored), name_part("part", part.number)
+    scored = listings if is_refused else _score(job, listings, sample)
+    table, stem = to_arrow(scored), name_stem("chunk", chunk.number)
     names = [f"{stem}.parquet", f"{stem}.keys.npy", f"{stem}.sample.npy"]
-    work.folder.write(names[0], lambda path: write_parquet(table, path))
-    work.folder.write(names[1], lambda path: write_keys(hashes, rows, path))
-    work.folder.write(names[2], lambda path: np.save(path, sample.rows))
-    if not is_refused and 0 < work.explain_top <= MOST:
-        names.append(f"{stem}.top.parquet")
-        places = choose_hopeful(scored["score"], work.explain_top)
-        work.folder.write(names[-1], lambda path: write_hopeful(table.take(places), rows[places], path))
+    job.folder.write(names[0], lambda path: write_parquet(table, path))
+    job.folder.write(names[1], lambda path: write_keys(hashes, rows, path))
+    job.folder.write(names[2], lambda path: np.save(path, sample.rows))
     if validation.problems:
         names.append(f"{stem}.rejects.parquet")
-        work.folder.write(names[-1], lambda path: write_rejects(validation, first_rows, path))
+        job.folder.write(names[-1], lambda path: write_rejects(validation, first_rows, path))
     facts = {
-        "number": part.number,
-        "first_row": part.first_row,
-        "rows": part.n_rows,
+        "number": chunk.number,
+        "first_row": chunk.first_row,
+        "rows": chunk.n_rows,
         "scored": len(scored),
         "abstained": 0 if is_refused else int(scored["abstained"].notna().sum()),
         "rejected": len(validation.bad_rows),
     }
     if is_refused:
-        raise BadPart(facts)
-    return work.folder.finish(stem, facts, names)
+        raise BadChunk(facts)
+    return job.folder.finish(stem, facts, names)
 
 
-def _score(work: BatchJob, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
-    if work.events is not None:
-        listings = listings.assign(**history_as_of(work.events, listings, threads=1))  # a process has one core
+def _score(job: BatchJob, listings: pd.DataFrame, sample: ListingSample) -> pd.DataFrame:
+    if job.events is not None:
+        listings = listings.assign(**history_as_of(job.events, listings, threads=1))  # a process has one core
     starts = range(0, max(len(listings), 1), _SCORED_AT_ONCE)
     slices = [listings.iloc[start : start + _SCORED_AT_ONCE] for start in starts]
-    scores = pd.concat([work.scorer.score_frame(rows, work.portfolios, sample) for rows in slices])
+    scores = pd.concat([job.scorer.score_frame(rows, job.portfolios, sample) for rows in slices])
     unexplained = pd.DataFrame(None, index=listings.index, columns=list(EXPLANATION_COLUMNS), dtype="str")
     return pd.concat([listings, scores, unexplained], axis=1)
 
 
-def check_part(work: BatchJob, part: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:
-    """Return the checked rows of a part, the first rows of those that come again in it, and the keys of the good."""
-    table = work.source.read(part)
-    mapped, unknown = map_columns(table, work.columns, str(work.source.path))
-    validation = validate_rows(mapped, str(work.source.path)).reject([*table.problems, *unknown])
-    hashes = hash_keys(validation.listings, work.folder.digest[:16])
-    again, first = find_repeats(hashes, rows_of(validation.listings))
-    is_kept = ~np.isin(rows_of(validation.listings), again)
+def check_chunk(job: BatchJob, chunk: Chunk) -> tuple[Validation, Mapping[int, int], Hashes]:
+    """Return the checked rows of a chunk, the first rows of those that come again in it, and the keys of the good."""
+    table = job.source.read(chunk)
+    mapped, unknown = map_columns(table, job.columns, str(job.source.path))
+    validation = validate_rows(mapped, str(job.source.path)).reject([*table.problems, *unknown])
+    hashes = hash_keys(validation.listings, job.folder.digest[:16])
+    again, first = find_repeats(hashes, number_rows(validation.listings))
+    is_kept = ~np.isin(number_rows(validation.listings), again)
     validation = validation.reject(name_repeats(validation.listings, again, first))
     first_rows = dict(zip(again.tolist(), first.tolist(), strict=True))
     return replace(validation, rejects=keep_rows(table, validation.bad_rows)), first_rows, hashes[is_kept]
@@ -369,8 +283,3 @@ def name_repeats(listings: pd.DataFrame, again: Rows, first: Rows) -> list[Probl
     """Return the problems of rows that come again, of listings indexed by their rows."""
     ids = listings["listing_id"].reindex(again) if len(again) else ()
     return list(map(make_repeat, again, ids, first))
-
-
-def write_parquet(table: pa.Table, file: Path | pa.NativeFile) -> None:
-    """Write scored listings, some of them or some of their columns."""
-    pq.write_table(table, file, use_dictionary=_REPETITIVE)

@@ -1,7 +1,7 @@
 """Files in, files out: score a file of any size in bounded memory, by several processes, and go on after a kill.
 
-The file is scored in parts, which stand in a hidden folder beside the result until they are put together: every part
-that is not finished is scored, then a piece of the result is made of each. How many processes there are, and how often
+The file is scored in chunks, which stand in a hidden folder beside the result until they are put together: every chunk
+that is not finished is scored, then a shard of the result is made of each. How many processes there are, and how often
 they were killed, changes nothing of what comes out.
 """
 
@@ -25,9 +25,8 @@ from ipml.listings.tables import read_tables
 from ipml.listings.writers import RejectsFile, check_place, check_writable
 from ipml.model.familiarity import ListingSample
 from ipml.records import Unlike
-from ipml.scoring.batch.chunks import BadPart, BatchJob, score_part
-from ipml.scoring.batch.merge import ChunkChange, find_changes, make_piece, raise_first
-from ipml.scoring.batch.processes import Processes
+from ipml.scoring.batch.chunks import BadChunk, BatchJob, score_chunk
+from ipml.scoring.batch.merge import make_shard, plan_merge, raise_first
 from ipml.scoring.batch.scored_files import (
     check_folder,
     is_finished,
@@ -43,85 +42,69 @@ from ipml.scoring.batch.work_folder import (
     describe_events,
     describe_run,
     describe_source,
-    name_part,
+    name_stem,
     open_folder,
 )
-from ipml.scoring.batch.workers import Workers, limit_libraries
+from ipml.scoring.batch.worker_pool import WorkerPool, limit_libraries
 from ipml.scoring.scorer import Scorer
 
 OnRows = Callable[[str, int, int | None], None]
 
 
-def score_parts(work: BatchJob, workers: Workers, part_rows: int, on_rows: OnRows) -> dict[int, Record]:
-    """Score what is not finished and return the records of all parts, in their order.
+def score_chunks(job: BatchJob, workers: WorkerPool, on_rows: OnRows) -> dict[int, Record]:
+    """Score what is not finished and return the records of all chunks, in their order.
 
     Raises
     ------
     InvalidListings
         There are bad rows, and they are not to be kept.
     Conflict
-        Its parts do not fit together.
+        Its chunks do not fit together.
     """
-    described = describe_source(work.source.path)
-    records = work.folder.read_all("part")
-    _refuse_kept_rejects(work, records)
-    end = work.folder.read("end")
-    if end is None or len(records) != end["n_parts"]:
-        total = work.source.count_rows()
+    described = describe_source(job.source.path)
+    records = job.folder.read_all("chunk")
+    if not job.keeps_rejects and any(record["rejected"] for record in records.values()):
+        raise_first(job, records)
+    end = job.folder.read("end")
+    if end is None or len(records) != end["n_chunks"]:
+        total = job.source.count_rows()
         on_rows("scored", _count_rows(records), total)
-        for record in _score_missing(work, workers, records, part_rows):
+        for record in _score_missing(job, workers, records):
             records[record["number"]] = record
             on_rows("scored", _count_rows(records), total)
         records = dict(sorted(records.items()))
-        if describe_source(work.source.path) != described or not _follow(records):
-            raise _source_changed(work.source.path)
-        work.folder.finish("end", {"n_parts": len(records)}, [])
+        if describe_source(job.source.path) != described or not _follow(records):
+            raise _source_changed(job.source.path)
+        job.folder.finish("end", {"n_chunks": len(records)}, [])
     return records
 
 
-def make_pieces(
-    work: BatchJob, workers: Workers, records: Mapping[int, Record], explain_top: int, part_rows: int, on_rows: OnRows
-) -> list[Record]:
-    """Make a piece of each part that cannot be used as it is, and return the records of all, in their order."""
-    pieces = {**records, **work.folder.read_all("piece")}
-    made = set(work.folder.read_all("piece"))
-    changes = find_changes(work, records, explain_top, part_rows)
-
-    def choose() -> Iterator[ChunkChange]:
-        for change in changes:
-            number = change.part.number
-            is_changed = len(change.top) or len(change.again) or records[number]["rejected"]
-            if number not in made and (is_changed or work.suffix != ".parquet"):
-                yield change
-
+def make_shards(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record], on_rows: OnRows) -> list[Record]:
+    """Make the shard of each chunk that has none yet, and return the records of all, in their order."""
+    shards = job.folder.read_all("shard")
+    plans = (plan for plan in plan_merge(job, records) if plan.chunk.number not in shards)
     total, done = _count_rows(records), 0
-    for piece in workers.run(make_piece, choose()):
-        pieces[piece["number"]] = piece
-        done += records[piece["number"]]["rows"]
+    for shard in workers.run(make_shard, plans):
+        shards[shard["number"]] = shard
+        done += records[shard["number"]]["rows"]
         on_rows("written", done, total)
-    return [pieces[number] for number in sorted(pieces)]
+    return [shards[number] for number in sorted(shards)]
 
 
-def count_workers(work: BatchJob, jobs: int, part_rows: int) -> int:
+def count_workers(job: BatchJob, jobs: int) -> int:
     """Return how many processes there is work for."""
-    total = work.source.count_rows()
-    return jobs if total is None else max(1, min(jobs, -(-total // part_rows)))
+    total = job.source.count_rows()
+    return jobs if total is None else max(1, min(jobs, -(-total // job.chunk_rows)))
 
 
-def _score_missing(work: BatchJob, workers: Workers, records: Mapping[int, Record], part_rows: int) -> Iterator[Record]:
+def _score_missing(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record]) -> Iterator[Record]:
     try:
-        yield from workers.run(score_part, work.source.cut(part_rows, frozenset(records)))
-    except BadPart as error:
-        # A row that comes again in a part before, or in this one, may be the first bad one.
+        yield from workers.run(score_chunk, job.source.cut(job.chunk_rows, frozenset(records)))
+    except BadChunk as error:
+        # A row that comes again in a chunk before, or in this one, may be the first bad one.
         number = error.record["number"]
-        raise_first(work, {at: record for at, record in records.items() if at < number} | {number: error.record})
+        raise_first(job, {at: record for at, record in records.items() if at < number} | {number: error.record})
         raise
-
-
-def _refuse_kept_rejects(work: BatchJob, records: Mapping[int, Record]) -> None:
-    """Raise for bad rows that an earlier run kept, where this one is not to keep any."""
-    if not work.keeps_rejects and any(record["rejected"] for record in records.values()):
-        raise_first(work, records)
 
 
 def _count_rows(records: Mapping[int, Record]) -> int:
@@ -129,7 +112,7 @@ def _count_rows(records: Mapping[int, Record]) -> int:
 
 
 def _follow(records: Mapping[int, Record]) -> bool:
-    """Say whether each part begins after the one before it."""
+    """Say whether each chunk begins after the one before it."""
     next_row = 1
     for number, record in enumerate(records.values()):
         if (record["number"], record["first_row"]) != (number, next_row):
@@ -139,7 +122,7 @@ def _follow(records: Mapping[int, Record]) -> bool:
 
 
 CHUNK_ROWS = 50_000
-"""Rows of a part: what is in memory at once, and what is lost at most where a process is killed."""
+"""Rows of a chunk: what is in memory at once, and what is lost at most where a process is killed."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +159,10 @@ def score_file(
     restart: bool = False,
     require_familiar: bool = False,
     on_rows: OnRows = lambda *_: None,
-    processes: Processes | None = None,
 ) -> BatchCounts:
     """Score every good listing of a file, and explain the most suspicious ones.
 
-    The result appears under its name only when it is whole. Until then its parts stand in a hidden folder beside it;
+    The result appears under its name only when it is whole. Until then its chunks stand in a hidden folder beside it;
     the same call after one that was killed keeps what is finished there.
 
     Parameters
@@ -205,14 +187,12 @@ def score_file(
     jobs : int, default=1
         How many processes score; the first of them is this one.
     restart : bool, default=False
-        Begin anew, even where parts of another run stand.
+        Begin anew, even where chunks of another run stand.
     require_familiar : bool, default=False
         Write nothing where the listings are unlike those the model was trained on; what is scored is kept, so that the
         same call without this goes on from there.
     on_rows : function, optional
         Told what is being done, how many rows of it are done, and of how many where that is known.
-    processes : Processes, optional
-        Such as were started before there was a scorer, for the time that takes. They are ended with the run.
 
     Raises
     ------
@@ -225,9 +205,9 @@ def score_file(
     Refused, UnusableSetting
         The listings are unlike those of training, and must not be; or the model does not know what those were like.
     Conflict
-        Parts stand there of another source, model or options, another process is at it, or the source has changed.
+        Chunks stand there of another source, model or options, another process is at it, or the source has changed.
     Failed
-        A part could not be scored; what is finished is kept.
+        A chunk could not be scored; what is finished is stored.
     """
     _check_results(target, rejects)
     if require_familiar and scorer.familiarity is None:
@@ -244,31 +224,33 @@ def score_file(
         portfolios=portfolios,
         events=events,
         explain_top=explain_top,
-        part_rows=CHUNK_ROWS,
+        chunk_rows=CHUNK_ROWS,
     )
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
         _refuse_unlike(require_familiar, source, scorer, counts.unlike)
         return counts
     with open_folder(name_work_folder(target), facts, restart=restart) as folder:
-        known = _keep_events(folder, events, facts) if events else None
-        work = BatchJob(scorer, rows, folder, columns, portfolios, rejects is not None, suffix, explain_top, known)
-        with (
-            limit_libraries(),
-            closing(processes or Processes()) as others,
-            closing(Workers(work, count_workers(work, jobs, CHUNK_ROWS), others)) as workers,
-        ):
-            kept = sum(record["rows"] for record in folder.read_all("part").values())
-            records = score_parts(work, workers, CHUNK_ROWS, on_rows)
+        job = BatchJob(
+            *(scorer, rows, folder, columns, portfolios),
+            keeps_rejects=rejects is not None,
+            suffix=suffix,
+            explain_top=explain_top,
+            chunk_rows=CHUNK_ROWS,
+            events=_keep_events(folder, events, facts) if events else None,
+        )
+        with limit_libraries(), closing(WorkerPool(job, count_workers(job, jobs))) as workers:
+            kept = sum(record["rows"] for record in folder.read_all("chunk").values())
+            records = score_chunks(job, workers, on_rows)
             unlike = scorer.find_unlike(_gather_sample(folder, records))
             _refuse_unlike(require_familiar, source, scorer, unlike)
-            pieces = make_pieces(work, workers, records, explain_top, CHUNK_ROWS, on_rows)
-        counts = _count(pieces, kept, unlike)
+            shards = make_shards(job, workers, records, on_rows)
+        counts = _count(shards, kept, unlike)
         if rejects is not None:
-            join_rejects(folder, pieces, rejects)
+            join_rejects(folder, shards, rejects)
         if kind == "folder":
-            join_folder(folder, pieces, target, {"run": facts, **asdict(_count(pieces, 0, unlike))})
+            join_folder(folder, shards, target, {"run": facts, **asdict(_count(shards, 0, unlike))})
         else:
-            join_file(folder, pieces, target)
+            join_file(folder, shards, target)
         shutil.rmtree(folder.path)
     return counts
 
@@ -314,14 +296,14 @@ def is_folder(target: Path) -> bool:
 
 
 def name_work_folder(target: Path) -> Path:
-    """Return where the parts of a result stand until it is whole.
+    """Return where the chunks of a result stand until it is whole.
 
     Examples
     --------
     >>> name_work_folder(Path("scored.csv")).name
-    '.scored.csv.parts'
+    '.scored.csv.chunks'
     """
-    return target.with_name(f".{target.name}.parts")
+    return target.with_name(f".{target.name}.chunks")
 
 
 def _suffix_of(target: Path) -> str:
@@ -340,7 +322,7 @@ def _check_results(target: Path, rejects: Path | None) -> None:
 
 
 def _keep_events(folder: WorkFolder, events: Sequence[Path], facts: Mapping[str, str]) -> Path:
-    """Check seller events once and keep them in the folder of the run, from which every part reads them."""
+    """Check seller events once and keep them in the folder of the run, from which every chunk reads them."""
     if folder.read("events") is None:
         folder.write("events.parquet", lambda path: write_events(events, path))
         if describe_events(events) != facts["events"]:
@@ -369,10 +351,10 @@ def _read_finished(target: Path, facts: Mapping[str, str], rejects: Path | None)
 
 
 def _gather_sample(folder: WorkFolder, records: Mapping[int, Record]) -> ListingSample:
-    """Return the sample of all parts together."""
+    """Return the sample of all chunks together."""
     sample = ListingSample()
     for number in records:
-        sample.add(np.load(folder.path / f"{name_part('part', number)}.sample.npy"))
+        sample.add(np.load(folder.path / f"{name_stem('chunk', number)}.sample.npy"))
     return sample
 
 
@@ -386,6 +368,6 @@ def _refuse_unlike(require_familiar: bool, source: Path, scorer: Scorer, unlike:
         )
 
 
-def _count(pieces: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:
-    scored, abstained, rejected = (sum(piece[name] for piece in pieces) for name in ("scored", "abstained", "rejected"))
+def _count(shards: Sequence[Record], kept: int, unlike: tuple[Unlike, ...]) -> BatchCounts:
+    scored, abstained, rejected = (sum(shard[name] for shard in shards) for name in ("scored", "abstained", "rejected"))
     return BatchCounts(scored, abstained, rejected, kept, unlike)

@@ -1,14 +1,11 @@
-"""Scored files: what stands in their columns, how they are put together from pieces, and how they are read back.
+"""Scored files: what stands in their columns, how they are put together from shards, and how they are read back.
 
 A scored file holds the canonical columns of the listings, the columns of `SCORE_COLUMNS`, those of `ORIGIN_COLUMNS`
 (which files of older releases lack), and for the most suspicious listings `read_as`, `base_rate` and the JSON texts
 `reasons`, `highlights`, `price_range` and `description_highlights`; older files hold the base rate as one of the
 reasons. A folder of such files is read as one, once it says that it is whole.
 
-The pieces of a run become one file, or a folder of files; all that was rejected becomes one file. Parquet files are put
-together without reading their rows: bytes after bytes, and one footer for all. A footer is a structure in Thrift's
-compact protocol; the numbers of the fields are those of Parquet's `parquet.thrift`. In it stand the places of all
-columns of all row groups, which move by as much as the bytes do.
+The shards of a run become one file, or a folder of files; all that was rejected becomes one file.
 """
 
 from __future__ import annotations
@@ -19,10 +16,11 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Annotated, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnwritableFile
@@ -32,208 +30,20 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.listings.tables import RawTable, read_tables
 from ipml.listings.writers import REJECT_COLUMNS
 from ipml.records import Highlight, PriceRange, Problem, Reason, ScoredListing, part_base_rate
-from ipml.scoring.batch.work_folder import Record, WorkFolder, are_whole, force_to_disk, name_part, settle_file
+from ipml.scoring.batch.work_folder import Record, WorkFolder, are_whole, force_to_disk, settle_file
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS
-from ipml.thrift import BINARY, DOUBLE, FALSE, LIST, SET, STRUCT, TRUE, WHOLE, Struct, ThriftReader
-
-MAGIC = b"PAR1"
-_BUFFER = 1 << 20
-# Numbers of fields.
-_SCHEMA, _NUM_ROWS, _ROW_GROUPS = 2, 3, 4  # of the file
-_COLUMNS, _GROUP_ROWS, _GROUP_PLACE, _ORDINAL = 1, 3, 5, 7  # of a row group
-_CHUNK_PLACE, _CHUNK_METADATA, _PAGE_INDEXES = 2, 3, (4, 6)  # of a column in it
-_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM_FILTER = 9, 10, 11, 14  # of its metadata
-_TYPE, _PATH, _UNPACKED_BYTES, _PACKED_BYTES = 1, 3, 6, 7  # of its metadata as well
-_GROUP_UNPACKED_BYTES, _GROUP_PACKED_BYTES = 2, 6
-
-
-def join_parquet(paths: Sequence[Path], target: Path) -> None:
-    """Write the rows of some Parquet files, which have one schema, as one file.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        At least one; without page indexes and Bloom filters, as pyarrow writes them by default.
-    target : Path
-        Written as it goes along.
-    """
-    groups: list[Struct] = []
-    with target.open("wb") as out:
-        out.write(MAGIC)
-        first = _read_footer(paths[0])[0]
-        whole, schema = _read_whole(first)
-        for path in paths:
-            footer, end = _read_footer(path)
-            if not footer.startswith(schema):
-                raise ValueError(f"{path} has another schema than {paths[0]}")
-            found = _read_row_groups(footer, len(schema))
-            groups += [_move(group, out.tell() - len(MAGIC)) for group in found if group[_GROUP_ROWS][1]]
-            _copy(path, out, end)
-        whole[_NUM_ROWS] = (whole[_NUM_ROWS][0], sum(group[_GROUP_ROWS][1] for group in groups))
-        whole[_ROW_GROUPS] = (LIST, (STRUCT, groups))
-        written = _Writer()
-        written.write_struct(whole)
-        out.write(written.done + len(written.done).to_bytes(4, "little") + MAGIC)
-
-
-def replace_last_columns(path: Path, columns: bytes, target: Path) -> None:
-    """Write a Parquet file of one row group with other values in its last columns.
-
-    Parameters
-    ----------
-    path : Path
-    columns : bytes
-        A Parquet file of these columns alone, with as many rows, in one row group too.
-    target : Path
-    """
-    footer, _ = _read_footer(path)
-    whole, _ = _read_whole(footer)
-    new_footer, new_end = _take_footer(BytesIO(columns))
-    new, _ = _read_whole(new_footer)
-    (group,), (new_group,) = whole[_ROW_GROUPS][1][1], new[_ROW_GROUPS][1][1]
-    kind, (item, chunks) = group[_COLUMNS]
-    replacing = new_group[_COLUMNS][1][1]
-    replaced = chunks[-len(replacing) :]
-    if group[_GROUP_ROWS] != new_group[_GROUP_ROWS] or list(map(_name, replaced)) != list(map(_name, replacing)):
-        raise ValueError(f"other columns than the last ones of {path}")
-    end = _find_start(replaced[0])
-    chunks = [*chunks[: -len(replacing)], *_move(new_group, end - len(MAGIC))[_COLUMNS][1][1]]
-    group[_COLUMNS] = kind, (item, chunks)
-    for field, of_chunk in ((_GROUP_UNPACKED_BYTES, _UNPACKED_BYTES), (_GROUP_PACKED_BYTES, _PACKED_BYTES)):
-        group[field] = (group[field][0], sum(chunk[_CHUNK_METADATA][1][of_chunk][1] for chunk in chunks))
-    written = _Writer()
-    written.write_struct(whole)
-    with target.open("wb") as out:
-        out.write(MAGIC)
-        _copy(path, out, end)
-        out.write(columns[len(MAGIC) : new_end])
-        out.write(written.done + len(written.done).to_bytes(4, "little") + MAGIC)
-
-
-def _name(chunk: Struct) -> tuple[Any, ...]:
-    """Return the name and the type of a column."""
-    metadata = chunk[_CHUNK_METADATA][1]
-    return metadata[_PATH], metadata[_TYPE]
-
-
-def _find_start(chunk: Struct) -> int:
-    """Return where the bytes of a column begin."""
-    metadata = chunk[_CHUNK_METADATA][1]
-    places = [metadata[field][1] for field in (_DICTIONARY_PAGE, _DATA_PAGE) if field in metadata]
-    return int(min(place for place in places if place))
-
-
-def _read_footer(path: Path) -> tuple[bytes, int]:
-    """Return the footer and where it begins."""
-    with path.open("rb") as stream:
-        return _take_footer(stream)
-
-
-def _take_footer(stream: IO[bytes]) -> tuple[bytes, int]:
-    end = stream.seek(-8, 2)
-    size = int.from_bytes(stream.read(4), "little")
-    stream.seek(end - size)
-    return stream.read(size), end - size
-
-
-def _read_whole(footer: bytes) -> tuple[Struct, bytes]:
-    """Return the footer, and its bytes up to the end of the schema: the first two fields, common to all pieces."""
-    reader, found, end = ThriftReader(footer), Struct(), 0
-    for field, kind, value in reader.read_fields(0):
-        found[field] = (kind, value)
-        end = reader.at if field == _SCHEMA else end
-    return found, footer[:end]
-
-
-def _read_row_groups(footer: bytes, start: int) -> list[Struct]:
-    """Return the row groups that stand behind the schema."""
-    fields = ThriftReader(footer, start).read_fields(_SCHEMA)
-    groups: list[Struct] = next(value for field, _, value in fields if field == _ROW_GROUPS)[1]
-    return groups
-
-
-def _copy(path: Path, out: IO[bytes], end: int) -> None:
-    """Write what lies between the beginning of a file and a place in it."""
-    with path.open("rb") as stream:
-        left = end - stream.seek(len(MAGIC))
-        while left:
-            left -= out.write(stream.read(min(left, _BUFFER)))
-
-
-def _move(group: Struct, by: int) -> Struct:
-    """Return a row group that lies so many bytes further on."""
-    _shift(group, [_GROUP_PLACE], by)
-    group.pop(_ORDINAL, None)
-    for chunk in group[_COLUMNS][1][1]:
-        if any(field in chunk for field in _PAGE_INDEXES) or _BLOOM_FILTER in chunk[_CHUNK_METADATA][1]:
-            raise ValueError("a file with page indexes or Bloom filters")
-        _shift(chunk, [_CHUNK_PLACE], by)
-        _shift(chunk[_CHUNK_METADATA][1], [_DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE], by)
-    return group
-
-
-def _shift(struct: Struct, fields: Sequence[int], by: int) -> None:
-    for field in fields:
-        if field in struct and struct[field][1]:  # 0 where the writer gives no place
-            struct[field] = (struct[field][0], struct[field][1] + by)
-
-
-class _Writer:
-    def __init__(self) -> None:
-        self.done = bytearray()
-
-    def write_struct(self, struct: Struct) -> None:
-        before = 0
-        for field, (kind, value) in struct.items():
-            if kind in (TRUE, FALSE):
-                kind = TRUE if value else FALSE
-            if 0 < field - before <= 15:
-                self.done.append((field - before) << 4 | kind)
-            else:
-                self.done.append(kind)
-                self._write_whole(field)
-            if kind not in (TRUE, FALSE):
-                self._write(kind, value)
-            before = field
-        self.done.append(0)
-
-    def _write(self, kind: int, value: Any) -> None:
-        if kind in WHOLE:
-            self._write_whole(value)
-        elif kind == BINARY:
-            self._write_size(len(value))
-            self.done += value
-        elif kind == STRUCT:
-            self.write_struct(value)
-        elif kind in (LIST, SET):
-            self._write_list(*value)
-        elif kind == DOUBLE:
-            self.done += value
-        else:
-            self.done.append(value)
-
-    def _write_list(self, kind: int, values: list[Any]) -> None:
-        if len(values) < 15:
-            self.done.append(len(values) << 4 | kind)
-        else:
-            self.done.append(0xF0 | kind)
-            self._write_size(len(values))
-        for value in values:
-            self._write(kind, value)
-
-    def _write_size(self, size: int) -> None:
-        while size >= 0x80:
-            self.done.append(size & 0x7F | 0x80)
-            size >>= 7
-        self.done.append(size)
-
-    def _write_whole(self, number: int) -> None:
-        self._write_size(number << 1 if number >= 0 else (-number << 1) - 1)
-
 
 EXPLANATION_COLUMNS = ("reasons", "highlights", "price_range", "description_highlights", "read_as", "base_rate")
+# Columns in which the same texts come again and again; to look for such texts in the others takes time for nothing.
+_REPETITIVE = [
+    *("seller_id", "brand", "category", "currency", "condition", "country"),
+    *("abstained", "model_version", "model_digest"),
+    *EXPLANATION_COLUMNS,
+]
 SUCCESS = "_SUCCESS"
 """The file in a folder that says that nothing is missing."""
+_SHARD = "part-{:05}.parquet"
+"""The name of a shard in a folder, as other tools call theirs."""
 _CHUNK_ROWS = 20_000
 
 _Score = Annotated[float, Field(ge=0, le=1)]
@@ -323,25 +133,32 @@ def _read_cell(cell: Any, name: str, row: int, path: Path) -> Any:
         raise InvalidListings([Problem(row, name, show(cell), expected)], str(path)) from error
 
 
-def join_file(folder: WorkFolder, pieces: Sequence[Record], target: Path) -> None:
-    """Put the pieces together as one file, which takes the place of what was there."""
-    paths = find_pieces(folder, pieces, "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix)
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write scored listings."""
+    pq.write_table(table, path, use_dictionary=_REPETITIVE)
+
+
+def join_file(folder: WorkFolder, shards: Sequence[Record], target: Path) -> None:
+    """Put the shards together as one file, which takes the place of what was there."""
+    paths = find_shards(folder, shards, "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix)
     joined = folder.path / "joined"
     if target.suffix == ".parquet":
-        join_parquet(paths, joined)
+        with pq.ParquetWriter(joined, pq.read_schema(paths[0]), use_dictionary=_REPETITIVE) as writer:
+            for path in paths:
+                writer.write_table(pq.ParquetFile(path).read())
     else:
         with joined.open("wb") as stream:
             _append(paths, stream)
     settle_file(joined, target)
 
 
-def join_folder(folder: WorkFolder, pieces: Sequence[Record], target: Path, summary: Mapping[str, Any]) -> None:
-    """Make a folder of the pieces, which takes the place of what was there.
+def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summary: Mapping[str, Any]) -> None:
+    """Make a folder of the shards, which takes the place of what was there.
 
     Parameters
     ----------
     folder : WorkFolder
-    pieces : sequence of Record
+    shards : sequence of Record
     target : Path
     summary : mapping
         What the folder says of itself, beside its files.
@@ -351,11 +168,11 @@ def join_folder(folder: WorkFolder, pieces: Sequence[Record], target: Path, summ
         shutil.rmtree(rest, ignore_errors=True)
     made.mkdir()
     files = {}
-    for piece, path in zip(pieces, find_pieces(folder, pieces, ".parquet"), strict=True):
-        name = f"{name_part('part', piece['number'])}.parquet"
+    for shard, path in zip(shards, find_shards(folder, shards, ".parquet"), strict=True):
+        name = _SHARD.format(shard["number"])
         force_to_disk(path)
         _link(path, made / name)
-        files[name] = piece["files"][path.name]
+        files[name] = shard["files"][path.name]
     (made / SUCCESS).write_text(json.dumps({**summary, "files": files}, indent=1), encoding="utf-8")
     for written in (made / SUCCESS, made):
         force_to_disk(written)
@@ -365,9 +182,9 @@ def join_folder(folder: WorkFolder, pieces: Sequence[Record], target: Path, summ
     force_to_disk(target.parent)
 
 
-def join_rejects(folder: WorkFolder, pieces: Sequence[Record], target: Path) -> None:
-    """Put the pieces of the file of rejects together."""
-    paths = [folder.path / name for piece in pieces for name in piece["files"] if name.endswith(".rejects.csv")]
+def join_rejects(folder: WorkFolder, shards: Sequence[Record], target: Path) -> None:
+    """Put the shards of the file of rejects together."""
+    paths = [folder.path / name for shard in shards for name in shard["files"] if name.endswith(".rejects.csv")]
     partial = target.with_name(f".{target.name}.partial")  # the same for each run, so that no rest of one stays
     with partial.open("w", encoding="utf-8", newline="") as header:
         csv.writer(header).writerow(REJECT_COLUMNS)
@@ -376,13 +193,13 @@ def join_rejects(folder: WorkFolder, pieces: Sequence[Record], target: Path) -> 
     settle_file(partial, target)
 
 
-def find_pieces(folder: WorkFolder, pieces: Sequence[Record], suffix: str) -> list[Path]:
-    """Return the file of each piece, which is the part as it was scored where nothing of it has changed."""
+def find_shards(folder: WorkFolder, shards: Sequence[Record], suffix: str) -> list[Path]:
+    """Return the file of each shard, which is the chunk as it was scored where nothing of it has changed."""
 
     def find_name(names: Iterable[str]) -> str:
         return next(name for name in names if name.count(".") == suffix.count(".") and name.endswith(suffix))
 
-    return [folder.path / find_name(piece["files"]) for piece in pieces]
+    return [folder.path / find_name(shard["files"]) for shard in shards]
 
 
 def check_folder(target: Path) -> None:
@@ -419,8 +236,8 @@ def is_finished(target: Path, facts: Mapping[str, str]) -> bool:
 
 def _append(paths: Sequence[Path], stream: IO[bytes]) -> None:
     for path in paths:
-        with path.open("rb") as piece:
-            shutil.copyfileobj(piece, stream, 1 << 20)
+        with path.open("rb") as shard:
+            shutil.copyfileobj(shard, stream, 1 << 20)
 
 
 def _link(path: Path, name: Path) -> None:

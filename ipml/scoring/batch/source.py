@@ -1,4 +1,4 @@
-"""The rows of a source, cut into parts: from Parquet each process reads its own, text is read by one alone.
+"""The rows of a source, cut into chunks: from Parquet each process reads its own, text is read by one alone.
 
 Where a row of CSV ends is known only to whoever has read all before it, for a cell may hold line breaks and quotes. How
 many rows a text file has, for the time that is left, is estimated from its beginning and its size.
@@ -90,27 +90,24 @@ class TextSource:
     def __init__(self, path: Path, text: TextFormat) -> None:
         self.path = path
         self.text = text
-        self.n_parts: int | None = None
-        self.is_exact = False
 
     def count_rows(self) -> int | None:
         """Return about how many rows there are."""
         return estimate_rows(self.path, self.text)
 
     def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Chunk]:
-        """Yield the parts of so many rows but those that are done, or only some."""
-        first_row, number = 1, -1
+        """Yield the chunks of so many rows but those that are done, or only some."""
+        first_row = 1
         for number, table in enumerate(read_tables(self.path, rows, text=self.text)):
             n_rows = len(table.frame) + len(table.broken)
             if number not in done and (only is None or number in only):
                 yield Chunk(number, first_row, n_rows, table)
             first_row += n_rows
-        self.n_parts = number + 1
 
-    def read(self, part: Chunk) -> RawTable:
-        """Return the rows of a part as they stand in the source."""
-        assert part.table is not None
-        return part.table
+    def read(self, chunk: Chunk) -> RawTable:
+        """Return the rows of a chunk as they stand in the source."""
+        assert chunk.table is not None
+        return chunk.table
 
 
 class ParquetSource:
@@ -118,7 +115,6 @@ class ParquetSource:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_exact = True
         self._groups: list[_RowGroup] = []
         self._schema: pa.Schema = None
         at = unpacked = 0
@@ -145,26 +141,26 @@ class ParquetSource:
         return self._n_rows
 
     def cut(self, rows: int, done: Collection[int] = (), *, only: Collection[int] | None = None) -> Iterator[Chunk]:
-        """Yield the parts of so many rows but those that are done, or only some; at least one, even without rows.
+        """Yield the chunks of so many rows but those that are done, or only some; at least one, even without rows.
 
-        Where the rows are so long that they would fill the memory, a part has fewer.
+        Where the rows are so long that they would fill the memory, a chunk has fewer.
         """
         rows = min(rows, self._most_rows)
         for number, start in enumerate(range(0, max(self._n_rows, 1), rows)):
             if number not in done and (only is None or number in only):
                 yield Chunk(number, start + 1, min(rows, self._n_rows - start))
 
-    def read(self, part: Chunk) -> RawTable:
-        """Return the rows of a part as they stand in the source. Parts asked for in order are read in one go."""
+    def read(self, chunk: Chunk) -> RawTable:
+        """Return the rows of a chunk as they stand in the source. Chunks asked for in order are read in one go."""
         try:
             self._stream = self._stream or _RowStream(self._schema, self._groups)
-            batch = self._stream.read(part.first_row - 1, part.n_rows)
+            batch = self._stream.read(chunk.first_row - 1, chunk.n_rows)
             (table,) = number_batches([batch])
         except pa.ArrowException as error:
             raise UnreadableFile(self.path, str(error).split("\n")[0], "a Parquet file") from error
         except OSError as error:
             raise UnreadableFile(self.path, error.strerror or str(error), "a Parquet file") from error
-        return replace(table, frame=table.frame.set_axis(table.frame.index + (part.first_row - 1)))
+        return replace(table, frame=table.frame.set_axis(table.frame.index + (chunk.first_row - 1)))
 
 
 Source = TextSource | ParquetSource

@@ -1,6 +1,6 @@
-"""The folder in which the parts of a run stand until its result is whole, and what that run is.
+"""The folder in which the chunks of a run stand until its result is whole, and what that run is.
 
-A run is described by which rows are scored, by what, into what. Parts of one run are never mixed with those of another.
+A run is described by which rows are scored, by what, into what. Chunks of two runs are never mixed.
 
 What has a record here is finished: the record is written last and names every file with its size and digest. Anything
 else is the rest of a run that was killed, and goes. Files here are not forced to the disk, which would take longer than
@@ -40,7 +40,7 @@ def describe_run(
     portfolios: SellerPortfolios | None,
     events: Sequence[Path],
     explain_top: int,
-    part_rows: int,
+    chunk_rows: int,
 ) -> dict[str, str]:
     """Return all that decides what a run writes, by name; two runs that agree in it write the same.
 
@@ -52,8 +52,8 @@ def describe_run(
         Of the result: its suffix, or "folder".
     columns, portfolios, events, explain_top
         As for `ipml.scoring.batch.file_scoring.score_file`.
-    part_rows : int
-        Most rows of a part.
+    chunk_rows : int
+        Most rows of a chunk.
     """
     return {
         "source": describe_source(source),
@@ -64,7 +64,7 @@ def describe_run(
         "columns": _digest(columns.model_dump_json().encode()) if columns is not None else "as they are",
         "number of listings to explain": f"{explain_top:,}",
         "kind of file": kind,
-        "rows of a part": f"{part_rows:,}",
+        "rows of a chunk": f"{chunk_rows:,}",
         "release of ipml": version("ipml"),
     }
 
@@ -82,7 +82,7 @@ def describe_events(events: Sequence[Path]) -> str:
 
 
 def digest_run(facts: Mapping[str, str]) -> str:
-    """Return a digest of what `describe_run` says, as each part carries it."""
+    """Return a digest of what `describe_run` says, as each chunk carries it."""
     return _digest(*(f"{name}={fact}".encode() for name, fact in facts.items()))
 
 
@@ -120,7 +120,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class WorkFolder:
-    """Finished parts and their records.
+    """Finished chunks and their records.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class WorkFolder:
         return record if are_whole(self.path, record["files"]) else None
 
     def read_all(self, kind: str) -> dict[int, Record]:
-        """Return the records of all that is finished of a kind, such as "part", by number."""
+        """Return the records of all that is finished of a kind, such as "chunk", by number."""
         stems = [path.stem for path in self.path.glob(f"{kind}-*.json")]
         records = {int(stem.rpartition("-")[2]): self.read(stem) for stem in stems}
         return {number: record for number, record in sorted(records.items()) if record is not None}
@@ -163,13 +163,13 @@ class WorkFolder:
 def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) -> Iterator[WorkFolder]:
     """Give the folder of a run, which holds what an earlier process finished of the same one.
 
-    On leaving by an exception the finished parts stay; a folder without any goes. The caller removes it in the end.
+    On leaving by an exception the finished chunks stay; a folder without any goes. The caller removes it in the end.
 
     Raises
     ------
     Conflict
-        There are parts of a run that would write something else, and it is not to begin anew; or another process is at
-        it.
+        There are chunks of a run that would write something else, and it is not to begin anew; or another process is
+        at it.
     UnwritableFile
         There can be no folder.
     """
@@ -184,18 +184,18 @@ def open_folder(path: Path, facts: Mapping[str, str], *, restart: bool = False) 
             yield folder
         except BaseException:
             _clear_partials(path)
-            if not any(path.glob("part-*.json")):
+            if not any(path.glob("chunk-*.json")):
                 shutil.rmtree(path)
             raise
 
 
-def name_part(kind: str, number: int) -> str:
-    """Return a name for what belongs to a part; names sort as the parts do.
+def name_stem(kind: str, number: int) -> str:
+    """Return a name for what belongs to a chunk; names sort as the chunks do.
 
     Examples
     --------
-    >>> name_part("part", 7)
-    'part-00007'
+    >>> name_stem("chunk", 7)
+    'chunk-00007'
     """
     return f"{kind}-{number:05}"
 

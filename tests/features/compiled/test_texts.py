@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.texts import Texts, concat
+from ipml.features.compiled.texts import Texts, concat, hash_texts
 
 STRINGS = st.lists(st.text(max_size=12), max_size=6)
 
@@ -38,3 +38,14 @@ def test_a_slice_of_an_arrow_array_reads_its_own_texts():
     assert Texts.of(array[1:]).strings() == ["second", "", "third"]
     assert Texts.of(pa.chunked_array([array[:1], array[3:]])).offsets.tolist() == [0, 5, 10]
     assert Texts.of(pd.Series(["a", None], dtype="str")).strings() == ["a", ""]
+
+
+def test_ids_are_stored_under_the_same_hashes_for_good():
+    """Models and portfolios hold them: another hash would make every seller a stranger."""
+    texts = ["ann", "", "Кеды", "x" * 300]
+    assert hash_texts(Texts.of(texts)).tolist() == [
+        11957940740637538957,
+        13020603013274838756,
+        3838172580909642705,
+        1533152188014638354,
+    ]

@@ -50,7 +50,7 @@ def test_a_newer_format_is_refused(folder: Path) -> None:
     """A folder of another format is refused and says so."""
     manifest = json.loads((folder / "manifest.json").read_bytes())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT + 1}))
-    with pytest.raises(UntrustedModel, match=f"format '{FORMAT + 1}'"):
+    with pytest.raises(UntrustedModel, match=f"format {FORMAT + 1}"):
         load_model(folder)
 
 

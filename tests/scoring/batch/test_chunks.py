@@ -1,4 +1,4 @@
-"""However a file is cut into parts, what comes out is what `read_listings` says of the whole of it."""
+"""However a file is cut into chunks, what comes out is what `read_listings` says of the whole of it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def make_file(rows: list[dict[str, str | None]], folder: Path, suffix: str, grou
 @pytest.mark.slow
 @settings(max_examples=25)
 @given(ROWS, st.integers(1, 9), st.integers(1, 9), st.sampled_from([".csv", ".jsonl", ".parquet"]))
-def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, part_rows, group, suffix):
-    """Bad rows, rows that come again in the same part or in another one, and the first row of each."""
+def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, chunk_rows, group, suffix):
+    """Bad rows, rows that come again in the same chunk or in another one, and the first row of each."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
-        patch.setattr(file_scoring, "CHUNK_ROWS", part_rows)
+        patch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
         patch.setattr(chunks, "BUCKET_KEYS", 3)
         source = make_file(rows, folder, suffix, group)
         (whole,) = read_listings(source)
@@ -77,10 +77,10 @@ def check_first_error(scorer, source: Path, folder: Path, problems) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-@pytest.mark.parametrize("part_rows", [1, 2, 5, 9])
-def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monkeypatch, part_rows, suffix):
+@pytest.mark.parametrize("chunk_rows", [1, 2, 5, 9])
+def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monkeypatch, chunk_rows, suffix):
     """Of equal scores the earlier; a row that comes again is never among them."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", part_rows)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
     prices = [1, 9, 5, 9, 3, 9, 2, 8]
     rows = [{"listing_id": str(at), "observed_at": None, "price": str(price)} for at, price in enumerate(prices)]
     rows.append(rows[1])
@@ -92,7 +92,7 @@ def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monk
 
 
 def test_a_folder_of_parquet_files_is_one_source(make_scorer, tmp_path, monkeypatch):
-    """In the order of their names; parts go over the ends of files, and rows are numbered on."""
+    """In the order of their names; chunks go over the ends of files, and rows are numbered on."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 4)
     (tmp_path / "shop").mkdir()
     for number, size in enumerate([3, 0, 7, 1]):
@@ -109,7 +109,7 @@ def test_a_folder_of_parquet_files_is_one_source(make_scorer, tmp_path, monkeypa
 
 
 def test_a_column_map_sees_the_number_of_each_row_in_the_file(make_scorer, tmp_path, monkeypatch):
-    """Ids made from row numbers do not begin anew in each part."""
+    """Ids made from row numbers do not begin anew in each chunk."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 2)
     columns = {"listing_id": {"row_number": "shop-"}, "seller_id": {"value": "s"}, "title": {"column": "what"}}
     pd.DataFrame({"what": ["Bag"] * 5}).to_parquet(tmp_path / "own.parquet")
@@ -120,7 +120,7 @@ def test_a_column_map_sees_the_number_of_each_row_in_the_file(make_scorer, tmp_p
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatch, encoding):
-    """Separator, encoding, decimals and dates are those of the column map, in each part; odd cells are kept apart."""
+    """Separator, encoding, decimals and dates are those of the column map, in each chunk; odd cells are kept apart."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 2)
     rows = "".join(f"{at};Gürtel, rot;{at},50;31.12.2025 14:30\n" for at in range(5))
     text = f"Nr.;Titel;Preis;Datum\n{rows}6;Gürtel;1.5;26.10.2025 02:30\n"

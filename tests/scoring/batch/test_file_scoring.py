@@ -176,14 +176,14 @@ def test_progress_counts_every_row(scorer, tmp_path, monkeypatch):
 
 
 def test_an_error_midway_leaves_the_old_file_untouched(scorer, tmp_path, monkeypatch):
-    """A file is replaced by a whole one only; of the new one the parts before the error stay, hidden."""
+    """A file is replaced by a whole one only; of the new one the chunks before the error stay, hidden."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 1)
     (tmp_path / "shop.csv").write_text(BAD)
     (tmp_path / "scored.csv").write_text("yesterday's")
     with pytest.raises(InvalidListings):
         score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv")
     assert (tmp_path / "scored.csv").read_text() == "yesterday's"
-    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv", ".scored.csv.parts"}
+    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv", ".scored.csv.chunks"}
 
 
 def test_a_file_can_be_scored_onto_itself(scorer, newest, tmp_path):
@@ -226,10 +226,10 @@ def test_memory_does_not_grow_with_the_file(classifier, market, tmp_path):
 
 def peak_megabytes(listings: pd.DataFrame, copies: int, folder: Path) -> float:
     """Return the most memory a process takes that scores so many copies of some listings."""
-    parts = (
+    chunks = (
         check_listings(listings.assign(listing_id=listings["listing_id"] + f"-{number}")) for number in range(copies)
     )
-    write_listings(parts, folder / "many.parquet")
+    write_listings(chunks, folder / "many.parquet")
     done = subprocess.run([sys.executable, "-c", SCORE_MANY], cwd=folder, capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
 

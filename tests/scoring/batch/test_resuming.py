@@ -1,4 +1,4 @@
-"""A run that is stopped, wherever that is, goes on where it was; another run does not take its parts."""
+"""A run that is stopped, wherever that is, goes on where it was; another run does not take its chunks."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class KilledError(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    """Cut files into parts of five rows."""
+def small_chunks(monkeypatch):
+    """Cut files into chunks of five rows."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 5)
 
 
@@ -102,7 +102,7 @@ def sell(shop: Path, amount: int = 3) -> Path:
     return path
 
 
-def test_parts_scored_with_other_events_are_refused(shop, make_scorer, tmp_path):
+def test_chunks_scored_with_other_events_are_refused(shop, make_scorer, tmp_path):
     """Or with none; beginning anew takes the history of the new ones."""
     rejects, target = tmp_path / "rejects.csv", tmp_path / "scored.csv"
     stop_after(4, shop, make_scorer(), tmp_path, events=[sell(shop)])
@@ -125,7 +125,7 @@ def test_bad_events_end_a_run_before_anything_is_scored(shop, make_scorer, tmp_p
 
 
 def test_what_is_finished_is_not_done_again(shop, make_scorer, tmp_path):
-    """Of four parts done before the stop none is scored anew, and the rows that were kept are told."""
+    """Of four chunks done before the stop none is scored anew, and the rows that were kept are told."""
     stop_after(4, shop, make_scorer(), tmp_path)
     scorer = make_scorer()
     counts = score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
@@ -133,17 +133,17 @@ def test_what_is_finished_is_not_done_again(shop, make_scorer, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing", "no record"])
-def test_a_part_that_is_not_as_its_record_says_is_done_again(shop, make_scorer, tmp_path, damage):
+def test_a_chunk_that_is_not_as_its_record_says_is_done_again(shop, make_scorer, tmp_path, damage):
     """A disk may have lost what a machine that went down had written."""
     stop_after(4, shop, make_scorer(), tmp_path)
-    part = name_work_folder(tmp_path / "scored.csv") / "part-00001.parquet"
-    content = part.read_bytes()
+    chunk = name_work_folder(tmp_path / "scored.csv") / "chunk-00001.parquet"
+    content = chunk.read_bytes()
     if damage == "missing":
-        part.unlink()
+        chunk.unlink()
     elif damage == "no record":
-        part.with_suffix(".json").write_text("{")
+        chunk.with_suffix(".json").write_text("{")
     else:
-        part.write_bytes(content[:-9] if damage == "cut" else content.replace(b"EUR", b"USD"))
+        chunk.write_bytes(content[:-9] if damage == "cut" else content.replace(b"EUR", b"USD"))
     scorer = make_scorer()
     score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
     resumed = (tmp_path / "scored.csv").read_bytes()
@@ -155,7 +155,7 @@ def test_a_part_that_is_not_as_its_record_says_is_done_again(shop, make_scorer, 
 def test_the_rest_of_a_killed_process_is_cleared(shop, make_scorer, tmp_path):
     """A file that was being written has no name of its own yet."""
     stop_after(4, shop, make_scorer(), tmp_path)
-    (name_work_folder(tmp_path / "scored.csv") / "partial-123-part-00004.parquet").write_bytes(b"PAR1")
+    (name_work_folder(tmp_path / "scored.csv") / "partial-123-chunk-00004.parquet").write_bytes(b"PAR1")
     stop_after(1, shop, make_scorer(), tmp_path)
     assert not list(name_work_folder(tmp_path / "scored.csv").glob("partial-*"))
 
@@ -168,7 +168,7 @@ def test_the_rest_of_a_killed_process_is_cleared(shop, make_scorer, tmp_path):
         ({"source": "\n"}, "another source: "),
     ],
 )
-def test_parts_of_another_run_are_refused(shop, make_scorer, tmp_path, change, what):
+def test_chunks_of_another_run_are_refused(shop, make_scorer, tmp_path, change, what):
     """With what differs and what to do; beginning anew is what one has to ask for."""
     stop_after(4, shop, make_scorer(), tmp_path)
     if "source" in change:
@@ -229,11 +229,11 @@ def test_a_folder_with_files_of_others_is_not_replaced(shop, make_scorer, tmp_pa
         score_file(make_scorer(), shop, tmp_path / "scored", rejects=tmp_path / "rejects.csv")
 
 
-def stop_after(n_parts: int, shop: Path, scorer, tmp_path: Path, **options: Any) -> None:
-    """Score until so many parts are done."""
+def stop_after(n_chunks: int, shop: Path, scorer, tmp_path: Path, **options: Any) -> None:
+    """Score until so many chunks are done."""
 
     def stop(step: str, rows: int, total: int | None) -> None:
-        if rows >= 5 * n_parts:
+        if rows >= 5 * n_chunks:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile
 from ipml.listings.schema import check_listings
 from ipml.listings.writers import write_listings
+from ipml.scoring.batch import file_scoring
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import Scorer
@@ -88,6 +92,21 @@ def test_a_folder_is_read_as_its_file_would_be(scorer, shop, tmp_path):
     score_file(scorer, shop, tmp_path / "scored")
     score_file(scorer, shop, tmp_path / "scored.parquet")
     assert list(read_scored(tmp_path / "scored")) == list(read_scored(tmp_path / "scored.parquet"))
+
+
+def test_a_file_holds_what_the_shards_of_a_folder_do(scorer, shop, tmp_path, monkeypatch):
+    """The same rows, columns and types in the same order, to whoever reads them."""
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 7)
+    for target in ("scored", "scored.parquet"):
+        score_file(scorer, shop, tmp_path / target, explain_top=5)
+    shards = [pq.read_table(path) for path in sorted((tmp_path / "scored").glob("*.parquet"))]
+    joined = pq.read_table(tmp_path / "scored.parquet")
+    joined.validate(full=True)
+    assert len(shards) == 3
+    assert joined.equals(pa.concat_tables(shards), check_metadata=True)
+    columns = ["listing_id", "title", "score", "reasons"]
+    found = duckdb.sql(f"SELECT {', '.join(columns)} FROM read_parquet('{tmp_path}/scored.parquet')").to_arrow_table()
+    assert found.to_pylist() == joined.select(columns).to_pylist()
 
 
 def test_a_folder_that_does_not_say_it_is_whole_is_refused(scorer, shop, tmp_path):

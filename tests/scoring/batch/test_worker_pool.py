@@ -25,14 +25,14 @@ from ipml.scoring.batch import file_scoring
 from ipml.scoring.batch.file_scoring import name_work_folder, score_file
 from ipml.scoring.scorer import Scorer
 
-PART_ROWS = 40
+CHUNK_ROWS = 40
 SCORE = f"""
 import sys
 from ipml.cli import main
 from ipml.scoring.batch import file_scoring as batch
 
 if __name__ == "__main__":
-    batch.CHUNK_ROWS = {PART_ROWS}
+    batch.CHUNK_ROWS = {CHUNK_ROWS}
     main()
 """
 
@@ -50,7 +50,7 @@ def scorer(classifier) -> Scorer:
 
 @pytest.fixture
 def shop(market, tmp_path) -> Path:
-    """Return a file of 300 listings, of which one comes again in another part, and one is bad."""
+    """Return a file of 300 listings, of which one comes again in another chunk, and one is bad."""
     listings = check_listings(market.listings.tail(298)).reset_index(drop=True)
     bad = listings.iloc[[7]].assign(currency="euros")
     listings = pd.concat([listings[:100], listings.iloc[[3]], listings[100:], bad])
@@ -60,9 +60,9 @@ def shop(market, tmp_path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    """Cut files into many parts."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", PART_ROWS)
+def small_chunks(monkeypatch):
+    """Cut files into many chunks."""
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", CHUNK_ROWS)
 
 
 @pytest.mark.parametrize(("source", "target"), [("shop.parquet", "scored.csv.gz"), ("shop.csv", "scored.parquet")])
@@ -77,7 +77,7 @@ def test_two_processes_write_what_one_does(scorer, shop, tmp_path, source, targe
 
 @pytest.mark.parametrize("target", ["scored.parquet", "scored"])
 def test_history_from_events_is_what_training_would_have(scorer, shop, market, monkeypatch, tmp_path, target):
-    """To the bit, in parts of whatever size and by however many processes; whatever the listings say themselves."""
+    """To the bit, in chunks of whatever size and by however many processes; whatever the listings say themselves."""
     half = len(market.events) // 2
     write_listings(market.events[:half], tmp_path / "some.parquet")
     write_listings(market.events[half:], tmp_path / "others.jsonl")
@@ -88,8 +88,8 @@ def test_history_from_events_is_what_training_would_have(scorer, shop, market, m
     listings[list(HISTORY_COLUMNS)] = history_as_of(read_events(events), listings)
     assert listings["seller_sales"].notna().any()
     expected = scorer.score_frame(listings)
-    for jobs, part_rows in ((1, 1_000), (1, 37), (2, 110)):
-        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", part_rows)
+    for jobs, chunk_rows in ((1, 1_000), (1, 37), (2, 110)):
+        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
         options = {"jobs": jobs, "rejects": rejects, "events": events, "restart": True}
         score_file(scorer, shop, tmp_path / target, **options)
         scored = pd.read_parquet(tmp_path / target)
@@ -98,7 +98,7 @@ def test_history_from_events_is_what_training_would_have(scorer, shop, market, m
         pd.testing.assert_frame_equal(scored[numbers], expected[numbers], check_exact=True)
 
 
-def test_the_first_bad_part_is_named_whoever_finds_one_first(scorer, shop, tmp_path):
+def test_the_first_bad_chunk_is_named_whoever_finds_one_first(scorer, shop, tmp_path):
     """The row that comes again stands before the one that is bad by itself."""
     for jobs in (1, 2):
         with pytest.raises(InvalidListings, match=r"row 101, listing_id: .*row 4 has it already"):
@@ -106,7 +106,7 @@ def test_the_first_bad_part_is_named_whoever_finds_one_first(scorer, shop, tmp_p
 
 
 def test_an_unforeseen_error_in_a_process_is_one_line(scorer, shop, tmp_path):
-    """With the rows it happened in; the parts before are kept."""
+    """With the rows it happened in; the chunks before are kept."""
     scorer = Scorer(scorer.classifier, "market/1", most_width="wide")
     with pytest.raises(Failed, match=r"rows 1 to 40: could not be scored, \w+Error: ") as caught:
         score_file(scorer, shop, tmp_path / "scored.parquet", jobs=2, rejects=tmp_path / "rejects.csv")
@@ -122,10 +122,23 @@ def test_a_process_that_is_killed_is_said_to_be(scorer, shop, tmp_path):
                 os.kill(process, signal.SIGKILL)
 
     options = {"jobs": 2, "rejects": tmp_path / "rejects.csv"}
-    with pytest.raises(WorkerLost, match=r"was ended \(exit code -9\).*run the same command again"):
+    with pytest.raises(WorkerLost, match=r"was ended from outside.*run the same command again"):
         score_file(scorer, shop, tmp_path / "scored.parquet", **options, on_rows=kill)
     assert score_file(scorer, shop, tmp_path / "scored.parquet", **options).kept > 0
     assert not name_work_folder(tmp_path / "scored.parquet").exists()
+
+
+def test_no_more_processes_score_than_there_are_chunks(scorer, shop, tmp_path):
+    """A file of one chunk is scored in this process, however many are asked for."""
+    found: list[int] = []
+    shop_of_one = tmp_path / "one.parquet"
+    write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], shop_of_one)
+    score_file(
+        *(scorer, shop_of_one, tmp_path / "scored.parquet"),
+        jobs=8,
+        on_rows=lambda *_: found.extend(find_children(os.getpid())),
+    )
+    assert found == []
 
 
 def find_children(parent: int) -> list[int]:
@@ -149,12 +162,12 @@ def evening(classifier, market, tmp_path_factory) -> Path:
     """Return a folder with a model, 20,000 listings to score with it, and what one run that nobody kills writes."""
     folder = tmp_path_factory.mktemp("evening")
     save_model(classifier, folder / "model", name="market", data_digest="0", experiment={}, figures={})
-    parts = (
+    chunks = (
         check_listings(market.listings.assign(listing_id=market.listings["listing_id"] + f"-{copy}")).head(2_500)
         for copy in range(8)
     )
-    write_listings(parts, folder / "night.parquet")
-    (folder / "score.py").write_text(SCORE.replace(str(PART_ROWS), "500"))
+    write_listings(chunks, folder / "night.parquet")
+    (folder / "score.py").write_text(SCORE.replace(str(CHUNK_ROWS), "500"))
     finish(start(folder, "whole.parquet", "--jobs", "2"))
     return folder
 
@@ -166,7 +179,7 @@ def night(evening, tmp_path) -> Path:
 
 
 def start(folder: Path, target: str, *options: str) -> subprocess.Popen[str]:
-    """Start `ipml score` as a process of its own, in parts of 500 rows."""
+    """Start `ipml score` as a process of its own, in chunks of 500 rows."""
     command = [sys.executable, "score.py", "score", "night.parquet", target, "--model", "model", *options]
     return subprocess.Popen(
         command,
@@ -187,10 +200,10 @@ def finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def wait_for_parts(process: subprocess.Popen[str], work: Path, more_than: int) -> int:
-    """Wait until more parts are finished, or the process has ended; return how many are."""
+def wait_for_chunks(process: subprocess.Popen[str], work: Path, more_than: int) -> int:
+    """Wait until more chunks are finished, or the process has ended; return how many are."""
     while process.poll() is None:
-        if (done := len(list(work.glob("part-*.json")))) > more_than:
+        if (done := len(list(work.glob("chunk-*.json")))) > more_than:
             return done
         time.sleep(0.005)
     return -1
@@ -215,7 +228,7 @@ def test_killed_at_random_moments_every_row_comes_out_once(night, jobs):
     work, done = name_work_folder(night / "scored.parquet"), 0
     for _ in range(2):
         process = start(night, "scored.parquet", "--jobs", jobs)
-        done = wait_for_parts(process, work, done)
+        done = wait_for_chunks(process, work, done)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
         process.communicate()
@@ -233,11 +246,11 @@ def test_killed_at_random_moments_every_row_comes_out_once(night, jobs):
 def test_ctrl_c_says_how_to_go_on(night, jobs):
     """In one line, with the exit code of an interrupt; no process is left, and the same command ends the run."""
     process = start(night, "scored.csv", "--jobs", jobs)
-    wait_for_parts(process, name_work_folder(night / "scored.csv"), 2)
+    wait_for_chunks(process, name_work_folder(night / "scored.csv"), 2)
     os.killpg(process.pid, signal.SIGINT)  # a terminal interrupts all of them
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert err.startswith("ipml: stopped; what is finished stands in .scored.csv.parts: give the same command again")
+    assert err.startswith("ipml: stopped; what is finished stands in .scored.csv.chunks: give the same command again")
     assert err.count("\n") == 1
     assert find_processes_in(night) == []
     assert "rows had been done by an earlier run" in finish(start(night, "scored.csv", "--jobs", jobs))
