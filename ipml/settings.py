@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self, TypeVar, cast
+from typing import Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ipml.errors import UnusableSetting, describe_faults
-from ipml.toml import parse_toml
-
-Rules = TypeVar("Rules", bound=BaseModel)
 
 
 class SecondPersonRule(BaseModel, frozen=True, extra="forbid"):
@@ -158,36 +154,6 @@ class Settings(BaseSettings):
     second_person: tuple[SecondPersonRule, ...] = Field(
         (), description="as JSON: which verdicts hold only when a second person agrees"
     )
-
-
-def read_rules(model: type[Rules], path: Path, bundled: str) -> Rules:
-    """Read a file of rules, such as a policy.
-
-    Parameters
-    ----------
-    model : type
-        What it must hold.
-    bundled : str
-        The file in ipml that shows what is expected.
-
-    Raises
-    ------
-    UnusableSetting
-        There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
-    """
-    try:
-        return cast("Rules", _parse_rules(model, path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UnusableSetting(f"policy {path}", "no such file", f"a copy of {bundled}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"policy {path}", f"no TOML ({error})", f"a copy of {bundled}") from error
-    except ValidationError as error:
-        raise UnusableSetting(f"policy {path}", describe_faults(error), f"values like those in {bundled}") from error
-
-
-@lru_cache(maxsize=16)
-def _parse_rules(model: type[BaseModel], content: str) -> BaseModel:
-    return model.model_validate(parse_toml(content))
 
 
 @lru_cache(maxsize=1)

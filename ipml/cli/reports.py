@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import DAY, MOMENT, Database, in_utc, reading_from
+from ipml.cli.terminal import DAY, Database, read_moment_option, reading_from
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -36,7 +36,7 @@ AsOf = Annotated[
     datetime | None,
     typer.Option(
         metavar="DATE",
-        formats=MOMENT,
+        parser=read_moment_option,
         help="As things stood then; UTC where no zone is given, by default now.",
         show_default=False,
     ),
@@ -79,7 +79,7 @@ def report_transparency(
             period,
             folder,
             load_cooperation_policy().reports,
-            now=in_utc(as_of),
+            now=as_of,
             networks=networks or get_settings().networks,
         )
     for one in written.headline:
@@ -133,7 +133,7 @@ def report_brand(
             period,
             folder,
             load_cooperation_policy().reports,
-            now=in_utc(as_of),
+            now=as_of,
             networks=networks or get_settings().networks,
         )
     for one in written.headline:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import MOMENT, By, Database, acting, in_utc, open_for_command, reading_from, writing_to
+from ipml.cli.terminal import (
+    By,
+    Database,
+    acting,
+    open_for_command,
+    read_moment_option,
+    reading_from,
+    writing_to,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +36,7 @@ def estimate(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=MOMENT,
+            parser=read_moment_option,
             help="Only files enqueued since then; UTC where no zone is given.",
             show_default=False,
         ),
@@ -52,7 +60,7 @@ def estimate(
 
     engine = open_for_command(database)
     with reading(engine) as connection:
-        estimates = estimate_figures(connection, since=in_utc(since))
+        estimates = estimate_figures(connection, since=since)
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
         return

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from ipml.errors import UnusableSetting
+from ipml.kit.moments import read_typed_moment
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -175,18 +176,20 @@ def make_uri(model: str, name: str) -> str:
 
 
 DAY = ["%Y-%m-%d"]
-MOMENT = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
-def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a moment that names no zone as one in UTC.
+def read_moment_option(text: str) -> datetime:
+    """Return the moment that an option gives: a day is its first moment, and UTC is meant where no zone is named.
 
     Examples
     --------
-    >>> in_utc(datetime(2026, 5, 1)).isoformat()
+    >>> read_moment_option("2026-05-01").isoformat()
     '2026-05-01T00:00:00+00:00'
     """
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    try:
+        return read_typed_moment(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
 
 
 def show_day(moment: datetime | None) -> str:
@@ -194,6 +197,7 @@ def show_day(moment: datetime | None) -> str:
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
     >>> show_day(datetime(2026, 5, 1, 9, 30, tzinfo=UTC)), show_day(None)
     ('2026-05-01', '')
     """
@@ -205,6 +209,7 @@ def show_minute(moment: datetime | None) -> str:
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
     >>> show_minute(datetime(2026, 5, 1, 9, 30, tzinfo=UTC)), show_minute(None)
     ('2026-05-01 09:30 UTC', '')
     """

@@ -14,7 +14,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ipml.errors import UnusableSetting
-from ipml.settings import get_settings, read_rules
+from ipml.kit.policy_file import read_policy
+from ipml.settings import get_settings
 
 _BUNDLED = Path(__file__).with_name("policy.toml")
 
@@ -354,6 +355,6 @@ def load_cooperation_policy(path: Path | None = None) -> CooperationPolicy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(
+    return read_policy(
         CooperationPolicy, path or get_settings().policy_cooperation or _BUNDLED, "ipml/cooperation/policy.toml"
     )

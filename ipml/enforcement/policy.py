@@ -7,12 +7,9 @@ stand in their packages.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,8 +21,9 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.facts import StatementRules
 from ipml.enforcement.takedown.measures import MeasureRules
+from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.review.decisions import GROUNDS
-from ipml.settings import get_settings, read_rules
+from ipml.settings import get_settings
 from ipml.storage.tables import enforcement_policies
 
 Language = Literal["en", "de", "fr", "es", "zh"]
@@ -223,7 +221,7 @@ class Bands:
 _BUNDLED = Path(__file__).with_name("policy.toml")
 
 
-class EnforcementPolicy(BaseModel):
+class EnforcementPolicy(PolicyText):
     """What follows from a decision; the file says what each rule means.
 
     Examples
@@ -232,24 +230,12 @@ class EnforcementPolicy(BaseModel):
     'remove'
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     measures: MeasureRules
     automatic: AutomaticRules
     penalties: PenaltyRules
     appeals: AppealRules
     statements: StatementRules
     retention: RetentionRules
-
-    @cached_property
-    def text(self) -> str:
-        """The policy as JSON in ASCII: the same policy gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), separators=(",", ":"), sort_keys=True)
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
@@ -260,15 +246,9 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(
+    return read_policy(
         EnforcementPolicy, path or get_settings().policy_enforcement or _BUNDLED, "ipml/enforcement/policy.toml"
     )
-
-
-@lru_cache(maxsize=4)
-def parse_enforcement_policy(text: str) -> EnforcementPolicy:
-    """Return the policy whose `text` this is."""
-    return EnforcementPolicy.model_validate_json(text)
 
 
 def keep_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:

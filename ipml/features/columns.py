@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, Self, TypeVar, cast
@@ -31,14 +31,13 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
+from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 
 T = TypeVar("T")
 SPELT = ("title", "description")
 MAX_LETTERS = {"title": MAX_TITLE_LETTERS, "description": MAX_DESCRIPTION_LETTERS}
 """How many letters of a text column are read; of the others as many as of a title."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _FIELDS = tuple(field.name for field in fields(Listing))
 _CELLS = attrgetter(*_FIELDS)
 
@@ -360,22 +359,12 @@ class ListingColumns:
         return np.array(moments.asi8)  # NaT is the least number
 
 
-def to_microseconds(moment: datetime) -> int:
-    """Return an aware moment in microseconds UTC.
-
-    Examples
-    --------
-    >>> to_microseconds(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
-    60000000
-    """
-    return (moment - _EPOCH) // _MICROSECOND
-
-
 def days_from(first: datetime | None, second: datetime | None) -> float:
     """Return the days from one moment to another, as `ListingColumns.days_between` does; NaN where either is missing.
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
     >>> days_from(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, 12, tzinfo=UTC))
     1.5
     """

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.columns import ListingColumns, to_microseconds
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngram_chunks import find_distinct
 from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts, hash_text, hash_texts
+from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 
 SILENT_BELOW = 0.2

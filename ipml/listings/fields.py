@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ipml.kit import moments
 from ipml.listings.kinds import Kind
 
 MOST = 1e12
@@ -58,7 +59,7 @@ class Field:
         if self.kind is Kind.FLAG:
             return "true or false"
         if self.kind is Kind.MOMENT:
-            return "a moment with its zone, such as 2026-03-01T09:30:00Z, from 1970 to 2199"
+            return moments.EXPECTED
         if self.kind is Kind.TEXT:
             length = f"{self.min_length} to {self.max_length:,}"
             return self.shape or f"text of {length} characters, without NUL or broken letters"

@@ -24,6 +24,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ipml.kit import moments
+
 _SAMPLE = 500
 
 
@@ -186,15 +188,7 @@ DTYPES: dict[Kind, Any] = {
 _TEXT: Any = pd.Series([], dtype="str").dtype
 
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-# ISO 8601 (RFC 3339) with a zone. A moment finer than a microsecond would have to be cut, so it is refused.
-_MOMENT = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
-)
-_MATCH_MOMENT = re.compile(_MOMENT).fullmatch
-# Placeholders such as the years 1 and 9999 are no moments at which anything was listed.
-EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_EARLIEST, _LATEST = (int(moment.timestamp()) * 1_000_000 for moment in (EARLIEST, LATEST))
+_EARLIEST, _LATEST = map(moments.to_microseconds, (moments.EARLIEST, moments.LATEST))
 _NAT = np.iinfo(np.int64).min
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
@@ -244,26 +238,8 @@ def read_number(value: object) -> float:
 
 
 def read_moment(value: object) -> datetime:
-    """Return an aware moment in UTC; ValueError without a zone, outside 1970 to 2199, or for anything else.
-
-    Examples
-    --------
-    >>> read_moment("2026-03-01T09:30+01:00")
-    datetime.datetime(2026, 3, 1, 8, 30, tzinfo=datetime.timezone.utc)
-    """
-    if isinstance(value, str) and _MATCH_MOMENT(value):
-        value = datetime.fromisoformat(value)
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError
-    if isinstance(value, pd.Timestamp):
-        value = value.to_pydatetime(warn=False)
-    try:
-        moment = value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError from None
-    if not EARLIEST <= moment < LATEST:
-        raise ValueError
-    return moment
+    """Return an aware moment in UTC, as `ipml.kit.moments` reads it; pandas' lose what is below a microsecond."""
+    return moments.read_moment(value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else value)
 
 
 def read_flag(value: object) -> bool:
@@ -385,7 +361,7 @@ def _read_sound_strings(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | 
         return None
     try:
         if kind is Kind.MOMENT:
-            return _read_sound_moments(_cast(column, texts, _MOMENT, pa.timestamp("us", "UTC")))
+            return _read_sound_moments(_cast(column, texts, moments.PATTERN, pa.timestamp("us", "UTC")))
         return _read_sound_column(_cast(column, texts, _NUMBER, pa.float64()), kind)
     except pa.ArrowInvalid:
         return None
@@ -401,10 +377,10 @@ def _cast(column: pd.Series[Any], texts: pa.ChunkedArray, pattern: str, target: 
 def _read_sound_moments(column: pd.Series[Any]) -> pd.Series[Any] | None:
     if not isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.unit != "us":
         return None
-    moments = column.to_numpy(dtype="datetime64[us]").view(np.int64)
-    if moments.max(initial=_NAT) >= _LATEST:
+    numbers = column.to_numpy(dtype="datetime64[us]").view(np.int64)
+    if numbers.max(initial=_NAT) >= _LATEST:
         return None
-    if moments.min(initial=_LATEST) < _EARLIEST and ((moments < _EARLIEST) & (moments != _NAT)).any():
+    if numbers.min(initial=_LATEST) < _EARLIEST and ((numbers < _EARLIEST) & (numbers != _NAT)).any():
         return None
     return column if column.dtype.tz is UTC else column.dt.tz_convert(UTC)
 
@@ -432,12 +408,12 @@ def _read_numbers(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _read_moments(column: pd.Series[Any]) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.StringDtype):
-        column = column.where(column.str.fullmatch(_MOMENT, na=False))
+        column = column.where(column.str.fullmatch(moments.PATTERN, na=False))
         column = pd.to_datetime(column, format="ISO8601", utc=True, errors="coerce")
     elif not isinstance(column.dtype, pd.DatetimeTZDtype):
         return _read_cells(column, Kind.MOMENT)
-    moments: pd.Series[Any] = column.where((column >= EARLIEST) & (column < LATEST)).dt.tz_convert("UTC")
-    return moments
+    is_sound = (column >= moments.EARLIEST) & (column < moments.LATEST)
+    return column.where(is_sound).dt.tz_convert("UTC")  # type: ignore[no-any-return]
 
 
 def _read_flags(column: pd.Series[Any]) -> pd.Series[Any]:

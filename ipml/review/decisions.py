@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, or_, select, union_all
 
 from ipml.errors import CannotUndo, ClaimLost, KeyReused, UnknownGround
+from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
 from ipml.review.cases import close_cases, find_case, find_cases, is_held, subject_of
 from ipml.review.claims import require_holder
@@ -32,8 +33,17 @@ from ipml.review.quality.second_person import (
     refuse_conflicts,
     withdraw_opinion,
 )
-from ipml.review.reversals import BY_APPEAL, Consequences, Made, find_decisions, is_reversible, reverse, stands, undo
-from ipml.review.snapshot import check_text, digest
+from ipml.review.reversals import (
+    BY_APPEAL,
+    Consequences,
+    Made,
+    find_decisions,
+    is_reversible,
+    reverse,
+    stands,
+    undo,
+)
+from ipml.review.snapshot import check_text
 from ipml.settings import SecondPersonRule, Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows

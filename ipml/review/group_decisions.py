@@ -11,7 +11,6 @@ spread to them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from ipml.errors import KeyReused, PreviewOutdated, TooManyCases, UnspreadableVerdict
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review.cases import find_case, find_cases, is_held, make_case, subject_of
 from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
@@ -28,7 +28,7 @@ from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import Consequences, is_last_verdict, is_standing, stands
-from ipml.review.snapshot import decode, digest
+from ipml.review.snapshot import decode
 from ipml.settings import Settings, get_settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
@@ -151,7 +151,7 @@ def decide_bulk(
     wanted = _distinct(case_ids)
     now, settings = now or datetime.now(UTC), settings or get_settings()
     content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
-    group_key = f"bulk:{digest(json.dumps(content))}"
+    group_key = f"bulk:{digest(canonical_json(content))}"
     rows = lock_clusters(connection, find_cases(connection, wanted))
     if key and (earlier := _find_keyed(connection, key)):
         if earlier.group_key != group_key:
@@ -197,8 +197,7 @@ def _look_through(
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
     shown = tuple(row for row in free if not obstacles[row.case_id])
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]
-    text = json.dumps([verdict, reviewer, seen, refused])
-    return _Seen(shown, refused, digest(text))
+    return _Seen(shown, refused, digest(canonical_json([verdict, reviewer, seen, refused])))
 
 
 def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | None:

@@ -16,6 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, update
 
 from ipml.errors import UnstorableValue
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
@@ -31,7 +33,7 @@ from ipml.review.sampling.exploration import (
     sift,
 )
 from ipml.review.search import searched_text
-from ipml.review.snapshot import check_text, decode_listing, digest, digest_content, encode, make_key
+from ipml.review.snapshot import check_text, decode_listing, digest_content, encode, make_key
 from ipml.review.versions import (
     Arrived,
     Fate,
@@ -373,7 +375,7 @@ class _Intake:
             (row, moment) for row, moment in seen if (made := found.get(row.case_id)) and moment > made.decided_at
         ]
         news: list[_Entry] = [
-            (subject_of(row.case_id), {"seen_at": moment.isoformat(), "decision": found[row.case_id].decision_id})
+            (subject_of(row.case_id), {"seen_at": write_moment(moment), "decision": found[row.case_id].decision_id})
             for row, moment in offered
             if row.seen_at is None or row.seen_at <= found[row.case_id].decided_at
         ]
@@ -454,7 +456,7 @@ def _score_entry(newcomer: _Newcomer, ranking: QueueRanking) -> _Payload:
         "model_version": columns["model_version"],
         "snapshot": digest(columns["snapshot"]),
         "ranking": ranking.ranking_id,
-        **({"due_at": due_at.isoformat()} if due_at else {}),
+        **({"due_at": write_moment(due_at)} if due_at else {}),
     }
 
 

@@ -9,13 +9,14 @@ Texts that people write are stored as they are, once `check_text` has found that
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from ipml.errors import UnstorableValue
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, part_base_rate
 
 
@@ -116,17 +117,6 @@ def decode_reasons(text: str) -> tuple[Reason, ...]:
     return part_base_rate(Reason(**reason) for reason in json.loads(text)["reasons"])[0]
 
 
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text in hexadecimal.
-
-    Examples
-    --------
-    >>> digest("")[:8]
-    'e3b0c442'
-    """
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def digest_content(listing: Listing) -> str:
     """Return the SHA-256 of what a seller offers, all but the price: while it stays, the listing is what it was.
 
@@ -151,11 +141,12 @@ def make_key(listing: Listing) -> str:
 
     Examples
     --------
+    >>> from datetime import UTC, datetime
     >>> make_key(Listing("A7", "s", "Bag", observed_at=datetime(2024, 5, 1, tzinfo=UTC)))
     '2024-05-01T00:00:00+00:00 A7'
     """
     if listing.observed_at is not None:
-        return f"{listing.observed_at.astimezone(UTC).isoformat()} {listing.listing_id}"
+        return f"{write_moment(listing.observed_at)} {listing.listing_id}"
     offer = {name: getattr(listing, name) for name in _EDITABLE}
     return f"{digest(_to_json(offer, listing.listing_id))} {listing.listing_id}"
 

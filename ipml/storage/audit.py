@@ -23,11 +23,12 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import BigInteger, Connection, Delete, Table, Update, insert, select, type_coerce
 
 from ipml.errors import UnstorableValue, UnusableSetting
+from ipml.kit.canonical_json import canonical_json
+from ipml.kit.moments import to_microseconds
 from ipml.storage import tables
 from ipml.storage.audited_tables import AUDITED
 from ipml.storage.database import Lock, serialise
 from ipml.storage.row_digests import PREFIX, RowName, find_spoken_of, read_digests, write_digests
-from ipml.storage.tables import to_microseconds
 
 Value = str | int | float | bool | None
 
@@ -230,7 +231,7 @@ def _append(connection: Connection, deeds: Sequence[Deed]) -> None:
     digests = read_digests(connection, [name for names in spoken_of for name in names])
     rows: list[dict[str, object]] = []
     for (at, actor, action, subject, said, _), names in zip(deeds, spoken_of, strict=True):
-        number, text = last.count + 1, _write_json({**said, **dict(write_digests(names, digests, action))})
+        number, text = last.count + 1, canonical_json({**said, **dict(write_digests(names, digests, action))})
         hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
         row = (number, at, actor, action, subject, text, last.head, hashed)
         rows.append(dict(zip(AuditRow.__slots__, row, strict=True)))
@@ -383,7 +384,6 @@ def _hash(sequence: int, at: int, actor: str, action: str, subject: str, payload
 
 # The same few people do the same few things.
 _quote_again = lru_cache(maxsize=1024)(encode_basestring_ascii)
-_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def _check_payload(payload: Mapping[str, Value]) -> None:

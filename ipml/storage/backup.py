@@ -27,6 +27,8 @@ from sqlalchemy import table as name_table
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
 from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, describe_faults
+from ipml.kit.canonical_json import canonical_json
+from ipml.kit.moments import write_moment
 from ipml.storage import audit
 from ipml.storage.audit import Anchor
 from ipml.storage.database import migrate_within, migrating, name_of, reading
@@ -124,7 +126,7 @@ def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manif
         with reading(engine) as connection:
             tables = {table.name: _write_table(connection, table, archive) for table in backed_up_tables()}
             anchor = str(audit.anchor(connection))
-        manifest = Manifest(FORMAT, REVISION, anchor, (now or datetime.now(UTC)).isoformat(), tables)
+        manifest = Manifest(FORMAT, REVISION, anchor, write_moment(now or datetime.now(UTC)), tables)
         archive.writestr(_entry(MANIFEST), json.dumps(asdict(manifest), indent=1))
     return manifest
 
@@ -145,7 +147,7 @@ def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile)
     count, digest = 0, hashlib.sha256()
     with archive.open(_entry(member(table.name)), "w", force_zip64=True) as file:
         for row in rows:
-            line = json.dumps(list(row), separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+            line = canonical_json(list(row)).encode("ascii") + b"\n"
             file.write(line)
             digest.update(line)
             count += 1

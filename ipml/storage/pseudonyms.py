@@ -11,7 +11,6 @@ Whoever keeps a notifier from other writers does so before cases: in that order 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from base64 import b64decode, b64encode
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, null, or_, select, union_all
 
 from ipml.errors import NotifierNotFound, SellerErased
+from ipml.kit.canonical_json import digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
@@ -247,7 +247,7 @@ def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:
 
 def digest_listing(listing_id: str) -> str:
     """Return what stands for a listing while nobody knows whose it is, and what told of it goes with the seller."""
-    return hashlib.sha256(f"listing {listing_id}".encode()).hexdigest()
+    return digest(f"listing {listing_id}")
 
 
 NOTIFIER_KINDS = ("rights holder", "trusted flagger", "consumer", "authority")

@@ -26,11 +26,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from ipml import errors
+from ipml.kit.hostile_text import find_invisible, make_templates, name_code_point
 from ipml.money import say_amount
 from ipml.records import Highlight
 from ipml.web.phrases import (
@@ -46,22 +45,6 @@ from ipml.web.phrases import (
     tell_platform,
 )
 
-# Controls, format characters, lone surrogates, line separators (categories Cc, Cf, Cs, Zl, Zp), what Unicode
-# calls Default_Ignorable_Code_Point, blanks that are not called spaces, and spaces that hide inside a word.
-_INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680\u17b4\u17b5"
-    "\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-_EMOJI = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
-_JOINED = "\u0600-\u08ff\u0900-\u0dff\u0e80-\u0fff\u1000-\u109f\u1780-\u18aa"
-_NEEDED = re.compile(
-    f"(?<=[{_EMOJI}])[\ufe0e\ufe0f]|(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])|(?<=[0-9#*])\ufe0f(?=\u20e3)"
-    f"|(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}])|(?<=[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca])\u200d"
-    "|(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,6}\U000e007f|(?<=[\u1820-\u18aa])[\u180b-\u180d\u180f]"
-    "|(?<=[\u3400-\u9fff\U00020000-\U0003ffff])[\ufe00-\ufe02\U000e0100-\U000e01ef]"
-)
-"""Where a script or an emoji is written with a letter that cannot be seen: joiners, variation selectors, flags."""
 _ALIKE_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ON_KEYBOARDS = "\u00aa\u00b5\u00ba"  # the ordinals and the micro sign
@@ -95,35 +78,6 @@ class TextPiece:
     speaks_for: str = ""
     strength: int = 0
     disguise: str = ""
-
-
-def show_invisible(text: str) -> str:
-    """Replace each invisible or reordering character by its code point in brackets.
-
-    Line breaks and tabs stay: they are harmless in a paragraph.
-
-    Examples
-    --------
-    >>> show_invisible("Ni\\u200bke")
-    'Ni⟦U+200B⟧ke'
-    """
-    if not (hidden := find_invisible(text, "\n\t")):
-        return text
-    return "".join(f"⟦{_code_point(letter)}⟧" if place in hidden else letter for place, letter in enumerate(text))
-
-
-def find_invisible(text: str, kept: str = "") -> set[int]:
-    """Return where letters stand that cannot be seen, or reorder others, but for those that scripts and emoji need.
-
-    Examples
-    --------
-    >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
-    [2]
-    """
-    found = {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept}
-    if not found:
-        return found
-    return found - {place for match in _NEEDED.finditer(text) for place in range(*match.span())}
 
 
 def find_disguises(text: str, read_as: str | None = None) -> dict[int, str]:
@@ -182,7 +136,7 @@ def _script_of(letter: str, has_east_asian: bool) -> str:
 
 
 def _name(letter: str) -> str:
-    return unicodedata.name(letter, _code_point(letter)).capitalize()
+    return unicodedata.name(letter, name_code_point(letter)).capitalize()
 
 
 def cut_pieces(
@@ -246,17 +200,6 @@ def cut_quotes(text: str) -> list[tuple[str, bool]]:
     return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 
 
-def is_invisible(letter: str) -> bool:
-    """Tell whether a character cannot be seen, or reorders what can.
-
-    Examples
-    --------
-    >>> is_invisible("a"), is_invisible("\\u202e")
-    (False, True)
-    """
-    return _INVISIBLE.match(letter) is not None
-
-
 def _look(weight: float, strongest: float) -> tuple[str, int]:
     if weight == 0:
         return "", 0
@@ -267,28 +210,10 @@ def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> TextPiece:
     hidden, look, disguise = mark
     if not hidden:
         return TextPiece(letters, False, *look, disguise)
-    return TextPiece(_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
+    return TextPiece(name_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
 
 
-def _code_point(letter: str) -> str:
-    return f"U+{ord(letter):04X}"
-
-
-def _finalize(value: object) -> object:
-    # What is markup already went through here piece by piece, or was escaped by the template itself.
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return show_invisible(value)
-    return value
-
-
-_templates = Environment(
-    loader=PackageLoader("ipml.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    finalize=_finalize,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_templates = make_templates("ipml.web")
 _templates.globals |= {
     "age": age,
     "cut_pieces": cut_pieces,

@@ -136,6 +136,17 @@ def test_an_impossible_option_is_refused(ask: Ask, options: list[str], words: st
     assert Path("a.csv").read_bytes() == HEADER + GOOD
 
 
+@pytest.mark.parametrize(
+    "command", ["data labels out.csv --known-by", "report transparency --as-of", "queue estimate --since"]
+)
+def test_a_moment_that_is_mistyped_is_named(ask: Ask, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """With what is expected, whichever command was asked."""
+    monkeypatch.setenv("COLUMNS", "200")
+    answer = ask(*command.split(), "01.05.2026")
+    assert answer.code == 2
+    assert "found '01.05.2026'; expected a day or a moment, such as 2026-03-01" in answer.err
+
+
 # Rows that cannot be read, or break a rule
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from ipml.errors import UnusableAnchor, UnusableSetting, UnwritableFile
+from ipml.kit.moments import to_microseconds
 from ipml.storage import audit
 from ipml.storage.anchors import (
     SignedAnchor,
@@ -24,7 +25,6 @@ from ipml.storage.anchors import (
 )
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as table
-from ipml.storage.tables import to_microseconds
 
 ROWS, AGAIN = 6, 4
 

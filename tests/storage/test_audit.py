@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from ipml.errors import UnstorableValue, UnusableSetting
+from ipml.kit.moments import to_microseconds
 from ipml.storage import audit
 from ipml.storage.audit import Anchor, append, append_all, list_rows, verify
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import audit as table
-from ipml.storage.tables import to_microseconds
 
 ROWS = 6
 MEMORY = open_database("sqlite://")

@@ -15,8 +15,9 @@ from sqlalchemy import Engine, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 import ipml.storage.migrations
+from ipml.kit.moments import to_microseconds
 from ipml.storage.database import migrate, open_database, writing
-from ipml.storage.tables import REVISION, metadata, sessions, to_microseconds, users
+from ipml.storage.tables import REVISION, metadata, sessions, users
 
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ANA = {"name": "ana", "password_hash": "x", "role": "lead", "is_active": True, "created_at": MOMENT}

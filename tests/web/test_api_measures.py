@@ -31,6 +31,8 @@ BROKEN = (
     (b'{"status": "done", "at": "noon"}', 422),
     (b'{"status": "done", "at": "2026-05-01T12:00:00"}', 422),
     (b'{"status": "done", "at": "0001-01-01T00:00:00+14:00"}', 422),
+    (b'{"status": "done", "at": "1969-12-31T23:59:59Z"}', 422),
+    (b'{"status": "done", "at": "20260501T12Z"}', 422),
     (b'{"status": "refused", "why": 7}', 422),
     (b'{"status": "refused", "why": "\\ud800"}', 422),
     (b'{"status": "refused", "why": "\\u0000"}', 422),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ipml.review.queue_metrics import Hits, QueueDay
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
-from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, round_up
+from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars
 
 numbers = st.integers(0, 10**9)
 
@@ -33,14 +33,6 @@ def test_names_of_days_do_not_run_into_each_other(n_days: int) -> None:
     assert sum(len(name) + 1 for _, name in chart.labels) <= 31 * 3
     assert len({name for _, name in chart.labels}) == len(chart.labels)
     assert chart.labels[0][0] < 100 / n_days
-
-
-@given(numbers)
-def test_an_axis_holds_its_numbers(number: int) -> None:
-    """The top is the number or more, and not twice as much."""
-    top = round_up(number)
-    assert top >= number
-    assert top < max(11, 2.01 * number)
 
 
 @given(st.integers(0, 50), st.integers(1, 50))

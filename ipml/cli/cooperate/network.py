@@ -104,14 +104,14 @@ def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1
     from rich.table import Table
 
     from ipml.cooperation.networks.store import load_networks
-    from ipml.cooperation.networks.ties import moment_of
+    from ipml.kit.moments import from_microseconds
 
     found = load_networks(choose_networks(networks))
     sizes = np.bincount(found.numbering.number)[1:]
     table = Table("network", "members", "first seen", "last member since")
     for number in (np.argsort(-sizes, kind="stable") + 1)[: min(top, int((sizes > 0).sum()))].tolist():
         joined = found.holdings.joined[found.members_of(number)]
-        since = [f"{moment_of(moment):%Y-%m-%d}" for moment in (joined.min(), joined.max())]
+        since = [f"{from_microseconds(moment):%Y-%m-%d}" for moment in (joined.min(), joined.max())]
         table.add_row(str(number), f"{sizes[number - 1]:,}", *since)
     Console().print(table)
 

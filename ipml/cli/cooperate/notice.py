@@ -20,13 +20,12 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from ipml.cli.terminal import (
-    MOMENT,
     By,
     Database,
     acting,
-    in_utc,
     open_for_command,
     printable,
+    read_moment_option,
     reading_from,
     show_minute,
     writing_to,
@@ -377,7 +376,7 @@ def complaints(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=MOMENT,
+            parser=read_moment_option,
             help="Only complaints made by then; UTC where no zone is given.",
             show_default=False,
         ),
@@ -396,7 +395,7 @@ def complaints(
     from ipml.listings.writers import write_listings
 
     with reading_from(database) as connection:
-        found = list(list_complaints(connection, known_by=in_utc(known_by)))
+        found = list(list_complaints(connection, known_by=known_by))
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
     for name in ("occurred_at", "known_at"):

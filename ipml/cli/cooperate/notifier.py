@@ -15,7 +15,6 @@ from ipml.cli.terminal import (
     By,
     Database,
     acting,
-    in_utc,
     open_for_command,
     printable,
     reading_from,
@@ -123,7 +122,7 @@ def list_(
 
     if kind not in (None, *_KINDS):
         raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
-    rules, now = load_cooperation_policy().notifiers, in_utc(as_of) or datetime.now(UTC)
+    rules, now = load_cooperation_policy().notifiers, as_of or datetime.now(UTC)
     table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
     with reading_from(database) as connection:
         records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
@@ -157,7 +156,7 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     from ipml.errors import NotifierNotFound
     from ipml.storage.pseudonyms import get_notifier
 
-    policy, now = load_cooperation_policy(), in_utc(as_of) or datetime.now(UTC)
+    policy, now = load_cooperation_policy(), as_of or datetime.now(UTC)
     with reading_from(database) as connection:
         found = get_notifier(connection, find_notifier(connection, notifier).notifier_id, at=now)
         if found.created_at > now:

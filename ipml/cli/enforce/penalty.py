@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ipml.cli.terminal import (
-    MOMENT,
     By,
     Database,
     acting,
-    in_utc,
     open_for_command,
     printable,
+    read_moment_option,
     reading_from,
     writing_to,
 )
@@ -46,7 +45,7 @@ Since = Annotated[
     datetime | None,
     typer.Option(
         metavar="DATE",
-        formats=MOMENT,
+        parser=read_moment_option,
         help="Count only penalties from then on, UTC.",
         show_default=False,
     ),
@@ -71,7 +70,7 @@ def simulate(policy: PolicyFile = None, since: Since = None, database: Database 
             connection,
             in_force,
             other,
-            since=in_utc(since),
+            since=since,
             progress=lambda done: status.update(f"Replaying decisions: {done:,}"),
         )
     _show_simulation(found, in_force)
@@ -213,7 +212,9 @@ Seller = Annotated[str, typer.Argument(metavar="SELLER", help="The seller's id."
 Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
 KnownBy = Annotated[
     datetime | None,
-    typer.Option(metavar="DATE", formats=MOMENT, help="Only what was known by then, UTC.", show_default=False),
+    typer.Option(
+        metavar="DATE", parser=read_moment_option, help="Only what was known by then, UTC.", show_default=False
+    ),
 ]
 
 
@@ -347,6 +348,7 @@ def events(
 
     from ipml.enforcement.penalties.strikes import list_events
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.kit.moments import write_moment
     from ipml.listings.writers import write_listings
     from ipml.spreadsheet import write_csv
     from ipml.storage.database import reading
@@ -354,8 +356,8 @@ def events(
     engine, rules = open_for_command(database), load_enforcement_policy(policy).penalties
     with reading(engine) as connection:
         rows = [
-            (event.seller_id, event.kind, event.occurred_at.isoformat(), event.known_at.isoformat(), event.amount)
-            for event in list_events(connection, known_by=in_utc(known_by), rules=rules)
+            (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), event.amount)
+            for event in list_events(connection, known_by=known_by, rules=rules)
         ]
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     if target.suffix == ".csv":

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ipml.cli.terminal import MOMENT, Columns, Database, Model, check_distinct, in_utc, reading_from
+from ipml.cli.terminal import (
+    Columns,
+    Database,
+    Model,
+    check_distinct,
+    read_moment_option,
+    reading_from,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +40,7 @@ def labels(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=MOMENT,
+            parser=read_moment_option,
             help="Only decisions made by then; a date is its first moment, UTC where no zone is given.",
             show_default=False,
         ),
@@ -52,7 +59,7 @@ def labels(
     from ipml.review.exports import export_labels, label_listing
 
     with reading_from(database) as connection:
-        listings = [label_listing(label) for label in export_labels(connection, known_by=in_utc(known_by))]
+        listings = [label_listing(label) for label in export_labels(connection, known_by=known_by)]
     write_listings(listings_to_frame(listings), target)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
     typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")

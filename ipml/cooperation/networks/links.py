@@ -10,7 +10,6 @@ What pairs share is added up by products of sparse matrices, a piece at a time, 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +18,12 @@ from typing import Self
 import networkx as nx
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy import sparse
 
 from ipml.cooperation.networks.attributes import KINDS, AttributeKind, Holdings
-from ipml.errors import UnusableSetting, describe_faults
-from ipml.toml import parse_toml
+from ipml.kit.policy_file import read_policy
 
-_COPY = "a copy of ipml/cooperation/networks/rules.toml"
 _BUNDLED = Path(__file__).with_name("rules.toml")
 
 
@@ -69,15 +66,7 @@ def load_network_rules(path: Path | None = None) -> NetworkRules:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    path = path or _BUNDLED
-    try:
-        return NetworkRules.model_validate(parse_toml(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise UnusableSetting(f"rules {path}", "no such file", _COPY) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"rules {path}", f"no TOML ({error})", _COPY) from error
-    except ValidationError as error:
-        raise UnusableSetting(f"rules {path}", describe_faults(error), f"values like those in {_BUNDLED}") from error
+    return read_policy(NetworkRules, path or _BUNDLED, "ipml/cooperation/networks/rules.toml", kind="rules")
 
 
 Codes = npt.NDArray[np.int64]

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from ipml.cooperation.networks.attributes import GOODS_KINDS, KINDS, AttributeKind
 from ipml.cooperation.networks.detection import Networks, tell_what_became
 from ipml.cooperation.networks.links import find_rows, weigh
-from ipml.cooperation.networks.ties import explain_tie, moment_of, strongest_links, tell_timeline
+from ipml.cooperation.networks.ties import explain_tie, strongest_links, tell_timeline
 from ipml.errors import NetworkNotFound
+from ipml.kit.moments import from_microseconds
 
 Codes = npt.NDArray[np.int64]
 Array = npt.NDArray[np.float64]
@@ -269,7 +270,7 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
     """
     members = require_members(networks, number)
     joined = networks.holdings.joined[members]
-    first, last = moment_of(joined.min()), moment_of(joined.max())
+    first, last = from_microseconds(joined.min()), from_microseconds(joined.max())
     yield f"Network {number}: {len(members)} sellers, first seen from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
     yield from _describe_roles(networks, number, most)
     yield from _describe_links(networks, number, most)
@@ -298,7 +299,7 @@ def _describe_roles(networks: Networks, number: int, most: int) -> Iterator[str]
     order = sorted(range(len(roles.members)), key=lambda place: (list(NetworkRole).index(roles.role[place]), place))
     for place in order[:most]:
         member = roles.members[place]
-        since = moment_of(networks.holdings.joined[member])
+        since = from_microseconds(networks.holdings.joined[member])
         yield f"  {networks.holdings.seller_ids[member]}  {roles.role[place]}, since {since:%Y-%m-%d}"
     yield from _how_many_more(len(order), most, "members")
 

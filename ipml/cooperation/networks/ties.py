@@ -7,7 +7,7 @@ happened in a network, in order: who came when, and what went from hand to hand.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import networkx as nx
 import numpy as np
@@ -16,9 +16,9 @@ import numpy.typing as npt
 from ipml.cooperation.networks.attributes import IN_WORDS, KINDS, AttributeKind, Holdings
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.links import HUNDREDTHS, Links, ceilings, weigh
+from ipml.kit.moments import from_microseconds
 
 Codes = npt.NDArray[np.int64]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,6 @@ class Tie:
     shared: tuple[Shared, ...]
 
 
-def moment_of(microseconds: int) -> datetime:
-    """Return a moment from microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=int(microseconds))
-
-
 def explain_tie(networks: Networks, first: int, second: int) -> Tie:
     """Return what two sellers (positions) share, linked or not."""
     holdings, rules = networks.holdings, networks.rules
@@ -79,8 +74,8 @@ def explain_tie(networks: Networks, first: int, second: int) -> Tie:
             str(holdings.values[value]),
             int(holdings.holders[value]),
             weights[place] / HUNDREDTHS,
-            moment_of(holdings.first_seen[one][mine[place]]),
-            moment_of(holdings.first_seen[other][theirs[place]]),
+            from_microseconds(holdings.first_seen[one][mine[place]]),
+            from_microseconds(holdings.first_seen[other][theirs[place]]),
         )
         for place, value in enumerate(values.tolist())
     ]
@@ -225,7 +220,7 @@ def find_newcomers(before: Networks, after: Networks) -> list[Newcomer]:
             network, others = int(known[closest[place]]), []
         ties = (explain_tie(after, place, other) for other in ([closest[place]] if place in closest else others))
         tie = max(ties, key=lambda tie: (tie.bits, tie.second))
-        found.append(Newcomer(str(holdings.seller_ids[place]), network, moment_of(holdings.joined[place]), tie))
+        found.append(Newcomer(str(holdings.seller_ids[place]), network, from_microseconds(holdings.joined[place]), tie))
     return found
 
 
@@ -268,7 +263,8 @@ def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
     holdings, members = networks.holdings, networks.members_of(number)
     names = holdings.seller_ids
     told = [
-        TieEvent(moment_of(holdings.joined[place]), str(names[place]), "was first seen") for place in members.tolist()
+        TieEvent(from_microseconds(holdings.joined[place]), str(names[place]), "was first seen")
+        for place in members.tolist()
     ]
     rows = np.flatnonzero(np.isin(holdings.seller, members))
     rows = rows[np.lexsort((holdings.seller[rows], holdings.first_seen[rows], holdings.value[rows]))]
@@ -279,6 +275,6 @@ def tell_timeline(networks: Networks, number: int) -> list[TieEvent]:
             continue
         thing = IN_WORDS[KINDS[holdings.kinds[holdings.value[row]]]]
         other = str(names[holdings.seller[first]])
-        at, who = moment_of(holdings.first_seen[row]), str(names[holdings.seller[row]])
+        at, who = from_microseconds(holdings.first_seen[row]), str(names[holdings.seller[row]])
         told.append(TieEvent(at, who, f"had the {thing} of {other}", other))
     return sorted(told, key=lambda event: (event.at, event.seller_id, not event.what.startswith("was"), event.what))

@@ -35,8 +35,8 @@ from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
 from ipml.cooperation.notifiers.tiers import Lane, keep_count, lane_of
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
+from ipml.kit.canonical_json import digest
 from ipml.records import Listing, ScoredListing
-from ipml.review.snapshot import digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier, note_notifier_added, notifier_of

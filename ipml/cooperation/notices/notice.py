@@ -9,19 +9,20 @@ name and e-mail of who gives notice, and that they believe in good faith that it
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice
+from ipml.kit import moments
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Listing, Problem
-from ipml.review.snapshot import digest, is_storable
+from ipml.review.snapshot import is_storable
 from ipml.storage.pseudonyms import digest_listing
 
 NoticeKind = Literal["counterfeit", "complaint"]
@@ -92,14 +93,7 @@ class Notice:
     @property
     def content(self) -> str:
         """All it says but its key, always written alike."""
-        said = asdict(self) | {"key": None}
-        return json.dumps(said, default=_write_moment, separators=(",", ":"), sort_keys=True)
-
-
-def _write_moment(moment: Any) -> str:
-    if not isinstance(moment, datetime):
-        raise TypeError(f"{moment!r} is no part of a notice")
-    return moment.isoformat()
+        return canonical_json(asdict(self) | {"key": None})
 
 
 MOST_FAULTS = 1_000
@@ -259,22 +253,15 @@ def _is_web_address(text: str) -> bool:
 
 def read_moment(faults: Faults, place: str, value: object, now: datetime) -> datetime | None:
     """Return a moment in UTC that is not yet to come, or None."""
-    moment = _parse_moment(value)
-    if moment is None:
-        faults.add(place, value, "a moment with its time zone, such as 2026-05-01T12:00:00Z")
-    elif moment > now:
-        faults.add(place, value, "a moment that has come")
-    else:
-        return moment
-    return None
-
-
-def _parse_moment(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
+        moment = moments.read_moment(value)
+    except ValueError:
+        faults.add(place, value, moments.EXPECTED)
         return None
+    if moment > now:
+        faults.add(place, value, "a moment that has come")
+        return None
+    return moment
 
 
 def read_number(faults: Faults, place: str, value: object) -> float | None:

@@ -34,6 +34,7 @@ from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
 from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import NothingToAnswer, UnusableSetting
+from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import make_decision
@@ -109,7 +110,7 @@ def _tell_outcome(
     kind = CORRECTION if may_have_arrived else OUTCOME
     body = {
         "reference": first.reference,
-        "at": at.isoformat(),
+        "at": write_moment(at),
         "is_settled": first.closed_at is not None,
         "listings": [_describe(item) for item in told],
         "processing": _PROCESSING,

@@ -27,13 +27,13 @@ from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
 from ipml.cooperation.notifiers.tiers import Lane
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.cases import find_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
-from ipml.review.snapshot import digest
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Notifier, keyed_digest, pseudonym_of, seal, unseal
 from ipml.storage.row_numbers import append_rows
@@ -312,7 +312,7 @@ def keep_rights(
 
 def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
     """Keep what a notice says; its listings are kept by `keep_listings`."""
-    order = notice.order and {"order_id": notice.order.order_id, "bought_at": _write(notice.order.bought_at)}
+    order = notice.order and {"order_id": notice.order.order_id, "bought_at": notice.order.bought_at}
     fields = {
         "reference": secrets.token_hex(_REFERENCE_BYTES),
         "notifier_id": notifier.notifier_id,
@@ -397,8 +397,4 @@ def get_notice(connection: Connection, notice_id: int) -> Row[Any]:
 
 
 def _seal(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:
-    return seal(connection, notifier.pseudonym, json.dumps(said, separators=(",", ":"), sort_keys=True))
-
-
-def _write(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return seal(connection, notifier.pseudonym, canonical_json(said))

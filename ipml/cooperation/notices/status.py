@@ -21,6 +21,7 @@ from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import read_location
 from ipml.enforcement.penalties.strikes import SellerEvent
 from ipml.errors import NoticeNotFound, SellerErased
+from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
 from ipml.storage.pseudonyms import Notifier, find_seller, notifier_kind_at, unseal
@@ -162,8 +163,8 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
     """Return the plain values of a receipt, as they are sent."""
     return {
         "reference": receipt.reference,
-        "received_at": receipt.received_at.isoformat(),
-        "settled_at": receipt.settled_at and receipt.settled_at.isoformat(),
+        "received_at": write_moment(receipt.received_at),
+        "settled_at": receipt.settled_at and write_moment(receipt.settled_at),
         "is_suspended": receipt.is_suspended,
         "says": receipt.says,
         "listings": [
@@ -173,7 +174,7 @@ def describe_receipt(receipt: Receipt) -> dict[str, Any]:
                 "state": one.state,
                 "outcome": one.outcome,
                 "is_repeated": one.is_repeated,
-                "settled_at": one.settled_at and one.settled_at.isoformat(),
+                "settled_at": one.settled_at and write_moment(one.settled_at),
             }
             for one in receipt.listings
         ],

@@ -25,7 +25,9 @@ from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.notifiers.record import NotifierRate, count_settled, find_priors, shrink, tells_of_notifier
 from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
 from ipml.errors import NothingToLift, NotWarned, SellerErased, SuspendedAlready, UnstorableValue
-from ipml.review.snapshot import check_text, digest
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
+from ipml.review.snapshot import check_text
 from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import Notifier, get_notifier, seal, unseal
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
@@ -223,7 +225,7 @@ def _take(
     query = insert(notifier_steps).values(**fields, why=sealed).returning(notifier_steps)
     row = connection.execute(query).one()
     noted: dict[str, audit.Value] = {"step": row.step_id, "why": digest(why)}
-    noted["until"] = None if until is None else until.isoformat()
+    noted["until"] = None if until is None else write_moment(until)
     audit.append(connection, by, f"notifier {_DEEDS[kind]}", notifier.subject, noted, at=at)
     body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": rules.redress}
     key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_DEEDS[kind]}")

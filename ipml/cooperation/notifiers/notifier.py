@@ -20,8 +20,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.errors import NothingToRevoke, NotifierNotFound, RightsDocumentNotFound, SellerErased, UnstorableValue
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.review.snapshot import check_text, digest
+from ipml.review.snapshot import check_text
 from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import (
     NOTIFIER_KINDS,
@@ -304,7 +306,7 @@ def _note(
     query = insert(notifier_appointments).values(**fields, ground=sealed).returning(notifier_appointments)
     row = connection.execute(query).one()
     noted: dict[str, audit.Value] = {"appointment": row.appointment_id, "kind": kind, "ground": digest(ground)}
-    noted["until"] = None if until is None else until.isoformat()
+    noted["until"] = None if until is None else write_moment(until)
     action = "notifier appointed" if kind else "notifier appointment revoked"
     audit.append(connection, by, action, notifier.subject, noted, at=at)
     return _make_appointment(connection, row, notifier.pseudonym)

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ from ipml.cooperation.networks.sales import (
     in_currency,
     list_foreign,
 )
-from ipml.cooperation.networks.ties import Tie, TieEvent, explain_tie, moment_of, strongest_links, tell_timeline
+from ipml.cooperation.networks.ties import Tie, TieEvent, explain_tie, strongest_links, tell_timeline
+from ipml.kit.moments import from_microseconds
 from ipml.money import Money, Rates, is_currency
 from ipml.records import Verdict
 from ipml.review.ranking.queue_order import current_ranking
@@ -339,7 +340,9 @@ def join_network(
     for place, (key, role) in enumerate(zip(keys, roles.role, strict=True)):
         seller_id, pseudonym = known.get(key, (None, None))
         standing = struck[pseudonym], tuple(punished.get(pseudonym, ()))
-        members.append(Member(key, role, moment_of(holdings.joined[places[place]]), seller_id, pseudonym, *standing))
+        members.append(
+            Member(key, role, from_microseconds(holdings.joined[places[place]]), seller_id, pseudonym, *standing)
+        )
     links = networks.links_of(number)
     tree = strongest_links(links)
     listings, given = _read_listings(connection, {seller: key for key, (seller, _) in known.items() if seller})
@@ -354,7 +357,7 @@ def join_network(
         chain=frozenset(zip(holdings.seller_ids[tree.first], holdings.seller_ids[tree.second], strict=True)),
         events=tuple(tell_timeline(networks, number)) if with_ties else (),
         joined=find_joined(networks, places),
-        last_seen=moment_of(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
+        last_seen=from_microseconds(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
         notices=given,
         worth=estimate_worth(networks, number, listings, sales, current_ranking(connection).policy.exchange_rates),
     )
@@ -455,7 +458,7 @@ def _make(
         member=key_of[row.seller_id],
         listing_id=row.listing_id,
         title=listing["title"],
-        listed_at=_moment(listing.get("listed_at")),
+        listed_at=datetime.fromisoformat(listing["listed_at"]) if "listed_at" in listing else None,
         seen_at=row.observed_at or row.enqueued_at,
         sales=listing.get("listing_sales"),
         **{name: listing.get(name) for name in ("brand", "country", "price", "currency")},
@@ -479,11 +482,6 @@ def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie
 def _places(links: Links) -> Iterator[tuple[int, int]]:
     for place in np.lexsort((links.second, links.first, -links.weight)).tolist():
         yield int(links.first[place]), int(links.second[place])
-
-
-def _moment(text: str | None) -> datetime | None:
-    moment = datetime.fromisoformat(text) if text else None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
 
 def in_batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:

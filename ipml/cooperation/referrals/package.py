@@ -56,9 +56,11 @@ from ipml.enforcement.evidence.package import (
     subjects_of_cases,
     write_lines,
 )
-from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence, sha256
+from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence
 from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.errors import ClueTooSmall, NothingNew, SellerErased, UnusableSetting
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
 from ipml.money import Money
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.spreadsheet import write_csv
@@ -327,7 +329,7 @@ def _say_terms(contents: ReferralContents) -> dict[str, object]:
     return {
         "reference": summary.reference,
         "follows": contents.before.reference if contents.before else None,
-        "built_at": summary.built_at.isoformat(),
+        "built_at": write_moment(summary.built_at),
         "recipient": profile.title,
         "brands": list(summary.brands),
         "purpose": profile.purpose,
@@ -457,7 +459,7 @@ def _note_clue(
     fields = {
         "reference": reference,
         "network": dossier.number,
-        "members_digest": sha256("\n".join(sorted(pseudonyms.values())).encode()),
+        "members_digest": digest("\n".join(sorted(pseudonyms.values()))),
         "recipient": request.recipient,
         "brand": request.brand,
         "purpose": profile.purpose,

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from textwrap import fill
 
 import numpy as np
@@ -26,6 +25,9 @@ from ipml.cooperation.networks.sales import Amount, SalesEstimate
 from ipml.cooperation.policy import RecipientProfile
 from ipml.cooperation.referrals.disclosure import DisclosedFacts, DisclosedTable, Edge, Node
 from ipml.enforcement.evidence.package import explain_checking
+from ipml.kit.hostile_text import escape
+from ipml.kit.report_page import write_report_page
+from ipml.kit.svg import write_element, write_label, write_svg, write_title
 from ipml.money import Money
 from ipml.storage.anchors import SignedAnchor
 
@@ -117,14 +119,11 @@ def write_html(summary: Summary, picture: str) -> str:
     )
     body = "".join(_html_part(part) for part in summary.parts)
     terms = "".join(f"<p>{escape(line)}</p>" for line in summary.terms)
-    title, subtitle = escape(summary.title), escape(summary.subtitle)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><header><h1>{title}</h1>"
-        f"<p>{subtitle}</p></header>\n<div class=tiles>{tiles}</div>\n"
-        f"<main>{body}</main>\n<figure>{picture}</figure>\n<footer>{terms}</footer></body></html>\n"
+    return write_report_page(
+        summary.title,
+        _STYLE,
+        f"<header><h1>{escape(summary.title)}</h1><p>{escape(summary.subtitle)}</p></header>\n"
+        f"<div class=tiles>{tiles}</div>\n<main>{body}</main>\n<figure>{picture}</figure>\n<footer>{terms}</footer>",
     )
 
 
@@ -259,26 +258,35 @@ def _html_table(table: DisclosedTable | None) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-_STYLE = (
-    ":root{color-scheme:light}body{font:15px/1.45 system-ui,sans-serif;color:#1c1c1c;max-width:1180px;"
-    "margin:1.5rem auto;padding:0 1.2rem}h1{font-size:1.45rem;margin:0}header p{margin:.2rem 0 0;color:#7a1f1f;"
-    "font-weight:600}.tiles{display:flex;flex-wrap:wrap;gap:.8rem;margin:1rem 0}.tiles div{flex:1 1 11rem;"
-    "background:#f3f4f6;border-radius:8px;padding:.6rem .9rem}.tiles b{display:block;font-size:1.45rem}"
-    ".tiles span{color:#555;font-size:.85rem}main{columns:2;column-gap:2.2rem}section{break-inside:avoid;"
-    "margin:0 0 .9rem}h2{font-size:1rem;margin:0 0 .25rem;border-bottom:1px solid #ddd;padding-bottom:.1rem}"
-    "ul{margin:0;padding-left:1.1rem}li{margin:.15rem 0}table{border-collapse:collapse;width:100%;font-size:.82rem;"
-    "margin-top:.4rem}th,td{text-align:left;padding:.15rem .5rem .15rem 0;border-bottom:1px solid #eee;"
-    "overflow-wrap:anywhere}figure{margin:1rem 0;break-inside:avoid}figure svg{width:100%;height:auto;max-height:44rem}"
-    "footer{color:#555;font-size:.85rem;border-top:1px solid #ddd}footer p{margin:.25rem 0}"
-    "@media(max-width:760px){main{columns:1}}@media print{body{font-size:11px}}"
-)
+_STYLE = """
+body { max-width: 1180px; margin: 1.5rem auto; padding: 0 1.2rem; font: 15px/1.45 system-ui, sans-serif; }
+h1 { font-size: 1.45rem; margin: 0; }
+header p { margin: .2rem 0 0; color: #7a1f1f; font-weight: 600; }
+.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
+.tiles div { flex: 1 1 11rem; background: var(--faint); border-radius: 8px; padding: .6rem .9rem; }
+.tiles b { display: block; font-size: 1.3rem; }
+.tiles span, footer { color: var(--quiet); font-size: .85rem; }
+main { columns: 2; column-gap: 2.2rem; }
+section { break-inside: avoid; margin: 0 0 .9rem; }
+h2 { font-size: 1rem; margin: 0 0 .25rem; border-bottom: 1px solid var(--line); padding-bottom: .1rem; }
+ul { margin: 0; padding-left: 1.1rem; }
+li { margin: .15rem 0; }
+table { font-size: .82rem; margin-top: .4rem; }
+th, td { padding: .15rem .5rem .15rem 0; }
+figure { margin: 1rem 0; }
+figure svg { max-height: 44rem; }
+footer { border-top: 1px solid var(--line); }
+footer p { margin: .25rem 0; }
+@media (max-width: 760px) { main { columns: 1; } }
+@media print { body { font-size: 11px; } }
+"""
 
 
 SIZE = 760
 _MOST_NODES, _MOST_LABELS, _MOST_FAINT = 400, 60, 400
 _LETTER, _LINE = 6.6, 13.0  # as wide and as high as letters are drawn
 _FILL = {NetworkRole.SOURCE: "#7a1f1f", NetworkRole.DISTRIBUTOR: "#c05a1c", NetworkRole.SELLER: "#34608a"}
-_DASHED = 'stroke="#7a1f1f" stroke-width="2" stroke-dasharray="4 3"'
+_RING = {"fill": "none", "stroke": "#7a1f1f", "stroke_width": 2, "stroke_dasharray": "4 3"}
 _WORDS = {NetworkRole.SOURCE: "called the source", NetworkRole.DISTRIBUTOR: "distributes", NetworkRole.SELLER: "sells"}
 
 
@@ -296,13 +304,15 @@ class _Circle:
 def draw_network(told: DisclosedFacts) -> str:
     """Return a picture of the network as SVG, in which no two members, nor their names, lie on each other."""
     circles, width, height = _place_circles(told)
-    lines = [*_draw_edges(told.edges, circles), *_draw_circles(told, circles), *_draw_key(told, len(circles), height)]
-    title = f"Network {told.number}: {told.n_members} sellers"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height + 50}" role="img" '
-        f'font-family="system-ui, sans-serif" font-size="11">\n<title>{title}</title>\n'
-        f'<rect width="{width}" height="{height + 50}" fill="#fff"/>\n' + "\n".join(lines) + "\n</svg>\n"
-    )
+    parts = [
+        write_title(title := f"Network {told.number}: {told.n_members} sellers"),
+        write_element("rect", width=width, height=height + 50, fill="#fff"),
+        *_draw_edges(told.edges, circles),
+        *_draw_circles(told, circles),
+        *_draw_key(told, len(circles), height),
+    ]
+    look = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "system-ui, sans-serif", "font_size": 11}
+    return write_svg(width, height + 50, (f"\n{part}" for part in parts), title, **look) + "\n"
 
 
 def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
@@ -331,42 +341,40 @@ def _draw_edges(edges: Sequence[Edge], circles: Mapping[str, _Circle]) -> Iterat
     faint = [edge for edge in drawn if not edge.is_needed][:_MOST_FAINT]
     for edge in [*faint, *(edge for edge in drawn if edge.is_needed)]:
         one, other = circles[edge.first], circles[edge.second]
-        look = 'stroke="#444" stroke-width="1.4"' if edge.is_needed else 'stroke="#bbb" stroke-width="0.6"'
-        ends = f'x1="{one.x:.1f}" y1="{one.y:.1f}" x2="{other.x:.1f}" y2="{other.y:.1f}"'
-        yield f"<line {ends} {look}><title>{edge.first} and {edge.second}: {edge.words}</title></line>"
+        stroke, width = ("#444", 1.4) if edge.is_needed else ("#bbb", 0.6)
+        says = write_title(f"{edge.first} and {edge.second}: {edge.words}")
+        yield write_element("line", says, x1=one.x, y1=one.y, x2=other.x, y2=other.y, stroke=stroke, stroke_width=width)
 
 
 def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Iterator[str]:
     """Draw the members, with a ring around who may be the source, likeliest first, if they are named."""
     if told.sources and (likeliest := circles.get(told.sources[0].name)):
-        yield f'<circle cx="{likeliest.x:.1f}" cy="{likeliest.y:.1f}" r="20" fill="none" {_DASHED}/>'
+        yield write_element("circle", cx=likeliest.x, cy=likeliest.y, r=20, **_RING)
     for name, one in circles.items():
         role, count = one.node.role, one.node.n_counterfeit
-        look = f'fill="{_FILL[role] if count else "#fff"}" stroke="{_FILL[role]}" stroke-width="1.5"'
-        said = f"{name}, {_WORDS[role]}, {count} listings found counterfeit"
-        yield (f'<circle cx="{one.x:.1f}" cy="{one.y:.1f}" r="{one.radius:.1f}" {look}><title>{said}</title></circle>')
+        says = write_title(f"{name}, {_WORDS[role]}, {count} listings found counterfeit")
+        look = {"fill": _FILL[role] if count else "#fff", "stroke": _FILL[role], "stroke_width": 1.5}
+        yield write_element("circle", says, cx=one.x, cy=one.y, r=one.radius, **look)
         if one.is_named:
-            yield (
-                f'<text x="{one.x:.1f}" y="{one.y + one.radius + 11:.1f}" text-anchor="middle" fill="#222" '
-                f'stroke="#fff" stroke-width="3" paint-order="stroke">{name}</text>'
-            )
+            rim = {"stroke": "#fff", "stroke_width": 3, "paint_order": "stroke"}
+            yield write_label(one.x, one.y + one.radius + 11, name, text_anchor="middle", fill="#222", **rim)
 
 
-def _draw_key(told: DisclosedFacts, n_drawn: int, y: int) -> Iterator[str]:
-    x = 12.0
+def _draw_key(told: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
+    x, y = 12.0, top + 18
     for role, words in _WORDS.items():
-        yield f'<circle cx="{x + 6:.0f}" cy="{y + 18}" r="6" fill="{_FILL[role]}"/>'
-        yield f'<text x="{x + 18:.0f}" y="{y + 22}">{words}</text>'
+        yield write_element("circle", cx=x + 6, cy=y, r=6, fill=_FILL[role])
+        yield write_label(x + 18, y + 4, words)
         x += 36 + 6.2 * len(words)
-    rim = f'fill="#fff" stroke="{_FILL[NetworkRole.SELLER]}" stroke-width="1.5"'
-    yield f'<circle cx="{x + 6:.0f}" cy="{y + 18}" r="5.5" {rim}/>'
-    yield f'<text x="{x + 18:.0f}" y="{y + 22}">no listing found counterfeit</text>'
-    yield f'<circle cx="{x + 200:.0f}" cy="{y + 18}" r="8" fill="none" {_DASHED}/>'
-    yield f'<text x="{x + 214:.0f}" y="{y + 22}">likeliest source, a hypothesis</text>'
+    rim = {"fill": "#fff", "stroke": _FILL[NetworkRole.SELLER], "stroke_width": 1.5}
+    yield write_element("circle", cx=x + 6, cy=y, r=5.5, **rim)
+    yield write_label(x + 18, y + 4, "no listing found counterfeit")
+    yield write_element("circle", cx=x + 200, cy=y, r=8, **_RING)
+    yield write_label(x + 214, y + 4, "likeliest source, a hypothesis")
     left = told.n_members - n_drawn
     more = f" {left} members are counted, not drawn." if left else ""
     said = "The larger a circle, the more listings found counterfeit. Dark: the links that join all who are linked."
-    yield f'<text x="12" y="{y + 42}" fill="#555">{said}{more}</text>'
+    yield write_label(12, top + 42, said + more, fill="#555")
 
 
 _ABOUT = """\

@@ -2,30 +2,24 @@
 
 A value is kept once, rounded once, and written three times from there, so that no two forms can differ.
 
-The page is complete in itself, to be read on a screen or on paper, without a script or a link that loads. Charts are
-SVG, drawn from the rows of a table: no font and no colour but those of the page's style. Names of brands and
-categories were written by sellers: what a template prints is escaped, and letters that cannot be seen are shown by
-their number.
+Charts are SVG, drawn from the rows of a table: no font and no colour but those of the page's style. Names of brands
+and categories were written by sellers: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from html import escape
-from math import ceil, floor, log10
+from math import floor
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from ipml.errors import UnwritableFile
+from ipml.kit.hostile_text import make_templates
+from ipml.kit.report_page import render_report_page
+from ipml.kit.svg import Scale, draw_axis, round_up, write_element, write_label, write_svg, write_title
 from ipml.spreadsheet import write_csv
 
 Value = str | int | float | None
@@ -35,6 +29,7 @@ Row = tuple[Value, ...]
 _DIGITS = 6
 _HOUR = timedelta(hours=1)
 _DAYS_FROM = 72.0  # hours: longer is told in days
+_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +178,8 @@ def suppress(rows: Sequence[tuple[Value, ...]], column: int, least: int) -> tupl
 
 
 _WIDTH, _HEIGHT = 720.0, 240.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 14.0, 26.0
-_BAR_ROW, _BAR_LEFT, _BAR_RIGHT = 34.0, 230.0, 90.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 712.0, 14.0, 214.0
+_ROW, _ROW_LEFT, _ROW_RIGHT = 34.0, 230.0, 630.0
 
 
 def draw_columns(table: Table, series: Sequence[int], label: str) -> str:
@@ -197,22 +192,23 @@ def draw_columns(table: Table, series: Sequence[int], label: str) -> str:
     >>> drawn.count("<rect"), "2026-02, found: 6" in drawn
     (2, True)
     """
-    values = [[_number(row[at]) for at in series] for row in table.rows]
-    top = round_up(max((sum(each) for each in values), default=0))
-    step = (_WIDTH - _LEFT - _RIGHT) / max(1, len(values))
-    parts = _axis(top, "count")
-    for place, (row, heights) in enumerate(zip(table.rows, values, strict=True)):
+    top = round_up(max((sum(_number(row[at]) for at in series) for row in table.rows), default=0))
+    step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
+    parts = draw_axis(top, height, _LEFT, _RIGHT)
+    for place, row in enumerate(table.rows):
         x, base = _LEFT + step * (place + 0.16), 0.0
-        for number, (at, height) in enumerate(zip(series, heights, strict=True)):
-            says = f"{row[0]}, {table.columns[at][0]}: {show(height, table.columns[at][1])}"
-            parts.append(_column(x, 0.68 * step, base, height, top, f"s{number}", says))
-            base += height
-        parts.append(_label(_LEFT + step * (place + 0.5), str(row[0])[2:] if len(values) > 6 else str(row[0])))
-    return _svg(_WIDTH, _HEIGHT, parts, label)
+        for number, at in enumerate(series):
+            value, (name, unit) = _number(row[at]), table.columns[at]
+            lower, upper = height(base), height(base + value)
+            says = write_title(f"{row[0]}, {name}: {show(value, unit)}")
+            box = {"x": x, "y": upper, "width": 0.68 * step, "height": lower - upper}
+            parts.append(write_element("rect", says, class_=f"s{number}", **box))
+            base += value
+    return write_svg(_WIDTH, _HEIGHT, [*parts, *_name_rows(table)], label)
 
 
 def draw_line(table: Table, low: int, high: int, label: str) -> str:
-    """Draw two values of each row as dots that a bar joins, such as a median and what nine in ten stay within.
+    """Draw two spans of each row as dots that a bar joins, such as a median and what nine in ten stay within, in hours.
 
     Examples
     --------
@@ -220,31 +216,25 @@ def draw_line(table: Table, low: int, high: int, label: str) -> str:
     >>> "median: 2.0 hours" in draw_line(Table("t", "", columns, (("2026-01", 2.0, 8.0),)), 1, 2, "Hours")
     True
     """
-    pairs = [(_number(row[low]), _number(row[high]), row[low] is not None) for row in table.rows]
-    unit = table.columns[low][1]
-    top = round_up(max((max(pair[:2]) for pair in pairs), default=0))
-    step, parts = (_WIDTH - _LEFT - _RIGHT) / max(1, len(pairs)), _axis(top, unit)
-    for place, (row, (lower, upper, is_known)) in enumerate(zip(table.rows, pairs, strict=True)):
-        x = _LEFT + step * (place + 0.5)
-        parts.append(_label(x, str(row[0])[2:] if len(pairs) > 6 else str(row[0])))
-        if is_known:
-            says = (
-                f"{row[0]}, {table.columns[low][0]}: {show(lower, unit)}, {table.columns[high][0]}: {show(upper, unit)}"
-            )
-            ends = f'x1="{x:.1f}" x2="{x:.1f}" y1="{_y(lower, top):.1f}" y2="{_y(upper, top):.1f}"'
-            parts.append(f'<g><title>{escape(says)}</title><line class="span" {ends}/>')
-            parts.append(f'<circle class="s0" cx="{x:.1f}" cy="{_y(lower, top):.1f}" r="4.5"/>')
-            parts.append(f'<circle class="s1" cx="{x:.1f}" cy="{_y(upper, top):.1f}" r="3.5"/></g>')
-    return _svg(_WIDTH, _HEIGHT, parts, label)
+    top = round_up(max((_number(row[at]) for row in table.rows for at in (low, high)), default=0))
+    step, height = _step(table), Scale(0, top, _BOTTOM, _TOP)
+    parts = draw_axis(top, height, _LEFT, _RIGHT, " h")
+    for place, row in enumerate(table.rows):
+        if row[low] is None:
+            continue
+        x, (lower, upper) = _LEFT + step * (place + 0.5), (height(_number(row[at])) for at in (low, high))
+        says = ", ".join(f"{table.columns[at][0]}: {show(_number(row[at]), 'hours')}" for at in (low, high))
+        span = write_element("line", class_="span", x1=x, x2=x, y1=lower, y2=upper)
+        dots = (
+            write_element("circle", class_=kind, cx=x, cy=y, r=radius)
+            for kind, y, radius in (("s0", lower, 4.5), ("s1", upper, 3.5))
+        )
+        parts.append(write_element("g", write_title(f"{row[0]}, {says}"), span, *dots))
+    return write_svg(_WIDTH, _HEIGHT, [*parts, *_name_rows(table)], label)
 
 
-def draw_bars(table: Table, column: int, label: str, *, whole: float | None = None) -> str:
-    """Draw a bar for each row of a table, as long as a value of it.
-
-    Parameters
-    ----------
-    whole : float, optional
-        What a bar of full length stands for; the longest one without.
+def draw_bars(table: Table, column: int, label: str) -> str:
+    """Draw a bar for each row of a table, as long as a value of it; the longest fills its room.
 
     Examples
     --------
@@ -252,20 +242,14 @@ def draw_bars(table: Table, column: int, label: str, *, whole: float | None = No
     >>> draw_bars(table, 1, "Outcomes").count('class="s0"')
     2
     """
-    unit = table.columns[column][1]
-    top = whole or max((_number(row[column]) for row in table.rows), default=0) or 1
-    room, parts = _WIDTH - _BAR_LEFT - _BAR_RIGHT, []
+    unit, parts = table.columns[column][1], []
+    length = Scale(0, max((_number(row[column]) for row in table.rows), default=0) or 1, 0, _ROW_RIGHT - _ROW_LEFT)
     for place, row in enumerate(table.rows):
-        y, length = place * _BAR_ROW, room * _number(row[column]) / top
-        said = show(row[column], unit)
-        parts.append(
-            f'<text class="name" x="{_BAR_LEFT - 10}" y="{y + 21:.1f}" text-anchor="end">{_cut(row[0])}</text>'
-        )
-        parts.append(f'<rect class="track" x="{_BAR_LEFT}" y="{y + 8:.1f}" width="{room:.1f}" height="18"/>')
-        bar = f'x="{_BAR_LEFT}" y="{y + 8:.1f}" width="{length:.1f}" height="18"'
-        parts.append(f'<rect class="s0" {bar}><title>{escape(f"{row[0]}: {said}")}</title></rect>')
-        parts.append(f'<text class="value" x="{_WIDTH - _BAR_RIGHT + 12}" y="{y + 21:.1f}">{escape(said)}</text>')
-    return _svg(_WIDTH, max(1, len(table.rows)) * _BAR_ROW, parts, label)
+        y, said = _ROW * (place + 0.5), show(row[column], unit)
+        parts += _frame_row(y, 18, row[0], said)
+        box = {"x": _ROW_LEFT, "y": y - 9, "width": length(_number(row[column])), "height": 18}
+        parts.append(write_element("rect", write_title(f"{row[0]}: {said}"), class_="s0", **box))
+    return write_svg(_WIDTH, _ROW * max(1, len(table.rows)), parts, label)
 
 
 def draw_intervals(table: Table, share: int, low: int, high: int, label: str) -> str:
@@ -280,36 +264,19 @@ def draw_intervals(table: Table, share: int, low: int, high: int, label: str) ->
     """
     rows = [row for row in table.rows if row[share] is not None]
     start = _floor_of([_number(row[low]) for row in rows])
-    room, parts = _WIDTH - _BAR_LEFT - _BAR_RIGHT, []
+    along, parts = Scale(start, 1, _ROW_LEFT, _ROW_RIGHT), []
     for place, row in enumerate(rows):
-        y = place * _BAR_ROW + 17
-        at, left, right = (_BAR_LEFT + room * (_number(row[one]) - start) / (1 - start) for one in (share, low, high))
-        parts.append(f'<text class="name" x="{_BAR_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{_cut(row[0])}</text>')
-        parts.append(f'<rect class="track" x="{_BAR_LEFT}" y="{y - 1:.1f}" width="{room:.1f}" height="2"/>')
-        parts.append(f'<line class="span" x1="{left:.1f}" x2="{right:.1f}" y1="{y}" y2="{y}"/>')
-        says = f"{row[0]}: {show(row[share], 'share')}, from {show(row[low], 'share')} to {show(row[high], 'share')}"
-        parts.append(f'<circle class="s0" cx="{at:.1f}" cy="{y}" r="6"><title>{escape(says)}</title></circle>')
-        parts.append(
-            f'<text class="value" x="{_WIDTH - _BAR_RIGHT + 12}" y="{y + 4:.1f}">{show(row[share], "share")}</text>'
-        )
-    bottom = len(rows) * _BAR_ROW
-    for text, x, anchor in ((start, _BAR_LEFT, "start"), (1.0, _BAR_LEFT + room, "end")):
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 12:.1f}" text-anchor="{anchor}">{100 * text:.0f} %</text>')
-    return _svg(_WIDTH, bottom + 20, parts, label)
-
-
-def round_up(number: float) -> float:
-    """Return the next number that reads well at an axis; 4 for nothing.
-
-    Examples
-    --------
-    >>> round_up(0), round_up(7), round_up(18), round_up(4300)
-    (4, 8, 20, 6000)
-    """
-    if number <= 4:
-        return 4
-    size: int = 10 ** floor(log10(number))
-    return next(size * factor for factor in (1, 2, 4, 6, 8, 10) if size * factor >= number)
+        y = _ROW * (place + 0.5)
+        at, left, right = (along(_number(row[one])) for one in (share, low, high))
+        said, lowest, highest = (show(row[one], "share") for one in (share, low, high))
+        parts += _frame_row(y, 2, row[0], said)
+        parts.append(write_element("line", class_="span", x1=left, x2=right, y1=y, y2=y))
+        says = write_title(f"{row[0]}: {said}, from {lowest} to {highest}")
+        parts.append(write_element("circle", says, class_="s0", cx=at, cy=y, r=6))
+    bottom = _ROW * len(rows)
+    for end, anchor in ((start, "start"), (1.0, "end")):
+        parts.append(write_label(along(end), bottom + 12, f"{100 * end:.0f} %", text_anchor=anchor))
+    return write_svg(_WIDTH, bottom + 20, parts, label)
 
 
 def _floor_of(lows: Sequence[float]) -> float:
@@ -318,84 +285,39 @@ def _floor_of(lows: Sequence[float]) -> float:
     return floor(lowest * 10) / 10 if lowest >= 0.5 else 0.0
 
 
-def _axis(top: float, unit: Unit) -> list[str]:
-    parts = []
-    for quarter in range(5):
-        value = top * quarter / 4
-        y = _y(value, top)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        said = f"{value:,.1f}".removesuffix(".0") + (" h" if unit == "hours" else "")
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{said}</text>')
-    return parts
+def _step(table: Table) -> float:
+    return (_RIGHT - _LEFT) / max(1, len(table.rows))
 
 
-def _column(x: float, width: float, base: float, height: float, top: float, kind: str, says: str) -> str:
-    upper, lower = _y(base + height, top), _y(base, top)
-    box = f'x="{x:.1f}" y="{upper:.1f}" width="{width:.1f}" height="{lower - upper:.1f}"'
-    return f'<rect class="{kind}" {box}><title>{escape(says)}</title></rect>'
+def _name_rows(table: Table) -> Iterator[str]:
+    """Give the names of the rows, below the axis; months of a longer time without their century."""
+    for place, row in enumerate(table.rows):
+        name = str(row[0])[2:] if len(table.rows) > 6 else str(row[0])
+        yield write_label(_LEFT + _step(table) * (place + 0.5), _HEIGHT - 8, name, text_anchor="middle")
 
 
-def _label(x: float, text: str) -> str:
-    return f'<text x="{x:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(text)}</text>'
-
-
-def _y(value: float, top: float) -> float:
-    return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * value / top
-
-
-def _cut(name: object, most: int = 32) -> str:
-    text = str(name)
-    return escape(text if len(text) <= most else f"{text[: most - 1]}…")
+def _frame_row(y: float, thickness: float, name: object, said: str) -> list[str]:
+    """Return what stands around a bar: the name before it, the track behind it, and the value after it."""
+    shown = str(name) if len(str(name)) <= _LONGEST_NAME else f"{str(name)[: _LONGEST_NAME - 1]}…"
+    track = {"x": _ROW_LEFT, "y": y - thickness / 2, "width": _ROW_RIGHT - _ROW_LEFT, "height": thickness}
+    return [
+        write_label(_ROW_LEFT - 10, y + 4, shown, class_="name", text_anchor="end"),
+        write_element("rect", class_="track", **track),
+        write_label(_ROW_RIGHT + 12, y + 4, said, class_="value"),
+    ]
 
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _svg(width: float, height: float, parts: Sequence[str], label: str) -> str:
-    head = f'<svg viewBox="0 0 {width:.0f} {ceil(height)}" role="img" aria-label="{escape(label)}">'
-    return head + "".join(parts) + "</svg>"
-
-
 def write_page(report: ReportDocument) -> str:
     """Return the page of a report as HTML; the same report gives the same bytes."""
-    loader = _environment.loader
-    assert loader is not None
-    style = loader.get_source(_environment, "report.css")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    template = _environment.get_template("report.html")
-    return template.render(report=report, style=Markup(style), policy=policy) + "\n"  # noqa: S704 - our own file
+    return render_report_page(_templates, f"{report.title}: {report.subtitle}", report=report)
 
 
-def show_hidden(text: str) -> str:
-    """Return a text in which letters that cannot be seen, or turn the line around, stand as their numbers.
-
-    Examples
-    --------
-    >>> show_hidden("Ac\u200bme")
-    'Ac[U+200B]me'
-    """
-    hidden = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    return "".join(
-        f"[U+{ord(letter):04X}]" if unicodedata.category(letter) in hidden and letter not in "\n\t" else letter
-        for letter in text
-    )
-
-
-def _finalize(value: object) -> object:
-    return show_hidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-_environment = Environment(
-    loader=PackageLoader("ipml.cooperation.reports"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    finalize=_finalize,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.globals |= {"show": show, "show_interval": show_interval, "plain": plain, "Markup": Markup}
+_templates = make_templates("ipml.cooperation.reports")
+_templates.globals |= {"show": show, "show_interval": show_interval, "plain": plain}
 
 
 PAGE, FIGURES, ALL = "report.html", "figures.csv", "figures.json"

@@ -29,8 +29,9 @@ from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks,
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
+from ipml.kit.canonical_json import digest
 from ipml.review.cases import find_case
-from ipml.review.snapshot import check_text, decode_listing, digest
+from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
 from ipml.storage.tables import appeals, clocks, outbox

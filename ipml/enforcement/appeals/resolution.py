@@ -55,11 +55,12 @@ from ipml.errors import (
     UnusableOutcome,
     UnusableSetting,
 )
+from ipml.kit.canonical_json import digest
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import correct
 from ipml.review.reversals import Consequences, find_decisions, stands
-from ipml.review.snapshot import check_text, decode_listing, digest
+from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import seal

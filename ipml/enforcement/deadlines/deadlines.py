@@ -24,6 +24,8 @@ from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, 
 
 from ipml.enforcement.deadlines.terms import Deadline, Length, TermsProfile
 from ipml.errors import IllegalStep
+from ipml.kit.canonical_json import canonical_json
+from ipml.kit.moments import write_moment
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
@@ -305,8 +307,8 @@ def _reckon(clock: Clock, profile: TermsProfile, at: datetime) -> tuple[Clock, d
     due_at = max(end.ends_at, clock.due_at or end.ends_at)
     scheduled = replace(clock, due_at=due_at, latest_at=latest_at, is_provisional=end.is_provisional)
     payload: dict[str, audit.Value] = {
-        "since": since.isoformat(),
-        "due_at": due_at.isoformat(),
+        "since": write_moment(since),
+        "due_at": write_moment(due_at),
         "longer_by": clock.longer_by,
         "is_provisional": end.is_provisional,
     }
@@ -374,7 +376,7 @@ def _record_all(
     rows = [
         {
             **{"clock_id": clock.clock_id, "kind": event, "at": at, "by": by},
-            "payload": json.dumps(payload, separators=(",", ":"), sort_keys=True),
+            "payload": canonical_json(payload),
         }
         for clock, event, payload in events
     ]

@@ -15,7 +15,6 @@ that `[appeals]` of the policy names.
 
 from __future__ import annotations
 
-import tomllib
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -24,10 +23,10 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ipml.errors import UnusableSetting, describe_faults
-from ipml.toml import parse_toml
+from ipml.errors import UnusableSetting
+from ipml.kit.policy_file import read_policy
 
 _HOLIDAYS = Path(__file__).with_name("holidays")
 _DAY = timedelta(days=1)
@@ -98,14 +97,7 @@ def load_calendar(name: str, folder: Path | None = None) -> Calendar:
         There is no such file, or it is no calendar.
     """
     path = find_file(name, "holidays", _HOLIDAYS, folder)
-    try:
-        return Calendar.model_validate(parse_toml(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"holidays {path.name}", f"no TOML ({error})", "a file like holidays/us.toml") from error
-    except ValidationError as error:
-        raise UnusableSetting(
-            f"holidays {path.name}", describe_faults(error), "a file like holidays/us.toml"
-        ) from error
+    return read_policy(Calendar, path, "holidays/us.toml", kind="holidays")
 
 
 def find_file(name: str, kind: str, bundled: Path, folder: Path | None) -> Path:
@@ -336,7 +328,7 @@ class TermsProfile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
+    name: str = ""
     title: str
     zone: str
     holidays: str
@@ -387,12 +379,7 @@ def load_profile(name: str, folder: Path | None = None) -> TermsProfile:
         There is no such file, or it says something ipml cannot follow.
     """
     path = find_file(name, "profiles", _PROFILES, folder)
-    try:
-        content = parse_toml(path.read_text(encoding="utf-8"))
-        profile = TermsProfile.model_validate(content | {"name": name, "folder": folder})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnusableSetting(f"profile {name}", f"no TOML ({error})", "a file like profiles/eu.toml") from error
-    except ValidationError as error:
-        raise UnusableSetting(f"profile {name}", describe_faults(error), "a file like profiles/eu.toml") from error
+    profile = read_policy(TermsProfile, path, "profiles/eu.toml", kind="profile")
+    profile = profile.model_copy(update={"name": name, "folder": folder})
     _ = profile.counting  # zone and holidays are there, or it is said now
     return profile

@@ -32,22 +32,22 @@ from ipml.enforcement.evidence.archives import copy_capture, write_zip
 from ipml.enforcement.evidence.bag import Stamp, add_stamp, close_bag, list_digests
 from ipml.enforcement.evidence.pieces import (
     Evidence,
-    canonical,
     find_evidence,
     is_person,
     moment_text,
     name_in_papers,
-    sha256,
 )
 from ipml.enforcement.evidence.verify import AUDIT, EXPORT
 from ipml.errors import EvidenceNotFound, SellerErased, UnwritableFile
+from ipml.kit.canonical_json import canonical_json, digest
+from ipml.kit.moments import to_microseconds
 from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
 from ipml.storage import audit, tables
 from ipml.storage.anchors import SignedAnchor, make_anchor
 from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import RowName
 from ipml.storage.tables import audit as audit_rows
-from ipml.storage.tables import cases, metadata, outbox, to_microseconds
+from ipml.storage.tables import cases, metadata, outbox
 
 _NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "clock")
 _WITHHELD = "person"
@@ -97,7 +97,7 @@ def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
     for row in rows:
         veiled = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
         line = {**row, **veiled, "after": after}
-        lines.append(canonical({**line, "check": sha256(canonical(line).encode("ascii"))}) + "\n")
+        lines.append(canonical_json({**line, "check": digest(canonical_json(line))}) + "\n")
         after = row["sequence"]
     return "".join(lines)
 
@@ -227,7 +227,7 @@ class TrailNote:
 
 def digest_payload(folder: Path) -> str:
     """Return the one SHA-256 of all files in `data/` of a folder."""
-    return sha256(list_digests(folder, list((folder / "data").iterdir())).encode())
+    return digest(list_digests(folder, list((folder / "data").iterdir())))
 
 
 def note_package(
@@ -266,7 +266,7 @@ def note_package(
 
 def close_package(folder: Path, noted: TrailNote, readme: str, identifier: str, now: datetime) -> None:
     """Add what the trail says, the README and the program that checks all of it, and make a bag of the folder."""
-    (folder / "data/export.json").write_bytes(canonical(noted.row).encode("ascii") + b"\n")
+    (folder / "data/export.json").write_bytes(canonical_json(noted.row).encode("ascii") + b"\n")
     (folder / "data/anchor.json").write_bytes(f"{noted.anchor}\n".encode("ascii"))
     (folder / "README.txt").write_bytes(readme.encode())
     shutil.copyfile(verify.__file__, folder / "verify.py")

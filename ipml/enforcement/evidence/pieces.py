@@ -11,7 +11,6 @@ trail, so that what is read is what was stored; after the seller was erased, the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -24,8 +23,9 @@ from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.restrictions import DecidedCase, read_decided
 from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, ScoredListing
-from ipml.review.snapshot import decode, digest
+from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.pseudonyms import Keyring, unseal, veil
 from ipml.storage.row_numbers import append_rows
@@ -34,7 +34,6 @@ from ipml.storage.tables import evidence
 SCHEMA = 1
 """Raise it when a name in a piece of evidence changes its meaning."""
 _SALT_BYTES = 16
-_write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
 _OF_SCORE = (
     *("score", "score_low", "score_high", "log_odds", "abstained", "read_as", "base_rate", "reasons"),
     *("highlights", "description_highlights", "price_range"),
@@ -59,7 +58,7 @@ def write_evidence(
     scored = json.loads(case.snapshot)
     listing = scored["listing"]
     history = {name for name in listing if name.startswith(_HISTORY) and name != _NOT_HISTORY}
-    return canonical(
+    return canonical_json(
         {
             "schema": SCHEMA,
             "salt": secrets.token_hex(_SALT_BYTES),
@@ -101,22 +100,6 @@ def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
     scored |= {name: seller[name] for name in _EARLIER}
     needed = {"score": None, "log_odds": None, "price_range": None, "abstained": None}
     return decode(json.dumps({**needed, **scored, "listing": {**content["listing"], **seller["history"]}}))
-
-
-def canonical(content: Mapping[str, Any]) -> str:
-    """Return the only spelling of a JSON object.
-
-    Examples
-    --------
-    >>> canonical({"b": 1.0, "a": "Gu\\u0441\\u0441i"})
-    '{"a":"Gu\\\\u0441\\\\u0441i","b":1.0}'
-    """
-    return _write_json(content)
-
-
-def sha256(content: bytes) -> str:
-    """Return the SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def moment_text(moment: datetime) -> str:
@@ -201,7 +184,7 @@ def keep_all_evidence(
             "decision_id": one.decision.decision_id,
             "case_id": one.case.case_id,
             "pseudonym": one.pseudonym,
-            "digest": sha256(text.encode("ascii")),
+            "digest": digest(text),
             "kept_at": one.decision.decided_at,
         }
         for one, text in zip(decided, texts, strict=True)
@@ -278,6 +261,6 @@ def _read(connection: Connection, row: Row[Any]) -> Evidence:
         return Evidence(**fields, text=None)
     except (InvalidTag, ValueError) as error:
         raise EvidenceChanged(row.evidence_id, "what its seal does not hold") from error
-    if sha256(text.encode()) != row.digest:
+    if digest(text) != row.digest:
         raise EvidenceChanged(row.evidence_id, "a text with another digest")
     return Evidence(**fields, text=text)

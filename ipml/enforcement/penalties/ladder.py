@@ -40,7 +40,7 @@ from ipml.enforcement.penalties.penalties import (
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.enforcement.restrictions import OWN, DecidedCase, ReportSource, Restriction
 from ipml.errors import CannotChangePenalty
 from ipml.records import Decision, Listing
@@ -487,7 +487,7 @@ def _note(
 
 def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:
     query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
-    return parse_enforcement_policy(connection.scalars(query).one())
+    return EnforcementPolicy.from_text(connection.scalars(query).one())
 
 
 def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:

@@ -29,7 +29,8 @@ from ipml.enforcement.penalties.standing import (
 )
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import PenaltyNotFound, SellerErased
-from ipml.review.snapshot import digest
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import Keyring, read_keys, seal, unseal
 from ipml.storage.row_numbers import append_rows
@@ -194,7 +195,7 @@ def tell_imposed(connection: Connection, penalty: Penalty, rung: Rung, at: datet
 
 def draft_imposed(penalty: Penalty, rung: Rung, at: datetime, keys: Keyring) -> outbox.Draft:
     """Return the message that `tell_imposed` puts down."""
-    until = penalty.until.isoformat() if penalty.until else None
+    until = write_moment(penalty.until) if penalty.until else None
     return _draft(penalty, "penalty", "imposed", {"do": rung.platform, "until": until}, at, keys)
 
 
@@ -213,7 +214,7 @@ def _draft(
         "penalty": penalty.penalty_id,
         "kind": penalty.kind.value,
         "seller_id": seller,
-        "at": at.isoformat(),
+        "at": write_moment(at),
         **content,
     }
     key = outbox.make_key(f"penalty-{penalty.penalty_id}-{what}")

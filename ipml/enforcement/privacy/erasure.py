@@ -15,7 +15,6 @@ anything is kept; see `erase_again_within`.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import secrets
@@ -45,6 +44,8 @@ from ipml.errors import (
     UnusableErasedList,
     UnusableSetting,
 )
+from ipml.kit.canonical_json import canonical_json, digest
+from ipml.kit.moments import write_moment
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.backup import whole_or_not_at_all
@@ -103,7 +104,7 @@ def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> Non
     with turn(_turn_of(path), _PATIENCE_SECONDS):
         key = read_erased(path).key
         head, *lines = _read_lines(path)
-        entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": at.astimezone(UTC).isoformat()}
+        entry = {"pseudonym": pseudonym, "mark": _mark(key, seller_id), "at": write_moment(at)}
         _write(path, [_dump(json.loads(head) | {"format": FORMAT}), *lines, _dump(entry)])
 
 
@@ -158,7 +159,7 @@ def _write(path: Path, lines: list[bytes]) -> None:
 
 
 def _end_of(lines: list[bytes]) -> dict[str, Any]:
-    return {"lines": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}
+    return {"lines": len(lines), "sha256": digest(b"".join(lines))}
 
 
 def _say(line: bytes) -> dict[str, Any]:
@@ -170,7 +171,7 @@ def _say(line: bytes) -> dict[str, Any]:
 
 
 def _dump(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
+    return canonical_json(content).encode("ascii") + b"\n"
 
 
 def _turn_of(path: Path) -> Path:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, or_, select, update
 
 from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetting
+from ipml.kit.moments import write_moment
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
@@ -106,7 +107,7 @@ def hold_within(
     fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
     query = insert(legal_holds).values(**fields, sealed=seal(connection, pseudonym, why))
     number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
-    payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": until.isoformat()}
+    payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": write_moment(until)}
     audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
     return Hold(number, pseudonym, case_id, why, by, now, until)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, select, update
 
+from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
 from ipml.review.cases import note_deed, subject_of
 from ipml.review.ranking.policy import usual_keys
@@ -339,5 +340,5 @@ def _forget_usual(connection: Connection, lone: Collection[tuple[str, str]]) -> 
         said = json.loads(usual)
         left = {part: {name: value for name, value in of.items() if name not in keys} for part, of in said.items()}
         if left != said:
-            text = json.dumps(left, separators=(",", ":"))
+            text = canonical_json(left)
             connection.execute(update(rankings).where(rankings.c.ranking_id == ranking_id).values(usual=text))

@@ -14,7 +14,6 @@ The payload is what Article 24(5) of the Digital Services Act asks for; it share
 
 from __future__ import annotations
 
-import tomllib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,13 +23,13 @@ from importlib.resources import files
 from string import Template
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.statements.facts import LAST_DAY, SIGNS, Statement, StatementRules, languages
-from ipml.errors import UnusableSetting, describe_faults
+from ipml.errors import UnusableSetting
+from ipml.kit.policy_file import parse_policy
 from ipml.review.decisions import GROUNDS
-from ipml.toml import parse_toml
 
 LETTER_FIELDS = frozenset(
     {
@@ -155,12 +154,7 @@ def load_words(language: str) -> LetterWords:
 
 def read_words(text: str, name: str) -> LetterWords:
     """Return the words that a file of a language holds, or raise UnusableSetting with all that is wrong with it."""
-    try:
-        return LetterWords.model_validate(parse_toml(text))
-    except tomllib.TOMLDecodeError as error:
-        raise UnusableSetting(name, f"no TOML ({error})", "a file like languages/en.toml") from error
-    except ValidationError as error:
-        raise UnusableSetting(name, describe_faults(error), "a file like languages/en.toml") from error
+    return parse_policy(LetterWords, text, name, "languages/en.toml")
 
 
 def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:

@@ -32,8 +32,9 @@ from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
 from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
+from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Reason
-from ipml.review.snapshot import decode_reasons, digest
+from ipml.review.snapshot import decode_reasons
 from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import Keyring, read_keys, unseal
 from ipml.storage.row_numbers import append_rows

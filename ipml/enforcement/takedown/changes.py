@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, parse_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy, keep_policy
 from ipml.enforcement.restrictions import OWN, DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
 from ipml.enforcement.takedown.measures import (
     ChosenMeasure,
@@ -34,6 +34,7 @@ from ipml.enforcement.takedown.measures import (
     in_force,
 )
 from ipml.errors import MeasureNotStanding, NothingToEnforce, SellerErased, UnusableMeasure
+from ipml.kit.moments import write_moment
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.reversals import stands
@@ -124,7 +125,7 @@ class Announcing:
             "listing_id": change.listing.listing_id,
             "seller_id": change.listing.seller_id,
             "ground": change.ground,
-            "at": change.at.isoformat(),
+            "at": write_moment(change.at),
             "in_force": [_describe(measure) for measure in holding],
         }
         self._put(change, key, "platform", "measure" if holding else "reinstatement", change.thread, body)
@@ -142,7 +143,7 @@ class Announcing:
             "brand": change.listing.brand,
             "listing_id": change.listing.listing_id,
             "ground": change.ground,
-            "at": change.at.isoformat(),
+            "at": write_moment(change.at),
             "in_force": [_describe(measure) for measure in holding],
         }
         key = _make_key(change.measure, f"holder-{change.verb}")
@@ -165,7 +166,7 @@ class Announcing:
         if telling.buyers_days is None or told_before or change.measure.sales_before == 0:
             return
         since = change.at - timedelta(days=telling.buyers_days)
-        body = _buyers_body(change, "counterfeit") | {"bought_since": since.isoformat()}
+        body = _buyers_body(change, "counterfeit") | {"bought_since": write_moment(since)}
         key = _make_key(change.measure, "buyers")
         subject = f"buyers:{change.measure.measure_id}"
         self._put(change, key, "platform", "buyers", subject, body, not_before=_buyers_at(change, telling))
@@ -197,7 +198,7 @@ class Announcing:
 
 
 def _describe(measure: Measure) -> dict[str, Any]:
-    until = measure.until and measure.until.isoformat()
+    until = measure.until and write_moment(measure.until)
     territories = list(measure.territories)
     return {"measure": measure.subject, "kind": measure.kind.value, "territories": territories, "until": until}
 
@@ -216,7 +217,7 @@ def _buyers_at(change: MeasureChange, telling: Telling) -> datetime:
 def _buyers_body(change: MeasureChange, finding: str) -> dict[str, Any]:
     listing = change.listing
     body = {"listing_id": listing.listing_id, "seller_id": listing.seller_id, "finding": finding}
-    return body | {"ground": change.ground, "at": change.at.isoformat()}
+    return body | {"ground": change.ground, "at": write_moment(change.at)}
 
 
 def _make_key(measure: Measure, what: str) -> str:
@@ -352,7 +353,7 @@ def describe_change(
     payload: dict[str, audit.Value] = {"case": measure.case_id, "decision": measure.decision_id, "message": key}
     if action == "imposed":
         payload |= {"kind": measure.kind.value, "territories": ",".join(measure.territories)}
-        payload["until"] = None if measure.until is None else measure.until.isoformat()
+        payload["until"] = None if measure.until is None else write_moment(measure.until)
         payload["policy"] = measure.policy_digest
         payload |= {"automatic": measure.is_automatic, "replaces": replaces, "source": measure.source}
     replaced = () if replaces is None else name_rows("measure", [replaces])
@@ -586,7 +587,7 @@ def _source_of(connection: Connection, decision_id: int) -> ReportSource:
 
 def _rules_of(connection: Connection, digest: str) -> MeasureRules:
     query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
-    return parse_enforcement_policy(connection.scalars(query).one()).measures
+    return EnforcementPolicy.from_text(connection.scalars(query).one()).measures
 
 
 def _check(kind: MeasureKind, territories: tuple[str, ...], until: datetime | None, at: datetime) -> None:

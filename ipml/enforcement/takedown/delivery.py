@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, insert,
 
 from ipml.enforcement.takedown.measures import Measure, make_measure
 from ipml.errors import MessageNotFound
+from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.outbox import Message, make_messages, seal_if_told, subject_of
@@ -126,7 +127,7 @@ class _Noting:
         for measure_id, effect in concerned:
             measure = self._measures[measure_id]
             self._change(measure, _meaning(measure, effect, said.status, said_at, why, is_last_word))
-        payload: dict[str, audit.Value] = {"key": said.key, "status": said.status, "said_at": said_at.isoformat()}
+        payload: dict[str, audit.Value] = {"key": said.key, "status": said.status, "said_at": write_moment(said_at)}
         changed = name_rows("measure", [number for number, _ in concerned])
         subject = subject_of(message.message_id)
         self._deeds.append(audit.Deed(self._now, self._told_by, "answered", subject, payload, changed))

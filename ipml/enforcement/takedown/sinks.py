@@ -25,6 +25,7 @@ from standardwebhooks import Webhook
 
 from ipml.enforcement.takedown.delivery import CHANNELS, SAID, DeliveryOutcome
 from ipml.errors import UnusableSetting, UnwritableFile, first_line
+from ipml.kit.moments import read_moment, write_moment
 from ipml.settings import Settings
 from ipml.storage.outbox import Message
 
@@ -36,7 +37,7 @@ def write_envelope(message: Message) -> bytes:
     """Return a message as JSON in ASCII; the same message gives the same bytes."""
     envelope = {
         "type": f"ipml.{message.kind}",
-        "timestamp": message.put_at.isoformat(),
+        "timestamp": write_moment(message.put_at),
         "key": message.key,
         "channel": message.channel,
         "subject": message.subject,
@@ -276,24 +277,13 @@ def _read_answer(body: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict) or content.get("status") not in SAID:
         return {}
+    try:
+        said_at = read_moment(content.get("at"))
+    except ValueError:
+        said_at = None
     why = content.get("why")
     said_why = why.encode("utf-8", "replace").decode()[:2000] if isinstance(why, str) else ""
-    return {"status": content["status"], "said_at": read_moment(content.get("at")), "said_why": said_why}
-
-
-def read_moment(said: object) -> datetime | None:
-    """Return the moment that a text of ISO 8601 with a time zone names; None for anything else.
-
-    Examples
-    --------
-    >>> read_moment("2024-05-01T12:00:00Z"), read_moment("noon"), read_moment("2024-05-01T12:00:00")
-    (datetime.datetime(2024, 5, 1, 12, 0, tzinfo=datetime.timezone.utc), None, None)
-    """
-    try:
-        moment = datetime.fromisoformat(said) if isinstance(said, str) else None
-        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
+    return {"status": content["status"], "said_at": said_at, "said_why": said_why}
 
 
 def _read_wait(header: str, now: datetime) -> timedelta | None:

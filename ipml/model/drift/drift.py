@@ -22,7 +22,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +29,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from ipml.kit.hostile_text import escape
+from ipml.kit.report_page import write_report_page
 from ipml.model.drift.reference import (
     WORD_COLUMNS,
     ColumnReference,
@@ -380,10 +381,9 @@ def _warn_of_selection(counted: CountedListings) -> str:
 
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+main { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+td:nth-child(-n+2) { white-space: nowrap; }
+th, td { padding-left: .5rem; }
 tr.alarm td:first-child { background: #b3261e; color: #fff; }
 tr.watch td:first-child { background: #f4c430; color: #000; }
 """
@@ -401,21 +401,19 @@ def to_html(report: DriftReport, title: str = "Drift") -> str:
     """
     rows = "\n".join(map(_row, report.checks))
     notes = "".join(f"<li>{escape(warning)}</li>" for warning in report.warnings)
-    return f"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{escape(title)}: {report.alarm}</title>
-<style>{_STYLE}</style>
-<h1>{escape(title)}: {report.alarm}</h1>
+    heading = f"{title}: {report.alarm}"
+    body = f"""<main>
+<h1>{escape(heading)}</h1>
 <p>{report.n_listings:,} listings, which tell as much as {report.n_effective:,.0f} independent ones.</p>
 <ul>{notes}</ul>
-<table>
-<tr><th>alarm<th>subject<th>what moved<th>effect<th>by chance</tr>
+<div class="scroll"><table>
+<thead><tr><th>alarm<th>subject<th>what moved<th class="number">effect<th class="number">by chance</tr></thead>
+<tbody>
 {rows}
-</table>
-</html>
-"""
+</tbody>
+</table></div>
+</main>"""
+    return write_report_page(heading, _STYLE, body)
 
 
 def show_effect(check: DriftCheck) -> str:

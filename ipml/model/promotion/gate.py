@@ -6,20 +6,20 @@ for are kept with its run.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
-from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
+from ipml.errors import UnusableSetting, describe_faults
+from ipml.kit.policy_file import read_policy
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, align
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion.comparison import K
 from ipml.toml import parse_toml
+
+_BUNDLED = Path(__file__).with_name("gate.toml")
 
 
 class GateRule(BaseModel):
@@ -92,40 +92,25 @@ def load_rules(path: Path | None = None) -> GateRules:
 
     Raises
     ------
-    UnreadableFile
-        It does not exist or is not TOML.
     UnusableSetting
-        It says something that is no rule; every such place is named.
+        It does not exist, is not TOML, or says something that is no rule; every such place is named.
 
     Examples
     --------
     >>> str(load_rules().calibration_error)
     'at most 0.05'
     """
-    bundled = _read_bundled()
-    if path is None:
-        return GateRules(**bundled)
-    try:
-        own = parse_toml(path.read_text(encoding="utf-8"))
-        return GateRules(**bundled | {name: _over(bundled.get(name), rule) for name, rule in own.items()})
-    except OSError as error:
-        raise UnreadableFile(path, error.strerror or "no readable file", "a file of gate rules") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UnreadableFile(path, str(error), "TOML in UTF-8") from error
-    except ValidationError as error:
-        raise UnusableSetting(
-            str(path), describe_faults(error), "rules as in ipml/model/promotion/gate.toml"
-        ) from error
+    return read_policy(
+        GateRules, path or _BUNDLED, "ipml/model/promotion/gate.toml", kind="gate rules", complete=_complete
+    )
 
 
-def _over(bundled: object, own: object) -> object:
-    """Return a rule of one's own with what it leaves to the bundled one; what is no table is left for the check."""
-    return bundled | own if isinstance(bundled, dict) and isinstance(own, dict) else own
-
-
-@lru_cache(maxsize=1)
-def _read_bundled() -> dict[str, Any]:
-    return tomllib.loads(files("ipml.model.promotion").joinpath("gate.toml").read_text(encoding="utf-8"))
+def _complete(own: dict[str, Any]) -> dict[str, Any]:
+    """Return rules of one's own over the bundled ones, limit by limit; what is no table is left for the check."""
+    bundled = parse_toml(_BUNDLED.read_text(encoding="utf-8"))
+    return bundled | {
+        name: bundled[name] | rule if name in bundled and isinstance(rule, dict) else rule for name, rule in own.items()
+    }
 
 
 GATE_FILE = "gate.json"

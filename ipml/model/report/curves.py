@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ipml.kit.svg import Scale, write_path
 from ipml.model.evaluation.metrics import INTERVAL_PERCENTILES
 from ipml.model.evaluation.ranking import Floats, ScoreRanking, check_scores, rank_once, resample_rankings
 
@@ -201,29 +202,7 @@ def _observed_by_bin(ranking: ScoreRanking, first: NDArray[np.intp]) -> Floats:
     return np.divide(positives, listings, out=np.full_like(listings, np.nan), where=listings > 0)
 
 
-LEFT, TOP, RIGHT, BOTTOM = 44.0, 10.0, 350.0, 200.0
-
-
-def place_x(share: float) -> float:
-    """Return where 0-1 lies from left to right.
-
-    Examples
-    --------
-    >>> place_x(0.0), place_x(0.5)
-    (44.0, 197.0)
-    """
-    return round(LEFT + (RIGHT - LEFT) * float(share), 1)
-
-
-def place_y(share: float) -> float:
-    """Return where 0-1 lies from the bottom up.
-
-    Examples
-    --------
-    >>> place_y(0.0), place_y(1.0)
-    (200.0, 10.0)
-    """
-    return round(BOTTOM - (BOTTOM - TOP) * float(share), 1)
+place_x, place_y = Scale(0, 1, 44, 350), Scale(0, 1, 200, 10)
 
 
 def line(xs: ArrayLike, ys: ArrayLike) -> str:
@@ -232,10 +211,10 @@ def line(xs: ArrayLike, ys: ArrayLike) -> str:
     Examples
     --------
     >>> line([0, 1], [0, 0.5])
-    'M44.0 200.0 L350.0 105.0'
+    'M44 200 L350 105'
     """
     points = zip(np.asarray(xs, dtype=float), np.asarray(ys, dtype=float), strict=True)
-    return "M" + " L".join(f"{place_x(x)} {place_y(y)}" for x, y in points)
+    return write_path((place_x(x), place_y(y)) for x, y in points)
 
 
 def band(xs: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
@@ -244,7 +223,7 @@ def band(xs: ArrayLike, low: ArrayLike, high: ArrayLike) -> str:
     Examples
     --------
     >>> band([0, 1], [0, 0], [1, 1])
-    'M44.0 10.0 L350.0 10.0 L350.0 200.0 L44.0 200.0Z'
+    'M44 10 L350 10 L350 200 L44 200Z'
     """
     along = np.asarray(xs, dtype=float)
     both = np.concatenate([np.asarray(high, dtype=float), np.asarray(low, dtype=float)[::-1]])
@@ -257,7 +236,7 @@ def steps(edges: ArrayLike, heights: ArrayLike) -> str:
     Examples
     --------
     >>> steps([0, 0.5, 1], [1, 0])
-    'M44.0 200.0 L44.0 10.0 L197.0 10.0 L197.0 200.0 L350.0 200.0 L350.0 200.0Z'
+    'M44 200 L44 10 L197 10 L197 200 L350 200 L350 200Z'
     """
     xs = np.repeat(np.asarray(edges, dtype=float), 2)
     ys = np.concatenate([[0.0], np.repeat(np.asarray(heights, dtype=float), 2), [0.0]])

@@ -1,23 +1,20 @@
 """The report on a model that a person reads before it is trusted: one HTML page, complete in itself.
 
-The page holds no script, loads nothing and links nowhere; its own rules forbid the browser all three. Listing text in
-it is hostile: it is escaped by the template, and letters that cannot be seen are shown by their code point.
+Listing text in it is hostile: see `ipml.kit.hostile_text` and `ipml.kit.report_page`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ipml.errors import UnwritableFile
+from ipml.kit.hostile_text import make_templates
+from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
 from ipml.model.evaluation.label_weights import count_by_odds, odds_of
@@ -109,10 +106,7 @@ def model_report(
 
 def render_report(facts: ReportFacts) -> str:
     """Return the page as HTML."""
-    style = _templates.get_template("report.css").render()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = _templates.get_template("report.html")
-    return template.render(facts=facts, style=Markup(style), style_digest=digest)  # noqa: S704 our own style sheet
+    return render_report_page(_templates, f"{facts.head.model} – model report", facts=facts)
 
 
 def write_report(facts: ReportFacts, path: Path) -> Path:
@@ -178,29 +172,10 @@ def _gloss(measure: str) -> str:
     return _GLOSSES.get(measure) or _GLOSSES[stem].format(number)
 
 
-def _show_text(text: str, most_letters: int = 300) -> str:
-    """Cut what a seller wrote to a length, and name its letters that cannot be seen.
-
-    Examples
-    --------
-    >>> _show_text("Ni\\u200bke")
-    'Ni⟦U+200B⟧ke'
-    """
-    shown = "".join(letter if letter.isprintable() else f"⟦U+{ord(letter):04X}⟧" for letter in text[:most_letters])
-    return shown + "…" * (len(text) > most_letters)
+def _cut(text: str, most_letters: int = 300) -> str:
+    return text[:most_letters] + "…" * (len(text) > most_letters)
 
 
-def _make_environment() -> Environment:
-    templates = Environment(
-        loader=PackageLoader("ipml.model.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.globals |= {"charts": curves, "gloss": _gloss, "zip": zip}
-    templates.filters |= {"percent": percent, "shown": _show_text}
-    return templates
-
-
-_templates = _make_environment()
+_templates = make_templates("ipml.model.report")
+_templates.globals |= {"charts": curves, "gloss": _gloss, "zip": zip}
+_templates.filters |= {"percent": percent, "cut": _cut}

@@ -36,7 +36,6 @@ model = "ipml-shoes"                # name in the registry
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -47,6 +46,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
+from ipml.kit.canonical_json import digest
 from ipml.listings.column_maps import ColumnMap, load_columns
 from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.frames import check_cells, list_problems, number_rows
@@ -328,7 +328,7 @@ def digest_listings(listings: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
     read = [name for name in COLUMNS if name != "label_odds" or listings[name].notna().any()]
     hashes = pd.util.hash_pandas_object(listings[read], index=False).to_numpy()
-    return hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
+    return digest(hashes.tobytes())[:16]
 
 
 def digest_training(listings: pd.DataFrame, unlabelled: pd.DataFrame | None) -> str:

@@ -35,15 +35,16 @@ from sqlalchemy import (
 )
 
 from ipml.errors import ClaimLost, GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
+from ipml.kit.canonical_json import digest
+from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import find_case, note_deed
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import keep_opinion, may_judge, note_opinion
-from ipml.review.snapshot import digest
 from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import cases, decisions, goldens, looks, opinions, to_microseconds
+from ipml.storage.tables import cases, decisions, goldens, looks, opinions
 
 # Made once, as making a query takes longer than asking it.
 _IS_THEIRS = opinions.c.reviewer == bindparam("reviewer")

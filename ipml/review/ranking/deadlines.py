@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, or_, select, type_coerce, update
 
+from ipml.kit.moments import write_moment
 from ipml.review.cases import PENDING, change_case, find_case, is_free, note_deed, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
@@ -121,7 +122,7 @@ def set_deadline(connection: Connection, case_id: int, due_at: datetime, *, acto
     """Say by when a case must be decided, as for one that a notice was sent about; CaseNotFound if there is none."""
     find_case(connection, case_id, lock=True)
     change_case(connection, case_id, due_at=due_at)
-    note_deed(connection, actor, "deadline set", case_id, now, due_at=due_at.isoformat())
+    note_deed(connection, actor, "deadline set", case_id, now, due_at=write_moment(due_at))
 
 
 def bring_forward(
@@ -146,7 +147,7 @@ def bring_forward(
     later = or_(cases.c.due_at.is_(None), cases.c.due_at > due_at)
     moved = list(connection.scalars(query.where(later).order_by(cases.c.case_id)))
     connection.execute(update(cases).where(cases.c.case_id.in_(moved)).values(due_at=due_at))
-    entries = [(subject_of(case_id), {"due_at": due_at.isoformat()}) for case_id in moved]
+    entries = [(subject_of(case_id), {"due_at": write_moment(due_at)}) for case_id in moved]
     audit.append_all(connection, actor, "deadline set", entries, at=now)
     return moved
 

@@ -11,7 +11,6 @@ The queue is ranked by value per minute: whoever has an hour fills it best with 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -23,9 +22,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from ipml.kit.canonical_json import canonical_json
+from ipml.kit.policy_file import PolicyText, read_policy
 from ipml.money import Rates
 from ipml.records import Listing
-from ipml.settings import get_settings, read_rules
+from ipml.settings import get_settings
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _END_OF_DAY = "24:00"
@@ -159,7 +160,7 @@ Rate = Annotated[float, Field(gt=0, le=1e9)]
 Named = BeforeValidator(_fold_names)
 
 
-class Policy(BaseModel):
+class Policy(PolicyText):
     """What a review is worth, and by when it must be made; the file says what each weight means.
 
     Examples
@@ -168,8 +169,6 @@ class Policy(BaseModel):
     >>> policy.minutes_of("Watches"), policy.severity_of("Toys"), policy.exchange(100.0, "EUR")
     (2.0, 3.0, 100.0)
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     currency: str = Field(pattern="^[A-Z]{3}$")
     days_until_next_look: float = Field(gt=0, le=3660)
@@ -187,11 +186,11 @@ class Policy(BaseModel):
     notice_hours: Hours
     same_price_share: Share = 0.05
     return_score_rise: Share = 0.2
-    deadline_hours: Annotated[dict[str, Hours], Named] = {}
-    minutes: Annotated[dict[str, Minutes], Named] = {}
-    severity: Annotated[dict[str, Weight], Named] = {}
-    brand_weight: Annotated[dict[str, Weight], Named] = {}
-    rates: dict[str, Rate] = {}
+    deadline_hours: Annotated[dict[str, Hours], Named] = Field({})
+    minutes: Annotated[dict[str, Minutes], Named] = Field({})
+    severity: Annotated[dict[str, Weight], Named] = Field({})
+    brand_weight: Annotated[dict[str, Weight], Named] = Field({})
+    rates: dict[str, Rate] = Field({})
     working_hours: WorkingHours = WorkingHours()
 
     def minutes_of(self, category: str | None) -> float:
@@ -226,16 +225,6 @@ class Policy(BaseModel):
         """How long a reviewer may be busy with one case."""
         return max([self.usual_minutes, *self.minutes.values()])
 
-    @property
-    def text(self) -> str:
-        """The policy as JSON in ASCII: the same policy gives the same text."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
 
 def load_policy(path: Path | None = None) -> Policy:
     """Read a policy file; by default the setting `policy_review`, else the bundled one.
@@ -245,13 +234,7 @@ def load_policy(path: Path | None = None) -> Policy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_rules(Policy, path or get_settings().policy_review or _BUNDLED, "ipml/review/ranking/policy.toml")
-
-
-@lru_cache(maxsize=4)
-def parse_policy(text: str) -> Policy:
-    """Return the policy whose `text` this is."""
-    return Policy.model_validate_json(text)
+    return read_policy(Policy, path or get_settings().policy_review or _BUNDLED, "ipml/review/ranking/policy.toml")
 
 
 _SECONDS_A_DAY = 86_400
@@ -275,7 +258,7 @@ class Usual:
     @property
     def text(self) -> str:
         """The medians as JSON in ASCII."""
-        return json.dumps({"prices": self.prices, "sales_a_day": self.sales_a_day}, separators=(",", ":"))
+        return canonical_json({"prices": self.prices, "sales_a_day": self.sales_a_day})
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +311,7 @@ class ExpectedValue:
     @property
     def text(self) -> str:
         """The parts as JSON in ASCII."""
-        return json.dumps({part.name: getattr(self, part.name) for part in fields(self)}, separators=(",", ":"))
+        return canonical_json({part.name: getattr(self, part.name) for part in fields(self)})
 
 
 def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | None = None) -> ExpectedValue:

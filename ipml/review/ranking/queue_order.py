@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 from ipml.review.cases import PENDING, find_case_with_waiting
 from ipml.review.near_duplicates.clusters import move_forward
@@ -39,7 +40,6 @@ from ipml.review.ranking.policy import (
     Policy,
     Usual,
     load_policy,
-    parse_policy,
     price_of,
     read_worth,
     sales_a_day,
@@ -49,7 +49,7 @@ from ipml.review.ranking.policy import (
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.tables import cases, rankings, to_microseconds
+from ipml.storage.tables import cases, rankings
 
 _FEWEST = 5  # listings that make a median
 _MOST_NAMES = 1000  # of brands and categories whose medians are kept: those with most listings
@@ -126,7 +126,8 @@ def current_ranking(connection: Connection) -> QueueRanking:
     row = connection.execute(select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)).first()
     if row is None:
         return QueueRanking(None, QueueOrder.SCORE, load_policy(), Usual())
-    return QueueRanking(row.ranking_id, QueueOrder(row.order), parse_policy(row.policy), Usual(**json.loads(row.usual)))
+    policy, usual = Policy.from_text(row.policy), Usual(**json.loads(row.usual))
+    return QueueRanking(row.ranking_id, QueueOrder(row.order), policy, usual)
 
 
 def get_ranking(connection: Connection) -> QueueRanking:

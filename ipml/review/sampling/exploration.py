@@ -28,8 +28,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Select, insert, select, update
 
 from ipml.errors import UnstorableValue, UnusableSetting
+from ipml.kit.canonical_json import digest
 from ipml.records import ScoredListing
-from ipml.review.snapshot import digest, make_key
+from ipml.review.snapshot import make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import cases, seeds, sift_cases, sift_strata, sifts
@@ -334,9 +335,9 @@ def sift_arrays(
     }
     shown = np.bincount(number[at], minlength=len(strata))
     file_digest = _digest(tickets, scores)
-    digest = hashlib.sha256(f"{file_digest} {sorted(rule.to_record().items())} {sure}".encode()).hexdigest()
+    drawn_by = digest(f"{file_digest} {sorted(rule.to_record().items())} {sure}")
     counts = tuple(int(count) for count in shown)
-    return Sift(file_digest, digest, model_version, len(order), sure, tuple(strata), counts, places)
+    return Sift(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
 
 
 def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], str]:
@@ -372,7 +373,7 @@ def _digest(tickets: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
 
     order = np.argsort(tickets)
     content = tickets[order].astype("<u8").tobytes() + scores[order].astype("<f8").tobytes()
-    return hashlib.sha256(content).hexdigest()
+    return digest(content)
 
 
 _SYSTEM = "ipml"  # the actor of what no person did

@@ -5,7 +5,6 @@ The archive that travels is not trusted: a worker takes no model but the one who
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +14,7 @@ from zipfile import ZipFile
 
 from ipml.errors import UnreadableFile, UntrustedModel
 from ipml.features.portfolio import SellerPortfolios
+from ipml.kit.canonical_json import digest
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.model_file import manifest_sha256
 from ipml.model.model_file.folder import MANIFEST, find_folder, read_folder
@@ -83,7 +83,7 @@ def ship_model(
     folder = _find_model(model)
     scorer = load_model(folder, allow_version_mismatch=allow_version_mismatch)
     contents = read_folder(folder)
-    manifest = hashlib.sha256(contents[MANIFEST]).hexdigest()
+    manifest = digest(contents[MANIFEST])
     store, store_sha256 = (None, None) if portfolios is None else _ship_store(session, portfolios, scorer.version)
     return ShippedModel(
         archive=_ship(session, f"ipml-model-{manifest[:16]}.zip", _zip(contents), is_archive=True),
@@ -130,7 +130,7 @@ def _find_model(source: str | Path | None) -> Path:
 
 
 def _load_store(path: Path, model: ShippedModel) -> SellerPortfolios:
-    if hashlib.sha256(path.read_bytes()).hexdigest() != model.store_sha256:
+    if digest(path.read_bytes()) != model.store_sha256:
         raise UnreadableFile(path, "other portfolios", _SENT)
     return read_store(path, model.version).portfolios
 
@@ -138,7 +138,7 @@ def _load_store(path: Path, model: ShippedModel) -> SellerPortfolios:
 def _ship_store(session: SparkSession, path: Path, version: str) -> tuple[str, str]:
     read_store(path, version)
     content = path.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = digest(content)
     return _ship(session, f"ipml-portfolios-{sha256[:16]}.npz", content), sha256
 
 

@@ -7,7 +7,7 @@ their key (`ipml.storage.pseudonyms`), so that who takes the key away has erased
 
 from __future__ import annotations
 
-from ipml.storage.tables.columns import Flag, Identity, Moment, Real, metadata, to_microseconds
+from ipml.storage.tables.columns import Flag, Identity, Moment, Real, metadata
 from ipml.storage.tables.cooperation import (
     clue_outcomes,
     clues,
@@ -123,7 +123,6 @@ __all__ = [
     "statements",
     "strikes",
     "strikes_taken_back",
-    "to_microseconds",
     "tries",
     "user_sellers",
     "users",

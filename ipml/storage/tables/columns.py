@@ -6,25 +6,13 @@ STRICT on SQLite: a text never ends up in a column of numbers.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import REAL, BigInteger, Boolean, Dialect, Double, Integer, MetaData, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Return an aware moment as whole microseconds since 1970 in UTC.
-
-    Examples
-    --------
-    >>> to_microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
-    1000000
-    """
-    return (moment - _EPOCH) // _MICROSECOND
+from ipml.kit.moments import from_microseconds, to_microseconds
 
 
 class Moment(TypeDecorator[datetime]):
@@ -43,7 +31,7 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Turn microseconds into a moment."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        return None if value is None else from_microseconds(value)
 
 
 class Flag(TypeDecorator[bool]):

@@ -12,7 +12,7 @@ import io
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 
 from ipml.enforcement.appeal_file import count_appeals
 from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.kit.moments import read_typed_moment, write_moment
 from ipml.records import Case
 from ipml.review import queue
 from ipml.review.decisions import find_undoable
@@ -286,6 +287,7 @@ _AT_ONCE = 200
 _log = logging.getLogger(__name__)
 
 _QueryText = Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")]
+_Moment = Annotated[datetime, BeforeValidator(read_typed_moment)]
 
 
 def export_table(
@@ -294,11 +296,11 @@ def export_table(
     state: Annotated[str, Query(pattern="^(|open|escalated|decided|superseded)$")] = "",
     brand: _QueryText = "",
     seller: _QueryText = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: _Moment | None = None,
+    until: _Moment | None = None,
 ) -> Response:
     """Give decisions, or cases, as CSV; moments without a zone are in UTC."""
-    wanted = ExportFilter(state or None, brand or None, seller or None, _in_utc(since), _in_utc(until))
+    wanted = ExportFilter(state or None, brand or None, seller or None, since, until)
     engine, is_cases = get_engine(request), what == "cases"
     rows = export_cases(engine, wanted) if is_cases else export_decisions(engine, wanted)
     columns = CASE_COLUMNS if is_cases else DECISION_COLUMNS
@@ -330,7 +332,7 @@ def _write_row(value: Value) -> str | float | int:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.isoformat()
+        return write_moment(value)
     return defuse_within(value) if isinstance(value, str) else value
 
 
@@ -339,7 +341,3 @@ def _take(page: io.StringIO) -> bytes:
     page.seek(0)
     page.truncate()
     return text.encode("utf-8", "replace")
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

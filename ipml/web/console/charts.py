@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from math import log10
 
 from sqlalchemy import Connection
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
+from ipml.kit.svg import round_up
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import LookSummary
 from ipml.review.quality.rates import Rate
@@ -68,7 +68,7 @@ def make_day_chart(days: Sequence[QueueDay]) -> DayChart:
     >>> from datetime import date
     >>> chart = make_day_chart([QueueDay(date(2024, 5, 6), 40, 10), QueueDay(date(2024, 5, 7), 20, 30)])
     >>> chart.top, [bar.height for bar in chart.bars]
-    (40, [100.0, 25.0, 50.0, 75.0])
+    (50, [80.0, 20.0, 40.0, 60.0])
     >>> chart.sentence
     'In 2 days 60 cases came and 40 were decided.'
     """
@@ -85,20 +85,6 @@ def make_day_chart(days: Sequence[QueueDay]) -> DayChart:
     arrived, decided = sum(day.arrived for day in days), sum(day.decided for day in days)
     sentence = f"In {count(len(days), 'day')} {count(arrived, 'case')} came and {decided:,} were decided."
     return DayChart(top, tuple(bars), tuple(labels), sentence)
-
-
-def round_up(number: int) -> int:
-    """Return the next number that reads well at an axis; 10 for nothing.
-
-    Examples
-    --------
-    >>> round_up(0), round_up(7), round_up(18), round_up(4300)
-    (10, 10, 20, 5000)
-    """
-    if number <= 10:
-        return 10
-    size: int = 10 ** int(log10(number))
-    return next(factor * size for factor in (1, 2, 3, 4, 5, 6, 8, 10, 20) if factor * size >= number)
 
 
 @dataclass(frozen=True, slots=True)

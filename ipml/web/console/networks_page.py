@@ -19,7 +19,7 @@ from starlette.datastructures import State
 from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
-from ipml.cooperation.networks.ties import Tie, moment_of
+from ipml.cooperation.networks.ties import Tie
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
 from ipml.cooperation.policy import ClueRules
 from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
@@ -27,6 +27,7 @@ from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
 from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
+from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden
 from ipml.storage.anchors import keep_anchor
 from ipml.storage.database import reading, writing
@@ -180,7 +181,7 @@ def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[Memb
             place + 1,
             name,
             view.roles.role[place],
-            moment_of(joined[place]),
+            from_microseconds(joined[place]),
             int(view.degree[place]),
             records.get(name),
             str(view.newcomers.get(name, "")),

@@ -30,8 +30,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml import errors
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.takedown.delivery import SAID, PlatformAnswer, Status, note_answer
-from ipml.enforcement.takedown.sinks import read_moment
 from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
+from ipml.kit.moments import EXPECTED, read_moment, write_moment
 from ipml.records import Problem
 from ipml.review.snapshot import check_text
 from ipml.storage.database import writing
@@ -144,7 +144,7 @@ def _answer_problems(
 
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 _LONGEST_WHY = 2_000
-_EXPECTED = '{"status": "accepted", "done" or "refused", "at": a moment with its time zone, "why": text}'
+_EXPECTED = '{"status": "accepted", "done" or "refused", "at": ' + EXPECTED + ', "why": text}'
 
 
 async def answer_message(
@@ -168,7 +168,7 @@ async def answer_message(
                 return note_answer(connection, key, status, "platform", datetime.now(UTC), at=at, why=why)
 
         noted = await to_thread.run_sync(note, limiter=state.writers)
-    said = {"key": noted.key, "status": noted.status, "said_at": noted.said_at.isoformat(), "is_new": noted.is_new}
+    said = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}
     return make_json_answer(write_json(said))
 
 
@@ -185,8 +185,9 @@ def find_answer(content: object) -> tuple[Status, datetime | None, str]:
     status, at, why = content.get("status"), content.get("at"), content.get("why")
     if not isinstance(status, str) or status not in SAID:
         _refuse_answer("another status")
-    moment = read_moment(at)
-    if at is not None and moment is None:
+    try:
+        moment = None if at is None else read_moment(at)
+    except ValueError:
         _refuse_answer("no moment")
     if why is not None and not isinstance(why, str):
         _refuse_answer("no text in why")

@@ -20,6 +20,7 @@ from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
+from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.monitoring import ScoringModel
@@ -262,7 +263,7 @@ def _make_score(model: ScoringModel | None) -> Callable[[Sequence[Listing]], lis
 
 def _as_mapping(listing: Listing) -> dict[str, Any]:
     told = {name: value for name, value in asdict(listing).items() if value is not None}
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in told.items()}
+    return {name: write_moment(value) if isinstance(value, datetime) else value for name, value in told.items()}
 
 
 def _answer(receipt: Receipt, status: HTTPStatus) -> Response:

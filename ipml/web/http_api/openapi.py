@@ -12,6 +12,7 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ipml.kit.moments import write_moment
 from ipml.records import Problem, ScoredListing, Unlike
 
 PROBLEM_TYPE = "application/problem+json"
@@ -149,7 +150,7 @@ def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
     observed_at = scored.listing.observed_at
     said: dict[str, Any] = {
         "listing_id": scored.listing.listing_id,
-        "observed_at": observed_at and observed_at.isoformat(),
+        "observed_at": observed_at and write_moment(observed_at),
         "score": scored.score,
         "score_low": scored.score_low,
         "score_high": scored.score_high,

@@ -4,7 +4,8 @@ import numpy as np
 
 from ipml.cooperation.networks.attributes import KINDS
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.networks.ties import explain_tie, find_strands, moment_of
+from ipml.cooperation.networks.ties import explain_tie, find_strands
+from ipml.kit.moments import from_microseconds
 
 
 def test_strands_are_those_of_the_evidence(networks: Networks):
@@ -16,7 +17,7 @@ def test_strands_are_those_of_the_evidence(networks: Networks):
         telling = [thing for thing in tie.shared if thing.bits]
         assert {KINDS[kind] for kind in np.flatnonzero(strands.kinds[place])} == {thing.kind for thing in telling}
         since = min(max(thing.first_since, thing.second_since) for thing in telling)
-        assert moment_of(int(strands.since[place])) == since
+        assert from_microseconds(int(strands.since[place])) == since
 
 
 def test_of_no_links_there_are_no_strands(networks: Networks):

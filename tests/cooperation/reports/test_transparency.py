@@ -203,7 +203,7 @@ def test_a_brand_cannot_command_the_page_or_a_spreadsheet(own_year, tmp_path):
     html = (tmp_path / "report/report.html").read_text("utf-8")
     assert "<img" not in html
     assert "&lt;img src=x" in html
-    assert "[U+202E]" in html
+    assert "⟦U+202E⟧" in html
     assert read_csv(tmp_path / "report/brands.csv")[0]["brand"].startswith("'=")
 
 

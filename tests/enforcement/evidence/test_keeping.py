@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Engine, delete, select, update
 from support.consequences import KEEPING
 
-from ipml.enforcement.evidence.pieces import canonical, evidence_of_decision, find_evidence, read_scored_listing, sha256
+from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence, read_scored_listing
 from ipml.errors import EvidenceChanged
+from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, PriceRange, ScoredListing, Verdict
 from ipml.review.cases import get_case
 from ipml.review.queue import claim, decide
 from ipml.review.reversals import undo
-from ipml.review.snapshot import digest, encode
+from ipml.review.snapshot import encode
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -50,8 +51,8 @@ def test_the_text_is_canonical_and_its_digest_is_in_the_trail(
         (decided,) = [one for one in audit.list_rows(connection, f"case:{kept.case_id}") if one.action == "decided"]
     assert kept.text.isascii()
     assert kept.text.isprintable()
-    assert canonical(json.loads(kept.text)) == kept.text
-    assert sha256(kept.text.encode()) == kept.digest == row.payload["digest"]
+    assert canonical_json(json.loads(kept.text)) == kept.text
+    assert digest(kept.text) == kept.digest == row.payload["digest"]
     assert row.payload["decision"] == decision.decision_id
     assert kept.content["case"]["snapshot"] == decided.payload["snapshot"]
     assert kept.content["decision"]["note_digest"] == decided.payload["note"]

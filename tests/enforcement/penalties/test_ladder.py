@@ -13,7 +13,7 @@ from ipml.enforcement.penalties.penalties import explain_penalty
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import CannotChangePenalty, PenaltyNotFound
-from ipml.review.snapshot import digest
+from ipml.kit.canonical_json import digest
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import unseal

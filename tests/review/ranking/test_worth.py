@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing
-from ipml.review.ranking.policy import Usual, load_policy, parse_policy, read_worth, weigh
+from ipml.review.ranking.policy import Policy, Usual, load_policy, read_worth, weigh
 from ipml.review.ranking.queue_order import MedianCounter
 
 POLICY = load_policy()
@@ -145,7 +145,7 @@ def write_policy(tmp_path: Path) -> Callable[[str, str], Path]:
 
 def test_a_policy_comes_back_from_its_text():
     """What is stored with a ranking is the policy, whole, and its digest tells it from every other."""
-    assert parse_policy(POLICY.text) == POLICY
+    assert Policy.from_text(POLICY.text) == POLICY
     assert POLICY.model_copy(update={"prevalence": 0.08}).digest != POLICY.digest
     assert json.loads(POLICY.text)["currency"] == "EUR"
 

@@ -1,0 +1,102 @@
+"""Moments as text, read and written in one way wherever they come from and go to.
+
+A moment is ISO 8601 (RFC 3339) with its offset, from 1970 to 2199, and is kept in UTC. Where a program writes one,
+nothing is guessed: without an offset it is no moment. Where a person types one, a day stands for its first moment, and
+UTC for an offset that is not named.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import SupportsInt
+
+# Placeholders such as the years 1 and 9999 are no moments at which anything happened.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EXPECTED = "a moment with its zone, such as 2026-03-01T09:30:00Z, from 1970 to 2199"
+EXPECTED_AS_TYPED = "a day or a moment, such as 2026-03-01 or 2026-03-01T09:30:00+01:00, from 1970 to 2199"
+# A moment finer than a microsecond would have to be cut, so it is refused.
+PATTERN = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
+)
+_MATCHES = re.compile(PATTERN).fullmatch
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def read_moment(value: object) -> datetime:
+    """Return the moment that a text names, or that is given as a datetime, in UTC.
+
+    Raises
+    ------
+    ValueError
+        It has no offset, lies outside 1970 to 2199, or is anything else; the message says what was expected.
+
+    Examples
+    --------
+    >>> read_moment("2026-03-01T09:30+01:00")
+    datetime.datetime(2026, 3, 1, 8, 30, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and _MATCHES(value) else value
+        if isinstance(moment, datetime) and moment.utcoffset() is not None:
+            moment = moment.astimezone(UTC)
+            if EARLIEST <= moment < LATEST:
+                return moment
+    except (ValueError, OverflowError):  # the 30th of February; a moment that leaves the calendar in UTC
+        pass
+    raise ValueError(EXPECTED)
+
+
+def read_typed_moment(text: str) -> datetime:
+    """Return the moment that a person typed: a day is its first moment, and UTC is meant where no offset is named.
+
+    Raises
+    ------
+    ValueError
+        It is neither; the message says what was found and what was expected.
+
+    Examples
+    --------
+    >>> str(read_typed_moment("2026-05-01")), str(read_typed_moment("2026-05-01T12:00"))
+    ('2026-05-01 00:00:00+00:00', '2026-05-01 12:00:00+00:00')
+    """
+    for named in (text, f"{text}Z", f"{text}T00:00Z"):
+        try:
+            return read_moment(named)
+        except ValueError:
+            continue
+    raise ValueError(f"found {text[:40]!a}; expected {EXPECTED_AS_TYPED}")
+
+
+def write_moment(moment: datetime) -> str:
+    """Return an aware moment as text, in UTC.
+
+    Examples
+    --------
+    >>> write_moment(datetime(2024, 5, 1, 12, tzinfo=UTC))
+    '2024-05-01T12:00:00+00:00'
+    """
+    return moment.astimezone(UTC).isoformat()
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware moment as whole microseconds since 1970.
+
+    Examples
+    --------
+    >>> to_microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    1000000
+    """
+    return (moment - EARLIEST) // _MICROSECOND
+
+
+def from_microseconds(number: SupportsInt) -> datetime:
+    """Return the moment so many microseconds after the beginning of 1970, in UTC.
+
+    Examples
+    --------
+    >>> str(from_microseconds(1_000_000))
+    '1970-01-01 00:00:01+00:00'
+    """
+    return EARLIEST + timedelta(microseconds=int(number))

@@ -1,0 +1,70 @@
+"""A report as one HTML page that is complete in itself: for a mail, an archive, or paper.
+
+It holds no script, loads nothing and links nowhere else; its own rules forbid the browser all three, and allow the one
+style sheet that is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ipml.kit.hostile_text import escape
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+
+
+def write_report_page(title: str, style: str, body: str) -> str:
+    """Return a page; the same content gives the same bytes.
+
+    Parameters
+    ----------
+    title : str
+        As plain text.
+    style : str
+        CSS of the report's own, after what all reports have.
+    body : str
+        HTML.
+
+    Examples
+    --------
+    >>> page = write_report_page("Bags & more", "h1 { margin: 0; }", "<h1>Bags</h1>")
+    >>> "<title>Bags &amp; more</title>" in page, "style-src 'sha256-" in page
+    (True, True)
+    """
+    sheet = _STYLE + style
+    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode("ascii")
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{escape(title)}</title>
+<style>{sheet}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def render_report_page(templates: Environment, title: str, **context: Any) -> str:
+    """Return the page whose body the template `report.html` makes of the context, in the style of its `report.css`.
+
+    Parameters
+    ----------
+    templates : Environment
+        As `ipml.kit.hostile_text.make_templates` returns it.
+    """
+    assert templates.loader is not None
+    style = templates.loader.get_source(templates, "report.css")[0]
+    return write_report_page(title, style, templates.get_template("report.html").render(context))
