@@ -63,7 +63,7 @@ _SETTING_GROUPS: Mapping[str, Sequence[str]] = {
     "Login": ("session_hours", "idle_minutes", "trusted", "oidc"),
     "Scoring API": ("api", "model_reload_seconds"),
     "Queue": ("near_duplicates", "spread_audit_share", "explore"),
-    "Review quality": ("golden", "control", "repeat", "audit", "second"),
+    "Review quality": ("control", "repeat", "audit", "second"),
 }
 """For each heading how the names of its settings begin; the longest beginning decides."""
 

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
         None, description="how others are heard and told; the bundled policy where none is given"
     )
     networks: Path | None = Field(
-        None, description="folder that `ipml cooperate network find` wrote, for the page and for clues"
+        None, description="folder that `ipml cooperate network find` wrote, for the page and for referrals"
     )
     anchor_key: Path | None = Field(
         None, description="file with the secret key that signs anchors of the audit trail; unsigned without"
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
         "",
         description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml admin user link`",
     )
-    golden_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of cases of known truth")
+    control_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of cases of known truth")
     repeat_share: float = Field(0.03, ge=0, le=0.25, description="share that a reviewer decided before, unseen again")
     repeat_days: float = Field(14.0, ge=0, description="how many days later at the earliest")
     audit_share: float = Field(0.02, ge=0, le=0.25, description="share that another reviewer decided")

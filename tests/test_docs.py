@@ -151,3 +151,11 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
             (lines,) = re.findall(r"```toml\n((?:\w+ = .*\n)+)```", text)
             correct(tmp_path / "shop.toml", lines.splitlines())
     assert (tmp_path / "scored.parquet").exists()
+
+
+def test_the_documentation_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ipml docs` prints its address, and hands it to the browser, if there is one."""
+    monkeypatch.setenv("BROWSER", "true")  # a program that does nothing
+    answer = CliRunner().invoke(get_command(app), ["docs"])
+    assert answer.exit_code == 0
+    assert answer.output.startswith("https://")

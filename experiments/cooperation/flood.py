@@ -145,7 +145,7 @@ def give(engine: Engine, name: str, case_ids: Sequence[int], policy: Cooperation
     with writing(engine) as connection:
         number = find_or_add(connection, name, now)
         lane = lane_of(connection, number, policy, now)
-        fields = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "sealed": ""}
+        fields = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "encrypted": ""}
         fields |= {"content_digest": secrets.token_hex(8), "tier": lane.tier, "received_at": now}
         notice_id = connection.scalars(insert(notices).values(fields).returning(notices.c.notice_id)).one()
         item = {"notice_id": notice_id, "listing_digest": "", "location": "", "state": "waiting"}

@@ -22,7 +22,7 @@ from ipml.cooperation.networks.detection import Networks, find_networks, first_n
 from ipml.cooperation.networks.layout import lay_out
 from ipml.cooperation.networks.links import Links
 from ipml.cooperation.networks.roles import guess_roles
-from ipml.cooperation.networks.store import keep_networks, list_networks, load_network, load_networks
+from ipml.cooperation.networks.store import list_networks, load_network, load_networks, store_networks
 from ipml.cooperation.networks.ties import find_strands
 from ipml.settings import Settings
 from ipml.simulation.networks import simulate_networks
@@ -87,7 +87,7 @@ def main() -> None:
     networks = find_networks(simulate_networks(3, n_sellers=asked.sellers, n_networks=asked.sellers // 1000).attributes)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "networks"
-        measure("to keep all networks", lambda: keep_networks(networks, folder), tries=1)
+        measure("to keep all networks", lambda: store_networks(networks, folder), tries=1)
         largest = list_networks(folder)[0][0]
         number = largest.number
         print(f"{asked.sellers:,} sellers; the largest network: {largest.members} members, {largest.links} links")

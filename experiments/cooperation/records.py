@@ -82,7 +82,7 @@ def time_lanes(items: int) -> str:
         for number in range(1, items // each + 1):
             fields = {"address": f"{number}@example.com", "pseudonym": secrets.token_hex(16), "kind": "rights holder"}
             connection.execute(insert(notifiers).values(**fields, created_at=before))
-            given = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "sealed": ""}
+            given = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "encrypted": ""}
             given |= {"content_digest": "", "tier": "usual", "received_at": before}
             connection.execute(insert(notices).values(given))
             rows = [decision | {"verdict": "genuine", "decided_at": NOW - timedelta(days=2)}] * each

@@ -155,7 +155,7 @@ class Filler:
             "reference": f"r{number}",
             "notifier_id": notifier,
             "kind": kind,
-            "sealed": "",
+            "encrypted": "",
             "tier": "new",
             "brand": brand,
         }

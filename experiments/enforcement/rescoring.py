@@ -3,7 +3,7 @@
     python -m experiments.enforcement.rescoring --decisions 1000
 
 Half of a simulated marketplace trains a model; the other half goes through files: scored with the portfolios of its
-sellers, enqueued, decided on. Then the model is loaded afresh, and every piece of evidence is unsealed and its listing
+sellers, enqueued, decided on. Then the model is loaded afresh, and every piece of evidence is decrypted and its listing
 scored again: all four numbers (score, log-odds, both bounds) must differ by no more than 1e-9. Beside it stands how
 many would not come out, had the portfolio of the seller not been kept. Some go out as packages and come back as well.
 """

@@ -27,7 +27,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
-from ipml.review.sampling.exploration import DEPTHS, SamplingRule, Sift, make_ticket_drawer, sift_arrays
+from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, make_ticket_drawer, sift_arrays
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -116,7 +116,7 @@ def review(engine: Engine, data: Scored, most: int) -> Iterator[bool]:
 
 
 def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates) -> None:
-    """Sift with many seeds, by the functions that the queue uses, and print how often intervals cover the truth."""
+    """Sample with many seeds, by the functions that the queue uses, and print how often intervals cover the truth."""
     keys = [make_key(item.listing) for item in data.listings()]
     sure = sure_cases(data)
     first_ones = np.argsort(-data.scores, kind="stable")
@@ -144,13 +144,13 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
         )
 
 
-def reviewed(sifted: Sift, labels: NDArray[np.bool_]) -> list[Stretch]:
-    """Return what is known once everything that a sift shows has been reviewed."""
-    strata = np.array([place.stratum for place in sifted.places.values()])
-    found = np.bincount(strata, labels[list(sifted.places)], minlength=len(sifted.strata)).astype(int)
+def reviewed(sample: Sample, labels: NDArray[np.bool_]) -> list[Stretch]:
+    """Return what is known once everything that a sample shows has been reviewed."""
+    strata = np.array([place.stratum for place in sample.places.values()])
+    found = np.bincount(strata, labels[list(sample.places)], minlength=len(sample.strata)).astype(int)
     return [
         Stretch(
-            sift_id=1,
+            sample_id=1,
             first=stratum.first,
             last=stratum.last,
             is_sure=stratum.is_sure,
@@ -164,7 +164,7 @@ def reviewed(sifted: Sift, labels: NDArray[np.bool_]) -> list[Stretch]:
             fair=shown,
             fair_counterfeit=counterfeit,
         )
-        for stratum, shown, counterfeit in zip(sifted.strata, sifted.shown, found.tolist(), strict=True)
+        for stratum, shown, counterfeit in zip(sample.strata, sample.shown, found.tolist(), strict=True)
     ]
 
 

@@ -184,7 +184,7 @@ def work_one(browser: Browser) -> None:
     browser.post("verdict to the next case", path, form | {"choice": "genuine"})
 
 
-def find_form(text: str, deed: str) -> tuple[str, dict[str, str]]:
+def find_form(text: str, audit_event: str) -> tuple[str, dict[str, str]]:
     """Return the address of a form on the page of a case, and what it sends unseen.
 
     Examples
@@ -192,9 +192,9 @@ def find_form(text: str, deed: str) -> tuple[str, dict[str, str]]:
     >>> find_form('<form action="/cases/7/leave"><input type="hidden" name="trail" value="4.5"></form>', "leave")
     ('/cases/7/leave', {'trail': '4.5'})
     """
-    found = re.search(rf'action="(/cases/\d+/{deed})"[^>]*>(.*?)</form>', text, re.DOTALL)
+    found = re.search(rf'action="(/cases/\d+/{audit_event})"[^>]*>(.*?)</form>', text, re.DOTALL)
     if found is None:
-        raise RuntimeError(f"no form to {deed} in: {text[:300]}")
+        raise RuntimeError(f"no form to {audit_event} in: {text[:300]}")
     hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[2])
     return found[1], {name: unescape(value) for name, value in hidden}
 

@@ -70,7 +70,19 @@ def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
     return group
 
 
-_add_commands(app, demo, serve, score, queue.enqueue, doctor, panel=_OFTEN)
+def docs() -> None:
+    """Open the documentation in a browser, and print its address.
+
+    Example: ipml docs
+    """
+    from importlib.metadata import metadata
+
+    links = dict(link.split(", ", 1) for link in metadata("ipml").get_all("Project-URL") or ())
+    typer.echo(links["Documentation"])
+    typer.launch(links["Documentation"])
+
+
+_add_commands(app, demo, serve, score, queue.enqueue, doctor, docs, panel=_OFTEN)
 
 _data = _add_group("data", _MODELS, "Files of listings, labels and portfolios: check, map, make.", "validate shop.csv")
 _data.command("guess-columns")(guess)
@@ -82,7 +94,7 @@ _add_commands(_model, label_errors, leakage_audit, select, warm_up)
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
 _add_commands(queue.app, reviews.estimate, reviews.reviewers)
-queue.app.add_typer(reviews.golden_app, name="control")
+queue.app.add_typer(reviews.control_app, name="control")
 
 _enforce = _add_group(
     "enforce", _CASES, "Measures, statements of reasons, penalties, appeals, acting without review.", "measure list"
@@ -108,7 +120,7 @@ _cooperate.add_typer(notice.notice_app, name="notice")
 _cooperate.add_typer(notifier.app, name="notifier")
 _add_commands(_cooperate, notice.complaints)
 _cooperate.add_typer(network.network_app, name="network")
-_cooperate.add_typer(network.clue_app, name="referral")
+_cooperate.add_typer(network.referral_app, name="referral")
 
 _report = _add_group("report", _OTHERS, "Reports for brands and the public, and on traders.", "brand Acme --year 2026")
 _report.command("brand")(reports.report_brand)

@@ -123,8 +123,8 @@ def demo(
 
     With `--year` the whole programme runs through a simulated year at a scale of the historical one (94 million
     infringing listings handled, 950,000 members penalised): scoring, review, takedowns, penalties, appeals, notices,
-    networks, clues for the police and the report for the public. It prints the figures beside the historical ones, and
-    what was wrongly taken down.
+    networks, referrals for the police and the report for the public. It prints the figures beside the historical ones,
+    and what was wrongly taken down.
 
     The figures are those of a simulation: they show how ipml works, not how good it is on your listings.
 

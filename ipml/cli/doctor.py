@@ -271,7 +271,7 @@ def _check_appeals(engine: Engine) -> Check:
     except UnusableSetting as error:
         return Check("appeals", "problem", str(error))
     words = (
-        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml enforce appeal tick` must run"
+        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml enforce appeal run` must run"
         if overdue
         else "none overdue"
     )

@@ -81,7 +81,7 @@ def export(
     from ipml.enforcement.evidence.bag import ask_for_stamp
     from ipml.enforcement.evidence.package import export_package
     from ipml.settings import get_settings
-    from ipml.storage.anchors import keep_anchor
+    from ipml.storage.anchors import store_anchor
     from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
@@ -108,7 +108,7 @@ def export(
         f"{printable(str(place))}: {exported.n_evidence} pieces of evidence, {exported.n_rows} rows of the trail."
     )
     if settings.anchors:
-        keep_anchor(settings.anchors, exported.anchor)
+        store_anchor(settings.anchors, exported.anchor)
     if exported.n_erased:
         typer.echo(f"The seller was erased: of {exported.n_erased} of them only the digest is left.")
     if exported.stamped_at:
@@ -354,13 +354,13 @@ def anchor(
     Example: ipml audit anchor --out /mnt/elsewhere/anchors.jsonl
     """
     from ipml.settings import get_settings
-    from ipml.storage.anchors import keep_anchor, make_anchor
+    from ipml.storage.anchors import make_anchor, store_anchor
 
     settings = get_settings()
     with reading_from(database) as connection:
         made = make_anchor(connection, settings.anchor_key)
     if path := out or settings.anchors:
-        keep_anchor(path, made)
+        store_anchor(path, made)
     typer.echo(made)
     if not made.signature:
         typer.echo("It is not signed: make a key with `ipml audit key`, and name it in IPML_ANCHOR_KEY.", err=True)

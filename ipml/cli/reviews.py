@@ -146,7 +146,7 @@ def reviewers(
 ) -> None:
     """Show how far reviewers agree with each other, and how often each errs, with 95 % intervals.
 
-    From golden items, blind repeats, audits and second persons; missed: a counterfeit called genuine; wronged: a
+    From control cases, blind repeats, audits and second persons; missed: a counterfeit called genuine; wronged: a
     genuine listing called counterfeit.
 
     Example: ipml queue reviewers --brands
@@ -176,9 +176,9 @@ def _reviewer_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "golden", "same again")
+    table = Table("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "control", "same again")
     for one in reviewers:
-        rates = [_percent(rate) for rate in (one.missed, one.wronged, one.golden, one.steadiness)]
+        rates = [_percent(rate) for rate in (one.missed, one.wronged, one.control, one.steadiness)]
         counts = (f"{one.decided:,}", f"{one.looked:,}")
         table.add_row(Text(one.name), *counts, _percent(one.agreement), _coefficient(one.kappa), *rates)
     return table
@@ -223,7 +223,7 @@ def _coefficient(found: Agreement | None) -> str:
     return "" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
-golden_app = typer.Typer(
+control_app = typer.Typer(
     no_args_is_help=True,
     help="""Keep the cases whose truth is known; reviewers meet them unknowingly.
 
@@ -234,7 +234,7 @@ golden_app = typer.Typer(
 Case = Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)]
 
 
-@golden_app.command()
+@control_app.command()
 def add(
     case: Case,
     truth: Annotated[str, typer.Option(help="counterfeit or genuine.", show_default=False)],
@@ -248,17 +248,19 @@ def add(
     """
     from ipml.errors import UnusableSetting
     from ipml.records import Verdict
-    from ipml.review.quality.blind_reviews import add_golden
+    from ipml.review.quality.blind_reviews import add_control_case
     from ipml.web.accounts.permissions import Action
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
     with writing_to(database) as connection:
-        golden = add_golden(connection, case, Verdict(truth), source, acting(connection, Action.KEEP_CONTROL_CASES, by))
-    typer.echo(f"Case {case} is known to be {golden.truth}; each reviewer will meet it once.")
+        control = add_control_case(
+            connection, case, Verdict(truth), source, acting(connection, Action.KEEP_CONTROL_CASES, by)
+        )
+    typer.echo(f"Case {case} is known to be {control.truth}; each reviewer will meet it once.")
 
 
-@golden_app.command("list")
+@control_app.command("list")
 def list_(database: Database = None) -> None:
     """List the cases whose truth is known.
 
@@ -268,25 +270,25 @@ def list_(database: Database = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ipml.review.quality.blind_reviews import list_goldens
+    from ipml.review.quality.blind_reviews import list_control_cases
 
     table = Table("case", "truth", "known by", "added by", "since")
     with reading_from(database) as connection:
-        for golden in list_goldens(connection):
-            since = f"{golden.added_at:%Y-%m-%d}"
-            table.add_row(str(golden.case_id), golden.truth, Text(golden.source), Text(golden.added_by), since)
+        for control in list_control_cases(connection):
+            since = f"{control.added_at:%Y-%m-%d}"
+            table.add_row(str(control.case_id), control.truth, Text(control.source), Text(control.added_by), since)
     Console().print(table)
 
 
-@golden_app.command()
+@control_app.command()
 def remove(case: Case, by: By = None, database: Database = None) -> None:
     """Take a case off the list; what reviewers said of it stays.
 
     Example: ipml queue control remove 12
     """
-    from ipml.review.quality.blind_reviews import remove_golden
+    from ipml.review.quality.blind_reviews import remove_control_case
     from ipml.web.accounts.permissions import Action
 
     with writing_to(database) as connection:
-        remove_golden(connection, case, acting(connection, Action.KEEP_CONTROL_CASES, by))
+        remove_control_case(connection, case, acting(connection, Action.KEEP_CONTROL_CASES, by))
     typer.echo(f"Case {case} is no longer on the list.")

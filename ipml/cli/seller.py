@@ -32,21 +32,21 @@ Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.
 
 @seller_app.command()
 def show(seller: Seller, database: Database = None) -> None:
-    """Say what is kept of a seller, by class of record, and until when; and to whom they were named, in which clue.
+    """Say what is kept of a seller, by class of record, and until when; and to whom they were named, in which referral.
 
-    A clue of which a seller may not hear is marked: leave it out of the answer to their request.
+    A referral of which a seller may not hear is marked: leave it out of the answer to their request.
 
     Example: ipml seller show s-1207
     """
     from ipml.cli.terminal import printable
     from ipml.cooperation.referrals.handover import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.enforcement.privacy.retention import find_kept
+    from ipml.enforcement.privacy.retention import find_stored
     from ipml.storage.database import reading
 
     engine = open_for_command(database)
     with reading(engine) as connection:
-        kept = find_kept(connection, seller, load_enforcement_policy())
+        kept = find_stored(connection, seller, load_enforcement_policy())
     typer.echo(f"Seller {printable(seller)}, pseudonym {kept.pseudonym or 'none yet'}")
     for kind in kept.classes:
         until = f"the last until {kind.until:%Y-%m-%d}" if kind.until else "no end"
@@ -58,7 +58,7 @@ def show(seller: Seller, database: Database = None) -> None:
     for one in told:
         mark = "" if one.tells_sellers else " [the seller may NOT hear of this]"
         said = f"{one.disclosed_at:%Y-%m-%d} to {one.recipient}, as {one.name}, for: {one.purpose}{mark}"
-        typer.echo(printable(f"clue {one.clue_id}: named on {said}"))
+        typer.echo(printable(f"referral {one.referral_id}: named on {said}"))
 
 
 @seller_app.command()
@@ -103,7 +103,7 @@ def erase(
         return
     if not seller or not why:
         raise UnusableSetting("erase", "no seller, or no reason", "at least one seller and --why")
-    _warn_of_clues(engine, seller)
+    _warn_of_referrals(engine, seller)
     if not yes:
         typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
     tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
@@ -192,8 +192,8 @@ def release(
     typer.echo(f"{count:,} hold(s) ended.")
 
 
-def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
-    """Say in which clues that were not dropped sellers are named: whoever follows these may still need the records."""
+def _warn_of_referrals(engine: Engine, sellers: list[str]) -> None:
+    """Say in which referrals that were not dropped sellers are named: whoever follows them may need the records."""
     from ipml.cli.terminal import printable
     from ipml.cooperation.referrals.handover import find_open
     from ipml.storage.database import reading
@@ -201,8 +201,11 @@ def _warn_of_clues(engine: Engine, sellers: list[str]) -> None:
 
     with reading(engine) as connection:
         for seller_id in sellers:
-            for clue in find_open(connection, find_pseudonym(connection, seller_id) or ""):
-                named = f"{seller_id} is named in clue {clue.clue_id} to {clue.recipient}, which was not dropped"
+            for referral in find_open(connection, find_pseudonym(connection, seller_id) or ""):
+                named = (
+                    f"{seller_id} is named in referral {referral.referral_id} to "
+                    f"{referral.recipient}, which was not dropped"
+                )
                 typer.echo(printable(f"Warning: {named}: `ipml seller hold` keeps what it may need"), err=True)
 
 

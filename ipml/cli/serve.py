@@ -119,7 +119,7 @@ def _open_database(url: str) -> Engine:
 
 def _check_trail(engine: Engine, settings: Settings) -> None:
     """Warn where the audit trail is not that of the anchors; where it is, keep a new one."""
-    from ipml.storage.anchors import check_trail, keep_anchor, make_anchor
+    from ipml.storage.anchors import check_trail, make_anchor, store_anchor
     from ipml.storage.database import reading
 
     if settings.anchors is None:
@@ -133,7 +133,7 @@ def _check_trail(engine: Engine, settings: Settings) -> None:
     for problem in problems:
         typer.echo(f"Warning: the audit trail is not that of the anchors: {problem}", err=True)
     if not problems:
-        keep_anchor(settings.anchors, now)
+        store_anchor(settings.anchors, now)
 
 
 def _start_model(source: str | None, portfolios: Path | None, settings: Settings, until_end: ExitStack) -> ServedModel:

@@ -251,7 +251,7 @@ class SolvabilityRules(_CooperationRules):
         return self
 
 
-class ClueRules(_CooperationRules):
+class ReferralRules(_CooperationRules):
     """Whom what is told of networks, and which come first."""
 
     recent_days: float = Field(gt=0)
@@ -271,7 +271,7 @@ class ClueRules(_CooperationRules):
         Examples
         --------
         >>> from ipml.cooperation.policy import load_cooperation_policy
-        >>> load_cooperation_policy().clues.profile("customs").title
+        >>> load_cooperation_policy().referrals.profile("customs").title
         'Customs'
         """
         if recipient not in self.profiles:
@@ -342,7 +342,7 @@ class CooperationPolicy(BaseModel):
 
     notices: NoticeRules
     notifiers: NotifierRules
-    clues: ClueRules
+    referrals: ReferralRules
     reports: ReportRules = ReportRules()
     traders: TraderRules
 

@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.resolution import why_lifted
-from ipml.enforcement.evidence.pieces import keep_all_evidence
-from ipml.enforcement.ledger import keep_all_stakes, keep_stakes
+from ipml.enforcement.evidence.pieces import store_all_evidence
+from ipml.enforcement.ledger import store_all_stakes, store_stakes
 from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.ladder import climb_all
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy, store_policy
 from ipml.enforcement.restrictions import DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
 from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import changes
@@ -88,10 +88,10 @@ class Enforcement:
         closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
         if not closing:
             return
-        digest = keep_policy(connection, self.policy, closing[0][1].decided_at)
+        digest = store_policy(connection, self.policy, closing[0][1].decided_at)
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
         decided, keys = read_decided(connection, closing, self.sources(connection, found))
-        keep_all_evidence(connection, decided, keys, origin, digest)
+        store_all_evidence(connection, decided, keys, origin, digest)
         if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
             self._enforce(connection, against, keys, origin)
 
@@ -102,7 +102,7 @@ class Enforcement:
         imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
         taken_down = [(measure, one, one.scored.listing) for measure, one in zip(imposed, found, strict=True)]
         stakes = [(measure.measure_id, one.case, listing, measure.imposed_at) for measure, one, listing in taken_down]
-        keep_all_stakes(connection, stakes, self.policy)
+        store_all_stakes(connection, stakes, self.policy)
         strikes = add_strikes(connection, found, self.policy)
         penalties = climb_all(connection, strikes, self.policy, keys)
         struck = {strike.strike_id: (one, origin) for strike, one in zip(strikes, found, strict=True)}
@@ -113,12 +113,12 @@ class Enforcement:
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
-        deed = (reversal.reviewer, reversal.why, reversal.reversed_at)
+        taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why = why_lifted(reversal.why)
         ended: list[Restriction] = []
-        for measure in changes.lift(connection, reversal.decision_id, *deed):
+        for measure in changes.lift(connection, reversal.decision_id, *taken_back):
             ended.append(changes.restriction_of(connection, measure))
-        taken = take_back(connection, reversal.decision_id, *deed)
+        taken = take_back(connection, reversal.decision_id, *taken_back)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
             tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)
@@ -318,7 +318,7 @@ def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
 def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:
     """Tell the seller of a new measure, and keep what it puts at stake."""
     case = find_case(connection, measure.case_id)
-    keep_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
+    store_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
     issue(connection, changes.restriction_of(connection, measure), policy)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, list_of_case
-from ipml.enforcement.deadlines.deadlines import Clock, find_clocks
+from ipml.enforcement.deadlines.deadlines import Deadline, find_deadlines
 from ipml.enforcement.evidence.pieces import Evidence, find_evidence
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import (
@@ -61,7 +61,7 @@ class SentStatement:
         What the transparency database gets; None where it gets nothing, and `why_not_stated` says why.
     notified_at : datetime or None
         When the letter was delivered.
-    windows : tuple of Clock
+    windows : tuple of Deadline
         Until when the seller may appeal.
     """
 
@@ -70,7 +70,7 @@ class SentStatement:
     payload: dict[str, Any] | None
     why_not_stated: str | None
     notified_at: datetime | None
-    windows: tuple[Clock, ...]
+    windows: tuple[Deadline, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def read_told(connection: Connection, statement: Statement) -> SentStatement:
     kept, letter = get_statement(connection, statement.subject), None
     with suppress(SellerErased, LetterExpired):
         letter = read_letter(connection, statement.subject)
-    windows = tuple(find_clocks(connection, statement.subject).values())
+    windows = tuple(find_deadlines(connection, statement.subject).values())
     at = notified_at(connection, statement)
     return SentStatement(statement, letter, kept.payload, kept.why_not_stated, at, windows)
 
@@ -176,8 +176,8 @@ def read_penalty(connection: Connection, penalty: Penalty, told: SentStatement |
 
 def find_due(connection: Connection, subject: str) -> datetime | None:
     """Return when the next of the terms that run for something is over; None where none runs."""
-    clocks = find_clocks(connection, subject).values()
-    return min((one.due_at for one in clocks if one.due_at is not None and not one.has_ended), default=None)
+    deadlines = find_deadlines(connection, subject).values()
+    return min((one.due_at for one in deadlines if one.due_at is not None and not one.has_ended), default=None)
 
 
 def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence, ...], str | None]:

@@ -68,10 +68,10 @@ from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.ranking.policy import ExpectedValue, observe_sales_a_day, read_worth, weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.snapshot import decode_listing
-from ipml.storage.tables import decisions, goldens, looks, measure_stakes, measures, opinions, reversals
+from ipml.storage.tables import control_cases, decisions, looks, measure_stakes, measures, opinions, reversals
 
 
-def keep_stakes(
+def store_stakes(
     connection: Connection, measure_id: int, case: Row[Any], at: datetime, policy: EnforcementPolicy
 ) -> None:
     """Keep what a measure puts at stake; one that was kept before stays as it is.
@@ -81,13 +81,13 @@ def keep_stakes(
     of the brand are those of the queue's value, in the currency of its policy. The queue draws sales to what is usual
     while little is known; what honest sellers lost is not.
     """
-    keep_all_stakes(connection, [(measure_id, case, decode_listing(case.snapshot), at)], policy)
+    store_all_stakes(connection, [(measure_id, case, decode_listing(case.snapshot), at)], policy)
 
 
-def keep_all_stakes(
+def store_all_stakes(
     connection: Connection, wanted: Sequence[tuple[int, Row[Any], Listing, datetime]], policy: EnforcementPolicy
 ) -> None:
-    """Do what `keep_stakes` does for measures that were imposed together.
+    """Do what `store_stakes` does for measures that were imposed together.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def keep_all_stakes(
     known = set(connection.scalars(select(measure_stakes.c.measure_id).where(known_by)))
     ranking, rules = current_ranking(connection), policy.penalties.ledger
     rows = [
-        {"measure_id": measure_id, "kept_at": at, **_weigh(case, listing, ranking, rules)}
+        {"measure_id": measure_id, "stored_at": at, **_weigh(case, listing, ranking, rules)}
         for measure_id, case, listing, at in wanted
         if measure_id not in known
     ]
@@ -471,11 +471,11 @@ def _select_counts(band: Any, rules: LedgerRules) -> Any:
     its_look = and_(looks.c.case_id == decisions.c.case_id, looks.c.decision_id == decisions.c.decision_id)
     said = (its_look, looks.c.kind == "audit", opinions.c.withdrawn_at.is_(None))
     audits = exists().where(looks.c.look_id == opinions.c.look_id, *said)
-    truths = exists().where(goldens.c.case_id == decisions.c.case_id, goldens.c.removed_at.is_(None))
+    truths = exists().where(control_cases.c.case_id == decisions.c.case_id, control_cases.c.removed_at.is_(None))
     says_genuine = audits.where(opinions.c.verdict == Verdict.GENUINE)
     judges = audits.where(opinions.c.verdict.in_([Verdict.GENUINE, Verdict.COUNTERFEIT]))
     was_looked = or_(judges, truths)
-    was_wrong = or_(says_genuine, truths.where(goldens.c.truth == Verdict.GENUINE))
+    was_wrong = or_(says_genuine, truths.where(control_cases.c.truth == Verdict.GENUINE))
     return (
         select(
             band.label("band"),

@@ -30,7 +30,7 @@ Language = Literal["en", "de", "fr", "es", "zh"]
 
 
 class AppealRules(BaseModel):
-    """Which complaints are open to sellers, and by whose clocks; the policy file says what each rule means.
+    """Which complaints are open to sellers, and by whose deadlines; the policy file says what each rule means.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     )
 
 
-def keep_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:
+def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:
     """Keep the text of a policy that is used, once, and return its digest."""
     query = select(enforcement_policies.c.digest).where(enforcement_policies.c.digest == policy.digest)
     if connection.scalar(query) is None:

@@ -21,12 +21,12 @@ class EvidenceNotFound(IpmlError):
 
 
 class EvidenceChanged(IpmlError):
-    """Evidence in the database is not what was sealed when the case was decided."""
+    """Evidence in the database is not what was encrypted when the case was decided."""
 
     def __init__(self, evidence_id: int, found: str) -> None:
         self.evidence_id = evidence_id
         super().__init__(
-            f"evidence {evidence_id}: found {found}, expected what was sealed when the case was decided; "
+            f"evidence {evidence_id}: found {found}, expected what was encrypted when the case was decided; "
             "restore it from a backup, and run `ipml doctor`."
         )
 
@@ -398,7 +398,7 @@ class NothingToAnswer(IpmlError):
         )
 
 
-class ClueTooSmall(IpmlError):
+class ReferralTooSmall(IpmlError):
     """A network has fewer members or confirmed counterfeits than the profile of a recipient asks for."""
 
     def __init__(self, number: int, found: str, expected: str) -> None:
@@ -409,22 +409,24 @@ class NothingNew(IpmlError):
     """The same network was told to the same recipient, and nothing is new since."""
 
     def __init__(self, number: int, reference: str, built_at: datetime) -> None:
-        said = f"Network {number}: nothing is new since clue {reference} of {built_at:%Y-%m-%d}"
+        said = f"Network {number}: nothing is new since referral {reference} of {built_at:%Y-%m-%d}"
         super().__init__(f"{said} to the same recipient; build it with --again if it was lost.")
 
 
-class ClueNotFound(IpmlError):
-    """There is no clue of that number."""
+class ReferralNotFound(IpmlError):
+    """There is no referral of that number."""
 
-    def __init__(self, clue_id: int) -> None:
-        super().__init__(f"No clue {clue_id}. `ipml cooperate referral list` shows those there are.")
+    def __init__(self, referral_id: int) -> None:
+        super().__init__(f"No referral {referral_id}. `ipml cooperate referral list` shows those there are.")
 
 
 class AlreadySigned(IpmlError):
-    """Somebody has signed for a clue before."""
+    """Somebody has signed for a referral before."""
 
-    def __init__(self, clue_id: int, received_by: str, received_at: datetime) -> None:
-        super().__init__(f"Clue {clue_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands.")
+    def __init__(self, referral_id: int, received_by: str, received_at: datetime) -> None:
+        super().__init__(
+            f"Referral {referral_id}: {received_by} signed for it on {received_at:%Y-%m-%d}; a receipt stands."
+        )
 
 
 class BrandUnknown(IpmlError):

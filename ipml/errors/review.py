@@ -56,7 +56,7 @@ class UnusableAnchor(IpmlError):
 
 
 class SellerErased(IpmlError):
-    """What was sealed with the key of a seller, or of a notifier, who was erased cannot be read, by anybody."""
+    """What was encrypted with the key of a seller, or of a notifier, who was erased cannot be read, by anybody."""
 
     def __init__(self, pseudonym: str) -> None:
         super().__init__(f"seller {pseudonym}: was erased; what was kept of them cannot be read any more.")
@@ -168,14 +168,14 @@ class NotDecided(IpmlError):
         super().__init__(f"Case {case_id}: found state {state!r}; expected a decided one: decide it first.")
 
 
-class GoldenExists(IpmlError):
+class ControlCaseExists(IpmlError):
     """The case is an item whose truth is known already."""
 
     def __init__(self, case_id: int, truth: str) -> None:
         super().__init__(f"Case {case_id} is known to be {truth} already; remove that first.")
 
 
-class GoldenNotFound(IpmlError):
+class ControlCaseNotFound(IpmlError):
     """The case is no item whose truth is known."""
 
     def __init__(self, case_id: int) -> None:

@@ -128,7 +128,7 @@ def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> 
         connection.execute(update(cases).where(wanted).values(free))
 
 
-def note_deed(
+def note_event(
     connection: Connection, actor: str, action: str, case_id: int, at: datetime, **payload: audit.Value
 ) -> None:
     """Note in the audit trail what somebody did to a case."""

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, select
 
 from ipml.errors import AlreadyDecided, ClaimLost, Superseded
 from ipml.records import Case, Claim
-from ipml.review.cases import change_case, find_case, find_case_with_waiting, is_held, make_case, note_deed, subject_of
+from ipml.review.cases import change_case, find_case, find_case_with_waiting, is_held, make_case, note_event, subject_of
 from ipml.review.quality.blind_reviews import Offer, find_held_look, find_look, find_look_of, give_back_look, hold_look
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
@@ -146,7 +146,7 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
         return
     require_holder(row, claim)
     change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
-    note_deed(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
+    note_event(connection, claim.reviewer, "released", claim.case_id, now, token=claim.token)
 
 
 def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
@@ -194,7 +194,7 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
         hold_look(connection, claim, now)
         return claim
     change_case(connection, case_id, holder=reviewer, token=token, lease_expires_at=until)
-    note_deed(connection, reviewer, "claimed", case_id, now, token=token)
+    note_event(connection, reviewer, "claimed", case_id, now, token=token)
     return Claim(case_id, reviewer, token, until)
 
 
@@ -233,7 +233,7 @@ class ShownCase:
     case : Case
         Its state is "open" where the user has a further look at it, whatever it is.
     hides_history : bool
-        Whether decisions and deeds are kept from the user.
+        Whether decisions and audit events are kept from the user.
     claim : Claim or None
         The live claim that the user has on it.
     look_id : int or None
@@ -283,20 +283,21 @@ def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:
 def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> list[audit.AuditRow]:
     """Return what was done to a case, as far as the user may see it to whom it is shown.
 
-    Where others' deeds are kept from them it is what came by itself and what they did, as of a case new to all. Of
-    one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from another.
+    Where others' audit events are kept from them it is what came by itself and what they did, as of a case new to all.
+    Of one's claims in a row only the last is shown: how often a page claims must not tell one sort of case from
+    another.
     """
-    deeds = audit.list_rows(connection, subject_of(shown.case.case_id))
+    audit_events = audit.list_rows(connection, subject_of(shown.case.case_id))
     if shown.look_id is not None:
-        came = [deed for deed in deeds if deed.actor == _SYSTEM]
-        deeds = came + audit.list_rows(connection, f"look:{shown.look_id}")
+        came = [audit_event for audit_event in audit_events if audit_event.actor == _SYSTEM]
+        audit_events = came + audit.list_rows(connection, f"look:{shown.look_id}")
     elif shown.hides_history:
-        deeds = [deed for deed in deeds if deed.actor in (_SYSTEM, user_name)]
-    following = [(deed.actor, deed.action) for deed in deeds[1:]]
+        audit_events = [audit_event for audit_event in audit_events if audit_event.actor in (_SYSTEM, user_name)]
+    following = [(audit_event.actor, audit_event.action) for audit_event in audit_events[1:]]
     return [
-        deed
-        for deed, after in zip(deeds, [*following, None], strict=True)
-        if deed.action != "claimed" or (deed.actor, deed.action) != after
+        audit_event
+        for audit_event, after in zip(audit_events, [*following, None], strict=True)
+        if audit_event.action != "claimed" or (audit_event.actor, audit_event.action) != after
     ]
 
 

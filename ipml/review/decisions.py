@@ -25,7 +25,7 @@ from ipml.review.cases import close_cases, find_case, find_cases, is_held, subje
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over_all, lock_cluster
 from ipml.review.near_duplicates.matches import remember_removals
-from ipml.review.quality.blind_reviews import Feedback, answer_look, find_held_look, golden_feedback, want_looks
+from ipml.review.quality.blind_reviews import Feedback, answer_look, control_feedback, find_held_look, want_looks
 from ipml.review.quality.second_person import (
     find_halves,
     find_opinion,
@@ -275,7 +275,7 @@ def _append(
     for state in ("decided", "escalated"):
         close_cases(connection, [row.case_id for row, decision in made if _state_after(decision) == state], state)
     with audit.together(connection):
-        audit.append_deeds(connection, [_make_deed(row, decision, origin) for row, decision in made])
+        audit.append_events(connection, [_make_audit_event(row, decision, origin) for row, decision in made])
         if consequences is not None:
             consequences.follow_decisions(connection, made, origin.origin)
     return made
@@ -290,7 +290,7 @@ def _state_after(decision: Decision) -> str:
     return "escalated" if decision.verdict is Verdict.ESCALATE else "decided"
 
 
-def _make_deed(row: Row[Any], decision: Decision, origin: Origin) -> audit.Deed:
+def _make_audit_event(row: Row[Any], decision: Decision, origin: Origin) -> audit.AuditEvent:
     """Return what the audit trail says of a decision."""
     payload: dict[str, audit.Value] = {
         "token": row.token,
@@ -302,7 +302,7 @@ def _make_deed(row: Row[Any], decision: Decision, origin: Origin) -> audit.Deed:
         **({} if origin.origin == "review" else {"origin": origin.origin, "spread_from": origin.spread_from}),
     }
     by, action = decision.reviewer, _state_after(decision)
-    return audit.Deed(decision.decided_at, by, action, subject_of(row.case_id), payload)
+    return audit.AuditEvent(decision.decided_at, by, action, subject_of(row.case_id), payload)
 
 
 def list_decisions(connection: Connection, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
@@ -411,7 +411,7 @@ class Undoable:
     count : int
         How many these are.
     feedback : Feedback or None
-        Where the case was a golden item: what its truth is. Whoever has been told can no longer take the verdict back.
+        Where the case was a control case: what its truth is. Whoever has been told can no longer take the verdict back.
     """
 
     case_id: int
@@ -461,7 +461,9 @@ def find_undoable(
         return replace(found, group_key=row.group_key, count=n_decisions or 1)
     if row.kind == "second":
         return None  # it stands: the case has gone on from it
-    return replace(found, feedback=golden_feedback(connection, reviewer, row.case_id) if row.kind == "golden" else None)
+    return replace(
+        found, feedback=control_feedback(connection, reviewer, row.case_id) if row.kind == "control" else None
+    )
 
 
 def take_back(
@@ -489,7 +491,7 @@ def take_back(
     kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
     if decision_id is not None:
         undo(connection, decision_id, reviewer, now=now, settings=settings, consequences=consequences)
-    elif kind == "golden":
+    elif kind == "control":
         raise CannotUndo(f"on case {case_id}", "its truth has been shown")
     elif kind is not None:
         withdraw_opinion(connection, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)

@@ -27,10 +27,10 @@ from ipml.review.sampling.exploration import (
     SamplePlace,
     SamplingRule,
     choose_shown,
+    draw_sample,
     get_seed,
     note_places,
-    note_sift,
-    sift,
+    note_sample,
 )
 from ipml.review.search import searched_text
 from ipml.review.snapshot import check_text, decode_listing, digest_content, encode, make_key
@@ -90,12 +90,12 @@ class Enqueued:
 
 
 _NO_LANE = {"odds": None, "lane": "ranked", "lot": None}
-"""What a case keeps that came through no sift: all rows of one statement name the same columns."""
+"""What a case keeps that came through no sample: all rows of one statement name the same columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
-    """A scored listing on its way in: its place in a sift, and what a case keeps of it."""
+    """A scored listing on its way in: its place in a sample, and what a case keeps of it."""
 
     scored: ScoredListing
     place: SamplePlace | None
@@ -108,7 +108,7 @@ class _Newcomer:
 
     @property
     def lane(self) -> dict[str, Any]:
-        """What a new case keeps of the place in a sift."""
+        """What a new case keeps of the place in a sample."""
         return {"odds": self.place.odds, "lane": self.place.lane, "lot": self.place.lot} if self.place else {}
 
     def ranked(self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
@@ -172,17 +172,17 @@ def enqueue_placed(
     engine: Engine,
     placed: Iterable[tuple[ScoredListing, SamplePlace | None]],
     *,
-    sift_id: int | None = None,
+    sample_id: int | None = None,
     due_at: datetime | None = None,
     joins_alike: bool | None = None,
     now: datetime | None = None,
 ) -> Enqueued:
-    """Put scored listings into the queue, each with its place in a sift; otherwise like `enqueue`."""
+    """Put scored listings into the queue, each with its place in a sample; otherwise like `enqueue`."""
     remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
     joins_alike = get_settings().near_duplicates if joins_alike is None else joins_alike
     while batch := list(islice(remaining, _BATCH_SIZE)):
         newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
-        total += _Intake(sift_id, due_at, joins_alike, now).take(engine, newcomers)
+        total += _Intake(sample_id, due_at, joins_alike, now).take(engine, newcomers)
     return total
 
 
@@ -225,7 +225,7 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
 class _Intake:
     """How a batch of listings comes in."""
 
-    sift_id: int | None
+    sample_id: int | None
     due_at: datetime | None
     joins_alike: bool
     now: datetime
@@ -259,11 +259,11 @@ class _Intake:
         again = [(one.last, latest[key]) for key, one in arrived.items() if one.fate is Fate.AGAIN and one.last]
         changes = self._rescore(connection, again, ranking)
         offered = self._note_seen(connection, again, verdicts)
-        if self.sift_id is not None:
+        if self.sample_id is not None:
             cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
             cases_of |= {key: number for key, (number, _) in entries.items()}
             places = {cases_of[key]: one.place for key, one in latest.items() if one.place}
-            note_places(connection, self.sift_id, places)
+            note_places(connection, self.sample_id, places)
         added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
         successors = [(one.last, entries[key][0]) for key, one in opened.items() if one.supersedes and one.last]
@@ -510,11 +510,11 @@ def enqueue_batch(
     rule = SamplingRule(get_settings().explore if explore is None else explore)
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
-    sifted = sift(read(), seed, rule, top=top, min_score=min_score)
+    sample = draw_sample(read(), seed, rule, top=top, min_score=min_score)
     with writing(engine) as connection:
-        sift_id = note_sift(connection, sifted, seed, rule, now=now)
+        sample_id = note_sample(connection, sample, seed, rule, now=now)
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
-    shown = choose_shown(read(), sifted, waiting)
-    enqueued = enqueue_placed(engine, shown, sift_id=sift_id, due_at=due_at, now=now)
-    return IntakeResult(sifted.listings, sum(place.lot is not None for place in sifted.places.values()), enqueued)
+    shown = choose_shown(read(), sample, waiting)
+    enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, now=now)
+    return IntakeResult(sample.listings, sum(place.lot is not None for place in sample.places.values()), enqueued)

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert,
 
 from ipml.errors import CannotUndo
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_deed, pass_on_notices
+from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_event, pass_on_notices
 from ipml.review.ranking.queue_order import rank_again
 from ipml.review.snapshot import check_text
 from ipml.settings import Settings, get_settings
@@ -263,12 +263,12 @@ def reverse(
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):
         payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
-        note_deed(connection, reviewer, "reversed", row.case_id, now, **payload)
+        note_event(connection, reviewer, "reversed", row.case_id, now, **payload)
         if consequences is not None:
             consequences.follow_reversal(connection, reversal)
         if successor := successors.get(row.case_id):
             pass_on_notices(connection, row.case_id, successor, now)
-            note_deed(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
+            note_event(connection, "ipml", "superseded", row.case_id, now, superseded_by=successor)
     return tuple(made)
 
 

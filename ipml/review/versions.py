@@ -23,7 +23,7 @@ from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode, decode_listing, digest_content
 from ipml.storage import audit
-from ipml.storage.tables import automatic_draws, cases, decisions, looks, sift_cases
+from ipml.storage.tables import automatic_draws, cases, decisions, looks, sample_cases
 
 _SYSTEM = "ipml"
 _AT_ONCE = 500  # numbers in one query
@@ -173,7 +173,7 @@ def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], 
     entries: list[tuple[str, dict[str, audit.Value]]] = []
     for row, new in successors:
         change_case(connection, new, drawn_at=row.drawn_at)
-        for table in (sift_cases, automatic_draws):
+        for table in (sample_cases, automatic_draws):
             connection.execute(update(table).where(table.c.case_id == row.case_id).values(case_id=new))
         pass_on_notices(connection, row.case_id, new, now)
         is_pending = looks.c.case_id == row.case_id, looks.c.ended_at.is_(None)

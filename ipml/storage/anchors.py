@@ -160,7 +160,7 @@ def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
     return anchor
 
 
-def keep_anchor(path: Path, anchor: SignedAnchor) -> None:
+def store_anchor(path: Path, anchor: SignedAnchor) -> None:
     """Write an anchor at the end of a file of anchors; it is on the disk when this returns."""
     with path.open("a+b") as file:
         file.seek(max(0, path.stat().st_size - 1))

@@ -37,7 +37,7 @@ _LONGEST_TEXT = 200  # code points: room for an id, a version or a hash, not for
 _MOST_PROBLEMS = 100
 _AT_ONCE = 10_000
 _MOST_NUMBERS = 500  # in one query
-_END, _GATHERED = "ipml: end of the audit trail", "ipml: deeds"  # in what SQLAlchemy keeps for a connection
+_END, _GATHERED = "ipml: end of the audit trail", "ipml: audit_events"  # in what SQLAlchemy keeps for a connection
 # Made once, as making a query takes longer than asking it.
 _LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
 _INSERT = insert(tables.audit)
@@ -62,7 +62,7 @@ class AuditRow:
         return {name: value for name, value in self.payload.items() if not name.startswith(PREFIX)}
 
 
-class Deed(NamedTuple):
+class AuditEvent(NamedTuple):
     """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers.
 
     `speaks_of` are the audited rows that it changes besides those that subject and payload name
@@ -176,7 +176,7 @@ def append_all(
 ) -> None:
     """Append a row for each (subject, payload); otherwise like `append`."""
     at = at or datetime.now(UTC)
-    append_deeds(connection, [Deed(at, actor, action, *entry) for entry in entries])
+    append_events(connection, [AuditEvent(at, actor, action, *entry) for entry in entries])
 
 
 @contextmanager
@@ -202,35 +202,35 @@ def together(connection: Connection) -> Iterator[None]:
         yield  # part of a larger block
         return
     _keep_end(connection, _lock_end(connection))
-    deeds = connection.info[_GATHERED] = list[Deed]()
+    audit_events = connection.info[_GATHERED] = list[AuditEvent]()
     try:
         yield
     finally:
         del connection.info[_GATHERED]
-    append_deeds(connection, deeds)
+    append_events(connection, audit_events)
 
 
-def append_deeds(connection: Connection, deeds: Iterable[Deed]) -> None:
-    """Append a row for each deed, in order; otherwise like `append`.
+def append_events(connection: Connection, audit_events: Iterable[AuditEvent]) -> None:
+    """Append a row for each audit event, in order; otherwise like `append`.
 
     Call it after the other changes of the transaction, as all who append wait for each other until it ends, and each
     row holds digests of the rows that it speaks of as they are now.
     """
-    deeds = list(deeds)
-    for deed in deeds:
-        _check_payload(deed.payload)
+    audit_events = list(audit_events)
+    for audit_event in audit_events:
+        _check_payload(audit_event.payload)
     if _GATHERED in connection.info:
-        connection.info[_GATHERED] += deeds
-    elif deeds:
-        _append(connection, deeds)
+        connection.info[_GATHERED] += audit_events
+    elif audit_events:
+        _append(connection, audit_events)
 
 
-def _append(connection: Connection, deeds: Sequence[Deed]) -> None:
-    spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in deeds]
+def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
+    spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in audit_events]
     last = _lock_end(connection)
     digests = read_digests(connection, [name for names in spoken_of for name in names])
     rows: list[dict[str, object]] = []
-    for (at, actor, action, subject, said, _), names in zip(deeds, spoken_of, strict=True):
+    for (at, actor, action, subject, said, _), names in zip(audit_events, spoken_of, strict=True):
         number, text = last.count + 1, canonical_json({**said, **dict(write_digests(names, digests, action))})
         hashed = _hash(number, to_microseconds(at), actor, action, subject, text, last.head)
         row = (number, at, actor, action, subject, text, last.head, hashed)

@@ -96,9 +96,9 @@ EXEMPT: dict[str, str] = {
     "automatic_draws": _SAMPLE,
     "bands": _DERIVED,
     "case_texts": _DERIVED,
-    "clock_events": "the trail repeats each of them",
-    "clocks": "the trail repeats each of their events",
-    "clues": "what was handed out has its digest in the trail",
+    "deadline_events": "the trail repeats each of them",
+    "deadlines": "the trail repeats each of their events",
+    "referrals": "what was handed out has its digest in the trail",
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
     "identities": "the trail holds a digest of each",
@@ -106,9 +106,9 @@ EXEMPT: dict[str, str] = {
     "platform_answers": "the trail repeats each of them",
     "rankings": "the trail repeats each of them",
     "seeds": "the trail holds a digest of each",
-    "seller_keys": "what another key opens is not what was sealed, which is compared",
+    "seller_keys": "what another key opens is not what was encrypted, which is compared",
     "sessions": "who is logged in, for some hours",
-    "sift_cases": _SAMPLE,
+    "sample_cases": _SAMPLE,
     "spread_audits": "the trail repeats each of them",
     "tries": "failed logins, for some days",
     "user_sellers": "ids of sellers, which are digested nowhere as they could be guessed",
@@ -135,7 +135,7 @@ AUDITED: dict[str, Audited] = {
         salt="snapshot",
         salted=("listing_key", "listing_id", "seller_id", "brand", "category", "content", "brand_read"),
         silent=(
-            *("claimed", "released", "deadline set", "noticed", "drawn", "golden", "golden no longer"),
+            *("claimed", "released", "deadline set", "noticed", "drawn", "control", "control no longer"),
             *("first verdict", "disagreed", "withdrawn", "still offered"),
         ),
     ),
@@ -161,18 +161,18 @@ AUDITED: dict[str, Audited] = {
         | _with(("withdrawn",), "withdrawn_at"),
         _because(_NUMBER, "opinion_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
     ),
-    "goldens": Audited(
-        "golden",
-        ("golden",),
+    "control_cases": Audited(
+        "control",
+        ("control",),
         _never("case_id", "truth", "added_by", "added_at")
         | _with(_ERASED, "source")
-        | _with(("golden no longer", "erased"), "removed_at"),
-        _because(_NUMBER, "golden_id"),
+        | _with(("control no longer", "erased"), "removed_at"),
+        _because(_NUMBER, "control_id"),
     ),
     "evidence": Audited(
         "evidence",
         ("evidence kept",),
-        _never("decision_id", "case_id", "pseudonym", "digest", "sealed", "kept_at"),
+        _never("decision_id", "case_id", "pseudonym", "digest", "encrypted", "stored_at"),
         _because(_NUMBER, "evidence_id"),
     ),
     "measures": Audited(
@@ -275,7 +275,7 @@ AUDITED: dict[str, Audited] = {
     "legal_holds": Audited(
         "hold",
         ("held",),
-        _never("pseudonym", "case_id", "sealed", "placed_by", "placed_at", "until")
+        _never("pseudonym", "case_id", "encrypted", "placed_by", "placed_at", "until")
         | _with(("released from hold",), "released_by", "released_at"),
         _because(_NUMBER, "hold_id"),
     ),
@@ -301,7 +301,7 @@ AUDITED: dict[str, Audited] = {
     "measure_stakes": Audited(
         "measure",
         ("stated",),
-        _never("size_band", "age_band", "loss_a_day", "harm", "currency", "is_assumed", "kept_at"),
+        _never("size_band", "age_band", "loss_a_day", "harm", "currency", "is_assumed", "stored_at"),
         _because(_NUMBER, "measure_id"),
         silent=("imposed", "answered", "lifted", "told of the end", *_EXPIRED),
     ),
@@ -317,10 +317,10 @@ AUDITED: dict[str, Audited] = {
         "notice",
         ("gave notice",),
         _never("reference", "notifier_id", "kind", "brand", "content_digest", "tier", "received_at", "is_suspended")
-        | _with(_EXPIRED, "sealed", "explanation", "key")
+        | _with(_EXPIRED, "encrypted", "explanation", "key")
         | _with(("notice settled", "notice open again"), "settled_at"),
         _because(_NUMBER, "notice_id"),
-        salt="sealed",
+        salt="encrypted",
         salted=("key",),
     ),
     "notice_items": Audited(
@@ -346,27 +346,27 @@ AUDITED: dict[str, Audited] = {
     ),
     "disclosures": Audited(
         "disclosure",
-        ("disclosed clue",),
-        _never("clue_id", "pseudonym", "name", "is_confirmed", "disclosed_at"),
+        ("disclosed referral",),
+        _never("referral_id", "pseudonym", "name", "is_confirmed", "disclosed_at"),
         _because(_NUMBER, "disclosure_id"),
     ),
-    "clue_outcomes": Audited(
+    "referral_outcomes": Audited(
         "outcome",
         ("noted outcome",),
-        _never("clue_id", "kind", "amount", "why", "noted_by", "noted_at", "currency"),
+        _never("referral_id", "kind", "amount", "why", "noted_by", "noted_at", "currency"),
         _because(_NUMBER, "outcome_id"),
     ),
-    "sifts": Audited(
-        "sift",
-        ("sifted",),
-        _never("digest", "file_digest", "sifted_at", "model_version", "seed_id", "rule", "listings", "sure"),
-        _because(_NUMBER, "sift_id"),
+    "samples": Audited(
+        "sample",
+        ("sampled",),
+        _never("digest", "file_digest", "drawn_at", "model_version", "seed_id", "rule", "listings", "sure"),
+        _because(_NUMBER, "sample_id"),
     ),
-    "sift_strata": Audited(
-        "sift",
-        ("sifted",),
+    "sample_strata": Audited(
+        "sample",
+        ("sampled",),
         _never("stratum", "first", "last", "listings", "shown", "odds", "mean_score", "highest_score", "lowest_score"),
-        _because("is that of the sift, by whose number its strata are named", "sift_id"),
-        part_of=("sifts", "sift_id"),
+        _because("is that of the sample, by whose number its strata are named", "sample_id"),
+        part_of=("samples", "sample_id"),
     ),
 }

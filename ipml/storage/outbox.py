@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken, SellerErased
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import Keyring, read_keys, seal
+from ipml.storage.pseudonyms import Keyring, encrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import outbox
 
@@ -100,7 +100,7 @@ class Draft:
     body : mapping
         What goes over the wire, as JSON.
     pseudonym : str or None
-        The seller with whose key the body is sealed while it waits; None where it tells of no seller.
+        The seller with whose key the body is encrypted while it waits; None where it tells of no seller.
     not_before : datetime or None
         When it may go out; None: at once.
     """
@@ -154,11 +154,11 @@ def put_all(connection: Connection, drafts: Sequence[Draft], keys: Keyring | Non
         return
     keys = keys or read_keys(connection, {draft.pseudonym for draft in drafts if draft.pseudonym is not None})
     numbers = append_rows(connection, outbox, [_make_row(draft, keys) for draft in drafts])
-    deeds = [
-        audit.Deed(draft.now, _SYSTEM, "put", subject_of(number), {"key": draft.key})
+    audit_events = [
+        audit.AuditEvent(draft.now, _SYSTEM, "put", subject_of(number), {"key": draft.key})
         for number, draft in zip(numbers, drafts, strict=True)
     ]
-    audit.append_deeds(connection, deeds)
+    audit.append_events(connection, audit_events)
 
 
 def subject_of(message_id: int) -> str:
@@ -174,7 +174,7 @@ def _make_row(draft: Draft, keys: Keyring) -> dict[str, Any]:
         "kind": draft.kind,
         "subject": draft.subject,
         "pseudonym": draft.pseudonym,
-        "body": text if draft.pseudonym is None else keys.seal(draft.pseudonym, text),
+        "body": text if draft.pseudonym is None else keys.encrypt(draft.pseudonym, text),
         "put_at": draft.now,
         "next_try_at": draft.not_before or draft.now,
         "state": "waiting",
@@ -232,7 +232,7 @@ def settle_all_delivered(connection: Connection, messages: Sequence[Message], no
 
 def settle_failed(connection: Connection, message: Message, now: datetime, why: str, next_try: datetime | None) -> bool:
     """Note why a message did not arrive, and when to try again, or None for never; False as with `settle_delivered`."""
-    error = seal_if_told(connection, message.pseudonym, why)
+    error = encrypt_if_told(connection, message.pseudonym, why)
     if next_try is None:
         return _settle(connection, message, state="dead", settled_at=now, last_error=error)
     return _settle(connection, message, next_try_at=next_try, last_error=error)
@@ -321,7 +321,7 @@ def next_due(connection: Connection, channels: Collection[str] = ()) -> datetime
 
 
 def make_message(connection: Connection, row: Row[Any]) -> Message:
-    """Make the record of a row of the outbox, opened where it was sealed."""
+    """Make the record of a row of the outbox, opened where it was encrypted."""
     return make_messages(connection, [row])[0]
 
 
@@ -334,7 +334,7 @@ def make_messages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Mess
 def _make_message(row: Row[Any], keys: Keyring) -> Message:
     fields = {name: getattr(row, name) for name in Message.__slots__}
     if row.pseudonym is not None:
-        fields |= {name: _unseal(keys, row.pseudonym, fields[name]) for name in ("body", "last_error")}
+        fields |= {name: _decrypt(keys, row.pseudonym, fields[name]) for name in ("body", "last_error")}
     return Message(**fields)
 
 
@@ -362,16 +362,16 @@ def _is_held(holder: str | None, attempts: int) -> tuple[ColumnElement[bool], Co
     return outbox.c.holder == holder, outbox.c.attempts == attempts
 
 
-def seal_if_told(connection: Connection, pseudonym: str | None, text: str) -> str | None:
-    """Return a text sealed where a message tells of a seller; None where that seller was erased."""
+def encrypt_if_told(connection: Connection, pseudonym: str | None, text: str) -> str | None:
+    """Return a text encrypted where a message tells of a seller; None where that seller was erased."""
     try:
-        return text if pseudonym is None else seal(connection, pseudonym, text)
+        return text if pseudonym is None else encrypt(connection, pseudonym, text)
     except SellerErased:
         return None
 
 
-def _unseal(keys: Keyring, pseudonym: str, text: str | None) -> str | None:
-    return None if not text or pseudonym not in keys else keys.unseal(pseudonym, text)
+def _decrypt(keys: Keyring, pseudonym: str, text: str | None) -> str | None:
+    return None if not text or pseudonym not in keys else keys.decrypt(pseudonym, text)
 
 
 def list_dead(connection: Connection, *, with_dropped: bool = False, at_most: int | None = None) -> list[Message]:
@@ -418,7 +418,7 @@ def drop_dead(connection: Connection, key: str, by: str, why: str, now: datetime
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     message = _find_dead(connection, key)
-    fields = {"dropped_by": by, "dropped_at": now, "why_dropped": seal_if_told(connection, message.pseudonym, why)}
+    fields = {"dropped_by": by, "dropped_at": now, "why_dropped": encrypt_if_told(connection, message.pseudonym, why)}
     connection.execute(update(outbox).where(outbox.c.message_id == message.message_id).values(fields))
     audit.append(connection, by, "dropped", subject_of(message.message_id), {"key": key}, at=now)
 

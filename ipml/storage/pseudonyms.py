@@ -1,9 +1,9 @@
-"""Sellers, and those who give notice of them, as pseudonyms; what tells of each is sealed with a key of their own.
+"""Sellers, and those who give notice of them, as pseudonyms; what tells of each is encrypted with a key of their own.
 
 A pseudonym is a keyed hash of the seller's id, or of the notifier's address, so nobody who lacks the key can tell
-whose it is. What is sealed can be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`)
+whose it is. What is encrypted can be read as long as the key is there: taking the key away (`ipml.enforcement.privacy`)
 erases it from every table, and from every copy of a table, at once, while pseudonyms, digests and the audit trail
-stay as they are. The keys of many are read once, as a `Keyring`: with them much is sealed and opened without asking
+stay as they are. The keys of many are read once, as a `Keyring`: with them much is encrypted and opened without asking
 again.
 
 Whoever keeps a notifier from other writers does so before cases: in that order all who need both wait for each other.
@@ -29,7 +29,7 @@ from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
 
 _NONCE_BYTES = 12
-_VEIL_LETTERS = 16
+_PSEUDONYMISE_LETTERS = 16
 _MOST_NAMES = 500  # in one query
 
 
@@ -54,22 +54,22 @@ class Keyring:
         seller_id, _ = self._keys.get(pseudonym, (None, b""))
         return seller_id
 
-    def seal(self, pseudonym: str, content: str) -> str:
-        """Return a text that only who has the seller's key can read; see `ipml.storage.pseudonyms.seal`."""
+    def encrypt(self, pseudonym: str, content: str) -> str:
+        """Return a text that only who has the seller's key can read; see `ipml.storage.pseudonyms.encrypt`."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher(pseudonym).encrypt(nonce, content.encode(), pseudonym.encode())
-        return b64encode(nonce + sealed).decode("ascii")
+        encrypted = self._cipher(pseudonym).encrypt(nonce, content.encode(), pseudonym.encode())
+        return b64encode(nonce + encrypted).decode("ascii")
 
-    def unseal(self, pseudonym: str, sealed: str) -> str:
-        """Return what was sealed; see `ipml.storage.pseudonyms.unseal`."""
-        content = b64decode(sealed, validate=True)
+    def decrypt(self, pseudonym: str, encrypted: str) -> str:
+        """Return what was encrypted; see `ipml.storage.pseudonyms.decrypt`."""
+        content = b64decode(encrypted, validate=True)
         cipher = self._cipher(pseudonym)
         return cipher.decrypt(content[:_NONCE_BYTES], content[_NONCE_BYTES:], pseudonym.encode()).decode()
 
-    def veil(self, pseudonym: str, name: str) -> str:
-        """Return what a person is called in papers on a seller; see `ipml.storage.pseudonyms.veil`."""
+    def pseudonymise(self, pseudonym: str, name: str) -> str:
+        """Return what a person is called in papers on a seller; see `ipml.storage.pseudonyms.pseudonymise`."""
         digest = hmac.digest(self._find(pseudonym), f"person {name}".encode(), "sha256")
-        return "person-" + digest.hex()[:_VEIL_LETTERS]
+        return "person-" + digest.hex()[:_PSEUDONYMISE_LETTERS]
 
     def digest(self, pseudonym: str, content: str) -> str:
         """Return a hash of a content of theirs; see `ipml.storage.pseudonyms.keyed_digest`."""
@@ -98,7 +98,7 @@ def read_keys(connection: Connection, pseudonyms: Iterable[str]) -> Keyring:
     >>> with writing(engine) as connection:
     ...     ann = pseudonym_of(connection, "ann")
     ...     keys = read_keys(connection, [ann, "nobody"])
-    >>> keys.find_seller(ann), "nobody" in keys, keys.unseal(ann, keys.seal(ann, "a bag, mirror quality"))
+    >>> keys.find_seller(ann), "nobody" in keys, keys.decrypt(ann, keys.encrypt(ann, "a bag, mirror quality"))
     ('ann', False, 'a bag, mirror quality')
     """
     wanted = sorted(set(pseudonyms))
@@ -183,7 +183,7 @@ def find_seller(connection: Connection, pseudonym: str) -> str | None:
     return connection.scalar(query)
 
 
-def seal(connection: Connection, pseudonym: str, content: str) -> str:
+def encrypt(connection: Connection, pseudonym: str, content: str) -> str:
     """Return a text that only who has the key of a seller, or of a notifier, can read (AES-256 in GCM, base64).
 
     Raises
@@ -198,18 +198,18 @@ def seal(connection: Connection, pseudonym: str, content: str) -> str:
     >>> migrate(engine)
     >>> with writing(engine) as connection:
     ...     ann = pseudonym_of(connection, "ann")
-    ...     unseal(connection, ann, seal(connection, ann, "a bag, mirror quality"))
+    ...     decrypt(connection, ann, encrypt(connection, ann, "a bag, mirror quality"))
     'a bag, mirror quality'
     """
-    return read_keys(connection, [pseudonym]).seal(pseudonym, content)
+    return read_keys(connection, [pseudonym]).encrypt(pseudonym, content)
 
 
-def unseal(connection: Connection, pseudonym: str, sealed: str) -> str:
-    """Return what was sealed; SellerErased where its key is gone, InvalidTag where it was changed."""
-    return read_keys(connection, [pseudonym]).unseal(pseudonym, sealed)
+def decrypt(connection: Connection, pseudonym: str, encrypted: str) -> str:
+    """Return what was encrypted; SellerErased where its key is gone, InvalidTag where it was changed."""
+    return read_keys(connection, [pseudonym]).decrypt(pseudonym, encrypted)
 
 
-def veil(connection: Connection, pseudonym: str, name: str) -> str:
+def pseudonymise(connection: Connection, pseudonym: str, name: str) -> str:
     """Return what a person is called in papers on a seller, such as who decided: a hash keyed with the seller's key.
 
     The same person has the same name in all papers on one seller, and another in those on another; who has the
@@ -222,10 +222,10 @@ def veil(connection: Connection, pseudonym: str, name: str) -> str:
     >>> migrate(engine)
     >>> with writing(engine) as connection:
     ...     ann, ben = (pseudonym_of(connection, name) for name in ("ann", "ben"))
-    ...     veil(connection, ann, "eva") == veil(connection, ann, "eva"), veil(connection, ben, "eva") in (ann, ben)
-    (True, False)
+    ...     pseudonymise(connection, ann, "eva") == pseudonymise(connection, ann, "eva"), pseudonymise(connection, ben,
+    "eva") in (ann, ben) (True, False)
     """
-    return read_keys(connection, [pseudonym]).veil(pseudonym, name)
+    return read_keys(connection, [pseudonym]).pseudonymise(pseudonym, name)
 
 
 def keyed_digest(connection: Connection, pseudonym: str, content: str) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from math import floor
 
 from ipml.enforcement.appeal_file import ShownAppeal
-from ipml.enforcement.deadlines.deadlines import Clock, ClockState
+from ipml.enforcement.deadlines.deadlines import Deadline, DeadlineState
 from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
@@ -232,23 +232,23 @@ def tell_platform(measure: Measure) -> str:
     return _PLATFORM[measure.state]
 
 
-def tell_term(clock: Clock, rules: AppealRules) -> Term:
+def tell_term(deadline: Deadline, rules: AppealRules) -> Term:
     """Tell how a term stands, and what follows when it is over."""
-    stage = rules.load_profile(clock.profile).stage(clock.stage)
-    name = _TERMS.get(clock.stage, clock.stage)
-    if clock.state is ClockState.WAITING:
+    stage = rules.load_profile(deadline.profile).stage(deadline.stage)
+    name = _TERMS.get(deadline.stage, deadline.stage)
+    if deadline.state is DeadlineState.WAITING:
         return Term(name, f"begins when {_STARTS[stage.starts]}", None)
-    if clock.state is ClockState.STOPPED:
+    if deadline.state is DeadlineState.STOPPED:
         return Term(name, "no longer runs", None)
-    until = "an unknown moment" if clock.due_at is None else _write(clock.due_at)
-    if clock.state is ClockState.EXPIRED:
+    until = "an unknown moment" if deadline.due_at is None else _write(deadline.due_at)
+    if deadline.state is DeadlineState.EXPIRED:
         return Term(name, f"was over on {until}", None)
-    doubt = "; not all holidays of that time are known yet" if clock.is_provisional else ""
-    if clock.state is ClockState.PAUSED:
-        since = "" if clock.paused_at is None else f" since {_write(clock.paused_at)}"
+    doubt = "; not all holidays of that time are known yet" if deadline.is_provisional else ""
+    if deadline.state is DeadlineState.PAUSED:
+        since = "" if deadline.paused_at is None else f" since {_write(deadline.paused_at)}"
         return Term(name, f"stands still{since}", None)
-    counted = "" if clock.since is None else f", counted from {_write(clock.since)}"
-    return Term(name, f"until {until}{counted}; {_AFTER[stage.at_expiry]}{doubt}", clock.due_at)
+    counted = "" if deadline.since is None else f", counted from {_write(deadline.since)}"
+    return Term(name, f"until {until}{counted}; {_AFTER[stage.at_expiry]}{doubt}", deadline.due_at)
 
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:

@@ -342,7 +342,7 @@ _STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
     errors.RightsDocumentNotFound: HTTPStatus.NOT_FOUND,
     errors.BrandUnknown: HTTPStatus.NOT_FOUND,
     errors.NoNetworks: HTTPStatus.NOT_FOUND,
-    errors.ClueNotFound: HTTPStatus.NOT_FOUND,
+    errors.ReferralNotFound: HTTPStatus.NOT_FOUND,
     errors.MemberNotFound: HTTPStatus.NOT_FOUND,
     errors.EvidenceNotFound: HTTPStatus.NOT_FOUND,
     errors.MeasureNotFound: HTTPStatus.NOT_FOUND,

@@ -85,7 +85,7 @@ def test_what_is_no_anchor_is_told(database: Path):
 
 
 def test_what_was_done_to_a_subject_is_listed(database: Path):
-    """One line for each deed, in which names can command no terminal."""
+    """One line for each audit event, in which names can command no terminal."""
     result = run("show", "case:1", database=database)
     assert result.stdout.startswith("2 ")
     assert 'claimed {"token": 1}' in result.stdout

@@ -10,7 +10,7 @@ from support.staff import add_staff
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Verdict
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import seal
+from ipml.storage.pseudonyms import encrypt
 from ipml.storage.tables import notices, notifiers, rights_documents
 
 HOSTILE = "EUTM\x1b[2J 018"
@@ -25,7 +25,7 @@ def desk(engine, make_scored) -> Desk:
     desk.decide(1, Verdict.COUNTERFEIT)
     with writing(engine) as connection:
         whose = connection.scalars(select(notifiers.c.pseudonym)).one()
-        connection.execute(update(rights_documents).values(reference=seal(connection, whose, HOSTILE)))
+        connection.execute(update(rights_documents).values(reference=encrypt(connection, whose, HOSTILE)))
     return desk
 
 

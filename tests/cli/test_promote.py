@@ -104,9 +104,9 @@ def test_the_poor_model_is_refused(ipml, loop, champions):
     assert champions() == (1,)
 
 
-def test_despite_the_gate_it_is_promoted_and_taken_back(ipml, loop, champions):
+def test_an_override_promotes_and_can_be_taken_back(ipml, loop, champions):
     """A reason promotes what the gate refuses and is kept with who and when; the rollback keeps its reason, too."""
-    answer = ipml("model", "promote", "2", "--despite", "the other leaks money", "--tracking", loop.store)
+    answer = ipml("model", "promote", "2", "--override", "the other leaks money", "--tracking", loop.store)
     assert answer.exit_code == 0
     assert "models:/ipml/2 is champion, in place of version 1" in answer.out
     assert champions()[-2:] == (1, 2)
@@ -114,7 +114,7 @@ def test_despite_the_gate_it_is_promoted_and_taken_back(ipml, loop, champions):
     assert answer.exit_code == 0
     assert "models:/ipml/1 is champion again, in place of version 2" in answer.out
     *_, promotion, rollback = read_champions("ipml", loop.store).moves
-    assert promotion.reason == "despite the gate: the other leaks money"
+    assert promotion.reason == "override of the gate: the other leaks money"
     assert rollback.reason == "finds nothing"
     assert promotion.moved_by
     assert promotion.moved_at < rollback.moved_at
@@ -123,7 +123,7 @@ def test_despite_the_gate_it_is_promoted_and_taken_back(ipml, loop, champions):
 def test_the_good_model_passes_and_replaces_the_poor_one(ipml, loop, champions, tmp_path):
     """Where the poor one is in use, the good one passes, under rules that fit a market of few sellers."""
     (tmp_path / "small.toml").write_text(SMALL_MARKET)
-    ipml("model", "promote", "2", "--despite", "a try", "--tracking", loop.store)
+    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
     answer = ipml("model", "promote", "models:/ipml/1", "--rules", "small.toml", "--tracking", loop.store)
     assert answer.exit_code == 0, answer.out
     assert "NO" not in answer.out
@@ -134,7 +134,7 @@ def test_the_good_model_passes_and_replaces_the_poor_one(ipml, loop, champions, 
 def test_own_rules_can_refuse_it(ipml, loop, champions, tmp_path):
     """A stricter file refuses what the bundled rules let through."""
     (tmp_path / "strict.toml").write_text("[listings_per_second]\nat_least = 1e9\n")
-    ipml("model", "promote", "2", "--despite", "a try", "--tracking", loop.store)
+    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
     answer = ipml("model", "promote", "1", "--rules", "strict.toml", "--tracking", loop.store)
     assert answer.exit_code == 1
     assert "too slow" in answer.out
@@ -142,7 +142,7 @@ def test_own_rules_can_refuse_it(ipml, loop, champions, tmp_path):
 
 def test_an_earlier_champion_can_be_named(ipml, loop, champions):
     """Going back to a version reaches any that was champion, and no other."""
-    ipml("model", "promote", "2", "--despite", "a try", "--tracking", loop.store)
+    ipml("model", "promote", "2", "--override", "a try", "--tracking", loop.store)
     assert ipml("model", "rollback", "--to", "1", "--tracking", loop.store).exit_code == 0
     assert champions()[-1] == 1
     answer = ipml("model", "rollback", "--to", "7", "--tracking", loop.store)
@@ -154,7 +154,7 @@ def test_an_earlier_champion_can_be_named(ipml, loop, champions):
     ("arguments", "complaint"),
     [
         (("model", "promote", "1"), "is the champion already"),
-        (("model", "promote", "2", "--despite", " "), "expected 1 to 1,000 letters"),
+        (("model", "promote", "2", "--override", " "), "expected 1 to 1,000 letters"),
         (("model", "promote", "9"), "No "),
         (("model", "promote", "--name", "other"), "No "),
         (("model", "promote", "--rules", "none.toml"), "none.toml"),
@@ -185,4 +185,4 @@ def test_a_first_champion_has_none_before(ipml, tmp_path, saved_model):
     assert answer.out.count("must be measured") == 6
     answer = ipml("model", "compare", "1", "2")
     assert answer.exit_code == 2
-    assert "no file tested.parquet" in answer.err
+    assert "No file tested.parquet" in answer.err

@@ -34,7 +34,7 @@ def test_figures_and_places_are_printed_and_nothing_else(ipml, experiment, tmp_p
     card = load_model(tmp_path / "models" / "shoes").card
     assert saved == f"Model {card.full_version} saved in models/shoes"
     assert registered.startswith("Registered as models:/ipml/1, alias challenger: refused by the gate (")
-    assert registered.endswith('ipml model promote models:/ipml/1 --despite "REASON"')
+    assert registered.endswith('ipml model promote models:/ipml/1 --override "REASON"')
     assert "must be measured: training tried no attacks" in answer.out
     assert read_champions("ipml", f"sqlite:///{tmp_path}/mlflow.db").current is None
 
@@ -76,7 +76,10 @@ def test_a_mistake_in_the_experiment_exits_2_with_one_line(ipml, experiment, tmp
         (["shoes.toml", "--models", "shoes.toml"], "ipml: cannot write shoes.toml/shoes: found File exists; expected "),
         (["shoes.toml", "--tracking", "sqlite:///shoes.toml"], "shoes.toml: found "),
         (["shoes.toml", "--tracking", "nonsense://x"], "ipml: nonsense://x: found "),
-        (["shoes.toml", "--from", "models:/../1"], "ipml: model 'models:/../1': expected models:/NAME@ALIAS or "),
+        (
+            ["shoes.toml", "--from", "models:/../1"],
+            "ipml: model: found 'models:/../1'; expected models:/NAME@ALIAS or ",
+        ),
     ],
 )
 def test_a_mistake_in_the_command_exits_2_with_one_line(ipml, experiment, options, said):

@@ -11,7 +11,7 @@ from support.receiver import SECRET, Receiver, listening
 from support.transparency_receiver import open_receiver
 
 from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal, tick_appeals
+from ipml.enforcement.appeals.resolution import decide_appeal, run_appeal_deadlines
 from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.policy import load_enforcement_policy
@@ -94,7 +94,7 @@ class Story:
     def tick(self, until: datetime) -> None:
         """Let time pass, and look at the clock as often as an expiry needs."""
         for self.now in (until, until + CONFIRM):
-            tick_appeals(self.engine, now=self.now, consequences=COOPERATION)
+            run_appeal_deadlines(self.engine, now=self.now, consequences=COOPERATION)
 
     def measures(self):
         """Return all measures, the oldest first."""
@@ -189,7 +189,7 @@ def appealed(story):
                 consequences=COOPERATION,
             )
         outcomes[measure.measure_id] = outcome
-    tick_appeals(story.engine, now=story.now, consequences=COOPERATION)
+    run_appeal_deadlines(story.engine, now=story.now, consequences=COOPERATION)
     story.tick(story.now + timedelta(days=200))
     for measure in told[APPEALS - LATE :]:
         seller = story.seller_of(measure.case_id)

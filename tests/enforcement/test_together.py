@@ -31,7 +31,7 @@ from ipml.storage.tables import metadata, seller_keys, statements
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "8"))
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
 GROUNDS = ("declared_replica", "wrong_features", "price_and_seller")
-SEALED = ("sealed", "why", "letter", "body", "why_lifted", "why_ended")
+ENCRYPTED = ("encrypted", "why", "letter", "body", "why_lifted", "why_ended")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _read_all(engine: Engine) -> dict[str, list[str]]:
 def _open(row: Row[Any], ring: Keyring) -> dict[str, Any]:
     fields = row._asdict()
     if pseudonym := fields.get("pseudonym"):
-        fields |= {name: ring.unseal(pseudonym, fields[name]) for name in SEALED if fields.get(name)}
+        fields |= {name: ring.decrypt(pseudonym, fields[name]) for name in ENCRYPTED if fields.get(name)}
     return fields
 
 

@@ -17,11 +17,11 @@ from ipml.storage.anchors import (
     check_trail,
     find_bad_signatures,
     find_public_key,
-    keep_anchor,
     make_anchor,
     make_key,
     parse_anchor,
     read_anchors,
+    store_anchor,
 )
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as table
@@ -50,7 +50,7 @@ def trail(engine: Engine, key: Path, anchors: Path) -> Engine:
             audit.append_all(
                 connection, "ana", "claimed", ((f"case:{number}", {"token": 1}) for number in range(count))
             )
-            keep_anchor(anchors, make_anchor(connection, key))
+            store_anchor(anchors, make_anchor(connection, key))
     return engine
 
 
@@ -181,7 +181,7 @@ def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(trail: Engine, anch
     """It is named, and once it is taken out all others are there."""
     anchors.write_bytes(anchors.read_bytes()[:-30])
     with reading(trail) as connection:
-        keep_anchor(anchors, make_anchor(connection, key))
+        store_anchor(anchors, make_anchor(connection, key))
     with pytest.raises(UnusableAnchor, match="line 2"):
         read_anchors(anchors)
     first, _, last = anchors.read_text().splitlines()

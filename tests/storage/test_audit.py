@@ -71,14 +71,14 @@ def test_any_payload_comes_back_the_same_and_verifies(payload: dict[str, Any]):
 
 def test_rows_appended_together_are_those_appended_one_by_one(engine: Engine):
     """Only the number of statements differs, however deep the blocks are in each other."""
-    deeds = [(f"user {number % 2}", "noted", f"case:{number}", {"token": number}) for number in range(ROWS)]
+    audit_events = [(f"user {number % 2}", "noted", f"case:{number}", {"token": number}) for number in range(ROWS)]
     at, trails = datetime(2026, 5, 1, tzinfo=UTC), []
     for is_together in (False, True):
         with writing(engine) as connection:
             with audit.together(connection) if is_together else nullcontext():
-                for number, deed in enumerate(deeds):
+                for number, audit_event in enumerate(audit_events):
                     with audit.together(connection) if is_together and number % 2 else nullcontext():
-                        append(connection, *deed, at=at)
+                        append(connection, *audit_event, at=at)
             trails.append(audit.list_between(connection, 1, ROWS))
             assert verify(connection).is_intact
             connection.execute(delete(table))

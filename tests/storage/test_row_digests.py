@@ -106,8 +106,8 @@ def enter(connection: Connection, name: str, number: int) -> None:
     """Add a row with everything filled in, and the entry of the trail with which it comes."""
     add(connection, name, number)
     audited = AUDITED[name]
-    entry = audit.Deed(NOON, "ana", next(iter(audited.begun)), "row", {}, [(name, number)])
-    audit.append_deeds(connection, [entry])
+    entry = audit.AuditEvent(NOON, "ana", next(iter(audited.begun)), "row", {}, [(name, number)])
+    audit.append_events(connection, [entry])
 
 
 def check(engine: Engine) -> RowReport:

@@ -7,11 +7,11 @@ from sqlalchemy import Connection, Row, insert, update
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.evidence.pieces import keep_evidence
-from ipml.enforcement.ledger import keep_stakes
+from ipml.enforcement.evidence.pieces import store_evidence
+from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.strikes import add_strike, take_back
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy, load_enforcement_policy
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy, store_policy
 from ipml.enforcement.takedown.changes import impose, lift
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.reversals import Made
@@ -32,7 +32,7 @@ class Keeping:
     def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Keep evidence."""
         if decision.verdict is not Verdict.ESCALATE:
-            keep_evidence(connection, case, decision, origin, POLICY)
+            store_evidence(connection, case, decision, origin, POLICY)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Do nothing."""
@@ -99,12 +99,12 @@ class TakingDown:
             "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
             "kind": "remove",
             "territories": "",
-            "policy_digest": keep_policy(connection, self.policy, at),
+            "policy_digest": store_policy(connection, self.policy, at),
             "imposed_by": decision.reviewer,
             "imposed_at": at,
         }
         number = connection.scalars(insert(measures).values(columns).returning(measures.c.measure_id)).one()
-        keep_stakes(connection, number, case, at, self.policy)
+        store_stakes(connection, number, case, at, self.policy)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measure."""

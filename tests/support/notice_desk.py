@@ -12,7 +12,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.records import Decision, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.pseudonyms import decrypt, pseudonym_of
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 from ipml.storage.tables import outbox as messages
 from support.consequences import COOPERATION
@@ -65,7 +65,7 @@ class Desk:
             "reference": secrets.token_hex(8),
             "notifier_id": self.add_notifier(by),
             "kind": "counterfeit",
-            "sealed": "",
+            "encrypted": "",
             "explanation": "",
             "content_digest": secrets.token_hex(8),
             "tier": "usual",
@@ -126,4 +126,4 @@ class Desk:
             query = query.where(messages.c.dropped_at.is_(None))
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(messages.c.message_id)).all()
-            return [(row.kind, unseal(connection, row.pseudonym, row.body)) for row in rows]
+            return [(row.kind, decrypt(connection, row.pseudonym, row.body)) for row in rows]

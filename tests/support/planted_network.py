@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ipml.cooperation.networks.detection import Networks, add_events, find_networks
-from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.networks.ties import find_newcomers
 from ipml.simulation.networks import Rows, plant_network, to_frame
 
@@ -32,5 +32,5 @@ def keep_planted(folder: Path, members: int, strangers: int = 1000) -> Networks:
     late = events["seller_id"].map(by_seller) > by_seller.quantile(0.985)
     before = find_networks(events[~late])
     after = add_events(before, events[late])
-    keep_networks(after, folder, find_newcomers(before, after))
+    store_networks(after, folder, find_newcomers(before, after))
     return after

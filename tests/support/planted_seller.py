@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
-from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
@@ -17,7 +17,7 @@ from ipml.review.reversals import undo
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.outbox import put
-from ipml.storage.pseudonyms import notifier_of, pseudonym_of, seal
+from ipml.storage.pseudonyms import encrypt, notifier_of, pseudonym_of
 from ipml.storage.tables import (
     automatic_decisions,
     automatic_draws,
@@ -88,7 +88,7 @@ def plant_anew(engine: Engine) -> str:
     undone = _decide(engine, Verdict.GENUINE)
     with writing(engine) as connection:
         undo(connection, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
-        add_golden(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
+        add_control_case(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
         connection.execute(insert(users).values(name="bo", password_hash="", role="reviewer", created_at=NOON))
         add_own_seller(connection, "bo", SELLER, now=NOON)
     return _plant_more(engine, first)
@@ -106,11 +106,11 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
     """Add what enforcement keeps, and traces in every other column that may hold one."""
     with writing(engine) as connection:
         pseudonym = pseudonym_of(connection, SELLER, now=NOON)
-        said = seal(connection, pseudonym, f"{NAME}, {PHONE}, {STREET}")
+        said = encrypt(connection, pseudonym, f"{NAME}, {PHONE}, {STREET}")
         connection.execute(insert(enforcement_policies).values(digest="d", policy="{}", first_used_at=NOON))
         case_id = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == SELLER).limit(1))
         known = {"decision_id": decision_id, "case_id": case_id, "pseudonym": pseudonym}
-        connection.execute(insert(evidence).values(**known, digest="d", sealed=said, kept_at=NOON))
+        connection.execute(insert(evidence).values(**known, digest="d", encrypted=said, stored_at=NOON))
         did = {"kind": "remove", "territories": "", "policy_digest": "d", "imposed_by": "ana", "imposed_at": NOON}
         connection.execute(insert(measures).values(**known, **did, lifted_by="ana", lifted_at=NOON, why_lifted=said))
         audit.append(connection, "ana", "imposed", "measure:1", {}, at=NOON)
@@ -150,7 +150,11 @@ def _plant_notice(connection: Connection, case_id: int, pseudonym: str, said: st
     """Let a rights holder have told of the seller."""
     notifier = notifier_of(connection, "ann@acme.test", "rights holder", NOON)
     notice = {"reference": "r", "notifier_id": notifier.notifier_id, "kind": "counterfeit", "brand": "Acme"}
-    notice |= {"sealed": seal(connection, notifier.pseudonym, "{}"), "explanation": f"{NAME} again", "tier": "standard"}
+    notice |= {
+        "encrypted": encrypt(connection, notifier.pseudonym, "{}"),
+        "explanation": f"{NAME} again",
+        "tier": "standard",
+    }
     notice |= {"content_digest": "d", "received_at": NOON, "settled_at": NOON}
     notice_id = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
     item = {"notice_id": notice_id, "position": 1, "noted_at": NOON, "listing_digest": SELLER, "location": said}

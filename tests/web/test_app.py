@@ -148,7 +148,7 @@ def test_pages_work_on_the_queue(engine: Engine, ana: TestClient) -> None:
 @pytest.fixture
 def settings_of_the_process(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give the application settings of its own, and the process some under which the same shift would end otherwise."""
-    app.state.settings = Settings(undo_minutes=10, spread_audit_share=0, audit_share=0, repeat_share=0, golden_share=0)
+    app.state.settings = Settings(undo_minutes=10, spread_audit_share=0, audit_share=0, repeat_share=0, control_share=0)
     others = {"undo_minutes": "0", "spread_audit_share": "1", "second_person": '[{"verdict": "genuine"}]'}
     for name, value in others.items():
         monkeypatch.setenv(f"IPML_{name.upper()}", value)

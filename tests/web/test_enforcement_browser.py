@@ -27,7 +27,7 @@ from support.databases import copy_sqlite, open_hasty
 from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
 from ipml.enforcement.appeals.appeal import list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.links import Link, recommend_linked
 from ipml.enforcement.policy import load_enforcement_policy
@@ -94,7 +94,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> bytes
                 note_answer(connection, key, "refused" if number % 9 == 4 else "done", "platform", now, why="busy")
         told = tables.outbox.c.channel == "seller"
         connection.execute(tables.outbox.update().where(told).values(state="delivered", settled_at=now))
-    tick_appeals(engine, consequences=ENFORCEMENT)
+    run_appeal_deadlines(engine, consequences=ENFORCEMENT)
     with reading(engine) as connection:
         first = find_measures(connection, case_id=2)[0]
     order = MeasureOrder(MeasureKind.REMOVE_IN, "a licence for Spain", ("DE", "FR"))

@@ -20,7 +20,7 @@ from support.browser import CHEAP, PASSWORD
 from support.consequences import COOPERATION
 
 from ipml.cooperation.networks.detection import find_networks
-from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.notices.intake import receive
 from ipml.enforcement.actions import MeasureOrder, change_measure
 from ipml.enforcement.appeals.filings import file_appeal
@@ -224,7 +224,7 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     """Sellers and brands named by every payload, in the list, the picture, the table, on members and links."""
     moment = pd.Timestamp("2026-03-01", tz="UTC")
     events = pd.DataFrame({"seller_id": PAYLOADS, "kind": "payout", "value": "x", "seen_at": moment})
-    keep_networks(find_networks(events), tmp_path / "networks")
+    store_networks(find_networks(events), tmp_path / "networks")
     for number, payload in enumerate(PAYLOADS):
         scored = make_hostile(payload, number)
         queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, seller_id=payload, brand=payload))])

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller, list_opinions
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -40,7 +40,7 @@ def _judge(client: TestClient, case_id: int, choice: str) -> str:
 
 
 def _outline(page: str) -> list[str]:
-    """Return the headings, buttons and sorts of deeds of a page, of which a further look must have none of its own."""
+    """Return headings, buttons and kinds of events of a page; a further look must have none of its own."""
     return re.findall(r"<h2[^>]*>[A-Z][^<]*|<button[^>]*>|<li>[a-z]+ by \w+|that was done[^<]*", page)
 
 
@@ -48,7 +48,7 @@ def _outline(page: str) -> list[str]:
 def look(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     """Return the case that ana called genuine, at which bo has a look after his next verdict."""
     # At these shares every decision is looked at again.
-    settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
+    settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     with writing(engine) as connection:
         taken = queue.claim(connection, "ana", 1)
         queue.decide(connection, taken, Verdict.GENUINE, note="ana was here", settings=settings)
@@ -103,7 +103,7 @@ def test_the_second_person_sees_nothing_of_the_first(
     engine: Engine, visitor: Visit, set_settings: Callable[..., Settings]
 ):
     """Not even the same person in another browser can be both; another sees an open case, and decides it."""
-    set_settings(second_person=[{"verdict": "counterfeit"}], audit_share=0, repeat_share=0, golden_share=0)
+    set_settings(second_person=[{"verdict": "counterfeit"}], audit_share=0, repeat_share=0, control_share=0)
     _judge(visitor("ana"), 1, "counterfeit/known_goods")
     assert "needs two persons" in visitor("ana").get("/cases/1").text
     bo = visitor("bo")
@@ -127,14 +127,14 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
         assert queue.get_case(connection, look).state == "decided"
 
 
-def test_after_a_golden_item_its_truth_is_told_and_stands(
+def test_after_a_control_case_its_truth_is_told_and_stands(
     engine: Engine, visitor: Visit, set_settings: Callable[..., Settings]
 ):
     """The page says what the case is and offers no undo; asked for all the same, it is refused."""
-    settings = set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
+    settings = set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     with writing(engine) as connection:
         queue.decide(connection, queue.claim(connection, "ana", 1), Verdict.GENUINE, settings=settings)
-        add_golden(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, source="test purchase", added_by="lea")
     for case_id in range(2, 7):
         with writing(engine) as connection:
             queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)

@@ -85,7 +85,7 @@ def wait_until_ready(page: playwright.Page) -> None:
 
 
 def test_it_is_explored_by_mouse(browser: playwright.Browser, address: str) -> None:
-    """A member lights up with its links and is told of; a link too; kinds, strength and days sift; the table sorts."""
+    """A member lights up with its links and is told of; a link too; kinds, strength, days filter; the table sorts."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -169,7 +169,7 @@ def test_pictures(browser: playwright.Browser, address: str, width: int) -> None
         ("networks", "networks"),
         ("networks/1/members/7", "network-member"),
         ("networks/1/ties/7/8", "network-tie"),
-        ("clues", "clues"),
+        ("referrals", "referrals"),
     ):
         page.goto(f"{address}/{path}")
         take(name)

@@ -250,8 +250,8 @@ def test_a_document_is_judged(app: FastAPI, lead: TestClient, noted: int, said: 
     page = lead.get(f"/notifiers/{noted}").text
     assert shown in plain(page)
     assert "/documents/" not in page
-    deed = "rights accepted" if said == "true" else "rights rejected"
-    assert deeds_on(app.state.engine, f"notifier:{noted}")[-1] == ("lea", deed)
+    audit_event = "rights accepted" if said == "true" else "rights rejected"
+    assert deeds_on(app.state.engine, f"notifier:{noted}")[-1] == ("lea", audit_event)
 
 
 def test_a_document_that_is_not_there(lead: TestClient) -> None:

@@ -273,9 +273,9 @@ def test_a_new_person_comes_in_with_the_role_of_their_group(engine: Engine, brow
     assert dana.role is Role.REVIEWER
     with reading(engine) as connection:
         assert connection.scalar(select(users.c.password_hash).where(users.c.name == "dana")) == ""
-        deeds = [row.action for row in audit.list_rows(connection, f"user:{dana.user_id}")]
+        audit_events = [row.action for row in audit.list_rows(connection, f"user:{dana.user_id}")]
         assert audit.verify(connection).is_intact
-    assert deeds == ["user added", "user linked"]
+    assert audit_events == ["user added", "user linked"]
 
 
 def test_a_user_without_a_password_has_none_that_fits(browser: TestClient, make_browser: Callable) -> None:

@@ -50,8 +50,8 @@ def test_a_disabled_user_is_shut_out(engine: Engine) -> None:
         assert check_password(connection, "ana", PASSWORD, CHEAP) is None
         user_id = next(user.user_id for user in list_users(connection) if user.name == "ana")
     with reading(engine) as connection:
-        deeds = [row.action for row in audit.list_rows(connection, f"user:{user_id}")]
-    assert deeds == ["user added", "user disabled"]
+        audit_events = [row.action for row in audit.list_rows(connection, f"user:{user_id}")]
+    assert audit_events == ["user added", "user disabled"]
 
 
 def test_what_cannot_be_a_user_is_refused(engine: Engine) -> None:

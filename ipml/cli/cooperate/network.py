@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Engine
 
-    from ipml.cooperation.policy import ClueRules
+    from ipml.cooperation.policy import ReferralRules
 
 
 network_app = typer.Typer(
@@ -54,7 +54,7 @@ def find(
     """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules
-    from ipml.cooperation.networks.store import has_networks, keep_networks, load_networks
+    from ipml.cooperation.networks.store import has_networks, load_networks, store_networks
     from ipml.cooperation.networks.ties import find_newcomers
     from ipml.errors import UnusableSetting
 
@@ -67,7 +67,7 @@ def find(
         newcomers = find_newcomers(before, networks)
     else:
         networks = find_networks(attributes, load_network_rules(rules))
-    keep_networks(networks, out, newcomers)
+    store_networks(networks, out, newcomers)
     n_members, n_networks = int((networks.numbering.number > 0).sum()), len(networks.numbers)
     typer.echo(f"{networks.holdings.n_sellers:,} sellers, {n_members:,} of them in {n_networks:,} networks, in {out}.")
     for newcomer in newcomers:
@@ -150,16 +150,16 @@ def show(
             typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")
 
 
-ClueNumber = Annotated[int, typer.Argument(metavar="CLUE", help="Number of a clue.", show_default=False)]
+ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number of a referral.", show_default=False)]
 
 
 def receipt(
-    clue: ClueNumber,
+    referral: ReferralNumber,
     signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.", show_default=False)],
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note who signed for a clue.
+    """Note who signed for a referral.
 
     Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
@@ -167,12 +167,12 @@ def receipt(
     from ipml.web.accounts.permissions import Action
 
     with writing_to(database) as connection:
-        signed = sign_receipt(connection, clue, signed_by, by=acting(connection, Action.HAND_ON_NETWORKS, by))
-    typer.echo(f"Clue {clue} ({signed.reference}), content {signed.content_digest}: received.")
+        signed = sign_receipt(connection, referral, signed_by, by=acting(connection, Action.HAND_ON_NETWORKS, by))
+    typer.echo(f"Referral {referral} ({signed.reference}), content {signed.content_digest}: received.")
 
 
 def outcome(
-    clue: ClueNumber,
+    referral: ReferralNumber,
     opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
     arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.", show_default=False)] = None,
     seized: Annotated[
@@ -180,7 +180,7 @@ def outcome(
     ] = None,
     currency: Annotated[
         str | None,
-        typer.Option(help="Of what was seized, such as USD; else that of the clue.", show_default=False),
+        typer.Option(help="Of what was seized, such as USD; else that of the referral.", show_default=False),
     ] = None,
     dropped: Annotated[
         str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.", show_default=False)
@@ -188,7 +188,7 @@ def outcome(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Note what became of a clue; `ipml cooperate referral rank` learns from it.
+    """Note what became of a referral; `ipml cooperate referral rank` learns from it.
 
     Example: ipml cooperate referral outcome 3 --arrests 4
     """
@@ -214,19 +214,19 @@ def outcome(
             "currency": currency,
             "why": dropped,
         }
-        note_outcome(connection, clue, kinds[0], load_cooperation_policy().clues, **said)  # type: ignore[arg-type]
-    typer.echo(f"Clue {clue}: {kinds[0]}.")
+        note_outcome(connection, referral, kinds[0], load_cooperation_policy().referrals, **said)  # type: ignore[arg-type]
+    typer.echo(f"Referral {referral}: {kinds[0]}.")
 
 
-clue_app = typer.Typer(
+referral_app = typer.Typer(
     no_args_is_help=True,
     help="""Hand networks of sellers on to those who can follow them, and learn what became of it.
 
     Example: ipml cooperate referral rank
     """,
 )
-clue_app.command()(receipt)
-clue_app.command()(outcome)
+referral_app.command()(receipt)
+referral_app.command()(outcome)
 
 Sales = Annotated[
     Path | None,
@@ -236,14 +236,16 @@ Sales = Annotated[
 ]
 
 
-@clue_app.command()
+@referral_app.command()
 def build(
     network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.", show_default=False)],
     recipient: Annotated[str, typer.Option(help="Who gets it: a profile of the policy.")] = "police-criminal",
     brand: Annotated[
         str | None, typer.Option(help="Whose listings alone are told, for rights holders.", show_default=False)
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where; by default clue-NETWORK here.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where; by default referral-NETWORK here.", show_default=False)
+    ] = None,
     as_zip: Annotated[bool, typer.Option("--zip", help="As one file.")] = False,
     sales: Sales = None,
     warc: Annotated[
@@ -263,72 +265,82 @@ def build(
     Example: ipml cooperate referral build 12 --recipient rights-holder --brand Nordvik --zip
     """
     from ipml.cooperation.networks.store import load_networks
-    from ipml.cooperation.referrals.package import ClueRequest, build_clue
+    from ipml.cooperation.referrals.package import ReferralRequest, build_referral
     from ipml.enforcement.privacy.erasure import read_erased
     from ipml.settings import get_settings
-    from ipml.storage.anchors import keep_anchor
+    from ipml.storage.anchors import store_anchor
     from ipml.storage.database import reading
     from ipml.web.accounts.permissions import Action
 
     settings = get_settings()
-    request = ClueRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
+    request = ReferralRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
     engine = _open(database)
     with reading(engine) as connection:
         name = acting(connection, Action.HAND_ON_NETWORKS, by)
-    built = build_clue(
+    built = build_referral(
         engine,
         load_networks(choose_networks(networks)),
         request,
         _load_rules(),
-        out or Path(f"clue-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
+        out or Path(f"referral-{network}-{printable(recipient)}{'.zip' if as_zip else ''}"),
         by=name,
         key_file=settings.anchor_key,
         erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
         is_zipped=as_zip,
     )
-    clue = built.clue
+    referral = built.referral
     typer.echo(
-        f"Clue {clue.clue_id} ({clue.reference}) in {printable(str(built.path))}: {built.n_named} sellers named,"
+        f"Referral {referral.referral_id} ({referral.reference}) in {printable(str(built.path))}: "
+        f"{built.n_named} sellers named,"
     )
-    typer.echo(f"{clue.n_confirmed} listings found counterfeit, {built.n_evidence} pieces of evidence.")
+    typer.echo(f"{referral.n_confirmed} listings found counterfeit, {built.n_evidence} pieces of evidence.")
     for line in built.news:
         typer.echo(printable(line))
     if built.n_held:
         typer.echo(f"What is kept of {built.n_held} sellers is held for it; `ipml seller release` ends that.")
     if settings.anchors:
-        keep_anchor(settings.anchors, built.anchor)
+        store_anchor(settings.anchors, built.anchor)
     typer.echo(f"Anchor   {built.anchor.count}:{built.anchor.head}")
     if built.anchor.key:
         typer.echo(f"Key      {built.anchor.key}")
 
 
-@clue_app.command("list")
+@referral_app.command("list")
 def list_handed_on(database: Database = None) -> None:
-    """List the clues that were handed out, the newest first, with receipts and outcomes.
+    """List the referrals that were handed out, the newest first, with receipts and outcomes.
 
     Example: ipml cooperate referral list
     """
     from rich.console import Console
     from rich.table import Table
 
-    from ipml.cooperation.referrals.handover import find_outcomes, list_clues
+    from ipml.cooperation.referrals.handover import find_outcomes, list_referrals
     from ipml.money import say_amount
     from ipml.storage.database import reading
 
     with reading(_open(database)) as connection:
-        clues, outcomes = list_clues(connection), find_outcomes(connection)
-    table = Table("clue", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome")
-    for clue in clues:
-        value = "" if clue.value is None else say_amount(clue.value, clue.currency)
-        became = ", ".join(map(str, outcomes.get(clue.clue_id, ())))
-        recipient = clue.recipient + (f" ({clue.brand})" if clue.brand else "")
-        receipt = f"{clue.received_at:%Y-%m-%d} {clue.received_by}" if clue.received_at else ""
-        cells = (clue.clue_id, clue.reference, clue.network, recipient, f"{clue.built_at:%Y-%m-%d}", clue.n_confirmed)
+        referrals, outcomes = list_referrals(connection), find_outcomes(connection)
+    table = Table(
+        "referral", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome"
+    )
+    for referral in referrals:
+        value = "" if referral.value is None else say_amount(referral.value, referral.currency)
+        became = ", ".join(map(str, outcomes.get(referral.referral_id, ())))
+        recipient = referral.recipient + (f" ({referral.brand})" if referral.brand else "")
+        receipt = f"{referral.received_at:%Y-%m-%d} {referral.received_by}" if referral.received_at else ""
+        cells = (
+            referral.referral_id,
+            referral.reference,
+            referral.network,
+            recipient,
+            f"{referral.built_at:%Y-%m-%d}",
+            referral.n_confirmed,
+        )
         table.add_row(*(printable(str(cell)) for cell in (*cells, value, receipt, became)))
     Console().print(table)
 
 
-@clue_app.command()
+@referral_app.command()
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
     sales: Sales = None,
@@ -368,7 +380,7 @@ def rank(
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 
 
-@clue_app.command()
+@referral_app.command()
 def profiles() -> None:
     """Show who is told what, on which terms.
 
@@ -387,7 +399,7 @@ def profiles() -> None:
         typer.echo(f"  sellers who ask {may}; records held for {profile.hold_days} days\n")
 
 
-@clue_app.command()
+@referral_app.command()
 def verify(
     package: Annotated[
         Path, typer.Argument(metavar="PACKAGE", help="A folder, or a .zip.", exists=True, show_default=False)
@@ -401,11 +413,11 @@ def verify(
         typer.Option(metavar="FILE|COUNT:HASH", help="The anchor as told when it was made.", show_default=False),
     ] = None,
 ) -> None:
-    """Say whether a clue is as it was made; exit code 1, with every file and line at fault, if it is not.
+    """Say whether a referral is as it was made; exit code 1, with every file and line at fault, if it is not.
 
     The one file verify.py in it does the same without ipml.
 
-    Example: ipml cooperate referral verify clue-12-police-criminal.zip
+    Example: ipml cooperate referral verify referral-12-police-criminal.zip
     """
     from ipml.cli.evidence import as_folder, read_given_anchors
     from ipml.enforcement.evidence.verify import check_package
@@ -426,10 +438,10 @@ def _open(database: str | None) -> Engine:
     return open_for_command(database)
 
 
-def _load_rules() -> ClueRules:
+def _load_rules() -> ReferralRules:
     from ipml.cooperation.policy import load_cooperation_policy
 
-    return load_cooperation_policy().clues
+    return load_cooperation_policy().referrals
 
 
 def _read_sales(path: Path | None) -> pd.DataFrame | None:

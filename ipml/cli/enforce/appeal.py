@@ -182,8 +182,8 @@ def holder_acted(
     with writing_to(database) as connection:
         name = acting(connection, Action.DECIDE_APPEALS, by)
         if extend:
-            clock = resolution.change_term(connection, appeal, "extend", name)
-            said = f"Appeal {appeal}: the rights holder has until {show_minute(clock.due_at)}."
+            deadline = resolution.change_term(connection, appeal, "extend", name)
+            said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
         elif withdrew:
             ended = resolution.holder_withdrew(connection, appeal, name, consequences=Cooperation())
             said = f"Appeal {appeal} is {ended.state}."
@@ -194,20 +194,20 @@ def holder_acted(
 
 
 @app.command()
-def tick(
+def run(
     follow: Annotated[bool, typer.Option("--follow", help="Go on, once a minute, until stopped.")] = False,
     database: Database = None,
 ) -> None:
     """Let terms begin and run out; a term is over when two readings of the clock say so.
 
-    Example: ipml enforce appeal tick --follow
+    Example: ipml enforce appeal run --follow
     """
     import signal
     import threading
 
     from ipml.cooperation.consequences import Cooperation
-    from ipml.cooperation.notices.outcomes import tick as tick_notices
-    from ipml.enforcement.appeals.resolution import tick_appeals as tick_once
+    from ipml.cooperation.notices.outcomes import run_notice_deadlines
+    from ipml.enforcement.appeals.resolution import run_appeal_deadlines as tick_once
     from ipml.errors import DatabaseBusy
 
     engine, consequences, stopped = open_for_command(database), Cooperation(), threading.Event()
@@ -216,7 +216,7 @@ def tick(
             signal.signal(number, lambda *_: stopped.set())
     while True:
         try:
-            tick_notices(engine)  # first: a term begins when whoever gave notice has been told, too
+            run_notice_deadlines(engine)  # first: a term begins when whoever gave notice has been told, too
             done = tick_once(engine, consequences=consequences)
         except DatabaseBusy as error:  # the next tick does what this one could not
             if not follow:
@@ -246,9 +246,11 @@ def _describe(file: AppealFile) -> list[str]:
         lines.append(f"decided with it, and put right with it: cases {', '.join(map(str, file.alike))}")
     if file.together:
         lines.append(f"decided by the same act, and left as they are: cases {', '.join(map(str, file.together))}")
-    for clock in (*file.windows, *file.clocks):
-        note = ", not all holidays of that time known" if clock.is_provisional else ""
-        lines.append(f"{clock.stage}: {clock.state}, due {show_minute(clock.due_at) or 'when it has begun'}{note}")
+    for deadline in (*file.windows, *file.deadlines):
+        note = ", not all holidays of that time known" if deadline.is_provisional else ""
+        lines.append(
+            f"{deadline.stage}: {deadline.state}, due {show_minute(deadline.due_at) or 'when it has begun'}{note}"
+        )
     lines.append(f"not to be decided by: {', '.join(map(printable, sorted(file.deciders))) or 'nobody'}")
     if file.reference:
         lines.append(f"the rights holder filed: {printable(file.reference)}")

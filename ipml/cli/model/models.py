@@ -69,7 +69,7 @@ def promote(
     rules: Annotated[
         Path | None, typer.Option(help="What differs from the bundled rules (TOML).", show_default=False)
     ] = None,
-    despite: Annotated[
+    override: Annotated[
         str | None, typer.Option(help="Promote even if it does not pass, for this reason.", show_default=False)
     ] = None,
     listings: Labelled = None,
@@ -112,9 +112,9 @@ def promote(
     uri = candidacy.model.uri
     typer.echo(f"{candidacy.report.table()}\n")
     with Console(stderr=True).status("Promoting"):
-        moved = move(candidacy, despite=despite, tracking_uri=tracking)
+        moved = move(candidacy, override=override, tracking_uri=tracking)
     if moved is None:
-        typer.echo(f'{uri} is refused; nothing has changed. To promote it all the same, say --despite "REASON".')
+        typer.echo(f'{uri} is refused; nothing has changed. To promote it all the same, say --override "REASON".')
         raise typer.Exit(1)
     before = f", in place of version {moved.replaced}" if moved.replaced else ""
     typer.echo(f"{uri} is champion{before}: {moved.reason}")

@@ -270,7 +270,7 @@ def has_networks(folder: Path) -> bool:
     return (folder / _MEMBERS).exists()
 
 
-def keep_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer] = ()) -> None:
+def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer] = ()) -> None:
     """Write networks into a folder, all of it or nothing: what was kept there before is replaced at the end."""
     new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
     for leftover in (new, old):

@@ -19,20 +19,20 @@ from ipml.cooperation.notices.register import (
     Coming,
     Joined,
     NoticePlace,
+    encrypt_location,
     find_earlier,
     find_latest,
     find_noted,
     get_notice,
     join,
-    keep_listings,
-    keep_notice,
-    keep_rights,
     read_location,
     require_reasons,
-    seal_location,
+    store_listings,
+    store_notice,
+    store_rights,
 )
 from ipml.cooperation.notices.status import Receipt, make_receipt, send_receipt
-from ipml.cooperation.notifiers.tiers import Lane, keep_count, lane_of
+from ipml.cooperation.notifiers.tiers import Lane, lane_of, store_count
 from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_cooperation_policy
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
@@ -96,13 +96,13 @@ def receive(
     notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
     if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
         return make_receipt(connection, earlier, is_new=False)
-    keep_count(connection, notifier, policy.notifiers, now)
+    store_count(connection, notifier, policy.notifiers, now)
     lane = lane_of(connection, notifier, policy, now)
     require_reasons(notice, lane)
-    rights = keep_rights(connection, notifier, notice, lane, now)
-    kept = keep_notice(connection, notifier, notice, lane, now)
+    rights = store_rights(connection, notifier, notice, lane, now)
+    kept = store_notice(connection, notifier, notice, lane, now)
     places = _find_places(connection, notifier, notice, scored, lane, policy, now)
-    items = keep_listings(connection, notifier, notice, kept.notice_id, places, now)
+    items = store_listings(connection, notifier, notice, kept.notice_id, places, now)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
     if rights is not None:
@@ -185,9 +185,9 @@ def _note(
     now: datetime,
 ) -> None:
     payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(places)}
-    payload["sealed"] = digest(kept.sealed + kept.explanation)
-    given = audit.Deed(now, _ACTOR, "gave notice", f"notice:{kept.notice_id}", payload, name_rows("item", items))
-    audit.append_deeds(connection, [given])
+    payload["encrypted"] = digest(kept.encrypted + kept.explanation)
+    given = audit.AuditEvent(now, _ACTOR, "gave notice", f"notice:{kept.notice_id}", payload, name_rows("item", items))
+    audit.append_events(connection, [given])
     joined = sorted(
         {place.joined.case_id for place in places if place.joined.case_id is not None and not place.repeats}
     )
@@ -273,7 +273,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
             if (noted := _find_id(policy.notices, read_location(connection, row, notifier.pseudonym)))
         ]
-        keep_count(connection, notifier, policy.notifiers, now)
+        store_count(connection, notifier, policy.notifiers, now)
         lane = lane_of(connection, notifier, policy, now)
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
@@ -298,7 +298,7 @@ def _keep_joined(
         noted = _find_id(rules, read_location(connection, row, theirs))
         fields: dict[str, Any] = {"pseudonym": at.pseudonym, "case_id": at.case_id}
         if noted is not None and noted.listing_id is not None:
-            fields |= {"listing_digest": noted.digest, "location": seal_location(connection, at.pseudonym, noted)}
+            fields |= {"listing_digest": noted.digest, "location": encrypt_location(connection, at.pseudonym, noted)}
         if row.item_id == item_id:
             settled_at = None if at.state == "waiting" else now
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}

@@ -8,7 +8,7 @@ the notifier was told is corrected. An item that was upheld, and whose decision 
 Messages on one notice have one subject, so that they arrive in order. Each says how all its listings stand, so that
 one nobody has tried to deliver yet is dropped in favour of the next: who gave notice gets one answer, and another only
 where the first may have reached them and is no longer so. A message names listings by their place in the notice and in
-no other way: it is sealed with the notifier's key, which does not go when the seller is forgotten.
+no other way: it is encrypted with the notifier's key, which does not go when the seller is forgotten.
 
 Counter-notices are passed on to those whose notice brought the listing down: they are the rights holder who must act.
 Enforcement tells the platform's rights holder of a counter-notice when it is filed, and knows nothing of notices. Here
@@ -326,8 +326,8 @@ def _change(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _note_items(connection: Connection, action: str, items: Iterable[tuple[int, datetime]]) -> None:
-    deeds = [audit.Deed(at, "ipml", action, f"item:{number}", {}) for number, at in items]
-    audit.append_deeds(connection, deeds)
+    audit_events = [audit.AuditEvent(at, "ipml", action, f"item:{number}", {}) for number, at in items]
+    audit.append_events(connection, audit_events)
 
 
 def _note_settled(connection: Connection, notice_ids: Sequence[int], at: datetime) -> None:
@@ -459,7 +459,7 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
         subject=subject_of_counter_notice(appeal_id, notifier_id),
         body=body,
         at=now,
-        sealed_for=message.pseudonym,
+        encrypted_for=message.pseudonym,
     )
     if is_told:
         audit.append(connection, "ipml", "passed on", f"appeal:{appeal_id}", {"notifier": notifier_id}, at=now)
@@ -501,7 +501,9 @@ class AnsweringResult:
     passed_over: int
 
 
-def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None) -> AnsweringResult:
+def run_notice_deadlines(
+    engine: Engine, *, policy: CooperationPolicy | None = None, now: datetime | None = None
+) -> AnsweringResult:
     """Do once what is due; called again it does no more.
 
     Call it before terms are looked at (`ipml.enforcement.appeals.resolution`): a term begins when whoever gave notice
@@ -517,7 +519,7 @@ def tick(engine: Engine, *, policy: CooperationPolicy | None = None, now: dateti
     >>> from ipml.storage.database import migrate, open_database
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> tick(engine)
+    >>> run_notice_deadlines(engine)
     AnsweringResult(passed_on=0, ended=0, not_found=0, passed_over=0)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)

@@ -1,4 +1,5 @@
-"""Notices as they are kept, the same notice once: what was said sealed by the key of who said it, its listings joined.
+"""Notices as they are kept, the same notice once: what was said encrypted by the key of who said it, its listings
+joined.
 
 What becomes of a listing that a notice names: its case comes forward, comes back to a person, or answers at once.
 
@@ -35,7 +36,7 @@ from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import Notifier, keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.pseudonyms import Notifier, decrypt, encrypt, keyed_digest, pseudonym_of
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, notice_items, notices, rights_documents
 
@@ -274,7 +275,7 @@ def require_reasons(notice: Notice, lane: Lane) -> None:
         raise InvalidNotice([Problem(1, "explanation", f"{seen} letters that can be seen", expected)])
 
 
-def keep_rights(
+def store_rights(
     connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime
 ) -> tuple[str, int] | None:
     """Keep the document of a right that a notice names, if none is kept or that was not accepted.
@@ -300,7 +301,7 @@ def keep_rights(
         if lane.needs_rights_document:
             raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT if known is None else _OTHER_DOCUMENT)])
         return None
-    fields: dict[str, Any] = {"reference": seal(connection, notifier.pseudonym, notice.rights), "filed_at": now}
+    fields: dict[str, Any] = {"reference": encrypt(connection, notifier.pseudonym, notice.rights), "filed_at": now}
     if known is None:
         fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
         return "rights filed", append_rows(connection, rights_documents, [fields])[0]
@@ -310,16 +311,16 @@ def keep_rights(
     return "rights filed again", known.document_id
 
 
-def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
-    """Keep what a notice says; its listings are kept by `keep_listings`."""
+def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
+    """Keep what a notice says; its listings are kept by `store_listings`."""
     order = notice.order and {"order_id": notice.order.order_id, "bought_at": notice.order.bought_at}
     fields = {
         "reference": secrets.token_hex(_REFERENCE_BYTES),
         "notifier_id": notifier.notifier_id,
         "kind": notice.kind,
         "brand": notice.brand,
-        "sealed": _seal(connection, notifier, {"name": notice.name, "language": notice.language}),
-        "explanation": _seal(connection, notifier, {"explanation": notice.explanation, "order": order}),
+        "encrypted": _encrypt(connection, notifier, {"name": notice.name, "language": notice.language}),
+        "explanation": _encrypt(connection, notifier, {"explanation": notice.explanation, "order": order}),
         "key": None if notice.key is None else digest(notice.key),
         "content_digest": keyed_digest(connection, notifier.pseudonym, notice.content),
         "tier": lane.tier,
@@ -329,7 +330,7 @@ def keep_notice(connection: Connection, notifier: Notifier, notice: Notice, lane
     return connection.execute(insert(notices).values(fields).returning(notices)).one()
 
 
-def keep_listings(
+def store_listings(
     connection: Connection,
     notifier: Notifier,
     notice: Notice,
@@ -337,7 +338,7 @@ def keep_listings(
     places: Sequence[NoticePlace],
     now: datetime,
 ) -> list[int]:
-    """Keep where the listings of a notice are, each sealed by the seller's key where the seller is known.
+    """Keep where the listings of a notice are, each encrypted by the seller's key where the seller is known.
 
     Returns
     -------
@@ -350,7 +351,7 @@ def keep_listings(
             "position": position,
             "noted_at": now,
             "listing_digest": one.digest,
-            "location": seal_location(connection, place.joined.pseudonym or notifier.pseudonym, one),
+            "location": encrypt_location(connection, place.joined.pseudonym or notifier.pseudonym, one),
             "pseudonym": place.joined.pseudonym,
             "case_id": place.joined.case_id,
             "state": place.joined.state,
@@ -376,9 +377,9 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
     return {row.listing_digest: row for row in connection.execute(query)}
 
 
-def seal_location(connection: Connection, pseudonym: str, one: NotedListing) -> str:
-    """Return where a listing is, sealed by a key: both the address and the id, as far as they are known."""
-    return seal(connection, pseudonym, json.dumps({"url": one.url, "listing_id": one.listing_id}))
+def encrypt_location(connection: Connection, pseudonym: str, one: NotedListing) -> str:
+    """Return where a listing is, encrypted by a key: both the address and the id, as far as they are known."""
+    return encrypt(connection, pseudonym, json.dumps({"url": one.url, "listing_id": one.listing_id}))
 
 
 def read_location(connection: Connection, item: Row[Any], theirs: str) -> NotedListing | None:
@@ -386,7 +387,7 @@ def read_location(connection: Connection, item: Row[Any], theirs: str) -> NotedL
     if not item.location:
         return None
     try:
-        return NotedListing(**json.loads(unseal(connection, item.pseudonym or theirs, item.location)))
+        return NotedListing(**json.loads(decrypt(connection, item.pseudonym or theirs, item.location)))
     except SellerErased:
         return None
 
@@ -396,5 +397,5 @@ def get_notice(connection: Connection, notice_id: int) -> Row[Any]:
     return connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()
 
 
-def _seal(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:
-    return seal(connection, notifier.pseudonym, canonical_json(said))
+def _encrypt(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:
+    return encrypt(connection, notifier.pseudonym, canonical_json(said))

@@ -24,7 +24,7 @@ from ipml.errors import NoticeNotFound, SellerErased
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import Notifier, find_seller, notifier_kind_at, unseal
+from ipml.storage.pseudonyms import Notifier, decrypt, find_seller, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
@@ -245,10 +245,10 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
     ]
 
 
-def read_explanation(connection: Connection, pseudonym: str, sealed: str) -> str | None:
+def read_explanation(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
     """Return what a notice says of its listings; None once the notifier or a seller it is about was erased."""
     try:
-        return str(json.loads(unseal(connection, pseudonym, sealed))["explanation"]) if sealed else None
+        return str(json.loads(decrypt(connection, pseudonym, encrypted))["explanation"]) if encrypted else None
     except SellerErased:
         return None
 

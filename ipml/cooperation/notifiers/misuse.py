@@ -29,7 +29,7 @@ from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.review.snapshot import check_text
 from ipml.storage import audit, outbox
-from ipml.storage.pseudonyms import Notifier, get_notifier, seal, unseal
+from ipml.storage.pseudonyms import Notifier, decrypt, encrypt, get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
 
 _LONGEST_WHY = 2000
@@ -218,11 +218,11 @@ def _take(
     check_text("why", why, _LONGEST_WHY)
     if not why.strip():
         raise UnstorableValue("why", "nothing", "reasons that the notifier can read")
-    sealed = ""
+    encrypted = ""
     with suppress(SellerErased):
-        sealed = seal(connection, notifier.pseudonym, why)
+        encrypted = encrypt(connection, notifier.pseudonym, why)
     fields = {"notifier_id": notifier.notifier_id, "kind": kind, "taken_by": by, "taken_at": at, "until": until}
-    query = insert(notifier_steps).values(**fields, why=sealed).returning(notifier_steps)
+    query = insert(notifier_steps).values(**fields, why=encrypted).returning(notifier_steps)
     row = connection.execute(query).one()
     noted: dict[str, audit.Value] = {"step": row.step_id, "why": digest(why)}
     noted["until"] = None if until is None else write_moment(until)
@@ -236,7 +236,7 @@ def _take(
 def _make(connection: Connection, row: Row[Any], whose: str | None) -> MisuseStep:
     why = None
     with suppress(SellerErased):
-        why = unseal(connection, whose, row.why) if whose and row.why else None
+        why = decrypt(connection, whose, row.why) if whose and row.why else None
     return MisuseStep(row.step_id, row.notifier_id, row.kind, row.taken_by, row.taken_at, row.until, why)
 
 

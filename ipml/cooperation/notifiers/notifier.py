@@ -1,7 +1,7 @@
 """Who gives notice: how people find them, how they are told something, what rights they showed, what others made them.
 
-Messages to notifiers go through the same outbox as those to sellers, sealed with the notifier's own key. A document of
-rights is what a notifier says that they hold in a brand, and whether a person has found it to be so.
+Messages to notifiers go through the same outbox as those to sellers, encrypted with the notifier's own key. A document
+of rights is what a notifier says that they hold in a brand, and whether a person has found it to be so.
 
 What a notifier is taken for at their first notice is a guess. A status that others gave (trusted flagger, Article 22(2)
 of the Digital Services Act: the coordinator of a member state) is noted by a person, with the ground for it. An
@@ -28,11 +28,11 @@ from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import (
     NOTIFIER_KINDS,
     Notifier,
+    decrypt,
+    encrypt,
     get_notifier,
     make_notifier,
-    seal,
     select_notifiers,
-    unseal,
 )
 from ipml.storage.tables import notifier_appointments, notifiers, rights_documents
 
@@ -71,7 +71,7 @@ def tell_notifier(
     subject: str,
     body: Mapping[str, Any],
     at: datetime,
-    sealed_for: str | None = None,
+    encrypted_for: str | None = None,
 ) -> bool:
     """Put a message to a notifier into the outbox; False where they were erased, and nobody is left to tell.
 
@@ -79,7 +79,7 @@ def tell_notifier(
     ----------
     key : str
         See `ipml.storage.outbox.make_key`.
-    sealed_for : str, default=the notifier
+    encrypted_for : str, default=the notifier
         Pseudonym of the seller whom the message tells of, if it does: then it goes when that seller is forgotten.
     """
     if notifier.address is None:
@@ -91,7 +91,7 @@ def tell_notifier(
         kind=kind,
         subject=subject,
         body={"to": notifier.address, **body},
-        pseudonym=sealed_for or notifier.pseudonym,
+        pseudonym=encrypted_for or notifier.pseudonym,
         now=at,
     )
     return True
@@ -136,10 +136,10 @@ def check_document(
     fields = {"is_accepted": is_accepted, "checked_by": by, "checked_at": now}
     is_it = rights_documents.c.document_id == document_id
     connection.execute(update(rights_documents).where(is_it).values(fields))
-    deed, notifier = "accepted" if is_accepted else "rejected", get_notifier(connection, row.notifier_id)
-    audit.append(connection, by, f"rights {deed}", notifier.subject, {"document": document_id}, at=now)
+    outcome, notifier = "accepted" if is_accepted else "rejected", get_notifier(connection, row.notifier_id)
+    audit.append(connection, by, f"rights {outcome}", notifier.subject, {"document": document_id}, at=now)
     body = {"brand": row.brand, "is_accepted": is_accepted, "words": _WORDS[is_accepted]}
-    key = outbox.make_key(f"document-{document_id}-{deed}")
+    key = outbox.make_key(f"document-{document_id}-{outcome}")
     tell_notifier(connection, notifier, key=key, kind="rights_document", subject=notifier.subject, body=body, at=now)
     return _make_document(connection, _find(connection, document_id), notifier.pseudonym)
 
@@ -164,7 +164,7 @@ def _make_document(connection: Connection, row: Row[Any], whose: str) -> RightsD
     fields = {name: getattr(row, name) for name in RightsDocument.__slots__}
     fields["reference"] = None
     with suppress(SellerErased):
-        fields["reference"] = unseal(connection, whose, row.reference) if row.reference else None
+        fields["reference"] = decrypt(connection, whose, row.reference) if row.reference else None
     return RightsDocument(**fields)
 
 
@@ -302,8 +302,8 @@ def _note(
     if notifier.address is None:
         raise UnstorableValue("notifier", "one who was erased", "one who is known")
     fields = {"notifier_id": notifier.notifier_id, "kind": kind, "made_by": by, "made_at": at, "until": until}
-    sealed = seal(connection, notifier.pseudonym, ground)
-    query = insert(notifier_appointments).values(**fields, ground=sealed).returning(notifier_appointments)
+    encrypted = encrypt(connection, notifier.pseudonym, ground)
+    query = insert(notifier_appointments).values(**fields, ground=encrypted).returning(notifier_appointments)
     row = connection.execute(query).one()
     noted: dict[str, audit.Value] = {"appointment": row.appointment_id, "kind": kind, "ground": digest(ground)}
     noted["until"] = None if until is None else write_moment(until)
@@ -315,5 +315,5 @@ def _note(
 def _make_appointment(connection: Connection, row: Row[Any], whose: str) -> Appointment:
     ground = None
     with suppress(SellerErased):
-        ground = unseal(connection, whose, row.ground) if row.ground else None
+        ground = decrypt(connection, whose, row.ground) if row.ground else None
     return Appointment(row.appointment_id, row.notifier_id, row.kind, row.made_by, row.made_at, row.until, ground)

@@ -9,7 +9,7 @@ The lane of a notice says how soon its listings are looked at, what it must brin
 much somebody sends, only so many cases a day get a deadline for it; what is more waits in ordinary order, so that no
 notifier can keep reviewers from what others gave notice of.
 
-When a notifier is forgotten the key goes, and with it all that was sealed with it, in every table and every backup.
+When a notifier is forgotten the key goes, and with it all that was encrypted with it, in every table and every backup.
 What their notices led to stays: listings, decisions, and that a notifier of this number gave notice. What has begun
 goes on, and nobody is told how it ends.
 """
@@ -158,7 +158,7 @@ def lane_of(
     )
 
 
-def keep_count(connection: Connection, notifier: Notifier, rules: NotifierRules, now: datetime) -> None:
+def store_count(connection: Connection, notifier: Notifier, rules: NotifierRules, now: datetime) -> None:
     """Let no other new notifier raise cases before the transaction ends: all of them have one count."""
     if _is_new(notifier, rules, now):
         serialise(connection, Lock.COUNT_OF_NEW)
@@ -349,13 +349,15 @@ def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -
     """Take the key away, and empty what it opened; messages on them that wait go to nobody any more."""
     number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.pseudonym
     dropped = {"state": "dead", "settled_at": now, "dropped_by": "ipml", "dropped_at": now}
-    passed_on = outbox.c.subject.like(f"counter-notice:%:notifier:{number}")  # sealed for the seller, to their address
+    passed_on = outbox.c.subject.like(
+        f"counter-notice:%:notifier:{number}"
+    )  # encrypted for the seller, to their address
     for mine in (is_theirs, passed_on):
         connection.execute(update(outbox).where(mine, outbox.c.state == "waiting").values(dropped))
         emptied = update(outbox).where(mine).values(body="", last_error=None, why_dropped=None)
         audit.change_rows(connection, emptied, by, "erased", at=now)
     for table, blanks in (
-        (notices, {"sealed": "", "explanation": "", "key": None}),
+        (notices, {"encrypted": "", "explanation": "", "key": None}),
         (rights_documents, {"reference": ""}),
         (notifier_appointments, {"ground": ""}),
         (notifier_steps, {"why": ""}),

@@ -27,15 +27,15 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.cooperation.policy import SIGNS, ClueRules, SolvabilityRules
+from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
-from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
+from ipml.errors import AlreadySigned, ReferralNotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import clue_outcomes, clues, disclosures
+from ipml.storage.tables import disclosures, referral_outcomes, referrals
 
 Array = npt.NDArray[np.float64]
 _STEPS = 50
@@ -44,7 +44,7 @@ _CLOSE = 1e-10
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A clue of which it is known what became of it: its signs when it was built, and whether it became a case."""
+    """A referral of which it is known what became of it: its signs when it was built, and whether it became a case."""
 
     signs: Mapping[str, float]
     is_case: bool
@@ -57,7 +57,7 @@ class Solvability:
     Attributes
     ----------
     n_outcomes : int
-        From how many clues they were learnt.
+        From how many referrals they were learnt.
     """
 
     weights: Array
@@ -65,7 +65,7 @@ class Solvability:
     n_outcomes: int
 
     def judge(self, signs: Mapping[str, float]) -> float:
-        """Return the probability that a clue with these signs becomes a case."""
+        """Return the probability that a referral with these signs becomes a case."""
         return float(_probability(_row(signs) @ self.weights))
 
     def bound(self, signs: Mapping[str, float]) -> tuple[float, float]:
@@ -86,7 +86,7 @@ def learn_solvability(rules: SolvabilityRules, known: Sequence[Known]) -> Solvab
     Examples
     --------
     >>> from ipml.cooperation.policy import load_cooperation_policy
-    >>> rules, signs = load_cooperation_policy().clues.solvability, dict.fromkeys(SIGNS, 0.5)
+    >>> rules, signs = load_cooperation_policy().referrals.solvability, dict.fromkeys(SIGNS, 0.5)
     >>> [f"{learn_solvability(rules, [Known(signs, False)] * n).judge(signs):.2f}" for n in (0, 1, 20)]
     ['0.68', '0.51', '0.11']
     """
@@ -124,10 +124,10 @@ _LONGEST_NAME = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Clue:
-    """A clue as it was handed out; `follows` is the number of the one before to the same recipient."""
+class Referral:
+    """A referral as it was handed out; `follows` is the number of the one before to the same recipient."""
 
-    clue_id: int
+    referral_id: int
     reference: str
     network: int
     members_digest: str
@@ -153,15 +153,15 @@ class Clue:
 
     @property
     def subject(self) -> str:
-        """Its name in the audit trail: "clue:12"."""
-        return f"clue:{self.clue_id}"
+        """Its name in the audit trail: "referral:12"."""
+        return f"referral:{self.referral_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
     """That a seller was named to somebody, for what purpose, and whether the seller may hear of it."""
 
-    clue_id: int
+    referral_id: int
     reference: str
     recipient: str
     purpose: str
@@ -171,7 +171,7 @@ class Disclosed:
 
 
 def make_reference() -> str:
-    """Return a reference that no clue has, and nobody guesses.
+    """Return a reference that no referral has, and nobody guesses.
 
     Examples
     --------
@@ -181,8 +181,8 @@ def make_reference() -> str:
     return f"C-{secrets.token_hex(4)}"
 
 
-def add_clue(connection: Connection, fields: Mapping[str, Any], named: Mapping[str, tuple[str, bool]]) -> Clue:
-    """Note a clue and of whom it tells, in the caller's transaction.
+def add_referral(connection: Connection, fields: Mapping[str, Any], named: Mapping[str, tuple[str, bool]]) -> Referral:
+    """Note a referral and of whom it tells, in the caller's transaction.
 
     Parameters
     ----------
@@ -191,10 +191,10 @@ def add_clue(connection: Connection, fields: Mapping[str, Any], named: Mapping[s
     named : mapping of str to (str, bool)
         By pseudonym: what the package calls a seller, and whether a listing of theirs was found counterfeit.
     """
-    number = connection.scalars(insert(clues).values(**fields).returning(clues.c.clue_id)).one()
+    number = connection.scalars(insert(referrals).values(**fields).returning(referrals.c.referral_id)).one()
     rows = [
         {
-            "clue_id": number,
+            "referral_id": number,
             "pseudonym": pseudonym,
             "name": name,
             "is_confirmed": is_confirmed,
@@ -204,92 +204,93 @@ def add_clue(connection: Connection, fields: Mapping[str, Any], named: Mapping[s
     ]
     if rows:
         connection.execute(insert(disclosures), rows)
-    return get_clue(connection, number)
+    return get_referral(connection, number)
 
 
-def get_clue(connection: Connection, clue_id: int) -> Clue:
-    """Return a clue; ClueNotFound where there is none of that number."""
-    row = connection.execute(select(clues).where(clues.c.clue_id == clue_id)).first()
+def get_referral(connection: Connection, referral_id: int) -> Referral:
+    """Return a referral; ReferralNotFound where there is none of that number."""
+    row = connection.execute(select(referrals).where(referrals.c.referral_id == referral_id)).first()
     if row is None:
-        raise ClueNotFound(clue_id)
+        raise ReferralNotFound(referral_id)
     return _make(row)
 
 
-def list_clues(connection: Connection) -> list[Clue]:
-    """Return all clues, the newest first."""
-    return [_make(row) for row in connection.execute(select(clues).order_by(clues.c.clue_id.desc()))]
+def list_referrals(connection: Connection) -> list[Referral]:
+    """Return all referrals, the newest first."""
+    return [_make(row) for row in connection.execute(select(referrals).order_by(referrals.c.referral_id.desc()))]
 
 
 def find_before(
     connection: Connection, recipient: str, brand: str | None, pseudonyms: Collection[str]
-) -> tuple[Clue, dict[str, str]] | None:
-    """Return the last clue to a recipient that named most of some sellers, and what it called each; None if none did.
+) -> tuple[Referral, dict[str, str]] | None:
+    """Return the last referral to a recipient that named most of some sellers, and what it called each; None if none
+    did.
 
-    A network grows, merges and splits, so it is known again by its members: the clue that named the most of them,
+    A network grows, merges and splits, so it is known again by its members: the referral that named the most of them,
     of equals the last, if it named at least half of its own sellers.
     """
     wanted, best = set(pseudonyms), None
-    query = select(clues).where(clues.c.recipient == recipient, clues.c.brand.is_not_distinct_from(brand))
-    for row in connection.execute(query.order_by(clues.c.clue_id)).all():
-        names = names_in(connection, row.clue_id)
+    query = select(referrals).where(referrals.c.recipient == recipient, referrals.c.brand.is_not_distinct_from(brand))
+    for row in connection.execute(query.order_by(referrals.c.referral_id)).all():
+        names = names_in(connection, row.referral_id)
         common = len(wanted & names.keys())
         if names and 2 * common >= len(names) and (best is None or common >= best[0]):
             best = common, _make(row), names
     return None if best is None else (best[1], best[2])
 
 
-def list_disclosures(connection: Connection, clue_id: int) -> Sequence[int]:
-    """Return the numbers of the disclosures that a clue makes, in order."""
-    query = select(disclosures.c.disclosure_id).where(disclosures.c.clue_id == clue_id)
+def list_disclosures(connection: Connection, referral_id: int) -> Sequence[int]:
+    """Return the numbers of the disclosures that a referral makes, in order."""
+    query = select(disclosures.c.disclosure_id).where(disclosures.c.referral_id == referral_id)
     return connection.scalars(query.order_by(disclosures.c.disclosure_id)).all()
 
 
-def names_in(connection: Connection, clue_id: int) -> dict[str, str]:
-    """Return what a clue called each seller it named, by pseudonym."""
-    query = select(disclosures.c.pseudonym, disclosures.c.name).where(disclosures.c.clue_id == clue_id)
+def names_in(connection: Connection, referral_id: int) -> dict[str, str]:
+    """Return what a referral called each seller it named, by pseudonym."""
+    query = select(disclosures.c.pseudonym, disclosures.c.name).where(disclosures.c.referral_id == referral_id)
     return {row.pseudonym: row.name for row in connection.execute(query)}
 
 
 def find_disclosures(connection: Connection, pseudonym: str) -> list[Disclosed]:
     """Return to whom a seller was named, the newest first: what Article 15 of the GDPR asks for, but see the flag."""
     query = select(
-        clues.c.clue_id,
-        clues.c.reference,
-        clues.c.recipient,
-        clues.c.purpose,
+        referrals.c.referral_id,
+        referrals.c.reference,
+        referrals.c.recipient,
+        referrals.c.purpose,
         disclosures.c.name,
         disclosures.c.disclosed_at,
-        clues.c.tells_sellers,
-    ).join(clues, clues.c.clue_id == disclosures.c.clue_id)
-    query = query.where(disclosures.c.pseudonym == pseudonym).order_by(clues.c.clue_id.desc())
+        referrals.c.tells_sellers,
+    ).join(referrals, referrals.c.referral_id == disclosures.c.referral_id)
+    query = query.where(disclosures.c.pseudonym == pseudonym).order_by(referrals.c.referral_id.desc())
     return [Disclosed(*row) for row in connection.execute(query)]
 
 
 def sign_receipt(
-    connection: Connection, clue_id: int, received_by: str, *, by: str, now: datetime | None = None
-) -> Clue:
-    """Note who of the recipient signed for a clue; once.
+    connection: Connection, referral_id: int, received_by: str, *, by: str, now: datetime | None = None
+) -> Referral:
+    """Note who of the recipient signed for a referral; once.
 
     Raises
     ------
-    ClueNotFound, AlreadySigned
+    ReferralNotFound, AlreadySigned
     """
     check_text("by", received_by, _LONGEST_NAME)
     now = now or datetime.now(UTC)
-    clue = get_clue(connection, clue_id)
-    if clue.received_by is not None and clue.received_at is not None:
-        raise AlreadySigned(clue_id, clue.received_by, clue.received_at)
-    query = update(clues).where(clues.c.clue_id == clue_id)
+    referral = get_referral(connection, referral_id)
+    if referral.received_by is not None and referral.received_at is not None:
+        raise AlreadySigned(referral_id, referral.received_by, referral.received_at)
+    query = update(referrals).where(referrals.c.referral_id == referral_id)
     connection.execute(query.values(received_by=received_by, received_at=now))
-    audit.append(connection, by, "noted receipt", clue.subject, {"content": clue.content_digest}, at=now)
-    return get_clue(connection, clue_id)
+    audit.append(connection, by, "noted receipt", referral.subject, {"content": referral.content_digest}, at=now)
+    return get_referral(connection, referral_id)
 
 
-def _make(row: Row[Any]) -> Clue:
-    return Clue(**{name: getattr(row, name) for name in Clue.__slots__})
+def _make(row: Row[Any]) -> Referral:
+    return Referral(**{name: getattr(row, name) for name in Referral.__slots__})
 
 
-def hold_for_clue(
+def hold_for_referral(
     connection: Connection, reference: str, sellers: Iterable[str], *, until: datetime, by: str, now: datetime
 ) -> int:
     """Hold what is kept of sellers until a day, unless a hold on all of it lasts as long; return how many are held."""
@@ -302,10 +303,10 @@ def hold_for_clue(
     return count
 
 
-def release_for_clue(
+def release_for_referral(
     connection: Connection, reference: str, pseudonyms: Iterable[str], *, by: str, now: datetime
 ) -> int:
-    """End the holds that were placed for a clue, and no others; return how many."""
+    """End the holds that were placed for a referral, and no others; return how many."""
     found = [hold for pseudonym in sorted(pseudonyms) for hold in find_holds(connection, pseudonym, now)]
     ending = [hold for hold in found if hold.why == _why(reference)]
     if ending:
@@ -314,7 +315,7 @@ def release_for_clue(
 
 
 def _why(reference: str) -> str:
-    return f"clue {reference}"
+    return f"referral {reference}"
 
 
 _BECAME_A_CASE = ("opened", "arrests", "seized")
@@ -323,9 +324,9 @@ _COUNTED = ("arrests", "seized")
 
 @dataclass(frozen=True, slots=True)
 class ReferralOutcome:
-    """What became of a clue: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
+    """What became of a referral: "opened", "arrests" (how many), "seized" (of what value) or "dropped" (why)."""
 
-    clue_id: int
+    referral_id: int
     kind: str
     amount: float | None
     currency: str | None
@@ -341,9 +342,9 @@ class ReferralOutcome:
 
 def note_outcome(
     connection: Connection,
-    clue_id: int,
+    referral_id: int,
     kind: str,
-    rules: ClueRules,
+    rules: ReferralRules,
     *,
     by: str,
     amount: float | None = None,
@@ -351,7 +352,7 @@ def note_outcome(
     why: str | None = None,
     now: datetime | None = None,
 ) -> ReferralOutcome:
-    """Note what became of a clue; there may be several, and the last of them says whether it became a case.
+    """Note what became of a referral; there may be several, and the last of them says whether it became a case.
 
     When it is dropped, the legal holds that were placed for it end.
 
@@ -361,14 +362,14 @@ def note_outcome(
         "opened", "arrests", "seized" or "dropped".
     amount : float, optional
         How many arrests, or the value of what was seized.
-    currency : str, default=that of the clue
+    currency : str, default=that of the referral
         Of that value.
     why : str, optional
         Of a dropped one: a word of the policy's list.
 
     Raises
     ------
-    ClueNotFound
+    ReferralNotFound
     UnusableSetting
         The reason is not in the list, the amount is none, or there is no currency to it.
     """
@@ -377,50 +378,50 @@ def note_outcome(
     if kind in _COUNTED and not (amount is not None and 0 < amount < float("inf")):
         raise UnusableSetting(kind, repr(amount), "a number above 0")
     now = now or datetime.now(UTC)
-    clue = get_clue(connection, clue_id)
-    if kind == "seized" and not is_currency(currency := currency or clue.currency):
+    referral = get_referral(connection, referral_id)
+    if kind == "seized" and not is_currency(currency := currency or referral.currency):
         raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
-    made = ReferralOutcome(clue_id, kind, amount, currency if kind == "seized" else None, why, by, now)
+    made = ReferralOutcome(referral_id, kind, amount, currency if kind == "seized" else None, why, by, now)
     fields = {name: getattr(made, name) for name in ReferralOutcome.__slots__}
-    (number,) = append_rows(connection, clue_outcomes, [fields])
+    (number,) = append_rows(connection, referral_outcomes, [fields])
     if kind == "dropped":
-        release_for_clue(connection, clue.reference, names_in(connection, clue_id), by=by, now=now)
+        release_for_referral(connection, referral.reference, names_in(connection, referral_id), by=by, now=now)
     said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
     said |= {"currency": made.currency, "why": why}
-    audit.append(connection, by, "noted outcome", clue.subject, said, at=now)
+    audit.append(connection, by, "noted outcome", referral.subject, said, at=now)
     return made
 
 
-def find_outcomes(connection: Connection, clue_ids: Sequence[int] = ()) -> dict[int, list[ReferralOutcome]]:
-    """Return what became of clues, of each in order; by default of all."""
-    query = select(clue_outcomes).order_by(clue_outcomes.c.outcome_id)
-    if clue_ids:
-        query = query.where(clue_outcomes.c.clue_id.in_(clue_ids))
+def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> dict[int, list[ReferralOutcome]]:
+    """Return what became of referrals, of each in order; by default of all."""
+    query = select(referral_outcomes).order_by(referral_outcomes.c.outcome_id)
+    if referral_ids:
+        query = query.where(referral_outcomes.c.referral_id.in_(referral_ids))
     found: dict[int, list[ReferralOutcome]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.clue_id, []).append(
+        found.setdefault(row.referral_id, []).append(
             ReferralOutcome(**{name: getattr(row, name) for name in ReferralOutcome.__slots__})
         )
     return found
 
 
 def read_known(connection: Connection) -> list[Known]:
-    """Return the signs of each clue of which it is known what became of it, and whether it became a case.
+    """Return the signs of each referral of which it is known what became of it, and whether it became a case.
 
-    Of several clues on one network to one recipient only the last counts: they are one story.
+    Of several referrals on one network to one recipient only the last counts: they are one story.
     """
-    followed = set(connection.scalars(select(clues.c.follows).where(clues.c.follows.is_not(None))))
+    followed = set(connection.scalars(select(referrals.c.follows).where(referrals.c.follows.is_not(None))))
     outcomes = find_outcomes(connection)
-    rows = connection.execute(select(clues.c.clue_id, clues.c.signs).order_by(clues.c.clue_id))
+    rows = connection.execute(select(referrals.c.referral_id, referrals.c.signs).order_by(referrals.c.referral_id))
     return [
-        Known(json.loads(row.signs), outcomes[row.clue_id][-1].kind in _BECAME_A_CASE)
+        Known(json.loads(row.signs), outcomes[row.referral_id][-1].kind in _BECAME_A_CASE)
         for row in rows
-        if row.clue_id in outcomes and row.clue_id not in followed
+        if row.referral_id in outcomes and row.referral_id not in followed
     ]
 
 
 def find_open(connection: Connection, pseudonym: str) -> list[Disclosed]:
-    """Return the clues that named a seller and were not dropped: whoever erases the seller should know of them."""
+    """Return the referrals that named a seller and were not dropped: whoever erases the seller should know of them."""
     told = find_disclosures(connection, pseudonym)
-    became = find_outcomes(connection, [one.clue_id for one in told]) if told else {}
-    return [one for one in told if one.clue_id not in became or became[one.clue_id][-1].kind != "dropped"]
+    became = find_outcomes(connection, [one.referral_id for one in told]) if told else {}
+    return [one for one in told if one.referral_id not in became or became[one.referral_id][-1].kind != "dropped"]

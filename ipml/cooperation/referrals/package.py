@@ -24,14 +24,14 @@ from sqlalchemy import Connection, Engine, select
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.sales import Amount, SalesEstimate
-from ipml.cooperation.policy import ClueRules, PackageField, RecipientProfile
+from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules
 from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, Edge, Node, list_unknown, name_members
 from ipml.cooperation.referrals.dossier import Dossier, in_batches, join_network, keep_brand
 from ipml.cooperation.referrals.handover import (
-    Clue,
-    add_clue,
+    Referral,
+    add_referral,
     find_before,
-    hold_for_clue,
+    hold_for_referral,
     learn_solvability,
     list_disclosures,
     make_reference,
@@ -41,8 +41,8 @@ from ipml.cooperation.referrals.ranking import Ranked, judge
 from ipml.cooperation.referrals.summary import (
     Summary,
     draw_network,
-    write_clue_readme,
     write_html,
+    write_referral_readme,
     write_text,
 )
 from ipml.enforcement.evidence.archives import copy_capture
@@ -58,7 +58,7 @@ from ipml.enforcement.evidence.package import (
 )
 from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence
 from ipml.enforcement.privacy.erasure import ErasedList
-from ipml.errors import ClueTooSmall, NothingNew, SellerErased, UnusableSetting
+from ipml.errors import NothingNew, ReferralTooSmall, SellerErased, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.money import Money
@@ -161,8 +161,8 @@ _MOST_NEWS, _MOST_BRANDS = 20, 3
 
 
 @dataclass(frozen=True, slots=True)
-class ClueRequest:
-    """Which clue is to be built.
+class ReferralRequest:
+    """Which referral is to be built.
 
     Attributes
     ----------
@@ -197,11 +197,11 @@ class ReferralContents:
     names: Mapping[str, str]
     evidence: Sequence[Evidence]
     rows: Sequence[dict[str, Any]]
-    before: Clue | None
+    before: Referral | None
     summary: Summary
 
 
-def check_request(request: ClueRequest, profile: RecipientProfile) -> None:
+def check_request(request: ReferralRequest, profile: RecipientProfile) -> None:
     """Raise UnusableSetting where a profile needs a brand and none is given, or the other way round; or no captures."""
     if profile.needs_brand != (request.brand is not None):
         found = "none" if request.brand is None else repr(request.brand)
@@ -216,12 +216,12 @@ def check_request(request: ClueRequest, profile: RecipientProfile) -> None:
 def read_contents(
     connection: Connection,
     networks: Networks,
-    request: ClueRequest,
-    rules: ClueRules,
+    request: ReferralRequest,
+    rules: ReferralRules,
     erased: ErasedList | None,
     now: datetime,
 ) -> ReferralContents:
-    """Return what is known of a network and what a recipient is told of it; `build_clue` says what is raised."""
+    """Return what is known of a network and what a recipient is told of it; `build_referral` says what is raised."""
     profile = rules.profile(request.recipient)
     rates = current_ranking(connection).policy.exchange_rates
     whole = join_network(connection, networks, request.number, request.sales)
@@ -255,9 +255,9 @@ def read_contents(
 def _check_size(dossier: Dossier, profile: RecipientProfile) -> None:
     n_members, n_confirmed = len(dossier.members), len(dossier.confirmed)
     if n_members < profile.least_members:
-        raise ClueTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
+        raise ReferralTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
     if n_confirmed < profile.least_confirmed:
-        raise ClueTooSmall(
+        raise ReferralTooSmall(
             dossier.number, f"{n_confirmed} listings found counterfeit", f"at least {profile.least_confirmed}"
         )
 
@@ -276,8 +276,8 @@ def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | 
     return [key for key in unknown if key in gone or (erased is not None and erased.find(key, None) is not None)]
 
 
-def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Clue) -> Iterator[str]:
-    since = f"since clue {before.reference} of {before.built_at:%Y-%m-%d}"
+def _list_news(dossier: Dossier, names: Mapping[str, str], known: Mapping[str, str], before: Referral) -> Iterator[str]:
+    since = f"since referral {before.reference} of {before.built_at:%Y-%m-%d}"
     if fresh := sorted(names[key] for key in names.keys() - known.keys()):
         who = ", ".join(fresh[:_MOST_NEWS]) + " …" * (len(fresh) > _MOST_NEWS)
         yield f"{len(fresh)} sellers named for the first time {since}: {who}."
@@ -315,7 +315,7 @@ def write_files(contents: ReferralContents) -> Iterator[tuple[str, str]]:
     yield "graph.svg", picture
     yield "graph.graphml", write_graphml(told)
     yield "graph.json", write_graph_json(told)
-    yield "clue.json", write_json(_say_terms(contents))
+    yield "referral.json", write_json(_say_terms(contents))
     for one in contents.evidence:
         yield f"evidence-{one.evidence_id:06}.json", str(one.text)
     if contents.evidence:
@@ -357,13 +357,13 @@ class Built:
     anchor : SignedAnchor
         Tell it to the recipient by another way than the package.
     news : tuple of str
-        What is new since the clue before; empty where there was none.
+        What is new since the referral before; empty where there was none.
     n_held : int
         Sellers whose records are held for it.
     """
 
     path: Path
-    clue: Clue
+    referral: Referral
     anchor: SignedAnchor
     n_evidence: int
     n_named: int
@@ -371,11 +371,11 @@ class Built:
     news: tuple[str, ...]
 
 
-def build_clue(
+def build_referral(
     engine: Engine,
     networks: Networks,
-    request: ClueRequest,
-    rules: ClueRules,
+    request: ReferralRequest,
+    rules: ReferralRules,
     out: Path,
     *,
     by: str,
@@ -384,7 +384,7 @@ def build_clue(
     is_zipped: bool = False,
     now: datetime | None = None,
 ) -> Built:
-    """Write a clue on a network for a recipient, whole or not at all, and note of whom it tells.
+    """Write a referral on a network for a recipient, whole or not at all, and note of whom it tells.
 
     Parameters
     ----------
@@ -401,7 +401,7 @@ def build_clue(
 
     Raises
     ------
-    NetworkNotFound, ClueTooSmall, NothingNew
+    NetworkNotFound, ReferralTooSmall, NothingNew
         There is no such network, it is not what the profile asks for, or the recipient knows all of it.
     UnusableSetting
         There is no such profile, or it needs a brand, or allows no captures.
@@ -414,7 +414,7 @@ def build_clue(
     with reading(engine) as connection:
         contents = read_contents(connection, networks, request, rules, erased, now)
     with new_place(out) as place:
-        folder = place / f"clue-{contents.summary.reference}"
+        folder = place / f"referral-{contents.summary.reference}"
         (folder / "data").mkdir(mode=0o700, parents=True)  # it tells of sellers, who are not everybody's business
         folder.chmod(0o700)
         for name, text in write_files(contents):
@@ -423,30 +423,32 @@ def build_clue(
             copy_capture(capture, folder / "data", f"capture-{number}")
         with writing(engine) as connection:
             content = digest_payload(folder)
-            clue, n_held = _note_clue(connection, contents, request, content, by)
+            referral, n_held = _note_referral(connection, contents, request, content, by)
             noted = note_package(
                 connection,
-                clue.subject,
-                "disclosed clue",
+                referral.subject,
+                "disclosed referral",
                 content,
                 contents.rows,
                 by=by,
                 exporter=_EXPORTER,
                 key_file=key_file,
                 now=now,
-                speaks_of=name_rows("disclosure", list_disclosures(connection, clue.clue_id)),
+                speaks_of=name_rows("disclosure", list_disclosures(connection, referral.referral_id)),
             )
         shown = {"has_evidence": bool(contents.evidence), "has_captures": bool(request.captures)}
-        readme = write_clue_readme(contents.summary.reference, profile, noted.anchor, **shown)
-        close_package(folder, noted, readme, clue.subject, now)
+        readme = write_referral_readme(contents.summary.reference, profile, noted.anchor, **shown)
+        close_package(folder, noted, readme, referral.subject, now)
         put_in_place(folder, out, is_zipped=is_zipped)
-    return Built(out, clue, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news)
+    return Built(
+        out, referral, noted.anchor, len(contents.evidence), len(contents.names), n_held, contents.summary.news
+    )
 
 
-def _note_clue(
-    connection: Connection, contents: ReferralContents, request: ClueRequest, content: str, by: str
-) -> tuple[Clue, int]:
-    """Note the clue and of whom it tells; hold what is kept of those found out, where the profile says so."""
+def _note_referral(
+    connection: Connection, contents: ReferralContents, request: ReferralRequest, content: str, by: str
+) -> tuple[Referral, int]:
+    """Note the referral and of whom it tells; hold what is kept of those found out, where the profile says so."""
     dossier, confirmed = contents.dossier, contents.dossier.confirmed_members
     reference, profile, now = contents.summary.reference, contents.summary.profile, contents.summary.built_at
     sellers = {one.key: one.seller_id or one.key for one in dossier.members if one.key in contents.names}
@@ -466,7 +468,7 @@ def _note_clue(
         "built_by": by,
         "built_at": now,
         "content_digest": content,
-        "follows": contents.before.clue_id if contents.before else None,
+        "follows": contents.before.referral_id if contents.before else None,
         "n_members": len(dossier.members),
         "n_confirmed": len(dossier.confirmed),
         "value_low": least.amount if least is not None else None,
@@ -479,9 +481,9 @@ def _note_clue(
         "tells_sellers": profile.tells_sellers,
     }
     named = {pseudonyms[key]: (contents.names[key], key in confirmed) for key in sellers}
-    clue = add_clue(connection, fields, named)
+    referral = add_referral(connection, fields, named)
     if not profile.hold_days:
-        return clue, 0
+        return referral, 0
     held = [sellers[key] for key in confirmed & sellers.keys()]
     until = now + timedelta(days=profile.hold_days)
-    return clue, hold_for_clue(connection, reference, held, until=until, by=by, now=now)
+    return referral, hold_for_referral(connection, reference, held, until=until, by=by, now=now)

@@ -18,15 +18,15 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.policy import ClueRules, EffortRules
+from ipml.cooperation.policy import EffortRules, ReferralRules
 from ipml.cooperation.referrals.dossier import Dossier, SoldValue, join_network
 from ipml.cooperation.referrals.handover import (
-    Clue,
+    Referral,
     ReferralOutcome,
     Solvability,
     find_outcomes,
     learn_solvability,
-    list_clues,
+    list_referrals,
     read_known,
 )
 from ipml.money import Money
@@ -38,7 +38,7 @@ _REPEATED = 2
 _RIGHTS_HOLDERS = "rights holder"
 
 
-def read_signs(dossier: Dossier, rules: ClueRules, now: datetime) -> dict[str, float]:
+def read_signs(dossier: Dossier, rules: ReferralRules, now: datetime) -> dict[str, float]:
     """Return each sign of `ipml.cooperation.policy.SIGNS`, in 0-1; the policy says what each is."""
     n_members, confirmed = len(dossier.members), dossier.confirmed
     countries = list(dossier.country_of().values())
@@ -95,7 +95,7 @@ class Ranked:
         return self.value * self.solvability / self.effort
 
 
-def judge(dossier: Dossier, model: Solvability, rules: ClueRules, now: datetime) -> Ranked:
+def judge(dossier: Dossier, model: Solvability, rules: ReferralRules, now: datetime) -> Ranked:
     """Return a network with the parts of its worth."""
     signs = read_signs(dossier, rules, now)
     return Ranked(
@@ -147,9 +147,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """A clue with what became of it, in order."""
+    """A referral with what became of it, in order."""
 
-    clue: Clue
+    referral: Referral
     outcomes: tuple[ReferralOutcome, ...]
 
     @property
@@ -157,13 +157,13 @@ class HandedOut:
         """The last that is known: "built", "received", or the kind of the last outcome."""
         if self.outcomes:
             return self.outcomes[-1].kind
-        return "received" if self.clue.received_at else "built"
+        return "received" if self.referral.received_at else "built"
 
 
 def judge_candidates(
     connection: Connection,
     networks: Iterable[tuple[Networks, int]],
-    rules: ClueRules,
+    rules: ReferralRules,
     now: datetime,
     sales: pd.DataFrame | None = None,
 ) -> tuple[list[Candidate], int]:
@@ -190,9 +190,11 @@ def judge_candidates(
 
 
 def list_handed_out(connection: Connection) -> list[HandedOut]:
-    """Return all clues with what became of them, the newest first."""
+    """Return all referrals with what became of them, the newest first."""
     outcomes = find_outcomes(connection)
-    return [HandedOut(clue, tuple(outcomes.get(clue.clue_id, ()))) for clue in list_clues(connection)]
+    return [
+        HandedOut(referral, tuple(outcomes.get(referral.referral_id, ()))) for referral in list_referrals(connection)
+    ]
 
 
 def count_confirmed(connection: Connection) -> Mapping[str, int]:

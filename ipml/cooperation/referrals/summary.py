@@ -55,7 +55,7 @@ class Summary:
     unknown : tuple of str
         What is not known; see `ipml.cooperation.referrals.disclosure`.
     news : tuple of str
-        What is new since an earlier clue to the same recipient; empty where there was none.
+        What is new since an earlier referral to the same recipient; empty where there was none.
     """
 
     reference: str
@@ -70,7 +70,7 @@ class Summary:
     def title(self) -> str:
         """The title."""
         about = f" of {', '.join(self.brands)}" if self.brands else ""
-        return f"Clue {self.reference}: a network that sells counterfeits{about}"
+        return f"Referral {self.reference}: a network that sells counterfeits{about}"
 
     @property
     def subtitle(self) -> str:
@@ -81,14 +81,14 @@ class Summary:
     def terms(self) -> tuple[str, ...]:
         """The terms on which it is told."""
         purpose, basis = f"Purpose: {self.profile.purpose}", f"Legal basis: {self.profile.legal_basis}"
-        return purpose, basis, f"Kept by the recipient: {self.profile.retention}"
+        return purpose, basis, f"Stored by the recipient: {self.profile.retention}"
 
     @property
     def parts(self) -> tuple[SummaryPart, ...]:
         """The parts, in the order in which an investigator asks."""
         told = self.told
         parts = [
-            SummaryPart("New since the last clue", self.news),
+            SummaryPart("New since the last referral", self.news),
             SummaryPart("Who", tuple(_say_who(told)), _shorten(told.members)),
             SummaryPart("What", tuple(_say_what(told))),
             SummaryPart("Since when", (_say_when(told),)),
@@ -378,7 +378,7 @@ def _draw_key(told: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
 
 
 _ABOUT = """\
-CLUE {reference}
+REFERRAL {reference}
 
 What this is
 ------------
@@ -386,13 +386,13 @@ An online marketplace found sellers who are joined by what they share, and found
 folder holds what it may tell {title} of them, put together on {date}. Begin with data/summary.html, or with
 data/summary.txt, which says the same: each takes a minute.
 
-Sellers are called by the same code (S-001) in all files of this clue and of those that follow it to the same recipient,
-and by other codes in packages to others. What sellers wrote proves nothing by itself and may be meant to mislead
-whoever, or whatever program, reads it.
+Sellers are called by the same code (S-001) in all files of this referral and of those that follow it to the same
+recipient, and by other codes in packages to others. What sellers wrote proves nothing by itself and may be meant to
+mislead whoever, or whatever program, reads it.
 
 What is in the folder
 ---------------------
-data/summary.html      the clue on a page, with a picture; it runs nothing and loads nothing
+data/summary.html      the referral on a page, with a picture; it runs nothing and loads nothing
 data/summary.txt       the same as text
 data/unknown.txt       what is not known, or not told
 data/members.csv       the sellers, their roles, and what was found of them
@@ -401,7 +401,7 @@ data/timeline.csv      who came when, and what went from hand to hand
 data/listings.csv      their listings, and what was decided on each
 data/value.json        what they sold, estimated, with an interval and how it came about
 data/graph.…           the network as a picture (svg), and for programs (graphml, json)
-data/clue.json         who is told what, and on what terms
+data/referral.json         who is told what, and on what terms
 {evidence}data/export.json       the row of the marketplace's audit trail that says what was put into this folder
 data/anchor.json       how far the trail went then{signed}
 manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
@@ -411,7 +411,7 @@ verify.py              a program that checks all of this
 The layout is BagIt 1.0 (RFC 8493). Names of the marketplace's people are withheld: each is called by a code.
 
 {checking}
-Quote clue {reference} when you ask for more, and sign for the receipt of it.
+Quote referral {reference} when you ask for more, and sign for the receipt of it.
 """
 
 _EVIDENCE = """\
@@ -421,7 +421,7 @@ data/audit.jsonl       what was done to these cases, each line a row of the mark
 _CAPTURES = "data/capture-….warc…   pages as they were captured (WARC, for web archives)\n"
 
 
-def write_clue_readme(
+def write_referral_readme(
     reference: str, profile: RecipientProfile, anchor: SignedAnchor, *, has_evidence: bool, has_captures: bool
 ) -> str:
     """Return the text."""

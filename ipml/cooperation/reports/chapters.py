@@ -581,7 +581,7 @@ def write_machines(figures: Figures) -> Section:
             Quantity(
                 "orders", "Orders of authorities", None, "count", "Articles 9 and 10: ipml keeps no record of them."
             ),
-            Quantity("clues", "Clues handed to authorities", *_tell_clues(figures)),
+            Quantity("referrals", "Referrals handed to authorities", *_tell_referrals(figures)),
         ),
         (table,),
         (),
@@ -602,5 +602,5 @@ def _state_table(notices: Noticed) -> Table:
     return Table("states", "What came of the listings in notices", (("state", ""), ("listings", "count")), rows)
 
 
-def _tell_clues(figures: Figures) -> tuple[int, Unit, str]:
-    return figures.clues.made, "count", f"{figures.clues.received:,} of them were signed for."
+def _tell_referrals(figures: Figures) -> tuple[int, Unit, str]:
+    return figures.referrals.made, "count", f"{figures.referrals.received:,} of them were signed for."

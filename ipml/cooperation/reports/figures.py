@@ -56,15 +56,15 @@ from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     audit,
     cases,
-    clues,
     decisions,
     notice_items,
     notices,
     notifier_steps,
     notifiers,
+    referrals,
     reversals,
+    samples,
     seller_keys,
-    sifts,
 )
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
@@ -294,16 +294,16 @@ def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dic
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """Clues that were made in a period, and those of them that whoever got them has signed for."""
+    """Referrals that were made in a period, and those of them that whoever got them has signed for."""
 
     made: int
     received: int
 
 
-def count_clues(connection: Connection, period: Period, as_of: datetime) -> HandedOn:
-    """Return how many clues were handed on."""
-    received = func.count().filter(clues.c.received_at <= as_of)
-    query = select(func.count(), received).where(period.holds(clues.c.built_at, as_of))
+def count_referrals(connection: Connection, period: Period, as_of: datetime) -> HandedOn:
+    """Return how many referrals were handed on."""
+    received = func.count().filter(referrals.c.received_at <= as_of)
+    query = select(func.count(), received).where(period.holds(referrals.c.built_at, as_of))
     return HandedOn(*connection.execute(query).one())
 
 
@@ -336,7 +336,7 @@ class Figures:
     notices: Noticed
     legal_notices: Noticed
     networks: Linked | None
-    clues: HandedOn
+    referrals: HandedOn
 
     @property
     def confirmed(self) -> Precision:
@@ -395,12 +395,12 @@ def _read(connection: Connection, period: Period, as_of: datetime, networks: Pat
         notices=count_notices(connection, period, as_of),
         legal_notices=count_notices(connection, period, as_of, kind="counterfeit"),
         networks=count_linked(connection, period, as_of, networks),
-        clues=count_clues(connection, period, as_of),
+        referrals=count_referrals(connection, period, as_of),
     )
 
 
 def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[EstimatedFigure, ...]:
-    """Return prevalence, recall and precision of what was sifted in the period, as `ipml queue estimate` has them."""
-    within = set(connection.scalars(select(sifts.c.sift_id).where(period.holds(sifts.c.sifted_at, as_of))))
-    stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sift_id in within]
+    """Return prevalence, recall and precision of what was sampled in the period, as `ipml queue estimate` has them."""
+    within = set(connection.scalars(select(samples.c.sample_id).where(period.holds(samples.c.drawn_at, as_of))))
+    stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sample_id in within]
     return summarise(stretches).figures if stretches else ()

@@ -44,7 +44,7 @@ from ipml.records import Verdict
 from ipml.review.cases import STATES
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import is_last_verdict, stands
-from ipml.storage.tables import automatic_draws, cases, decisions, looks, measures, opinions, sifts, spread_audits
+from ipml.storage.tables import automatic_draws, cases, decisions, looks, measures, opinions, samples, spread_audits
 
 WAYS = ("people", "spread", "policy", "appeal")
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -133,10 +133,10 @@ def count_queued(connection: Connection, period: Period, as_of: datetime, brand:
 
 
 def count_seen(connection: Connection, period: Period, as_of: datetime) -> int | None:
-    """Return how many scored listings came by in files; None where none was sifted. A file counts once."""
-    newest = select(func.max(sifts.c.sift_id)).where(period.holds(sifts.c.sifted_at, as_of))
-    newest = newest.group_by(sifts.c.file_digest)
-    query = select(func.sum(sifts.c.listings)).where(sifts.c.sift_id.in_(newest))
+    """Return how many scored listings came by in files; None where none was sampled. A file counts once."""
+    newest = select(func.max(samples.c.sample_id)).where(period.holds(samples.c.drawn_at, as_of))
+    newest = newest.group_by(samples.c.file_digest)
+    query = select(func.sum(samples.c.listings)).where(samples.c.sample_id.in_(newest))
     seen = connection.scalar(query)
     return None if seen is None else int(seen)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, String, and_, cast, func, insert, literal, or_, select, update
 
-from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks
+from ipml.enforcement.deadlines.deadlines import Deadline, DeadlineState, find_deadlines
 from ipml.enforcement.policy import AppealRules
 from ipml.errors import AppealNotFound, IllegalStep, OwnListing, SamePerson, SellerErased
 from ipml.records import Case, Decision
@@ -26,8 +26,18 @@ from ipml.review.decisions import find_family, make_decision
 from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import is_reversible, stands
 from ipml.storage import audit
-from ipml.storage.pseudonyms import seal, unseal
-from ipml.storage.tables import appeal_outcomes, appeals, cases, clocks, decisions, measures, opinions, reversals, users
+from ipml.storage.pseudonyms import decrypt, encrypt
+from ipml.storage.tables import (
+    appeal_outcomes,
+    appeals,
+    cases,
+    deadlines,
+    decisions,
+    measures,
+    opinions,
+    reversals,
+    users,
+)
 from ipml.storage.tables import audit as trail
 
 
@@ -120,7 +130,7 @@ class Appeal:
 
     @property
     def name(self) -> str:
-        """Its name in the audit trail, and for its clocks."""
+        """Its name in the audit trail, and for its deadlines."""
         return f"appeal:{self.appeal_id}"
 
     @property
@@ -145,7 +155,7 @@ def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> R
 
 
 def find_appeal(connection: Connection, appeal_id: int, *, lock: bool = False) -> Appeal:
-    """Return an appeal, with `lock` kept from other writers; its clocks must be locked before."""
+    """Return an appeal, with `lock` kept from other writers; its deadlines must be locked before."""
     return make_appeal(find_row(connection, appeal_id, lock=lock))
 
 
@@ -178,7 +188,7 @@ class AppealOutcome:
     measure_kind: str | None = None
 
 
-def keep_outcome(
+def store_outcome(
     connection: Connection,
     appeal: Appeal,
     by: str,
@@ -188,11 +198,11 @@ def keep_outcome(
     **payload: audit.Value,
 ) -> None:
     """Keep how an appeal ended, and note it in the audit trail."""
-    sealed = ""
+    encrypted = ""
     with suppress(SellerErased):
-        sealed = seal(connection, appeal.pseudonym, why)
+        encrypted = encrypt(connection, appeal.pseudonym, why)
     fields = {"appeal_id": appeal.appeal_id, "outcome": appeal.state, "decided_by": by, "decided_at": at}
-    fields |= {"why": sealed, "measure_kind": measure_kind}
+    fields |= {"why": encrypted, "measure_kind": measure_kind}
     connection.execute(insert(appeal_outcomes).values(fields))
     noted = {"outcome": appeal.state.value, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
     audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
@@ -206,7 +216,7 @@ def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None
         return None
     why = None
     with suppress(SellerErased):
-        why = unseal(connection, appeal.pseudonym, row.why) if row.why else None
+        why = decrypt(connection, appeal.pseudonym, row.why) if row.why else None
     return AppealOutcome(row.outcome, row.decided_by, row.decided_at, why, row.measure_kind)
 
 
@@ -322,7 +332,7 @@ def _fold(name: str) -> str:
 
 
 _MOST_TOGETHER = 200
-_IS_ITS_CLOCK = clocks.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
+_IS_ITS_CLOCK = deadlines.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +365,7 @@ class AppealFile:
         Cases of near-duplicates that would be put right with it.
     together : tuple of int
         Other cases that were decided with it by one act, at most 200: a lead may want to look at them again.
-    windows, clocks : tuple of Clock
+    windows, deadlines : tuple of Deadline
         Until when the seller may appeal, and the terms of this appeal.
     deciders : frozenset of str
         Who may not decide it, having decided before.
@@ -368,8 +378,8 @@ class AppealFile:
     decision: Decision
     alike: tuple[int, ...]
     together: tuple[int, ...]
-    windows: tuple[Clock, ...]
-    clocks: tuple[Clock, ...]
+    windows: tuple[Deadline, ...]
+    deadlines: tuple[Deadline, ...]
     outcome: AppealOutcome | None
     deciders: frozenset[str]
     history: tuple[audit.AuditRow, ...]
@@ -383,10 +393,10 @@ def list_appeals(connection: Connection, state: str | None = None, limit: int = 
     state : str, optional
         One of `AppealState`, or "all"; by default those that wait for somebody.
     """
-    query = select(appeals, func.min(clocks.c.due_at).label("due_at")).outerjoin(clocks, _IS_ITS_CLOCK)
+    query = select(appeals, func.min(deadlines.c.due_at).label("due_at")).outerjoin(deadlines, _IS_ITS_CLOCK)
     if state != "all":
         query = query.where(appeals.c.state.in_(PENDING if state is None else [AppealState(state)]))
-    order = func.min(clocks.c.due_at)
+    order = func.min(deadlines.c.due_at)
     query = query.group_by(appeals.c.appeal_id).order_by(order.is_(None), order, appeals.c.appeal_id).limit(limit)
     return [PendingAppeal(make_appeal(row), row.due_at) for row in connection.execute(query)]
 
@@ -398,14 +408,14 @@ def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None =
     family = find_family(connection, appeal.decision_id)
     return AppealFile(
         appeal=appeal,
-        text=_unseal(connection, appeal, row.text),
-        reference=_unseal(connection, appeal, row.reference),
+        text=_decrypt(connection, appeal, row.text),
+        reference=_decrypt(connection, appeal, row.reference),
         case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
         decision=make_decision(family[0]),
         alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
         together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
-        windows=tuple(find_clocks(connection, appeal.subject).values()),
-        clocks=tuple(find_clocks(connection, appeal.name).values()),
+        windows=tuple(find_deadlines(connection, appeal.subject).values()),
+        deadlines=tuple(find_deadlines(connection, appeal.name).values()),
         outcome=find_outcome(connection, appeal),
         deciders=find_deciders(connection, appeal),
         history=tuple(audit.list_rows(connection, appeal.name)),
@@ -435,18 +445,20 @@ def count_pending(connection: Connection) -> int:
 def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> int:
     """Return how many appeals should have been dealt with: undecided in time, or not yet with the rights holder."""
     is_late = or_(
-        and_(clocks.c.stage == "decision", clocks.c.due_at <= now),
-        and_(clocks.c.stage == "holder", clocks.c.due_at <= now - 2 * rules.confirm),
-        clocks.c.latest_at <= now,
-        and_(clocks.c.state == ClockState.WAITING, appeals.c.filed_at <= now - timedelta(days=rules.unreached_days)),
+        and_(deadlines.c.stage == "decision", deadlines.c.due_at <= now),
+        and_(deadlines.c.stage == "holder", deadlines.c.due_at <= now - 2 * rules.confirm),
+        deadlines.c.latest_at <= now,
+        and_(
+            deadlines.c.state == DeadlineState.WAITING, appeals.c.filed_at <= now - timedelta(days=rules.unreached_days)
+        ),
     )
-    query = select(func.count(appeals.c.appeal_id.distinct())).join(clocks, _IS_ITS_CLOCK)
+    query = select(func.count(appeals.c.appeal_id.distinct())).join(deadlines, _IS_ITS_CLOCK)
     return (
         connection.scalar(query.where(appeals.c.state.in_([AppealState.OPEN, AppealState.WITH_HOLDER]), is_late)) or 0
     )
 
 
-def _unseal(connection: Connection, appeal: Appeal, sealed: str | None) -> str | None:
+def _decrypt(connection: Connection, appeal: Appeal, encrypted: str | None) -> str | None:
     with suppress(SellerErased):
-        return unseal(connection, appeal.pseudonym, sealed) if sealed else None
+        return decrypt(connection, appeal.pseudonym, encrypted) if encrypted else None
     return None

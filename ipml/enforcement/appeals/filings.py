@@ -18,14 +18,21 @@ from ipml.enforcement.appeals.appeal import (
     AppealEvent,
     AppealState,
     find_appeal,
-    keep_outcome,
     make_appeal,
     move,
     next_state,
+    store_outcome,
 )
 from ipml.enforcement.appeals.letters import pass_on, write_seller
 from ipml.enforcement.appeals.remedies import Restricted, find_restricted
-from ipml.enforcement.deadlines.deadlines import Clock, ClockState, find_clocks, open_clock, start_clock, stop
+from ipml.enforcement.deadlines.deadlines import (
+    Deadline,
+    DeadlineState,
+    find_deadlines,
+    open_deadline,
+    start_deadline,
+    stop,
+)
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
@@ -33,23 +40,23 @@ from ipml.kit.canonical_json import digest
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit
-from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
-from ipml.storage.tables import appeals, clocks, outbox
+from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
+from ipml.storage.tables import appeals, deadlines, outbox
 
 COMPLAINT, COUNTER_NOTICE = "complaint window", "counter-notice window"
 """The stages that run for a restriction: the second only where it differs from the first."""
 
-_SLACK = timedelta(days=3)  # for clocks that were wrong when messages were delivered
+_SLACK = timedelta(days=3)  # for deadlines that were wrong when messages were delivered
 
 
 def find_newly_notified(connection: Connection, now: datetime, at_most: int) -> Sequence[Row[Any, Any]]:
-    """Return subject and moment of restrictions the seller was told of, whose clocks do not run yet, in that order.
+    """Return subject and moment of restrictions the seller was told of, whose deadlines do not run yet, in that order.
 
-    Clocks are started in the order of these moments, so what lies well before the latest of them is done.
+    Deadlines are started in the order of these moments, so what lies well before the latest of them is done.
     """
-    latest = connection.scalar(select(func.max(clocks.c.since)).where(clocks.c.stage == COMPLAINT))
-    has_clock = exists().where(clocks.c.subject == outbox.c.subject)
-    query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_clock)
+    latest = connection.scalar(select(func.max(deadlines.c.since)).where(deadlines.c.stage == COMPLAINT))
+    has_deadline = exists().where(deadlines.c.subject == outbox.c.subject)
+    query = select(outbox.c.subject, outbox.c.settled_at).where(*_is_delivered(), ~has_deadline)
     if latest is not None:
         query = query.where(outbox.c.settled_at >= min(latest, now) - _SLACK)
     return connection.execute(query.order_by(outbox.c.settled_at, outbox.c.message_id).limit(at_most)).all()
@@ -108,7 +115,7 @@ def file_appeal(
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier
     found = find_restricted(connection, about, seller_id)
-    windows = find_clocks(connection, found.subject, lock=True)
+    windows = find_deadlines(connection, found.subject, lock=True)
     listing = decode_listing(find_case(connection, found.case_id, lock=True).snapshot)
     if earlier := _find_sent(connection, about, seller_id, text, kind, key):
         return earlier  # it was sent twice at once
@@ -143,23 +150,23 @@ def withdraw_appeal(
         It has ended.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if appeal.pseudonym != find_pseudonym(connection, seller_id):
         raise AppealNotFound(appeal_id)
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
-    keep_outcome(connection, appeal, _SELLER, "", now)
+    store_outcome(connection, appeal, _SELLER, "", now)
     listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     write_seller(connection, appeal, "withdrawn", listing, rules, now)
     return appeal
 
 
-def stop_all(connection: Connection, running: dict[str, Clock], by: str, at: datetime) -> None:
-    """Stop the clocks of an appeal that have not ended."""
-    for clock in running.values():
-        if not clock.has_ended:
-            stop(connection, clock, by, at)
+def stop_all(connection: Connection, running: dict[str, Deadline], by: str, at: datetime) -> None:
+    """Stop the deadlines of an appeal that have not ended."""
+    for deadline in running.values():
+        if not deadline.has_ended:
+            stop(connection, deadline, by, at)
 
 
 def _check(kind: str, text: str, key: str | None) -> None:
@@ -185,7 +192,7 @@ def _find_sent(
         return None
     subject = f"case:{about}" if isinstance(about, int) else about
     is_same = row.kind == kind and subject in (row.subject, f"case:{row.case_id}")
-    if not is_same or unseal(connection, pseudonym, row.text) != text:
+    if not is_same or decrypt(connection, pseudonym, row.text) != text:
         raise KeyReused(key, row.case_id)
     return make_appeal(row)
 
@@ -203,16 +210,16 @@ def _refuse_second(connection: Connection, found: Restricted) -> None:
             raise AppealedAlready(found.subject, row.appeal_id, row.state)
 
 
-def _refuse_late(subject: str, kind: str, windows: dict[str, Clock]) -> None:
+def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:
     """Refuse what is recorded after the expiry of its term was; before that everything came in time."""
     window, other = _find_window(windows, kind), windows.get(COMPLAINT)
-    if window is None or window.state is not ClockState.EXPIRED:
+    if window is None or window.state is not DeadlineState.EXPIRED:
         return
-    is_open = other is not None and other.state is not ClockState.EXPIRED
+    is_open = other is not None and other.state is not DeadlineState.EXPIRED
     raise WindowOver(subject, kind, "a complaint is still open" if is_open else "a court is open to you")
 
 
-def _find_window(windows: dict[str, Clock], kind: str) -> Clock | None:
+def _find_window(windows: dict[str, Deadline], kind: str) -> Deadline | None:
     complaint = windows.get(COMPLAINT)
     return complaint if kind == "complaint" else windows.get(COUNTER_NOTICE, complaint)
 
@@ -228,16 +235,16 @@ def _keep(
     now: datetime,
 ) -> Appeal:
     event = AppealEvent.COUNTERED if kind == "counter-notice" and profile.holder else AppealEvent.COMPLAINED
-    sealed = seal(connection, pseudonym, text)
+    encrypted = encrypt(connection, pseudonym, text)
     fields = {
         **{"subject": found.subject, "case_id": found.case_id, "decision_id": found.decision_id},
         **{"pseudonym": pseudonym, "kind": kind, "profile": profile.name, "state": next_state(0, None, event)},
-        **{"text": sealed, "key": digest(key) if key else None, "filed_at": now},
+        **{"text": encrypted, "key": digest(key) if key else None, "filed_at": now},
     }
     number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
     appeal = find_appeal(connection, number)
     payload: dict[str, audit.Value] = {"case": found.case_id, "decision": found.decision_id, "against": found.subject}
-    payload |= {"kind": kind, "profile": profile.name, "sealed": digest(sealed)}
+    payload |= {"kind": kind, "profile": profile.name, "encrypted": digest(encrypted)}
     audit.append(connection, _SELLER, "appealed", appeal.name, payload, at=now)
     return appeal
 
@@ -246,6 +253,6 @@ def _start(connection: Connection, appeal: Appeal, profile: TermsProfile, now: d
     """Start the clock of who must act now; that of a rights holder who must be reached first waits for it."""
     stage = "holder" if appeal.state is AppealState.WITH_HOLDER else "decision"
     if profile.stage(stage).starts == "filed":
-        start_clock(connection, appeal.name, stage, profile, now, _SELLER, now)
+        start_deadline(connection, appeal.name, stage, profile, now, _SELLER, now)
     else:
-        open_clock(connection, appeal.name, stage, profile, _SELLER, now)
+        open_deadline(connection, appeal.name, stage, profile, _SELLER, now)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.ledger import keep_stakes
+from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties.ladder import lift_within, restriction_of
 from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.penalties.strikes import take_back
@@ -45,7 +45,7 @@ def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, 
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
     milder = changes.replace(connection, measure_id, kind, by, why, at)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
-    keep_stakes(connection, milder.measure_id, find_case(connection, milder.case_id), at, policy)
+    store_stakes(connection, milder.measure_id, find_case(connection, milder.case_id), at, policy)
     issue(connection, changes.restriction_of(connection, milder), policy)
     return milder.measure_id
 

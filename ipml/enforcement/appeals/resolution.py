@@ -4,7 +4,7 @@ A complaint is decided by a person who has not decided in the matter before. A c
 holder, who acts within the term, gives up, or says nothing.
 
 Terms begin when somebody was told, and run out when nobody acted. Every such step is a transaction of its own, so that
-`tick_appeals` can be killed anywhere: the next run finishes.
+`run_appeal_deadlines` can be killed anywhere: the next run finishes.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from ipml.enforcement.appeals.appeal import (
     AppealEvent,
     change_appeal,
     find_appeal,
-    keep_outcome,
     may_decide,
     move,
     next_state,
+    store_outcome,
 )
 from ipml.enforcement.appeals.filings import COMPLAINT, COUNTER_NOTICE, find_newly_notified, stop_all
 from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
 from ipml.enforcement.appeals.remedies import find_penalty, lift_penalty, parse_subject, soften, take_strike_back
 from ipml.enforcement.deadlines.deadlines import (
     TICKER,
-    Clock,
-    ClockState,
+    Deadline,
     DeadlineResult,
     DeadlineStart,
+    DeadlineState,
     begin,
     extend,
-    find_clocks,
+    find_deadlines,
     pause,
     resume,
-    start_clocks,
-    tick_clocks,
+    run_deadlines,
+    start_deadlines,
 )
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -63,8 +63,8 @@ from ipml.review.reversals import Consequences, find_decisions, stands
 from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.pseudonyms import seal
-from ipml.storage.tables import clocks, decisions, measures, outbox
+from ipml.storage.pseudonyms import encrypt
+from ipml.storage.tables import deadlines, decisions, measures, outbox
 
 LONGEST_WHY = 5_000
 
@@ -131,7 +131,7 @@ def decide_appeal(
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     check_text("why", why, LONGEST_WHY)
-    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     event = _check_outcome(appeal, outcome, why, measure)
     _refuse(connection, appeal, by, now)
@@ -140,7 +140,7 @@ def decide_appeal(
     made = _put_right(connection, appeal, event, by, measure, rules, now, consequences)
     stop_all(connection, running, by, now)
     corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
-    keep_outcome(connection, appeal, by, why, now, measure, **corrected)
+    store_outcome(connection, appeal, by, why, now, measure, **corrected)
     write_seller(connection, appeal, event.value.replace(" ", "_"), listing, rules, now, why)
     return appeal
 
@@ -174,7 +174,7 @@ def restore(
     why = f"{event}, appeal {appeal.appeal_id}"
     made = _end_restriction(connection, appeal, Verdict.CANNOT_TELL, by, why, at, consequences)
     corrected = {"corrected": len(made), "new_decision": made[0].decision_id if made else None}
-    keep_outcome(connection, appeal, by, event.value, at, None, **corrected)
+    store_outcome(connection, appeal, by, event.value, at, None, **corrected)
     return appeal
 
 
@@ -286,14 +286,14 @@ def holder_acted(
     if not reference.strip():
         raise UnstorableValue("reference", "nothing", "where the complaint or suit was filed, and its number")
     now = now or datetime.now(UTC)
-    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = move(connection, find_appeal(connection, appeal_id, lock=True), AppealEvent.HOLDER_ACTED)
     stop_all(connection, running, by, now)
-    sealed = None
+    encrypted = None
     with suppress(SellerErased):
-        sealed = seal(connection, appeal.pseudonym, reference)
-    change_appeal(connection, appeal_id, reference=sealed)
-    audit.append(connection, by, "holder acted", appeal.name, {"sealed": sealed and digest(sealed)}, at=now)
+        encrypted = encrypt(connection, appeal.pseudonym, reference)
+    change_appeal(connection, appeal_id, reference=encrypted)
+    audit.append(connection, by, "holder acted", appeal.name, {"encrypted": encrypted and digest(encrypted)}, at=now)
     return appeal
 
 
@@ -313,7 +313,7 @@ def holder_withdrew(
     IllegalStep, AppealNotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    running = find_clocks(connection, f"appeal:{appeal_id}", lock=True)
+    running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     appeal = restore(connection, appeal, AppealEvent.HOLDER_WITHDREW, by, now, consequences)
     stop_all(connection, running, by, now)
@@ -330,7 +330,7 @@ def change_term(
     *,
     rules: AppealRules | None = None,
     now: datetime | None = None,
-) -> Clock:
+) -> Deadline:
     """Extend, pause or resume the term that runs for an appeal.
 
     Parameters
@@ -345,9 +345,9 @@ def change_term(
     AppealNotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
-    running = list(find_clocks(connection, f"appeal:{appeal_id}", lock=True).values())
+    running = list(find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values())
     appeal = find_appeal(connection, appeal_id, lock=True)
-    found = [clock for clock in running if not clock.has_ended]
+    found = [deadline for deadline in running if not deadline.has_ended]
     if not found or how not in ("extend", "pause", "resume"):
         raise IllegalStep(appeal.name, appeal.state, how)
     if how == "pause":
@@ -359,7 +359,7 @@ def change_term(
 _AT_ONCE = 200
 
 
-def tick_appeals(
+def run_appeal_deadlines(
     engine: Engine,
     *,
     rules: AppealRules | None = None,
@@ -378,19 +378,19 @@ def tick_appeals(
     >>> from ipml.storage.database import migrate, open_database
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> tick_appeals(engine).expired
+    >>> run_appeal_deadlines(engine).expired
     0
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     while _open_windows(engine, rules, now) == _AT_ONCE:
         pass
     _begin_passed_on(engine, rules, now)
-    return tick_clocks(
+    return run_deadlines(
         engine,
         now,
         rules.confirm,
-        lambda connection, clock, at: _follow(connection, clock, at, rules, consequences),
-        lambda clock: _is_followed(clock, rules),
+        lambda connection, deadline, at: _follow(connection, deadline, at, rules, consequences),
+        lambda deadline: _is_followed(deadline, rules),
     )
 
 
@@ -410,7 +410,7 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
             starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
             if profile.windows.counter_notice != profile.windows.complaint:
                 starts.append(DeadlineStart(subject, COUNTER_NOTICE, profile, at))
-        start_clocks(connection, starts, TICKER, now)
+        start_deadlines(connection, starts, TICKER, now)
         return len(told)
 
 
@@ -432,7 +432,9 @@ def _find_countries(connection: Connection, subjects: Sequence[str]) -> dict[str
 
 def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
     """Start the term of rights holders whom a counter-notice has reached."""
-    query = select(clocks.c.subject).where(clocks.c.state == ClockState.WAITING).order_by(clocks.c.clock_id)
+    query = (
+        select(deadlines.c.subject).where(deadlines.c.state == DeadlineState.WAITING).order_by(deadlines.c.deadline_id)
+    )
     with reading(engine) as connection:
         waiting = list(connection.scalars(query))
     for subject in waiting:
@@ -441,30 +443,34 @@ def _begin_passed_on(engine: Engine, rules: AppealRules, now: datetime) -> None:
 
 
 def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: datetime) -> None:
-    clock = find_clocks(connection, subject, lock=True)["holder"]
+    deadline = find_deadlines(connection, subject, lock=True)["holder"]
     passed_on = passed_on_subject(parse_subject(subject)[1])
     # Besides the rights holder those may be told who gave notice; a message that was given up keeps nobody waiting.
     of_it = or_(outbox.c.subject == passed_on, outbox.c.subject.like(f"{passed_on}:%")), outbox.c.state != "dead"
     told = connection.execute(select(outbox.c.state, outbox.c.settled_at).where(*of_it)).all()
     reached_at = max((row.settled_at for row in told if row.state == "delivered"), default=None)
-    if clock.state is ClockState.WAITING and reached_at is not None and all(row.state == "delivered" for row in told):
-        begin(connection, clock, rules.load_profile(clock.profile), reached_at, TICKER, now)
+    if (
+        deadline.state is DeadlineState.WAITING
+        and reached_at is not None
+        and all(row.state == "delivered" for row in told)
+    ):
+        begin(connection, deadline, rules.load_profile(deadline.profile), reached_at, TICKER, now)
 
 
-def _is_followed(clock: Clock, rules: AppealRules) -> bool:
+def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
     """Say whether anything follows from an expiry; a profile that cannot be read is told of where it is followed."""
     with suppress(UnusableSetting):
-        return rules.load_profile(clock.profile).stage(clock.stage).at_expiry == "restore"
+        return rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry == "restore"
     return True
 
 
 def _follow(
-    connection: Connection, clock: Clock, now: datetime, rules: AppealRules, consequences: Consequences | None
+    connection: Connection, deadline: Deadline, now: datetime, rules: AppealRules, consequences: Consequences | None
 ) -> None:
     """Do what a profile says of an expiry. A window or a late decision has no more to it than that it is recorded."""
-    if rules.load_profile(clock.profile).stage(clock.stage).at_expiry != "restore":
+    if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
         return
-    appeal = find_appeal(connection, parse_subject(clock.subject)[1], lock=True)
+    appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
     appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now, consequences)
     listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     write_seller(connection, appeal, "restored", listing, rules, now)

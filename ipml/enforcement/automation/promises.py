@@ -26,7 +26,7 @@ from ipml.enforcement.automation.sample import (
     vouched_until,
     window_start,
 )
-from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, store_policy
 from ipml.errors import NothingToAllow, UnknownBrand
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
@@ -461,7 +461,7 @@ def _say(
     bans = read_records(connection, [named])[named].bans
     if event == "allowed" and named not in bans:
         raise NothingToAllow(named)
-    digest = keep_policy(connection, policy, now)
+    digest = store_policy(connection, policy, now)
     columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
     return note_event(connection, person, now, **columns)
 
@@ -493,5 +493,5 @@ def _note(
     figures: dict[str, Any],
     now: datetime,
 ) -> int:
-    keep_policy(connection, policy, now)
+    store_policy(connection, policy, now)
     return note_event(connection, f"policy:{policy.digest[:8]}", now, event=event, why=standing.why, **figures)

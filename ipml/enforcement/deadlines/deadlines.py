@@ -1,7 +1,7 @@
-"""Clocks that go by what is recorded, in the order of its recording, not by what a machine takes for the time.
+"""Deadlines that go by what is recorded, in the order of its recording, not by what a machine takes for the time.
 
-Every change of a clock is an event that is appended; the row in `clocks` only says what they come to. A term is over
-when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a clock locks its
+Every change of a clock is an event that is appended; the row in `deadlines` only says what they come to. A term is over
+when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a deadline locks its
 row first, and the row of what it runs for after that. The states are a table: whatever is not in it cannot happen.
 
 Terms run out in two recorded steps, so that a clock that is wrong for a while ends nobody's time early. The first
@@ -22,18 +22,18 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, insert, or_, select, update
 
-from ipml.enforcement.deadlines.terms import Deadline, Length, TermsProfile
+from ipml.enforcement.deadlines.terms import Length, TermEnd, TermsProfile
 from ipml.errors import IllegalStep
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import clock_events, clocks
+from ipml.storage.tables import deadline_events, deadlines
 
 
-class ClockState(StrEnum):
-    """How a clock stands; the last two are ends."""
+class DeadlineState(StrEnum):
+    """How a deadline stands; the last two are ends."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -43,8 +43,8 @@ class ClockState(StrEnum):
     STOPPED = "stopped"
 
 
-class ClockEvent(StrEnum):
-    """What is recorded of a clock."""
+class DeadlineEvent(StrEnum):
+    """What is recorded of a deadline."""
 
     OPENED = "opened"
     BEGAN = "began"
@@ -57,33 +57,33 @@ class ClockEvent(StrEnum):
     STOPPED = "stopped"
 
 
-TRANSITIONS: Mapping[tuple[ClockState | None, ClockEvent], ClockState] = {
-    (None, ClockEvent.OPENED): ClockState.WAITING,
-    (ClockState.WAITING, ClockEvent.BEGAN): ClockState.RUNNING,
-    (ClockState.WAITING, ClockEvent.STOPPED): ClockState.STOPPED,
-    (ClockState.RUNNING, ClockEvent.PAUSED): ClockState.PAUSED,
-    (ClockState.RUNNING, ClockEvent.EXTENDED): ClockState.RUNNING,
-    (ClockState.RUNNING, ClockEvent.MARKED): ClockState.MARKED,
-    (ClockState.RUNNING, ClockEvent.STOPPED): ClockState.STOPPED,
-    (ClockState.PAUSED, ClockEvent.RESUMED): ClockState.RUNNING,
-    (ClockState.PAUSED, ClockEvent.STOPPED): ClockState.STOPPED,
+TRANSITIONS: Mapping[tuple[DeadlineState | None, DeadlineEvent], DeadlineState] = {
+    (None, DeadlineEvent.OPENED): DeadlineState.WAITING,
+    (DeadlineState.WAITING, DeadlineEvent.BEGAN): DeadlineState.RUNNING,
+    (DeadlineState.WAITING, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
+    (DeadlineState.RUNNING, DeadlineEvent.PAUSED): DeadlineState.PAUSED,
+    (DeadlineState.RUNNING, DeadlineEvent.EXTENDED): DeadlineState.RUNNING,
+    (DeadlineState.RUNNING, DeadlineEvent.MARKED): DeadlineState.MARKED,
+    (DeadlineState.RUNNING, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
+    (DeadlineState.PAUSED, DeadlineEvent.RESUMED): DeadlineState.RUNNING,
+    (DeadlineState.PAUSED, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
     # A mark says that one reading found the term over. Until it is confirmed everything is as if it were running.
-    (ClockState.MARKED, ClockEvent.UNMARKED): ClockState.RUNNING,
-    (ClockState.MARKED, ClockEvent.PAUSED): ClockState.PAUSED,
-    (ClockState.MARKED, ClockEvent.EXTENDED): ClockState.RUNNING,
-    (ClockState.MARKED, ClockEvent.STOPPED): ClockState.STOPPED,
-    (ClockState.MARKED, ClockEvent.EXPIRED): ClockState.EXPIRED,
+    (DeadlineState.MARKED, DeadlineEvent.UNMARKED): DeadlineState.RUNNING,
+    (DeadlineState.MARKED, DeadlineEvent.PAUSED): DeadlineState.PAUSED,
+    (DeadlineState.MARKED, DeadlineEvent.EXTENDED): DeadlineState.RUNNING,
+    (DeadlineState.MARKED, DeadlineEvent.STOPPED): DeadlineState.STOPPED,
+    (DeadlineState.MARKED, DeadlineEvent.EXPIRED): DeadlineState.EXPIRED,
 }
 
-ENDS = frozenset({ClockState.EXPIRED, ClockState.STOPPED})
+ENDS = frozenset({DeadlineState.EXPIRED, DeadlineState.STOPPED})
 
 
-def next_state(name: str, state: ClockState | None, event: ClockEvent) -> ClockState:
+def next_state(name: str, state: DeadlineState | None, event: DeadlineEvent) -> DeadlineState:
     """Return the state that follows; IllegalStep, naming the clock, where the table has none.
 
     Examples
     --------
-    >>> str(next_state("clock:1", ClockState.MARKED, ClockEvent.EXPIRED))
+    >>> str(next_state("deadline:1", DeadlineState.MARKED, DeadlineEvent.EXPIRED))
     'expired'
     """
     try:
@@ -97,13 +97,13 @@ _NEW: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name i
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class Deadline:
     """A term that runs for something.
 
     Attributes
     ----------
     subject, stage : str
-        What it runs for, and which stage of the profile it measures; a subject has one clock a stage.
+        What it runs for, and which stage of the profile it measures; a subject has one deadline a stage.
     since : datetime or None
         The event it counts from; None until that has happened.
     due_at : datetime or None
@@ -116,11 +116,11 @@ class Clock:
         Days by which it was paused in all.
     """
 
-    clock_id: int
+    deadline_id: int
     subject: str
     stage: str
     profile: str
-    state: ClockState
+    state: DeadlineState
     since: datetime | None = None
     due_at: datetime | None = None
     latest_at: datetime | None = None
@@ -133,7 +133,7 @@ class Clock:
     @property
     def name(self) -> str:
         """Its name in the audit trail."""
-        return f"clock:{self.clock_id}"
+        return f"deadline:{self.deadline_id}"
 
     @property
     def has_ended(self) -> bool:
@@ -143,7 +143,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineStart:
-    """A clock to be set up for a subject and a stage of a profile, and the event at `since` that it counts from."""
+    """A deadline to be set up for a subject and a stage of a profile, and the event at `since` that it counts from."""
 
     subject: str
     stage: str
@@ -153,175 +153,188 @@ class DeadlineStart:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """One thing that happened to a clock; `sequence` is the order that counts, `at` what the machine's clock read."""
+    """One thing that happened to a deadline; `sequence` is the order that counts, `at` what the clock read."""
 
     sequence: int
-    kind: ClockEvent
+    kind: DeadlineEvent
     at: datetime
     by: str
     payload: dict[str, Any]
 
 
-def open_clock(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Clock:
-    """Set up a clock that waits for the event it counts from; `begin` starts it."""
-    clock = _open(connection, subject, stage, profile, by, at)
-    audit.append(connection, by, "clock opened", clock.name, {"for": subject, "stage": stage}, at=at)
-    return clock
+def open_deadline(
+    connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime
+) -> Deadline:
+    """Set up a deadline that waits for the event it counts from; `begin` starts it."""
+    deadline = _open(connection, subject, stage, profile, by, at)
+    audit.append(connection, by, "deadline opened", deadline.name, {"for": subject, "stage": stage}, at=at)
+    return deadline
 
 
-def begin(connection: Connection, clock: Clock, profile: TermsProfile, since: datetime, by: str, at: datetime) -> Clock:
-    """Start a clock that waits: its term counts from an event at `since`."""
-    return _schedule(connection, replace(clock, since=since), profile, ClockEvent.BEGAN, by, at)
+def begin(
+    connection: Connection, deadline: Deadline, profile: TermsProfile, since: datetime, by: str, at: datetime
+) -> Deadline:
+    """Start a deadline that waits: its term counts from an event at `since`."""
+    return _schedule(connection, replace(deadline, since=since), profile, DeadlineEvent.BEGAN, by, at)
 
 
-def start_clock(
+def start_deadline(
     connection: Connection, subject: str, stage: str, profile: TermsProfile, since: datetime, by: str, at: datetime
-) -> Clock:
-    """Set up a clock and start it at once."""
-    return start_clocks(connection, [DeadlineStart(subject, stage, profile, since)], by, at)[0]
+) -> Deadline:
+    """Set up a deadline and start it at once."""
+    return start_deadlines(connection, [DeadlineStart(subject, stage, profile, since)], by, at)[0]
 
 
-def start_clocks(connection: Connection, starts: Sequence[DeadlineStart], by: str, at: datetime) -> list[Clock]:
-    """Set up clocks and start them at once, all of them with the same few queries."""
+def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by: str, at: datetime) -> list[Deadline]:
+    """Set up deadlines and start them at once, all of them with the same few queries."""
     if not starts:
         return []
-    opened = [next_state(f"clock of {one.subject}", None, ClockEvent.OPENED) for one in starts]
+    opened = [next_state(f"deadline of {one.subject}", None, DeadlineEvent.OPENED) for one in starts]
     reckoned = [
-        _reckon(Clock(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
+        _reckon(Deadline(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
         for one, state in zip(starts, opened, strict=True)
     ]
-    running = [replace(clock, state=next_state(clock.name, clock.state, ClockEvent.BEGAN)) for clock, _ in reckoned]
-    numbers = append_rows(connection, clocks, [_fields_of(clock) for clock in running])
-    begun = [replace(clock, clock_id=number) for clock, number in zip(running, numbers, strict=True)]
+    running = [
+        replace(deadline, state=next_state(deadline.name, deadline.state, DeadlineEvent.BEGAN))
+        for deadline, _ in reckoned
+    ]
+    numbers = append_rows(connection, deadlines, [_fields_of(deadline) for deadline in running])
+    begun = [replace(deadline, deadline_id=number) for deadline, number in zip(running, numbers, strict=True)]
     _record_all(
         connection,
-        [(one, ClockEvent.OPENED, {"stage": one.stage, "profile": one.profile}) for one in begun],
+        [(one, DeadlineEvent.OPENED, {"stage": one.stage, "profile": one.profile}) for one in begun],
         *(by, at),
     )
     payloads = [payload for _, payload in reckoned]
-    told = [(one, ClockEvent.BEGAN, payload) for one, payload in zip(begun, payloads, strict=True)]
+    told = [(one, DeadlineEvent.BEGAN, payload) for one, payload in zip(begun, payloads, strict=True)]
     sequences = _record_all(connection, told, by, at)
     noted = [
         (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
         for one, sequence, payload in zip(begun, sequences, payloads, strict=True)
     ]
-    audit.append_all(connection, by, f"clock {ClockEvent.BEGAN}", noted, at=at)
+    audit.append_all(connection, by, f"deadline {DeadlineEvent.BEGAN}", noted, at=at)
     return begun
 
 
-def pause(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+def pause(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Let a term stand still until `resume`."""
-    return _change(connection, replace(clock, paused_at=at, marked_at=None), ClockEvent.PAUSED, by, at, {})
+    return _change(connection, replace(deadline, paused_at=at, marked_at=None), DeadlineEvent.PAUSED, by, at, {})
 
 
-def resume(connection: Connection, clock: Clock, profile: TermsProfile, by: str, at: datetime) -> Clock:
+def resume(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
     """Let a term run on; it ends as many days later as it stood still, and never earlier than it would have."""
-    paused_at = clock.paused_at or at
-    longer_by = clock.longer_by + _paused_days(profile, _length(clock, profile), paused_at, at)
+    paused_at = deadline.paused_at or at
+    longer_by = deadline.longer_by + _paused_days(profile, _length(deadline, profile), paused_at, at)
     return _schedule(
-        connection, replace(clock, paused_at=None, longer_by=longer_by), profile, ClockEvent.RESUMED, by, at
+        connection, replace(deadline, paused_at=None, longer_by=longer_by), profile, DeadlineEvent.RESUMED, by, at
     )
 
 
-def extend(connection: Connection, clock: Clock, profile: TermsProfile, by: str, at: datetime) -> Clock:
+def extend(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
     """Give whoever must act the longer term of the profile, once; IllegalStep where it has none."""
-    if clock.is_extended or profile.stage(clock.stage).longer is None:
-        raise IllegalStep(clock.name, clock.state, ClockEvent.EXTENDED)
-    return _schedule(connection, replace(clock, is_extended=True, marked_at=None), profile, ClockEvent.EXTENDED, by, at)
+    if deadline.is_extended or profile.stage(deadline.stage).longer is None:
+        raise IllegalStep(deadline.name, deadline.state, DeadlineEvent.EXTENDED)
+    return _schedule(
+        connection, replace(deadline, is_extended=True, marked_at=None), profile, DeadlineEvent.EXTENDED, by, at
+    )
 
 
-def stop(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
-    """End a clock because what it waited for has happened."""
-    return _change(connection, replace(clock, marked_at=None), ClockEvent.STOPPED, by, at, {})
+def stop(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
+    """End a deadline because what it waited for has happened."""
+    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.STOPPED, by, at, {})
 
 
-def mark(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+def mark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Note that a reading of the clock found the term over."""
-    return _change(connection, replace(clock, marked_at=at), ClockEvent.MARKED, by, at, {})
+    return _change(connection, replace(deadline, marked_at=at), DeadlineEvent.MARKED, by, at, {})
 
 
-def unmark(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+def unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Withdraw a mark: a later reading was earlier, so one of the two was wrong."""
-    return _change(connection, replace(clock, marked_at=None), ClockEvent.UNMARKED, by, at, {})
+    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at, {})
 
 
-def expire(connection: Connection, clock: Clock, by: str, at: datetime) -> Clock:
+def expire(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Record that the term is over: from here on it is."""
-    return _change(connection, clock, ClockEvent.EXPIRED, by, at, {})
+    return _change(connection, deadline, DeadlineEvent.EXPIRED, by, at, {})
 
 
-def mark_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
-    """Mark clocks as `mark` does one."""
-    _change_all(connection, [replace(clock, marked_at=at) for clock in some], ClockEvent.MARKED, by, at)
+def mark_all(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
+    """Mark deadlines as `mark` does one."""
+    _change_all(connection, [replace(deadline, marked_at=at) for deadline in some], DeadlineEvent.MARKED, by, at)
 
 
-def expire_all(connection: Connection, some: Sequence[Clock], by: str, at: datetime) -> None:
+def expire_all(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
     """Record that terms are over, as `expire` does of one."""
-    _change_all(connection, some, ClockEvent.EXPIRED, by, at)
+    _change_all(connection, some, DeadlineEvent.EXPIRED, by, at)
 
 
-def find_clocks(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Clock]:
-    """Return the clocks of a subject by stage, with `lock` kept from other writers."""
-    query = select(clocks).where(clocks.c.subject == subject).order_by(clocks.c.clock_id)
+def find_deadlines(connection: Connection, subject: str, *, lock: bool = False) -> dict[str, Deadline]:
+    """Return the deadlines of a subject by stage, with `lock` kept from other writers."""
+    query = select(deadlines).where(deadlines.c.subject == subject).order_by(deadlines.c.deadline_id)
     rows = connection.execute(query.with_for_update() if lock else query)
-    return {row.stage: make_clock(row) for row in rows}
+    return {row.stage: make_deadline(row) for row in rows}
 
 
-def list_events(connection: Connection, clock: Clock) -> Sequence[RecordedEvent]:
-    """Return what happened to a clock, in the order in which it was recorded."""
-    query = select(clock_events).where(clock_events.c.clock_id == clock.clock_id).order_by(clock_events.c.sequence)
+def list_events(connection: Connection, deadline: Deadline) -> Sequence[RecordedEvent]:
+    """Return what happened to a deadline, in the order in which it was recorded."""
+    query = (
+        select(deadline_events)
+        .where(deadline_events.c.deadline_id == deadline.deadline_id)
+        .order_by(deadline_events.c.sequence)
+    )
     return [
-        RecordedEvent(row.sequence, ClockEvent(row.kind), row.at, row.by, json.loads(row.payload))
+        RecordedEvent(row.sequence, DeadlineEvent(row.kind), row.at, row.by, json.loads(row.payload))
         for row in connection.execute(query)
     ]
 
 
-def make_clock(row: Row[Any]) -> Clock:
-    """Make the record of a row of clocks."""
-    return Clock(**row._asdict() | {"state": ClockState(row.state)})
+def make_deadline(row: Row[Any]) -> Deadline:
+    """Make the record of a row of deadlines."""
+    return Deadline(**row._asdict() | {"state": DeadlineState(row.state)})
 
 
-def _open(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Clock:
-    state = next_state(f"clock of {subject}", None, ClockEvent.OPENED)
+def _open(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Deadline:
+    state = next_state(f"deadline of {subject}", None, DeadlineEvent.OPENED)
     fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
-    query = insert(clocks).values(fields).returning(clocks.c.clock_id)
-    clock = Clock(connection.scalars(query).one(), subject, stage, profile.name, state)
-    _record(connection, clock, ClockEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
-    return clock
+    query = insert(deadlines).values(fields).returning(deadlines.c.deadline_id)
+    deadline = Deadline(connection.scalars(query).one(), subject, stage, profile.name, state)
+    _record(connection, deadline, DeadlineEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
+    return deadline
 
 
 def _schedule(
-    connection: Connection, clock: Clock, profile: TermsProfile, event: ClockEvent, by: str, at: datetime
-) -> Clock:
+    connection: Connection, deadline: Deadline, profile: TermsProfile, event: DeadlineEvent, by: str, at: datetime
+) -> Deadline:
     """Reckon anew when a clock is due, and record the event that made it so."""
-    scheduled, payload = _reckon(clock, profile, at)
+    scheduled, payload = _reckon(deadline, profile, at)
     return _change(connection, scheduled, event, by, at, payload)
 
 
-def _reckon(clock: Clock, profile: TermsProfile, at: datetime) -> tuple[Clock, dict[str, audit.Value]]:
-    """Return a clock with the moments at which it is due, and what is recorded of them."""
-    since = clock.since or at
-    stage = profile.stage(clock.stage)
-    end = _end_of(clock, profile, since)
-    latest_at = profile.find_end(stage.latest, since, clock.longer_by).ends_at if stage.latest else None
-    due_at = max(end.ends_at, clock.due_at or end.ends_at)
-    scheduled = replace(clock, due_at=due_at, latest_at=latest_at, is_provisional=end.is_provisional)
+def _reckon(deadline: Deadline, profile: TermsProfile, at: datetime) -> tuple[Deadline, dict[str, audit.Value]]:
+    """Return a deadline with the moments at which it is due, and what is recorded of them."""
+    since = deadline.since or at
+    stage = profile.stage(deadline.stage)
+    end = _end_of(deadline, profile, since)
+    latest_at = profile.find_end(stage.latest, since, deadline.longer_by).ends_at if stage.latest else None
+    due_at = max(end.ends_at, deadline.due_at or end.ends_at)
+    scheduled = replace(deadline, due_at=due_at, latest_at=latest_at, is_provisional=end.is_provisional)
     payload: dict[str, audit.Value] = {
         "since": write_moment(since),
         "due_at": write_moment(due_at),
-        "longer_by": clock.longer_by,
+        "longer_by": deadline.longer_by,
         "is_provisional": end.is_provisional,
     }
     return scheduled, payload
 
 
-def _end_of(clock: Clock, profile: TermsProfile, since: datetime) -> Deadline:
-    return profile.find_end(_length(clock, profile), since, clock.longer_by)
+def _end_of(deadline: Deadline, profile: TermsProfile, since: datetime) -> TermEnd:
+    return profile.find_end(_length(deadline, profile), since, deadline.longer_by)
 
 
-def _length(clock: Clock, profile: TermsProfile) -> Length:
-    stage = profile.stage(clock.stage)
-    return stage.longer if clock.is_extended and stage.longer else stage.length
+def _length(deadline: Deadline, profile: TermsProfile) -> Length:
+    stage = profile.stage(deadline.stage)
+    return stage.longer if deadline.is_extended and stage.longer else stage.length
 
 
 def _paused_days(profile: TermsProfile, length: Length, paused_at: datetime, resumed_at: datetime) -> int:
@@ -333,58 +346,70 @@ def _paused_days(profile: TermsProfile, length: Length, paused_at: datetime, res
 
 
 def _change(
-    connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
-) -> Clock:
+    connection: Connection,
+    deadline: Deadline,
+    event: DeadlineEvent,
+    by: str,
+    at: datetime,
+    payload: dict[str, audit.Value],
+) -> Deadline:
     """Take a step of the table, and record it."""
-    changed = replace(clock, state=next_state(clock.name, clock.state, event))
-    connection.execute(update(clocks).where(clocks.c.clock_id == clock.clock_id).values(_fields_of(changed)))
+    changed = replace(deadline, state=next_state(deadline.name, deadline.state, event))
+    connection.execute(
+        update(deadlines).where(deadlines.c.deadline_id == deadline.deadline_id).values(_fields_of(changed))
+    )
     sequence = _record(connection, changed, event, by, at, payload)
-    noted = {"sequence": sequence, "for": clock.subject, "stage": clock.stage, **payload}
-    audit.append(connection, by, f"clock {event}", clock.name, noted, at=at)
+    noted = {"sequence": sequence, "for": deadline.subject, "stage": deadline.stage, **payload}
+    audit.append(connection, by, f"deadline {event}", deadline.name, noted, at=at)
     return changed
 
 
-def _change_all(connection: Connection, some: Sequence[Clock], event: ClockEvent, by: str, at: datetime) -> None:
-    """Take the same step with several clocks, of which nothing more is recorded, and record it."""
-    changed = [replace(clock, state=next_state(clock.name, clock.state, event)) for clock in some]
+def _change_all(connection: Connection, some: Sequence[Deadline], event: DeadlineEvent, by: str, at: datetime) -> None:
+    """Take the same step with several deadlines, of which nothing more is recorded, and record it."""
+    changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
     if not changed:
         return
-    rows = [{"which": one.clock_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
-    connection.execute(update(clocks).where(clocks.c.clock_id == bindparam("which")).values(_NEW), rows)
+    rows = [{"which": one.deadline_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
+    connection.execute(update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(_NEW), rows)
     sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
         (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage})
         for one, sequence in zip(changed, sequences, strict=True)
     ]
-    audit.append_all(connection, by, f"clock {event}", noted, at=at)
+    audit.append_all(connection, by, f"deadline {event}", noted, at=at)
 
 
 def _record(
-    connection: Connection, clock: Clock, event: ClockEvent, by: str, at: datetime, payload: dict[str, audit.Value]
+    connection: Connection,
+    deadline: Deadline,
+    event: DeadlineEvent,
+    by: str,
+    at: datetime,
+    payload: dict[str, audit.Value],
 ) -> int:
     """Append an event, and return its place in the order."""
-    return _record_all(connection, [(clock, event, payload)], by, at)[0]
+    return _record_all(connection, [(deadline, event, payload)], by, at)[0]
 
 
 def _record_all(
     connection: Connection,
-    events: Sequence[tuple[Clock, ClockEvent, Mapping[str, audit.Value]]],
+    events: Sequence[tuple[Deadline, DeadlineEvent, Mapping[str, audit.Value]]],
     by: str,
     at: datetime,
 ) -> Sequence[int]:
-    """Append events of several clocks, and return the place of each in the order."""
+    """Append events of several deadlines, and return the place of each in the order."""
     rows = [
         {
-            **{"clock_id": clock.clock_id, "kind": event, "at": at, "by": by},
+            **{"deadline_id": deadline.deadline_id, "kind": event, "at": at, "by": by},
             "payload": canonical_json(payload),
         }
-        for clock, event, payload in events
+        for deadline, event, payload in events
     ]
-    return append_rows(connection, clock_events, rows)
+    return append_rows(connection, deadline_events, rows)
 
 
-def _fields_of(clock: Clock) -> dict[str, Any]:
-    return {name: getattr(clock, name) for name in Clock.__slots__ if name != "clock_id"}
+def _fields_of(deadline: Deadline) -> dict[str, Any]:
+    return {name: getattr(deadline, name) for name in Deadline.__slots__ if name != "deadline_id"}
 
 
 TICKER = "ipml clock"
@@ -393,15 +418,15 @@ TICKER = "ipml clock"
 _AT_ONCE = 500
 _log = logging.getLogger(__name__)
 
-Follow = Callable[[Connection, Clock, datetime], None]
+Follow = Callable[[Connection, Deadline, datetime], None]
 
 
-IsFollowed = Callable[[Clock], bool]
+IsFollowed = Callable[[Deadline], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlineResult:
-    """What one tick did: how many clocks it marked, withdrew the mark of, let expire, and could not let expire."""
+    """What one tick did: how many deadlines it marked, withdrew the mark of, let expire, and could not let expire."""
 
     marked: int = 0
     unmarked: int = 0
@@ -417,10 +442,10 @@ class DeadlineResult:
         )
 
 
-def tick_clocks(
+def run_deadlines(
     engine: Engine, now: datetime, confirm: timedelta, follow: Follow, is_followed: IsFollowed = lambda _: True
 ) -> DeadlineResult:
-    """Look at every clock that may be past its term.
+    """Look at every deadline that may be past its term.
 
     Parameters
     ----------
@@ -429,75 +454,81 @@ def tick_clocks(
     follow : function of a connection, the clock and the moment
         Does what follows from an expiry, in its transaction; where it raises, the expiry is not recorded either, and
         the next tick tries again.
-    is_followed : function of a clock
+    is_followed : function of a deadline
         Whether anything follows from its expiry. The others are let expire together.
     """
     done, after = DeadlineResult(), 0
     while numbers := _find_due(engine, now, after):
-        together, handled = _tick_together(engine, numbers, now, confirm, is_followed)
+        together, handled = _run_together(engine, numbers, now, confirm, is_followed)
         done += together
         for number in numbers:
             if number not in handled:
-                done += _tick_one(engine, number, now, confirm, follow)
+                done += _run_one(engine, number, now, confirm, follow)
         after = numbers[-1]
     return done
 
 
 def _find_due(engine: Engine, now: datetime, after: int) -> list[int]:
-    is_over = and_(clocks.c.state.in_([ClockState.RUNNING, ClockState.MARKED]), clocks.c.due_at <= now)
-    is_marked_later = and_(clocks.c.state == ClockState.MARKED, clocks.c.marked_at > now)
-    query = select(clocks.c.clock_id).where(or_(is_over, is_marked_later), clocks.c.clock_id > after)
+    is_over = and_(deadlines.c.state.in_([DeadlineState.RUNNING, DeadlineState.MARKED]), deadlines.c.due_at <= now)
+    is_marked_later = and_(deadlines.c.state == DeadlineState.MARKED, deadlines.c.marked_at > now)
+    query = select(deadlines.c.deadline_id).where(or_(is_over, is_marked_later), deadlines.c.deadline_id > after)
     with reading(engine) as connection:
-        return list(connection.scalars(query.order_by(clocks.c.clock_id).limit(_AT_ONCE)))
+        return list(connection.scalars(query.order_by(deadlines.c.deadline_id).limit(_AT_ONCE)))
 
 
-def _tick_together(
+def _run_together(
     engine: Engine, numbers: Sequence[int], now: datetime, confirm: timedelta, is_followed: IsFollowed
 ) -> tuple[DeadlineResult, set[int]]:
-    """Take the steps from which nothing follows, and return what was done and with which clocks."""
-    query = select(clocks).where(clocks.c.clock_id.in_(numbers)).order_by(clocks.c.clock_id)
+    """Take the steps from which nothing follows, and return what was done and with which deadlines."""
+    query = select(deadlines).where(deadlines.c.deadline_id.in_(numbers)).order_by(deadlines.c.deadline_id)
     with writing(engine) as connection:
-        found = [make_clock(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
-        over = [clock for clock in found if clock.due_at is not None and clock.due_at <= now]
-        marked = [clock for clock in over if clock.state is ClockState.RUNNING]
-        expired = [clock for clock in over if _is_confirmed(clock, now, confirm) and not is_followed(clock)]
+        found = [make_deadline(row) for row in connection.execute(query.with_for_update(skip_locked=True))]
+        over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
+        marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
+        expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
         mark_all(connection, marked, TICKER, now)
         expire_all(connection, expired, TICKER, now)
-    return DeadlineResult(marked=len(marked), expired=len(expired)), {clock.clock_id for clock in (*marked, *expired)}
+    return DeadlineResult(marked=len(marked), expired=len(expired)), {
+        deadline.deadline_id for deadline in (*marked, *expired)
+    }
 
 
-def _is_confirmed(clock: Clock, now: datetime, confirm: timedelta) -> bool:
-    """Say whether a reading confirms the one that found a clock past its term."""
+def _is_confirmed(deadline: Deadline, now: datetime, confirm: timedelta) -> bool:
+    """Say whether a reading confirms the one that found a deadline past its term."""
     return (
-        clock.state is ClockState.MARKED
-        and clock.marked_at is not None
-        and now >= clock.marked_at + max(confirm, timedelta())
+        deadline.state is DeadlineState.MARKED
+        and deadline.marked_at is not None
+        and now >= deadline.marked_at + max(confirm, timedelta())
     )
 
 
-def _tick_one(engine: Engine, number: int, now: datetime, confirm: timedelta, follow: Follow) -> DeadlineResult:
+def _run_one(engine: Engine, number: int, now: datetime, confirm: timedelta, follow: Follow) -> DeadlineResult:
     try:
         with writing(engine) as connection:
-            query = select(clocks).where(clocks.c.clock_id == number)
+            query = select(deadlines).where(deadlines.c.deadline_id == number)
             row = connection.execute(query.with_for_update(skip_locked=True)).first()
-            return DeadlineResult() if row is None else _step(connection, make_clock(row), now, confirm, follow)
+            return DeadlineResult() if row is None else _step(connection, make_deadline(row), now, confirm, follow)
     except Exception as error:  # what is wrong with one must not keep the others waiting
-        _log.warning("clock %d could not be let expire: %s", number, error)
-        return DeadlineResult(failed=(f"clock {number}: {error}",))
+        _log.warning("deadline %d could not be let expire: %s", number, error)
+        return DeadlineResult(failed=(f"deadline {number}: {error}",))
 
 
-def _step(connection: Connection, clock: Clock, now: datetime, confirm: timedelta, follow: Follow) -> DeadlineResult:
-    """Take the one or two steps that a reading of the time allows a clock."""
+def _step(
+    connection: Connection, deadline: Deadline, now: datetime, confirm: timedelta, follow: Follow
+) -> DeadlineResult:
+    """Take the one or two steps that a reading of the time allows a deadline."""
     done = DeadlineResult()
-    is_over = clock.due_at is not None and clock.due_at <= now
-    if clock.state is ClockState.MARKED and (marked_at := clock.marked_at) is not None:
+    is_over = deadline.due_at is not None and deadline.due_at <= now
+    if deadline.state is DeadlineState.MARKED and (marked_at := deadline.marked_at) is not None:
         if now < marked_at:
-            clock, done = unmark(connection, clock, TICKER, now), DeadlineResult(unmarked=1)
+            deadline, done = unmark(connection, deadline, TICKER, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
-            follow(connection, clock, now)  # first, as all who append to the audit trail must hold their rows already
-            expire(connection, clock, TICKER, now)
+            follow(
+                connection, deadline, now
+            )  # first, as all who append to the audit trail must hold their rows already
+            expire(connection, deadline, TICKER, now)
             return DeadlineResult(expired=1)
-    if clock.state is ClockState.RUNNING and is_over:
-        mark(connection, clock, TICKER, now)
+    if deadline.state is DeadlineState.RUNNING and is_over:
+        mark(connection, deadline, TICKER, now)
         done += DeadlineResult(marked=1)
     return done

@@ -159,7 +159,7 @@ class TermCounting:
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class TermEnd:
     """When a term ends.
 
     Attributes
@@ -177,7 +177,7 @@ class Deadline:
     is_provisional: bool
 
 
-def find_end(length: Length, since: datetime, counting: TermCounting, longer_by: int = 0) -> Deadline:
+def find_end(length: Length, since: datetime, counting: TermCounting, longer_by: int = 0) -> TermEnd:
     """Return when a term ends that begins with an event.
 
     Parameters
@@ -197,9 +197,9 @@ def find_end(length: Length, since: datetime, counting: TermCounting, longer_by:
     event = since.astimezone(counting.zone).date()
     if length.hours:
         ends_at = (since + timedelta(hours=length.hours, days=longer_by)).astimezone(UTC)
-        return Deadline(ends_at, ends_at.astimezone(counting.zone).date(), False)
+        return TermEnd(ends_at, ends_at.astimezone(counting.zone).date(), False)
     last = _find_last(length, event, counting, longer_by)
-    return Deadline(start_of_day(last + timedelta(days=1), counting.zone), last, _is_provisional(event, last, counting))
+    return TermEnd(start_of_day(last + timedelta(days=1), counting.zone), last, _is_provisional(event, last, counting))
 
 
 def add_months(day: date, count: int) -> date:
@@ -358,7 +358,7 @@ class TermsProfile(BaseModel):
             raise KeyError(name)
         return found
 
-    def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> Deadline:
+    def find_end(self, length: Length, since: datetime, longer_by: int = 0) -> TermEnd:
         """Return when a term that begins with an event ends here."""
         return find_end(length, since, self.counting, longer_by)
 

@@ -95,14 +95,14 @@ def write_lines(rows: Iterable[dict[str, Any]], names: dict[str, str]) -> str:
     """Return rows as the lines of a package; `names` says what persons are called in it who are not to be named."""
     lines, after = [], 0
     for row in rows:
-        veiled = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
-        line = {**row, **veiled, "after": after}
+        pseudonymised = {"actor": names[row["actor"]], "withheld": True} if row["actor"] in names else {}
+        line = {**row, **pseudonymised, "after": after}
         lines.append(canonical_json({**line, "check": digest(canonical_json(line))}) + "\n")
         after = row["sequence"]
     return "".join(lines)
 
 
-def veil_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+def pseudonymise_actors(connection: Connection, pseudonym: str, rows: Iterable[dict[str, Any]]) -> dict[str, str]:
     """Return what each person among the actors is called in papers on a seller; "person" once the seller was erased."""
     actors = sorted({row["actor"] for row in rows if is_person(row["actor"])})
     try:
@@ -185,12 +185,14 @@ def explain_checking(anchor: SignedAnchor) -> str:
 def _describe(evidence: Evidence) -> str:
     if evidence.is_erased:
         erased = "Its text cannot be read any more: the seller was erased. SHA-256 of it:"
-        return f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.kept_at)}\n  {erased} {evidence.digest}\n"
+        return (
+            f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.stored_at)}\n  {erased} {evidence.digest}\n"
+        )
     content = evidence.content
     decision, score = content["decision"], content["score"]["score"]
     ground = f" ({decision['ground']})" if decision["ground"] else ""
     lines = [
-        f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.kept_at)}",
+        f"Evidence {evidence.evidence_id}, kept {moment_text(evidence.stored_at)}",
         f"  decided: {decision['verdict']}{ground}, by {decision['reviewer']} ({decision['origin']})",
         f"  probability of a counterfeit by the model: {'none given' if score is None else f'{score:.4f}'}",
         *(f"  {name}: {shown(content['listing'][name])}" for name in _SHOWN if name in content["listing"]),
@@ -258,7 +260,7 @@ def note_package(
     """
     last = rows[-1]["sequence"] if rows else 0
     said: dict[str, audit.Value] = {"content": content, "rows": len(rows), "last": last, "by": exporter}
-    audit.append_deeds(connection, [audit.Deed(now, by, action, subject, {"content": content}, speaks_of)])
+    audit.append_events(connection, [audit.AuditEvent(now, by, action, subject, {"content": content}, speaks_of)])
     audit.append(connection, _SYSTEM, "package made", subject, said, at=now)
     stored = connection.execute(select(tables.audit).order_by(tables.audit.c.sequence.desc()).limit(1)).one()
     return TrailNote(as_hashed(stored), make_anchor(connection, key_file, now=now))
@@ -422,7 +424,7 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
         raise EvidenceNotFound(f"case {case_id}")
     rows = read_rows(connection, subjects_of_cases(connection, [case_id]))
     pseudonym = evidence[-1].pseudonym
-    names = {} if with_names else veil_actors(connection, pseudonym, rows)
+    names = {} if with_names else pseudonymise_actors(connection, pseudonym, rows)
     try:
         exporter = name_in_papers(connection, pseudonym, by)
     except SellerErased:

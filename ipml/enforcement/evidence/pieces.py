@@ -27,7 +27,7 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, ScoredListing
 from ipml.review.snapshot import decode
 from ipml.storage import audit
-from ipml.storage.pseudonyms import Keyring, unseal, veil
+from ipml.storage.pseudonyms import Keyring, decrypt, pseudonymise
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import evidence
 
@@ -136,7 +136,7 @@ class Evidence:
     case_id: int
     pseudonym: str
     digest: str
-    kept_at: datetime
+    stored_at: datetime
     text: str | None
 
     @property
@@ -156,7 +156,7 @@ class Evidence:
         return parsed
 
 
-def keep_evidence(
+def store_evidence(
     connection: Connection, case: Row[Any], decision: Decision, origin: str, policy_digest: str
 ) -> Evidence:
     """Keep what a decision was made on, in the transaction of the decision.
@@ -170,14 +170,14 @@ def keep_evidence(
     policy_digest : str
         Of the enforcement policy in force.
     """
-    (kept,) = keep_all_evidence(connection, *read_decided(connection, [(case, decision)]), origin, policy_digest)
+    (kept,) = store_all_evidence(connection, *read_decided(connection, [(case, decision)]), origin, policy_digest)
     return kept
 
 
-def keep_all_evidence(
+def store_all_evidence(
     connection: Connection, decided: Sequence[DecidedCase], keys: Keyring, origin: str, policy_digest: str
 ) -> list[Evidence]:
-    """Do what `keep_evidence` does for decisions that were made together."""
+    """Do what `store_evidence` does for decisions that were made together."""
     texts = [_write(one, keys, origin, policy_digest) for one in decided]
     columns = [
         {
@@ -185,35 +185,36 @@ def keep_all_evidence(
             "case_id": one.case.case_id,
             "pseudonym": one.pseudonym,
             "digest": digest(text),
-            "kept_at": one.decision.decided_at,
+            "stored_at": one.decision.decided_at,
         }
         for one, text in zip(decided, texts, strict=True)
     ]
     rows = [
-        fields | {"sealed": keys.seal(fields["pseudonym"], text)} for fields, text in zip(columns, texts, strict=True)
+        fields | {"encrypted": keys.encrypt(fields["pseudonym"], text)}
+        for fields, text in zip(columns, texts, strict=True)
     ]
     numbers = append_rows(connection, evidence, rows)
     kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
-    audit.append_deeds(connection, [_make_deed(one, origin, policy_digest) for one in kept])
+    audit.append_events(connection, [_make_audit_event(one, origin, policy_digest) for one in kept])
     return kept
 
 
 def _write(one: DecidedCase, keys: Keyring, origin: str, policy_digest: str) -> str:
     by = one.decision.reviewer
-    reviewer = keys.veil(one.pseudonym, by) if is_person(by) else by
+    reviewer = keys.pseudonymise(one.pseudonym, by) if is_person(by) else by
     names = {"pseudonym": one.pseudonym, "reviewer": reviewer, "origin": origin, "policy_digest": policy_digest}
     return write_evidence(one.case, one.decision, **names)
 
 
-def _make_deed(kept: Evidence, origin: str, policy_digest: str) -> audit.Deed:
+def _make_audit_event(kept: Evidence, origin: str, policy_digest: str) -> audit.AuditEvent:
     payload: dict[str, audit.Value] = {"case": kept.case_id, "decision": kept.decision_id, "digest": kept.digest}
     payload |= {"policy": policy_digest, "origin": origin}
-    return audit.Deed(kept.kept_at, _SYSTEM, KEPT, kept.subject, payload)
+    return audit.AuditEvent(kept.stored_at, _SYSTEM, KEPT, kept.subject, payload)
 
 
 def name_in_papers(connection: Connection, pseudonym: str, actor: str) -> str:
-    """Return what who did something is called in papers on a seller: a program by its name, a person veiled."""
-    return veil(connection, pseudonym, actor) if is_person(actor) else actor
+    """Return what who did something is called in papers on a seller: a program by its name, a person pseudonymised."""
+    return pseudonymise(connection, pseudonym, actor) if is_person(actor) else actor
 
 
 def is_person(actor: str) -> bool:
@@ -256,11 +257,11 @@ def evidence_of_decision(connection: Connection, decision_id: int) -> Evidence |
 def _read(connection: Connection, row: Row[Any]) -> Evidence:
     fields = {name: getattr(row, name) for name in Evidence.__slots__ if name != "text"}
     try:
-        text = unseal(connection, row.pseudonym, row.sealed)
+        text = decrypt(connection, row.pseudonym, row.encrypted)
     except SellerErased:
         return Evidence(**fields, text=None)
     except (InvalidTag, ValueError) as error:
-        raise EvidenceChanged(row.evidence_id, "what its seal does not hold") from error
+        raise EvidenceChanged(row.evidence_id, "what its encryption does not hold") from error
     if digest(text) != row.digest:
         raise EvidenceChanged(row.evidence_id, "a text with another digest")
     return Evidence(**fields, text=text)

@@ -1,4 +1,5 @@
-"""Check a package of evidence, or a clue: python verify.py FOLDER [--key HEX] [--anchor COUNT:HASH] [--name CODE=LOGIN]
+"""Check a package of evidence, or a referral: python verify.py FOLDER [--key HEX] [--anchor COUNT:HASH] [--name
+CODE=LOGIN]
 
 It needs nothing but Python 3.9 or later. It names every file, and where it can every line, that is not as it was when
 the package was made; exit code 1 then. Take it from elsewhere than the package: one that lies in a forged package was

@@ -25,14 +25,14 @@ from ipml.enforcement.penalties.penalties import (
     change_penalty,
     describe_change,
     draft_imposed,
+    encrypt_words,
     find_uncarried,
     get_penalty,
     impose,
     is_settled,
-    keep_penalties,
     name_penalty,
-    seal_words,
     select_penalties,
+    store_penalties,
     take_over,
     take_steps,
     tell_ended,
@@ -40,7 +40,7 @@ from ipml.enforcement.penalties.penalties import (
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import OWN, DecidedCase, ReportSource, Restriction
 from ipml.errors import CannotChangePenalty
 from ipml.records import Decision, Listing
@@ -134,7 +134,7 @@ def climb_all(
     strikes : sequence of Strike
         The last of their sellers, in order.
     policy : EnforcementPolicy
-        That must be kept (`ipml.enforcement.policy.keep_policy`).
+        That must be kept (`ipml.enforcement.policy.store_policy`).
     keys : Keyring
         Of the sellers.
 
@@ -147,7 +147,7 @@ def climb_all(
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
         steps = _reckon(connection, list(together), policy, at)
-        imposed += keep_steps(connection, steps, policy.penalties, keys, at)
+        imposed += store_steps(connection, steps, policy.penalties, keys, at)
     return imposed
 
 
@@ -196,30 +196,30 @@ def _of(strikes: Sequence[Strike], pseudonym: str) -> list[Strike]:
     return [strike for strike in strikes if strike.pseudonym == pseudonym]
 
 
-def keep_steps(
+def store_steps(
     connection: Connection, steps: Sequence[PenaltyStep], rules: PenaltyRules, keys: Keyring, at: datetime
 ) -> list[Penalty]:
     """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""
     if not steps:
         return []
-    numbers = _keep_new(connection, steps, keys)
+    numbers = _store_new(connection, steps, keys)
     done = [replace(step, penalty=_number(step.penalty, numbers)) for step in steps]
     for step in done:
         if step.what == "over" and name_penalty(step.penalty) not in numbers:
             change_penalty(connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
     imposed = [step.penalty for step in done if step.what == "imposed"]
     outbox.put_all(connection, [draft_imposed(one, rules.ladder[one.rung], at, keys) for one in imposed], keys)
-    deeds = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
-    audit.append_deeds(connection, deeds)
+    audit_events = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
+    audit.append_events(connection, audit_events)
     return imposed
 
 
-def _keep_new(connection: Connection, steps: Sequence[PenaltyStep], keys: Keyring) -> dict[tuple[int, int], int]:
+def _store_new(connection: Connection, steps: Sequence[PenaltyStep], keys: Keyring) -> dict[tuple[int, int], int]:
     """Append the penalties that are new, as they are in the end, and return their numbers."""
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
     new = [(latest[name], said) for name, said in sentences.items()]
-    return dict(zip(sentences, keep_penalties(connection, new, keys), strict=True))
+    return dict(zip(sentences, store_penalties(connection, new, keys), strict=True))
 
 
 def _number(penalty: Penalty, numbers: dict[tuple[int, int], int]) -> Penalty:
@@ -241,7 +241,7 @@ def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> 
     list of Penalty
         What was imposed by itself, at most one; what is proposed is not among them and restricts nothing yet.
     """
-    keep_policy(connection, policy, strike.struck_at)
+    store_policy(connection, policy, strike.struck_at)
     return climb_all(connection, [strike], policy, read_keys(connection, [strike.pseudonym]))
 
 
@@ -364,7 +364,7 @@ def confirm(
     by : str
         Who confirms it: not who decided the case that it follows from.
     why : str, default=""
-        Kept, sealed with the seller's key; the trail holds a digest of what is sealed.
+        Stored, encrypted with the seller's key; the trail holds a digest of what is encrypted.
     tell : callable, optional
         Called with the connection and the penalty in the same transaction.
 
@@ -381,10 +381,10 @@ def confirm(
     rules = _policy_of(connection, penalty.policy_digest).penalties
     imposed = impose(penalty, by, at, rules)
     fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
-    sealed = seal_words(connection, penalty.pseudonym, why) if why else None
-    kept = change_penalty(connection, penalty, **fields, why_confirmed=sealed)
+    encrypted = encrypt_words(connection, penalty.pseudonym, why) if why else None
+    kept = change_penalty(connection, penalty, **fields, why_confirmed=encrypted)
     tell_imposed(connection, kept, rules.ladder[kept.rung], at)
-    _note(connection, kept, "penalty confirmed", by, at, sealed)
+    _note(connection, kept, "penalty confirmed", by, at, encrypted)
     if tell is not None:
         tell(connection, kept)
     return kept
@@ -464,7 +464,7 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
         return TakenBack(lifted)
     digest = max(lost, key=lambda one: one.rung).policy_digest
     steps = take_over(standing, find_penalties(connection, pseudonym=pseudonym), lost, rules_of[digest], digest, at)
-    return TakenBack(lifted, tuple(keep_steps(connection, steps, rules_of[digest], keys, at)))
+    return TakenBack(lifted, tuple(store_steps(connection, steps, rules_of[digest], keys, at)))
 
 
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
@@ -480,9 +480,9 @@ def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: s
 
 
 def _note(
-    connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None
+    connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, encrypted: str | None = None
 ) -> None:
-    audit.append_deeds(connection, [describe_change(penalty, action, by, at, sealed)])
+    audit.append_events(connection, [describe_change(penalty, action, by, at, encrypted)])
 
 
 def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:

@@ -1,7 +1,7 @@
 """Accounts that are linked to a penalised seller: shown to a lead with the evidence of the link, and nothing more.
 
 Nothing here writes a strike or a penalty. What a lead makes of a link is noted; to strike an account takes a decision
-on a listing of its own. The evidence tells of both sellers, so it is sealed with both their keys.
+on a listing of its own. The evidence tells of both sellers, so it is encrypted with both their keys.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from ipml.enforcement.penalties.ladder import find_penalties, hardest
-from ipml.enforcement.penalties.penalties import Penalty, seal_words
+from ipml.enforcement.penalties.penalties import Penalty, encrypt_words
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import LinkNotFound, SellerErased, UnreadableFile
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import find_pseudonym, find_seller, pseudonym_of, unseal
+from ipml.storage.pseudonyms import decrypt, find_pseudonym, find_seller, pseudonym_of
 from ipml.storage.tables import linked_accounts
 
 Outcome = Literal["look", "nothing"]
@@ -120,7 +120,7 @@ def decide_link(
     at = now or datetime.now(UTC)
     row = _find(connection, link_id)
     decided = {"outcome": outcome, "decided_by": by, "decided_at": at}
-    words = seal_words(connection, row.pseudonym, why)
+    words = encrypt_words(connection, row.pseudonym, why)
     query = update(linked_accounts).where(linked_accounts.c.link_id == link_id)
     connection.execute(query.values(**decided, why=words))
     audit.append(connection, by, "link decided", f"link:{link_id}", {"outcome": outcome}, at=at)
@@ -176,7 +176,7 @@ def _recommend(
         "penalty_id": penalty.penalty_id,
         "kind": link.kind,
         "weight": link.weight,
-        "evidence": seal_words(connection, penalty.pseudonym, seal_words(connection, pseudonym, link.evidence)),
+        "evidence": encrypt_words(connection, penalty.pseudonym, encrypt_words(connection, pseudonym, link.evidence)),
         "recommended_at": at,
     }
     number = connection.scalars(insert(linked_accounts).values(columns).returning(table.link_id)).one()
@@ -203,6 +203,6 @@ def _find(connection: Connection, link_id: int) -> Row[Any]:
 def _make_linked(connection: Connection, row: Row[Any]) -> LinkedAccount:
     evidence = None
     with suppress(SellerErased):
-        evidence = unseal(connection, row.pseudonym, unseal(connection, row.linked_to, row.evidence))
+        evidence = decrypt(connection, row.pseudonym, decrypt(connection, row.linked_to, row.evidence))
     fields = {name: row._mapping[name] for name in LinkedAccount.__slots__ if name != "evidence"}
     return LinkedAccount(**fields, evidence=evidence)

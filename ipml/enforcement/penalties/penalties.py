@@ -32,7 +32,7 @@ from ipml.errors import PenaltyNotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
-from ipml.storage.pseudonyms import Keyring, read_keys, seal, unseal
+from ipml.storage.pseudonyms import Keyring, decrypt, encrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import penalties
 
@@ -117,7 +117,9 @@ def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
     return found[0]
 
 
-def keep_penalties(connection: Connection, wanted: Sequence[tuple[Penalty, Sequence[str]]], keys: Keyring) -> list[int]:
+def store_penalties(
+    connection: Connection, wanted: Sequence[tuple[Penalty, Sequence[str]]], keys: Keyring
+) -> list[int]:
     """Append penalties, each with the sentences that say how it came about, and return their numbers."""
     return append_rows(connection, penalties, [_columns(penalty, said, keys) for penalty, said in wanted])
 
@@ -128,10 +130,12 @@ def _columns(penalty: Penalty, sentences: Sequence[str], keys: Keyring) -> dict[
     }
     fields |= {"kind": penalty.kind.value, "listings": penalty.size.listings, "age_days": penalty.size.age_days}
     words = json.dumps(list(sentences))
-    return fields | {"why": keys.seal(penalty.pseudonym, words) if penalty.pseudonym in keys else ""}
+    return fields | {"why": keys.encrypt(penalty.pseudonym, words) if penalty.pseudonym in keys else ""}
 
 
-def describe_change(penalty: Penalty, action: str, by: str, at: datetime, sealed: str | None = None) -> audit.Deed:
+def describe_change(
+    penalty: Penalty, action: str, by: str, at: datetime, encrypted: str | None = None
+) -> audit.AuditEvent:
     """Return what the audit trail says of what was done with a penalty, and why by its digest."""
     payload: dict[str, audit.Value] = {
         "seller": penalty.pseudonym,
@@ -140,15 +144,15 @@ def describe_change(penalty: Penalty, action: str, by: str, at: datetime, sealed
         "weight": round(penalty.weight, 6),
         "policy": penalty.policy_digest,
         **({} if penalty.ended_as is None else {"ended": penalty.ended_as}),
-        **({"sealed": digest(sealed)} if sealed else {}),
+        **({"encrypted": digest(encrypted)} if encrypted else {}),
     }
-    return audit.Deed(at, by, action, penalty.subject, payload)
+    return audit.AuditEvent(at, by, action, penalty.subject, payload)
 
 
 def change_penalty(connection: Connection, penalty: Penalty, why: str = "", **columns: Any) -> Penalty:
     """Give columns of a penalty new values, and return it as it is then; with `why`, say why it ended."""
     if why:
-        columns["why_ended"] = seal_words(connection, penalty.pseudonym, why)
+        columns["why_ended"] = encrypt_words(connection, penalty.pseudonym, why)
     connection.execute(update(penalties).where(penalties.c.penalty_id == penalty.penalty_id).values(columns))
     return get_penalty(connection, penalty.penalty_id)
 
@@ -168,16 +172,16 @@ def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None
     if row is None:
         raise PenaltyNotFound(penalty_id)
     with suppress(SellerErased):
-        sentences = json.loads(unseal(connection, row.pseudonym, row.why))
-        said = [unseal(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
+        sentences = json.loads(decrypt(connection, row.pseudonym, row.why))
+        said = [decrypt(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
         return Explained(tuple(sentences), *said)
     return None
 
 
-def seal_words(connection: Connection, pseudonym: str, words: str) -> str:
-    """Return words sealed with a seller's key, or nothing where the seller was erased."""
+def encrypt_words(connection: Connection, pseudonym: str, words: str) -> str:
+    """Return words encrypted with a seller's key, or nothing where the seller was erased."""
     with suppress(SellerErased):
-        return seal(connection, pseudonym, words)
+        return encrypt(connection, pseudonym, words)
     return ""
 
 
@@ -218,8 +222,8 @@ def _draft(
         **content,
     }
     key = outbox.make_key(f"penalty-{penalty.penalty_id}-{what}")
-    sealed_for = None if seller is None else penalty.pseudonym
-    return outbox.Draft(key, "platform", kind, penalty.subject, body, sealed_for, at)
+    encrypted_for = None if seller is None else penalty.pseudonym
+    return outbox.Draft(key, "platform", kind, penalty.subject, body, encrypted_for, at)
 
 
 TAKEN_BACK = "taken back"

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select
 
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
-from ipml.enforcement.penalties.penalties import list_told, seal_words
+from ipml.enforcement.penalties.penalties import encrypt_words, list_told
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import (
     Offence,
@@ -24,7 +24,7 @@ from ipml.enforcement.penalties.standing import (
     select_strikes,
     to_two_digits,
 )
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import DecidedCase, read_decided
 from ipml.records import Decision, Listing
 from ipml.review.ranking.policy import fold_name, read_worth
@@ -38,14 +38,14 @@ from ipml.storage.tables import decisions, strikes, strikes_taken_back
 
 def add_strike(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Strike:
     """Count a strike for a decision that a listing is counterfeit; one that came before gives the earlier."""
-    keep_policy(connection, policy, decision.decided_at)
+    store_policy(connection, policy, decision.decided_at)
     decided, _ = read_decided(connection, [(case, decision)])
     (strike,) = add_strikes(connection, decided, policy)
     return strike
 
 
 def add_strikes(connection: Connection, decided: Sequence[DecidedCase], policy: EnforcementPolicy) -> list[Strike]:
-    """Do what `add_strike` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
+    """Do what `add_strike` does for decisions that were made together, under a policy that is kept (`store_policy`)."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     is_theirs = strikes.c.decision_id.in_([one.decision.decision_id for one in decided])
     struck = {row.decision_id: make_strike(row) for row in connection.execute(select_strikes().where(is_theirs))}
@@ -55,8 +55,8 @@ def add_strikes(connection: Connection, decided: Sequence[DecidedCase], policy: 
         for one, facts in zip(new, describe_all(connection, new, policy), strict=True)
     ]
     made = [Strike(number, **row) for number, row in zip(append_rows(connection, strikes, rows), rows, strict=True)]
-    deeds = [audit.Deed(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
-    audit.append_deeds(connection, deeds)
+    audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
+    audit.append_events(connection, audit_events)
     struck |= {strike.decision_id: strike for strike in made}
     return [struck[one.decision.decision_id] for one in decided]
 
@@ -70,7 +70,7 @@ def take_back(connection: Connection, decision_id: int, by: str, why: str, at: d
     strike = find_strike(connection, decision_id)
     if strike is None or strike.taken_back_at is not None:
         return TakenBack()
-    words = seal_words(connection, strike.pseudonym, why)
+    words = encrypt_words(connection, strike.pseudonym, why)
     connection.execute(insert(strikes_taken_back).values(strike_id=strike.strike_id, by=by, at=at, why=words))
     taken = lift_uncarried(connection, strike, by, why, at)
     audit.append(connection, by, "strike taken back", _subject(strike), _payload(strike), at=at)

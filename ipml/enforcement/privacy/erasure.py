@@ -314,7 +314,7 @@ def erase(
     empty_notes(connection, numbers, by, now)  # those on listings that had expired before, too
     empty_explanations(connection, numbers, by, now)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
-    _blank_sealed(connection, pseudonym, by, now)
+    _blank_encrypted(connection, pseudonym, by, now)
     for table in (user_sellers, seller_keys):
         connection.execute(delete(table).where(table.c.seller_id == seller_id))
     fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
@@ -378,8 +378,8 @@ def _name(connection: Connection, seller_id: str, rows: Sequence[Row[Any]], now:
     return pseudonym_of(connection, seller_id, now=now)
 
 
-def _blank_sealed(connection: Connection, pseudonym: str, by: str, now: datetime) -> None:
-    """Empty what others wrote beside what is sealed, and give up what nobody can open any more."""
+def _blank_encrypted(connection: Connection, pseudonym: str, by: str, now: datetime) -> None:
+    """Empty what others wrote beside what is encrypted, and give up what nobody can open any more."""
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     given_up = update(outbox).where(*waiting).values(state="dead", settled_at=now)
     audit.change_rows(connection, given_up, by, "erased", at=now)

@@ -18,7 +18,7 @@ from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of, seal, unseal
+from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
 from ipml.storage.tables import cases, legal_holds, seller_keys
 
 _LONGEST_WHY = 500
@@ -57,7 +57,7 @@ def place_hold(
     Parameters
     ----------
     why : str
-        At most 500 characters; sealed with the seller's key.
+        At most 500 characters; encrypted with the seller's key.
     until : datetime
         When the hold ends by itself.
 
@@ -105,7 +105,7 @@ def hold_within(
         raise SellerUnknown(f"{seller_id}, case {case_id}")
     pseudonym = pseudonym_of(connection, seller_id, now=now)
     fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
-    query = insert(legal_holds).values(**fields, sealed=seal(connection, pseudonym, why))
+    query = insert(legal_holds).values(**fields, encrypted=encrypt(connection, pseudonym, why))
     number: int = connection.scalars(query.returning(legal_holds.c.hold_id)).one()
     payload: dict[str, audit.Value] = {"hold": number, "case": case_id, "until": write_moment(until)}
     audit.append(connection, by, "held", f"seller:{pseudonym}", payload, at=now)
@@ -180,7 +180,7 @@ def require_known(connection: Connection, seller_id: str) -> None:
 
 def _make_hold(connection: Connection, row: Row[Any]) -> Hold:
     try:
-        why = unseal(connection, row.pseudonym, row.sealed)
+        why = decrypt(connection, row.pseudonym, row.encrypted)
     except SellerErased:
         why = "(erased)"
     return Hold(row.hold_id, row.pseudonym, row.case_id, why, row.placed_by, row.placed_at, row.until)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, 
 
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
-from ipml.review.cases import note_deed, subject_of
+from ipml.review.cases import note_event, subject_of
 from ipml.review.ranking.policy import usual_keys
 from ipml.review.snapshot import decode, encode
 from ipml.storage import audit
@@ -29,8 +29,8 @@ from ipml.storage.tables import (
     bands,
     case_texts,
     cases,
+    control_cases,
     decisions,
-    goldens,
     looks,
     metadata,
     notice_items,
@@ -45,17 +45,17 @@ class Holds(StrEnum):
 
     NOTHING = "nothing"
     PSEUDONYM = "a pseudonym, or what is made of it"
-    SEALED = "what only the seller's key opens"
+    ENCRYPTED = "what only the seller's key opens"
     CLEAR = "what tells of them in the clear, or may, as whatever people type"
 
 
-NOTHING, PSEUDONYM, SEALED, CLEAR = Holds
+NOTHING, PSEUDONYM, ENCRYPTED, CLEAR = Holds
 
 # Names of staff (reviewer, holder, actor, …) are theirs, not the seller's.
 TEXTS: dict[str, dict[str, Holds]] = {
-    "appeal_outcomes": dict.fromkeys(("outcome", "decided_by", "measure_kind"), NOTHING) | {"why": SEALED},
+    "appeal_outcomes": dict.fromkeys(("outcome", "decided_by", "measure_kind"), NOTHING) | {"why": ENCRYPTED},
     "appeals": dict.fromkeys(("subject", "kind", "profile", "state", "key", "holder"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "text": SEALED, "reference": SEALED},
+    | {"pseudonym": PSEUDONYM, "text": ENCRYPTED, "reference": ENCRYPTED},
     "audit": dict.fromkeys(("actor", "action", "previous", "hash"), NOTHING)
     | {"subject": PSEUDONYM, "payload": PSEUDONYM},
     "automatic_decisions": {"brand": CLEAR},
@@ -64,10 +64,10 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
     | {"content": PSEUDONYM},
-    "clock_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
-    "clocks": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
-    "clue_outcomes": dict.fromkeys(("kind", "why", "noted_by", "currency"), NOTHING),
-    "clues": dict.fromkeys(
+    "deadline_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
+    "deadlines": dict.fromkeys(("subject", "stage", "profile", "state"), NOTHING),
+    "referral_outcomes": dict.fromkeys(("kind", "why", "noted_by", "currency"), NOTHING),
+    "referrals": dict.fromkeys(
         (
             *("reference", "recipient", "brand", "purpose", "built_by", "content_digest", "currency", "signs"),
             "received_by",
@@ -80,32 +80,32 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "disclosures": {"pseudonym": PSEUDONYM, "name": PSEUDONYM},
     "enforcement_policies": {"digest": NOTHING, "policy": NOTHING},
     "erasures": {"pseudonym": PSEUDONYM, "erased_by": NOTHING, "why": NOTHING},
-    "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "sealed": SEALED},
-    "goldens": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
+    "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "encrypted": ENCRYPTED},
+    "control_cases": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
     "identities": {"issuer": NOTHING, "subject": NOTHING},
-    "legal_holds": {"pseudonym": PSEUDONYM, "sealed": SEALED, "placed_by": NOTHING, "released_by": NOTHING},
+    "legal_holds": {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "placed_by": NOTHING, "released_by": NOTHING},
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": SEALED, "why": SEALED},
+    | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
     "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_lifted": SEALED, "why_refused": SEALED},
+    | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_lifted": ENCRYPTED, "why_refused": ENCRYPTED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
     "measure_stakes": dict.fromkeys(("size_band", "age_band", "currency"), NOTHING),
-    # Notifiers are no sellers: what a key of theirs seals is in `sealed`, `reference`, `why`, `ground`. So is an
+    # Notifiers are no sellers: what a key of theirs encrypts is in `encrypted`, `reference`, `why`, `ground`. So is an
     # explanation, but it tells of sellers: to them it is as good as in the clear.
-    "notice_items": {"listing_digest": CLEAR, "location": SEALED, "pseudonym": PSEUDONYM, "state": NOTHING},
+    "notice_items": {"listing_digest": CLEAR, "location": ENCRYPTED, "pseudonym": PSEUDONYM, "state": NOTHING},
     "notices": dict.fromkeys(("reference", "kind", "brand", "key", "content_digest", "tier"), NOTHING)
-    | {"sealed": SEALED, "explanation": CLEAR},
-    "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": SEALED},
-    "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": SEALED},
+    | {"encrypted": ENCRYPTED, "explanation": CLEAR},
+    "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": ENCRYPTED},
+    "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": ENCRYPTED},
     "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
     "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
     "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "body": SEALED, "last_error": SEALED, "why_dropped": SEALED},
+    | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "why": SEALED, "why_ended": SEALED, "why_confirmed": SEALED},
-    "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": SEALED},
+    | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
+    "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": ENCRYPTED},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
@@ -113,13 +113,13 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
     "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
     "sessions": {"token_hash": NOTHING},
-    "sifts": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
+    "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
     # Facts and payload name brands and categories of the policy only, and nobody.
     "statements": dict.fromkeys(("subject", "puid", "facts", "payload", "policy_digest"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "letter": SEALED},
+    | {"pseudonym": PSEUDONYM, "letter": ENCRYPTED},
     "strikes": dict.fromkeys(("ground", "category", "policy_digest", "currency"), NOTHING) | {"pseudonym": PSEUDONYM},
-    "strikes_taken_back": {"by": NOTHING, "why": SEALED},
+    "strikes_taken_back": {"by": NOTHING, "why": ENCRYPTED},
     "tries": {"address": NOTHING, "name_hash": NOTHING},
     "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},
     "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
@@ -129,7 +129,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
 BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("decisions", "case_id"): {"note": "", "key": None},
     ("opinions", "case_id"): {"note": "", "key": None},
-    ("goldens", "case_id"): {"source": ""},
+    ("control_cases", "case_id"): {"source": ""},
     ("reversals", "decision_id"): {"why": ""},
     ("automatic_draws", "case_id"): {"brand": ""},
     ("automatic_decisions", "decision_id"): {"brand": ""},
@@ -159,7 +159,7 @@ def touched_tables() -> frozenset[str]:
     return frozenset({*(table for table, _ in BLANKED), *REMOVED, *REPLACED})
 
 
-def sealed_tables() -> list[str]:
+def encrypted_tables() -> list[str]:
     """Return the tables that name sellers by their pseudonym, in order."""
     return [name for name in metadata.tables if "pseudonym" in metadata.tables[name].c and name != "seller_keys"]
 
@@ -221,7 +221,7 @@ def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: s
     _forget_usual(connection, lone)
     for row in rows:
         if row.state != "decided":
-            note_deed(connection, by, "closed", row.case_id, at, erased=True)
+            note_event(connection, by, "closed", row.case_id, at, erased=True)
     return len(rows)
 
 
@@ -317,8 +317,8 @@ def _end_looks(connection: Connection, numbers: Sequence[int], by: str, at: date
     """Nobody is asked to look at a stand-in."""
     pending = looks.c.case_id.in_(numbers), looks.c.ended_at.is_(None)
     connection.execute(update(looks).where(*pending).values(ended_at=at))
-    listed = goldens.c.case_id.in_(numbers), goldens.c.removed_at.is_(None)
-    audit.change_rows(connection, update(goldens).where(*listed).values(removed_at=at), by, "erased", at=at)
+    listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)
+    audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 
 
 def _find_lone_names(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:

@@ -24,7 +24,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, c
 
 from ipml.enforcement.policy import EnforcementPolicy, RetentionRules
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds, is_held, require_known
-from ipml.enforcement.privacy.personal_data import TEXTS, Holds, replace_listings, sealed_tables
+from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_tables, replace_listings
 from ipml.records import Verdict
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
@@ -103,21 +103,21 @@ _DELIVERED = outbox.c.state == "delivered"
 
 def _opens_nothing() -> ColumnElement[bool]:
     """Return the condition that with the key of a seller nothing can be read any more, and no listing is left."""
-    sealed = [
+    encrypted = [
         select(1).where(table.c.pseudonym == seller_keys.c.pseudonym, table.c[column] != "").exists()
         for table, column in (
             (metadata.tables[name], column)
             for name, columns in TEXTS.items()
             for column, held in columns.items()
-            if held is Holds.SEALED and "pseudonym" in metadata.tables[name].c
+            if held is Holds.ENCRYPTED and "pseudonym" in metadata.tables[name].c
         )
     ]
     listing = select(cases.c.case_id).where(cases.c.seller_id == seller_keys.c.seller_id, cases.c.erased_at.is_(None))
-    return ~or_(*sealed, listing.exists())
+    return ~or_(*encrypted, listing.exists())
 
 
 CLASSES = (
-    RecordClass("evidence", evidence, evidence.c.kept_at),
+    RecordClass("evidence", evidence, evidence.c.stored_at),
     RecordClass(
         "delivered_messages",
         outbox,
@@ -128,7 +128,7 @@ CLASSES = (
     RecordClass("dead_messages", outbox, outbox.c.settled_at, condition=outbox.c.state == "dead"),
     RecordClass("letters", statements, statements.c.issued_at, {"letter": ""}),
     RecordClass("appeals", appeals, appeals.c.filed_at, {"text": "", "reference": None}),
-    RecordClass("notices", notices, notices.c.received_at, {"sealed": "", "explanation": ""}),
+    RecordClass("notices", notices, notices.c.received_at, {"encrypted": "", "explanation": ""}),
     RecordClass("noted_listings", notice_items, notice_items.c.noted_at, {"location": "", "listing_digest": ""}),
     RecordClass("notes", measures, measures.c.lifted_at, {"why": None, "why_lifted": None, "why_refused": None}),
     RecordClass("disclosures", disclosures, disclosures.c.disclosed_at),
@@ -216,7 +216,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class KeptClass:
+class StoredClass:
     """How many records of a class are kept of a seller; `until` is when the last of them expires, where any does."""
 
     name: str
@@ -230,11 +230,11 @@ class StoredRecords:
 
     seller_id: str
     pseudonym: str | None
-    classes: tuple[KeptClass, ...]
+    classes: tuple[StoredClass, ...]
     holds: tuple[Hold, ...]
 
 
-def find_kept(
+def find_stored(
     connection: Connection, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
 ) -> StoredRecords:
     """Return what is kept of a seller; SellerUnknown where nothing is.
@@ -249,7 +249,7 @@ def find_kept(
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "ann", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with reading(engine) as connection:
-    ...     [(kept.name, kept.records) for kept in find_kept(connection, "ann", load_enforcement_policy()).classes]
+    ...     [(kept.name, kept.records) for kept in find_stored(connection, "ann", load_enforcement_policy()).classes]
     [('undecided_listings', 1)]
     """
     now = now or datetime.now(UTC)
@@ -257,12 +257,12 @@ def find_kept(
     pseudonym = find_pseudonym(connection, seller_id)
     found = _find_listings(connection, seller_id, policy.retention)
     if pseudonym is not None:
-        found += _find_sealed(connection, pseudonym, policy.retention)
+        found += _find_encrypted(connection, pseudonym, policy.retention)
     holds = find_holds(connection, pseudonym, now) if pseudonym else []
     return StoredRecords(seller_id, pseudonym, tuple(found), tuple(holds))
 
 
-def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[KeptClass]:
+def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
     query = select(cases.c.case_id, cases.c.state, cases.c.enqueued_at).where(cases.c.seller_id == seller_id)
     rows = connection.execute(query.order_by(cases.c.case_id)).all()
     moments: dict[str, list[datetime]] = defaultdict(list)
@@ -272,23 +272,23 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
         for row in batch:
             name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
             moments[name].append(since + timedelta(days=getattr(rules, name)))
-    return [KeptClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
+    return [StoredClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
 
 
-def _find_sealed(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[KeptClass]:
+def _find_encrypted(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[StoredClass]:
     """Count what is kept under the pseudonym: by class where it expires, by table where it does not."""
     found = []
     for kind in CLASSES:
         if "pseudonym" in kind.table.c:
             query = select(func.count(), func.max(kind.since)).where(kind.table.c.pseudonym == pseudonym)
             count, last = connection.execute(query.where(kind.is_of_class)).one()
-            found.append(KeptClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
+            found.append(StoredClass(kind.name, count, last and last + timedelta(days=getattr(rules, kind.name))))
     expiring = {kind.table.name for kind in CLASSES}
-    for name in sealed_tables():
+    for name in encrypted_tables():
         if name not in expiring:
             table = metadata.tables[name]
             count = connection.scalar(select(func.count()).where(table.c.pseudonym == pseudonym)) or 0
-            found.append(KeptClass(name, count, None))
+            found.append(StoredClass(name, count, None))
     return [kept for kept in found if kept.records]
 
 

@@ -27,7 +27,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
@@ -36,7 +36,7 @@ from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Reason
 from ipml.review.snapshot import decode_reasons
 from ipml.storage import audit, outbox
-from ipml.storage.pseudonyms import Keyring, read_keys, unseal
+from ipml.storage.pseudonyms import Keyring, decrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
@@ -289,7 +289,7 @@ class DraftStatement:
             **{name: getattr(self.statement, name) for name in named},
             "facts": encode(self.statement),
             "payload": self.text,
-            "letter": keys.seal(self.statement.pseudonym, json.dumps(content)),
+            "letter": keys.encrypt(self.statement.pseudonym, json.dumps(content)),
             "policy_digest": policy_digest,
         }
 
@@ -301,12 +301,12 @@ class DraftStatement:
             subject = f"transparency:{self.statement.statement_id}"
             yield outbox.Draft(self.statement.puid, "transparency", "statement", subject, self.payload, None, at)
 
-    def deed(self) -> audit.Deed:
+    def audit_event(self) -> audit.AuditEvent:
         """Return what the audit trail says of it; it must be numbered."""
         told: dict[str, audit.Value] = {"statement": self.statement.statement_id, "kind": self.statement.kind.value}
         told |= {"language": self.statement.language, "letter": digest(self.letter.text)}
         told["payload"] = digest(self.text) if self.text else None
-        return audit.Deed(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
+        return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
 
 
 def draw_up(
@@ -386,7 +386,7 @@ def issue(
     SellerErased
         There is nobody any more to whom a letter could go.
     """
-    keep_policy(connection, policy, at or restriction.since)
+    store_policy(connection, policy, at or restriction.since)
     keys = read_keys(connection, [restriction.pseudonym])
     (statement,) = issue_all(connection, [restriction], policy, keys, at=at)
     return statement
@@ -401,7 +401,7 @@ def issue_all(
     at: datetime | None = None,
     reasons: Mapping[int, tuple[str, Sequence[Reason]]] = MappingProxyType({}),
 ) -> list[Statement]:
-    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`keep_policy`).
+    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`store_policy`).
 
     Parameters
     ----------
@@ -418,7 +418,7 @@ def issue_all(
     numbers = append_rows(connection, statements, [one.columns(keys, policy.digest) for one in drawn])
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
     outbox.put_all(connection, [draft for one in kept for draft in one.drafts(keys)], keys)
-    audit.append_deeds(connection, [one.deed() for one in kept])
+    audit.append_events(connection, [one.audit_event() for one in kept])
     found |= {one.statement.subject: one.statement for one in kept}
     return [found[one.subject] for one in restrictions]
 
@@ -524,7 +524,7 @@ def read_letter(
     row = _get_row(connection, subject)
     if not row.letter:
         raise LetterExpired(subject)
-    content = json.loads(unseal(connection, row.pseudonym, row.letter))
+    content = json.loads(decrypt(connection, row.pseudonym, row.letter))
     statement = decode(row.facts, row.statement_id)
     if rules is None or language in (None, statement.language):
         return Letter(statement.language, content["subject"], content["text"])

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.enforcement.policy import EnforcementPolicy, keep_policy
+from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import OWN, DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
 from ipml.enforcement.takedown.measures import (
     ChosenMeasure,
@@ -41,7 +41,7 @@ from ipml.review.reversals import stands
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import Keyring, pseudonym_of, read_keys, seal
+from ipml.storage.pseudonyms import Keyring, encrypt, pseudonym_of, read_keys
 from ipml.storage.row_digests import name_rows
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, enforcement_policies, measure_messages, measures
@@ -276,7 +276,7 @@ def add_measures(
     Parameters
     ----------
     policy : EnforcementPolicy
-        That must be kept (`keep_policy`).
+        That must be kept (`store_policy`).
     keys : Keyring
         Of the sellers.
     """
@@ -284,7 +284,7 @@ def add_measures(
     numbers = insert_measures(connection, [(one.measure, one.why) for one in wanted], keys)
     telling = Announcing(connection, policy.measures, keys)
     imposed: list[Measure] = []
-    deeds: list[audit.Deed] = []
+    audit_events: list[audit.AuditEvent] = []
     for one, number in zip(wanted, numbers, strict=True):
         new = dataclasses.replace(one.measure, measure_id=number)
         there = on_listing[one.listing.listing_id, new.pseudonym]
@@ -292,9 +292,9 @@ def add_measures(
         key = telling.tell(change)
         there.append(new)
         imposed.append(new)
-        deeds.append(describe_change(new.imposed_by, "imposed", new, new.imposed_at, key))
+        audit_events.append(describe_change(new.imposed_by, "imposed", new, new.imposed_at, key))
     telling.finish()
-    audit.append_deeds(connection, deeds)
+    audit.append_events(connection, audit_events)
     return imposed
 
 
@@ -306,8 +306,8 @@ def insert_measures(connection: Connection, wanted: Sequence[tuple[Measure, str]
 def _columns(measure: Measure, why: str, keys: Keyring) -> dict[str, Any]:
     fields = {name: getattr(measure, name) for name in Measure.__slots__ if name != "measure_id"}
     is_told = why and measure.pseudonym in keys
-    sealed = keys.seal(measure.pseudonym, why) if is_told else None
-    return fields | {"kind": measure.kind.value, "territories": ",".join(measure.territories), "why": sealed}
+    encrypted = keys.encrypt(measure.pseudonym, why) if is_told else None
+    return fields | {"kind": measure.kind.value, "territories": ",".join(measure.territories), "why": encrypted}
 
 
 def lift_measure(
@@ -328,7 +328,7 @@ def mark_lifted(
     connection: Connection, measure: Measure, by: str, why: str, at: datetime, replaced_by: int | None = None
 ) -> None:
     """Keep that a measure was lifted or replaced, by whom and why."""
-    fields = {"lifted_by": by, "lifted_at": at, "why_lifted": _seal(connection, measure.pseudonym, why)}
+    fields = {"lifted_by": by, "lifted_at": at, "why_lifted": _encrypt(connection, measure.pseudonym, why)}
     fields |= {"replaced_by": replaced_by, "refused_at": None, "why_refused": None}
     connection.execute(update(measures).where(measures.c.measure_id == measure.measure_id).values(fields))
 
@@ -343,12 +343,12 @@ def note_change(
     replaces: int | None = None,
 ) -> None:
     """Note in the trail that a measure was imposed or lifted, and under which key the platform was told."""
-    audit.append_deeds(connection, [describe_change(by, action, measure, at, key, replaces)])
+    audit.append_events(connection, [describe_change(by, action, measure, at, key, replaces)])
 
 
 def describe_change(
     by: str, action: str, measure: Measure, at: datetime, key: str | None, replaces: int | None = None
-) -> audit.Deed:
+) -> audit.AuditEvent:
     """Return what the trail says of a measure that was imposed or lifted."""
     payload: dict[str, audit.Value] = {"case": measure.case_id, "decision": measure.decision_id, "message": key}
     if action == "imposed":
@@ -357,12 +357,12 @@ def describe_change(
         payload["policy"] = measure.policy_digest
         payload |= {"automatic": measure.is_automatic, "replaces": replaces, "source": measure.source}
     replaced = () if replaces is None else name_rows("measure", [replaces])
-    return audit.Deed(at, by, action, measure.subject, payload, replaced)
+    return audit.AuditEvent(at, by, action, measure.subject, payload, replaced)
 
 
-def _seal(connection: Connection, pseudonym: str, text: str) -> str | None:
+def _encrypt(connection: Connection, pseudonym: str, text: str) -> str | None:
     try:
-        return seal(connection, pseudonym, text) if text else None
+        return encrypt(connection, pseudonym, text) if text else None
     except SellerErased:
         return None
 
@@ -406,7 +406,7 @@ def impose(
         already by another decision it is not put back until both are lifted.
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
-    keep_policy(connection, policy, decision.decided_at)
+    store_policy(connection, policy, decision.decided_at)
     decided, keys = read_decided(connection, [(case, decision)], {case.case_id: source})
     (imposed,) = impose_all(connection, decided, policy, keys, kind=kind, is_automatic=is_automatic)
     return imposed
@@ -421,7 +421,7 @@ def impose_all(
     kind: MeasureKind | None = None,
     is_automatic: bool = False,
 ) -> list[Measure]:
-    """Do what `impose` does for decisions that were made together, under a policy that is kept (`keep_policy`)."""
+    """Do what `impose` does for decisions that were made together, under a policy that is kept (`store_policy`)."""
     serialise(connection, Lock.APPEND_TO_AUDIT)
     imposed = _find_imposed(connection, decided)
     new = [one for one in decided if one.decision.decision_id not in imposed]
@@ -473,7 +473,7 @@ def impose_by_hand(
     row = connection.execute(query.limit(1)).first()
     if row is None or row.verdict != Verdict.COUNTERFEIT:
         raise NothingToEnforce(case_id)
-    keep_policy(connection, policy, at)
+    store_policy(connection, policy, at)
     pseudonym = pseudonym_of(connection, case.seller_id, now=at)
     listing, choice = decode_listing(case.snapshot), ChosenMeasure(kind, why, territories)
     source = _source_of(connection, row.decision_id)

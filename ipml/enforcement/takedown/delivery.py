@@ -25,7 +25,7 @@ from ipml.errors import MessageNotFound
 from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.outbox import Message, make_messages, seal_if_told, subject_of
+from ipml.storage.outbox import Message, encrypt_if_told, make_messages, subject_of
 from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import measure_messages, measures, platform_answers
 from ipml.storage.tables import outbox as messages
@@ -106,7 +106,7 @@ class _Noting:
         self._effects, self._measures = _find_effects(connection, keys)
         self._answers: list[dict[str, Any]] = []
         self._changes: dict[int, dict[str, Any]] = {}
-        self._deeds: list[audit.Deed] = []
+        self._audit_events: list[audit.AuditEvent] = []
 
     def note(self, said: Said) -> PlatformAnswer:
         """Note one answer."""
@@ -117,7 +117,7 @@ class _Noting:
         if (last := self._last.get(said.key)) and last.status == said.status:
             return PlatformAnswer(said.key, said.status, last.said_at, is_new=False)
         fields = {"key": said.key, "status": said.status, "said_at": said_at}
-        why = seal_if_told(self._connection, message.pseudonym, said.why[:_LONGEST_WHY]) if said.why else None
+        why = encrypt_if_told(self._connection, message.pseudonym, said.why[:_LONGEST_WHY]) if said.why else None
         self._answers.append(fields | {"received_at": self._now, "told_by": self._told_by, "why": why})
         thread = message.subject, message.channel
         is_last_word = self._latest.get(thread, 0) <= message.message_id
@@ -130,7 +130,7 @@ class _Noting:
         payload: dict[str, audit.Value] = {"key": said.key, "status": said.status, "said_at": write_moment(said_at)}
         changed = name_rows("measure", [number for number, _ in concerned])
         subject = subject_of(message.message_id)
-        self._deeds.append(audit.Deed(self._now, self._told_by, "answered", subject, payload, changed))
+        self._audit_events.append(audit.AuditEvent(self._now, self._told_by, "answered", subject, payload, changed))
         return PlatformAnswer(said.key, said.status, said_at, is_new=True)
 
     def finish(self) -> None:
@@ -145,7 +145,7 @@ class _Noting:
                 if tuple(fields) == names
             ]
             self._connection.execute(changed.values({name: bindparam(f"new_{name}") for name in names}), rows)
-        audit.append_deeds(self._connection, self._deeds)
+        audit.append_events(self._connection, self._audit_events)
 
     def _change(self, measure: Measure, fields: dict[str, Any]) -> None:
         if fields:
@@ -395,7 +395,7 @@ def _settle_accepted(
     connection: Connection, accepted: Sequence[tuple[Message, DeliveryOutcome]], now: datetime
 ) -> Tally:
     settled = outbox.settle_all_delivered(connection, [message for message, _ in accepted], now)
-    audit.append_deeds(connection, [_make_deed("delivered", message, now) for message in settled])
+    audit.append_events(connection, [_make_audit_event("delivered", message, now) for message in settled])
     said = [one for message, outcome in accepted if (one := _read_answer(message, outcome))]
     if said:
         note_answers(connection, said, "platform", now)
@@ -419,12 +419,12 @@ def _settle_failed(
     if next_try is not None:
         return Tally(failed=1)
     if is_mine:
-        audit.append_deeds(connection, [_make_deed("given up", message, now)])
+        audit.append_events(connection, [_make_audit_event("given up", message, now)])
         if message.channel == "platform":
             note_answer(connection, message.key, "failed", "ipml", now, why=outcome.why)
     return Tally(dead=1)
 
 
-def _make_deed(action: str, message: Message, now: datetime) -> audit.Deed:
+def _make_audit_event(action: str, message: Message, now: datetime) -> audit.AuditEvent:
     payload: dict[str, audit.Value] = {"key": message.key, "attempts": message.attempts}
-    return audit.Deed(now, "ipml", action, f"message:{message.message_id}", payload)
+    return audit.AuditEvent(now, "ipml", action, f"message:{message.message_id}", payload)

@@ -27,7 +27,7 @@ from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox
 
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
@@ -339,12 +339,12 @@ def read_whys(connection: Connection, measure: Measure) -> dict[str, str | None]
     """
     columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
     row = connection.execute(select(*columns).where(measures.c.measure_id == measure.measure_id)).one()
-    return {name: _read(connection, measure.pseudonym, sealed) for name, sealed in row._mapping.items()}
+    return {name: _read(connection, measure.pseudonym, encrypted) for name, encrypted in row._mapping.items()}
 
 
-def _read(connection: Connection, pseudonym: str, sealed: str | None) -> str | None:
+def _read(connection: Connection, pseudonym: str, encrypted: str | None) -> str | None:
     try:
-        return sealed and unseal(connection, pseudonym, sealed)
+        return encrypted and decrypt(connection, pseudonym, encrypted)
     except SellerErased:
         return "erased"
 

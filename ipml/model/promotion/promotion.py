@@ -209,8 +209,8 @@ def examine(
     return Candidacy(candidate, current, GateReport((_USABLE, *report.rows)))
 
 
-def promote(candidacy: Candidacy, *, despite: str | None = None, tracking_uri: str | None = None) -> Move | None:
-    """Make a candidate the champion if it has passed the gate, or despite that for a reason that is kept.
+def promote(candidacy: Candidacy, *, override: str | None = None, tracking_uri: str | None = None) -> Move | None:
+    """Make a candidate the champion if it has passed the gate, or all the same for a reason that is stored.
 
     Returns
     -------
@@ -222,9 +222,9 @@ def promote(candidacy: Candidacy, *, despite: str | None = None, tracking_uri: s
     Conflict
         Somebody else has promoted another model meanwhile.
     """
-    if not candidacy.report.passed and despite is None:
+    if not candidacy.report.passed and override is None:
         return None
-    reason = "passed the gate" if candidacy.report.passed else f"despite the gate: {_check_reason(despite or '')}"
+    reason = "passed the gate" if candidacy.report.passed else f"override of the gate: {_check_reason(override or '')}"
     model = candidacy.model
     return move_champion(
         model.name,

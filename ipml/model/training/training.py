@@ -69,7 +69,7 @@ class Trained:
         if self.gate is None or self.gate.passed:
             return registered
         store = f" --tracking {tracking_uri}" if tracking_uri else ""
-        overruled = f'ipml model promote {self.run.model_uri}{store} --despite "REASON"'
+        overruled = f'ipml model promote {self.run.model_uri}{store} --override "REASON"'
         why = "; ".join(row.reason or row.rule for row in self.gate.rows if row.is_refused)
         return f"{registered}: refused by the gate ({why}). To use it all the same: {overruled}"
 

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Select, func, literal, select, union_all
 from ipml.records import Verdict
 from ipml.review.quality.rates import Agreement, Rate, cohen_kappa, count_rate, krippendorff_alpha, weigh_rate
 from ipml.review.reversals import stands
-from ipml.storage.tables import cases, decisions, goldens, opinions
+from ipml.storage.tables import cases, control_cases, decisions, opinions
 
 if TYPE_CHECKING:
     from ipml.review.quality.habits import Habits
@@ -217,7 +217,7 @@ class ReviewerQuality:
     missed, wronged : Rate or None
         How often a counterfeit was called genuine, and a genuine listing counterfeit; None without any case that
         another judged too, or whose truth is known.
-    golden : Rate or None
+    control : Rate or None
         How often the verdict on an item of known truth was right.
     steadiness : Rate or None
         How often the same was said of the same case again, some weeks later.
@@ -232,7 +232,7 @@ class ReviewerQuality:
     kappa: Agreement | None
     missed: Rate | None
     wronged: Rate | None
-    golden: Rate | None
+    control: Rate | None
     steadiness: Rate | None
     by_brand: Mapping[str, tuple[Rate, Rate]]
 
@@ -279,7 +279,7 @@ class Dispute:
     decided, said : Verdict
         What stands, and what speaks against it.
     by : str
-        Who said so; "known" where it is the truth of a golden item.
+        Who said so; "known" where it is the truth of a control case.
     chance : float
         Probability that it is counterfeit, by the consensus.
     """
@@ -332,8 +332,8 @@ def find_label_chances(connection: Connection, *, known_by: datetime | None = No
 
 
 def _find_truths(connection: Connection, known_by: datetime | None = None) -> dict[int, bool]:
-    query = select(goldens.c.case_id, goldens.c.truth).where(goldens.c.removed_at.is_(None))
-    query = query if known_by is None else query.where(goldens.c.added_at <= known_by)
+    query = select(control_cases.c.case_id, control_cases.c.truth).where(control_cases.c.removed_at.is_(None))
+    query = query if known_by is None else query.where(control_cases.c.added_at <= known_by)
     return {row.case_id: row.truth == Verdict.COUNTERFEIT for row in connection.execute(query)}
 
 
@@ -356,7 +356,7 @@ def _assess(
         kappa=cohen_kappa(pairs),
         missed=missed if missed.n else None,
         wronged=wronged if wronged.n else None,
-        golden=count_rate(sum(is_right), len(is_right)),
+        control=count_rate(sum(is_right), len(is_right)),
         steadiness=count_rate(sum(one == other for one, other in again), len(again)),
         by_brand=_by_brand(name, consensus, said),
     )

@@ -34,24 +34,24 @@ from sqlalchemy import (
     update,
 )
 
-from ipml.errors import ClaimLost, GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
+from ipml.errors import ClaimLost, ControlCaseExists, ControlCaseNotFound, NotDecided, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import find_case, note_deed
+from ipml.review.cases import find_case, note_event
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.quality.second_person import keep_opinion, may_judge, note_opinion
+from ipml.review.quality.second_person import may_judge, note_opinion, store_opinion
 from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import cases, decisions, goldens, looks, opinions
+from ipml.storage.tables import cases, control_cases, decisions, looks, opinions
 
 # Made once, as making a query takes longer than asking it.
 _IS_THEIRS = opinions.c.reviewer == bindparam("reviewer")
 _LAST = select(
     *(
         select(func.max(opinions.c.decided_at)).where(_IS_THEIRS, opinions.c.kind == kind).scalar_subquery().label(kind)
-        for kind in ("golden", "repeat", "audit")
+        for kind in ("control", "repeat", "audit")
     )
 )
 _LATEST = (
@@ -79,11 +79,11 @@ def find_look_shares(settings: Settings) -> dict[str, float]:
 
     Examples
     --------
-    >>> shares = find_look_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.2))
-    >>> shares["golden"], round(shares["audit"], 2)
+    >>> shares = find_look_shares(Settings(control_share=0, repeat_share=0, audit_share=0.2))
+    >>> shares["control"], round(shares["audit"], 2)
     (0.0, 0.25)
     """
-    shares = {"golden": settings.golden_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
+    shares = {"control": settings.control_share, "repeat": settings.repeat_share, "audit": settings.audit_share}
     ordinary = 1.0 - sum(shares.values())
     return {kind: share / ordinary for kind, share in shares.items()}
 
@@ -154,7 +154,7 @@ _LONGEST_SOURCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class ControlCase:
     """A case whose truth is known, and how."""
 
     case_id: int
@@ -166,7 +166,7 @@ class Golden:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a reviewer is told after a verdict on a golden item."""
+    """What a reviewer is told after a verdict on a control case."""
 
     case_id: int
     verdict: Verdict
@@ -179,9 +179,9 @@ class Feedback:
         return self.verdict == self.truth
 
 
-def add_golden(
+def add_control_case(
     connection: Connection, case_id: int, truth: Verdict, source: str, added_by: str, *, now: datetime | None = None
-) -> Golden:
+) -> ControlCase:
     """Say what a decided case truly is.
 
     Parameters
@@ -195,67 +195,69 @@ def add_golden(
 
     Raises
     ------
-    CaseNotFound, NotDecided, GoldenExists, UnstorableValue
+    CaseNotFound, NotDecided, ControlCaseExists, UnstorableValue
     """
     if truth not in _TRUTHS:
         raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
     if not 0 < len(source) <= _LONGEST_SOURCE or not source.isprintable():
         raise UnstorableValue("source", f"{len(source)} characters", f"1 to {_LONGEST_SOURCE} that can be printed")
-    golden = Golden(case_id, truth, source, added_by, now or datetime.now(UTC))
+    control = ControlCase(case_id, truth, source, added_by, now or datetime.now(UTC))
     case = find_case(connection, case_id, lock=True)
     if case.state != "decided":
         raise NotDecided(case_id, case.state)
-    if found := _find_golden(connection, case_id):
-        raise GoldenExists(case_id, found.truth)
-    row = {name: getattr(golden, name) for name in Golden.__slots__}
-    (number,) = append_rows(connection, goldens, [row])
-    note_deed(connection, added_by, "golden", case_id, golden.added_at, truth=truth.value, golden=number)
-    return golden
+    if found := _find_control_case(connection, case_id):
+        raise ControlCaseExists(case_id, found.truth)
+    row = {name: getattr(control, name) for name in ControlCase.__slots__}
+    (number,) = append_rows(connection, control_cases, [row])
+    note_event(connection, added_by, "control", case_id, control.added_at, truth=truth.value, control=number)
+    return control
 
 
-def remove_golden(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
+def remove_control_case(connection: Connection, case_id: int, removed_by: str, *, now: datetime | None = None) -> None:
     """Take a case off the list, as when its truth was in doubt after all; what reviewers said of it stays.
 
     Raises
     ------
-    CaseNotFound, GoldenNotFound
+    CaseNotFound, ControlCaseNotFound
     """
     now = now or datetime.now(UTC)
     find_case(connection, case_id, lock=True)
-    found = _find_golden(connection, case_id)
+    found = _find_control_case(connection, case_id)
     if found is None:
-        raise GoldenNotFound(case_id)
-    connection.execute(update(goldens).where(goldens.c.golden_id == found.golden_id).values(removed_at=now))
-    waiting = (looks.c.case_id == case_id, looks.c.kind == "golden", looks.c.ended_at.is_(None))
+        raise ControlCaseNotFound(case_id)
+    connection.execute(
+        update(control_cases).where(control_cases.c.control_id == found.control_id).values(removed_at=now)
+    )
+    waiting = (looks.c.case_id == case_id, looks.c.kind == "control", looks.c.ended_at.is_(None))
     connection.execute(update(looks).where(*waiting).values(ended_at=now))
-    note_deed(connection, removed_by, "golden no longer", case_id, now, golden=found.golden_id)
+    note_event(connection, removed_by, "control no longer", case_id, now, control=found.control_id)
 
 
-def list_goldens(connection: Connection) -> list[Golden]:
+def list_control_cases(connection: Connection) -> list[ControlCase]:
     """Return the items whose truth is known, by case."""
-    query = select(goldens).where(goldens.c.removed_at.is_(None)).order_by(goldens.c.case_id)
-    return [_golden(row) for row in connection.execute(query)]
+    query = select(control_cases).where(control_cases.c.removed_at.is_(None)).order_by(control_cases.c.case_id)
+    return [_control(row) for row in connection.execute(query)]
 
 
-def golden_feedback(connection: Connection, reviewer: str, case_id: int) -> Feedback | None:
-    """Return what a reviewer should be told of their look at a case; None where it was no golden item."""
+def control_feedback(connection: Connection, reviewer: str, case_id: int) -> Feedback | None:
+    """Return what a reviewer should be told of their look at a case; None where it was no control case."""
     query = (
-        select(opinions.c.verdict, goldens.c.truth, goldens.c.source)
-        .join(goldens, goldens.c.case_id == opinions.c.case_id)
-        .where(goldens.c.removed_at.is_(None), opinions.c.kind == "golden", opinions.c.withdrawn_at.is_(None))
+        select(opinions.c.verdict, control_cases.c.truth, control_cases.c.source)
+        .join(control_cases, control_cases.c.case_id == opinions.c.case_id)
+        .where(control_cases.c.removed_at.is_(None), opinions.c.kind == "control", opinions.c.withdrawn_at.is_(None))
         .where(opinions.c.reviewer == reviewer, opinions.c.case_id == case_id)
     )
     row = connection.execute(query).first()
     return None if row is None else Feedback(case_id, Verdict(row.verdict), Verdict(row.truth), row.source)
 
 
-def _find_golden(connection: Connection, case_id: int) -> Row[Any] | None:
-    query = select(goldens).where(goldens.c.case_id == case_id, goldens.c.removed_at.is_(None))
+def _find_control_case(connection: Connection, case_id: int) -> Row[Any] | None:
+    query = select(control_cases).where(control_cases.c.case_id == case_id, control_cases.c.removed_at.is_(None))
     return connection.execute(query).first()
 
 
-def _golden(row: Row[Any]) -> Golden:
-    return Golden(**{name: getattr(row, name) for name in Golden.__slots__} | {"truth": Verdict(row.truth)})
+def _control(row: Row[Any]) -> ControlCase:
+    return ControlCase(**{name: getattr(row, name) for name in ControlCase.__slots__} | {"truth": Verdict(row.truth)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +272,8 @@ def find_look(connection: Connection, reviewer: str, now: datetime, settings: Se
     """Return a look that a reviewer should take now, if it is time for one."""
     for kind in find_timely_looks(connection, reviewer, find_look_shares(settings)):
         offer = _find_wanted(connection, kind, reviewer, now)
-        if offer is None and kind == "golden":
-            offer = _offer_golden(connection, reviewer, now)
+        if offer is None and kind == "control":
+            offer = _offer_control_case(connection, reviewer, now)
         if offer is not None:
             return offer
     return None
@@ -312,7 +314,7 @@ def answer_look(connection: Connection, row: Row[Any], look: Row[Any], decision:
         raise ClaimLost(row.case_id, "was given back")
     if look.lease_expires_at <= decision.decided_at:
         raise ClaimLost(row.case_id, f"ran out at {look.lease_expires_at:%H:%M} UTC")
-    number = keep_opinion(connection, row, decision, look.kind, key, token=look.token, look_id=look.look_id)
+    number = store_opinion(connection, row, decision, look.kind, key, token=look.token, look_id=look.look_id)
     connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
     note_opinion(
         connection,
@@ -346,10 +348,12 @@ def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime
     return None if found is None else _lock_look(connection, found.case_id, found.look_id, now)
 
 
-def _offer_golden(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
+def _offer_control_case(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
     """Return a first look at an item of known truth that a reviewer has not judged, in an order of their own."""
-    known = exists().where(looks.c.case_id == cases.c.case_id, looks.c.wanted_of == reviewer, looks.c.kind == "golden")
-    others = select(goldens.c.case_id).where(goldens.c.removed_at.is_(None), goldens.c.added_by != reviewer)
+    known = exists().where(looks.c.case_id == cases.c.case_id, looks.c.wanted_of == reviewer, looks.c.kind == "control")
+    others = select(control_cases.c.case_id).where(
+        control_cases.c.removed_at.is_(None), control_cases.c.added_by != reviewer
+    )
     numbers = connection.scalars(others).all()
     if not numbers:
         return None
@@ -359,10 +363,10 @@ def _offer_golden(connection: Connection, reviewer: str, now: datetime) -> Offer
     unseen = [row for row in rows if row.state == "decided"]
     if not unseen:
         return None
-    golden = min(unseen, key=lambda row: draw_uniform("golden", reviewer, row.case_id))
-    wanted = {"case_id": golden.case_id, "kind": "golden", "wanted_at": now, "wanted_of": reviewer}
+    control = min(unseen, key=lambda row: draw_uniform("control", reviewer, row.case_id))
+    wanted = {"case_id": control.case_id, "kind": "control", "wanted_at": now, "wanted_of": reviewer}
     look_id = connection.scalars(insert(looks).values(wanted).returning(looks.c.look_id)).one()
-    return _lock_look(connection, golden.case_id, look_id, now)
+    return _lock_look(connection, control.case_id, look_id, now)
 
 
 def _at_decided_cases(reviewer: str) -> Select[Any]:
@@ -409,13 +413,13 @@ class LookSummary:
     Attributes
     ----------
     waiting : dict of str to int
-        Looks wanted and not yet taken, by kind; golden items are wanted as reviewers come.
-    golden, repeats, audits : Rate or None
+        Looks wanted and not yet taken, by kind; control cases are wanted as reviewers come.
+    control, repeats, audits : Rate or None
         How often the verdict was the known truth, one's own of some weeks before, and the other reviewer's.
     """
 
     waiting: dict[str, int]
-    golden: Rate | None
+    control: Rate | None
     repeats: Rate | None
     audits: Rate | None
 
@@ -430,7 +434,7 @@ def summarise_looks(connection: Connection) -> LookSummary:
     >>> migrate(engine)
     >>> with reading(engine) as connection:
     ...     summarise_looks(connection)
-    LookSummary(waiting={}, golden=None, repeats=None, audits=None)
+    LookSummary(waiting={}, control=None, repeats=None, audits=None)
     """
     pending = select(looks.c.kind, func.count()).where(looks.c.ended_at.is_(None)).group_by(looks.c.kind)
     waiting: dict[str, int] = dict(connection.execute(pending.order_by(looks.c.kind)).all())
@@ -452,10 +456,10 @@ def _compare(connection: Connection, kind: str) -> Rate | None:
 
 def _compare_with_truth(connection: Connection) -> Rate | None:
     query = (
-        select(func.count(), _count_if(opinions.c.verdict == goldens.c.truth))
+        select(func.count(), _count_if(opinions.c.verdict == control_cases.c.truth))
         .select_from(opinions)
-        .join(goldens, goldens.c.case_id == opinions.c.case_id)
-        .where(opinions.c.kind == "golden", opinions.c.withdrawn_at.is_(None), goldens.c.removed_at.is_(None))
+        .join(control_cases, control_cases.c.case_id == opinions.c.case_id)
+        .where(opinions.c.kind == "control", opinions.c.withdrawn_at.is_(None), control_cases.c.removed_at.is_(None))
     )
     n, right = connection.execute(query).one()
     return count_rate(right or 0, n)

@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, ins
 
 from ipml.errors import NothingToWithdraw, OwnListing, SamePerson, SellerNotKept, UnknownUser
 from ipml.records import Decision, Listing, Verdict
-from ipml.review.cases import change_case, find_case, is_free, note_deed
+from ipml.review.cases import change_case, find_case, is_free, note_event
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
@@ -142,7 +142,7 @@ class Opinion:
     Attributes
     ----------
     kind : str
-        Why it was asked for: "golden" (the truth is known), "repeat" (the same reviewer later), "audit" (another
+        Why it was asked for: "control" (the truth is known), "repeat" (the same reviewer later), "audit" (another
         reviewer), or "first" and "second" where a case needs two persons.
     """
 
@@ -156,7 +156,7 @@ class Opinion:
     decided_at: datetime
 
 
-def keep_opinion(
+def store_opinion(
     connection: Connection,
     row: Row[Any],
     decision: Decision,
@@ -166,7 +166,7 @@ def keep_opinion(
     token: int,
     look_id: int | None = None,
 ) -> int:
-    """Append a verdict on the case in a row as an opinion, and return its number; the caller notes the deed."""
+    """Append a verdict on the case in a row as an opinion, and return its number; the caller notes the audit event."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in opinions.c}
     values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "look_id": look_id}
     query = insert(opinions).values(values).returning(opinions.c.opinion_id)
@@ -259,7 +259,7 @@ def note_opinion(
 ) -> None:
     """Note what was done with an opinion; that of a further look is no part of the case's own history."""
     if look_id is None:
-        note_deed(connection, reviewer, action, case_id, at, opinion=opinion_id, **payload)
+        note_event(connection, reviewer, action, case_id, at, opinion=opinion_id, **payload)
     else:
         subject = f"look:{look_id}"
         audit.append(connection, reviewer, action, subject, {"case": case_id, "opinion": opinion_id, **payload}, at=at)
@@ -354,8 +354,8 @@ def judge_with_two(
         connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
     if is_leads or decision.verdict == halves[0].verdict:
         return decision
-    number = keep_opinion(connection, row, decision, "second", key, token=row.token)
-    note_deed(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, opinion=number)
+    number = store_opinion(connection, row, decision, "second", key, token=row.token)
+    note_event(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, opinion=number)
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
@@ -406,11 +406,11 @@ def _meets_rule(row: Row[Any], verdict: Verdict, rules: Sequence[SecondPersonRul
 
 def _keep_first(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> None:
     """Keep the first of two verdicts; the trail names it by number only, so that the second person cannot read it."""
-    number = keep_opinion(connection, row, decision, "first", key, token=row.token)
+    number = store_opinion(connection, row, decision, "first", key, token=row.token)
     wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}
     connection.execute(insert(looks).values(wanted))
     change_case(connection, row.case_id, holder=None, lease_expires_at=None)
-    note_deed(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, opinion=number)
+    note_event(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, opinion=number)
 
 
 def _pending(case_id: int) -> Any:

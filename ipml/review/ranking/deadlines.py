@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, or_, select, type_coerce, update
 
 from ipml.kit.moments import write_moment
-from ipml.review.cases import PENDING, change_case, find_case, is_free, note_deed, subject_of
+from ipml.review.cases import PENDING, change_case, find_case, is_free, note_event, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
@@ -122,7 +122,7 @@ def set_deadline(connection: Connection, case_id: int, due_at: datetime, *, acto
     """Say by when a case must be decided, as for one that a notice was sent about; CaseNotFound if there is none."""
     find_case(connection, case_id, lock=True)
     change_case(connection, case_id, due_at=due_at)
-    note_deed(connection, actor, "deadline set", case_id, now, due_at=write_moment(due_at))
+    note_event(connection, actor, "deadline set", case_id, now, due_at=write_moment(due_at))
 
 
 def bring_forward(

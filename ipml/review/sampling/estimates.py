@@ -35,7 +35,7 @@ from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.review.sampling.exploration import DEPTHS
-from ipml.storage.tables import cases, decisions, sift_cases, sift_strata, sifts
+from ipml.storage.tables import cases, decisions, sample_cases, sample_strata, samples
 
 LEAST_DRAWS = 10
 """With fewer reviewed draws nothing is said about the listings that were not looked at."""
@@ -217,7 +217,7 @@ class Stretch:
         How many were taken in their turn and wait for a lead.
     """
 
-    sift_id: int
+    sample_id: int
     first: int
     last: int
     is_sure: bool
@@ -236,23 +236,23 @@ class Stretch:
 def read_stretches(
     connection: Connection, *, since: datetime | None = None, as_of: datetime | None = None
 ) -> list[Stretch]:
-    """Return the strata of all files, or of those sifted since a moment; if sifted twice, the last time counts.
+    """Return the strata of all files, or of those sampled since a moment; if sampled twice, the last time counts.
 
     Parameters
     ----------
     as_of : datetime, optional
-        As things stood then: what was sifted, decided or taken back later does not count.
+        As things stood then: what was sampled, decided or taken back later does not count.
     """
-    newest = select(func.max(sifts.c.sift_id)).group_by(sifts.c.file_digest)
+    newest = select(func.max(samples.c.sample_id)).group_by(samples.c.file_digest)
     if since is not None:
-        newest = newest.where(sifts.c.sifted_at >= since)
+        newest = newest.where(samples.c.drawn_at >= since)
     if as_of is not None:
-        newest = newest.where(sifts.c.sifted_at <= as_of)
-    reviewed = {(row.sift_id, row.stratum): row for row in connection.execute(_reviewed(newest, as_of))}
-    columns = (*sift_strata.c, sifts.c.sure)
-    query = select(*columns).join(sifts, sifts.c.sift_id == sift_strata.c.sift_id)
-    query = query.where(sifts.c.sift_id.in_(newest)).order_by(sift_strata.c.sift_id, sift_strata.c.stratum)
-    return [_stretch(row, reviewed.get((row.sift_id, row.stratum))) for row in connection.execute(query)]
+        newest = newest.where(samples.c.drawn_at <= as_of)
+    reviewed = {(row.sample_id, row.stratum): row for row in connection.execute(_reviewed(newest, as_of))}
+    columns = (*sample_strata.c, samples.c.sure)
+    query = select(*columns).join(samples, samples.c.sample_id == sample_strata.c.sample_id)
+    query = query.where(samples.c.sample_id.in_(newest)).order_by(sample_strata.c.sample_id, sample_strata.c.stratum)
+    return [_stretch(row, reviewed.get((row.sample_id, row.stratum))) for row in connection.execute(query)]
 
 
 def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
@@ -266,7 +266,7 @@ def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
     """
     stretches = list(stretches)
     shares = reviewed_shares(stretches)
-    return [_cell(stretch, shares.get(stretch.sift_id, 1.0)) for stretch in stretches]
+    return [_cell(stretch, shares.get(stretch.sample_id, 1.0)) for stretch in stretches]
 
 
 def reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
@@ -275,9 +275,9 @@ def reviewed_shares(stretches: Sequence[Stretch]) -> dict[int, float]:
     fair: dict[int, int] = {}
     for stretch in stretches:
         if not stretch.is_sure and stretch.shown:
-            drawn[stretch.sift_id] = drawn.get(stretch.sift_id, 0) + stretch.shown
-            fair[stretch.sift_id] = fair.get(stretch.sift_id, 0) + stretch.fair + stretch.held
-    return {sift_id: fair[sift_id] / count for sift_id, count in drawn.items()}
+            drawn[stretch.sample_id] = drawn.get(stretch.sample_id, 0) + stretch.shown
+            fair[stretch.sample_id] = fair.get(stretch.sample_id, 0) + stretch.fair + stretch.held
+    return {sample_id: fair[sample_id] / count for sample_id, count in drawn.items()}
 
 
 def _cell(stretch: Stretch, share: float) -> Cell:
@@ -290,22 +290,22 @@ def _cell(stretch: Stretch, share: float) -> Cell:
 
 def _reviewed(newest: Any, as_of: datetime | None) -> Any:
     """Return the query that counts the cases of each stratum by what became of them."""
-    drawn = sift_cases.join(cases, cases.c.case_id == sift_cases.c.case_id)
-    turn = select(sift_cases.c.sift_id, func.min(sift_cases.c.lot).label("lot")).select_from(drawn)
+    drawn = sample_cases.join(cases, cases.c.case_id == sample_cases.c.case_id)
+    turn = select(sample_cases.c.sample_id, func.min(sample_cases.c.lot).label("lot")).select_from(drawn)
     turn = turn.where(
-        sift_cases.c.lot.is_not(None), sift_cases.c.sift_id.in_(newest), _waits(as_of), ~_is_passed_on(as_of)
+        sample_cases.c.lot.is_not(None), sample_cases.c.sample_id.in_(newest), _waits(as_of), ~_is_passed_on(as_of)
     )
-    horizon = turn.group_by(sift_cases.c.sift_id).subquery("horizon")
-    has_come = or_(sift_cases.c.lot.is_(None), horizon.c.lot.is_(None), sift_cases.c.lot < horizon.c.lot)
+    horizon = turn.group_by(sample_cases.c.sample_id).subquery("horizon")
+    has_come = or_(sample_cases.c.lot.is_(None), horizon.c.lot.is_(None), sample_cases.c.lot < horizon.c.lot)
     is_known = decisions.c.verdict != Verdict.CANNOT_TELL.value
     is_counterfeit = decisions.c.verdict == Verdict.COUNTERFEIT.value
-    is_held = and_(sift_cases.c.lot.is_not(None), _waits(as_of), _is_passed_on(as_of))
-    said = and_(decisions.c.case_id == sift_cases.c.case_id, is_last_verdict(as_of), by_people())
-    joined = drawn.outerjoin(decisions, said).outerjoin(horizon, horizon.c.sift_id == sift_cases.c.sift_id)
+    is_held = and_(sample_cases.c.lot.is_not(None), _waits(as_of), _is_passed_on(as_of))
+    said = and_(decisions.c.case_id == sample_cases.c.case_id, is_last_verdict(as_of), by_people())
+    joined = drawn.outerjoin(decisions, said).outerjoin(horizon, horizon.c.sample_id == sample_cases.c.sample_id)
     return (
         select(
-            sift_cases.c.sift_id,
-            sift_cases.c.stratum,
+            sample_cases.c.sample_id,
+            sample_cases.c.stratum,
             _count(is_known).label("seen"),
             _count(is_counterfeit).label("counterfeit"),
             _count(and_(decisions.c.decision_id.is_not(None), has_come)).label("done"),
@@ -314,8 +314,8 @@ def _reviewed(newest: Any, as_of: datetime | None) -> Any:
             _count(and_(is_held, has_come)).label("held"),
         )
         .select_from(joined)
-        .where(sift_cases.c.sift_id.in_(newest))
-        .group_by(sift_cases.c.sift_id, sift_cases.c.stratum)
+        .where(sample_cases.c.sample_id.in_(newest))
+        .group_by(sample_cases.c.sample_id, sample_cases.c.stratum)
     )
 
 
@@ -340,7 +340,7 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
     counts = ("seen", "counterfeit", "done", "fair", "fair_counterfeit", "held")
     return Stretch(
-        sift_id=row.sift_id,
+        sample_id=row.sample_id,
         first=row.first,
         last=row.last,
         is_sure=row.last <= row.sure,
@@ -408,7 +408,7 @@ def estimate(connection: Connection, *, since: datetime | None = None) -> Estima
     Parameters
     ----------
     since : datetime, optional
-        Only files that were sifted since then.
+        Only files that were sampled since then.
 
     Examples
     --------
@@ -424,8 +424,8 @@ def estimate(connection: Connection, *, since: datetime | None = None) -> Estima
 
 def summarise(stretches: Sequence[Stretch]) -> Estimates:
     """Return the figures from what was reviewed of each stratum."""
-    unread = {sift_id for sift_id, share in reviewed_shares(stretches).items() if not share}
-    covered = [stretch for stretch in stretches if stretch.sift_id not in unread]
+    unread = {sample_id for sample_id, share in reviewed_shares(stretches).items() if not share}
+    covered = [stretch for stretch in stretches if stretch.sample_id not in unread]
     sure = [stretch for stretch in covered if stretch.is_sure]
     drawn = [stretch for stretch in covered if not stretch.is_sure]
     listings = sum(stretch.listings for stretch in covered)
@@ -435,7 +435,7 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
             _recall(covered, stretches),
             *(_share(f"precision at {depth:,}", *_first(stretches, unread, depth)) for depth in DEPTHS),
         ),
-        files=len({stretch.sift_id for stretch in covered}),
+        files=len({stretch.sample_id for stretch in covered}),
         listings=listings,
         uncovered=sum(stretch.listings for stretch in stretches) - listings,
         waiting=sum(stretch.listings - stretch.done for stretch in sure) + sum(stretch.held for stretch in drawn),
@@ -451,10 +451,10 @@ def _first(
 
     Where all of them are shown for their score, it does not matter whether the draws of the file were reviewed.
     """
-    deep = {stretch.sift_id for stretch in stretches if stretch.last >= depth}
-    first = [stretch for stretch in stretches if stretch.sift_id in deep and stretch.last <= depth]
-    open_ended = unread & {stretch.sift_id for stretch in first if not stretch.is_sure}
-    return [stretch for stretch in first if stretch.sift_id not in open_ended], first, stretches
+    deep = {stretch.sample_id for stretch in stretches if stretch.last >= depth}
+    first = [stretch for stretch in stretches if stretch.sample_id in deep and stretch.last <= depth]
+    open_ended = unread & {stretch.sample_id for stretch in first if not stretch.is_sure}
+    return [stretch for stretch in first if stretch.sample_id not in open_ended], first, stretches
 
 
 def _share(

@@ -33,7 +33,7 @@ from ipml.records import ScoredListing
 from ipml.review.snapshot import make_key
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
-from ipml.storage.tables import cases, seeds, sift_cases, sift_strata, sifts
+from ipml.storage.tables import cases, sample_cases, sample_strata, samples, seeds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -226,7 +226,7 @@ def _stratum(
 
 @dataclass(frozen=True, slots=True)
 class SamplePlace:
-    """Where a listing stands in a sift: its stratum, and its lot unless it is shown for its score.
+    """Where a listing stands in a sample: its stratum, and its lot unless it is shown for its score.
 
     The lot, in 0-1, is drawn evenly: cases taken in its order are a fair sample of their stratum at any time.
     """
@@ -242,7 +242,7 @@ class SamplePlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Sift:
+class Sample:
     """What a file came to.
 
     Attributes
@@ -250,7 +250,7 @@ class Sift:
     file_digest : str
         Of tickets and scores: the same for the same listings in any order.
     digest : str
-        Of these and of how they were sifted.
+        Of these and of how they were sampled.
     listings : int
         How many came by; one that came twice counts once.
     sure : int
@@ -273,14 +273,14 @@ class Sift:
     places: dict[int, SamplePlace]
 
 
-def sift(
+def draw_sample(
     scored: Iterable[ScoredListing],
     seed: str,
     rule: SamplingRule,
     *,
     top: int | None = None,
     min_score: float | None = None,
-) -> Sift:
+) -> Sample:
     """Read scored listings once and say which of them are shown.
 
     Parameters
@@ -294,10 +294,10 @@ def sift(
     --------
     >>> from ipml.records import Listing
     >>> bags = [ScoredListing(Listing(f"A{n}", "s1", "Bag"), n / 50, None, (), (), None, "m1") for n in range(50)]
-    >>> sifted = sift(bags, "00" * 32, SamplingRule(0.5), top=5)
-    >>> sifted.sure, sifted.listings, sum(stratum.listings for stratum in sifted.strata)
+    >>> sample = draw_sample(bags, "00" * 32, SamplingRule(0.5), top=5)
+    >>> sample.sure, sample.listings, sum(stratum.listings for stratum in sample.strata)
     (5, 50, 50)
-    >>> sorted(row for row, place in sifted.places.items() if place.lane == "ranked")
+    >>> sorted(row for row, place in sample.places.items() if place.lane == "ranked")
     [45, 46, 47, 48, 49]
     """
     tickets, scores, model_version = _read(scored, seed)
@@ -312,8 +312,8 @@ def sift_arrays(
     top: int | None = None,
     min_score: float | None = None,
     model_version: str = "",
-) -> Sift:
-    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `sift`."""
+) -> Sample:
+    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `sample`."""
     import numpy as np
 
     # Among equal scores the lower half of the ticket decides: the upper half is left to decide the draw.
@@ -337,7 +337,7 @@ def sift_arrays(
     file_digest = _digest(tickets, scores)
     drawn_by = digest(f"{file_digest} {sorted(rule.to_record().items())} {sure}")
     counts = tuple(int(count) for count in shown)
-    return Sift(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
+    return Sample(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
 
 
 def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], str]:
@@ -355,15 +355,15 @@ def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64
 
 
 def choose_shown(
-    scored: Iterable[ScoredListing], sifted: Sift, waiting: Collection[str] = ()
+    scored: Iterable[ScoredListing], sample: Sample, waiting: Collection[str] = ()
 ) -> Iterator[tuple[ScoredListing, SamplePlace | None]]:
-    """Give the listings that are shown, each with its place, reading the file of the sift a second time.
+    """Give the listings that are shown, each with its place, reading the file of the sample a second time.
 
     Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
     whatever the score is now.
     """
     for row, item in enumerate(scored):
-        place = sifted.places.get(row)
+        place = sample.places.get(row)
         if place is not None or item.listing.listing_id in waiting:
             yield item, place
 
@@ -394,46 +394,46 @@ def get_seed(connection: Connection, *, now: datetime) -> str:
     return seed
 
 
-def note_sift(connection: Connection, sifted: Sift, seed: str, rule: SamplingRule, *, now: datetime) -> int:
-    """Keep the counts of a sift and return its number; of one that came before, only the number."""
+def note_sample(connection: Connection, sample: Sample, seed: str, rule: SamplingRule, *, now: datetime) -> int:
+    """Keep the counts of a sample and return its number; of one that came before, only the number."""
     serialise(connection, Lock.ENQUEUE)
-    known: int | None = connection.scalar(select(sifts.c.sift_id).where(sifts.c.digest == sifted.digest))
+    known: int | None = connection.scalar(select(samples.c.sample_id).where(samples.c.digest == sample.digest))
     if known is not None:
         return known
     row = {
-        "digest": sifted.digest,
-        "file_digest": sifted.file_digest,
-        "sifted_at": now,
-        "model_version": sifted.model_version,
+        "digest": sample.digest,
+        "file_digest": sample.file_digest,
+        "drawn_at": now,
+        "model_version": sample.model_version,
         "seed_id": connection.scalars(select(seeds.c.seed_id).where(seeds.c.seed == seed)).one(),
         "rule": json.dumps(rule.to_record()),
-        "listings": sifted.listings,
-        "sure": sifted.sure,
+        "listings": sample.listings,
+        "sure": sample.sure,
     }
-    sift_id: int = connection.scalars(insert(sifts).values(row).returning(sifts.c.sift_id)).one()
-    strata = _strata_rows(sift_id, sifted)
+    sample_id: int = connection.scalars(insert(samples).values(row).returning(samples.c.sample_id)).one()
+    strata = _strata_rows(sample_id, sample)
     if strata:
-        connection.execute(insert(sift_strata), strata)
+        connection.execute(insert(sample_strata), strata)
     payload: dict[str, audit.Value] = {name: row[name] for name in ("digest", "listings", "sure")}
-    payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sifted.places.values())}
-    audit.append(connection, _SYSTEM, "sifted", f"sift:{sift_id}", payload, at=now)
-    return sift_id
+    payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sample.places.values())}
+    audit.append(connection, _SYSTEM, "sampled", f"sample:{sample_id}", payload, at=now)
+    return sample_id
 
 
-def note_places(connection: Connection, sift_id: int, places: dict[int, SamplePlace]) -> None:
-    """Keep which cases a sift has brought, by number; one of an earlier sift moves up if it is sure now."""
+def note_places(connection: Connection, sample_id: int, places: dict[int, SamplePlace]) -> None:
+    """Keep which cases a sample has brought, by number; one of an earlier sample moves up if it is sure now."""
     rows = connection.execute(
         select(cases.c.case_id, cases.c.lane, cases.c.state).where(
-            cases.c.case_id.in_(places), cases.c.case_id.not_in(_cases_of(sift_id))
+            cases.c.case_id.in_(places), cases.c.case_id.not_in(_cases_of(sample_id))
         )
     ).all()
     shown = [(row, places[row.case_id]) for row in rows]
     if shown:
         values = [
-            {"sift_id": sift_id, "case_id": row.case_id, "stratum": place.stratum, "lot": place.lot}
+            {"sample_id": sample_id, "case_id": row.case_id, "stratum": place.stratum, "lot": place.lot}
             for row, place in shown
         ]
-        connection.execute(insert(sift_cases), values)
+        connection.execute(insert(sample_cases), values)
     raised = [
         row.case_id for row, place in shown if (row.lane, place.lane, row.state) == ("explored", "ranked", "open")
     ]
@@ -441,14 +441,14 @@ def note_places(connection: Connection, sift_id: int, places: dict[int, SamplePl
         connection.execute(update(cases).where(cases.c.case_id.in_(raised)).values(lane="ranked", odds=1.0))
 
 
-def _cases_of(sift_id: int) -> Select[tuple[int]]:
-    return select(sift_cases.c.case_id).where(sift_cases.c.sift_id == sift_id)
+def _cases_of(sample_id: int) -> Select[tuple[int]]:
+    return select(sample_cases.c.case_id).where(sample_cases.c.sample_id == sample_id)
 
 
-def _strata_rows(sift_id: int, sifted: Sift) -> list[dict[str, object]]:
+def _strata_rows(sample_id: int, sample: Sample) -> list[dict[str, object]]:
     return [
         {
-            "sift_id": sift_id,
+            "sample_id": sample_id,
             "stratum": number,
             "first": stratum.first,
             "last": stratum.last,
@@ -459,5 +459,5 @@ def _strata_rows(sift_id: int, sifted: Sift) -> list[dict[str, object]]:
             "highest_score": stratum.highest_score,
             "lowest_score": stratum.lowest_score,
         }
-        for number, (stratum, shown) in enumerate(zip(sifted.strata, sifted.shown, strict=True))
+        for number, (stratum, shown) in enumerate(zip(sample.strata, sample.shown, strict=True))
     ]

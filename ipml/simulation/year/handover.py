@@ -18,12 +18,12 @@ from sqlalchemy import Connection, Engine, distinct, func, select
 
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.cooperation.networks.sales import estimate_sales, read_sales
-from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.cooperation.referrals.package import ClueRequest, build_clue
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
-from ipml.errors import ClueTooSmall
+from ipml.errors import ReferralTooSmall
 from ipml.money import Money, Rates
 from ipml.simulation.year.population import Plan
 from ipml.storage.tables import cases, measures
@@ -122,21 +122,21 @@ def _count_pairs(sizes: npt.NDArray[np.integer]) -> int:
 
 
 RECIPIENT = "police-criminal"
-NETWORKS, CLUES, REPORT = "networks", "clues", "transparency"
+NETWORKS, REFERRALS, REPORT = "networks", "referrals", "transparency"
 
 
 def hand_over(
     engine: Engine, folder: Path, networks: Networks, gangs: Gangs, policy: CooperationPolicy, by: str, now: datetime
 ) -> int:
-    """Build a clue on each network for the police, the most valuable first, and return how many could be built."""
-    keep_networks(networks, folder / NETWORKS)
+    """Build a referral on each network for the police, the most valuable first, and return how many could be built."""
+    store_networks(networks, folder / NETWORKS)
     sales = read_sales(folder / "sales.parquet")
-    (folder / CLUES).mkdir(exist_ok=True)
+    (folder / REFERRALS).mkdir(exist_ok=True)
     built = 0
     for number in gangs.numbers:
-        request, out = ClueRequest(number, RECIPIENT, sales=sales), folder / CLUES / f"network-{number}"
-        with suppress(ClueTooSmall):
-            build_clue(engine, networks, request, policy.clues, out, by=by, now=now)
+        request, out = ReferralRequest(number, RECIPIENT, sales=sales), folder / REFERRALS / f"network-{number}"
+        with suppress(ReferralTooSmall):
+            build_referral(engine, networks, request, policy.referrals, out, by=by, now=now)
             built += 1
     return built
 

@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Engine, select
 
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import check_notice
-from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notifiers.misuse import find_misuse, suspend, warn
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.filings import file_appeal
@@ -379,7 +379,7 @@ def look_after_notices(engine: Engine, policy: CooperationPolicy, lead: str, now
     >>> look_after_notices(engine, load_cooperation_policy(), "lead", datetime(2025, 7, 7, tzinfo=UTC))
     0
     """
-    tick(engine, policy=policy, now=now)
+    run_notice_deadlines(engine, policy=policy, now=now)
     with reading(engine) as connection:
         proposed = find_misuse(connection, policy.notifiers, now)
     for proposal in proposed:

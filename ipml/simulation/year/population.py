@@ -37,7 +37,7 @@ HISTORY = {
     "value": 170_000_000,
 }
 """A large marketplace's programme of 2012: infringing listings handled, all of them deleted; members penalised; brands
-on which clues were handed to police; gangs, suspects, and yuan that these were about."""
+on which referrals were handed to police; gangs, suspects, and yuan that these were about."""
 
 FIRST_MORNING = pd.Timestamp("2025-07-01", tz="UTC")
 """When a year begins for which nothing else is said. Days of the week and holidays make no difference in it."""

@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.actions import end_due
-from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.submission import DatabaseAnswer, Payload, send_waiting
@@ -325,7 +325,7 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("clocks"):
-                tick_appeals(self.engine, rules=self.policy.appeals, now=now, consequences=self._consequences)
+                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=self._consequences)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""

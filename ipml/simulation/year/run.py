@@ -49,10 +49,10 @@ class YearFigure:
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """Networks that were found, on how many of them clues were built, and on how many brands."""
+    """Networks that were found, on how many of them referrals were built, and on how many brands."""
 
     gangs: Gangs
-    n_clues: int
+    n_referrals: int
     n_brands: int
 
 
@@ -180,10 +180,10 @@ def _list_handed(handed: Handed) -> Iterator[YearFigure]:
     quality = f"pairs: F1 {gangs.f1:.2f}, precision {gangs.precision:.2f}, recall {gangs.recall:.2f}"
     yield YearFigure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
     yield YearFigure(
-        "clues for the police", _NOT_GIVEN, "", f"{handed.n_clues:,}", "one on each network that has enough"
+        "referrals for the police", _NOT_GIVEN, "", f"{handed.n_referrals:,}", "one on each network that has enough"
     )
     brands = f"{HISTORY['brands']}"
-    yield YearFigure("brands in the clues", brands, brands, f"{handed.n_brands}")
+    yield YearFigure("brands in the referrals", brands, brands, f"{handed.n_brands}")
     yield YearFigure(
         *("suspects", f"{HISTORY['suspects']}", f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"),
         *(f"{gangs.members:,}", "accounts in these networks; how many people is not known"),
@@ -280,9 +280,9 @@ def close_year(
         networks, gangs = find_gangs(
             folder, list_struck_sellers(connection), get_ranking(connection).policy.exchange_rates
         )
-    say("building clues")
-    with lived.stations.at("clues"):
-        n_clues = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
+    say("building referrals")
+    with lived.stations.at("referrals"):
+        n_referrals = hand_over(engine, folder, networks, gangs, policy, STAFF.lead, now)
         with reading(engine) as connection:
             n_brands = count_brands(connection, networks, gangs)
     say("writing the transparency report")
@@ -292,4 +292,4 @@ def close_year(
     with lived.stations.at("counting"), reading(engine) as connection:
         taken, work = count_takedowns(connection, lived.truth), count_work(connection, lived.truth)
         noted = count_notices(connection, lived.truth)
-    return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_clues, n_brands))
+    return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_referrals, n_brands))

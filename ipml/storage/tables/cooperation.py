@@ -1,8 +1,8 @@
 """Tables of notices, and of networks that were handed to authorities and rights holders, with what came of them.
 
-Notifiers are people too: what tells of them is sealed with a key of their own, as with sellers. Sellers stand here as
-pseudonyms. Of a network only numbers are kept, and a digest of the pseudonyms of its members: the number of a network
-is that of one folder, the digest tells the same members again.
+Notifiers are people too: what tells of them is encrypted with a key of their own, as with sellers. Sellers stand here
+as pseudonyms. Of a network only numbers are kept, and a digest of the pseudonyms of its members: the number of a
+network is that of one folder, the digest tells the same members again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ notifier_appointments = Table(
     Column("made_by", Text, nullable=False),
     Column("made_at", Moment, nullable=False),
     Column("until", Moment, doc="when it ends by itself"),
-    Column("ground", Text, nullable=False, doc="sealed by the notifier's key"),
+    Column("ground", Text, nullable=False, doc="encrypted by the notifier's key"),
     CheckConstraint("kind IN ('rights holder', 'trusted flagger', 'consumer', 'authority')", name="kind"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
@@ -49,7 +49,9 @@ rights_documents = Table(
     Column("document_id", Identity, primary_key=True),
     Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
     Column("brand", Text, nullable=False),
-    Column("reference", Text, nullable=False, doc="such as the number of the trade mark, sealed by the notifier's key"),
+    Column(
+        "reference", Text, nullable=False, doc="such as the number of the trade mark, encrypted by the notifier's key"
+    ),
     Column("filed_at", Moment, nullable=False),
     Column("checked_by", Text, doc="who has looked at it"),
     Column("checked_at", Moment),
@@ -67,7 +69,7 @@ notices = Table(
     Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
     Column("kind", Text, nullable=False, doc="a notice of counterfeits, or a consumer's complaint"),
     Column("brand", Text),
-    Column("sealed", Text, nullable=False, doc="what tells of the notifier, by their key"),
+    Column("encrypted", Text, nullable=False, doc="what tells of the notifier, by their key"),
     Column("explanation", Text, nullable=False, doc="may name the seller: by the notifier's key; empty once erased"),
     Column("key", Text, doc="SHA-256 of the notifier's, so that a repeated request gives notice once"),
     Column("content_digest", Text, nullable=False, doc="keyed by them: tells the same content again, and nothing else"),
@@ -95,7 +97,9 @@ notice_items = Table(
     Column("position", Identity, nullable=False, doc="in the notice, from 1"),
     Column("noted_at", Moment, nullable=False, doc="when the notice came"),
     Column("listing_digest", Text, nullable=False, index=True, doc="SHA-256 of the listing's id; empty once erased"),
-    Column("location", Text, nullable=False, doc="sealed by the seller's key once known, till then by the notifier's"),
+    Column(
+        "location", Text, nullable=False, doc="encrypted by the seller's key once known, till then by the notifier's"
+    ),
     Column("pseudonym", Text, index=True, doc="of the seller; empty while nobody knows the listing"),
     Column("case_id", Identity, ForeignKey("cases.case_id"), index=True),
     Column("state", Text, nullable=False),
@@ -121,27 +125,27 @@ notifier_steps = Table(
     Column("taken_by", Text, nullable=False),
     Column("taken_at", Moment, nullable=False),
     Column("until", Moment, doc="when a suspension ends by itself"),
-    Column("why", Text, nullable=False, doc="sealed by the notifier's key"),
+    Column("why", Text, nullable=False, doc="encrypted by the notifier's key"),
     CheckConstraint("kind IN ('warn', 'suspend', 'lift')", name="kind"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
 
 
-clues = Table(
-    "clues",
+referrals = Table(
+    "referrals",
     metadata,
-    Column("clue_id", Identity, primary_key=True),
+    Column("referral_id", Identity, primary_key=True),
     Column("reference", Text, nullable=False, unique=True, doc="by which the recipient knows it; not to be guessed"),
     Column("network", Identity, nullable=False, doc="its number in the folder it was found in"),
     Column("members_digest", Text, nullable=False, index=True),
     Column("recipient", Text, nullable=False, doc="name of the profile"),
-    Column("brand", Text, doc="of the rights holder, where a clue is of one brand"),
+    Column("brand", Text, doc="of the rights holder, where a referral is of one brand"),
     Column("purpose", Text, nullable=False, doc="as the profile says it"),
     Column("built_by", Text, nullable=False),
     Column("built_at", Moment, nullable=False),
     Column("content_digest", Text, nullable=False, doc="of the payload, as in the audit trail"),
-    Column("follows", Identity, ForeignKey("clues.clue_id"), doc="the clue before to the same recipient"),
+    Column("follows", Identity, ForeignKey("referrals.referral_id"), doc="the referral before to the same recipient"),
     Column("n_members", Identity, nullable=False),
     Column("n_confirmed", Identity, nullable=False, doc="listings found counterfeit"),
     Column("value_low", Real, doc="empty where nothing is known of the sales"),
@@ -162,21 +166,21 @@ disclosures = Table(
     "disclosures",
     metadata,
     Column("disclosure_id", Identity, primary_key=True),
-    Column("clue_id", Identity, ForeignKey("clues.clue_id"), nullable=False),
+    Column("referral_id", Identity, ForeignKey("referrals.referral_id"), nullable=False),
     Column("pseudonym", Text, nullable=False, index=True),
     Column("name", Text, nullable=False, doc="what the package calls the seller"),
     Column("is_confirmed", Flag, nullable=False, doc="a listing of theirs was found counterfeit"),
     Column("disclosed_at", Moment, nullable=False),
-    UniqueConstraint("clue_id", "pseudonym"),
+    UniqueConstraint("referral_id", "pseudonym"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
 
-clue_outcomes = Table(
-    "clue_outcomes",
+referral_outcomes = Table(
+    "referral_outcomes",
     metadata,
     Column("outcome_id", Identity, primary_key=True),
-    Column("clue_id", Identity, ForeignKey("clues.clue_id"), nullable=False, index=True),
+    Column("referral_id", Identity, ForeignKey("referrals.referral_id"), nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("amount", Real, doc="arrests, or the value of what was seized"),
     Column("why", Text, doc="of a dropped one: a word of a list, never a name"),

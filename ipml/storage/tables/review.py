@@ -89,7 +89,7 @@ cases = Table(
     Column("due_at", Moment, doc="by when it must be decided"),
     Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
     Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
-    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sift"),
+    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sample"),
     Column("lane", Text, nullable=False, server_default="ranked", doc="'ranked' or 'explored'"),
     Column("lot", Real, doc="0-1, drawn: the order in which explored cases are taken"),
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
@@ -223,7 +223,7 @@ looks = Table(
     Column("token", Identity, nullable=False, default=0, doc="of the case, as it was when this was taken"),
     Column("lease_expires_at", Moment),
     Column("ended_at", Moment, doc="when the opinion came, or was no longer wanted"),
-    CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'second')", name="kind"),
+    CheckConstraint("kind IN ('control', 'repeat', 'audit', 'second')", name="kind"),
     CheckConstraint("odds BETWEEN 0 AND 1", name="odds"),
     Index(None, "ended_at", "kind", "wanted_at"),
     sqlite_strict=True,
@@ -246,17 +246,17 @@ opinions = Table(
     Column("token", Identity, nullable=False, doc="of the claim it was given under"),
     Column("key", Text, unique=True, doc="the caller's, as in decisions"),
     Column("withdrawn_at", Moment, doc="when its reviewer took it back"),
-    CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'first', 'second')", name="kind"),
+    CheckConstraint("kind IN ('control', 'repeat', 'audit', 'first', 'second')", name="kind"),
     CheckConstraint("verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name="verdict"),
     Index(None, "reviewer", "kind", "decided_at"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
 
-goldens = Table(
-    "goldens",
+control_cases = Table(
+    "control_cases",
     metadata,
-    Column("golden_id", Identity, primary_key=True),
+    Column("control_id", Identity, primary_key=True),
     Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
     Column("truth", Text, nullable=False),
     Column("source", Text, nullable=False, doc="how the truth is known"),
@@ -278,13 +278,13 @@ seeds = Table(
     sqlite_strict=True,
 )
 
-sifts = Table(
-    "sifts",
+samples = Table(
+    "samples",
     metadata,
-    Column("sift_id", Identity, primary_key=True),
-    Column("digest", Text, nullable=False, unique=True, doc="of the file and of how it was sifted"),
+    Column("sample_id", Identity, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True, doc="of the file and of how it was sampled"),
     Column("file_digest", Text, nullable=False, index=True, doc="of keys and scores, so that a file counts once"),
-    Column("sifted_at", Moment, nullable=False),
+    Column("drawn_at", Moment, nullable=False),
     Column("model_version", Text, nullable=False),
     Column("seed_id", Identity, ForeignKey("seeds.seed_id"), nullable=False),
     Column("rule", Text, nullable=False, doc="JSON: by what rule listings were enqueued"),
@@ -294,10 +294,10 @@ sifts = Table(
     sqlite_autoincrement=True,
 )
 
-sift_strata = Table(
-    "sift_strata",
+sample_strata = Table(
+    "sample_strata",
     metadata,
-    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("sample_id", Identity, ForeignKey("samples.sample_id"), primary_key=True),
     Column("stratum", Identity, primary_key=True, autoincrement=False),
     Column("first", Identity, nullable=False, doc="place of its most suspicious listing in the file, from 1"),
     Column("last", Identity, nullable=False),
@@ -310,10 +310,10 @@ sift_strata = Table(
     sqlite_strict=True,
 )
 
-sift_cases = Table(
-    "sift_cases",
+sample_cases = Table(
+    "sample_cases",
     metadata,
-    Column("sift_id", Identity, ForeignKey("sifts.sift_id"), primary_key=True),
+    Column("sample_id", Identity, ForeignKey("samples.sample_id"), primary_key=True),
     Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, index=True, autoincrement=False),
     Column("stratum", Identity, nullable=False),
     Column("lot", Real, doc="empty where the case was enqueued for its score"),

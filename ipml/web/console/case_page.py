@@ -214,12 +214,12 @@ def _read_case(
         "precedents": find_precedents(connection, case),
         **_tell_notices(connection, request, case),
         "followed": read_followed(connection, case_id) if decisions else None,
-        "terms_of": lambda clocks: [tell_term(clock, get_policy(request).appeals) for clock in clocks],
+        "terms_of": lambda deadlines: [tell_term(deadline, get_policy(request).appeals) for deadline in deadlines],
     }
     claim, barred = _claim(connection, user, case, settings) if may_claim else (None, "")
     outlook = foresee(connection, case_id, get_policy(request)) if claim else None
-    deeds = queue.shown_history(connection, user.name, shown)
-    return context | {"claim": claim, "barred": barred, "outlook": outlook, "deeds": deeds}
+    audit_events = queue.shown_history(connection, user.name, shown)
+    return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
 
 
 def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:

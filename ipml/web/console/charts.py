@@ -171,10 +171,10 @@ def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
     --------
     >>> (bar,) = make_look_bars(LookSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
     >>> bar.name, bar.says, bar.bounds
-    ('Golden items judged rightly', '90 %', '70 to 98 %')
+    ('Control cases judged rightly', '90 %', '70 to 98 %')
     """
     named = (
-        ("Golden items judged rightly", looks.golden),
+        ("Control cases judged rightly", looks.control),
         ("Own verdict given again", looks.repeats),
         ("Another's verdict given again", looks.audits),
     )

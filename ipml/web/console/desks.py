@@ -200,7 +200,7 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
         "scale": make_price_scale(listing.price, listing.currency, scored.price_range),
         "strongest": max((abs(reason.weight) for reason in scored.reasons), default=0.0),
         "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
-        "terms": [tell_term(clock, rules) for clock in (*shown.file.clocks, *shown.file.windows)],
+        "terms": [tell_term(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
         "grounds": queue.GROUNDS,

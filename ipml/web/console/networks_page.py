@@ -21,15 +21,15 @@ from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
 from ipml.cooperation.networks.ties import Tie
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
-from ipml.cooperation.policy import ClueRules
+from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
-from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
+from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
-from ipml.errors import AlreadySigned, ClueTooSmall, MemberNotFound, NothingNew, UnstorableValue, UnusableSetting
+from ipml.errors import AlreadySigned, MemberNotFound, NothingNew, ReferralTooSmall, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden
-from ipml.storage.anchors import keep_anchor
+from ipml.storage.anchors import store_anchor
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.login import get_engine, get_user
 from ipml.web.cache import NetworkShelf
@@ -224,7 +224,7 @@ MOST_CANDIDATES = 30
 _OUTCOME_KINDS = "^(opened|arrests|seized|dropped)$"
 _TEXT = "^[^\x00]*$"
 
-ClueNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+ReferralNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +237,9 @@ class NetworkRanking:
     at: datetime
 
 
-def show_clues(request: Request) -> Response:
+def show_referrals(request: Request) -> Response:
     """Show which networks to hand over first, with the parts of their worth, and what became of those that were."""
-    return _show_clues(request)
+    return _show_referrals(request)
 
 
 def hand_out(
@@ -249,72 +249,74 @@ def hand_out(
     brand: Annotated[str, Form(max_length=200, pattern=_TEXT)] = "",
     again: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Build a clue for a recipient and give it as a file; of whom it tells is noted."""
+    """Build a referral for a recipient and give it as a file; of whom it tells is noted."""
     view = _shelf(request).view(number)
-    asked = ClueRequest(number, recipient, brand.strip() or None, is_again=again)
+    asked = ReferralRequest(number, recipient, brand.strip() or None, is_again=again)
     settings = request.app.state.settings
-    with TemporaryDirectory(prefix="ipml-clue-") as folder:
-        place = FilePath(folder) / f"clue-{number}.zip"
+    with TemporaryDirectory(prefix="ipml-referral-") as folder:
+        place = FilePath(folder) / f"referral-{number}.zip"
         try:
-            built: Built = build_clue(
+            built: Built = build_referral(
                 get_engine(request),
                 view.networks,
                 asked,
-                _clue_rules(request),
+                _referral_rules(request),
                 place,
                 by=get_user(request).name,
                 key_file=settings.anchor_key,
                 erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
                 is_zipped=True,
             )
-        except (ClueTooSmall, NothingNew, UnusableSetting) as error:
-            return _show_clues(request, str(error))
+        except (ReferralTooSmall, NothingNew, UnusableSetting) as error:
+            return _show_referrals(request, str(error))
         if settings.anchors:
-            keep_anchor(settings.anchors, built.anchor)
-        return send_file(place, f"clue-{built.clue.reference}.zip")
+            store_anchor(settings.anchors, built.anchor)
+        return send_file(place, f"referral-{built.referral.reference}.zip")
 
 
 def note_receipt(
     request: Request,
-    clue_id: ClueNumber,
+    referral_id: ReferralNumber,
     received_by: Annotated[str, Form(min_length=1, max_length=200, pattern=_TEXT)],
 ) -> Response:
-    """Note who of the recipient signed for a clue."""
+    """Note who of the recipient signed for a referral."""
     try:
         with writing(get_engine(request)) as connection:
-            sign_receipt(connection, clue_id, received_by, by=get_user(request).name)
+            sign_receipt(connection, referral_id, received_by, by=get_user(request).name)
     except (AlreadySigned, UnstorableValue) as error:
-        return _show_clues(request, str(error))
-    return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
+        return _show_referrals(request, str(error))
+    return RedirectResponse(f"/referrals#referral-{referral_id}", HTTPStatus.SEE_OTHER)
 
 
 def take_outcome(
     request: Request,
-    clue_id: ClueNumber,
+    referral_id: ReferralNumber,
     kind: Annotated[str, Form(pattern=_OUTCOME_KINDS)],
     amount: Annotated[str, Form(max_length=30)] = "",
     currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
     why: Annotated[str, Form(max_length=80, pattern=_TEXT)] = "",
 ) -> Response:
-    """Note what became of a clue; the order of networks learns from it."""
+    """Note what became of a referral; the order of networks learns from it."""
     try:
         number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
         dropped = why if kind == "dropped" else None
         said = {"by": get_user(request).name, "amount": number, "currency": currency or None, "why": dropped}
         with writing(get_engine(request)) as connection:
-            note_outcome(connection, clue_id, kind, _clue_rules(request), **said)  # type: ignore[arg-type]
+            note_outcome(connection, referral_id, kind, _referral_rules(request), **said)  # type: ignore[arg-type]
     except (UnusableSetting, ValueError) as error:
-        return _show_clues(request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number.")
-    return RedirectResponse(f"/clues#clue-{clue_id}", HTTPStatus.SEE_OTHER)
+        return _show_referrals(
+            request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number."
+        )
+    return RedirectResponse(f"/referrals#referral-{referral_id}", HTTPStatus.SEE_OTHER)
 
 
-def _show_clues(request: Request, message: str = "") -> Response:
-    rules, state = _clue_rules(request), request.app.state
+def _show_referrals(request: Request, message: str = "") -> Response:
+    rules, state = _referral_rules(request), request.app.state
     is_there = _shelf(request).is_there
     with reading(get_engine(request)) as connection:
         handed = list_handed_out(connection)
     ranking: NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
-    last = {one.clue.network: one for one in reversed(handed)}
+    last = {one.referral.network: one for one in reversed(handed)}
     context: dict[str, Any] = {
         "is_there": is_there,
         "ranking": ranking,
@@ -325,7 +327,7 @@ def _show_clues(request: Request, message: str = "") -> Response:
         "reasons": rules.reasons_to_drop,
         "message": message,
     }
-    return render(request, "clues.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
+    return render(request, "referrals.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
 
 
 def rank_ahead(app: FastAPI) -> None:
@@ -342,10 +344,10 @@ def _rank_candidates(state: State) -> NetworkRanking:
         sums = shelf.add_up(count_confirmed(connection))
         numbers = sorted(sums, key=lambda number: (-sums[number], number))[:MOST_CANDIDATES]
         networks = ((shelf.load(number), number) for number in numbers)
-        candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.clues, now)
+        candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.referrals, now)
     return NetworkRanking(tuple(candidates), len(sums), n_outcomes, now)
 
 
-def _clue_rules(request: Request) -> ClueRules:
-    rules: ClueRules = request.app.state.cooperation.clues
+def _referral_rules(request: Request) -> ReferralRules:
+    rules: ReferralRules = request.app.state.cooperation.referrals
     return rules

@@ -15,7 +15,7 @@ from ipml.storage.pseudonyms import pseudonym_of
 @pytest.fixture
 def worked(engine: Engine) -> Engine:
     """Return a queue in which ann has four cases, two of them found counterfeit, and ben an open one."""
-    goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, sealed": "Aurivo", "Old chair": None}
+    goods = {"Tote bag": "Vellmar", "Leather belt": "Vellmar", "Headphones, encrypted": "Aurivo", "Old chair": None}
     listings = [Listing(title, "ann", title, brand=brand) for title, brand in goods.items()]
     listings.append(Listing("B1", "ben", "Watch", brand="Nordhale"))
     queue.enqueue(engine, [ScoredListing(one, 0.9, 2.2, (), (), None, "1") for one in listings])

@@ -7,7 +7,7 @@ import pytest
 from ipml.cooperation.networks.detection import add_events, find_networks
 from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
-from ipml.cooperation.networks.store import keep_networks, load_networks
+from ipml.cooperation.networks.store import load_networks, store_networks
 from ipml.cooperation.networks.ties import explain_tie, find_newcomers
 from ipml.errors import NetworkNotFound, NoNetworks
 
@@ -43,7 +43,7 @@ def test_a_new_account_is_flagged_on_the_day_it_lists(sellers, networks, largest
 
 def test_networks_come_back_from_their_folder(networks, tmp_path):
     """Links, groups, numbers and rules are the same; a folder without networks is named."""
-    keep_networks(networks, tmp_path / "networks")
+    store_networks(networks, tmp_path / "networks")
     again = load_networks(tmp_path / "networks")
     assert again.links.weight.tolist() == networks.links.weight.tolist()
     assert np.array_equal(again.links.first, networks.links.first)

@@ -12,9 +12,9 @@ from ipml.cooperation.networks.store import (
     ORDERS,
     add_up,
     find_number,
-    keep_networks,
     list_networks,
     load_network,
+    store_networks,
 )
 from ipml.cooperation.networks.ties import explain_tie, tell_timeline
 from ipml.errors import NetworkNotFound, NoNetworks
@@ -24,7 +24,7 @@ from ipml.errors import NetworkNotFound, NoNetworks
 def folder(networks: Networks, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the networks were kept."""
     folder = tmp_path_factory.mktemp("kept") / "networks"
-    keep_networks(networks, folder)
+    store_networks(networks, folder)
     return folder
 
 

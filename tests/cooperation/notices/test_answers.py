@@ -16,7 +16,7 @@ from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 from support.notice_desk import Desk
 
 from ipml.cooperation.notices.intake import match_notices, receive
-from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notices.status import Receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
 from ipml.records import Verdict
@@ -24,7 +24,7 @@ from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_
 from ipml.review.queue import claim, enqueue, get_case
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import cases, notifier_steps
 from ipml.storage.tables import outbox as messages
 
@@ -136,7 +136,7 @@ def told(engine: Engine, receipt: Receipt) -> list[tuple[str, list[str]]]:
     query = select(messages).where(messages.c.subject == f"notice:{receipt.notice_id}").order_by(messages.c.message_id)
     with reading(engine) as connection:
         rows = connection.execute(query).all()
-        bodies = [json.loads(unseal(connection, row.pseudonym, row.body)) for row in rows]
+        bodies = [json.loads(decrypt(connection, row.pseudonym, row.body)) for row in rows]
     return [
         (row.kind, [one.get("outcome") for one in body["listings"]]) for row, body in zip(rows, bodies, strict=True)
     ]
@@ -162,7 +162,7 @@ def test_each_notice_has_one_receipt_and_one_outcome(
     match_notices(engine, policy=POLICY, now=desk.pass_time())
     tale.decide("late")
     for _ in range(2):  # which changes nothing more
-        tick(engine, policy=POLICY, now=desk.now + LONG)
+        run_notice_deadlines(engine, policy=POLICY, now=desk.now + LONG)
     for receipt in notices:
         (first, _), (second, states) = told(engine, receipt)
         assert (first, second, states) == ("notice_receipt", "notice_outcome", tale.ends())
@@ -179,10 +179,10 @@ def test_a_listing_that_could_not_be_found_may_be_noted_again(desk: Desk):
     engine = desk.engine
     with writing(engine) as connection:
         receipt = receive(connection, say("L1"), policy=POLICY, now=NOON)
-    tick(engine, policy=POLICY, now=NOON + LONG)
+    run_notice_deadlines(engine, policy=POLICY, now=NOON + LONG)
     assert [kind for kind, _ in told(engine, receipt)] == ["notice_receipt"]
     later = NOON + LONG + timedelta(minutes=1)
-    assert tick(engine, policy=POLICY, now=later).not_found == 1
+    assert run_notice_deadlines(engine, policy=POLICY, now=later).not_found == 1
     ((_, body),) = [one for one in desk.told(f"notice:{receipt.notice_id}") if one[0] == "notice_outcome"]
     assert "We could not find it" in body
     with writing(engine) as connection:
@@ -208,7 +208,7 @@ def test_too_few_complaints_of_what_was_decided_are_answered_by_that(desk: Desk)
     with writing(desk.engine) as connection:
         receipt = receive(connection, complain("L1", "ann"), policy=POLICY, now=NOON)
     assert stands(desk.engine, receipt) == (["waiting"], False)
-    ticked = tick(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
+    ticked = run_notice_deadlines(desk.engine, policy=POLICY, now=NOON + LONG + timedelta(minutes=1))
     assert (ticked.passed_over, stands(desk.engine, receipt)) == (1, (["rejected"], True))
     assert [kind for kind, _ in told(desk.engine, receipt)] == ["notice_receipt", "notice_outcome"]
 

@@ -13,8 +13,8 @@ from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.appeal import find_appeal
 from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import tick_appeals
-from ipml.enforcement.deadlines.deadlines import find_clocks
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import MessagesWaiting, NothingToAnswer, UnusableSetting
 from ipml.records import Verdict
@@ -74,9 +74,9 @@ def test_the_term_begins_when_all_were_reached(desk: Desk):
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
 
     def begun() -> datetime | None:
-        tick_appeals(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
+        run_appeal_deadlines(desk.engine, now=desk.pass_time(), consequences=COOPERATION)
         with reading(desk.engine) as connection:
-            return find_clocks(connection, "appeal:1")["holder"].since
+            return find_deadlines(connection, "appeal:1")["holder"].since
 
     first = deliver(desk, "counter-notice:1")
     assert begun() is None
@@ -149,7 +149,7 @@ def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
 
 @pytest.mark.slow
 def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
-    """It tells of them, so it is sealed with their key, and none of it can be read once they are forgotten."""
+    """It tells of them, so it is encrypted with their key, and none of it can be read once they are forgotten."""
     (reference,) = counter(desk, "brand")
     pass_on_counter_notices(desk.engine, now=desk.pass_time())
     with writing(desk.engine) as connection:

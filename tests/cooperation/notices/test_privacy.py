@@ -22,7 +22,7 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import open_database, reading, writing
-from ipml.storage.pseudonyms import keyed_digest, pseudonym_of, seal, unseal
+from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import (
     measure_messages,
@@ -70,7 +70,7 @@ def test_where_a_listing_was_goes_with_the_seller_even_if_nobody_had_joined_it(e
 
 
 def test_what_repeats_a_notice_goes_with_the_seller_as_well(engine: Engine, give: Callable):
-    """It was sealed with the notifier's key when it came, as nobody knew the listing, and is the seller's since."""
+    """It was encrypted with the notifier's key when it came, as nobody knew the listing, and is the seller's since."""
     give(say("L1"))
     again = give(say("L1", explanation=f"{WORDS} Again."))
     enqueue(engine, [offer("L1", "ann")], now=NOON)
@@ -87,17 +87,17 @@ def test_what_repeats_a_notice_goes_with_the_seller_as_well(engine: Engine, give
 
 
 def test_no_byte_of_an_erased_seller_is_left_of_notices_in_the_files(tmp_path: Path):
-    """Neither sealed with a key that is left, nor in the free pages."""
+    """Neither encrypted with a key that is left, nor in the free pages."""
     engine = open_database(copy_sqlite(tmp_path))
     enqueue(engine, [offer("zqlisting1", "zqseller")], now=NOON)
     with writing(engine) as connection:
         receive(connection, say("zqlisting1", explanation=f"{WORDS} zqmeier"), policy=POLICY, now=NOON)
     with reading(engine) as connection:
-        sealed = connection.scalars(select(notices.c.explanation)).one()
+        encrypted = connection.scalars(select(notices.c.explanation)).one()
     forget(engine, "zqseller")
     assert list(find_clear(engine, ["zqseller", "zqlisting1", "zqmeier"])) == []
     engine.dispose()
-    assert list(find_markers(tmp_path.iterdir(), ["zqseller", "zqlisting1", sealed[:40]])) == []
+    assert list(find_markers(tmp_path.iterdir(), ["zqseller", "zqlisting1", encrypted[:40]])) == []
 
 
 def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
@@ -116,12 +116,12 @@ def test_notices_expire_by_the_policy(engine: Engine, give: Callable):
 
 
 def test_keys_of_notifiers_open_what_is_theirs_and_nothing_of_sellers(engine: Engine, give: Callable):
-    """One way to seal for both, and each with a key of its own."""
+    """One way to encrypt for both, and each with a key of its own."""
     give(say())
     with writing(engine) as connection:
         seller = pseudonym_of(connection, "ann")
-        (behind,) = connection.scalars(select(notices.c.sealed)).all()
-        assert unseal(connection, seller, seal(connection, seller, "a")) == "a"
+        (behind,) = connection.scalars(select(notices.c.encrypted)).all()
+        assert decrypt(connection, seller, encrypt(connection, seller, "a")) == "a"
         assert behind != keyed_digest(connection, seller, "a") != keyed_digest(connection, seller, "b")
 
 

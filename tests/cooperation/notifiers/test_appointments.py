@@ -86,7 +86,7 @@ def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk, kind: str):
 
 
 def test_an_appointment_is_a_row_that_says_by_whom_and_on_what_ground(desk: Desk):
-    """Appended, never edited; sealed, and in the trail as a digest."""
+    """Appended, never edited; encrypted, and in the trail as a digest."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
         appoint(connection, number, "authority", "lea", GROUND, desk.now)

@@ -9,7 +9,7 @@ from support.notice_desk import NOON, Desk
 from support.planted_seller import find_clear, find_markers
 
 from ipml.cooperation.notices.intake import match_notices, receive
-from ipml.cooperation.notices.outcomes import tick
+from ipml.cooperation.notices.outcomes import run_notice_deadlines
 from ipml.cooperation.notices.status import find_notices, find_receipt
 from ipml.cooperation.notifiers.misuse import lift, list_steps, suspend, warn
 from ipml.cooperation.notifiers.notifier import check_document, find_notifier, list_documents, list_notifiers
@@ -18,7 +18,7 @@ from ipml.errors import NotifierNotFound, RightsDocumentNotFound, SuspendedAlrea
 from ipml.records import Verdict
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import seal
+from ipml.storage.pseudonyms import encrypt
 from ipml.storage.tables import notices, notifiers, outbox, rights_documents
 
 
@@ -28,7 +28,7 @@ def filed(desk: Desk) -> Desk:
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
         whose = connection.scalars(select(notifiers.c.pseudonym)).one()
-        fields = {"notifier_id": number, "brand": "Acme", "reference": seal(connection, whose, "EUTM 018123456")}
+        fields = {"notifier_id": number, "brand": "Acme", "reference": encrypt(connection, whose, "EUTM 018123456")}
         connection.execute(insert(rights_documents).values(**fields, filed_at=NOON))
     return desk
 
@@ -60,7 +60,7 @@ def test_a_notifier_is_found_by_number_address_and_pseudonym(filed: Desk):
 
 def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk, tmp_path):
     """No address, no key, no reasons, and nothing that waits for them; what their notices led to stays."""
-    filed.give_notice([filed.add_case("L1")], "brand", sealed="x")
+    filed.give_notice([filed.add_case("L1")], "brand", encrypted="x")
     filed.decide(1, Verdict.COUNTERFEIT)
     with writing(filed.engine) as connection:
         check_document(connection, 1, "lea", is_accepted=True, now=filed.pass_time())
@@ -89,7 +89,7 @@ def test_an_erased_notifier_leaves_nothing_that_can_be_read(filed: Desk, tmp_pat
 
 
 def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path: Path):
-    """No column and no file holds a word of it, and what was sealed is gone but for where unknown listings were."""
+    """No column and no file holds a word of it, and what was encrypted is gone but for where unknown listings were."""
     case_id = desk.add_case("L1")
     said = {
         "explanation": f"{WORDS} Zqmeier says so.",
@@ -109,13 +109,13 @@ def test_nothing_that_an_erased_notifier_wrote_can_be_found(desk: Desk, tmp_path
     assert list(find_clear(desk.engine, markers)) == []
     with reading(desk.engine) as connection:
         row = connection.execute(select(notices)).one()
-        assert (row.sealed, row.explanation, row.key) == ("", "", None)
+        assert (row.encrypted, row.explanation, row.key) == ("", "", None)
         assert set(connection.scalars(select(outbox.c.body).where(outbox.c.channel == "holder"))) == {""}
         (behind,) = find_notices(connection, case_id)
         assert (behind.explanation, behind.state) == (None, "upheld")
         assert [one.location is None for one in find_receipt(connection, receipt.reference).listings] == [False, True]
     match_notices(desk.engine, now=desk.pass_time())
-    assert tick(desk.engine, now=desk.pass_time(days=90)).not_found == 1
+    assert run_notice_deadlines(desk.engine, now=desk.pass_time(days=90)).not_found == 1
     assert desk.told("notice:1") == []
     if desk.engine.dialect.name == "sqlite":
         assert list(find_markers(tmp_path.glob("ipml.db*"), markers)) == []

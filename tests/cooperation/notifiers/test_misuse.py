@@ -185,7 +185,7 @@ def test_harm_before_the_last_step_does_not_count_again(desk: Desk):
 
 
 def test_steps_are_told_with_reasons_and_noted(desk: Desk):
-    """Sealed with the notifier's key; in the trail stands only who did it, and a digest."""
+    """Encrypted with the notifier's key; in the trail stands only who did it, and a digest."""
     number = desk.add_notifier()
     with writing(desk.engine) as connection:
         warn(connection, number, "lea", "These are plainly not of your brand.", now=desk.now)

@@ -9,23 +9,23 @@ import pytest
 from sqlalchemy.engine import make_url
 from support.databases import copy_sqlite
 
-from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
-from ipml.cooperation.policy import ClueRules, load_cooperation_policy
-from ipml.cooperation.referrals.package import Built, ClueRequest, build_clue
+from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
+from ipml.cooperation.policy import ReferralRules, load_cooperation_policy
+from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.storage.database import open_database
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> ClueMarket:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> ReferralMarket:
     """Fill a database with listings of two networks, and decide on most of them."""
-    folder = tmp_path_factory.mktemp("clue_market")
+    folder = tmp_path_factory.mktemp("referral_market")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
     market.engine.dispose()  # the last connection moves the log into the file
     return market
 
 
 @pytest.fixture
-def market(filled: ClueMarket, tmp_path: Path) -> Iterator[ClueMarket]:
+def market(filled: ReferralMarket, tmp_path: Path) -> Iterator[ReferralMarket]:
     """Give a copy of that marketplace."""
     source = make_url(str(filled.engine.url)).database
     assert source is not None
@@ -36,20 +36,20 @@ def market(filled: ClueMarket, tmp_path: Path) -> Iterator[ClueMarket]:
 
 
 @pytest.fixture(scope="session")
-def rules() -> ClueRules:
+def rules() -> ReferralRules:
     """Return the bundled rules."""
-    return load_cooperation_policy().clues
+    return load_cooperation_policy().referrals
 
 
 @pytest.fixture
-def build(market: ClueMarket, rules: ClueRules, tmp_path: Path) -> Callable[..., Built]:
-    """Return a function that builds a clue on the first network for a recipient."""
+def build(market: ReferralMarket, rules: ReferralRules, tmp_path: Path) -> Callable[..., Built]:
+    """Return a function that builds a referral on the first network for a recipient."""
 
-    def make(recipient: str = "police-criminal", name: str = "clue", **options: object) -> Built:
+    def make(recipient: str = "police-criminal", name: str = "referral", **options: object) -> Built:
         brand = "Calder" if recipient == "rights-holder" else None
         said = {name: options.pop(name) for name in ("captures", "is_again", "sales") if name in options}
-        request = ClueRequest(market.numbers[0], recipient, brand, **said)  # type: ignore[arg-type]
+        request = ReferralRequest(market.numbers[0], recipient, brand, **said)  # type: ignore[arg-type]
         fields = {"by": "lea", "now": NOON} | options
-        return build_clue(market.engine, market.networks, request, rules, tmp_path / name, **fields)  # type: ignore[arg-type]
+        return build_referral(market.engine, market.networks, request, rules, tmp_path / name, **fields)  # type: ignore[arg-type]
 
     return make

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments.cooperation.clue_scan import find_kinds, scan_market
+from experiments.cooperation.referral_scan import find_kinds, scan_market
 from ipml.cooperation.networks.attributes import KINDS
 from ipml.cooperation.policy import PackageField, RecipientProfile
 from ipml.cooperation.referrals.disclosure import HASHES, Disclosure, is_contact, name_members
@@ -35,7 +35,7 @@ def dossier(filled):
 
 @pytest.mark.parametrize("n_networks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_no_personal_value_is_outside_the_profile(market, rules, tmp_path: Path, n_networks: int):
-    """In no file of any clue, also within archives and captures; what is allowed is found, so that the search sees."""
+    """In no file of any referral, within archives and captures too; what is allowed is found, so the search sees."""
     hits, n_files = scan_market(replace(market, numbers=market.numbers[-n_networks:]), rules, tmp_path)
     assert [hit for hit in hits if not hit.is_allowed] == []
     assert n_files > 50
@@ -106,7 +106,7 @@ def test_a_number_one_can_call_is_a_contact_however_it_is_written(number, betwee
 
 
 def test_names_stay_with_those_who_had_one(dossier, rules):
-    """A second clue to a recipient calls sellers as the first did, and gives newcomers names that nobody has."""
+    """A second referral to a recipient calls sellers as the first did, and gives newcomers names that nobody has."""
     profile = rules.profiles["police-criminal"]
     keys = [one.key for one in dossier.members]
     names = name_members(dossier, profile, (keys[0],), {keys[1]: "S-002", keys[2]: "S-007"})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 from support.consequences import COOPERATION
 
-from experiments.cooperation.clue_market import NOON
+from experiments.cooperation.referral_market import NOON
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.referrals.dossier import CaseListing, join_network, keep_brand, latest_of_each
 from ipml.cooperation.referrals.ranking import estimate_effort, read_signs
@@ -82,7 +82,13 @@ def test_upheld_notices_count_by_who_gave_them(market, rules):
         holder = {"pseudonym": "p", "kind": "rights holder", "created_at": NOON}
         who = connection.scalars(insert(notifiers).values(holder).returning(notifiers.c.notifier_id)).one()
         for number, (state, overturned) in enumerate((("upheld", None), ("upheld", NOON), ("rejected", None))):
-            notice = {"reference": f"n{number}", "notifier_id": who, "kind": "counterfeit", "sealed": "", "tier": "t"}
+            notice = {
+                "reference": f"n{number}",
+                "notifier_id": who,
+                "kind": "counterfeit",
+                "encrypted": "",
+                "tier": "t",
+            }
             notice |= {"content_digest": "d", "explanation": "", "received_at": NOON}
             given = connection.scalars(insert(notices).values(notice).returning(notices.c.notice_id)).one()
             item = {"notice_id": given, "position": 1, "listing_digest": "", "location": "", "case_id": one.case_id}

@@ -1,4 +1,4 @@
-"""What is noted of clues: receipts, outcomes, and of whom they told."""
+"""What is noted of referrals: receipts, outcomes, and of whom they told."""
 
 from datetime import timedelta
 
@@ -6,22 +6,22 @@ import pytest
 from sqlalchemy import Engine
 from support.planted_seller import NOON
 
-from ipml.cooperation.policy import ClueRules
+from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals.handover import (
-    add_clue,
+    add_referral,
     find_before,
     find_disclosures,
     find_open,
     find_outcomes,
-    list_clues,
+    list_referrals,
     make_reference,
     note_outcome,
     read_known,
     sign_receipt,
 )
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.privacy.retention import find_kept, run_retention
-from ipml.errors import AlreadySigned, ClueNotFound, UnusableSetting
+from ipml.enforcement.privacy.retention import find_stored, run_retention
+from ipml.errors import AlreadySigned, ReferralNotFound, UnusableSetting
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -29,7 +29,7 @@ from ipml.storage.pseudonyms import pseudonym_of
 
 @pytest.fixture
 def hand_out(engine: Engine):
-    """Return a function that notes a clue which names some sellers."""
+    """Return a function that notes a referral which names some sellers."""
 
     def make(*sellers: str, recipient: str = "customs", follows: int | None = None, brand: str | None = None) -> int:
         fields = {"network": 1, "members_digest": "d", "recipient": recipient, "brand": brand, "purpose": "p"}
@@ -44,7 +44,7 @@ def hand_out(engine: Engine):
         }
         with writing(engine) as connection:
             named = {pseudonym_of(connection, one): (f"S-00{n}", True) for n, one in enumerate(sellers, 1)}
-            return add_clue(connection, fields | {"reference": make_reference()}, named).clue_id
+            return add_referral(connection, fields | {"reference": make_reference()}, named).referral_id
 
     return make
 
@@ -53,21 +53,21 @@ def test_a_receipt_is_signed_once(engine, hand_out):
     """The first stands; it is in the audit trail, by the digest of what was received."""
     number = hand_out("ann")
     with writing(engine) as connection:
-        clue = sign_receipt(connection, number, "KHK Weber", by="lea", now=NOON)
-    assert (clue.received_by, clue.received_at) == ("KHK Weber", NOON)
+        referral = sign_receipt(connection, number, "KHK Weber", by="lea", now=NOON)
+    assert (referral.received_by, referral.received_at) == ("KHK Weber", NOON)
     with pytest.raises(AlreadySigned, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
-        sign_receipt(connection, clue.clue_id, "somebody", by="lea")
-    with pytest.raises(ClueNotFound, match="ipml cooperate referral list"), writing(engine) as connection:
+        sign_receipt(connection, referral.referral_id, "somebody", by="lea")
+    with pytest.raises(ReferralNotFound, match="ipml cooperate referral list"), writing(engine) as connection:
         sign_receipt(connection, 99, "somebody", by="lea")
     with reading(engine) as connection:
         assert audit.verify(connection).is_intact
 
 
-def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueRules):
-    """Opened and then dropped is no case; a clue that another follows is part of the other's story."""
+def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ReferralRules):
+    """Opened and then dropped is no case; a referral that another follows is part of the other's story."""
     first, second, third = hand_out("ann"), hand_out("ben"), hand_out("cid")
     fourth = hand_out("cid", "dan", follows=third)
-    for clue, kind, said in (
+    for referral, kind, said in (
         (first, "opened", {}),
         (first, "dropped", {"why": "too little"}),
         (second, "arrests", {"amount": 3}),
@@ -75,13 +75,13 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
         (fourth, "seized", {"amount": 1_000.0, "currency": "USD"}),
     ):
         with writing(engine) as connection:
-            note_outcome(connection, clue, kind, rules, by="lea", now=NOON, **said)
+            note_outcome(connection, referral, kind, rules, by="lea", now=NOON, **said)
     with writing(engine) as connection:
         assert str(find_outcomes(connection, [fourth])[fourth][0]) == "seized 1,000 USD"
         assert [one.is_case for one in read_known(connection)] == [False, True, True]
         assert [one.kind for one in find_outcomes(connection, [first])[first]] == ["opened", "dropped"]
         assert find_open(connection, pseudonym_of(connection, "ann")) == []
-        assert [one.clue_id for one in find_open(connection, pseudonym_of(connection, "ben"))] == [second]
+        assert [one.referral_id for one in find_open(connection, pseudonym_of(connection, "ben"))] == [second]
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_outcomes_teach_by_the_last_of_each_story(engine, hand_out, rules: ClueR
         ("seized", {"amount": 9.0, "currency": "gold"}),
     ],
 )
-def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rules: ClueRules, kind, said):
+def test_an_outcome_holds_numbers_and_words_of_a_list_only(engine, hand_out, rules: ReferralRules, kind, said):
     """What somebody types could name a person."""
-    clue = hand_out("ann")
+    referral = hand_out("ann")
     with pytest.raises(UnusableSetting), writing(engine) as connection:
-        note_outcome(connection, clue, kind, rules, by="lea", **said)
+        note_outcome(connection, referral, kind, rules, by="lea", **said)
 
 
 def test_a_network_is_known_again_by_its_members(engine, hand_out):
@@ -111,9 +111,9 @@ def test_a_network_is_known_again_by_its_members(engine, hand_out):
     with reading(engine) as connection:
         found = find_before(connection, "customs", None, [ann, ben, dan])
         assert found is not None
-        assert (found[0].clue_id, found[1][ann]) == (first, "S-001")
+        assert (found[0].referral_id, found[1][ann]) == (first, "S-001")
         assert find_before(connection, "customs", None, [ann, dan]) is None
-        assert len(list_clues(connection)) == 3
+        assert len(list_referrals(connection)) == 3
 
 
 def test_a_seller_can_be_told_to_whom_they_were_named_until_it_expires(engine, hand_out):
@@ -126,7 +126,7 @@ def test_a_seller_can_be_told_to_whom_they_were_named_until_it_expires(engine, h
     assert (told.recipient, told.name, told.tells_sellers) == ("customs", "S-001", True)
     with reading(engine) as connection:
         assert ("disclosures", 1) in [
-            (kept.name, kept.records) for kept in find_kept(connection, "ann", policy, now=NOON).classes
+            (kept.name, kept.records) for kept in find_stored(connection, "ann", policy, now=NOON).classes
         ]
     run_retention(engine, policy, by="ipml", now=NOON + timedelta(days=policy.retention.disclosures + 1))
     with reading(engine) as connection:

@@ -1,4 +1,4 @@
-"""What is in a clue, that it can be checked by anybody, and that nothing goes out unnoted."""
+"""What is in a referral, that it can be checked by anybody, and that nothing goes out unnoted."""
 
 import csv
 import json
@@ -17,15 +17,15 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from experiments.cooperation.clue_market import NOON, decide_all, fill_market
-from ipml.cooperation.policy import ClueRules
-from ipml.cooperation.referrals.handover import find_disclosures, get_clue, note_outcome
-from ipml.cooperation.referrals.package import ClueRequest, build_clue
+from experiments.cooperation.referral_market import NOON, decide_all, fill_market
+from ipml.cooperation.policy import ReferralRules
+from ipml.cooperation.referrals.handover import find_disclosures, get_referral, note_outcome
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
 from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
-from ipml.errors import ClueTooSmall, NothingNew, UnderLegalHold, UnusableSetting
+from ipml.errors import NothingNew, ReferralTooSmall, UnderLegalHold, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import tables
@@ -42,7 +42,7 @@ def rows_of(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("recipient", RECIPIENTS)
-def test_a_clue_is_whole_for_us_and_for_every_archive(build, recipient):
+def test_a_referral_is_whole_for_us_and_for_every_archive(build, recipient):
     """Nothing is found in it; the Library of Congress's own reader accepts it."""
     built = build(recipient)
     assert check_package(built.path).findings == []
@@ -126,65 +126,65 @@ def test_every_amount_bears_a_currency(build, market):
         assert "no rate" in text
         assert "at 0.01 EUR for 1 RUB" in text
         said = json.loads((built.path / "data/value.json").read_text())
-        assert said["currency"] == built.clue.currency == "EUR"
+        assert said["currency"] == built.referral.currency == "EUR"
         assert said["value_known_of_listings_found_counterfeit"] <= said["value"]["low"] <= said["value"]["total"]
         assert all(bool(row["price"]) == bool(row["currency"]) for row in rows_of(built.path, "listings.csv"))
 
 
 def test_what_goes_out_is_noted(build, market):
-    """Clue, members by pseudonym, and the digest that the package itself bears; nothing of a seller in the clear."""
+    """Referral, members by pseudonym, and the digest that the package bears; nothing of a seller in the clear."""
     built = build()
     with reading(market.engine) as connection:
-        row = connection.execute(select(tables.audit).where(tables.audit.c.action == "disclosed clue")).one()
+        row = connection.execute(select(tables.audit).where(tables.audit.c.action == "disclosed referral")).one()
         named = connection.execute(select(tables.disclosures)).all()
-        assert get_clue(connection, 1) == built.clue
-    assert (row.actor, row.subject) == ("lea", "clue:1")
-    assert json.loads(row.payload)["content"] == built.clue.content_digest
+        assert get_referral(connection, 1) == built.referral
+    assert (row.actor, row.subject) == ("lea", "referral:1")
+    assert json.loads(row.payload)["content"] == built.referral.content_digest
     export = json.loads((built.path / "data/export.json").read_text())
-    assert json.loads(export["payload"])["content"] == built.clue.content_digest
+    assert json.loads(export["payload"])["content"] == built.referral.content_digest
     assert len(named) == built.n_named
     assert not set(market.people) & {one.pseudonym for one in named}
 
 
 @pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
-def test_on_postgresql_too(engine: Engine, rules: ClueRules, tmp_path: Path):
-    """All that is read and noted of a clue."""
+def test_on_postgresql_too(engine: Engine, rules: ReferralRules, tmp_path: Path):
+    """All that is read and noted of a referral."""
     market = fill_market(engine, n_networks=1, most_members=4, each=2)
-    request = ClueRequest(market.numbers[0], "police-criminal")
-    built = build_clue(market.engine, market.networks, request, rules, tmp_path / "clue", by="lea", now=NOON)
+    request = ReferralRequest(market.numbers[0], "police-criminal")
+    built = build_referral(market.engine, market.networks, request, rules, tmp_path / "referral", by="lea", now=NOON)
     assert check_package(built.path).findings == []
     with reading(engine) as connection:
-        assert get_clue(connection, built.clue.clue_id) == built.clue
+        assert get_referral(connection, built.referral.referral_id) == built.referral
         pairs = [(market.networks, number) for number in market.networks.numbers]
         ((candidate,), _) = judge_candidates(connection, pairs, rules, NOON)
     ranked = candidate.ranked
-    assert ranked.n_confirmed == built.clue.n_confirmed
-    assert ranked.worth == ranked.value * built.clue.solvability / built.clue.effort
+    assert ranked.n_confirmed == built.referral.n_confirmed
+    assert ranked.worth == ranked.value * built.referral.solvability / built.referral.effort
 
 
 def test_a_killed_package_leaves_nothing_behind_but_the_note(build, market, tmp_path):
     """Where it cannot be written, nobody is told of; what was there stays."""
-    (tmp_path / "clue").write_text("mine")
+    (tmp_path / "referral").write_text("mine")
     with pytest.raises(Exception, match="never written over"):
         build()
-    assert (tmp_path / "clue").read_text() == "mine"
+    assert (tmp_path / "referral").read_text() == "mine"
     with reading(market.engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(tables.clues)) == 0
+        assert connection.scalar(select(func.count()).select_from(tables.referrals)) == 0
 
 
 def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
-    """A member's new listing found counterfeit is news; names stay those of the first clue."""
+    """A member's new listing found counterfeit is news; names stay those of the first referral."""
     first = build("customs", "first")
-    with pytest.raises(NothingNew, match=first.clue.reference):
+    with pytest.raises(NothingNew, match=first.referral.reference):
         build("customs", "second")
-    assert build("customs", "third", is_again=True).clue.follows == first.clue.clue_id
+    assert build("customs", "third", is_again=True).referral.follows == first.referral.referral_id
     member = next(iter(market.people))
     listing = Listing("Lnew", member, "Calder runner, new", brand="Calder", price=50.0, currency="EUR", country="DE")
     enqueue(market.engine, [ScoredListing(listing, 0.9, 2.2, (), (), None, "m/1")], now=NOON)
     decide_all(market.engine, np.random.default_rng(0), genuine=0.0, now=NOON + timedelta(days=21))
     later = build("customs", "fourth", now=NOON + timedelta(days=22))
     assert any("1 listings of 1 sellers found counterfeit" in line for line in later.news)
-    assert "NEW SINCE THE LAST CLUE" in (later.path / "data/summary.txt").read_text(encoding="utf-8")
+    assert "NEW SINCE THE LAST REFERRAL" in (later.path / "data/summary.txt").read_text(encoding="utf-8")
     names = [{row["member"] for row in rows_of(one.path, "members.csv")} for one in (first, later)]
     assert names[0] <= names[1]
 
@@ -192,23 +192,25 @@ def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
 def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_path):
     """Too few listings found counterfeit, and no package is made: being linked is no offence."""
     sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
-    with pytest.raises(ClueTooSmall, match=r"0 listings found counterfeit|members; expected"):
-        build_clue(market.engine, market.networks, ClueRequest(sizes[0], "customs"), rules, tmp_path / "c", by="lea")
+    with pytest.raises(ReferralTooSmall, match=r"0 listings found counterfeit|members; expected"):
+        build_referral(
+            market.engine, market.networks, ReferralRequest(sizes[0], "customs"), rules, tmp_path / "c", by="lea"
+        )
 
 
 def test_a_profile_asks_for_its_brand(market, rules, tmp_path):
     """A rights holder without a brand, and police with one, are refused."""
     for recipient, brand in (("rights-holder", None), ("police-criminal", "Calder"), ("nobody", None)):
-        request = ClueRequest(market.numbers[0], recipient, brand)
+        request = ReferralRequest(market.numbers[0], recipient, brand)
         with pytest.raises(UnusableSetting):
-            build_clue(market.engine, market.networks, request, rules, tmp_path / "c", by="lea")
+            build_referral(market.engine, market.networks, request, rules, tmp_path / "c", by="lea")
 
 
-def test_the_police_clue_holds_what_is_kept(build, market):
+def test_the_police_referral_holds_what_is_kept(build, market):
     """Those found out cannot be erased while it is open; afterwards nothing of them can be read here."""
     build()
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
-    with pytest.raises(UnderLegalHold, match="clue C-"):
+    with pytest.raises(UnderLegalHold, match="referral C-"):
         erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
     with writing(market.engine) as connection:
         release_holds(connection, seller, by="lea", now=NOON)
@@ -219,19 +221,19 @@ def test_the_police_clue_holds_what_is_kept(build, market):
         assert (told.recipient, told.tells_sellers) == ("police-criminal", False)
         texts = [
             str(tuple(row))
-            for name in ("clues", "disclosures")
+            for name in ("referrals", "disclosures")
             for row in connection.execute(select(tables.metadata.tables[name]))
         ]
     assert not any(seller in text for text in texts)
 
 
-def test_a_dropped_clue_holds_nothing_any_more(build, market, rules):
+def test_a_dropped_referral_holds_nothing_any_more(build, market, rules):
     """Only what was held for it is released."""
     built = build()
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
     with writing(market.engine) as connection:
         place_hold(connection, seller, why="claim 4", until=NOON + timedelta(days=9), by="lea", now=NOON)
-        note_outcome(connection, built.clue.clue_id, "dropped", rules, by="lea", why="too little", now=NOON)
+        note_outcome(connection, built.referral.referral_id, "dropped", rules, by="lea", why="too little", now=NOON)
     assert [one for one in market.people if _is_held(market.engine, one)] == [seller]
 
 
@@ -245,7 +247,7 @@ def test_the_erased_are_named_to_nobody(build, market, tmp_path):
     erase_sellers(market.engine, [gone], why="request 1", by="lea", listed_in=tmp_path / "erased", now=NOON)
     note_erased(tmp_path / "erased", "somebody else", "p", NOON)
     for number, listed in enumerate((read_erased(tmp_path / "erased"), None)):
-        folder = build(name=f"clue-{number}", erased=listed, is_again=True).path
+        folder = build(name=f"referral-{number}", erased=listed, is_again=True).path
         assert gone not in {row["seller_id"] for row in rows_of(folder, "members.csv")}
         assert "members who were erased" in (folder / "data/unknown.txt").read_text()
 

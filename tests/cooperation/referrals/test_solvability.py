@@ -1,17 +1,17 @@
-"""What becomes of clues teaches how likely the next become cases, slowly and in the right direction."""
+"""What becomes of referrals teaches how likely the next become cases, slowly and in the right direction."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.cooperation.clue_ranking import measure
+from experiments.cooperation.referral_ranking import measure
 from ipml.cooperation.policy import SIGNS, load_cooperation_policy
 from ipml.cooperation.referrals.handover import Known, learn_solvability
 from ipml.cooperation.referrals.ranking import Ranked, sort_by_worth
 from ipml.money import Money
 
-RULES = load_cooperation_policy().clues.solvability
+RULES = load_cooperation_policy().referrals.solvability
 signs = st.fixed_dictionaries({name: st.floats(0, 1) for name in SIGNS})
 outcomes = st.lists(st.builds(Known, signs, st.booleans()), max_size=12)
 

@@ -1,4 +1,4 @@
-"""What people and programs read of a clue: whole, harmless, and the same every time."""
+"""What people and programs read of a referral: whole, harmless, and the same every time."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments.cooperation.clue_market import NOON
+from experiments.cooperation.referral_market import NOON
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.referrals.disclosure import Disclosure, Node, list_unknown, name_members
 from ipml.cooperation.referrals.dossier import join_network

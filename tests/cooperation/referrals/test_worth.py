@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
 
-from experiments.cooperation.clue_market import NOON, ClueMarket, fill_market
+from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.referrals.dossier import CaseListing, add_up_listings, estimate_worth
 from ipml.cooperation.referrals.ranking import Ranked, judge_candidates, sort_by_worth
@@ -157,7 +157,7 @@ def express_cases(connection: Connection, sellers: set[str], code: str, rate: fl
     return len(rows)
 
 
-def check_ranking(market: ClueMarket, rules) -> None:
+def check_ranking(market: ReferralMarket, rules) -> None:
     """Rank, express all of one network in rubles, at the rate of the bundled policy, and rank again."""
     pairs = [(market.networks, number) for number in market.networks.numbers]
     with writing(market.engine) as connection:

@@ -25,7 +25,7 @@ from ipml.records import Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import get_case, undo
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import appeals, clues, decisions, measures, outbox, penalties
+from ipml.storage.tables import appeals, decisions, measures, outbox, penalties, referrals
 
 YEAR, BRAND = Period.of_year(NOON.year), "Acme"
 
@@ -139,14 +139,16 @@ class Life:
     def hand_on(self) -> None:
         """A network is handed to an authority, or the authority signs for it."""
         with writing(self.desk.engine) as connection:
-            needed = [column for column in clues.c if not column.nullable and not column.primary_key]
+            needed = [column for column in referrals.c if not column.nullable and not column.primary_key]
             blanks = {column.name: "" if isinstance(column.type, Text) else 0 for column in needed}
             if self.draw.random() < 0.5:
                 connection.execute(
-                    insert(clues).values(blanks | {"built_at": self.desk.now, "reference": str(self.desk.now)})
+                    insert(referrals).values(blanks | {"built_at": self.desk.now, "reference": str(self.desk.now)})
                 )
             else:
-                connection.execute(update(clues).where(clues.c.received_at.is_(None)).values(received_at=self.desk.now))
+                connection.execute(
+                    update(referrals).where(referrals.c.received_at.is_(None)).values(received_at=self.desk.now)
+                )
 
     def judge_notifier(self) -> None:
         """A lead warns, suspends, lifts or appoints."""
@@ -178,7 +180,7 @@ class Life:
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
 def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
-    """Every figure: decisions, reversals, notices, measures, penalties, complaints, statements, deliveries, clues."""
+    """Every figure: decisions, reversals, notices, measures, penalties, appeals, statements, deliveries, referrals."""
     life = Life(desk, seed)
     life.enqueue()
     made = []

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from experiments.cooperation.report_speed import NOW, YEAR
 from ipml.cooperation.networks.detection import find_networks
-from ipml.cooperation.networks.store import keep_networks
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import make_brand_report, measure_brand, write_brand_report
 from ipml.errors import BrandUnknown
@@ -50,7 +50,7 @@ def test_networks_are_told_by_their_size(year, tmp_path):
     moment = pd.Timestamp("2026-03-01", tz="UTC")
     rows = [(f"s{n}", "payout", "big" if n < 24 else f"small {n // 2}", moment) for n in range(40)]
     events = pd.DataFrame(rows, columns=["seller_id", "kind", "value", "seen_at"])
-    keep_networks(find_networks(events), tmp_path / "networks")
+    store_networks(find_networks(events), tmp_path / "networks")
     with reading(year) as connection:
         found = measure_brand(connection, "Brand A", YEAR, RULES, as_of=NOW, networks=tmp_path / "networks")
     report = make_brand_report(found, RULES)

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import Engine, Row, select, update
 from support.consequences import ENFORCEMENT
 
-from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import change_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import measures
 from ipml.storage.tables import outbox as messages
 
@@ -58,7 +58,7 @@ class Market:
 
     def tick(self, now: datetime | None = None) -> Any:
         """Tick once."""
-        return tick_appeals(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
+        return run_appeal_deadlines(self.engine, rules=self.rules, now=now or self.now, consequences=ENFORCEMENT)
 
     def pass_time(self, until: datetime) -> None:
         """Let the clock go to a moment, and tick as often as an expiry needs."""
@@ -77,10 +77,10 @@ class Market:
         return found
 
     def letters(self, channel: str = "seller") -> dict[str, str]:
-        """Return what waits or was sent to somebody, by key, unsealed."""
+        """Return what waits or was sent to somebody, by key, decrypted."""
         query = select(messages).where(messages.c.channel == channel, messages.c.kind != "statement")
         with reading(self.engine) as connection:
-            return {row.key: unseal(connection, row.pseudonym, row.body) for row in connection.execute(query)}
+            return {row.key: decrypt(connection, row.pseudonym, row.body) for row in connection.execute(query)}
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from ipml.enforcement.appeals.appeal import (
 )
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, holder_withdrew
-from ipml.enforcement.deadlines.deadlines import find_clocks
+from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.errors import AppealedAlready, IllegalStep, NothingToAppeal, NotTheirsToDecide, WindowOver
 from ipml.review.exports import export_labels
 from ipml.storage.audit import verify
@@ -94,7 +94,7 @@ class Appeals(RuleBasedStateMachine):
     def is_over(self, number, kind):
         """Say whether the expiry of a window was recorded."""
         with reading(self.market.engine) as connection:
-            windows = find_clocks(connection, f"measure:{number}")
+            windows = find_deadlines(connection, f"measure:{number}")
             return windows.get(f"{kind} window", windows["complaint window"]).state == "expired"
 
     def take(self, number, event, act):
@@ -199,7 +199,7 @@ class Appeals(RuleBasedStateMachine):
 
 
 def test_no_illegal_step_and_no_appeal_lost(market):
-    """Whatever sellers, holders, deciders and clocks do in whatever order."""
+    """Whatever sellers, holders, deciders and deadlines do in whatever order."""
     calm = settings(
         max_examples=EXAMPLES, stateful_step_count=15, suppress_health_check=list(HealthCheck), phases=PHASES
     )

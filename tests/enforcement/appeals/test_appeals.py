@@ -33,7 +33,7 @@ from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
-from ipml.storage.tables import clocks, decisions, outbox, seller_keys, user_sellers
+from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
 
 DAY = timedelta(days=1)
 
@@ -362,11 +362,11 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     market.deliver("holder")
     market.tick()
     with reading(market.engine) as connection:
-        (clock,) = get_appeal(connection, 1).clocks
-    assert clock.due_at == datetime(2025, 3, 20, 16, 0, tzinfo=UTC)
-    market.pass_time(clock.due_at - timedelta(minutes=1501))
+        (deadline,) = get_appeal(connection, 1).deadlines
+    assert deadline.due_at == datetime(2025, 3, 20, 16, 0, tzinfo=UTC)
+    market.pass_time(deadline.due_at - timedelta(minutes=1501))
     assert market.measures()[0].lifted_at is None
-    market.pass_time(clock.due_at)
+    market.pass_time(deadline.due_at)
     assert market.measures()[0].lifted_by == "ipml clock"
     with reading(market.engine) as connection:
         assert get_appeal(connection, appeal.appeal_id).appeal.state == "restored"
@@ -398,7 +398,7 @@ def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
     for number in (1, 2):
         file_one(market, about=f"measure:{number}", kind="counter-notice")
     with reading(market.engine) as connection:
-        due_at = get_appeal(connection, 1).clocks[0].due_at
+        due_at = get_appeal(connection, 1).deadlines[0].due_at
     market.now = due_at + timedelta(hours=1)
     market.tick()
     with writing(market.engine) as connection:
@@ -415,8 +415,8 @@ def test_the_longer_term_is_given_once(market):
     market.deliver("holder")
     market.tick()
     with writing(market.engine) as connection:
-        clock = change_term(connection, 1, "extend", "lea", now=market.now)
-    assert clock.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
+        deadline = change_term(connection, 1, "extend", "lea", now=market.now)
+    assert deadline.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         change_term(connection, 1, "extend", "lea", now=market.now)
 
@@ -516,7 +516,7 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
     market.take_down(country="US")
     file_one(market, kind="counter-notice")
     with reading(market.engine) as connection:
-        due_at = get_appeal(connection, 1).clocks[0].due_at
+        due_at = get_appeal(connection, 1).deadlines[0].due_at
 
     def fail(*_args):
         raise RuntimeError("struck by lightning")
@@ -545,4 +545,4 @@ def test_terms_begin_for_all_who_were_told_however_long_ago(market, monkeypatch)
     resolution._open_windows(market.engine, market.rules, market.now)
     market.tick()
     with reading(market.engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(clocks)) == 5
+        assert connection.scalar(select(func.count()).select_from(deadlines)) == 5

@@ -16,7 +16,7 @@ from support.consequences import ENFORCEMENT
 
 from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
-from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, tick_appeals
+from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run_appeal_deadlines
 from ipml.errors import AppealedAlready, IllegalStep, IpmlError
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -24,7 +24,7 @@ from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
-from ipml.storage.tables import appeals, clock_events, decisions, reversals
+from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
@@ -48,13 +48,13 @@ def file_many(engine: Engine, make_scored, count: int) -> datetime:
         with writing(engine) as connection:
             file_appeal(connection, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
     with reading(engine) as connection:
-        return get_appeal(connection, 1).clocks[0].due_at
+        return get_appeal(connection, 1).deadlines[0].due_at
 
 
 def check_whole(engine: Engine, restored: int) -> None:
     """Check that as many terms ran out as listings came back, each once, and that the records agree."""
     with reading(engine) as connection:
-        expired = connection.scalar(select(func.count()).where(clock_events.c.kind == "expired"))
+        expired = connection.scalar(select(func.count()).where(deadline_events.c.kind == "expired"))
         by_clock = select(func.count()).where(decisions.c.origin == "clock")
         back = select(func.count()).where(reversals.c.reviewer == "ipml clock")
         states = select(func.count()).where(appeals.c.state == "restored")
@@ -75,14 +75,14 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
             time.sleep(lots.uniform(0.0, 0.5))
             process.kill()
     for hours in (100, 150):
-        assert tick_appeals(engine, now=due_at + timedelta(hours=hours), consequences=ENFORCEMENT).failed == ()
+        assert run_appeal_deadlines(engine, now=due_at + timedelta(hours=hours), consequences=ENFORCEMENT).failed == ()
     check_whole(engine, 12)
 
 
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
-    tick_appeals(engine, now=due_at, consequences=ENFORCEMENT)
+    run_appeal_deadlines(engine, now=due_at, consequences=ENFORCEMENT)
     later = due_at + timedelta(hours=26)
 
     def work(number: int) -> list[str]:
@@ -98,7 +98,7 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
                             connection, appeal_id, "ben", "granted", "Because.", now=later, consequences=ENFORCEMENT
                         )
                 else:
-                    assert tick_appeals(engine, now=later, consequences=ENFORCEMENT).failed == ()
+                    assert run_appeal_deadlines(engine, now=later, consequences=ENFORCEMENT).failed == ()
             except IllegalStep:
                 done.append("late")
         return done

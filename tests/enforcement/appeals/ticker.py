@@ -3,7 +3,7 @@
 import sys
 from datetime import datetime, timedelta
 
-from ipml.enforcement.appeals.resolution import tick_appeals
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.storage.database import open_database
 
 
@@ -12,7 +12,7 @@ def tick_often(url: str, since: str) -> None:
     engine, now = open_database(url), datetime.fromisoformat(since)
     print("ready", flush=True)
     for hours in range(0, 72, 10):
-        tick_appeals(engine, now=now + timedelta(hours=hours))
+        run_appeal_deadlines(engine, now=now + timedelta(hours=hours))
         print(hours, flush=True)
 
 

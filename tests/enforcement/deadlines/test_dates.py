@@ -114,7 +114,7 @@ ROWS = [(name, *row) for name, rows in TABLES.items() for row in rows]
 
 @pytest.mark.parametrize(("name", "event", "stage", "last_day"), ROWS)
 def test_a_term_ends_on_the_day_a_person_reckons(name, event, stage, last_day):
-    """Weekends, holidays, days worked in exchange, the leap day and clock changes are counted as a lawyer would."""
+    """Weekends, holidays, days worked in exchange, the leap day and deadline changes are counted as a lawyer would."""
     profile = load_profile(name)
     holder = profile.holder
     length = {LONGER: holder and holder.longer, LATEST: holder and holder.latest}.get(stage)

@@ -111,9 +111,9 @@ def test_an_erased_seller_leaves_digests(
         assert get_case(connection, decision.case_id).state == "decided"
 
 
-@pytest.mark.parametrize("column", ["sealed", "digest"])
+@pytest.mark.parametrize("column", ["encrypted", "digest"])
 def test_changed_evidence_is_not_read(keeping: Engine, decide_on: Decide, make_scored: MakeScored, column: str):
-    """Neither the sealed text nor its digest can be changed unnoticed."""
+    """Neither the encrypted text nor its digest can be changed unnoticed."""
     decision = decide_on(make_scored())
     with writing(keeping) as connection:
         (before,) = connection.scalars(select(evidence.c[column]))

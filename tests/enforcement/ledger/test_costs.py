@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from support.consequences import TakingDown
 
-from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, keep_stakes, ledger_rows, read_ledger
+from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, ledger_rows, read_ledger, store_stakes
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide
@@ -188,7 +188,7 @@ def _add(market: Market, decision: Decision, kind: str, day: float = 0) -> None:
         at = START + timedelta(days=day)
         row = {name: value for name, value in first.items() if name != "measure_id"} | {"kind": kind, "imposed_at": at}
         number = connection.scalars(insert(measures).values(row).returning(measures.c.measure_id)).one()
-        keep_stakes(connection, number, find_case(connection, decision.case_id), at, market.policy)
+        store_stakes(connection, number, find_case(connection, decision.case_id), at, market.policy)
 
 
 @pytest.mark.parametrize("kind", ["remove", "demote", "label"])

@@ -16,7 +16,7 @@ from ipml.errors import CannotChangePenalty, PenaltyNotFound
 from ipml.kit.canonical_json import digest
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import audit, outbox, penalties
 
 from .conftest import START, Market
@@ -80,7 +80,7 @@ def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Call
 def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
     market: Market, make_market: Callable[..., Market]
 ):
-    """The trail holds a digest of what is sealed, and no word of it."""
+    """The trail holds a digest of what is encrypted, and no word of it."""
     market = make_market(_asking_early(market.policy))
     for _ in range(2):
         market.strike()
@@ -136,13 +136,13 @@ def test_penalties_end_by_themselves_once(market: Market):
 
 
 def test_the_message_says_what_to_do_until_when(market: Market):
-    """As the policy words it; sealed while it waits."""
+    """As the policy words it; encrypted while it waits."""
     market.strike()
     market.strike(day=20)
     row = _messages(market.engine)[-1]
     assert "ann" not in row.body
     with reading(market.engine) as connection:
-        body = json.loads(unseal(connection, row.pseudonym, row.body))
+        body = json.loads(decrypt(connection, row.pseudonym, row.body))
     assert body["seller_id"] == "ann"
     assert body["do"] == "Accept no new listings of this seller."
     assert body["until"] == (START + timedelta(days=50)).isoformat()

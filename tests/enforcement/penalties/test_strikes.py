@@ -161,7 +161,7 @@ def test_no_new_table_names_a_seller_or_a_listing(market: Market):
 
 
 def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Market):
-    """Nothing that is sealed can be read, and nothing fails."""
+    """Nothing that is encrypted can be read, and nothing fails."""
     decision = market.strike()
     with writing(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""

@@ -61,7 +61,7 @@ from ipml.storage import audit
 from ipml.storage.backup import back_up, restore
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.pseudonyms import pseudonym_of, unseal
+from ipml.storage.pseudonyms import decrypt, pseudonym_of
 from ipml.storage.tables import appeals, cases, erasures, evidence, outbox, user_sellers
 
 LATER = NOON + timedelta(days=1)
@@ -183,16 +183,16 @@ def test_the_others_are_as_they_were(engine: Engine):
     for name in ("case_texts", "bands"):
         place = 0 if name == "case_texts" else 1
         assert [row for row in before[name] if row[place] not in theirs] == after[name]
-    for name in ("users", "seeds", "sifts", "sift_cases", "enforcement_policies", "evidence"):
+    for name in ("users", "seeds", "samples", "sample_cases", "enforcement_policies", "evidence"):
         assert before[name] == after[name], name
 
 
-def test_what_was_sealed_cannot_be_opened_any_more(engine: Engine):
+def test_what_was_encrypted_cannot_be_opened_any_more(engine: Engine):
     """The rows are there, and the key is not."""
     pseudonym = plant(engine)
     forget(engine)
     with reading(engine) as connection, pytest.raises(SellerErased):
-        unseal(connection, pseudonym, str(connection.scalar(select(evidence.c.sealed))))
+        decrypt(connection, pseudonym, str(connection.scalar(select(evidence.c.encrypted))))
 
 
 @pytest.mark.slow

@@ -28,10 +28,10 @@ def test_whatever_is_in_the_clear_is_blanked_replaced_or_removed():
     assert blanked | replaced <= clear
 
 
-def test_a_sealed_column_stands_beside_its_pseudonym():
-    """What is sealed can only be opened by who knows whose key it is, from its row or from the one it refers to."""
+def test_a_encrypted_column_stands_beside_its_pseudonym():
+    """What is encrypted can only be opened by who knows whose key it is, from its row or from the one it refers to."""
     for (table, name), holds in DECLARED.items():
-        if holds is Holds.SEALED:
+        if holds is Holds.ENCRYPTED:
             beside = [metadata.tables[table], *(key.column.table for key in metadata.tables[table].foreign_keys)]
             assert any("pseudonym" in one.c for one in beside) or table == "platform_answers", (table, name)
 

@@ -14,7 +14,7 @@ from support.planted_seller import NOON, SELLER, bag, find_clear, plant
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
 from ipml.enforcement.privacy.legal_holds import list_holds, place_hold, release_holds
-from ipml.enforcement.privacy.retention import CLASSES, find_class, find_kept, run_retention
+from ipml.enforcement.privacy.retention import CLASSES, find_class, find_stored, run_retention
 from ipml.errors import HoldNotFound, SellerUnknown
 from ipml.records import Verdict
 from ipml.review import queue
@@ -212,7 +212,7 @@ def test_a_dead_message_waits_for_people_longer(engine: Engine):
 
 
 def test_an_expired_listing_tells_as_little_as_an_erased_one(engine: Engine):
-    """Nothing that its seller or a reviewer wrote is left; what is sealed has days of its own."""
+    """Nothing that its seller or a reviewer wrote is left; what is encrypted has days of its own."""
     plant(engine)
     run(engine, after(9000))
     left = {place.partition(".")[0] for place in find_clear(engine, ("zqanneliese", "zqelmstreet", "zq015112345"))}
@@ -261,7 +261,7 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
     pseudonym = plant(engine)
     with writing(engine) as connection:
         place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
-        kept = find_kept(connection, SELLER, POLICY, now=NOON)
+        kept = find_stored(connection, SELLER, POLICY, now=NOON)
     assert kept.pseudonym == pseudonym
     assert {kind.name: kind.records for kind in kept.classes} == {
         "undecided_listings": 3,

@@ -23,19 +23,19 @@ from ipml.enforcement.statements.statements import (
 from ipml.errors import InvalidStatement, SellerErased, StatementNotFound
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.pseudonyms import unseal
+from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import outbox, seller_keys, statements
 
 POLICY = load_enforcement_policy()
 
 
 def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_restriction: Callable, pseudonym: Callable):
-    """There are a sealed letter for the seller and a payload under the puid for the public, and a row in the trail."""
+    """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
         statement = issue(connection, restriction, POLICY)
         messages = {row.channel: row for row in connection.execute(select(outbox))}
-        letter = json.loads(unseal(connection, statement.pseudonym, messages["seller"].body))
+        letter = json.loads(decrypt(connection, statement.pseudonym, messages["seller"].body))
         assert [row.action for row in audit.list_rows(connection, "measure:1")] == ["stated"]
         assert audit.verify(connection).is_intact
         kept = get_statement(connection, "measure:1")
@@ -98,7 +98,7 @@ def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
             False,
         ]
         (row,) = connection.execute(select(outbox).where(outbox.c.kind == "lifted")).all()
-        letter = json.loads(unseal(connection, statement.pseudonym, row.body))
+        letter = json.loads(decrypt(connection, statement.pseudonym, row.body))
     assert statement.puid in letter["text"]
     assert note not in letter["text"]
     assert row.subject == "measure:1"  # so it does not overtake the first letter

@@ -123,7 +123,7 @@ def test_an_unknown_key_is_an_error(enforced: Engine):
         note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
 
 
-def test_the_words_of_a_refusal_are_sealed(enforced: Engine, judge: Judge, told: Told):
+def test_the_words_of_a_refusal_are_encrypted(enforced: Engine, judge: Judge, told: Told):
     """They may tell of the seller."""
     judge("L1")
     answer(enforced, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")

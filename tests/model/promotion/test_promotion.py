@@ -132,10 +132,10 @@ def test_without_a_champion_only_the_figures_count(record: Record, name: str, st
     assert uncompared == ["average precision above the champion", "value in the first k above the champion"]
     assert promote(candidacy, tracking_uri=store) is None
     assert read_champions(name, store).stack == ()
-    promote(candidacy, despite="nothing else is there", tracking_uri=store)
+    promote(candidacy, override="nothing else is there", tracking_uri=store)
     champions = read_champions(name, store)
     assert champions.stack == (1,)
-    assert champions.moves[0].reason == "despite the gate: nothing else is there"
+    assert champions.moves[0].reason == "override of the gate: nothing else is there"
 
 
 def test_the_champion_is_not_promoted_again(record: Record, store: str) -> None:
@@ -160,7 +160,7 @@ def test_a_reason_is_one_that_can_be_read(record: Record, name: str, store: str)
     candidacy = judge(record(POOR), store)
     for reason in ("", " ", "x" * 1_001, "two\nlines"):
         with pytest.raises(UnusableSetting, match="reason"):
-            promote(candidacy, despite=reason, tracking_uri=store)
+            promote(candidacy, override=reason, tracking_uri=store)
     assert read_champions(name, store).moves == ()
 
 
@@ -179,7 +179,7 @@ def test_a_model_that_does_not_load_is_not_put_into_use(record: Record, name: st
     broken = record(GOOD)
     lose_files(broken, store)
     with pytest.raises(NotFound, match="files"):
-        promote(judge(broken, store), despite="it is urgent", tracking_uri=store)
+        promote(judge(broken, store), override="it is urgent", tracking_uri=store)
     lose_files(f"models:/{name}/1", store)
     with pytest.raises(NotFound, match="files"):
         roll_back(name, tracking_uri=store)

@@ -44,7 +44,7 @@ def test_gaps_have_the_mean_that_the_share_asks_for(share: float):
 
 def test_shares_are_of_all_reviews():
     """With 10 % of audits there is one for nine ordinary cases."""
-    shares = find_look_shares(Settings(golden_share=0, repeat_share=0, audit_share=0.1))
+    shares = find_look_shares(Settings(control_share=0, repeat_share=0, audit_share=0.1))
     assert shares["audit"] == pytest.approx(1 / 9)
 
 
@@ -52,7 +52,7 @@ def test_the_share_of_looks_is_the_one_set(
     engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
 ):
     """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
-    set_settings(audit_share=0.1, audit_hours=0, repeat_share=0, golden_share=0)
+    set_settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
     looked: Counter[str] = Counter()
     kinds: dict[str, list[bool]] = {"ana": [], "ben": []}

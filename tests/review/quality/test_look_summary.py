@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.blind_reviews import add_golden, summarise_looks
+from ipml.review.quality.blind_reviews import add_control_case, summarise_looks
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
 
@@ -18,20 +18,20 @@ def test_the_summary_counts_what_was_looked_at_and_what_waits(
 ):
     """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
     # At these shares every decision is looked at again.
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25)
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     for case_id in (1, 2):
         with writing(engine) as connection:
             decide(connection, claim(connection, "ana", case_id, now=NOON), Verdict.GENUINE, now=NOON)
     with writing(engine) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=NOON)
     for number in range(6):
         now = NOON + timedelta(minutes=number)
         with writing(engine) as connection:
             decide(connection, claim(connection, "ben", now=now), Verdict.GENUINE, now=now)
     with reading(engine) as connection:
         summary = summarise_looks(connection)
-    assert (summary.golden.share, summary.golden.n) == (0, 1)
+    assert (summary.control.share, summary.control.n) == (0, 1)
     assert (summary.audits.share, summary.audits.n) == (1, 1)
     assert summary.repeats is None
     assert summary.waiting["repeat"] == 6

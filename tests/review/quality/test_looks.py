@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
 from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.claims import show_case, shown_history
-from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import list_opinions
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
 from ipml.storage.audit import verify
@@ -25,7 +25,7 @@ SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
 def audited(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
     """Return a queue in which ana decided case 1, at which another is to look, and ben two more."""
     # At these shares a look is wanted of every decision, and is due after one or two ordinary cases.
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, golden_share=0.25, repeat_days=1)
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25, repeat_days=1)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(9)], now=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana", 1, now=NOON), Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
@@ -54,12 +54,12 @@ def test_a_verdict_in_a_look_changes_no_case(audited: Engine, look: Claim):
     """Decisions, state and history of the case are what they were; the opinion is kept beside them."""
     with writing(audited) as connection:
         before = (get_case(connection, 1), list_decisions(connection, 1), history(connection, 1))
-        decision = decide(connection, look, Verdict.GENUINE, note="sealed", now=SOON)
+        decision = decide(connection, look, Verdict.GENUINE, note="encrypted", now=SOON)
         assert (get_case(connection, 1), list_decisions(connection, 1), history(connection, 1)) == before
     assert (decision.decision_id, decision.reviewer, decision.verdict) == (0, "ben", Verdict.GENUINE)
     with reading(audited) as connection:
         (opinion,) = list_opinions(connection, 1)
-    assert (opinion.kind, opinion.reviewer, opinion.verdict, opinion.note) == ("audit", "ben", "genuine", "sealed")
+    assert (opinion.kind, opinion.reviewer, opinion.verdict, opinion.note) == ("audit", "ben", "genuine", "encrypted")
 
 
 def test_the_token_alone_is_enough_to_decide(audited: Engine, look: Claim):
@@ -83,7 +83,8 @@ def test_the_history_shown_with_a_look_is_that_of_a_new_case(audited: Engine, lo
     """It came, and ben took it; what ana did is for others to see."""
     with reading(audited) as connection:
         assert [
-            (deed.action, deed.actor) for deed in shown_history(connection, "ben", show_case(connection, "ben", 1))
+            (audit_event.action, audit_event.actor)
+            for audit_event in shown_history(connection, "ben", show_case(connection, "ben", 1))
         ] == [
             ("enqueued", "ipml"),
             ("claimed", "ben"),
@@ -123,14 +124,14 @@ def test_a_look_is_held_by_one(audited: Engine, look: Claim):
 
 
 def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, look: Claim):
-    """An audit whose lease ran out does not stand in the way of a golden item, and needs no answer after it."""
+    """An audit whose lease ran out does not stand in the way of a control case, and needs no answer after it."""
     with writing(audited) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "lea", now=SOON)
         taken = claim(connection, "ben", now=LATER)
     assert (taken.case_id, taken.look_id != look.look_id) == (1, True)
     with writing(audited) as connection:
         decide(connection, claim(connection, "ben", 1, now=LATER), Verdict.GENUINE, now=LATER)
-        assert [opinion.kind for opinion in list_opinions(connection, 1)] == ["golden"]
+        assert [opinion.kind for opinion in list_opinions(connection, 1)] == ["control"]
         assert claim(connection, "ben", now=LATER).case_id != 1
 
 
@@ -214,7 +215,7 @@ def test_a_look_with_odds_says_them(audited: Engine):
 
 def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Any, set_settings: Callable[..., None]):
     """Looks can be turned off."""
-    set_settings(audit_share=0, repeat_share=0, golden_share=0, repeat_days=0)
+    set_settings(audit_share=0, repeat_share=0, control_share=0, repeat_days=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(4)])
     for name in ("ana", "ben", "ana", "ben"):
         with writing(engine) as connection:

@@ -20,7 +20,7 @@ def test_six_at_once_share_cases_and_looks(
     engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
 ):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0, golden_share=0.25)
+    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
 
     def work(name: str) -> list[tuple[int, int | None]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
-from ipml.review.quality.blind_reviews import add_golden
+from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import opinions
@@ -21,7 +21,7 @@ N_CASES = 24
 @pytest.fixture
 def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
     """Return a queue of 24 cases of two brands, of which ana called every other counterfeit."""
-    set_settings(audit_share=0, repeat_share=0, golden_share=0)
+    set_settings(audit_share=0, repeat_share=0, control_share=0)
     brands = ("Acme", "Nordhale")
     enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
     for case_id in range(1, N_CASES + 1):
@@ -63,7 +63,7 @@ def test_without_a_second_look_nothing_is_known(queue: Engine):
         quality = assess_reviewers(connection)
     (ana,) = quality.reviewers
     assert (ana.decided, ana.looked, quality.alpha) == (N_CASES, 0, None)
-    assert ana.agreement is ana.kappa is ana.missed is ana.wronged is ana.golden is ana.steadiness is None
+    assert ana.agreement is ana.kappa is ana.missed is ana.wronged is ana.control is ana.steadiness is None
 
 
 def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
@@ -78,15 +78,15 @@ def test_agreement_is_of_the_same_cases_by_others(queue: Engine):
     assert quality.alpha.value == pytest.approx(0.5, abs=0.05)
 
 
-def test_a_golden_item_counts_for_all_who_judged_it(queue: Engine):
+def test_a_control_case_counts_for_all_who_judged_it(queue: Engine):
     """Ana decided both; one of them was right, and "cannot tell" is not right."""
     with writing(queue) as connection:
-        add_golden(connection, 1, FAKE, "test purchase", "lea", now=NOON)
-        add_golden(connection, 4, REAL, "invoice", "lea", now=NOON)
-    _say(queue, "ben", "golden", {1: UNSURE})
+        add_control_case(connection, 1, FAKE, "test purchase", "lea", now=NOON)
+        add_control_case(connection, 4, REAL, "invoice", "lea", now=NOON)
+    _say(queue, "ben", "control", {1: UNSURE})
     found = _by_name(queue)
-    assert (found["ana"].golden.share, found["ana"].golden.n) == (0.5, 2)
-    assert (found["ben"].golden.share, found["ben"].golden.n) == (0, 1)
+    assert (found["ana"].control.share, found["ana"].control.n) == (0.5, 2)
+    assert (found["ben"].control.share, found["ben"].control.n) == (0, 1)
 
 
 def test_a_repeat_says_how_steady_one_is_and_nothing_else(queue: Engine):
@@ -101,8 +101,8 @@ def test_who_errs_more_is_seen_to_by_known_items(queue: Engine):
     fakes = [case for case in range(1, N_CASES + 1) if case % 4 < 2]
     for case in fakes:
         with writing(queue) as connection:
-            add_golden(connection, case, FAKE, "test purchase", "lea", now=NOON)
-    _say(queue, "ben", "golden", {case: REAL if number % 2 else FAKE for number, case in enumerate(fakes)})
+            add_control_case(connection, case, FAKE, "test purchase", "lea", now=NOON)
+    _say(queue, "ben", "control", {case: REAL if number % 2 else FAKE for number, case in enumerate(fakes)})
     found = _by_name(queue)
     ana, ben = found["ana"], found["ben"]
     assert ben.missed.share > 0.2 > ana.missed.share
@@ -128,7 +128,7 @@ def test_disputes_are_audits_that_say_the_opposite(queue: Engine):
     """Neither doubt nor agreement is a dispute; what is known for sure comes first."""
     _say(queue, "ben", "audit", {1: FAKE, 3: REAL, 5: UNSURE, 8: FAKE, 2: FAKE})
     with writing(queue) as connection:
-        add_golden(connection, 10, FAKE, "test purchase", "lea", now=NOON)
+        add_control_case(connection, 10, FAKE, "test purchase", "lea", now=NOON)
         assert [(one.case_id, one.decided, one.said, one.by) for one in list_disputes(connection)] == [
             (10, "genuine", "counterfeit", "known"),
             (2, "genuine", "counterfeit", "ben"),

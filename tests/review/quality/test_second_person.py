@@ -34,7 +34,7 @@ PRICE = st.none() | st.floats(0, 1e6)
 @pytest.fixture
 def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
     """Return a queue of a dear case and a cheap one, where calling a dear one counterfeit takes two."""
-    set_settings(second_person=[DEAR.model_dump(exclude_none=True)], audit_share=0, repeat_share=0, golden_share=0)
+    set_settings(second_person=[DEAR.model_dump(exclude_none=True)], audit_share=0, repeat_share=0, control_share=0)
     dear, cheap = make_scored("L1", 0.9, price=900.0, currency="EUR"), make_scored("L2", price=9.0, currency="EUR")
     enqueue(engine, [dear, cheap], now=NOON)
     return engine
@@ -124,7 +124,7 @@ def test_the_second_person_cannot_see_the_first_verdict(queue: Engine):
     with reading(queue) as connection:
         assert show_case(connection, "ben", 1).hides_history
         assert not show_case(connection, "ana", 1).hides_history
-        said = [value for deed in history(connection, 1) for value in deed.payload.values()]
+        said = [value for audit_event in history(connection, 1) for value in audit_event.payload.values()]
     assert not {"counterfeit", "known_goods"} & {value for value in said if isinstance(value, str)}
 
 

@@ -172,7 +172,7 @@ def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: 
 
 
 def test_setting_a_deadline_is_noted_and_holds(queue: Engine):
-    """A notice gives a case its hours, with the deed in the history."""
+    """A notice gives a case its hours, with the audit event in the history."""
     due_at = notice_deadline(make_policy(), MONDAY)
     with writing(queue) as connection:
         set_deadline(connection, 1, due_at, actor="lea", now=MONDAY)

@@ -15,7 +15,7 @@ from ipml.review.sampling.exploration import make_ticket_drawer
 from ipml.review.snapshot import make_key
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, decisions, metadata, seeds, sift_cases, sift_strata, sifts
+from ipml.storage.tables import cases, decisions, metadata, sample_cases, sample_strata, samples, seeds
 
 pytestmark = pytest.mark.slow
 
@@ -58,15 +58,15 @@ def test_a_file_that_was_interrupted_is_completed(engine: Engine, file: list[Sco
         assert count_cases(connection)["open"] == 0
     batch = send(engine, file)
     with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(sifts)) == 1
-        assert connection.scalar(select(func.count()).select_from(sift_cases)) == TOP + batch.drawn
+        assert connection.scalar(select(func.count()).select_from(samples)) == 1
+        assert connection.scalar(select(func.count()).select_from(sample_cases)) == TOP + batch.drawn
 
 
 def test_of_what_is_not_shown_only_counts_are_kept(engine: Engine, file: list[ScoredListing]):
     """The strata add up to the file; of a listing that was passed over there is no trace."""
     batch = send(engine, file)
     with reading(engine) as connection:
-        rows = connection.execute(select(sift_strata)).all()
+        rows = connection.execute(select(sample_strata)).all()
         known = set(connection.scalars(select(cases.c.listing_id)))
     passed = {item.listing.listing_id for item in file} - known
     assert sum(row.listings for row in rows) == batch.listings == N_LISTINGS
@@ -98,7 +98,7 @@ def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing
     send(engine, file)
     with reading(engine) as connection:
         draw = make_ticket_drawer(connection.scalars(select(seeds.c.seed)).one())
-        strata = connection.execute(select(sift_strata).order_by(sift_strata.c.stratum)).all()
+        strata = connection.execute(select(sample_strata).order_by(sample_strata.c.stratum)).all()
     drawn = set()
     for place, item in enumerate(reversed(file), start=1):
         odds = next(row.odds for row in strata if row.first <= place <= row.last)
@@ -124,7 +124,7 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
     send(engine, file, top=200, explore=0.5)
     with reading(engine) as connection:
         rows = connection.execute(select(cases.c.listing_id, cases.c.lane, cases.c.odds)).all()
-        digests = connection.execute(select(sifts.c.file_digest, sifts.c.digest)).all()
+        digests = connection.execute(select(samples.c.file_digest, samples.c.digest)).all()
     first = {f"L{number}" for number in range(100, 300)}
     assert all(row.lane == "ranked" and row.odds == 1 for row in rows if row.listing_id in first)
     assert [len(set(column)) for column in zip(*digests, strict=True)] == [1, 2]

@@ -14,7 +14,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
-from ipml.review.sampling.exploration import SamplingRule, Sift, sift_arrays
+from ipml.review.sampling.exploration import Sample, SamplingRule, sift_arrays
 from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
@@ -192,7 +192,7 @@ def test_a_file_sent_with_another_top_is_not_counted_twice(seeded: Engine, make_
 
 
 def test_intervals_cover_the_truth_over_many_draws():
-    """From sift to estimate, in at least 93 of 100 of 200 draws, and the naive figure is off by more than 5 points."""
+    """From sample to estimate, in at least 93 % of 200 draws, and the naive figure is off by more than 5 points."""
     random = np.random.default_rng(3)
     scores = np.sort(random.beta(0.15, 1.8, 5_000))[::-1]
     labels = random.random(5_000) < scores**1.3
@@ -206,12 +206,12 @@ def test_intervals_cover_the_truth_over_many_draws():
     assert (np.mean(covered, axis=0) >= 0.93).all()
 
 
-def _reviewed(sifted: Sift, labels: np.ndarray) -> list[Stretch]:
-    strata = [place.stratum for place in sifted.places.values()]
-    found = np.bincount(strata, labels[list(sifted.places)], minlength=len(sifted.strata)).astype(int).tolist()
+def _reviewed(sample: Sample, labels: np.ndarray) -> list[Stretch]:
+    strata = [place.stratum for place in sample.places.values()]
+    found = np.bincount(strata, labels[list(sample.places)], minlength=len(sample.strata)).astype(int).tolist()
     return [
         Stretch(1, one.first, one.last, one.is_sure, one.listings, n, one.odds, one.mean_score, n, x, n, n, x)
-        for one, n, x in zip(sifted.strata, sifted.shown, found, strict=True)
+        for one, n, x in zip(sample.strata, sample.shown, found, strict=True)
     ]
 
 

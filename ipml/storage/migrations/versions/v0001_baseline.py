@@ -13,8 +13,8 @@ flag = sa.Boolean().with_variant(sa.Integer(), "sqlite")
 TABLES = (
     "audit",
     "cases",
-    "clocks",
-    "clues",
+    "deadlines",
+    "referrals",
     "enforcement_policies",
     "erasures",
     "notifiers",
@@ -29,11 +29,11 @@ TABLES = (
     "automatic_draws",
     "bands",
     "case_texts",
-    "clock_events",
-    "clue_outcomes",
+    "deadline_events",
+    "referral_outcomes",
     "decisions",
     "disclosures",
-    "goldens",
+    "control_cases",
     "identities",
     "legal_holds",
     "notices",
@@ -42,7 +42,7 @@ TABLES = (
     "promises",
     "rights_documents",
     "sessions",
-    "sifts",
+    "samples",
     "appeals",
     "automatic_decisions",
     "evidence",
@@ -50,8 +50,8 @@ TABLES = (
     "measures",
     "notice_items",
     "reversals",
-    "sift_cases",
-    "sift_strata",
+    "sample_cases",
+    "sample_strata",
     "spread_audits",
     "statements",
     "strikes",
@@ -181,8 +181,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_cases_waiting", "cases", ["exemplar", "state", "rank", "case_id"], unique=False)
     op.create_table(
-        "clocks",
-        sa.Column("clock_id", identity, nullable=False),
+        "deadlines",
+        sa.Column("deadline_id", identity, nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("stage", sa.Text, nullable=False),
         sa.Column("profile", sa.Text, nullable=False),
@@ -195,16 +195,16 @@ def upgrade() -> None:
         sa.Column("paused_at", moment, nullable=True),
         sa.Column("longer_by", identity, nullable=False),
         sa.Column("is_extended", flag, nullable=False),
-        sa.PrimaryKeyConstraint("clock_id", name=op.f("pk_clocks")),
-        sa.UniqueConstraint("subject", "stage", name=op.f("uq_clocks_subject_stage")),
+        sa.PrimaryKeyConstraint("deadline_id", name=op.f("pk_deadlines")),
+        sa.UniqueConstraint("subject", "stage", name=op.f("uq_deadlines_subject_stage")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_clocks_stage_since"), "clocks", ["stage", "since"], unique=False)
-    op.create_index(op.f("ix_clocks_state_due_at"), "clocks", ["state", "due_at"], unique=False)
+    op.create_index(op.f("ix_deadlines_stage_since"), "deadlines", ["stage", "since"], unique=False)
+    op.create_index(op.f("ix_deadlines_state_due_at"), "deadlines", ["state", "due_at"], unique=False)
     op.create_table(
-        "clues",
-        sa.Column("clue_id", identity, nullable=False),
+        "referrals",
+        sa.Column("referral_id", identity, nullable=False),
         sa.Column("reference", sa.Text, nullable=False),
         sa.Column("network", identity, nullable=False),
         sa.Column("members_digest", sa.Text, nullable=False),
@@ -227,13 +227,13 @@ def upgrade() -> None:
         sa.Column("tells_sellers", flag, nullable=False),
         sa.Column("received_by", sa.Text, nullable=True),
         sa.Column("received_at", moment, nullable=True),
-        sa.ForeignKeyConstraint(["follows"], ["clues.clue_id"], name=op.f("fk_clues_follows")),
-        sa.PrimaryKeyConstraint("clue_id", name=op.f("pk_clues")),
-        sa.UniqueConstraint("reference", name=op.f("uq_clues_reference")),
+        sa.ForeignKeyConstraint(["follows"], ["referrals.referral_id"], name=op.f("fk_referrals_follows")),
+        sa.PrimaryKeyConstraint("referral_id", name=op.f("pk_referrals")),
+        sa.UniqueConstraint("reference", name=op.f("uq_referrals_reference")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_clues_members_digest"), "clues", ["members_digest"], unique=False)
+    op.create_index(op.f("ix_referrals_members_digest"), "referrals", ["members_digest"], unique=False)
     op.create_table(
         "enforcement_policies",
         sa.Column("digest", sa.Text, nullable=False),
@@ -421,36 +421,42 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "clock_events",
+        "deadline_events",
         sa.Column("sequence", identity, nullable=False),
-        sa.Column("clock_id", identity, nullable=False),
+        sa.Column("deadline_id", identity, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("at", moment, nullable=False),
         sa.Column("by", sa.Text, nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
-        sa.ForeignKeyConstraint(["clock_id"], ["clocks.clock_id"], name=op.f("fk_clock_events_clock_id")),
-        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_clock_events")),
+        sa.ForeignKeyConstraint(
+            ["deadline_id"], ["deadlines.deadline_id"], name=op.f("fk_deadline_events_deadline_id")
+        ),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_deadline_events")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_clock_events_clock_id"), "clock_events", ["clock_id"], unique=False)
+    op.create_index(op.f("ix_deadline_events_deadline_id"), "deadline_events", ["deadline_id"], unique=False)
     op.create_table(
-        "clue_outcomes",
+        "referral_outcomes",
         sa.Column("outcome_id", identity, nullable=False),
-        sa.Column("clue_id", identity, nullable=False),
+        sa.Column("referral_id", identity, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("amount", real, nullable=True),
         sa.Column("why", sa.Text, nullable=True),
         sa.Column("noted_by", sa.Text, nullable=False),
         sa.Column("noted_at", moment, nullable=False),
         sa.Column("currency", sa.Text, nullable=True),
-        sa.CheckConstraint("kind IN ('opened', 'arrests', 'seized', 'dropped')", name=op.f("ck_clue_outcomes_kind")),
-        sa.ForeignKeyConstraint(["clue_id"], ["clues.clue_id"], name=op.f("fk_clue_outcomes_clue_id")),
-        sa.PrimaryKeyConstraint("outcome_id", name=op.f("pk_clue_outcomes")),
+        sa.CheckConstraint(
+            "kind IN ('opened', 'arrests', 'seized', 'dropped')", name=op.f("ck_referral_outcomes_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["referral_id"], ["referrals.referral_id"], name=op.f("fk_referral_outcomes_referral_id")
+        ),
+        sa.PrimaryKeyConstraint("outcome_id", name=op.f("pk_referral_outcomes")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_clue_outcomes_clue_id"), "clue_outcomes", ["clue_id"], unique=False)
+    op.create_index(op.f("ix_referral_outcomes_referral_id"), "referral_outcomes", ["referral_id"], unique=False)
     op.create_table(
         "decisions",
         sa.Column("decision_id", identity, nullable=False),
@@ -486,34 +492,34 @@ def upgrade() -> None:
     op.create_table(
         "disclosures",
         sa.Column("disclosure_id", identity, nullable=False),
-        sa.Column("clue_id", identity, nullable=False),
+        sa.Column("referral_id", identity, nullable=False),
         sa.Column("pseudonym", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("is_confirmed", flag, nullable=False),
         sa.Column("disclosed_at", moment, nullable=False),
-        sa.ForeignKeyConstraint(["clue_id"], ["clues.clue_id"], name=op.f("fk_disclosures_clue_id")),
+        sa.ForeignKeyConstraint(["referral_id"], ["referrals.referral_id"], name=op.f("fk_disclosures_referral_id")),
         sa.PrimaryKeyConstraint("disclosure_id", name=op.f("pk_disclosures")),
-        sa.UniqueConstraint("clue_id", "pseudonym", name=op.f("uq_disclosures_clue_id_pseudonym")),
+        sa.UniqueConstraint("referral_id", "pseudonym", name=op.f("uq_disclosures_referral_id_pseudonym")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_disclosures_pseudonym"), "disclosures", ["pseudonym"], unique=False)
     op.create_table(
-        "goldens",
-        sa.Column("golden_id", identity, nullable=False),
+        "control_cases",
+        sa.Column("control_id", identity, nullable=False),
         sa.Column("case_id", identity, nullable=False),
         sa.Column("truth", sa.Text, nullable=False),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("added_by", sa.Text, nullable=False),
         sa.Column("added_at", moment, nullable=False),
         sa.Column("removed_at", moment, nullable=True),
-        sa.CheckConstraint("truth IN ('counterfeit', 'genuine')", name=op.f("ck_goldens_truth")),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_goldens_case_id")),
-        sa.PrimaryKeyConstraint("golden_id", name=op.f("pk_goldens")),
+        sa.CheckConstraint("truth IN ('counterfeit', 'genuine')", name=op.f("ck_control_cases_truth")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_control_cases_case_id")),
+        sa.PrimaryKeyConstraint("control_id", name=op.f("pk_control_cases")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_goldens_case_id"), "goldens", ["case_id"], unique=False)
+    op.create_index(op.f("ix_control_cases_case_id"), "control_cases", ["case_id"], unique=False)
     op.create_table(
         "identities",
         sa.Column("issuer", sa.Text, nullable=False),
@@ -530,7 +536,7 @@ def upgrade() -> None:
         sa.Column("hold_id", identity, nullable=False),
         sa.Column("pseudonym", sa.Text, nullable=False),
         sa.Column("case_id", identity, nullable=True),
-        sa.Column("sealed", sa.Text, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
         sa.Column("placed_by", sa.Text, nullable=False),
         sa.Column("placed_at", moment, nullable=False),
         sa.Column("until", moment, nullable=False),
@@ -549,7 +555,7 @@ def upgrade() -> None:
         sa.Column("notifier_id", identity, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("brand", sa.Text, nullable=True),
-        sa.Column("sealed", sa.Text, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
         sa.Column("explanation", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=True),
         sa.Column("content_digest", sa.Text, nullable=False),
@@ -678,23 +684,23 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
     op.create_table(
-        "sifts",
-        sa.Column("sift_id", identity, nullable=False),
+        "samples",
+        sa.Column("sample_id", identity, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
         sa.Column("file_digest", sa.Text, nullable=False),
-        sa.Column("sifted_at", moment, nullable=False),
+        sa.Column("drawn_at", moment, nullable=False),
         sa.Column("model_version", sa.Text, nullable=False),
         sa.Column("seed_id", identity, nullable=False),
         sa.Column("rule", sa.Text, nullable=False),
         sa.Column("listings", identity, nullable=False),
         sa.Column("sure", identity, nullable=False),
-        sa.ForeignKeyConstraint(["seed_id"], ["seeds.seed_id"], name=op.f("fk_sifts_seed_id")),
-        sa.PrimaryKeyConstraint("sift_id", name=op.f("pk_sifts")),
-        sa.UniqueConstraint("digest", name=op.f("uq_sifts_digest")),
+        sa.ForeignKeyConstraint(["seed_id"], ["seeds.seed_id"], name=op.f("fk_samples_seed_id")),
+        sa.PrimaryKeyConstraint("sample_id", name=op.f("pk_samples")),
+        sa.UniqueConstraint("digest", name=op.f("uq_samples_digest")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_sifts_file_digest"), "sifts", ["file_digest"], unique=False)
+    op.create_index(op.f("ix_samples_file_digest"), "samples", ["file_digest"], unique=False)
     op.create_table(
         "appeals",
         sa.Column("appeal_id", identity, nullable=False),
@@ -750,8 +756,8 @@ def upgrade() -> None:
         sa.Column("case_id", identity, nullable=False),
         sa.Column("pseudonym", sa.Text, nullable=False),
         sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("sealed", sa.Text, nullable=False),
-        sa.Column("kept_at", moment, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
+        sa.Column("stored_at", moment, nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_evidence_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.decision_id"], name=op.f("fk_evidence_decision_id")),
         sa.PrimaryKeyConstraint("evidence_id", name=op.f("pk_evidence")),
@@ -775,7 +781,7 @@ def upgrade() -> None:
         sa.Column("token", identity, nullable=False),
         sa.Column("lease_expires_at", moment, nullable=True),
         sa.Column("ended_at", moment, nullable=True),
-        sa.CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'second')", name=op.f("ck_looks_kind")),
+        sa.CheckConstraint("kind IN ('control', 'repeat', 'audit', 'second')", name=op.f("ck_looks_kind")),
         sa.CheckConstraint("odds BETWEEN 0 AND 1", name=op.f("ck_looks_odds")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_looks_case_id")),
         sa.ForeignKeyConstraint(["decision_id"], ["decisions.decision_id"], name=op.f("fk_looks_decision_id")),
@@ -896,20 +902,20 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "sift_cases",
-        sa.Column("sift_id", identity, nullable=False),
+        "sample_cases",
+        sa.Column("sample_id", identity, nullable=False),
         sa.Column("case_id", identity, autoincrement=False, nullable=False),
         sa.Column("stratum", identity, nullable=False),
         sa.Column("lot", real, nullable=True),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_sift_cases_case_id")),
-        sa.ForeignKeyConstraint(["sift_id"], ["sifts.sift_id"], name=op.f("fk_sift_cases_sift_id")),
-        sa.PrimaryKeyConstraint("sift_id", "case_id", name=op.f("pk_sift_cases")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_sample_cases_case_id")),
+        sa.ForeignKeyConstraint(["sample_id"], ["samples.sample_id"], name=op.f("fk_sample_cases_sample_id")),
+        sa.PrimaryKeyConstraint("sample_id", "case_id", name=op.f("pk_sample_cases")),
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_sift_cases_case_id"), "sift_cases", ["case_id"], unique=False)
+    op.create_index(op.f("ix_sample_cases_case_id"), "sample_cases", ["case_id"], unique=False)
     op.create_table(
-        "sift_strata",
-        sa.Column("sift_id", identity, nullable=False),
+        "sample_strata",
+        sa.Column("sample_id", identity, nullable=False),
         sa.Column("stratum", identity, autoincrement=False, nullable=False),
         sa.Column("first", identity, nullable=False),
         sa.Column("last", identity, nullable=False),
@@ -919,8 +925,8 @@ def upgrade() -> None:
         sa.Column("mean_score", real, nullable=False),
         sa.Column("highest_score", real, nullable=True),
         sa.Column("lowest_score", real, nullable=True),
-        sa.ForeignKeyConstraint(["sift_id"], ["sifts.sift_id"], name=op.f("fk_sift_strata_sift_id")),
-        sa.PrimaryKeyConstraint("sift_id", "stratum", name=op.f("pk_sift_strata")),
+        sa.ForeignKeyConstraint(["sample_id"], ["samples.sample_id"], name=op.f("fk_sample_strata_sample_id")),
+        sa.PrimaryKeyConstraint("sample_id", "stratum", name=op.f("pk_sample_strata")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -1025,7 +1031,7 @@ def upgrade() -> None:
         sa.Column("harm", real, nullable=True),
         sa.Column("currency", sa.Text, nullable=True),
         sa.Column("is_assumed", flag, nullable=False),
-        sa.Column("kept_at", moment, nullable=False),
+        sa.Column("stored_at", moment, nullable=False),
         sa.ForeignKeyConstraint(["measure_id"], ["measures.measure_id"], name=op.f("fk_measure_stakes_measure_id")),
         sa.PrimaryKeyConstraint("measure_id", name=op.f("pk_measure_stakes")),
         sqlite_strict=True,
@@ -1045,7 +1051,7 @@ def upgrade() -> None:
         sa.Column("token", identity, nullable=False),
         sa.Column("key", sa.Text, nullable=True),
         sa.Column("withdrawn_at", moment, nullable=True),
-        sa.CheckConstraint("kind IN ('golden', 'repeat', 'audit', 'first', 'second')", name=op.f("ck_opinions_kind")),
+        sa.CheckConstraint("kind IN ('control', 'repeat', 'audit', 'first', 'second')", name=op.f("ck_opinions_kind")),
         sa.CheckConstraint(
             "verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name=op.f("ck_opinions_verdict")
         ),

@@ -1,12 +1,13 @@
-"""Whether the ranking of networks gets better by what became of clues, on simulated outcomes.
+"""Whether the ranking of networks gets better by what became of referrals, on simulated outcomes.
 
-    python -m experiments.cooperation.clue_ranking --seeds 200
+    python -m experiments.cooperation.referral_ranking --seeds 200
 
-In each of many worlds, clues become cases by weights of their own: those of the policy, each off by chance. Clues are
-handed over as they would be, the best of a few at a time by what is known then, so that outcomes are known of those
-only. After 0, 10, 20, 40 outcomes forty new networks are ranked: which part of the first five become a case, and which
-part of the value an hour that the best five would bring to light. Beside it the ranking by value an hour alone, and by
-who knows the weights. The bar: better after 10, 20 and 40 outcomes than before, where the policy is wrong.
+In each of many worlds, referrals become cases by weights of their own: those of the policy, each off by chance.
+Referrals are handed over as they would be, the best of a few at a time by what is known then, so that outcomes are
+known of those only. After 0, 10, 20, 40 outcomes forty new networks are ranked: which part of the first five become a
+case, and which part of the value an hour that the best five would bring to light. Beside it the ranking by value an
+hour alone, and by who knows the weights. The bar: better after 10, 20 and 40 outcomes than before, where the policy is
+wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main() -> None:
 
 def measure(n_worlds: int, off: float, spread: float | None = None) -> pd.DataFrame:
     """Return, for each number of outcomes and for the two other rankings, precision and value among the first five."""
-    rules = load_cooperation_policy().clues.solvability
+    rules = load_cooperation_policy().referrals.solvability
     rules = rules.model_copy(update={"spread": spread or rules.spread})
     rows = [row for seed in range(n_worlds) for row in run_world(seed, rules, off)]
     by_world = pd.DataFrame(rows).pivot_table(index="world", columns="ranking", sort=False)

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, select
 from support.browser import CHEAP, PASSWORD
 from support.databases import copy_sqlite
 
-from experiments.cooperation.clue_market import ClueMarket, fill_market
-from ipml.cooperation.networks.store import keep_networks
+from experiments.cooperation.referral_market import ReferralMarket, fill_market
+from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.referrals.ranking import list_handed_out
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading, writing
@@ -33,19 +33,19 @@ POLICE = {"recipient": "police-criminal"}
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[ClueMarket, Path]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[ReferralMarket, Path]:
     """Fill a database with listings of two networks, most of them decided, and keep the networks in a folder."""
-    folder = tmp_path_factory.mktemp("clues")
+    folder = tmp_path_factory.mktemp("referrals")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=6)
     with writing(market.engine) as connection:
         add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
     market.engine.dispose()
-    keep_networks(market.networks, folder / "networks")
+    store_networks(market.networks, folder / "networks")
     return market, folder
 
 
 @pytest.fixture
-def engine(filled: tuple[ClueMarket, Path], tmp_path: Path) -> Iterator[Engine]:
+def engine(filled: tuple[ReferralMarket, Path], tmp_path: Path) -> Iterator[Engine]:
     """Give a copy of that database."""
     shutil.copyfile(filled[1] / "ipml.db", tmp_path / "copy.db")
     engine = open_database(f"sqlite:///{tmp_path / 'copy.db'}")
@@ -54,7 +54,7 @@ def engine(filled: tuple[ClueMarket, Path], tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def app(engine: Engine, filled: tuple[ClueMarket, Path]) -> FastAPI:
+def app(engine: Engine, filled: tuple[ReferralMarket, Path]) -> FastAPI:
     """Return the application with the folder of networks."""
     return make_app(engine, Settings(networks=filled[1] / "networks"), cost=CHEAP)
 
@@ -67,12 +67,12 @@ def lead(visitor: Callable[..., TestClient]) -> TestClient:
 
 def show_ranking(lead: TestClient) -> str:
     """Return the page once the networks are ranked."""
-    while "The networks are being ranked" in (page := lead.get("/clues").text):
+    while "The networks are being ranked" in (page := lead.get("/referrals").text):
         pass
     return page
 
 
-def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[ClueMarket, Path]) -> None:
+def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[ReferralMarket, Path]) -> None:
     """Value with its interval, solvability with its interval and signs, effort; the most worth an hour first."""
     page = show_ranking(lead)
     assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
@@ -90,38 +90,42 @@ def test_nobody_waits_for_the_ranking(lead: TestClient, app: FastAPI) -> None:
     """While it is being worked out the page says so, with all else on it; then it shows it."""
     may_end = Event()
     app.state.candidates.prepare(lambda: may_end.wait() and None)
-    page = lead.get("/clues").text
+    page = lead.get("/referrals").text
     assert "The networks are being ranked" in page
     assert "Nothing was handed out yet." in page
     may_end.set()
 
 
-def test_a_clue_is_built_downloaded_and_followed(lead: TestClient, filled: tuple[ClueMarket, Path], engine: Engine):
+def test_a_referral_is_built_downloaded_and_followed(
+    lead: TestClient, filled: tuple[ReferralMarket, Path], engine: Engine
+):
     """The package is whole, of whom it tells is noted in the lead's name, who signed for it, what came of it."""
     number = filled[0].numbers[0]
-    answer = lead.post(f"/networks/{number}/clue", data=POLICE)
+    answer = lead.post(f"/networks/{number}/referral", data=POLICE)
     assert answer.headers["content-type"] == "application/zip"
     names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
     assert any(name.endswith("data/summary.html") for name in names)
     with reading(engine) as connection:
         (handed,) = list_handed_out(connection)
-        deeds = connection.execute(select(audit.c.actor, audit.c.action).where(audit.c.subject == handed.clue.subject))
-        assert ("lea", "disclosed clue") in [tuple(deed) for deed in deeds]
-    assert handed.clue.reference in answer.headers["content-disposition"]
-    assert '<span class="state built">' in lead.get("/clues").text
-    assert lead.post("/clues/1/receipt", data={"received_by": "KHK Weber"}).status_code == 303
-    assert '<span class="state received">' in lead.get("/clues").text
-    assert lead.post("/clues/1/outcome", data={"kind": "arrests", "amount": "4"}).status_code == 303
-    page = lead.get("/clues").text
+        audit_events = connection.execute(
+            select(audit.c.actor, audit.c.action).where(audit.c.subject == handed.referral.subject)
+        )
+        assert ("lea", "disclosed referral") in [tuple(audit_event) for audit_event in audit_events]
+    assert handed.referral.reference in answer.headers["content-disposition"]
+    assert '<span class="state built">' in lead.get("/referrals").text
+    assert lead.post("/referrals/1/receipt", data={"received_by": "KHK Weber"}).status_code == 303
+    assert '<span class="state received">' in lead.get("/referrals").text
+    assert lead.post("/referrals/1/outcome", data={"kind": "arrests", "amount": "4"}).status_code == 303
+    page = lead.get("/referrals").text
     assert '<span class="state arrests">' in page
     assert "by <bdi>KHK Weber</bdi>" in page
 
 
 def test_what_cannot_be_done_is_said_and_does_nothing(
-    lead: TestClient, filled: tuple[ClueMarket, Path], engine: Engine
+    lead: TestClient, filled: tuple[ReferralMarket, Path], engine: Engine
 ):
     """A rights holder without a brand, the same again, a second receipt, an outcome that says nothing."""
-    path = f"/networks/{filled[0].numbers[0]}/clue"
+    path = f"/networks/{filled[0].numbers[0]}/referral"
     refused = [
         lead.post(path, data={"recipient": "rights-holder"}),
         lead.post(path, data={"recipient": "rights-holder", "brand": "<script>alert(1)</script>"}),
@@ -129,11 +133,14 @@ def test_what_cannot_be_done_is_said_and_does_nothing(
     ]
     assert [answer.status_code for answer in refused] == [409, 409, 409]
     assert lead.post(path, data=POLICE).status_code == 200
-    refused += [lead.post(path, data=POLICE), lead.post("/clues/1/outcome", data={"kind": "arrests", "amount": "few"})]
-    refused.append(lead.post("/clues/1/outcome", data={"kind": "dropped", "why": "just so"}))
+    refused += [
+        lead.post(path, data=POLICE),
+        lead.post("/referrals/1/outcome", data={"kind": "arrests", "amount": "few"}),
+    ]
+    refused.append(lead.post("/referrals/1/outcome", data={"kind": "dropped", "why": "just so"}))
     assert all(answer.status_code == 409 and 'role="alert"' in answer.text for answer in refused)
     assert all("<script>alert" not in answer.text for answer in refused)
-    assert lead.post("/clues/9/receipt", data={"received_by": "x"}).status_code == 404
-    assert lead.post("/clues/1/outcome", data={"kind": "won"}).status_code == 400
+    assert lead.post("/referrals/9/receipt", data={"received_by": "x"}).status_code == 404
+    assert lead.post("/referrals/1/outcome", data={"kind": "won"}).status_code == 400
     with reading(engine) as connection:
         assert [one.state for one in list_handed_out(connection)] == ["built"]

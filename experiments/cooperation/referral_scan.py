@@ -1,9 +1,9 @@
-"""Whether a clue tells anything of a person that the profile of its recipient does not list.
+"""Whether a referral tells anything of a person that the profile of its recipient does not list.
 
-    python -m experiments.cooperation.clue_scan --seeds 1 2 3
+    python -m experiments.cooperation.referral_scan --seeds 1 2 3
 
 Sellers of a simulated marketplace have names, telephones, mail addresses, streets and payout accounts, and write some
-of them into titles, descriptions, brands and other fields. Clues are built for every profile as .zip files, with a
+of them into titles, descriptions, brands and other fields. Referrals are built for every profile as .zip files, with a
 capture of a page where the profile allows one. Every file, also within archives and captures, is searched for every
 planted value. The bar: nothing outside the profile; and what is allowed is found, or the search would be blind.
 """
@@ -22,12 +22,12 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import select
 
-from experiments.cooperation.clue_market import NOON, STAFF, ClueMarket, fill_market
+from experiments.cooperation.referral_market import NOON, STAFF, ReferralMarket, fill_market
 from experiments.enforcement.scanner import Scanner
 from ipml.cooperation.networks.attributes import KINDS
-from ipml.cooperation.policy import ClueRules, PackageField, RecipientProfile, load_cooperation_policy
+from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules, load_cooperation_policy
 from ipml.cooperation.referrals.disclosure import HASHES
-from ipml.cooperation.referrals.package import ClueRequest, build_clue
+from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.simulation.identities import Identity
 from ipml.storage.database import migrate, open_database, reading
 from ipml.storage.tables import seller_keys
@@ -46,7 +46,7 @@ class Hit:
 
 
 def main() -> None:
-    """Build clues of every profile, and print what is found in them."""
+    """Build referrals of every profile, and print what is found in them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--networks", type=int, default=4)
@@ -58,7 +58,7 @@ def main() -> None:
             engine = open_database(f"sqlite:///{name}/ipml.db")
             migrate(engine)
             market = fill_market(engine, seed=seed, n_networks=options.networks)
-            found, count = scan_market(market, load_cooperation_policy().clues, Path(name))
+            found, count = scan_market(market, load_cooperation_policy().referrals, Path(name))
             hits, n_files = hits + found, n_files + count
             engine.dispose()
     outside = [hit for hit in hits if not hit.is_allowed]
@@ -73,17 +73,19 @@ def main() -> None:
     sys.exit(bool(outside))
 
 
-def scan_market(market: ClueMarket, rules: ClueRules, place: Path) -> tuple[list[Hit], int]:
-    """Build a clue on each network for each recipient, and return what is found, and in how many files was looked."""
+def scan_market(market: ReferralMarket, rules: ReferralRules, place: Path) -> tuple[list[Hit], int]:
+    """Build a referral on each network for each recipient; return what is found, and how many files were searched."""
     hits, n_files = [], 0
     for number in market.numbers:
         people = {seller: one for seller, one in market.people.items() if seller in _members(market, number)}
         capture = write_capture(place / f"page-{number}.warc.gz", next(iter(people.values())))
         for recipient, profile in rules.profiles.items():
             captures = (capture,) if profile.allows(PackageField.EVIDENCE) else ()
-            request = ClueRequest(number, recipient, "Calder" if profile.needs_brand else None, captures=captures)
+            request = ReferralRequest(number, recipient, "Calder" if profile.needs_brand else None, captures=captures)
             out = place / f"{recipient}-{number}.zip"
-            built = build_clue(market.engine, market.networks, request, rules, out, by=STAFF, is_zipped=True, now=NOON)
+            built = build_referral(
+                market.engine, market.networks, request, rules, out, by=STAFF, is_zipped=True, now=NOON
+            )
             for file, content in read_all(built.path):
                 n_files += 1
                 text = content.decode("utf-8", "replace")
@@ -103,7 +105,7 @@ def allowed_kinds(profile: RecipientProfile) -> set[str]:
     )
 
 
-def find_kinds(market: ClueMarket, people: dict[str, Identity], text: str) -> set[str]:
+def find_kinds(market: ReferralMarket, people: dict[str, Identity], text: str) -> set[str]:
     """Return the kinds of planted values in a text: of people, of staff, of what is kept of sellers, and hashes."""
     found = Scanner(people.values()).find(text)
     found |= {"staff"} if STAFF in text else set()
@@ -150,7 +152,7 @@ def read_all(path: Path) -> Iterator[tuple[str, bytes]]:
             yield f"{name} (its name)", name.encode()
 
 
-def _members(market: ClueMarket, number: int) -> set[str]:
+def _members(market: ReferralMarket, number: int) -> set[str]:
     return {str(market.networks.holdings.seller_ids[place]) for place in market.networks.members_of(number)}
 
 

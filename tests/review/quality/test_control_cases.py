@@ -6,9 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from ipml.errors import GoldenExists, GoldenNotFound, NotDecided, UnstorableValue
+from ipml.errors import ControlCaseExists, ControlCaseNotFound, NotDecided, UnstorableValue
 from ipml.records import ScoredListing, Verdict
-from ipml.review.quality.blind_reviews import Feedback, add_golden, golden_feedback, list_goldens, remove_golden
+from ipml.review.quality.blind_reviews import (
+    Feedback,
+    add_control_case,
+    control_feedback,
+    list_control_cases,
+    remove_control_case,
+)
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
 
@@ -17,8 +23,8 @@ NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 
 @pytest.fixture
 def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
-    """Return a queue whose first case was decided by lea; golden items are all the looks there are."""
-    set_settings(audit_share=0, repeat_share=0, golden_share=0.25)
+    """Return a queue whose first case was decided by lea; control cases are all the looks there are."""
+    set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "lea", 1, now=NOON), Verdict.GENUINE, now=NOON)
@@ -40,7 +46,7 @@ def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
 def test_each_reviewer_meets_an_item_once(queue: Engine):
     """Ana and ben get it among their first cases; whoever decided it or knows it never does."""
     with writing(queue) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase of 3 May", "max", now=NOON)
     assert _work(queue, "ana") == [1]
     assert _work(queue, "ben") == [1]
     assert _work(queue, "lea", 1) == _work(queue, "max", 1) == []
@@ -49,45 +55,45 @@ def test_each_reviewer_meets_an_item_once(queue: Engine):
 def test_the_reviewer_is_told_afterwards(queue: Engine):
     """What they said, what is true, and how that is known; of other cases there is nothing to tell."""
     with writing(queue) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        assert golden_feedback(connection, "ana", 1) is None
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+        assert control_feedback(connection, "ana", 1) is None
     _work(queue, "ana")
     with reading(queue) as connection:
-        told = golden_feedback(connection, "ana", 1)
+        told = control_feedback(connection, "ana", 1)
     assert told == Feedback(1, Verdict.COUNTERFEIT, Verdict.COUNTERFEIT, "test purchase")
     assert told.is_right
     with reading(queue) as connection:
-        assert golden_feedback(connection, "lea", 1) is None
+        assert control_feedback(connection, "lea", 1) is None
 
 
 def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
     """Its truth was in doubt."""
     with writing(queue) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
-        remove_golden(connection, 1, "max", now=NOON)
-        assert list_goldens(connection) == []
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max", now=NOON)
+        remove_control_case(connection, 1, "max", now=NOON)
+        assert list_control_cases(connection) == []
     assert _work(queue, "ana") == []
     with writing(queue) as connection:
-        add_golden(connection, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
-        assert [golden.truth for golden in list_goldens(connection)] == ["genuine"]
+        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max", now=NOON)
+        assert [control.truth for control in list_control_cases(connection)] == ["genuine"]
 
 
-def test_an_open_case_is_no_golden_item(queue: Engine):
+def test_an_open_case_is_no_control_case(queue: Engine):
     """It would be decided by whoever gets it first, and then be no secret."""
     with pytest.raises(NotDecided, match="found state 'open'"), writing(queue) as connection:
-        add_golden(connection, 2, Verdict.GENUINE, "invoice", "max")
+        add_control_case(connection, 2, Verdict.GENUINE, "invoice", "max")
 
 
 def test_mistakes_are_named(queue: Engine):
     """A case twice, one that is none, a truth that is none, and a source that nobody could read."""
     with writing(queue) as connection:
-        add_golden(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max")
-    with pytest.raises(GoldenExists, match="known to be counterfeit"), writing(queue) as connection:
-        add_golden(connection, 1, Verdict.GENUINE, "invoice", "max")
-    with pytest.raises(GoldenNotFound), writing(queue) as connection:
-        remove_golden(connection, 2, "max")
+        add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max")
+    with pytest.raises(ControlCaseExists, match="known to be counterfeit"), writing(queue) as connection:
+        add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max")
+    with pytest.raises(ControlCaseNotFound), writing(queue) as connection:
+        remove_control_case(connection, 2, "max")
     with pytest.raises(UnstorableValue, match="truth"), writing(queue) as connection:
-        add_golden(connection, 1, Verdict.CANNOT_TELL, "invoice", "max")
+        add_control_case(connection, 1, Verdict.CANNOT_TELL, "invoice", "max")
     for source in ("", "x" * 201, "a\0b"):
         with pytest.raises(UnstorableValue, match="source"), writing(queue) as connection:
-            add_golden(connection, 1, Verdict.GENUINE, source, "max")
+            add_control_case(connection, 1, Verdict.GENUINE, source, "max")

@@ -1,4 +1,4 @@
-"""A marketplace with networks, people behind the sellers, listings and decisions: what clues are built from."""
+"""A marketplace with networks, people behind the sellers, listings and decisions: what referrals are built from."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTRIES = ("DE", "PL", "CN", "DE", "DE")
 
 
 @dataclass(frozen=True, slots=True)
-class ClueMarket:
+class ReferralMarket:
     """Networks that were found, who their members are, and the database in which decisions were made on them."""
 
     engine: Engine
@@ -35,7 +35,7 @@ class ClueMarket:
 
 def fill_market(
     engine: Engine, *, seed: int = 11, n_networks: int = 4, most_members: int = 14, each: int = 3, contacts: float = 0.5
-) -> ClueMarket:
+) -> ReferralMarket:
     """Put listings of members of networks into a queue, and have a reviewer decide most of them.
 
     Parameters
@@ -59,7 +59,7 @@ def fill_market(
             listings = [_list(member, theirs[member], place, at, rng, contacts) for at in range(each)]
             enqueue(engine, listings, joins_alike=False, now=NOON - timedelta(days=30))
     decide_all(engine, rng)
-    return ClueMarket(engine, networks, numbers, people)
+    return ReferralMarket(engine, networks, numbers, people)
 
 
 def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.15, now: datetime = NOON) -> None:

@@ -9,24 +9,24 @@ import pytest
 from support.databases import copy_sqlite
 from support.staff import add_staff
 
-from experiments.cooperation.clue_market import ClueMarket, fill_market
-from ipml.cooperation.networks.store import keep_networks
+from experiments.cooperation.referral_market import ReferralMarket, fill_market
+from ipml.cooperation.networks.store import store_networks
 from ipml.storage.database import open_database
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory) -> tuple[Path, ClueMarket]:
+def filled(tmp_path_factory) -> tuple[Path, ReferralMarket]:
     """Fill a database and a folder of networks once."""
-    folder = tmp_path_factory.mktemp("clues")
+    folder = tmp_path_factory.mktemp("referrals")
     market = fill_market(open_database(copy_sqlite(folder)), n_networks=2, most_members=5)
     add_staff(market.engine)
     market.engine.dispose()
-    keep_networks(market.networks, folder / "networks")
+    store_networks(market.networks, folder / "networks")
     return folder, market
 
 
 @pytest.fixture
-def market(filled, ipml, tmp_path, monkeypatch) -> ClueMarket:
+def market(filled, ipml, tmp_path, monkeypatch) -> ReferralMarket:
     """Put a copy of both into the folder of the test."""
     folder, market = filled
     shutil.copyfile(folder / "ipml.db", tmp_path / "ipml.db")
@@ -35,16 +35,16 @@ def market(filled, ipml, tmp_path, monkeypatch) -> ClueMarket:
     return market
 
 
-def test_a_clue_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market, tmp_path):
+def test_a_referral_is_ranked_built_verified_signed_for_and_learnt_from(ipml, market, tmp_path):
     """The whole way, as somebody would go it."""
     number = market.numbers[0]
     assert "learnt from 0 outcomes" in ipml("cooperate", "referral", "rank").out
-    built = ipml("cooperate", "referral", "build", number, "--out", "clue.zip", "--zip")
+    built = ipml("cooperate", "referral", "build", number, "--out", "referral.zip", "--zip")
     assert built.exit_code == 0, built.err
-    assert "Clue 1 (C-" in built.out
+    assert "Referral 1 (C-" in built.out
     assert "is held for it" in built.out
-    assert "The package is whole." in ipml("cooperate", "referral", "verify", "clue.zip", "--anchor", "anchors").out
-    assert "nothing is new since clue C-" in ipml("cooperate", "referral", "build", number, "--out", "again").err
+    assert "The package is whole." in ipml("cooperate", "referral", "verify", "referral.zip", "--anchor", "anchors").out
+    assert "nothing is new since referral C-" in ipml("cooperate", "referral", "build", number, "--out", "again").err
     assert ipml("cooperate", "referral", "receipt", 1, "--signed-by", "KHK Weber").exit_code == 0
     assert ipml("cooperate", "referral", "outcome", 1, "--arrests", 4).exit_code == 0
     assert re.search(r"[1-9][\d,]* EUR", ipml("cooperate", "referral", "rank").out)
@@ -72,7 +72,7 @@ def test_a_seller_s_file_says_to_whom_they_were_named(ipml, market, tmp_path):
     assert "to police-criminal, as S-0" in shown
     assert shown.count("may NOT hear") == 1
     refused = ipml("seller", "erase", seller, "--why", "request 1", "--yes")
-    assert "named in clue 2 to customs" in refused.err
+    assert "named in referral 2 to customs" in refused.err
     assert refused.exit_code == 2
 
 
