@@ -84,7 +84,7 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 def check_erased() -> Iterator[Check]:
     """Look whether the list of erased sellers is whole: without it nothing can be restored."""
     from ipml.enforcement.privacy.erasure import read_erased
-    from ipml.errors import NoErasedList, UnusableErasedList
+    from ipml.errors import NotFound, UnreadableFile
     from ipml.settings import get_settings
 
     path = get_settings().erased
@@ -92,9 +92,9 @@ def check_erased() -> Iterator[Check]:
         return
     try:
         yield Check("erased", "ok", f"{len(read_erased(path).moments):,} names in {path}")
-    except NoErasedList as error:
+    except NotFound as error:
         yield Check("erased", "warning", str(error))
-    except UnusableErasedList as error:
+    except UnreadableFile as error:
         yield Check("erased", "problem", str(error))
 
 

@@ -223,11 +223,11 @@ def as_folder(package: Path) -> Iterator[Path]:
     from tempfile import TemporaryDirectory
 
     from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack
-    from ipml.errors import NoPackage
+    from ipml.errors import UnreadableFile
 
     if package.is_dir():
         if not (package / "data").is_dir() and not (package / "bagit.txt").is_file():
-            raise NoPackage(package, "another folder")
+            raise UnreadableFile(package, "another folder", "a folder or .zip that `ipml evidence export` wrote")
         yield package
         return
     with TemporaryDirectory() as place:

@@ -132,7 +132,7 @@ def retry(
     """
     from datetime import UTC, datetime
 
-    from ipml.errors import MessageOvertaken, UnusableSetting
+    from ipml.errors import Overtaken, UnusableSetting
     from ipml.storage import outbox
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.permissions import Action
@@ -151,7 +151,7 @@ def retry(
         try:
             with writing(engine) as connection:
                 outbox.retry_dead(connection, one, name, datetime.now(UTC), out_of_order=out_of_order)
-        except MessageOvertaken:
+        except Overtaken:
             if not every:
                 raise
             overtaken += 1
@@ -366,13 +366,15 @@ def export(
 
 def _subjects(connection: Connection, subject: str) -> list[str]:
     from ipml.enforcement.statements.statements import list_statements
-    from ipml.errors import StatementNotFound
+    from ipml.errors import NotFound
 
     if not subject.isdecimal():
         return [subject]
     found = [statement.subject for statement in list_statements(connection, int(subject))]
     if not found:
-        raise StatementNotFound(f"case {subject}")
+        raise NotFound(
+            "statement of reasons about", f"case {subject}", "Expected a subject such as measure:12, or a case."
+        )
     return found
 
 

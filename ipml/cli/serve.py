@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.terminal import Database
-from ipml.errors import AddressInUse, UnusableAnchor, UnusableSetting
+from ipml.errors import Failed, UnreadableFile, UnusableSetting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -128,7 +128,7 @@ def _check_trail(engine: Engine, settings: Settings) -> None:
         now = make_anchor(connection, settings.anchor_key)
         try:
             problems = check_trail(connection, settings.anchors, settings.anchor_key)
-        except UnusableAnchor as error:
+        except UnreadableFile as error:
             problems = [str(error)]
     for problem in problems:
         typer.echo(f"Warning: the audit trail is not that of the anchors: {problem}", err=True)
@@ -211,7 +211,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises
     ------
-    AddressInUse
+    Failed
         Another program listens there, or the address is none of this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -219,7 +219,9 @@ def listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         found = (error.strerror or str(error)).partition(" (")[0]
-        raise AddressInUse(host, port, found) from error
+        raise Failed(
+            f"{host}, port {port}", f"cannot be listened on: {found}", "Choose others by --host and --port."
+        ) from error
     # An answer goes out as head and body; without this the body waits 40 ms for the client to have heard of the head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

@@ -114,7 +114,7 @@ def acting(connection: Connection, action: Action, by: str | None) -> str:
 
     Raises
     ------
-    MayNotAct
+    Forbidden
         No active user of the database has that name, or their role is too low (`ipml.web.accounts.permissions`).
     """
     from getpass import getuser

@@ -30,7 +30,7 @@ from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import impose_all, make_restriction
 from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
-from ipml.errors import UnusableMeasure
+from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
@@ -170,8 +170,8 @@ def lift_measure(
 
     Raises
     ------
-    MeasureNotFound, MeasureNotStanding, OwnListing
-    UnusableMeasure
+    NotFound, Conflict, OwnListing
+    Conflict
         No reason is given.
     """
     _check_why(why, "lifted")
@@ -198,7 +198,7 @@ def impose_measure(
 
     Raises
     ------
-    NothingToEnforce, UnusableMeasure, OwnListing, SellerErased
+    Conflict, OwnListing, SellerErased
     """
     _check_why(order.why, "imposed")
     now = now or datetime.now(UTC)
@@ -243,7 +243,7 @@ def change_measure(
         if (new.kind, new.territories) == ordered:
             return new
     if old.stands and (old.kind, old.territories) == ordered:
-        raise UnusableMeasure(f"{order.kind} in the place of the same", "another kind of measure")
+        raise Conflict("measure", f"found {order.kind} in the place of the same; expected another kind of measure")
     new = changes.replace(
         connection, measure_id, order.kind, by, order.why, now, territories=order.territories, until=order.until
     )
@@ -266,7 +266,7 @@ def confirm_penalty(
 
     Raises
     ------
-    PenaltyNotFound, CannotChangePenalty, OwnListing, SellerErased
+    NotFound, Conflict, OwnListing, SellerErased
     """
     penalty = _look_at(connection, penalty_id, by)
     if penalty.imposed_by == by:
@@ -294,7 +294,7 @@ def lift_penalty(
 
     Raises
     ------
-    PenaltyNotFound, CannotChangePenalty, OwnListing
+    NotFound, Conflict, OwnListing
     """
     at = now or datetime.now(UTC)
     penalty = _look_at(connection, penalty_id, by)
@@ -325,7 +325,7 @@ def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) 
 def _check_why(why: str, what: str) -> None:
     check_text("why", why, LONGEST_WHY)
     if not why.strip():
-        raise UnusableMeasure(f"a measure to be {what} without a reason", "a reason, for the record")
+        raise Conflict("measure", f"found a measure to be {what} without a reason; expected a reason, for the record")
 
 
 def _is_sent_again(connection: Connection, measure: Measure, by: str, why: str) -> bool:

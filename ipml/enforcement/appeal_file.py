@@ -120,7 +120,7 @@ def list_desk(connection: Connection, by: str, state: str | None = None, limit: 
 
 
 def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime | None = None) -> ShownAppeal:
-    """Return an appeal with all that hangs on it; AppealNotFound if there is none of that number."""
+    """Return an appeal with all that hangs on it; NotFound if there is none of that number."""
     file = get_appeal(connection, appeal_id, now=now or datetime.now(UTC))
     appeal = file.appeal
     restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)

@@ -40,7 +40,7 @@ from ipml.enforcement.statements.facts import Statement, state
 from ipml.enforcement.statements.letter import Letter, write_letter
 from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
 from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_whys
-from ipml.errors import EvidenceChanged, LetterExpired, SellerErased
+from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import GROUNDS
@@ -162,7 +162,7 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
 def read_told(connection: Connection, statement: Statement) -> SentStatement:
     """Return how a statement was told to the seller and to the public."""
     kept, letter = get_statement(connection, statement.subject), None
-    with suppress(SellerErased, LetterExpired):
+    with suppress(SellerErased, NotFound):
         letter = read_letter(connection, statement.subject)
     windows = tuple(find_deadlines(connection, statement.subject).values())
     at = notified_at(connection, statement)
@@ -223,7 +223,7 @@ def foresee(connection: Connection, case_id: int, policy: EnforcementPolicy, *, 
 
     Raises
     ------
-    CaseNotFound
+    NotFound
 
     Examples
     --------

@@ -90,7 +90,7 @@ def read_seller_file(
 
     Raises
     ------
-    CaseNotFound
+    NotFound
 
     Examples
     --------

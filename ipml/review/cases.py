@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from ipml.errors import CaseNotFound
+from ipml.errors import NotFound
 from ipml.records import Case
 from ipml.review.snapshot import decode
 from ipml.storage import audit
@@ -57,7 +57,7 @@ def count_cases(connection: Connection, at_most: int | None = None) -> dict[str,
 
 
 def get_case(connection: Connection, case_id: int, *, now: datetime | None = None) -> Case:
-    """Return one case; CaseNotFound if there is none of that number."""
+    """Return one case; NotFound if there is none of that number."""
     row = find_case_with_waiting(connection, case_id)
     return make_case(row, now or datetime.now(UTC), row.n_waiting)
 
@@ -69,21 +69,21 @@ def history(connection: Connection, case_id: int) -> list[audit.AuditRow]:
 
 
 def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
-    """Return the row of a case, with `lock` kept from other writers; CaseNotFound if there is none."""
+    """Return the row of a case, with `lock` kept from other writers; NotFound if there is none."""
     return _find_one(connection, _LOCKED_CASE if lock else _CASE, case_id)
 
 
 def find_case_with_waiting(connection: Connection, case_id: int) -> Row[Any]:
-    """Return the row of a case, with how many near-duplicates wait for it (`n_waiting`); CaseNotFound if none."""
+    """Return the row of a case, with how many near-duplicates wait for it (`n_waiting`); NotFound if none."""
     return _find_one(connection, _SHOWN_CASE, case_id)
 
 
 def _find_one(connection: Connection, query: Select[Any], case_id: int) -> Row[Any]:
     if not 0 < case_id <= LARGEST_NUMBER:
-        raise CaseNotFound(case_id)
+        raise NotFound("case", case_id, "The list of cases shows those there are.")
     row = connection.execute(query, {"number": case_id}).first()
     if row is None:
-        raise CaseNotFound(case_id)
+        raise NotFound("case", case_id, "The list of cases shows those there are.")
     return row
 
 

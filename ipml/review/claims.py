@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ipml.errors import AlreadyDecided, ClaimLost, Superseded
+from ipml.errors import Overtaken
 from ipml.records import Case, Claim
 from ipml.review.cases import change_case, find_case, find_case_with_waiting, is_held, make_case, note_event, subject_of
 from ipml.review.quality.blind_reviews import Offer, find_held_look, find_look, find_look_of, give_back_look, hold_look
@@ -111,9 +111,9 @@ def claim(
 
     Raises
     ------
-    CaseNotFound, AlreadyDecided, Superseded
+    NotFound, Overtaken
         The case asked for cannot be claimed by anybody.
-    OwnListing, SamePerson
+    Forbidden
         It is not for this reviewer.
     """
     now, settings = now or datetime.now(UTC), settings or get_settings()
@@ -137,7 +137,7 @@ def claim_ahead(
 
 
 def release(connection: Connection, claim: Claim, *, now: datetime | None = None) -> None:
-    """Give a case back undecided; ClaimLost if it is no longer held under this claim."""
+    """Give a case back undecided; Overtaken if it is no longer held under this claim."""
     now = now or datetime.now(UTC)
     row = find_case(connection, claim.case_id, lock=True)
     look = find_held_look(connection, row, claim)
@@ -177,10 +177,10 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
     if row.state == "decided":
         look = find_look_of(connection, reviewer, case_id)
         if look is None:
-            raise AlreadyDecided(case_id)
+            raise Overtaken(f"case {case_id}", "has been decided", "Take the next one.")
         return Offer(row, look)
     if row.state == "superseded":
-        raise Superseded(case_id)
+        raise Overtaken(f"case {case_id}", "its listing was changed", "The newest version is a case of its own.")
     refuse_conflict(connection, row, reviewer)
     return Offer(row)
 
@@ -212,13 +212,15 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
 
 
 def require_holder(row: Row[Any], claim: Claim) -> None:
-    """Raise ClaimLost, AlreadyDecided or Superseded unless the case in a row is held under a claim."""
+    """Raise Overtaken unless the case in a row is held under a claim."""
     if row.state == "decided":
-        raise AlreadyDecided(claim.case_id)
+        raise Overtaken(f"case {claim.case_id}", "has been decided", "Take the next one.")
     if row.state == "superseded":
-        raise Superseded(claim.case_id)
+        raise Overtaken(f"case {claim.case_id}", "its listing was changed", "The newest version is a case of its own.")
     if row.token != claim.token or row.holder != claim.reviewer:
-        raise ClaimLost(claim.case_id, "is no longer the one it is held under")
+        raise Overtaken(
+            f"case {claim.case_id}", "the claim on it is no longer the one it is held under", "Claim it again."
+        )
 
 
 _SYSTEM = "ipml"  # the actor of what no person did
@@ -247,7 +249,7 @@ class ShownCase:
 
 
 def show_case(connection: Connection, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
-    """Return a case as it is shown to a user; CaseNotFound if there is none.
+    """Return a case as it is shown to a user; NotFound if there is none.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, or_, select, union_all
 
-from ipml.errors import CannotUndo, ClaimLost, KeyReused, UnknownGround
+from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
 from ipml.review.cases import close_cases, find_case, find_cases, is_held, subject_of
@@ -62,7 +62,7 @@ GROUNDS = {
 
 
 def check_ground(verdict: Verdict, ground: str) -> None:
-    """Raise UnknownGround unless a counterfeit verdict has one of `GROUNDS` and any other verdict has none.
+    """Raise Refused unless a counterfeit verdict has one of `GROUNDS` and any other verdict has none.
 
     Examples
     --------
@@ -70,9 +70,9 @@ def check_ground(verdict: Verdict, ground: str) -> None:
     >>> check_ground(Verdict.GENUINE, "")
     """
     if verdict is Verdict.COUNTERFEIT and ground not in GROUNDS:
-        raise UnknownGround(verdict, ground, f"one of {', '.join(GROUNDS)}")
+        raise Refused(f"verdict '{verdict}'", f"ground {ground!r}", f"one of {', '.join(GROUNDS)}")
     if verdict is not Verdict.COUNTERFEIT and ground:
-        raise UnknownGround(verdict, ground, "none")
+        raise Refused(f"verdict '{verdict}'", f"ground {ground!r}", "none")
 
 
 _LONGEST_NOTE, _LONGEST_KEY = 2000, 255
@@ -130,11 +130,11 @@ def decide(
 
     Raises
     ------
-    ClaimLost, AlreadyDecided, Superseded, CaseNotFound
+    Overtaken, NotFound
         The case is not, or no longer, held under this claim.
-    OwnListing, SamePerson
+    Forbidden
         The case is not for this reviewer.
-    UnknownGround, UnstorableValue
+    Refused, UnstorableValue
         Ground, note or key cannot be accepted.
     KeyReused
         The key came before with another content.
@@ -147,7 +147,7 @@ def decide(
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
-    """Raise UnknownGround or UnstorableValue unless a decision can be kept as it is."""
+    """Raise Refused or UnstorableValue unless a decision can be kept as it is."""
     check_ground(verdict, ground)
     check_text("note", note, _LONGEST_NOTE)
     check_text("key", key or "", _LONGEST_KEY)
@@ -168,13 +168,15 @@ def decide_claimed(
     """Record a decision on the case in a row if it is held under a claim; a key that came before gives the earlier."""
     if key and (earlier := _find_decision(connection, key) or find_opinion(connection, key)):
         if _content(earlier) != _content(decision):
-            raise KeyReused(key, earlier.case_id)
+            raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return earlier
     if look := find_held_look(connection, row, claim):
         return answer_look(connection, row, look, decision, key or None)
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
-        raise ClaimLost(claim.case_id, f"ran out at {claim.expires_at:%H:%M} UTC")
+        raise Overtaken(
+            f"case {claim.case_id}", f"the claim on it ran out at {claim.expires_at:%H:%M} UTC", "Claim it again."
+        )
     (kept,) = record_all(
         connection, [(row, decision)], key or None, settings, origin, consequences=consequences, spreads=spreads
     )
@@ -364,16 +366,16 @@ def correct(
 
     Raises
     ------
-    CannotUndo
+    Conflict
         The decision was taken back before, or its case was decided anew since.
-    OwnListing, SamePerson
+    Forbidden
         The case is not for this person.
     """
     wanted = find_family(connection, decision_id)[: None if origin == "appeal" else 1]
     locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
     standing = [row for row in wanted if is_reversible(connection, row)]  # since they were locked, that is
     if not standing or standing[0].decision_id != decision_id:
-        raise CannotUndo(decision_id, "it does not stand any more")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
     reversals = reverse(connection, standing, locked, by, why, at, consequences)
     made: list[Decision] = []
     for row in standing:
@@ -480,7 +482,7 @@ def take_back(
 
     Raises
     ------
-    CannotUndo, NothingToWithdraw
+    Conflict, Refused
         There is no such verdict any more, or it is too old, or the case has gone on from it.
     """
     settings = settings or get_settings()
@@ -492,11 +494,11 @@ def take_back(
     if decision_id is not None:
         undo(connection, decision_id, reviewer, now=now, settings=settings, consequences=consequences)
     elif kind == "control":
-        raise CannotUndo(f"on case {case_id}", "its truth has been shown")
+        raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:
         withdraw_opinion(connection, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
     else:
-        raise CannotUndo(f"on case {case_id}", "it has been undone already")
+        raise Conflict(f"decision on case {case_id}", "it cannot be undone: it has been undone already")
 
 
 def list_reversals(connection: Connection, case_id: int) -> dict[int, Reversal]:

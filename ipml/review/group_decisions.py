@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
-from ipml.errors import KeyReused, PreviewOutdated, TooManyCases, UnspreadableVerdict
+from ipml.errors import KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review.cases import find_case, find_cases, is_held, make_case, subject_of
@@ -88,7 +88,7 @@ def preview_bulk(
 
     Raises
     ------
-    TooManyCases
+    Refused
     """
     wanted = _distinct(case_ids)
     now, settings = now or datetime.now(UTC), settings or get_settings()
@@ -126,9 +126,9 @@ def decide_bulk(
 
     Raises
     ------
-    PreviewOutdated
+    Overtaken
         One of the cases is no longer as the preview showed it.
-    TooManyCases, UnknownGround, UnstorableValue, KeyReused
+    Refused, UnstorableValue, KeyReused
 
     Examples
     --------
@@ -155,11 +155,12 @@ def decide_bulk(
     rows = lock_clusters(connection, find_cases(connection, wanted))
     if key and (earlier := _find_keyed(connection, key)):
         if earlier.group_key != group_key:
-            raise KeyReused(key, earlier.case_id)
+            raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return _repeat_bulk(connection, group_key, wanted)
     seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
     if seen.digest != token:
-        raise PreviewOutdated(len(wanted))
+        changed = "the case" if len(wanted) == 1 else f"one of the {len(wanted)} cases"
+        raise Overtaken("preview", f"{changed} changed since; nothing was decided", "Look at the preview again.")
     said = (verdict, ground, note, reviewer, now)
     asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
     made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), consequences=consequences)
@@ -169,7 +170,7 @@ def decide_bulk(
 def _distinct(case_ids: Sequence[int]) -> list[int]:
     wanted = sorted(set(case_ids))
     if len(wanted) > MOST_CASES:
-        raise TooManyCases(len(wanted), MOST_CASES)
+        raise Refused("selection", f"{len(wanted)} cases to decide at once", f"at most {MOST_CASES}", "Decide fewer.")
     return wanted
 
 
@@ -351,7 +352,7 @@ def preview_spread(
 
     Raises
     ------
-    CaseNotFound
+    NotFound
     """
     now = now or datetime.now(UTC)
     row = find_case(connection, case_id)
@@ -388,9 +389,9 @@ def decide_and_spread(
 
     Raises
     ------
-    UnspreadableVerdict
+    Refused
         The verdict says nothing that would hold for others.
-    ClaimLost, AlreadyDecided, CaseNotFound, UnknownGround, UnstorableValue, KeyReused
+    Overtaken, NotFound, Refused, UnstorableValue, KeyReused
         As `decide`.
 
     Examples
@@ -410,7 +411,7 @@ def decide_and_spread(
     (2, 2)
     """
     if verdict not in _TRUTHS:
-        raise UnspreadableVerdict(verdict)
+        raise Refused("verdict that spreads", f"'{verdict}'", "counterfeit or genuine")
     check_decision(verdict, ground, note, key)
     now, settings = now or datetime.now(UTC), settings or get_settings()
     row = lock_cluster(connection, claim.case_id)

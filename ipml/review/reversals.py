@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, select, update
 
-from ipml.errors import CannotUndo
+from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_event, pass_on_notices
 from ipml.review.ranking.queue_order import rank_again
@@ -94,7 +94,7 @@ def undo(
 
     Raises
     ------
-    CannotUndo
+    Conflict
         There is no such decision, it was taken back before, it is another's or too old, or the case was
         decided anew.
 
@@ -115,12 +115,12 @@ def undo(
     now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
     wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not wanted:
-        raise CannotUndo(decision_id, "there is none of that number")
+        raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
     locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
     if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now, minutes):
-        raise CannotUndo(decision_id, obstacle)
+        raise Conflict(f"decision {decision_id}", f"it cannot be undone: {obstacle}")
     following = [row for row in spread if is_reversible(connection, row)]
     return reverse(connection, [first, *following], locked, reviewer, why, now, consequences)[0]
 
@@ -142,7 +142,7 @@ def undo_group(
 
     Raises
     ------
-    CannotUndo
+    Conflict
         There is no such group, none of it can be taken back any more, or it is another's or too old.
     """
     check_text("why", why, _LONGEST_WHY)
@@ -151,10 +151,12 @@ def undo_group(
     locked = find_cases(connection, [row.case_id for row in group], lock=True)
     remaining = [row for row in group if is_reversible(connection, row)]
     if not remaining:
-        raise CannotUndo(f"group {group_key[:80]!r}", "there is no decision of it that stands")
+        raise Conflict(
+            f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
+        )
     for row in remaining:
         if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now, minutes):
-            raise CannotUndo(row.decision_id, obstacle)
+            raise Conflict(f"decision {row.decision_id}", f"it cannot be undone: {obstacle}")
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)
 
 

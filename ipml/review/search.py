@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, literal, or_, select, tuple_
 
-from ipml.errors import UnknownOrder
+from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
 from ipml.review.cases import LARGEST_NUMBER, SELECT_CASES, find_case, find_cases, make_case
 from ipml.review.decisions import make_decision
@@ -161,13 +161,13 @@ def browse(
 
     Raises
     ------
-    UnknownOrder
+    Refused
         There is no such order.
-    CaseNotFound
+    NotFound
         There is no case `after`.
     """
     if order not in ORDERS:
-        raise UnknownOrder(order, ORDERS)
+        raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
     now = now or datetime.now(UTC)
     last = None if after is None else find_case(connection, after)
     numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
@@ -266,7 +266,7 @@ def list_cases(
 
     Raises
     ------
-    CaseNotFound
+    NotFound
         There is no case `after`.
     """
     wanted = Filter(state=state, brand=brand, seller_id=seller_id)

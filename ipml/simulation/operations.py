@@ -18,7 +18,7 @@ from sqlalchemy import Engine, select
 from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.promises import read_standings
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.errors import CannotUndo
+from ipml.errors import Conflict
 from ipml.records import Case, Decision, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.queue import (
@@ -256,7 +256,7 @@ class Operations:
                     now=now,
                     consequences=self.consequences,
                 )
-        except CannotUndo:
+        except Conflict:
             return False
         with writing(self.engine) as connection:
             taken = claim(connection, self.staff.lead, decision.case_id, now=now)

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy import Connection
 
-from ipml.errors import UnusableAnchor, UnusableSetting, UnwritableFile
+from ipml.errors import UnreadableFile, UnusableSetting, UnwritableFile
 from ipml.storage import audit
 from ipml.storage.audit import Anchor
 
@@ -146,17 +146,17 @@ def parse_anchor(text: str, where: str = "anchor") -> SignedAnchor:
 
     Raises
     ------
-    UnusableAnchor
+    UnreadableFile
         It is none.
     """
     try:
         said = json.loads(text)
         if said.pop("format") != FORMAT:
-            raise UnusableAnchor(where, "another format", f"a line of the form {FORMAT!r}")
+            raise UnreadableFile(where, "another format", f"a line of the form {FORMAT!r}")
         anchor = SignedAnchor(**said)
         _require_form(anchor)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UnusableAnchor(where, repr(text[:60]), "a line that `ipml audit anchor` wrote") from error
+        raise UnreadableFile(where, repr(text[:60]), "a line that `ipml audit anchor` wrote") from error
     return anchor
 
 
@@ -175,7 +175,7 @@ def read_anchors(path: Path) -> list[SignedAnchor]:
 
     Raises
     ------
-    UnusableAnchor
+    UnreadableFile
         A line is none; it is named by its number.
     """
     if not path.exists():
@@ -209,7 +209,7 @@ def check_trail(connection: Connection, path: Path, key_file: Path | None) -> li
 
     Raises
     ------
-    UnusableAnchor, UnusableSetting
+    UnreadableFile, UnusableSetting
         A line of the file is no anchor, or there is no key where one is named.
     """
     newest = read_anchors(path)[-_NEWEST:]

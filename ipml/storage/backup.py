@@ -26,7 +26,7 @@ from sqlalchemy import BigInteger, Connection, Engine, Table, TableClause, colum
 from sqlalchemy import table as name_table
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
-from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, describe_faults
+from ipml.errors import Conflict, UnreadableFile, UnwritableFile, describe_faults
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
 from ipml.storage import audit
@@ -222,11 +222,11 @@ def restore(
 
     Raises
     ------
-    UnusableBackup
+    UnreadableFile
         The file is no backup, or not all of one as it was written.
-    DatabaseNotEmpty
+    Conflict
         The database has rows.
-    WrongRevision
+    UnusableDatabase
         A newer release made the backup.
     """
     with _opened(path) as archive:
@@ -250,6 +250,10 @@ def restore(
     return manifest
 
 
+def _refuse(path: Path, found: str, expected: str) -> UnreadableFile:
+    return UnreadableFile(path, found, expected, "Nothing was restored; use another backup.")
+
+
 def _words(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
@@ -259,15 +263,15 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(path)
     except _DAMAGES as error:
-        raise UnusableBackup(str(path), _words(error), "a zip that `ipml admin backup` wrote") from error
+        raise _refuse(path, _words(error), "a zip that `ipml admin backup` wrote") from error
     with archive:
         if odd := next((entry for entry in archive.infolist() if entry.compress_type not in _PACKINGS), None):
             found = f"{odd.filename[:80]!r} packed by method {odd.compress_type}"
-            raise UnusableBackup(str(path), found, "files that are stored or deflated")
+            raise _refuse(path, found, "files that are stored or deflated")
         unpacked, size = sum(entry.file_size for entry in archive.infolist()), path.stat().st_size
         if unpacked > max(_SMALL_BYTES, _MOST_EXPANSION * size):
             expected = f"at most {_MOST_EXPANSION} times as much"
-            raise UnusableBackup(str(path), f"{unpacked >> 20:,} MB in {size:,} packed bytes", expected)
+            raise _refuse(path, f"{unpacked >> 20:,} MB in {size:,} packed bytes", expected)
         yield archive
 
 
@@ -277,9 +281,9 @@ def _read_manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
         with archive.open(MANIFEST) as file:
             return _MANIFESTS.validate_json(file.read(_LARGEST_MANIFEST))
     except ValidationError as error:
-        raise UnusableBackup(str(path), " ".join(describe_faults(error).split())[:300], expected) from error
+        raise _refuse(path, " ".join(describe_faults(error).split())[:300], expected) from error
     except (*_DAMAGES, KeyError) as error:  # the archive is damaged, or has no such file
-        raise UnusableBackup(str(path), f"{type(error).__name__}: {_words(error)}", expected) from error
+        raise _refuse(path, f"{type(error).__name__}: {_words(error)}", expected) from error
 
 
 def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: TableContents) -> None:
@@ -290,10 +294,10 @@ def _check_file(archive: zipfile.ZipFile, path: Path, table: str, contents: Tabl
                 count += block.count(b"\n")
                 digest.update(block)
     except (*_DAMAGES, KeyError) as error:
-        raise UnusableBackup(str(path), f"table {table} damaged ({_words(error)})", "it as it was written") from error
+        raise _refuse(path, f"table {table} damaged ({_words(error)})", "it as it was written") from error
     if (count, digest.hexdigest()) != (contents.rows, contents.sha256):
         found = f"table {table} of {count:,} rows with hash {digest.hexdigest()[:12]}…"
-        raise UnusableBackup(str(path), found, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
+        raise _refuse(path, found, f"{contents.rows:,} with {contents.sha256[:12]}…, as its manifest says")
 
 
 @contextmanager
@@ -309,7 +313,9 @@ def _require_empty(connection: Connection) -> None:
             connection.execute(text(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE"))
         found = connection.execute(select(1).select_from(name_table(name)).limit(1)).first()
         if name != "alembic_version" and found:
-            raise DatabaseNotEmpty(name_of(connection.engine), name)
+            raise Conflict(
+                name_of(connection.engine), f"found rows in table {name}; expected an empty database", "Name another."
+            )
 
 
 def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> None:
@@ -322,7 +328,7 @@ def _check_tables(connection: Connection, path: Path, manifest: Manifest) -> Non
     found = {name: set(contents.columns) for name, contents in manifest.tables.items()}
     if different := [name for name in sorted(there.keys() | found) if there.get(name) != found.get(name)]:
         words = f"other columns than tables of revision {manifest.revision} have, in {', '.join(different)}"
-        raise UnusableBackup(str(path), words, "the same tables and columns")
+        raise _refuse(path, words, "the same tables and columns")
 
 
 def _fill(connection: Connection, archive: zipfile.ZipFile, table: str, contents: TableContents) -> None:
@@ -374,12 +380,12 @@ def _misfits_named(path: Path) -> Iterator[None]:
         yield
     except (IntegrityError, DataError, ProgrammingError, ValueError, TypeError, OverflowError, RecursionError) as error:
         found = str(error.orig if isinstance(error, DatabaseError) else error).partition("\n")[0]
-        raise UnusableBackup(str(path), found, "rows that fit the tables and each other") from error
+        raise _refuse(path, found, "rows that fit the tables and each other") from error
 
 
 def _check_trail(connection: Connection, path: Path, manifest: Manifest, kept: Anchor | None) -> None:
     report = audit.verify(connection, *([kept] if kept else []))
     if report.problems:
-        raise UnusableBackup(str(path), f"in the audit trail {report.problems[0]}", "a whole one")
+        raise _refuse(path, f"in the audit trail {report.problems[0]}", "a whole one")
     if str(report.anchor) != manifest.anchor:
-        raise UnusableBackup(str(path), f"an audit trail up to {report.anchor}", f"one up to {manifest.anchor}")
+        raise _refuse(path, f"an audit trail up to {report.anchor}", f"one up to {manifest.anchor}")

@@ -30,7 +30,7 @@ from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engin
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NoSuchModuleError, ProgrammingError
 
-from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, WrongRevision
+from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
 
@@ -214,7 +214,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     Raises
     ------
-    WrongRevision
+    UnusableDatabase
         The tables are those of another release.
     """
     options: dict[str, Any] = {}
@@ -233,7 +233,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     ------
     DatabaseBusy
         Others kept the database locked for 20 seconds, or the block and another stood in each other's way.
-    WrongRevision
+    UnusableDatabase
         The tables are those of another release.
     """
     with _turn(engine), _in_words(engine), engine.connect().execution_options(ipml_writes=True) as connection:
@@ -273,7 +273,7 @@ def try_writing(engine: Engine) -> str:
 
     Raises
     ------
-    UnusableDatabase, DatabaseBusy, WrongRevision
+    UnusableDatabase, DatabaseBusy
         A decision could not be kept just now.
     """
     with writing(engine) as connection:
@@ -293,7 +293,7 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
 
     Raises
     ------
-    WrongRevision
+    UnusableDatabase
         A newer release made the database.
     """
     with migrating(engine) as connection:
@@ -315,7 +315,7 @@ def migrate_within(connection: Connection, target: str = REVISION) -> None:
     found = get_revision(connection) or "base"
     for revision in (found, target):
         if revision not in ("base", *_up_to(REVISION)):
-            raise WrongRevision(name_of(connection.engine), revision, REVISION)
+            raise _wrong_revision(connection, revision)
     if found != target:
         _run_migrations(connection, target, up=target != "base" and (found == "base" or target > found))
 
@@ -373,7 +373,20 @@ def _begin(connection: Connection) -> None:
             raise
         found = None
     if found != REVISION:
-        raise WrongRevision(name_of(connection.engine), found, REVISION)
+        raise _wrong_revision(connection, found)
+
+
+def _wrong_revision(connection: Connection, found: str | None) -> UnusableDatabase:
+    if found is None:
+        remedy = "`ipml enqueue` and `ipml serve` make them."
+    elif not (found.isdecimal() and len(found) == len(REVISION)):
+        remedy = "Another program made it: name another database."
+    elif found < REVISION:
+        remedy = "Back it up and start `ipml serve`, which brings it up to date."
+    else:
+        remedy = "A newer ipml made it: install that release."
+    tables = "no tables" if found is None else f"tables of revision {found}"
+    return UnusableDatabase(name_of(connection.engine), tables, f"tables of revision {REVISION}", remedy)
 
 
 def _commit(connection: Connection) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
-from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken, SellerErased
+from ipml.errors import Conflict, NotFound, Overtaken, SellerErased
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, encrypt, read_keys
@@ -392,7 +392,7 @@ def retry_dead(connection: Connection, key: str, by: str, now: datetime, *, out_
 
     Raises
     ------
-    MessageNotFound, MessageNotDead, MessageOvertaken
+    NotFound, Conflict, Overtaken
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     message = _find_dead(connection, key)
@@ -402,7 +402,11 @@ def retry_dead(connection: Connection, key: str, by: str, now: datetime, *, out_
     # An attempt whose answer got lost may have arrived as well.
     gone = [row.key for row in connection.execute(later) if row.attempts > 0 or row.last_error is not None]
     if gone and not out_of_order:
-        raise MessageOvertaken(key, gone[-1])
+        raise Overtaken(
+            f"message {key}",
+            f"{gone[-1]} on the same subject was sent after it",
+            "Drop it, or insist with --out-of-order.",
+        )
     fields = {"state": "waiting", "attempts": 0, "next_try_at": now, "settled_at": None}
     fields |= {"holder": None, "lease_expires_at": None, "dropped_by": None, "dropped_at": None, "why_dropped": None}
     connection.execute(update(outbox).where(outbox.c.message_id == message.message_id).values(fields))
@@ -414,7 +418,7 @@ def drop_dead(connection: Connection, key: str, by: str, why: str, now: datetime
 
     Raises
     ------
-    MessageNotFound, MessageNotDead
+    NotFound, Conflict
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     message = _find_dead(connection, key)
@@ -426,7 +430,7 @@ def drop_dead(connection: Connection, key: str, by: str, why: str, now: datetime
 def _find_dead(connection: Connection, key: str) -> Message:
     message = find_message(connection, key)
     if message is None:
-        raise MessageNotFound(key)
+        raise NotFound("message", key, "`ipml outbox dead` and `list` name those in the outbox.")
     if message.state != "dead":
-        raise MessageNotDead(key, message.state)
+        raise Conflict(f"message {key}", f"found it {message.state}; expected a dead one", "Nothing was changed.")
     return message

@@ -22,7 +22,7 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, null, or_, select, union_all
 
-from ipml.errors import NotifierNotFound, SellerErased
+from ipml.errors import NotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
@@ -320,13 +320,13 @@ def get_notifier(
 
     Raises
     ------
-    NotifierNotFound
+    NotFound
     """
     query = select_notifiers(at).where(notifiers.c.notifier_id == notifier_id)
     query = query.with_for_update(of=notifiers) if lock else query
     row = connection.execute(query).first() if 0 < notifier_id <= _LARGEST_NUMBER else None
     if row is None:
-        raise NotifierNotFound(notifier_id)
+        raise NotFound("notifier", notifier_id, "`ipml cooperate notifier list` shows those there are.")
     return make_notifier(row)
 
 

@@ -19,7 +19,7 @@ from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.store import NetworkFigures, add_up, find_number, list_networks, load_network
 from ipml.cooperation.networks.view import NetworkView, view_network
 from ipml.enforcement.privacy.erasure import ErasedList, read_erased
-from ipml.errors import NoNetworks
+from ipml.errors import NotFound
 
 Answer = TypeVar("Answer")
 
@@ -182,7 +182,7 @@ class NetworkShelf:
         return self._folder is not None
 
     def list(self, order: str, most: int) -> tuple[list[NetworkFigures], int]:
-        """Return the first networks in some order, and how many there are; NoNetworks without a folder."""
+        """Return the first networks in some order, and how many there are; NotFound without a folder."""
         return self._read(lambda folder: list_networks(folder, order, most))
 
     def find_number(self, seller_id: str) -> int | None:
@@ -193,17 +193,17 @@ class NetworkShelf:
         return find_number(self._folder, seller_id)
 
     def add_up(self, counted: Mapping[str, int]) -> dict[int, int]:
-        """Return the sum of something counted by seller for each network; NoNetworks without a folder."""
+        """Return the sum of something counted by seller for each network; NotFound without a folder."""
         return self._read(lambda folder: add_up(folder, counted))
 
     def view(self, number: int) -> NetworkView:
-        """Return a network; NoNetworks, NetworkNotFound where there is none."""
+        """Return a network; NotFound where there is none."""
         return self._read(
             lambda folder: self._keep(folder, number).get(lambda: view_network(folder, number, self._read_erased()))
         )
 
     def load(self, number: int) -> Networks:
-        """Return a network by itself, to be reckoned with and not shown; NoNetworks, NetworkNotFound."""
+        """Return a network by itself, to be reckoned with and not shown; NotFound."""
         return self._read(lambda folder: load_network(folder, number))
 
     def _read_erased(self) -> ErasedList | None:
@@ -221,12 +221,12 @@ class NetworkShelf:
     def _read(self, read: Callable[[Path], Answer]) -> Answer:
         """Read something of the folder, again where another took its place meanwhile."""
         if self._folder is None:
-            raise NoNetworks(Path("IPML_NETWORKS"), "no folder named by it")
+            raise NotFound("networks", "IPML_NETWORKS", "Name a folder by it: `ipml cooperate network find` makes one.")
         for remaining in range(_TRIES, 0, -1):
             stamp = _stamp(self._folder)
             try:
                 answer = read(self._folder)
-            except NoNetworks:
+            except NotFound:
                 if remaining == 1 or stamp == _stamp(self._folder) is not None:
                     raise
             else:

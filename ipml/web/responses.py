@@ -328,34 +328,14 @@ def _refusal(request: Request) -> tuple[int, str] | None:
     return None
 
 
-_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
+_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {  # the first that fits
+    errors.LoginNeeded: HTTPStatus.UNAUTHORIZED,
+    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.Conflict: HTTPStatus.CONFLICT,
-    errors.LoginNeeded: HTTPStatus.UNAUTHORIZED,
-    errors.RoleTooLow: HTTPStatus.FORBIDDEN,
-    errors.CaseNotFound: HTTPStatus.NOT_FOUND,
-    errors.AppealNotFound: HTTPStatus.NOT_FOUND,
-    errors.NetworkNotFound: HTTPStatus.NOT_FOUND,
-    errors.NoticeNotFound: HTTPStatus.NOT_FOUND,
-    errors.NotifierNotFound: HTTPStatus.NOT_FOUND,
-    errors.RightsDocumentNotFound: HTTPStatus.NOT_FOUND,
-    errors.BrandUnknown: HTTPStatus.NOT_FOUND,
-    errors.NoNetworks: HTTPStatus.NOT_FOUND,
-    errors.ReferralNotFound: HTTPStatus.NOT_FOUND,
-    errors.MemberNotFound: HTTPStatus.NOT_FOUND,
-    errors.EvidenceNotFound: HTTPStatus.NOT_FOUND,
-    errors.MeasureNotFound: HTTPStatus.NOT_FOUND,
-    errors.PenaltyNotFound: HTTPStatus.NOT_FOUND,
-    errors.LoginRefused: HTTPStatus.FORBIDDEN,
-    errors.UnknownToUs: HTTPStatus.FORBIDDEN,
-    errors.ProviderUnavailable: HTTPStatus.BAD_GATEWAY,
-    errors.KeyReused: HTTPStatus.CONFLICT,
-    errors.CannotUndo: HTTPStatus.CONFLICT,
-    errors.PreviewOutdated: HTTPStatus.CONFLICT,
-    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.WrongRevision: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Failed: HTTPStatus.BAD_GATEWAY,
 }
 _SENTENCES = {
     HTTPStatus.NOT_FOUND: "There is no such page.",

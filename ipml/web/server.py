@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from ipml.errors import UnknownToUs, UnusableSetting
+from ipml.errors import Forbidden, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.database import reading
 from ipml.web.accounts.oidc import make_provider
@@ -183,7 +183,7 @@ def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_
 
     Raises
     ------
-    UnknownToUs
+    Forbidden
         The proxy names somebody who may not log in here, or more than one person.
     """
     names = request.headers.getlist(header) if header else []
@@ -197,7 +197,11 @@ def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_
         user = find_active_user(connection, names[0]) if len(names) == 1 else None
     if user is None and not is_free:
         _log.warning("login refused: a proxy names %.200r", names)
-        raise UnknownToUs("the proxy in front of this page")
+        raise Forbidden(
+            "login",
+            "you are logged in at the proxy in front of this page, but nobody may log in here under that name",
+            "Ask an admin.",
+        )
     return user
 
 
@@ -470,7 +474,7 @@ def check_login_settings(settings: Settings) -> None:
 
     Raises
     ------
-    UnusableSetting, UnknownRole
+    UnusableSetting, Refused
     """
     parse_networks(settings.trusted_proxies)
     check_proxy_login(settings)

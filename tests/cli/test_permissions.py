@@ -12,7 +12,7 @@ from support.databases import copy_memory, copy_sqlite, read_tables
 from support.staff import STAFF, add_staff
 
 from ipml.cli import app
-from ipml.errors import IpmlError, MayNotAct
+from ipml.errors import Forbidden, IpmlError
 from ipml.storage.database import open_database, reading, writing
 from ipml.web.accounts.permissions import LEAST_ROLES, PROGRAMS, Action
 from ipml.web.accounts.users import add_user, has_admin
@@ -126,9 +126,9 @@ def test_every_command_by_every_role(tmp_path, monkeypatch, name: str):
         action, arguments = ACTING[command]
         error = run(*command.split(), *arguments, "--by", name, "--database", str(engine.url))
         if command in allowed:
-            assert not isinstance(error, MayNotAct), (command, name)
+            assert not isinstance(error, Forbidden), (command, name)
         else:
-            assert isinstance(error, MayNotAct), (command, name)
+            assert isinstance(error, Forbidden), (command, name)
             assert re.search(rf"takes an? {LEAST_ROLES[action]}\. .* --by", str(error))
     assert allowed or read_tables(engine) == before
 

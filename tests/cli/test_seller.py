@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from ipml.cli import app
 from ipml.cli.doctor import check_database
 from ipml.enforcement.privacy import erasure
-from ipml.errors import SellerUnknown, UnderLegalHold, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.settings import get_settings
 from ipml.storage.database import open_database
 
@@ -56,8 +56,8 @@ def test_a_seller_is_erased_once_and_asked_for_before(url: str, tmp_path: Path):
     assert "5 listings, with 3 decisions on them" in result.stdout
     assert list(find_markers((tmp_path / "db").iterdir(), MARKERS)) == []
     assert list(find_markers([tmp_path / "erased.jsonl"], MARKERS)) == []
-    assert isinstance(run(url, *line, "--yes").exception, SellerUnknown)
-    assert isinstance(run(url, "seller", "show", SELLER).exception, SellerUnknown)
+    assert isinstance(run(url, *line, "--yes").exception, NotFound)
+    assert isinstance(run(url, "seller", "show", SELLER).exception, NotFound)
 
 
 def test_the_doctor_finds_an_erasure_that_was_interrupted(url: str, monkeypatch: pytest.MonkeyPatch):
@@ -88,7 +88,7 @@ def test_a_hold_is_placed_shown_and_released(url: str):
     assert listed.startswith(f"seller {SELLER}, hold 1: everything, until 2999-12-31")
     assert listed.endswith("1 hold(s) in force.\n")
     refused = run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
-    assert isinstance(refused.exception, UnderLegalHold)
+    assert isinstance(refused.exception, Conflict)
     assert run(url, "seller", "release", SELLER).stdout == "1 hold(s) ended.\n"
     assert run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes").exit_code == 0
 

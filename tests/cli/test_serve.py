@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from ipml.cli.serve import listen, serve
-from ipml.errors import AddressInUse
+from ipml.errors import Failed
 from ipml.model.model_file import save_model
 from ipml.storage.database import migrate, open_database, writing
 from ipml.web.accounts.users import add_user
@@ -72,7 +72,7 @@ def replaced_model(saved_model: Path, tmp_path: Path, classifier: Any) -> tuple[
 
 def test_an_address_in_use_is_named(tmp_path: Path) -> None:
     """Where another program listens the command says so instead of starting."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(AddressInUse, match="in use"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Failed, match="in use"):
         serve(f"sqlite:///{tmp_path}/queue.db", "127.0.0.1", taken.getsockname()[1])
 
 

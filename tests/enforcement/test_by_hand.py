@@ -24,7 +24,7 @@ from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
-from ipml.errors import MeasureNotStanding, OwnListing, UnusableMeasure
+from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
@@ -81,7 +81,7 @@ def test_a_measure_comes_and_goes_by_hand(market):
     for _ in range(2):
         with writing(market) as connection:
             lift_measure(connection, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
-    with pytest.raises(MeasureNotStanding), writing(market) as connection:
+    with pytest.raises(Conflict, match="expected one that stands"), writing(market) as connection:
         lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
     with reading(market) as connection:
         found = read_followed(connection, case_id)
@@ -96,9 +96,9 @@ def test_a_measure_comes_and_goes_by_hand(market):
 def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
     """Nor a measure replaced by the same."""
     case_id = take_down(market)
-    with pytest.raises(UnusableMeasure), writing(market) as connection:
+    with pytest.raises(Conflict, match="measure: found"), writing(market) as connection:
         lift_measure(connection, 1, "lea", "  ", POLICY)
-    with pytest.raises(UnusableMeasure), writing(market) as connection:
+    with pytest.raises(Conflict, match="measure: found"), writing(market) as connection:
         change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     with writing(market) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))

@@ -20,7 +20,7 @@ from ipml.enforcement.statements.submission import open_client, post_to, send_wa
 from ipml.enforcement.takedown.delivery import CHANNELS, Tally, deliver_due
 from ipml.enforcement.takedown.measures import find_measures, find_on_listing, in_force
 from ipml.enforcement.takedown.sinks import WebhookSink
-from ipml.errors import WindowOver
+from ipml.errors import Conflict
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Reason, ScoredListing, Verdict
 from ipml.review.exports import export_labels
@@ -193,7 +193,7 @@ def appealed(story):
     story.tick(story.now + timedelta(days=200))
     for measure in told[APPEALS - LATE :]:
         seller = story.seller_of(measure.case_id)
-        with pytest.raises(WindowOver), writing(story.engine) as connection:
+        with pytest.raises(Conflict, match="is over"), writing(story.engine) as connection:
             file_appeal(connection, measure.subject, seller, "Late.", now=story.now)
         outcomes[measure.measure_id] = "too late"
     story.deliver()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from ipml.errors import AlreadyDecided, ClaimLost, IpmlError
+from ipml.errors import IpmlError, Overtaken
 from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
@@ -99,7 +99,7 @@ def test_eight_requests_under_one_claim_decide_once(engine: Engine, make_scored:
     enqueue(engine, [make_scored()])
     taken = _write(engine, claim, "ana")
     answers = at_once(lambda number: _write(engine, decide, taken, Verdict.GENUINE, key=f"k{number}"))
-    assert Counter(answer is AlreadyDecided for answer in answers) == {True: 7, False: 1}
+    assert Counter(answer is Overtaken for answer in answers) == {True: 7, False: 1}
     with reading(engine) as connection:
         assert len(list_decisions(connection, 1)) == 1
 
@@ -121,7 +121,7 @@ def test_a_clock_a_day_ahead_ends_the_lease_once_and_for_all(engine: Engine, mak
         first = claim(connection, "ana", now=NOON)
         second = claim(connection, "ben", now=NOON + 24 * HOUR)
         assert claim(connection, "ana", now=NOON) is None
-    with pytest.raises(ClaimLost), writing(engine) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(engine) as connection:
         decide(connection, first, Verdict.GENUINE, now=NOON)
     with writing(engine) as connection:
         assert decide(connection, second, Verdict.GENUINE, now=NOON).reviewer == "ben"

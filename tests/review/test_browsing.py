@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from ipml.errors import CaseNotFound, UnknownOrder
+from ipml.errors import NotFound, Refused
 from ipml.records import Case, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.review.search import ORDERS, Filter, browse
@@ -91,9 +91,9 @@ def test_deadlines_narrow_the_list(full: Engine, make_scored: Make):
 def test_what_is_not_there_is_named(full: Engine):
     """An order that there is not, and a case to go on after that is not there, are said."""
     with (
-        pytest.raises(UnknownOrder, match="found 'beauty'; expected one of rank, value, score, first come"),
+        pytest.raises(Refused, match="found 'beauty'; expected one of rank, value, score, first come"),
         reading(full) as connection,
     ):
         browse(connection, Filter(), "beauty")
-    with pytest.raises(CaseNotFound), reading(full) as connection:
+    with pytest.raises(NotFound, match="No case"), reading(full) as connection:
         browse(connection, Filter(), after=999)

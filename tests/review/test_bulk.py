@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import CannotUndo, KeyReused, PreviewOutdated, TooManyCases, UnknownGround
+from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import (
     BulkDecision,
@@ -87,7 +87,7 @@ def test_nothing_is_decided_once_something_changed_since_the_preview(queue: Engi
         if change == "decided":
             with writing(queue) as connection:
                 decide(connection, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(PreviewOutdated), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
         decide_bulk(connection, ALL, "ana", Verdict.GENUINE, token=token, now=NOON)
     with reading(queue) as connection:
         assert count_cases(connection)["decided"] == (change == "decided")
@@ -100,7 +100,7 @@ def test_a_preview_is_of_one_person_verdict_and_selection(queue: Engine, other: 
         token = preview_bulk(connection, ALL, "ana", Verdict.GENUINE).digest
     wanted = ([1, 2] if other == "cases" else ALL, "ben" if other == "reviewer" else "ana")
     verdict = Verdict.CANNOT_TELL if other == "verdict" else Verdict.GENUINE
-    with pytest.raises(PreviewOutdated), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="preview"), writing(queue) as connection:
         decide_bulk(connection, *wanted, verdict, token=token)
 
 
@@ -130,7 +130,7 @@ def test_one_undo_takes_all_back(queue: Engine):
     with writing(queue) as connection:
         assert [reversal.case_id for reversal in undo_group(connection, made.group_key, "ana", now=NOON)] == ALL
         assert count_cases(connection)["open"] == 3
-    with pytest.raises(CannotUndo, match="no decision of it"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="no decision of it"), writing(queue) as connection:
         undo_group(connection, made.group_key, "ana", now=NOON)
 
 
@@ -149,7 +149,7 @@ def test_what_was_undone_and_decided_anew_stays_so(queue: Engine):
 def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine, reviewer: str, now: datetime):
     """A lead may."""
     made = _decide_all(queue)
-    with pytest.raises(CannotUndo, match="ask a lead"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="ask a lead"), writing(queue) as connection:
         undo_group(connection, made.group_key, reviewer, now=now)
     with writing(queue) as connection:
         assert count_cases(connection)["decided"] == 3
@@ -158,13 +158,13 @@ def test_others_and_latecomers_undo_no_part_of_a_group(queue: Engine, reviewer: 
 
 def test_more_than_200_cases_are_too_many(queue: Engine):
     """Neither previewed nor decided."""
-    with pytest.raises(TooManyCases, match="201 cases"), reading(queue) as connection:
+    with pytest.raises(Refused, match="201 cases"), reading(queue) as connection:
         preview_bulk(connection, range(1, 202), "ana", Verdict.GENUINE)
-    with pytest.raises(TooManyCases), writing(queue) as connection:
+    with pytest.raises(Refused, match="cases to decide at once"), writing(queue) as connection:
         decide_bulk(connection, range(1, 202), "ana", Verdict.GENUINE, token="")
 
 
 def test_a_verdict_without_its_ground_is_refused(queue: Engine):
     """As for one case."""
-    with pytest.raises(UnknownGround), writing(queue) as connection:
+    with pytest.raises(Refused, match="found ground"), writing(queue) as connection:
         decide_bulk(connection, ALL, "ana", Verdict.COUNTERFEIT, token="")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine
 
-from ipml.errors import CaseNotFound
+from ipml.errors import NotFound
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import (
     claim,
@@ -127,7 +127,7 @@ def test_the_history_tells_what_was_done_by_whom(queue: Engine):
 def test_a_case_that_is_not_there_is_named(queue: Engine, look: Callable[[Connection, int], object]):
     """No case 999, nor one of a number that no database knows, whichever way one looks."""
     with reading(queue) as connection:
-        with pytest.raises(CaseNotFound, match="No case 999"):
+        with pytest.raises(NotFound, match="No case 999"):
             look(connection, 999)
-        with pytest.raises(CaseNotFound):
+        with pytest.raises(NotFound, match="No case"):
             look(connection, 2**63)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import AlreadyDecided, CaseNotFound, ClaimLost, KeyReused, UnknownGround, UnstorableValue
+from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue
 from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.queue import GROUNDS, claim, decide, enqueue, get_case, list_cases, list_decisions, release
 from ipml.settings import Settings
@@ -70,7 +70,7 @@ def test_claiming_again_voids_the_first_claim(queue: Engine):
     """A reviewer with two windows decides in the last one only."""
     with writing(queue) as connection:
         first, second = claim(connection, "ana", 1), claim(connection, "ana", 1)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, first, Verdict.GENUINE)
     with writing(queue) as connection:
         assert decide(connection, second, Verdict.GENUINE).reviewer == "ana"
@@ -80,13 +80,13 @@ def test_a_case_that_was_decided_cannot_be_claimed(queue: Engine):
     """Decisions are final here; an appeal is another matter."""
     with writing(queue) as connection:
         decide(connection, claim(connection, "ana", 1), Verdict.GENUINE)
-    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
         claim(connection, "bo", 1)
 
 
 def test_a_case_that_is_not_there_cannot_be_claimed(queue: Engine):
     """A number of no case is a mistake, not an empty queue."""
-    with pytest.raises(CaseNotFound), writing(queue) as connection:
+    with pytest.raises(NotFound, match="No case"), writing(queue) as connection:
         claim(connection, "ana", 999)
 
 
@@ -105,7 +105,7 @@ def test_a_lost_claim_cannot_release_the_case_of_the_next(queue: Engine):
     with writing(queue) as connection:
         lost = claim(connection, "ana", 1, now=NOON)
         claim(connection, "bo", 1, now=LATER)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         release(connection, lost)
     with reading(queue) as connection:
         assert get_case(connection, 1, now=LATER).reviewer == "bo"
@@ -151,7 +151,7 @@ def test_a_lease_that_ran_out_cannot_decide(queue: Engine):
     """Even where nobody has taken the case: what was seen may have changed."""
     with writing(queue) as connection:
         taken = claim(connection, "ana", 1, now=NOON)
-    with pytest.raises(ClaimLost, match="ran out at 12:15 UTC"), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="ran out at 12:15 UTC"), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE, now=LATER)
 
 
@@ -160,7 +160,7 @@ def test_a_stale_token_cannot_decide_even_with_its_clock_behind(queue: Engine):
     with writing(queue) as connection:
         slow = claim(connection, "ana", 1, now=NOON)
         claim(connection, "bo", 1, now=LATER)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, slow, Verdict.GENUINE, now=NOON)
 
 
@@ -168,7 +168,7 @@ def test_a_claim_cannot_be_used_by_another_reviewer(queue: Engine):
     """A decision names who held the case."""
     with writing(queue) as connection:
         taken = claim(connection, "ana", 1)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, Claim(1, "bo", taken.token, taken.expires_at), Verdict.GENUINE)
 
 
@@ -177,7 +177,7 @@ def test_a_case_is_decided_once(queue: Engine):
     with writing(queue) as connection:
         taken = claim(connection, "ana", 1)
         decide(connection, taken, Verdict.GENUINE)
-    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
         decide(connection, taken, Verdict.COUNTERFEIT, ground="test_purchase")
 
 
@@ -187,7 +187,7 @@ def test_a_case_is_decided_once(queue: Engine):
 )
 def test_a_ground_must_fit_the_verdict(queue: Engine, verdict: Verdict, ground: str):
     """Counterfeit needs a ground of the table, and nothing else has one."""
-    with pytest.raises(UnknownGround, match="expected"), writing(queue) as connection:
+    with pytest.raises(Refused, match="expected"), writing(queue) as connection:
         decide(connection, claim(connection, "ana", 1), verdict, ground=ground)
     with reading(queue) as connection:
         assert list_decisions(connection, 1) == []
@@ -242,7 +242,7 @@ def test_a_refused_decision_leaves_nothing(queue: Engine):
     with writing(queue) as connection:
         taken = claim(connection, "ana", 1, now=NOON)
     before = _count(queue)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, taken, Verdict.GENUINE, now=LATER)
     assert _count(queue) == before
 

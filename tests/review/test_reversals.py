@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost, UnstorableValue
+from ipml.errors import Conflict, Overtaken, UnstorableValue
 from ipml.records import Claim, Decision, ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.decisions import Origin, record_all
@@ -87,7 +87,7 @@ def test_nothing_is_undone_twice(queue: Engine):
     decision = _decide(queue)
     with writing(queue) as connection:
         undo(connection, decision.decision_id, "ana", now=NOON)
-    with pytest.raises(CannotUndo, match="undone already"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="undone already"), writing(queue) as connection:
         undo(connection, decision.decision_id, "cleo", may_undo_others=True, now=NOON)
     assert _count_reversals(queue) == 1
 
@@ -99,7 +99,7 @@ def test_nothing_is_undone_twice(queue: Engine):
 def test_reviewers_undo_their_own_decisions_for_some_minutes(queue: Engine, reviewer: str, now: datetime, why: str):
     """Others, and those who come late, need a lead, who may at any time."""
     decision = _decide(queue)
-    with pytest.raises(CannotUndo, match=why), writing(queue) as connection:
+    with pytest.raises(Conflict, match=why), writing(queue) as connection:
         undo(connection, decision.decision_id, reviewer, now=now)
     with writing(queue) as connection:
         assert get_case(connection, 1).state == "decided"
@@ -118,14 +118,14 @@ def test_an_own_decision_is_undone_within_the_minutes(queue: Engine, now: dateti
 @pytest.mark.parametrize("number", [0, -1, 7, 2**63])
 def test_a_decision_that_is_not_there_cannot_be_undone(queue: Engine, number: int):
     """A number of no decision is a mistake, on every database the same."""
-    with pytest.raises(CannotUndo, match="none of that number"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="none of that number"), writing(queue) as connection:
         undo(connection, number, "ana")
 
 
 def test_an_escalation_that_a_lead_has_decided_stays(queue: Engine):
     """Only the last decision that stands is undone; then the one before it may be."""
     passed_on, decided = _decide(queue, verdict=Verdict.ESCALATE), _decide(queue, "cleo")
-    with pytest.raises(CannotUndo, match="decided anew"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="decided anew"), writing(queue) as connection:
         undo(connection, passed_on.decision_id, "ana", now=NOON)
     with writing(queue) as connection:
         undo(connection, decided.decision_id, "cleo", now=NOON)
@@ -141,11 +141,11 @@ def test_the_claim_of_an_undone_decision_is_void(queue: Engine):
     assert isinstance(held, Claim)
     with writing(queue) as connection:
         decision = decide(connection, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(AlreadyDecided), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
         decide(connection, held, Verdict.GENUINE, now=NOON)
     with writing(queue) as connection:
         undo(connection, decision.decision_id, "ana", now=NOON)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide(connection, held, Verdict.GENUINE, now=NOON)
     with writing(queue) as connection:
         assert claim(connection, "ben", now=NOON).case_id == 1

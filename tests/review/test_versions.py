@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from support.databases import empty_tables
 
-from ipml.errors import AlreadyDecided, CannotUndo, Superseded
+from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, undo
@@ -93,9 +93,9 @@ def test_a_changed_listing_supersedes_what_it_was(engine: Engine, make_scored: M
     assert enqueue(engine, [edited], now=NOON) == Enqueued(changed=1)
     with reading(engine) as connection:
         assert count_cases(connection) == {"open": 1, "decided": 0, "escalated": 0, "superseded": 1}
-    with pytest.raises(Superseded, match="case 1 was changed"), writing(engine) as connection:
+    with pytest.raises(Overtaken, match="case 1: its listing was changed"), writing(engine) as connection:
         decide(connection, held, Verdict.GENUINE, now=NOON)
-    with pytest.raises(AlreadyDecided), writing(engine) as connection:
+    with pytest.raises(Overtaken, match="its listing was changed"), writing(engine) as connection:
         claim(connection, "ben", 1, now=NOON)
     with reading(engine) as connection:
         assert history(connection, 1)[-1].action == "superseded"
@@ -285,7 +285,7 @@ def _do(engine: Engine, name: str, one: Known, verdict: Any, now: datetime) -> N
     assert last is not None
     if verdict == "undo":
         if made is not None:
-            with suppress(CannotUndo):  # it was taken back before, or the case decided anew
+            with suppress(Conflict):  # it was taken back before, or the case decided anew
                 with writing(engine) as connection:
                     undo(connection, made.decision_id, "ana", may_undo_others=True, now=now)
                 one.judged = None if made.case_id == last.case_id else one.judged

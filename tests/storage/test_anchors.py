@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from ipml.errors import UnusableAnchor, UnusableSetting, UnwritableFile
+from ipml.errors import Refused, UnusableSetting, UnwritableFile
 from ipml.kit.moments import to_microseconds
 from ipml.storage import audit
 from ipml.storage.anchors import (
@@ -182,7 +182,7 @@ def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(trail: Engine, anch
     anchors.write_bytes(anchors.read_bytes()[:-30])
     with reading(trail) as connection:
         store_anchor(anchors, make_anchor(connection, key))
-    with pytest.raises(UnusableAnchor, match="line 2"):
+    with pytest.raises(Refused, match="line 2"):
         read_anchors(anchors)
     first, _, last = anchors.read_text().splitlines()
     anchors.write_text(f"{first}\n{last}\n")
@@ -237,14 +237,14 @@ def test_what_is_no_key_is_refused_in_a_line(tmp_path: Path, content: str | None
 )
 def test_what_is_no_anchor_is_refused_in_a_line(line: str):
     """A file that was cut, or is another one, is named with what was found."""
-    with pytest.raises(UnusableAnchor, match="anchor: found"):
+    with pytest.raises(Refused, match="anchor: found"):
         parse_anchor(line)
 
 
 @given(st.text(max_size=80))
 def test_no_text_brings_the_reader_of_anchors_down(text: str):
     """Whatever stands in a file of anchors is an anchor or a line that says it is none."""
-    with pytest.raises(UnusableAnchor):
+    with pytest.raises(Refused, match="found"):
         parse_anchor(text)
     assert parse_anchor(str(SIGNED)) == SIGNED
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, read_tables
 
-from ipml.errors import DatabaseNotEmpty, UnusableBackup, UnwritableFile, WrongRevision
+from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import audit, backup
 from ipml.storage.audit import Anchor, verify
 from ipml.storage.backup import MANIFEST, back_up, member, restore
@@ -155,7 +155,7 @@ def test_a_restored_trail_ends_at_the_anchor_of_the_backup(full: Engine, target:
 def test_a_database_with_rows_is_not_restored_over(full: Engine, made: Path):
     """What is there stays there."""
     before = read_tables(full)
-    with pytest.raises(DatabaseNotEmpty, match="found rows in table"):
+    with pytest.raises(Conflict, match="found rows in table"):
         restore(full, made)
     assert read_tables(full) == before
 
@@ -212,7 +212,7 @@ def test_what_was_changed_is_refused_and_leaves_nothing(
     made: Path, target: Engine, change: Callable[[dict[str, bytes]], None], words: str
 ):
     """A line says what is wrong, and the database has not even tables."""
-    with pytest.raises(UnusableBackup, match="expected") as raised:
+    with pytest.raises(UnreadableFile, match="expected") as raised:
         restore(target, rewrite(made, change))
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -230,7 +230,7 @@ def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_pa
     (tmp_path / "flipped.zip").write_bytes(content)
     (tmp_path / "letter.zip").write_text("Dear reader")
     for name in ("flipped.zip", "letter.zip"):
-        with pytest.raises(UnusableBackup, match=name):
+        with pytest.raises(UnreadableFile, match=name):
             restore(target, tmp_path / name)
 
 
@@ -244,7 +244,7 @@ def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, 
             content = content[: start + at] + value.to_bytes(2, "little") + content[start + at + 2 :]
             start += 4
     made.write_bytes(content)
-    with pytest.raises(UnusableBackup, match="encrypted" if place == 8 else f"by method {value}") as raised:
+    with pytest.raises(UnreadableFile, match="encrypted" if place == 8 else f"by method {value}") as raised:
         restore(target, made)
     assert "\n" not in str(raised.value)
     with target.connect() as connection:
@@ -254,7 +254,7 @@ def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, 
 RESTORE = """
 import os, resource, sys
 from pathlib import Path
-from ipml.errors import UnusableBackup
+from ipml.errors import UnreadableFile
 from ipml.storage.database import open_database
 from ipml.storage.backup import restore
 
@@ -264,7 +264,7 @@ for path in map(Path, sys.argv[1:]):
         resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
         try:
             restore(open_database("sqlite://"), path)
-        except UnusableBackup as error:
+        except UnreadableFile as error:
             print(path.name, "refused", end=" ", flush=True)
         os._exit(0)
     _, status, used = os.wait4(child, 0)
@@ -299,7 +299,7 @@ def test_a_small_backup_that_holds_much_is_answered_within_bounds(made: Path):
 
 def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine):
     """What the file says of itself can be forged as a whole; an anchor kept elsewhere cannot."""
-    with pytest.raises(UnusableBackup, match="was written anew"):
+    with pytest.raises(UnreadableFile, match="was written anew"):
         restore(target, made, Anchor(2, "0" * 64))
 
 
@@ -317,7 +317,7 @@ def test_a_backup_of_a_newer_release_is_refused(made: Path, target: Engine):
     def outdo(files: dict[str, bytes]) -> None:
         files[MANIFEST] = files[MANIFEST].replace(f'"{REVISION}"'.encode(), b'"9999"')
 
-    with pytest.raises(WrongRevision, match="newer ipml"):
+    with pytest.raises(UnusableDatabase, match="newer ipml"):
         restore(target, rewrite(made, outdo))
 
 

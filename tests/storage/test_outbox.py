@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import Engine
 from support.databases import empty_tables
 
-from ipml.errors import MessageNotDead, MessageNotFound, MessageOvertaken
+from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.storage import outbox
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -99,7 +99,7 @@ def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     with reading(engine) as connection:
         (dead,) = outbox.list_dead(connection)
     assert (dead.key, dead.last_error) == ("1", "HTTP 400")
-    with writing(engine) as connection, pytest.raises(MessageOvertaken):
+    with writing(engine) as connection, pytest.raises(Overtaken, match="sent after it"):
         outbox.retry_dead(connection, "1", "lea", NOON)
     with writing(engine) as connection:
         outbox.retry_dead(connection, "1", "lea", NOON, out_of_order=True)
@@ -110,9 +110,9 @@ def test_people_have_dead_messages_tried_again_or_drop_them(engine: Engine):
     """A dropped one is still there for who asks; only dead ones can be either."""
     put(engine, "1")
     with writing(engine) as connection:
-        with pytest.raises(MessageNotDead):
+        with pytest.raises(Conflict, match="expected a dead one"):
             outbox.drop_dead(connection, "1", "lea", "", NOON)
-        with pytest.raises(MessageNotFound):
+        with pytest.raises(NotFound, match="No message"):
             outbox.retry_dead(connection, "9", "lea", NOON)
     (first,) = take(engine)
     with writing(engine) as connection:
@@ -262,7 +262,7 @@ class Sending(RuleBasedStateMachine):
                     outbox.drop_dead(connection, key, "lea", "", self.now)
                 else:
                     outbox.retry_dead(connection, key, "lea", self.now)
-            except MessageOvertaken:
+            except Overtaken:
                 pass
 
     @invariant()

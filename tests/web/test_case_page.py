@@ -137,7 +137,7 @@ def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
     ana.get("/cases/1")  # a second window takes the claim over
     answer = ana.post("/cases/1/decide", data={**fields, "choice": "genuine", "note": "long thought"})
     assert answer.status_code == 409
-    assert "The claim on case 1" in answer.text
+    assert "case 1: the claim on it" in answer.text
     assert "long thought</textarea>" in answer.text
     with reading(engine) as connection:
         assert queue.list_decisions(connection, 1) == []

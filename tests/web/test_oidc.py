@@ -22,7 +22,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import ProviderUnavailable, UnusableSetting
+from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -638,7 +638,7 @@ def test_without_a_provider_its_addresses_are_not_there(visitor: Callable) -> No
 def test_a_failure_has_a_name(settings: Settings, provider: SmallProvider) -> None:
     """What is wrong with a provider is said in a sentence."""
     provider.document = {"token_endpoint": "ftp://x"}
-    with pytest.raises(ProviderUnavailable, match="token_endpoint"):
+    with pytest.raises(Failed, match="token_endpoint"):
         Provider(settings)._endpoint("token_endpoint")
 
 

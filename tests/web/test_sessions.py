@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from ipml.errors import UnknownUser
+from ipml.errors import NotFound
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
@@ -133,5 +133,5 @@ def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
         assert log_out_everywhere(connection, "ana") == 1
         assert list_sessions(connection, "ana", NOW) == []
     for call in (list_sessions, log_out_everywhere):
-        with pytest.raises(UnknownUser), writing(engine) as connection:
+        with pytest.raises(NotFound, match="No user"), writing(engine) as connection:
             call(connection, "nobody")

@@ -203,7 +203,7 @@ def import_(
     from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.intake import receive
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import InvalidNotice, NoticeKeyReused
+    from ipml.errors import InvalidNotice, KeyReused
     from ipml.records import Problem
     from ipml.storage.database import writing
 
@@ -225,7 +225,7 @@ def import_(
                     counts["taken" if receive(connection, one[0], policy=policy).is_new else "known"] += 1
             except InvalidNotice as error:
                 refused += [replace(found, row=row) for found in error.problems]
-            except NoticeKeyReused as error:
+            except KeyReused as error:
                 refused.append(Problem(row, "key", "that of another notice", str(error)))
             show(done)
     _complain(refused)

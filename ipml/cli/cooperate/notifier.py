@@ -153,14 +153,14 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
     from ipml.cooperation.notifiers.record import record_of
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import NotifierNotFound
+    from ipml.errors import NotFound
     from ipml.storage.pseudonyms import get_notifier
 
     policy, now = load_cooperation_policy(), as_of or datetime.now(UTC)
     with reading_from(database) as connection:
         found = get_notifier(connection, find_notifier(connection, notifier).notifier_id, at=now)
         if found.created_at > now:
-            raise NotifierNotFound(notifier)
+            raise NotFound("notifier", notifier, "`ipml cooperate notifier list` shows those there are.")
         record = record_of(connection, found.notifier_id, policy.notifiers, now)
         lane = lane_of(connection, found.notifier_id, policy, now)
         appointed = [one for one in list_appointments(connection, found.notifier_id) if one.made_at <= now]
@@ -319,7 +319,7 @@ def appoint(
     from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import NotifierNotFound
+    from ipml.errors import NotFound
     from ipml.storage.database import reading, writing
     from ipml.storage.pseudonyms import note_notifier_added, notifier_of
     from ipml.web.accounts.permissions import Action
@@ -331,7 +331,7 @@ def appoint(
     with writing(engine) as connection:
         try:
             number = find_notifier(connection, notifier).notifier_id
-        except NotifierNotFound:
+        except NotFound:
             if "@" not in notifier:
                 raise
             added = notifier_of(connection, notifier, "rights holder", now)

@@ -21,7 +21,7 @@ from ipml.cooperation.networks.attributes import GOODS_KINDS, KINDS, AttributeKi
 from ipml.cooperation.networks.detection import Networks, tell_what_became
 from ipml.cooperation.networks.links import find_rows, weigh
 from ipml.cooperation.networks.ties import explain_tie, strongest_links, tell_timeline
-from ipml.errors import NetworkNotFound
+from ipml.errors import NotFound
 from ipml.kit.moments import from_microseconds
 
 Codes = npt.NDArray[np.int64]
@@ -265,7 +265,7 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
 
     Raises
     ------
-    NetworkNotFound
+    NotFound
         There is no network of that number, or no longer.
     """
     members = require_members(networks, number)
@@ -281,10 +281,10 @@ def describe_network(networks: Networks, number: int, most: int = 20) -> Iterato
 
 
 def require_members(networks: Networks, number: int) -> npt.NDArray[np.int64]:
-    """Return the positions of a network's members; NetworkNotFound where there is none, and what became of it."""
+    """Return the positions of a network's members; NotFound where there is none, and what became of it."""
     members = networks.members_of(number)
     if not len(members):
-        raise NetworkNotFound(number, tell_what_became(networks.numbering, number))
+        raise NotFound("network", number, tell_what_became(networks.numbering, number))
     return members
 
 

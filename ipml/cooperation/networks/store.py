@@ -31,7 +31,7 @@ from ipml.cooperation.networks.detection import NetworkChange, Networks, Numberi
 from ipml.cooperation.networks.links import Links, NetworkRules, find_rows, weigh
 from ipml.cooperation.networks.roles import find_near
 from ipml.cooperation.networks.ties import Newcomer
-from ipml.errors import NetworkNotFound, NoNetworks
+from ipml.errors import NotFound
 
 Codes = npt.NDArray[np.int64]
 
@@ -87,9 +87,9 @@ def load_network(folder: Path, number: int) -> Networks:
 
     Raises
     ------
-    NoNetworks
+    NotFound
         The folder holds none, or those of an earlier release: adding events to it writes it anew.
-    NetworkNotFound
+    NotFound
         There is no network of that number, or no longer.
     """
     wanted = [("network", "==", number)]
@@ -100,12 +100,12 @@ def load_network(folder: Path, number: int) -> Networks:
         rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
         among, given = int(told[_SELLERS]), int(told[_GIVEN])
     except FileNotFoundError as error:
-        raise NoNetworks(folder, "none, or those of an earlier release") from error
+        raise _no_networks(folder, "none, or those of an earlier release") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+        raise _no_networks(folder, f"files that cannot be read ({error})") from error
     numbering = Numbering(np.zeros(0, dtype=np.int64), given, tuple(NetworkChange(**change) for change in changes))
     if not rows.num_rows:
-        raise NetworkNotFound(number, tell_what_became(numbering, number))
+        raise NotFound("network", number, tell_what_became(numbering, number))
     holdings, is_member = _hold(rows, among)
     members = np.where(is_member, number, 0)
     first, second = (np.searchsorted(holdings.seller_ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
@@ -205,15 +205,15 @@ def list_networks(folder: Path, order: str = "members", most: int = 100) -> tupl
 
     Raises
     ------
-    NoNetworks
+    NotFound
         The folder holds none, or those of an earlier release: adding events to it writes it anew.
     """
     try:
         table = pq.read_table(folder / _CATALOGUE)
     except FileNotFoundError as error:
-        raise NoNetworks(folder, "none, or those of an earlier release") from error
+        raise _no_networks(folder, "none, or those of an earlier release") from error
     except (OSError, ValueError) as error:
-        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+        raise _no_networks(folder, f"files that cannot be read ({error})") from error
     keys = [(ORDERS[order], "descending"), ("members", "descending"), ("number", "ascending")]
     first = pc.sort_indices(table, sort_keys=keys)[:most]
     return [_figures_of(row) for row in table.take(first).to_pylist()], table.num_rows
@@ -233,14 +233,14 @@ def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
 
     Raises
     ------
-    NoNetworks
+    NotFound
         The folder holds none.
     """
     try:
         names = pa.array(list(counted), pa.string())
         members = pq.read_table(folder / _MEMBERS, columns=["seller_id", "network"])
     except (OSError, ValueError) as error:
-        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+        raise _no_networks(folder, f"files that cannot be read ({error})") from error
     sums: dict[int, int] = {}
     for row in members.filter(pc.is_in(members["seller_id"], value_set=names)).to_pylist():
         sums[row["network"]] = sums.get(row["network"], 0) + counted[row["seller_id"]]
@@ -307,23 +307,27 @@ def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcome
     shutil.rmtree(old, ignore_errors=True)
 
 
+def _no_networks(folder: Path, found: str) -> NotFound:
+    return NotFound("networks in", folder, f"Found {found}; make them with `ipml cooperate network find`.")
+
+
 def load_networks(folder: Path) -> Networks:
     """Read networks that were kept.
 
     Raises
     ------
-    NoNetworks
+    NotFound
         The folder holds none, or not those this release writes.
     """
     if not has_networks(folder):
-        raise NoNetworks(folder, "none")
+        raise _no_networks(folder, "none")
     try:
         rules = NetworkRules.model_validate_json((folder / _RULES).read_text(encoding="utf-8"))
         members, links, changes = (pq.read_table(folder / name) for name in (_MEMBERS, _LINKS, _CHANGES))
         holdings = hold(no_holdings().rename_columns({"first_seen": "seen_at"}), known=pq.read_table(folder / _HELD))
         given = int(members.schema.metadata[_GIVEN])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NoNetworks(folder, f"files that cannot be read ({error})") from error
+        raise _no_networks(folder, f"files that cannot be read ({error})") from error
     ids = holdings.seller_ids
     number = np.zeros(holdings.n_sellers, dtype=np.int64)
     number[np.searchsorted(ids, members["seller_id"].to_numpy())] = members["network"].to_numpy()

@@ -228,7 +228,7 @@ def view_network(folder: Path, number: int, erased: ErasedList | None = None) ->
 
     Raises
     ------
-    NoNetworks, NetworkNotFound
+    NotFound
         The folder holds none, or there is no network of that number.
     """
     networks = load_network(folder, number)

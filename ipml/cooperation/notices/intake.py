@@ -73,7 +73,7 @@ def receive(
     ------
     InvalidNotice
         It is the notifier's first on this brand and names no right, or it says less than the notifier's tier asks for.
-    NoticeKeyReused
+    KeyReused
         Its key came before with another content.
 
     Examples

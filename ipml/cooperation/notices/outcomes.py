@@ -33,7 +33,7 @@ from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_coope
 from ipml.enforcement.appeals.appeal import Appeal, AppealState
 from ipml.enforcement.appeals.letters import passed_on_subject
 from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
-from ipml.errors import NothingToAnswer, UnusableSetting
+from ipml.errors import Conflict, UnusableSetting
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import find_case, find_cases
@@ -395,7 +395,7 @@ def answer_counter_notice(
 
     Raises
     ------
-    NothingToAnswer
+    Conflict
         There is no such notice, no counter-notice against it waits, or others gave notice of the same listing, whom one
         who gives up does not speak for.
     UnusableSetting
@@ -472,10 +472,18 @@ def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool
     of_notice = query.where(notices.c.reference == reference, appeals.c.state.in_(states))
     found = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}
     if not found:
-        raise NothingToAnswer(reference, "found no counter-notice against it that waits for an answer")
+        raise Conflict(
+            f"notice {reference[:80]}",
+            "found no counter-notice against it that waits for an answer",
+            "`ipml enforce appeal list` shows the counter-notices that wait.",
+        )
     others = connection.execute(query.where(appeals.c.appeal_id.in_(found)))
     if has_withdrawn and any(row.notifier_id != found[row.appeal_id] for row in others):
-        raise NothingToAnswer(reference, "found other notifiers of the same listing, who have not given up")
+        raise Conflict(
+            f"notice {reference[:80]}",
+            "found other notifiers of the same listing, who have not given up",
+            "`ipml enforce appeal list` shows the counter-notices that wait.",
+        )
     return sorted(found)
 
 

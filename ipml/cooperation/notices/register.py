@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
 from ipml.cooperation.notifiers.tiers import Lane
 from ipml.cooperation.policy import NoticeRules
-from ipml.errors import InvalidNotice, NoticeKeyReused, SellerErased
+from ipml.errors import InvalidNotice, KeyReused, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.cases import find_cases
@@ -251,7 +251,7 @@ def find_earlier(
 
     Raises
     ------
-    NoticeKeyReused
+    KeyReused
         The key came before with another content.
     """
     content = keyed_digest(connection, notifier.pseudonym, notice.content)
@@ -259,7 +259,7 @@ def find_earlier(
     if notice.key is not None:
         known = connection.execute(theirs.where(notices.c.key == digest(notice.key))).first()
         if known is not None and known.content_digest != content:
-            raise NoticeKeyReused(notice.key)
+            raise KeyReused(notice.key, "notice")
         if known is not None:
             return known
     since = now - timedelta(days=rules.repeat_days)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, case, func, select
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import read_location
 from ipml.enforcement.penalties.strikes import SellerEvent
-from ipml.errors import NoticeNotFound, SellerErased
+from ipml.errors import NotFound, SellerErased
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
@@ -105,13 +105,13 @@ class Receipt:
 
 
 def find_receipt(connection: Connection, reference: str, address: str | None = None) -> Receipt:
-    """Return how a notice stands; NoticeNotFound if there is none of that reference, or, with `address`, from there."""
+    """Return how a notice stands; NotFound if there is none of that reference, or, with `address`, from there."""
     query = select(notices).where(notices.c.reference == reference)
     if address is not None:
         query = query.where(notices.c.notifier_id == notifiers.c.notifier_id, notifiers.c.address == address)
     row = connection.execute(query).first()
     if row is None:
-        raise NoticeNotFound(reference)
+        raise NotFound("notice", reference, "Expected the reference that its receipt names.")
     return make_receipt(connection, row, is_new=False)
 
 
@@ -317,7 +317,7 @@ def list_notices(connection: Connection, state: str = "waiting", limit: int = 10
 
 
 def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
-    """Return a notice by its number or its reference; NoticeNotFound if there is none."""
+    """Return a notice by its number or its reference; NotFound if there is none."""
     is_number = isinstance(notice, int) or notice.isdecimal()
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
     found = notices.c.notice_id == number if is_number else notices.c.reference == notice
@@ -326,7 +326,7 @@ def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
     )
     row = connection.execute(query.where(found)).first()
     if row is None:
-        raise NoticeNotFound(str(notice))
+        raise NotFound("notice", str(notice), "Expected the reference that its receipt names.")
     receipt = make_receipt(connection, row, is_new=False)
     joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == row.notice_id)
     case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, select
 from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.notifiers.record import NotifierRate, count_settled, find_priors, shrink, tells_of_notifier
 from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
-from ipml.errors import NothingToLift, NotWarned, SellerErased, SuspendedAlready, UnstorableValue
+from ipml.errors import Conflict, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.review.snapshot import check_text
@@ -75,7 +75,7 @@ def warn(
 
     Raises
     ------
-    NotifierNotFound, UnstorableValue
+    NotFound, UnstorableValue
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
@@ -101,14 +101,12 @@ def suspend(
 
     Raises
     ------
-    NotWarned
-        No warning is in force, or it is too new to have been heeded.
-    SuspendedAlready
+    Conflict
+        No warning is in force, or it is too new to have been heeded; or they are suspended already.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
-    if (running := find_suspension(connection, notifier_id, now)) is not None:
-        raise SuspendedAlready(notifier_id, running.until or now)
+    refuse_suspended(connection, notifier_id, now)
     _require_warning(connection, notifier_id, rules.misuse, now)
     usual = _days_of_next(connection, notifier_id, rules.misuse)
     until = now + timedelta(days=usual if days is None else days)
@@ -132,19 +130,28 @@ def lift(
 
     Raises
     ------
-    NothingToLift
+    Conflict
         There is neither.
     """
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
     if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
-        raise NothingToLift(notifier_id)
+        raise Conflict(
+            f"notifier {notifier_id}", "found neither a suspension nor a warning in force", "There is no need."
+        )
     return _take(connection, notifier, "lift", by, why, now, None, rules)
 
 
 def find_suspension(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
     """Return the suspension that is in force at a moment, if one is."""
     return _find_in_force(connection, notifier_id, "suspend", now)
+
+
+def refuse_suspended(connection: Connection, notifier_id: int, now: datetime) -> None:
+    """Raise Conflict where a suspension of a notifier is in force."""
+    if (running := find_suspension(connection, notifier_id, now)) is not None:
+        found = f"is suspended until {running.until or now:%Y-%m-%d %H:%M} UTC"
+        raise Conflict(f"notifier {notifier_id}", found, "End that first with `ipml cooperate notifier lift`.")
 
 
 def find_warning(connection: Connection, notifier_id: int, now: datetime) -> MisuseStep | None:
@@ -185,10 +192,16 @@ def _find_in_force(connection: Connection, notifier_id: int, kind: str, now: dat
 
 def _require_warning(connection: Connection, notifier_id: int, rules: MisuseRules, now: datetime) -> None:
     warning = find_warning(connection, notifier_id, now)
-    if warning is None:
-        raise NotWarned(notifier_id, "no warning in force")
-    if now - warning.taken_at < timedelta(days=rules.least_warning_days):
-        raise NotWarned(notifier_id, f"a warning of {warning.taken_at:%Y-%m-%d}, which leaves too little time")
+    if warning is not None and now - warning.taken_at >= timedelta(days=rules.least_warning_days):
+        return
+    found = "no warning in force"
+    if warning is not None:
+        found = f"a warning of {warning.taken_at:%Y-%m-%d}, which leaves too little time"
+    raise Conflict(
+        f"notifier {notifier_id}",
+        f"found {found}; expected an earlier warning that was not heeded",
+        "Warn with `ipml cooperate notifier warn`, and see what comes then.",
+    )
 
 
 def _days_of_next(connection: Connection, notifier_id: int, rules: MisuseRules) -> float:

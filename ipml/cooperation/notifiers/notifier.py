@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from ipml.errors import NothingToRevoke, NotifierNotFound, RightsDocumentNotFound, SellerErased, UnstorableValue
+from ipml.errors import Conflict, NotFound, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
@@ -42,14 +42,14 @@ def find_notifier(connection: Connection, name: str) -> Notifier:
 
     Raises
     ------
-    NotifierNotFound
+    NotFound
     """
     if name.isascii() and name.isdecimal() and len(name) < 20:
         return get_notifier(connection, int(name))
     is_it = notifiers.c.address == name.lower() if "@" in name else notifiers.c.pseudonym == name
     row = connection.execute(select_notifiers().where(is_it)).first()
     if row is None:
-        raise NotifierNotFound(name)
+        raise NotFound("notifier", name, "`ipml cooperate notifier list` shows those there are.")
     return make_notifier(row)
 
 
@@ -129,7 +129,7 @@ def check_document(
 
     Raises
     ------
-    RightsDocumentNotFound
+    NotFound
     """
     now = now or datetime.now(UTC)
     row = _find(connection, document_id)
@@ -156,7 +156,7 @@ def _find(connection: Connection, document_id: int) -> Row[Any]:
     query = select(rights_documents).where(rights_documents.c.document_id == document_id)
     row = connection.execute(query).first() if 0 < document_id <= LARGEST_NUMBER else None
     if row is None:
-        raise RightsDocumentNotFound(document_id)
+        raise NotFound("document", document_id, "`ipml cooperate notifier show NOTIFIER` lists those of a notifier.")
     return row
 
 
@@ -224,7 +224,7 @@ def appoint(
 
     Raises
     ------
-    NotifierNotFound, UnstorableValue
+    NotFound, UnstorableValue
 
     Examples
     --------
@@ -251,13 +251,13 @@ def revoke(connection: Connection, notifier_id: int, by: str, ground: str, now: 
 
     Raises
     ------
-    NotifierNotFound, UnstorableValue
-    NothingToRevoke
+    NotFound, UnstorableValue
+    Conflict
         No appointment is in force.
     """
     notifier = get_notifier(connection, notifier_id, lock=True, at=now)
     if find_appointment(connection, notifier_id, now) is None:
-        raise NothingToRevoke(notifier_id)
+        raise Conflict(f"notifier {notifier_id}", "found no appointment in force", "There is no need.")
     return _note(connection, notifier, None, by, ground, now, None)
 
 

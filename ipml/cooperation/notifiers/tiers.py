@@ -30,6 +30,7 @@ from ipml.cooperation.notifiers.misuse import (
     find_warning,
     list_steps,
     propose,
+    refuse_suspended,
 )
 from ipml.cooperation.notifiers.notifier import (
     Appointment,
@@ -41,7 +42,6 @@ from ipml.cooperation.notifiers.notifier import (
 )
 from ipml.cooperation.notifiers.record import NotifierRecord, empty_record, list_records, record_of
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
-from ipml.errors import SuspendedAlready
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier
@@ -140,7 +140,7 @@ def lane_of(
 
     Raises
     ------
-    NotifierNotFound
+    NotFound
         There is none of that number.
     """
     rules, now = policy.notifiers, now or datetime.now(UTC)
@@ -248,7 +248,7 @@ class NotifierFile:
 def read_notifier(
     connection: Connection, notifier_id: int, policy: CooperationPolicy, *, now: datetime | None = None
 ) -> NotifierFile:
-    """Return a notifier; NotifierNotFound if there is none of that number."""
+    """Return a notifier; NotFound if there is none of that number."""
     at = now or datetime.now(UTC)
     return NotifierFile(
         notifier=get_notifier(connection, notifier_id, at=at),
@@ -326,8 +326,8 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
 
     Raises
     ------
-    NotifierNotFound
-    SuspendedAlready
+    NotFound
+    Conflict
         Erased, they would be nobody who was ever warned; the suspension must end first.
     DatabaseBusy
         They are erased, but somebody went on reading what was there before: call it again.
@@ -336,8 +336,7 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
     with writing(engine) as connection:
         overwrite_deleted(connection)
         notifier = get_notifier(connection, notifier_id, lock=True)
-        if (running := find_suspension(connection, notifier_id, now)) is not None:
-            raise SuspendedAlready(notifier_id, running.until or now)
+        refuse_suspended(connection, notifier_id, now)
         if notifier.address is not None:
             _erase(connection, notifier, by, now)
             audit.append(connection, by, "notifier erased", notifier.subject, {}, at=now)

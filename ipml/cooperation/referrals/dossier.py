@@ -328,7 +328,7 @@ def join_network(
 
     Raises
     ------
-    NetworkNotFound
+    NotFound
         There is no network of that number, or no longer.
     """
     places = require_members(networks, number)

@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
-from ipml.errors import AlreadySigned, ReferralNotFound, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
@@ -208,10 +208,10 @@ def add_referral(connection: Connection, fields: Mapping[str, Any], named: Mappi
 
 
 def get_referral(connection: Connection, referral_id: int) -> Referral:
-    """Return a referral; ReferralNotFound where there is none of that number."""
+    """Return a referral; NotFound where there is none of that number."""
     row = connection.execute(select(referrals).where(referrals.c.referral_id == referral_id)).first()
     if row is None:
-        raise ReferralNotFound(referral_id)
+        raise NotFound("referral", referral_id, "`ipml cooperate referral list` shows those there are.")
     return _make(row)
 
 
@@ -273,13 +273,17 @@ def sign_receipt(
 
     Raises
     ------
-    ReferralNotFound, AlreadySigned
+    NotFound, Conflict
     """
     check_text("by", received_by, _LONGEST_NAME)
     now = now or datetime.now(UTC)
     referral = get_referral(connection, referral_id)
     if referral.received_by is not None and referral.received_at is not None:
-        raise AlreadySigned(referral_id, referral.received_by, referral.received_at)
+        raise Conflict(
+            f"referral {referral_id}",
+            f"{referral.received_by} signed for it on {referral.received_at:%Y-%m-%d}",
+            "A receipt stands.",
+        )
     query = update(referrals).where(referrals.c.referral_id == referral_id)
     connection.execute(query.values(received_by=received_by, received_at=now))
     audit.append(connection, by, "noted receipt", referral.subject, {"content": referral.content_digest}, at=now)
@@ -369,7 +373,7 @@ def note_outcome(
 
     Raises
     ------
-    ReferralNotFound
+    NotFound
     UnusableSetting
         The reason is not in the list, the amount is none, or there is no currency to it.
     """

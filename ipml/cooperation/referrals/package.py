@@ -58,7 +58,7 @@ from ipml.enforcement.evidence.package import (
 )
 from ipml.enforcement.evidence.pieces import Evidence, is_person, read_evidence
 from ipml.enforcement.privacy.erasure import ErasedList
-from ipml.errors import NothingNew, ReferralTooSmall, SellerErased, UnusableSetting
+from ipml.errors import Conflict, SellerErased, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.money import Money
@@ -236,7 +236,11 @@ def read_contents(
     names = name_members(dossier, profile, hidden, kept_names)
     news = tuple(_list_news(dossier, names, kept_names, before)) if before else ()
     if before and not news and not request.is_again:
-        raise NothingNew(request.number, before.reference, before.built_at)
+        raise Conflict(
+            f"network {request.number}",
+            f"nothing is new since referral {before.reference} of {before.built_at:%Y-%m-%d} to the same recipient",
+            "Build it with --again if it was lost.",
+        )
     evidence = [] if not profile.allows(PackageField.EVIDENCE) else _read_evidence(connection, dossier, profile)
     told = Disclosure(dossier, profile, names).tell()
     unknown = tuple(list_unknown(told, profile, len(hidden), len(evidence)))
@@ -253,13 +257,13 @@ def read_contents(
 
 
 def _check_size(dossier: Dossier, profile: RecipientProfile) -> None:
-    n_members, n_confirmed = len(dossier.members), len(dossier.confirmed)
-    if n_members < profile.least_members:
-        raise ReferralTooSmall(dossier.number, f"{n_members} members", f"at least {profile.least_members}")
-    if n_confirmed < profile.least_confirmed:
-        raise ReferralTooSmall(
-            dossier.number, f"{n_confirmed} listings found counterfeit", f"at least {profile.least_confirmed}"
-        )
+    for found, least, what in (
+        (len(dossier.members), profile.least_members, "members"),
+        (len(dossier.confirmed), profile.least_confirmed, "listings found counterfeit"),
+    ):
+        if found < least:
+            expected = f"expected at least {least}, as the profile of this recipient asks for"
+            raise Conflict(f"network {dossier.number}", f"found {found} {what}; {expected}")
 
 
 def _find_erased(connection: Connection, dossier: Dossier, erased: ErasedList | None) -> list[str]:
@@ -401,13 +405,13 @@ def build_referral(
 
     Raises
     ------
-    NetworkNotFound, ReferralTooSmall, NothingNew
+    NotFound, Conflict
         There is no such network, it is not what the profile asks for, or the recipient knows all of it.
     UnusableSetting
         There is no such profile, or it needs a brand, or allows no captures.
     SellerErased
         One of those named was erased while it was built; build it again.
-    UnwritableFile, UnusableCapture
+    UnwritableFile, UnreadableFile
     """
     now, profile = now or datetime.now(UTC), rules.profile(request.recipient)
     check_request(request, profile)

@@ -45,7 +45,7 @@ from ipml.cooperation.reports.verdicts import (
     select_found,
 )
 from ipml.enforcement.takedown.measures import Span
-from ipml.errors import BrandUnknown
+from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.tables import cases, decisions, notices
@@ -166,7 +166,7 @@ def measure_brand(
 
     Raises
     ------
-    BrandUnknown
+    NotFound
         No case and no notice has that brand, written like that.
     """
     moment = as_of or datetime.now(UTC)
@@ -235,7 +235,7 @@ def write_brand_report(
 
     Raises
     ------
-    BrandUnknown, UnwritableFile
+    NotFound, UnwritableFile
         There is no such brand; there is a file where the folder should be.
     """
     figures = measure_brand(connection, brand, period, rules, as_of=now, networks=networks)
@@ -248,7 +248,9 @@ def _check_known(connection: Connection, brand: str) -> None:
     of_case, of_notice = (select(table.c.brand).where(table.c.brand == brand).limit(1) for table in (cases, notices))
     if connection.scalar(of_case) is None and connection.scalar(of_notice) is None:
         alike = select(cases.c.brand).where(or_(cases.c.brand.ilike(f"{brand[:3]}%"), cases.c.brand.ilike(brand)))
-        raise BrandUnknown(brand, connection.scalars(alike.distinct().order_by(cases.c.brand).limit(5)))
+        names = connection.scalars(alike.distinct().order_by(cases.c.brand).limit(5))
+        known = ", ".join(repr(name[:40]) for name in names) or "none that begins like it"
+        raise NotFound("case and no notice of brand", brand, f"There is {known}. Write it as listings have it.")
 
 
 def _write_found(figures: BrandFigures) -> Section:

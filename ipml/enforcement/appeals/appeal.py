@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, Select, String, and_, cast, func, insert
 
 from ipml.enforcement.deadlines.deadlines import Deadline, DeadlineState, find_deadlines
 from ipml.enforcement.policy import AppealRules
-from ipml.errors import AppealNotFound, IllegalStep, OwnListing, SamePerson, SellerErased
+from ipml.errors import Forbidden, IllegalStep, NotFound, OwnListing, SellerErased
 from ipml.records import Case, Decision
 from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
 from ipml.review.decisions import find_family, make_decision
@@ -144,13 +144,13 @@ class Appeal:
 
 
 def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> Row[Any]:
-    """Return the row of an appeal, with `lock` kept from other writers; AppealNotFound if there is none."""
+    """Return the row of an appeal, with `lock` kept from other writers; NotFound if there is none."""
     query = select(appeals).where(appeals.c.appeal_id == appeal_id)
     row = None
     if 0 < appeal_id <= LARGEST_NUMBER:
         row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
-        raise AppealNotFound(appeal_id)
+        raise NotFound("appeal", appeal_id, "`ipml enforce appeal list` shows which there are.")
     return row
 
 
@@ -238,7 +238,7 @@ def may_decide(connection: Connection, appeal: Appeal, by: str) -> str | None:
         refuse_conflict(connection, find_case(connection, appeal.case_id), by)
     except OwnListing:
         return _OWN
-    except SamePerson:
+    except Forbidden:
         return "whoever gave one of the verdicts it is about may not decide"
     return None
 
@@ -402,7 +402,7 @@ def list_appeals(connection: Connection, state: str | None = None, limit: int = 
 
 
 def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None = None) -> AppealFile:
-    """Return an appeal with all that its decision needs; AppealNotFound if there is none of that number."""
+    """Return an appeal with all that its decision needs; NotFound if there is none of that number."""
     row = find_row(connection, appeal_id)
     appeal = make_appeal(row)
     family = find_family(connection, appeal.decision_id)

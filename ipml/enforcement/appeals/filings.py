@@ -35,7 +35,7 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
-from ipml.errors import AppealedAlready, AppealNotFound, KeyReused, UnstorableValue, WindowOver
+from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text, decode_listing
@@ -101,11 +101,11 @@ def file_appeal(
 
     Raises
     ------
-    NothingToAppeal
+    NotFound
         Nothing of that name restricts this seller.
-    WindowOver
+    Conflict
         The term is over, and that was recorded.
-    AppealedAlready
+    Conflict
         The seller's appeal against the same is pending, or was decided by a person.
     UnstorableValue, KeyReused
         Text or key cannot be accepted.
@@ -144,7 +144,7 @@ def withdraw_appeal(
 
     Raises
     ------
-    AppealNotFound
+    NotFound
         There is none of that number, or it is another's.
     IllegalStep
         It has ended.
@@ -153,7 +153,7 @@ def withdraw_appeal(
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if appeal.pseudonym != find_pseudonym(connection, seller_id):
-        raise AppealNotFound(appeal_id)
+        raise NotFound("appeal", appeal_id, "`ipml enforce appeal list` shows which there are.")
     appeal = move(connection, appeal, AppealEvent.WITHDRAWN)
     stop_all(connection, running, _SELLER, now)
     store_outcome(connection, appeal, _SELLER, "", now)
@@ -193,7 +193,7 @@ def _find_sent(
     subject = f"case:{about}" if isinstance(about, int) else about
     is_same = row.kind == kind and subject in (row.subject, f"case:{row.case_id}")
     if not is_same or decrypt(connection, pseudonym, row.text) != text:
-        raise KeyReused(key, row.case_id)
+        raise KeyReused(key, f"decision, on case {row.case_id}")
     return make_appeal(row)
 
 
@@ -207,7 +207,8 @@ def _refuse_second(connection: Connection, found: Restricted) -> None:
     for row in connection.execute(query.order_by(appeals.c.appeal_id)):
         # What was granted in part is a new measure, against which nobody has appealed yet.
         if row.subject == found.subject or row.state in (*PENDING, AppealState.REJECTED):
-            raise AppealedAlready(found.subject, row.appeal_id, row.state)
+            remedy = "Wait for its outcome." if row.state in PENDING else "A court is open to you."
+            raise Conflict(found.subject, f"appeal {row.appeal_id} against it is {row.state}", remedy)
 
 
 def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:
@@ -216,7 +217,8 @@ def _refuse_late(subject: str, kind: str, windows: dict[str, Deadline]) -> None:
     if window is None or window.state is not DeadlineState.EXPIRED:
         return
     is_open = other is not None and other.state is not DeadlineState.EXPIRED
-    raise WindowOver(subject, kind, "a complaint is still open" if is_open else "a court is open to you")
+    remedy = "A complaint is still open." if is_open else "A court is open to you."
+    raise Conflict(subject, f"the time for a {kind} is over", remedy)
 
 
 def _find_window(windows: dict[str, Deadline], kind: str) -> Deadline | None:

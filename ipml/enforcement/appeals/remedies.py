@@ -21,7 +21,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import issue, tell_lifted
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.errors import NothingToAppeal, PenaltyNotFound
+from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.cases import LARGEST_NUMBER, find_case
 from ipml.review.reversals import stands
@@ -54,7 +54,7 @@ def find_penalty(connection: Connection, penalty_id: int) -> Penalised | None:
     """Return a penalty that was imposed and has not ended."""
     try:
         penalty = get_penalty(connection, penalty_id)
-    except PenaltyNotFound:
+    except NotFound:
         return None
     if penalty.imposed_at is None or penalty.ended_at is not None:
         return None
@@ -95,7 +95,7 @@ def find_restricted(connection: Connection, about: str | int, seller_id: str) ->
 
     Raises
     ------
-    NothingToAppeal
+    NotFound
         There is no such restriction, it is lifted, or it is another's: that is not told apart.
     """
     subject = f"case:{about}" if isinstance(about, int) else about
@@ -103,7 +103,7 @@ def find_restricted(connection: Connection, about: str | int, seller_id: str) ->
     find = {"measure": _find_measure, "penalty": _find_penalty, "case": _find_case}.get(kind)
     found = find(connection, number, seller_id) if find and 0 < number <= LARGEST_NUMBER else None
     if found is None:
-        raise NothingToAppeal(subject)
+        raise NotFound("restriction", subject, "Expected one of this seller that stands, such as measure:12.")
     return found
 
 

@@ -46,15 +46,7 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.errors import (
-    AppealInHand,
-    IllegalStep,
-    NotTheirsToDecide,
-    SellerErased,
-    UnstorableValue,
-    UnusableOutcome,
-    UnusableSetting,
-)
+from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case, find_cases
@@ -76,7 +68,7 @@ def claim_appeal(
 
     Raises
     ------
-    NotTheirsToDecide, AppealInHand, AppealNotFound
+    Forbidden, Conflict, NotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     appeal = find_appeal(connection, appeal_id, lock=True)
@@ -122,11 +114,11 @@ def decide_appeal(
 
     Raises
     ------
-    NotTheirsToDecide
+    Forbidden
         This is no person, or one who decided in the matter before, or sells as this seller.
-    AppealInHand, AppealNotFound, IllegalStep
+    Conflict, NotFound, IllegalStep
         Another is at it, there is none, or it was decided already.
-    UnusableOutcome, UnstorableValue
+    Conflict, UnstorableValue
         Outcome, measure or reasons do not fit.
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
@@ -180,23 +172,31 @@ def restore(
 
 def _refuse(connection: Connection, appeal: Appeal, by: str, now: datetime) -> None:
     if obstacle := may_decide(connection, appeal, by):
-        raise NotTheirsToDecide(appeal.appeal_id, by, obstacle)
+        raise Forbidden(f"appeal {appeal.appeal_id}", f"it is not for {by!r} to decide: {obstacle}")
     holder = appeal.holder_at(now)
     if holder not in (None, by):
-        raise AppealInHand(appeal.appeal_id, str(holder))
+        raise Conflict(f"appeal {appeal.appeal_id}", f"it is in the hands of {holder}", "Take another, or ask them.")
 
 
 def _check_outcome(appeal: Appeal, outcome: str, why: str, measure: MeasureKind | None) -> AppealEvent:
     number = appeal.appeal_id
     if outcome not in OUTCOMES:
-        raise UnusableOutcome(number, repr(outcome[:80]), f"one of {', '.join(OUTCOMES)}")
+        raise Conflict(f"appeal {number}", f"found outcome {outcome[:80]!r}; expected one of {', '.join(OUTCOMES)}")
     if not why.strip():
-        raise UnusableOutcome(number, f"{outcome!r} without reasons", "reasons that the seller can read")
+        raise Conflict(
+            f"appeal {number}", f"found outcome {outcome!r} without reasons; expected reasons that the seller can read"
+        )
     is_partly = outcome == AppealEvent.PARTLY_GRANTED
     if is_partly != (measure is not None):
-        raise UnusableOutcome(number, f"{outcome!r} with measure {measure}", "a milder measure if granted in part only")
+        raise Conflict(
+            f"appeal {number}",
+            f"found outcome {outcome!r} with measure {measure}; expected a milder measure if granted in part only",
+        )
     if is_partly and not appeal.subject.startswith("measure:"):
-        raise UnusableOutcome(number, f"{outcome!r} of {appeal.subject}", "granted or rejected, as it is no measure")
+        raise Conflict(
+            f"appeal {number}",
+            f"found outcome {outcome!r} of {appeal.subject}; expected granted or rejected, as it is no measure",
+        )
     next_state(number, appeal.state, AppealEvent(outcome))  # who comes too late hears that, whoever they are
     return AppealEvent(outcome)
 
@@ -228,7 +228,10 @@ def _find_harder(connection: Connection, appeal: Appeal, milder: MeasureKind) ->
     kind = connection.scalar(query)
     if kind is None or kinds.index(milder) >= kinds.index(MeasureKind(kind)) or milder is MeasureKind.REMOVE_IN:
         found = f"{milder!s} in the place of {kind or 'a measure that has ended'}"
-        raise UnusableOutcome(appeal.appeal_id, found, "a milder measure that holds everywhere, or granted or rejected")
+        raise Conflict(
+            f"appeal {appeal.appeal_id}",
+            f"found outcome {found}; expected a milder measure that holds everywhere, or granted or rejected",
+        )
     return number
 
 
@@ -280,7 +283,7 @@ def holder_acted(
     ------
     IllegalStep
         The term is over, and that was recorded; or it is no counter-notice that waits for them.
-    AppealNotFound, UnstorableValue
+    NotFound, UnstorableValue
     """
     check_text("reference", reference, _LONGEST_REFERENCE)
     if not reference.strip():
@@ -310,7 +313,7 @@ def holder_withdrew(
 
     Raises
     ------
-    IllegalStep, AppealNotFound
+    IllegalStep, NotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = find_deadlines(connection, f"appeal:{appeal_id}", lock=True)
@@ -342,7 +345,7 @@ def change_term(
     ------
     IllegalStep
         Nothing runs, or the profile has no longer term.
-    AppealNotFound
+    NotFound
     """
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     running = list(find_deadlines(connection, f"appeal:{appeal_id}", lock=True).values())

@@ -27,7 +27,7 @@ from ipml.enforcement.automation.sample import (
     window_start,
 )
 from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, store_policy
-from ipml.errors import NothingToAllow, UnknownBrand
+from ipml.errors import Conflict, Refused
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.tables import automatic_decisions, cases, promises, reversals
@@ -412,7 +412,7 @@ def withdraw(
 
     Raises
     ------
-    UnknownBrand
+    Refused
         The policy does not cover it.
     """
     return _say(connection, policy, brand, person, why, "withdrawn", now)
@@ -431,7 +431,7 @@ def allow(
 
     Raises
     ------
-    UnknownBrand, NothingToAllow
+    Refused, Conflict
     """
     return _say(connection, policy, brand, person, why, "allowed", now)
 
@@ -457,10 +457,15 @@ def _say(
     check_text("why", why, _LONGEST_WHY)
     named, now = EVERY_BRAND if brand is None else brand, now or datetime.now(UTC)
     if brand is not None and brand not in policy.automatic.brands:
-        raise UnknownBrand(brand, policy.automatic.brands)
+        known = ", ".join(policy.automatic.brands)[:300] or "none yet: name brands in [automatic] of the policy"
+        raise Refused("automatic action", f"brand {brand[:80]!r}", f"one that the policy covers: {known}")
     bans = read_records(connection, [named])[named].bans
     if event == "allowed" and named not in bans:
-        raise NothingToAllow(named)
+        raise Conflict(
+            f"automatic action on {'all brands' if brand is None else repr(brand[:80])}",
+            "no person has withdrawn it",
+            "`ipml enforce automatic status` shows why it is off.",
+        )
     digest = store_policy(connection, policy, now)
     columns = {"brand": named, "event": event, "cause": "person", "why": why, "policy_digest": digest}
     return note_event(connection, person, now, **columns)

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from ipml.errors import UnsafeArchive, UnusableCapture, UnusableSetting, first_line
+from ipml.errors import UnreadableFile, UnusableSetting, first_line
 
 _BLOCK = 2**20
 _GZIP = b"\x1f\x8b"
@@ -81,7 +81,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[U
 
     Raises
     ------
-    UnsafeArchive
+    UnreadableFile
         It is no archive, is broken, is larger than the limits, holds a link, a device or an encrypted file, or two
         files whose names are the same to some file system. Nothing of it is left in the folder then.
     """
@@ -93,12 +93,12 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[U
             written.append(Unpacked(target, entry.name))
             left = limits.n_bytes - sum(one.path.stat().st_size for one in written[:-1])
             _copy(archive, entry, target, left)
-    except UnsafeArchive:
+    except UnreadableFile:
         _remove(written)
         raise
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError, RuntimeError, zlib.error) as error:
         _remove(written)
-        raise UnsafeArchive(archive, f"no whole archive ({str(error)[:100]})", "a .zip or .tar file") from error
+        raise _refuse(archive, f"no whole archive ({str(error)[:100]})", "a .zip or .tar file") from error
     return written
 
 
@@ -150,10 +150,10 @@ def _zip_entries(archive: Path, opened: zipfile.ZipFile) -> Iterator[_ArchivedFi
         if info.is_dir():
             continue
         if kind not in (0, stat.S_IFREG):
-            raise UnsafeArchive(archive, f"{info.filename[:80]!r}, which is a link or a device", "plain files")
+            raise _refuse(archive, f"{info.filename[:80]!r}, which is a link or a device", "plain files")
         if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             found = f"{info.filename[:80]!r}, which is encrypted or packed in a way of its own"
-            raise UnsafeArchive(archive, found, "files that are stored or deflated")
+            raise _refuse(archive, found, "files that are stored or deflated")
         yield _ArchivedFile(info.filename, info.file_size, partial(opened.open, info))
 
 
@@ -164,7 +164,7 @@ def _tar_entries(archive: Path, opened: tarfile.TarFile, limits: ArchiveLimits) 
         if info.isdir():
             continue
         if not info.isreg():
-            raise UnsafeArchive(archive, f"{info.name[:80]!r}, which is a link or a device", "plain files")
+            raise _refuse(archive, f"{info.name[:80]!r}, which is a link or a device", "plain files")
         yield _ArchivedFile(info.name, info.size, partial(_open_member, opened, info))
 
 
@@ -188,12 +188,12 @@ def _check(archive: Path, entries: Iterator[_ArchivedFile], limits: ArchiveLimit
         if total > limits.n_bytes:
             raise _too_large(archive, limits.n_bytes)
         if total > max(archive.stat().st_size * limits.ratio, _BLOCK):
-            raise UnsafeArchive(archive, f"more than {limits.ratio:g} times its size in it", "an honest archive")
+            raise _refuse(archive, f"more than {limits.ratio:g} times its size in it", "an honest archive")
         if len(entry.name) > limits.name:
-            raise UnsafeArchive(archive, f"a name of {len(entry.name)} characters", f"at most {limits.name}")
+            raise _refuse(archive, f"a name of {len(entry.name)} characters", f"at most {limits.name}")
         _check_path(archive, entry.name)
         if entry.name.casefold() in folded:
-            raise UnsafeArchive(archive, f"two files of the name {entry.name[:80]!r}", "a name for each file")
+            raise _refuse(archive, f"two files of the name {entry.name[:80]!r}", "a name for each file")
         folded.add(entry.name.casefold())
     return checked
 
@@ -201,7 +201,7 @@ def _check(archive: Path, entries: Iterator[_ArchivedFile], limits: ArchiveLimit
 def _check_path(archive: Path, name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if name[:1] in ("/", "\\") or ".." in parts or name[1:2] == ":" or "\0" in name:
-        raise UnsafeArchive(archive, f"the name {name[:80]!r}, which leads out of the folder", "names below it")
+        raise _refuse(archive, f"the name {name[:80]!r}, which leads out of the folder", "names below it")
 
 
 def _copy(archive: Path, entry: _ArchivedFile, target: Path, most: int) -> None:
@@ -214,15 +214,19 @@ def _copy(archive: Path, entry: _ArchivedFile, target: Path, most: int) -> None:
                 raise _too_large(archive, min(entry.size, most))
             stream.write(block)
     if written != entry.size:
-        raise UnsafeArchive(archive, f"{entry.name[:80]!r} cut off", "a whole archive")
+        raise _refuse(archive, f"{entry.name[:80]!r} cut off", "a whole archive")
 
 
-def _too_many(archive: Path, limits: ArchiveLimits) -> UnsafeArchive:
-    return UnsafeArchive(archive, f"more than {limits.n_entries:,} files", f"at most {limits.n_entries:,}")
+def _refuse(archive: Path, found: str, expected: str) -> UnreadableFile:
+    return UnreadableFile(archive, found, expected, "Nothing was unpacked.")
 
 
-def _too_large(archive: Path, n_bytes: int) -> UnsafeArchive:
-    return UnsafeArchive(archive, f"more than {n_bytes:,} bytes", f"at most {n_bytes:,}")
+def _too_many(archive: Path, limits: ArchiveLimits) -> UnreadableFile:
+    return _refuse(archive, f"more than {limits.n_entries:,} files", f"at most {limits.n_entries:,}")
+
+
+def _too_large(archive: Path, n_bytes: int) -> UnreadableFile:
+    return _refuse(archive, f"more than {n_bytes:,} bytes", f"at most {n_bytes:,}")
 
 
 def _remove(files: Sequence[Unpacked]) -> None:
@@ -241,17 +245,17 @@ def lay_out(files: Sequence[Unpacked], archive: Path, folder: Path) -> Path:
 
     Raises
     ------
-    UnsafeArchive
+    UnreadableFile
         A name is none that ipml gives, so that this is no package.
     """
     names = [PurePosixPath(file.name) for file in files]
     tops = {name.parts[0] for name in names if len(name.parts) > 1}
     if len(tops) != 1 or any(len(name.parts) not in (2, 3) for name in names):
-        raise UnsafeArchive(archive, "no single folder in it", _EXPECTED)
+        raise _refuse(archive, "no single folder in it", _EXPECTED)
     for file, name in zip(files, names, strict=True):
         inner = name.parts[1:]
         if not all(_is_ours(part) for part in inner) or (len(inner) > 1 and inner[0] != "data"):
-            raise UnsafeArchive(archive, f"the name {file.name[:80]!r}", _EXPECTED)
+            raise _refuse(archive, f"the name {file.name[:80]!r}", _EXPECTED)
         target = folder.joinpath(*inner)
         target.parent.mkdir(parents=True, exist_ok=True)
         file.path.rename(target)
@@ -273,12 +277,15 @@ def _is_ours(part: str) -> bool:
     return part.isascii() and part[:1].isalnum() and all(letter.isalnum() or letter in "._-" for letter in part)
 
 
+_WHOLE = "a WARC file of which every record can be read"
+
+
 def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
     """Copy a WARC file into a folder, under a name of our own, once every record of it could be read.
 
     Raises
     ------
-    UnusableCapture
+    UnreadableFile
         It is no WARC file, or ends in the midst of a record.
     UnusableSetting
         There is nothing to check it with.
@@ -287,7 +294,7 @@ def copy_capture(source: Path, folder: Path, name: str = "capture") -> Path:
         with source.open("rb") as stream:
             is_packed = stream.read(2) == _GZIP
     except OSError as error:
-        raise UnusableCapture(source, error.strerror or "no file") from error
+        raise UnreadableFile(source, error.strerror or "no file", _WHOLE) from error
     _check_records(source)
     target = folder / f"{name}.warc{'.gz' if is_packed else ''}"
     shutil.copyfile(source, target)
@@ -306,9 +313,13 @@ def _check_records(source: Path) -> None:
                 _read_through(record)
                 number += 1
     except Exception as error:  # warcio is made for captures, and fails on other files in any way whatever
-        raise UnusableCapture(source, f"{first_line(error) or type(error).__name__} in record {number + 1}") from error
+        raise UnreadableFile(
+            source,
+            f"{first_line(error) or type(error).__name__} in record {number + 1}",
+            _WHOLE,
+        ) from error
     if number == 0:
-        raise UnusableCapture(source, "no record")
+        raise UnreadableFile(source, "no record", _WHOLE)
 
 
 def _read_through(record: Any) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ipml.enforcement.evidence.verify import BAGIT, STAMP, STAMPED, check_package
-from ipml.errors import NoPackage, UnusableSetting, UnusableTimestamp, first_line
+from ipml.errors import Refused, UnreadableFile, UnusableSetting, first_line
 
 _ALGORITHMS = ("sha256", "sha512")
 _ALGORITHMS_OF_STAMP = ("sha384", "sha512")
@@ -126,7 +126,7 @@ def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
 
     Raises
     ------
-    UnusableTimestamp
+    Refused
         It cannot be reached, or what it answers is no stamp of this content.
     """
     import httpx
@@ -136,14 +136,14 @@ def ask_for_stamp(url: str, content: bytes, roots: Path | None = None) -> Stamp:
             *("POST", url), content=make_request(content), headers={"Content-Type": _REQUEST}, timeout=_TIMEOUT_SECONDS
         ) as answer:
             if answer.status_code != httpx.codes.OK:
-                raise UnusableTimestamp(url, f"HTTP status {answer.status_code}", "a stamp")
+                raise Refused(f"time stamp of {url}", f"HTTP status {answer.status_code}", "a stamp")
             response = b""
             for block in answer.iter_bytes():
                 response += block
                 if len(response) > _LARGEST_STAMP:
-                    raise UnusableTimestamp(url, "an answer without end", "a stamp")
+                    raise Refused(f"time stamp of {url}", "an answer without end", "a stamp")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise UnusableTimestamp(url, first_line(error) or "no answer", "an authority that answers") from error
+        raise Refused(f"time stamp of {url}", first_line(error) or "no answer", "an authority that answers") from error
     return check_stamp(response, content, url, roots)
 
 
@@ -152,20 +152,22 @@ def check_stamp(response: bytes, content: bytes, source: str, roots: Path | None
 
     Raises
     ------
-    UnusableTimestamp
+    Refused
         It is no answer, a refusal, of another content, or not by one of those whose word counts.
     """
     client = _client()
     try:
         decoded = client.decode_timestamp_response(sort_certificates(response))
         if decoded.status not in (client.PKIStatus.GRANTED, client.PKIStatus.GRANTED_WITH_MODS):
-            raise UnusableTimestamp(source, f"a refusal (status {int(decoded.status)})", "a stamp")
+            raise Refused(f"time stamp of {source}", f"a refusal (status {int(decoded.status)})", "a stamp")
         info = decoded.tst_info
         imprint, at = info.message_imprint.message, info.gen_time
     except ValueError as error:
-        raise UnusableTimestamp(source, f"no answer of RFC 3161 ({first_line(error)})", "a stamp") from error
+        raise Refused(f"time stamp of {source}", f"no answer of RFC 3161 ({first_line(error)})", "a stamp") from error
     if imprint != hashlib.sha256(content).digest():
-        raise UnusableTimestamp(source, "a stamp of something else", "the SHA-256 of tagmanifest-sha256.txt in it")
+        raise Refused(
+            f"time stamp of {source}", "a stamp of something else", "the SHA-256 of tagmanifest-sha256.txt in it"
+        )
     if roots is not None:
         _check_signature(client, decoded, imprint, source, roots)
     return Stamp(response, at)
@@ -217,7 +219,9 @@ def _check_signature(client: ModuleType, decoded: object, imprint: bytes, source
     try:
         builder.build().verify(decoded, imprint)
     except (client.VerificationError, ValueError) as error:
-        raise UnusableTimestamp(source, first_line(error), f"a stamp by one of those in {roots.name}") from error
+        raise Refused(
+            f"time stamp of {source}", first_line(error), f"a stamp by one of those in {roots.name}"
+        ) from error
 
 
 def _read_certificates(path: Path) -> Sequence[object]:
@@ -248,12 +252,14 @@ def read_stamped(folder: Path) -> bytes:
 
     Raises
     ------
-    NoPackage
+    UnreadableFile
         It is none, or not as it was made.
     """
     faults = [one for one in check_package(folder).findings if one.file not in _FILES_OF_STAMP]
     if faults:
-        raise NoPackage(folder, f"a package that is not whole ({faults[0]})")
+        raise UnreadableFile(
+            folder, f"a package that is not whole ({faults[0]})", "a folder or .zip that `ipml evidence export` wrote"
+        )
     return (folder / STAMPED).read_bytes()
 
 
@@ -267,11 +273,11 @@ def check_stamp_of(folder: Path, roots: Path) -> str:
 
     Raises
     ------
-    UnusableTimestamp
+    Refused
         It bears no stamp, or not one of theirs.
     """
     if not (folder / STAMP).is_file():
-        raise UnusableTimestamp(str(folder), "none", "a stamp")
+        raise Refused(f"time stamp of {folder}", "none", "a stamp")
     content = (folder / STAMPED).read_bytes()
     stamp = check_stamp((folder / STAMP).read_bytes(), content, STAMP, roots)
     return f"stamped at {stamp.at:%Y-%m-%d %H:%M:%S} UTC by one of those in {roots.name}"

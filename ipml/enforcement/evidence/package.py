@@ -38,7 +38,7 @@ from ipml.enforcement.evidence.pieces import (
     name_in_papers,
 )
 from ipml.enforcement.evidence.verify import AUDIT, EXPORT
-from ipml.errors import EvidenceNotFound, SellerErased, UnwritableFile
+from ipml.errors import NotFound, SellerErased, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import to_microseconds
 from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
@@ -373,11 +373,11 @@ def export_package(
 
     Raises
     ------
-    CaseNotFound, EvidenceNotFound, EvidenceChanged
+    NotFound, EvidenceChanged
         There is no such case, it was never decided, or its evidence is not what was kept.
     UnwritableFile
         Something is there already, or nothing can be written there.
-    UnusableCapture, UnusableTimestamp, UnusableSetting
+    UnreadableFile, Refused, UnusableSetting
         What was handed in is not fit for a package.
     """
     now = now or datetime.now(UTC)
@@ -421,7 +421,7 @@ def _read_contents(connection: Connection, case_id: int, by: str, *, with_names:
     case = find_case(connection, case_id)
     evidence = find_evidence(connection, case.case_id)
     if not evidence:
-        raise EvidenceNotFound(f"case {case_id}")
+        raise NotFound("evidence on case", case_id, "It is kept when a case is decided.")
     rows = read_rows(connection, subjects_of_cases(connection, [case_id]))
     pseudonym = evidence[-1].pseudonym
     names = {} if with_names else pseudonymise_actors(connection, pseudonym, rows)

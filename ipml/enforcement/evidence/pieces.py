@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, Row, select
 
 from ipml.enforcement.restrictions import DecidedCase, read_decided
-from ipml.errors import EvidenceChanged, EvidenceNotFound, SellerErased
+from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, ScoredListing
 from ipml.review.snapshot import decode
@@ -233,12 +233,12 @@ def read_evidence(connection: Connection, evidence_id: int) -> Evidence:
 
     Raises
     ------
-    EvidenceNotFound, EvidenceChanged
+    NotFound, EvidenceChanged
         There is none of that number, or it is not what was kept.
     """
     row = connection.execute(select(evidence).where(evidence.c.evidence_id == evidence_id)).first()
     if row is None:
-        raise EvidenceNotFound(f"evidence {evidence_id}")
+        raise NotFound("evidence", evidence_id, "It is kept when a case is decided.")
     return _read(connection, row)
 
 

@@ -42,7 +42,7 @@ from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
 from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import OWN, DecidedCase, ReportSource, Restriction
-from ipml.errors import CannotChangePenalty
+from ipml.errors import Conflict
 from ipml.records import Decision, Listing
 from ipml.review.decisions import make_decision
 from ipml.review.snapshot import check_text, decode_listing
@@ -370,14 +370,14 @@ def confirm(
 
     Raises
     ------
-    PenaltyNotFound, CannotChangePenalty
+    NotFound, Conflict
     """
     check_text("why", why, _LONGEST_WHY)
     at = now or datetime.now(UTC)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     penalty = get_penalty(connection, penalty_id)
     if obstacle := find_obstacle(connection, penalty, by):
-        raise CannotChangePenalty(penalty_id, "confirmed", obstacle)
+        raise Conflict(f"penalty {penalty_id}", f"it cannot be confirmed: {obstacle}")
     rules = _policy_of(connection, penalty.policy_digest).penalties
     imposed = impose(penalty, by, at, rules)
     fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
@@ -415,9 +415,9 @@ def lift_within(
     check_text("why", why, _LONGEST_WHY)
     penalty = get_penalty(connection, penalty_id)
     if not why.strip():
-        raise CannotChangePenalty(penalty_id, "lifted", "found no reason; say why")
+        raise Conflict(f"penalty {penalty_id}", "it cannot be lifted: found no reason; say why")
     if not (penalty.is_open or penalty.is_in_force(at)):
-        raise CannotChangePenalty(penalty_id, "lifted", f"it is {penalty.state(at)}")
+        raise Conflict(f"penalty {penalty_id}", f"it cannot be lifted: it is {penalty.state(at)}")
     ended = _end(connection, penalty, "dismissed" if penalty.is_open else "lifted", by, why, at)
     if tell is not None and ended.imposed_at is not None:
         tell(connection, ended)

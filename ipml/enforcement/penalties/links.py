@@ -20,7 +20,7 @@ from ipml.enforcement.penalties.ladder import find_penalties, hardest
 from ipml.enforcement.penalties.penalties import Penalty, encrypt_words
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
-from ipml.errors import LinkNotFound, SellerErased, UnreadableFile
+from ipml.errors import NotFound, SellerErased, UnreadableFile
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
@@ -196,7 +196,7 @@ def _is_as_hard(kind: PenaltyKind, as_what: PenaltyKind) -> bool:
 def _find(connection: Connection, link_id: int) -> Row[Any]:
     row = connection.execute(select(linked_accounts).where(linked_accounts.c.link_id == link_id)).first()
     if row is None:
-        raise LinkNotFound(link_id)
+        raise NotFound("link", link_id, "`ipml enforce penalty links` shows them.")
     return row
 
 

@@ -28,7 +28,7 @@ from ipml.enforcement.penalties.standing import (
     without_person,
 )
 from ipml.enforcement.restrictions import PenaltyKind
-from ipml.errors import PenaltyNotFound, SellerErased
+from ipml.errors import NotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
@@ -108,12 +108,12 @@ def select_penalties(
 
 
 def get_penalty(connection: Connection, penalty_id: int) -> Penalty:
-    """Return one penalty; PenaltyNotFound if there is none of that number."""
+    """Return one penalty; NotFound if there is none of that number."""
     found = (
         select_penalties(connection, penalties.c.penalty_id == penalty_id) if 0 < penalty_id <= LARGEST_NUMBER else []
     )
     if not found:
-        raise PenaltyNotFound(penalty_id)
+        raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
     return found[0]
 
 
@@ -170,7 +170,7 @@ def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None
     """Return why there is a penalty, and why it ended; None where its seller was erased."""
     row = connection.execute(select(penalties).where(penalties.c.penalty_id == penalty_id)).first()
     if row is None:
-        raise PenaltyNotFound(penalty_id)
+        raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
     with suppress(SellerErased):
         sentences = json.loads(decrypt(connection, row.pseudonym, row.why))
         said = [decrypt(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]

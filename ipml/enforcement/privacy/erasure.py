@@ -35,15 +35,7 @@ from ipml.enforcement.privacy.personal_data import (
     replace_listings,
     touched_tables,
 )
-from ipml.errors import (
-    AppealPending,
-    MessagesWaiting,
-    NoErasedList,
-    SellerUnknown,
-    UnderLegalHold,
-    UnusableErasedList,
-    UnusableSetting,
-)
+from ipml.errors import Conflict, NotFound, UnreadableFile, UnusableSetting
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import write_moment
 from ipml.review.snapshot import check_text
@@ -97,7 +89,7 @@ def note_erased(path: Path, seller_id: str, pseudonym: str, at: datetime) -> Non
 
     Raises
     ------
-    UnusableErasedList
+    UnreadableFile
         The file is damaged; nothing is changed.
     """
     begin_list(path)
@@ -113,9 +105,9 @@ def read_erased(path: Path) -> ErasedList:
 
     Raises
     ------
-    NoErasedList
+    NotFound
         It is not there.
-    UnusableErasedList
+    UnreadableFile
         It is not all of a list as it was written, or cannot be read.
     """
     head, *lines = _read_lines(path)
@@ -128,7 +120,7 @@ def read_erased(path: Path) -> ErasedList:
             for name in (said["mark"], said["pseudonym"]):
                 moments[name] = max(at, moments.get(name, at))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise UnusableErasedList(str(path), "a line that is none of a list") from error
+        raise _refuse(path, "a line that is none of a list") from error
     return ErasedList(key, moments)
 
 
@@ -137,20 +129,29 @@ def _read_lines(path: Path) -> list[bytes]:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise NoErasedList(path) from error
+        remedy = (
+            "IPML_ERASED names it: bring it back, or begin an empty one with --new-list: whoever was erased before is "
+            "then not known. Nothing was changed."
+        )
+        raise NotFound("list of erased sellers", path, remedy) from error
     except OSError as error:
-        raise UnusableErasedList(str(path), f"what cannot be read ({error.strerror})") from error
+        raise _refuse(path, f"what cannot be read ({error.strerror})") from error
     if not content.endswith(b"\n"):
-        raise UnusableErasedList(str(path), "a last line that was cut" if content else "an empty file")
+        raise _refuse(path, "a last line that was cut" if content else "an empty file")
     lines = content.splitlines(keepends=True)
     form = _say(lines[0]).get("format")
     if form == _WITHOUT_END:
         return lines
     if form != FORMAT:
-        raise UnusableErasedList(str(path), f"{lines[0][:60]!r} at its beginning")
+        raise _refuse(path, f"{lines[0][:60]!r} at its beginning")
     if len(lines) < 2 or _say(lines[-1]) != _end_of(lines[:-1]):
-        raise UnusableErasedList(str(path), "lines that are not those which its end tells of")
+        raise _refuse(path, "lines that are not those which its end tells of")
     return lines[:-1]
+
+
+def _refuse(path: Path, found: str) -> UnreadableFile:
+    expected = "the whole list of erased sellers as `ipml seller erase` wrote it"
+    return UnreadableFile(path, found, expected, "Bring back a copy of it; nothing was changed.")
 
 
 def _write(path: Path, lines: list[bytes]) -> None:
@@ -231,11 +232,11 @@ def erase_sellers(
 
     Raises
     ------
-    SellerUnknown
+    NotFound
         Nothing is kept of one of them, nor is there anything left to finish; those before are erased.
-    UnderLegalHold, MessagesWaiting
+    Conflict
         One of them cannot be erased now.
-    UnusableErasedList, NoErasedList
+    UnreadableFile, NotFound
         The file is damaged; or it is not there, though somebody was erased before.
     DatabaseBusy
         They are erased, but somebody went on reading what was there before: traces are left in the files until this
@@ -264,7 +265,7 @@ def erase_sellers(
         raise UnusableSetting("why", "the id of the seller", "a reason that names nobody, as it is kept")
     try:
         for seller_id in wanted:
-            with suppress(*[SellerUnknown] * is_finishing), writing(engine) as connection:
+            with suppress(*[NotFound] * is_finishing), writing(engine) as connection:
                 done.append(erase(connection, seller_id, why=why, by=by, listed_in=listed_in, now=now))
     finally:  # where one cannot be erased, those before are
         remarks = sweep_erased(engine, now=now)
@@ -272,15 +273,19 @@ def erase_sellers(
 
 
 def refuse(connection: Connection, pseudonym: str, now: datetime) -> None:
-    """Raise UnderLegalHold, AppealPending or MessagesWaiting where a seller cannot be erased now."""
+    """Raise Conflict where a seller cannot be erased now."""
+    subject = f"seller {pseudonym}"
     if holds := find_holds(connection, pseudonym, now):
-        raise UnderLegalHold(pseudonym, [(hold.hold_id, hold.why, hold.last_day) for hold in holds])
+        said = "; ".join(f"hold {hold.hold_id} until {hold.last_day} ({hold.why})" for hold in holds)
+        raise Conflict(subject, f"found {said}; nothing was erased", "`ipml seller release` ends a hold.")
     pending = appeals.c.pseudonym == pseudonym, appeals.c.state.in_(_PENDING)
     if (appeal_id := connection.scalar(select(func.min(appeals.c.appeal_id)).where(*pending))) is not None:
-        raise AppealPending(pseudonym, appeal_id)
+        remedy = "Decide it with `ipml enforce appeal decide`, and try again."
+        raise Conflict(subject, f"found appeal {appeal_id} undecided; nothing was erased", remedy)
     waiting = outbox.c.pseudonym == pseudonym, outbox.c.state == "waiting"
     if count := connection.scalar(select(func.count()).select_from(outbox).where(*waiting)):
-        raise MessagesWaiting(pseudonym, count)
+        found = f"{count:,} messages that tell of them wait to be delivered; nothing was erased"
+        raise Conflict(subject, found, "Deliver them, or give them up, and try again.")
 
 
 def erase(
@@ -369,12 +374,12 @@ def _cases_of(seller_id: str) -> Any:
 
 
 def _name(connection: Connection, seller_id: str, rows: Sequence[Row[Any]], now: datetime) -> str:
-    """Return the pseudonym of a seller, be it made for this alone; SellerUnknown where nothing is kept of them."""
+    """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
     sells = connection.scalar(select(user_sellers.c.user_name).where(user_sellers.c.seller_id == seller_id).limit(1))
     if not rows and sells is None:
-        raise SellerUnknown(seller_id)
+        raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
     return pseudonym_of(connection, seller_id, now=now)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, or_, select, update
 
-from ipml.errors import HoldNotFound, SellerErased, SellerUnknown, UnusableSetting
+from ipml.errors import NotFound, SellerErased, UnusableSetting
 from ipml.kit.moments import write_moment
 from ipml.review.cases import find_case
 from ipml.review.snapshot import check_text
@@ -63,7 +63,7 @@ def place_hold(
 
     Raises
     ------
-    SellerUnknown
+    NotFound
         Nothing is kept of the seller, or the case is not theirs.
     UnusableSetting
         The day has passed.
@@ -102,7 +102,9 @@ def hold_within(
     serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
     require_known(connection, seller_id)
     if case_id is not None and find_case(connection, case_id).seller_id != seller_id:
-        raise SellerUnknown(f"{seller_id}, case {case_id}")
+        raise NotFound(
+            "seller", f"{seller_id}, case {case_id}", "Nothing is kept of them; look at how the id is written."
+        )
     pseudonym = pseudonym_of(connection, seller_id, now=now)
     fields = {"pseudonym": pseudonym, "case_id": case_id, "placed_by": by, "placed_at": now, "until": until}
     query = insert(legal_holds).values(**fields, encrypted=encrypt(connection, pseudonym, why))
@@ -119,14 +121,15 @@ def release_holds(
 
     Raises
     ------
-    HoldNotFound
+    NotFound
         There is none.
     """
     now = now or datetime.now(UTC)
     pseudonym = find_pseudonym(connection, seller_id)
     wanted = [hold for hold in find_holds(connection, pseudonym or "", now) if hold_id in (None, hold.hold_id)]
     if not wanted:
-        raise HoldNotFound(f"seller {seller_id[:80]!r}" if hold_id is None else f"hold {hold_id}")
+        kind, name = ("legal hold on seller", seller_id) if hold_id is None else ("legal hold", hold_id)
+        raise NotFound(kind, name, "None is in force; `ipml seller show SELLER` lists them.")
     release_within(connection, wanted, by=by, now=now)
     return len(wanted)
 
@@ -172,10 +175,10 @@ def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
 
 
 def require_known(connection: Connection, seller_id: str) -> None:
-    """Raise SellerUnknown where neither a case nor a key of a seller is kept."""
+    """Raise NotFound where neither a case nor a key of a seller is kept."""
     has_case = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == seller_id).limit(1))
     if has_case is None and find_pseudonym(connection, seller_id) is None:
-        raise SellerUnknown(seller_id)
+        raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
 
 
 def _make_hold(connection: Connection, row: Row[Any]) -> Hold:

@@ -237,7 +237,7 @@ class StoredRecords:
 def find_stored(
     connection: Connection, seller_id: str, policy: EnforcementPolicy, *, now: datetime | None = None
 ) -> StoredRecords:
-    """Return what is kept of a seller; SellerUnknown where nothing is.
+    """Return what is kept of a seller; NotFound where nothing is.
 
     Examples
     --------

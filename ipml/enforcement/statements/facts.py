@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.errors import InvalidStatement
+from ipml.errors import Refused
 from ipml.records import Listing, Reason
 from ipml.review.decisions import GROUNDS
 
@@ -222,12 +222,12 @@ def state(
 
     Raises
     ------
-    InvalidStatement
+    Refused
         The ground is none of ours, so there are no words for it.
     """
     if restriction.ground not in GROUNDS:
-        found = f"ground: found {restriction.ground!r:.80}, expected one of {', '.join(GROUNDS)}"
-        raise InvalidStatement(restriction.subject, [found])
+        found = f"ground {restriction.ground!r:.80}"
+        raise Refused(f"statement about {restriction.subject}", found, f"one of {', '.join(GROUNDS)}")
     listing = restriction.listing
     day, which = _content_day(listing, restriction.since)
     basis = rules.basis_of(restriction.kind, restriction.ground)

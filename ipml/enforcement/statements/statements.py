@@ -31,7 +31,7 @@ from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
-from ipml.errors import InvalidStatement, LetterExpired, StatementNotFound
+from ipml.errors import NotFound, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Reason
 from ipml.review.snapshot import decode_reasons
@@ -316,7 +316,7 @@ def draw_up(
 
     Raises
     ------
-    InvalidStatement
+    Refused
         The transparency database would refuse it.
     """
     restriction, origin, reasons = found
@@ -324,7 +324,9 @@ def draw_up(
     statement = state(restriction, rules, puid=draw_puid(), at=since, reasons=reasons, origin=origin)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
-        raise InvalidStatement(restriction.subject, [str(fault) for fault in faults])
+        expected = "one that the transparency database takes"
+        remedy = "Nothing was changed; see [statements] of the policy."
+        raise Refused(f"statement about {restriction.subject}", "; ".join(map(str, faults)), expected, remedy)
     listing = restriction.listing
     letter = write_letter(statement, listing.title, listing.listing_id, rules)
     return DraftStatement(statement, listing, letter, payload, None if payload is None else json.dumps(payload))
@@ -381,7 +383,7 @@ def issue(
 
     Raises
     ------
-    InvalidStatement
+    Refused
         The transparency database would refuse it; what called is undone as a whole.
     SellerErased
         There is nobody any more to whom a letter could go.
@@ -503,7 +505,7 @@ def list_statements(connection: Connection, case_id: int) -> list[Statement]:
 
 
 def get_statement(connection: Connection, subject: str) -> StoredStatement:
-    """Return a statement with its payload, or raise StatementNotFound."""
+    """Return a statement with its payload, or raise NotFound."""
     row = _get_row(connection, subject)
     statement = decode(row.facts, row.statement_id)
     return StoredStatement(statement, json.loads(row.payload) if row.payload else None, why_not_stated(statement))
@@ -518,12 +520,12 @@ def read_letter(
     ------
     SellerErased
         Nobody can read it any more.
-    StatementNotFound
+    NotFound
         There is no statement about this subject.
     """
     row = _get_row(connection, subject)
     if not row.letter:
-        raise LetterExpired(subject)
+        raise NotFound("letter about", subject, "Its time is over; its facts are still there.")
     content = json.loads(decrypt(connection, row.pseudonym, row.letter))
     statement = decode(row.facts, row.statement_id)
     if rules is None or language in (None, statement.language):
@@ -540,7 +542,7 @@ def _find_statements(connection: Connection, subjects: Sequence[str]) -> dict[st
 def _get_row(connection: Connection, subject: str) -> Row[Any]:
     row = connection.execute(select(statements).where(statements.c.subject == subject)).first()
     if row is None:
-        raise StatementNotFound(subject)
+        raise NotFound("statement of reasons about", subject, "Expected a subject such as measure:12, or a case.")
     return row
 
 

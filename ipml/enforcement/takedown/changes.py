@@ -33,7 +33,7 @@ from ipml.enforcement.takedown.measures import (
     get_measure,
     in_force,
 )
-from ipml.errors import MeasureNotStanding, NothingToEnforce, SellerErased, UnusableMeasure
+from ipml.errors import Conflict, SellerErased
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import find_case
@@ -461,9 +461,9 @@ def impose_by_hand(
 
     Raises
     ------
-    NothingToEnforce
+    Conflict
         No decision stands that it is counterfeit.
-    UnusableMeasure
+    Conflict
         Kind and territories do not fit, or it would have ended already.
     """
     _check(kind, territories, until, at)
@@ -472,7 +472,7 @@ def impose_by_hand(
     query = select(decisions).where(decisions.c.case_id == case_id, stands()).order_by(decisions.c.decision_id.desc())
     row = connection.execute(query.limit(1)).first()
     if row is None or row.verdict != Verdict.COUNTERFEIT:
-        raise NothingToEnforce(case_id)
+        raise Conflict(f"case {case_id}", "found no standing decision that it is counterfeit", "Decide it first.")
     store_policy(connection, policy, at)
     pseudonym = pseudonym_of(connection, case.seller_id, now=at)
     listing, choice = decode_listing(case.snapshot), ChosenMeasure(kind, why, territories)
@@ -497,13 +497,13 @@ def replace(
 
     Raises
     ------
-    MeasureNotFound, MeasureNotStanding, UnusableMeasure
+    NotFound, Conflict
     """
     _check(kind, territories, until, at)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     old = get_measure(connection, measure_id)
     if not old.stands:
-        raise MeasureNotStanding(measure_id, old.state)
+        raise Conflict(f"measure {measure_id}", f"found it {old.state}; expected one that stands", "Impose another.")
     listing, ground = find_listing(connection, old)
     before = find_on_listing(connection, listing.listing_id, old.pseudonym)
     wanted = dataclasses.replace(
@@ -539,12 +539,14 @@ def lift_one(connection: Connection, measure_id: int, by: str, why: str, at: dat
 
     Raises
     ------
-    MeasureNotFound, MeasureNotStanding
+    NotFound, Conflict
     """
     serialise(connection, Lock.APPEND_TO_AUDIT)
     measure = get_measure(connection, measure_id)
     if not measure.stands:
-        raise MeasureNotStanding(measure_id, measure.state)
+        raise Conflict(
+            f"measure {measure_id}", f"found it {measure.state}; expected one that stands", "Impose another."
+        )
     return lift_measure(connection, measure, by, why, at, corrects=True)
 
 
@@ -592,10 +594,13 @@ def _rules_of(connection: Connection, digest: str) -> MeasureRules:
 
 def _check(kind: MeasureKind, territories: tuple[str, ...], until: datetime | None, at: datetime) -> None:
     if (kind is MeasureKind.REMOVE_IN) != bool(territories):
-        raise UnusableMeasure(
-            f"{kind} with {len(territories)} countries", "countries with remove-in and with nothing else"
+        raise Conflict(
+            "measure",
+            f"found {kind} with {len(territories)} countries; expected countries with remove-in and with nothing else",
         )
     if not all(len(name) == 2 and name.isascii() and name.isupper() for name in territories):
-        raise UnusableMeasure(f"countries {', '.join(territories)[:80]!r}", "codes of two letters, such as DE")
+        raise Conflict(
+            "measure", f"found countries {', '.join(territories)[:80]!r}; expected codes of two letters, such as DE"
+        )
     if until is not None and until <= at:
-        raise UnusableMeasure(f"an end at {until:%Y-%m-%d %H:%M}", "one that is yet to come")
+        raise Conflict("measure", f"found an end at {until:%Y-%m-%d %H:%M}; expected one that is yet to come")

@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, insert, select, update
 
 from ipml.enforcement.takedown.measures import Measure, make_measure
-from ipml.errors import MessageNotFound
+from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
@@ -68,7 +68,7 @@ def note_answer(
 
     Raises
     ------
-    MessageNotFound
+    NotFound
         There was never a message of this key.
     """
     (answer,) = note_answers(connection, [Said(key, status, at, why)], told_by, now)
@@ -112,7 +112,7 @@ class _Noting:
         """Note one answer."""
         message = self._messages.get(said.key)
         if message is None:
-            raise MessageNotFound(said.key)
+            raise NotFound("message", said.key, "`ipml outbox dead` and `list` name those in the outbox.")
         said_at = min(max(said.at or self._now, message.put_at), self._now)
         if (last := self._last.get(said.key)) and last.status == said.status:
             return PlatformAnswer(said.key, said.status, last.said_at, is_new=False)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union
 
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.errors import MeasureNotFound, SellerErased
+from ipml.errors import NotFound, SellerErased
 from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
@@ -258,10 +258,10 @@ def make_measure(row: Row[Any]) -> Measure:
 
 
 def get_measure(connection: Connection, measure_id: int) -> Measure:
-    """Return one measure; MeasureNotFound if there is none of that number."""
+    """Return one measure; NotFound if there is none of that number."""
     found = find_measures(connection, measures.c.measure_id == measure_id) if _is_number(measure_id) else []
     if not found:
-        raise MeasureNotFound(measure_id)
+        raise NotFound("measure", measure_id, "`ipml enforce measure list` names them.")
     return found[0]
 
 

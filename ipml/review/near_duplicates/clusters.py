@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from ipml.errors import CaseNotFound
+from ipml.errors import NotFound
 from ipml.records import Case, Listing, ScoredListing
 from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_cases, make_case
 from ipml.review.snapshot import decode
@@ -369,11 +369,11 @@ def lock_cluster(connection: Connection, case_id: int) -> Row[Any]:
 
     Raises
     ------
-    CaseNotFound
+    NotFound
     """
     row = lock_clusters(connection, [case_id]).get(case_id) if 0 < case_id <= LARGEST_NUMBER else None
     if row is None:
-        raise CaseNotFound(case_id)
+        raise NotFound("case", case_id, "The list of cases shows those there are.")
     return row
 
 

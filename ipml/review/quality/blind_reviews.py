@@ -34,7 +34,7 @@ from sqlalchemy import (
     update,
 )
 
-from ipml.errors import ClaimLost, ControlCaseExists, ControlCaseNotFound, NotDecided, UnstorableValue
+from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
@@ -195,7 +195,7 @@ def add_control_case(
 
     Raises
     ------
-    CaseNotFound, NotDecided, ControlCaseExists, UnstorableValue
+    NotFound, Conflict, UnstorableValue
     """
     if truth not in _TRUTHS:
         raise UnstorableValue("truth", repr(truth.value), "counterfeit or genuine")
@@ -204,9 +204,9 @@ def add_control_case(
     control = ControlCase(case_id, truth, source, added_by, now or datetime.now(UTC))
     case = find_case(connection, case_id, lock=True)
     if case.state != "decided":
-        raise NotDecided(case_id, case.state)
+        raise Conflict(f"case {case_id}", f"found state {case.state!r}; expected a decided one", "Decide it first.")
     if found := _find_control_case(connection, case_id):
-        raise ControlCaseExists(case_id, found.truth)
+        raise Conflict(f"case {case_id}", f"it is known to be {found.truth} already", "Remove that first.")
     row = {name: getattr(control, name) for name in ControlCase.__slots__}
     (number,) = append_rows(connection, control_cases, [row])
     note_event(connection, added_by, "control", case_id, control.added_at, truth=truth.value, control=number)
@@ -218,13 +218,13 @@ def remove_control_case(connection: Connection, case_id: int, removed_by: str, *
 
     Raises
     ------
-    CaseNotFound, ControlCaseNotFound
+    NotFound
     """
     now = now or datetime.now(UTC)
     find_case(connection, case_id, lock=True)
     found = _find_control_case(connection, case_id)
     if found is None:
-        raise ControlCaseNotFound(case_id)
+        raise NotFound("known truth of case", case_id, "`ipml queue control list` shows which are.")
     connection.execute(
         update(control_cases).where(control_cases.c.control_id == found.control_id).values(removed_at=now)
     )
@@ -286,12 +286,14 @@ def find_look_of(connection: Connection, reviewer: str, case_id: int) -> Row[Any
 
 
 def find_held_look(connection: Connection, row: Row[Any], claim: Claim) -> Row[Any] | None:
-    """Return the look held under a claim on the case in a row, or None; ClaimLost if its reviewer took it anew."""
+    """Return the look held under a claim on the case in a row, or None; Overtaken if its reviewer took it anew."""
     look = find_look_of(connection, claim.reviewer, row.case_id)
     if look is None or look.token == claim.token:
         return look
     if row.state == "decided":
-        raise ClaimLost(row.case_id, "is no longer the one it is held under")
+        raise Overtaken(
+            f"case {row.case_id}", "the claim on it is no longer the one it is held under", "Claim it again."
+        )
     return None
 
 
@@ -311,9 +313,11 @@ def give_back_look(connection: Connection, look: Row[Any], claim: Claim, now: da
 def answer_look(connection: Connection, row: Row[Any], look: Row[Any], decision: Decision, key: str | None) -> Decision:
     """Keep the verdict of a look as an opinion; the case stays as it is."""
     if look.lease_expires_at is None:
-        raise ClaimLost(row.case_id, "was given back")
+        raise Overtaken(f"case {row.case_id}", "the claim on it was given back", "Claim it again.")
     if look.lease_expires_at <= decision.decided_at:
-        raise ClaimLost(row.case_id, f"ran out at {look.lease_expires_at:%H:%M} UTC")
+        raise Overtaken(
+            f"case {row.case_id}", f"the claim on it ran out at {look.lease_expires_at:%H:%M} UTC", "Claim it again."
+        )
     number = store_opinion(connection, row, decision, look.kind, key, token=look.token, look_id=look.look_id)
     connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
     note_opinion(

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, select, update
 
-from ipml.errors import NothingToWithdraw, OwnListing, SamePerson, SellerNotKept, UnknownUser
+from ipml.errors import Forbidden, NotFound, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.cases import change_case, find_case, is_free, note_event
 from ipml.review.reversals import stands
@@ -42,20 +42,18 @@ def may_judge(reviewer: str) -> ColumnElement[bool]:
 
 
 def refuse_conflict(connection: Connection, row: Row[Any], reviewer: str) -> None:
-    """Raise OwnListing or SamePerson unless a reviewer may judge the case in a row."""
+    """Raise Forbidden unless a reviewer may judge the case in a row."""
     refuse_conflicts(connection, [(row, reviewer)])
 
 
 def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> None:
-    """Raise OwnListing or SamePerson unless each reviewer may judge the case in the row beside them."""
+    """Raise Forbidden unless each reviewer may judge the case in the row beside them."""
     for error in find_conflicts(connection, wanted):
         if error is not None:
             raise error
 
 
-def find_conflicts(
-    connection: Connection, wanted: Sequence[tuple[Row[Any], str]]
-) -> list[OwnListing | SamePerson | None]:
+def find_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> list[Forbidden | None]:
     """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
     own, halves = set[tuple[str, str]](), set[tuple[str, int]]()
     for reviewer in {name for _, name in wanted}:
@@ -71,10 +69,17 @@ def find_conflicts(
 
 def _name_conflict(
     row: Row[Any], reviewer: str, own: set[tuple[str, str]], halves: set[tuple[str, int]]
-) -> OwnListing | SamePerson | None:
+) -> Forbidden | None:
     if (reviewer, row.seller_id) in own:
-        return OwnListing(row.case_id, reviewer)
-    return SamePerson(row.case_id, reviewer) if (reviewer, row.case_id) in halves else None
+        return _own_listing(row, reviewer)
+    if (reviewer, row.case_id) not in halves:
+        return None
+    found = f"it needs two persons, and {reviewer} is one of them"
+    return Forbidden(f"case {row.case_id}", found, "Another must judge it now.")
+
+
+def _own_listing(row: Row[Any], reviewer: str) -> OwnListing:
+    return OwnListing(f"case {row.case_id}", f"it is about a listing of {reviewer}'s own", "Another must judge it.")
 
 
 def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
@@ -83,7 +88,7 @@ def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
         user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == row.seller_id
     )
     if connection.execute(own).first() is not None:
-        raise OwnListing(row.case_id, reviewer)
+        raise _own_listing(row, reviewer)
 
 
 def add_own_seller(
@@ -93,13 +98,13 @@ def add_own_seller(
 
     Raises
     ------
-    UnknownUser
+    NotFound
         Nobody of that name may log in.
     """
     now = now or datetime.now(UTC)
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
     if user_id is None:
-        raise UnknownUser(name)
+        raise NotFound("user", name, "See `ipml admin user list`.")
     if seller_id not in _sellers_of(connection, name):
         row = {"user_name": name, "seller_id": seller_id, "since": now}
         connection.execute(insert(user_sellers), row)
@@ -109,12 +114,18 @@ def add_own_seller(
 def remove_own_seller(
     connection: Connection, name: str, seller_id: str, *, by: str = "command line", now: datetime | None = None
 ) -> None:
-    """Forget that a user sells under a seller; SellerNotKept where that was not noted."""
+    """Forget that a user sells under a seller; Refused where that was not noted."""
     gone = delete(user_sellers).where(user_sellers.c.user_name == name, user_sellers.c.seller_id == seller_id)
     if connection.execute(gone).rowcount == 0:
-        raise SellerNotKept(name, seller_id)
+        raise Refused(
+            f"user {name}", f"no note of selling as {seller_id[:80]!r}", "one that `ipml admin user list` shows"
+        )
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
     audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
+
+
+def _no_opinion(case_id: int, found: str) -> Refused:
+    return Refused(f"case {case_id}", found, "an opinion that can still be taken back")
 
 
 def list_own_sellers(connection: Connection, name: str) -> list[str]:
@@ -223,9 +234,9 @@ def withdraw_opinion(
 
     Raises
     ------
-    NothingToWithdraw
+    Refused
         There is none, it is too old, or the second person has answered it.
-    CaseNotFound
+    NotFound
     """
     now = now or datetime.now(UTC)
     query = (
@@ -237,11 +248,11 @@ def withdraw_opinion(
     case = find_case(connection, case_id, lock=True)
     opinion = connection.execute(query).first()
     if opinion is None:
-        raise NothingToWithdraw(case_id, f"no opinion of {reviewer}")
+        raise _no_opinion(case_id, f"no opinion of {reviewer}")
     if now - opinion.decided_at > timedelta(minutes=within_minutes):
-        raise NothingToWithdraw(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
+        raise _no_opinion(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
     if opinion.kind == "second" or (opinion.kind == "first" and _is_answered(connection, case)):
-        raise NothingToWithdraw(case_id, "the verdict of a second person")
+        raise _no_opinion(case_id, "the verdict of a second person")
     connection.execute(update(opinions).where(opinions.c.opinion_id == opinion.opinion_id).values(withdrawn_at=now))
     _open_again(connection, opinion, now)
     note_opinion(connection, opinion.opinion_id, opinion.look_id, case_id, reviewer, "withdrawn", now)

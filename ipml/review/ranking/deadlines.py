@@ -119,7 +119,7 @@ def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
 
 
 def set_deadline(connection: Connection, case_id: int, due_at: datetime, *, actor: str, now: datetime) -> None:
-    """Say by when a case must be decided, as for one that a notice was sent about; CaseNotFound if there is none."""
+    """Say by when a case must be decided, as for one that a notice was sent about; NotFound if there is none."""
     find_case(connection, case_id, lock=True)
     change_case(connection, case_id, due_at=due_at)
     note_event(connection, actor, "deadline set", case_id, now, due_at=write_moment(due_at))

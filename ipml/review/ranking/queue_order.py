@@ -302,7 +302,7 @@ _ASSUMED = {
 def explain_place(
     connection: Connection, case_id: int, *, state: str | None = None, now: datetime | None = None
 ) -> tuple[str, ...]:
-    """Return sentences that say why a case stands where it does; CaseNotFound if there is none of that number.
+    """Return sentences that say why a case stands where it does; NotFound if there is none of that number.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.cooperation.referrals.package import ReferralRequest, build_referral
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
-from ipml.errors import ReferralTooSmall
+from ipml.errors import Conflict
 from ipml.money import Money, Rates
 from ipml.simulation.year.population import Plan
 from ipml.storage.tables import cases, measures
@@ -135,7 +135,7 @@ def hand_over(
     built = 0
     for number in gangs.numbers:
         request, out = ReferralRequest(number, RECIPIENT, sales=sales), folder / REFERRALS / f"network-{number}"
-        with suppress(ReferralTooSmall):
+        with suppress(Conflict):
             build_referral(engine, networks, request, policy.referrals, out, by=by, now=now)
             built += 1
     return built

@@ -32,7 +32,7 @@ from ipml.enforcement.penalties import ladder
 from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
-from ipml.errors import AppealedAlready, CannotChangePenalty, NothingToAppeal, NotTheirsToDecide
+from ipml.errors import Conflict, Forbidden, NotFound
 from ipml.records import Case, Claim, ScoredListing, Verdict
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
@@ -139,7 +139,7 @@ class SimulatedStaff:
 
         confirmed = 0
         for penalty in proposed:
-            with suppress(CannotChangePenalty):  # the next rung took its place meanwhile
+            with suppress(Conflict):  # the next rung took its place meanwhile
                 with writing(self.engine) as connection:
                     ladder.confirm(connection, penalty.penalty_id, self.staff.lead, now=now, tell=tell)
                 confirmed += 1
@@ -254,7 +254,7 @@ class Appeals:
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
             outcome = "rejected" if people.lead_finds_fake(listing_id, rng) else "granted"
-            with suppress(AppealedAlready, NothingToAppeal):
+            with suppress(Conflict, NotFound):
                 with writing(self.engine) as connection:
                     appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
                 self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
@@ -275,7 +275,7 @@ class Appeals:
                     now=now,
                     consequences=self.consequences,
                 )
-        except NotTheirsToDecide:
+        except Forbidden:
             with writing(self.engine) as connection:
                 decide_appeal(
                     connection,

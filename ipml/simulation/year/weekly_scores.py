@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ipml.errors import YearBroken, first_line
+from ipml.errors import Failed, first_line
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
 from ipml.scoring.scorer import Scorer, load_model
@@ -177,7 +177,7 @@ def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterato
 
     Raises
     ------
-    YearBroken
+    Failed
         Something went wrong in the other process, or it was killed.
     """
     context = get_context("spawn")
@@ -197,12 +197,18 @@ def _receive(process: BaseProcess, weeks: Any) -> Iterator[Any]:
             came = weeks.get(timeout=1.0)
         except queue.Empty:
             if not process.is_alive():
-                raise YearBroken("that the process that makes them is gone") from None
+                raise Failed(
+                    "listings of the year",
+                    "found that the process that makes them is gone; expected them week by week",
+                    "Begin anew with another --out.",
+                ) from None
             continue
         if came is None:
             return
         if isinstance(came, str):
-            raise YearBroken(came)
+            raise Failed(
+                "listings of the year", f"found {came}; expected them week by week", "Begin anew with another --out."
+            )
         yield came
 
 

@@ -19,11 +19,11 @@ from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.errors import LoginNeeded, LoginRefused, RoleTooLow, UnusablePassword
+from ipml.errors import Forbidden, LoginNeeded, Refused
 from ipml.review.reversals import Consequences
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
-from ipml.web.accounts.oidc import BACK, Provider
+from ipml.web.accounts.oidc import BACK, Provider, refuse_login
 from ipml.web.accounts.permissions import LEAST_ROLES, Action
 from ipml.web.accounts.sessions import close_session, count_try, find_user, forget_tries, open_session
 from ipml.web.accounts.users import (
@@ -45,7 +45,7 @@ def authorise(request: Request) -> None:
 
     Raises
     ------
-    LoginNeeded, RoleTooLow, UnknownToUs
+    LoginNeeded, Forbidden
     """
     actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
     rule = (request.method, request.scope["route"].path)
@@ -54,10 +54,11 @@ def authorise(request: Request) -> None:
     if is_free:
         return
     if user is None:
-        raise LoginNeeded
+        raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
     action = actions.get(rule)
     if action is None or not user.role.may(action):
-        raise RoleTooLow(user.role, action and LEAST_ROLES[action])
+        needed = f"it takes a {LEAST_ROLES[action]}" if action else "it is open to nobody"
+        raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
 
 
 def get_engine(request: Request) -> Engine:
@@ -215,7 +216,7 @@ def go_to_provider(request: Request, then: str = "/") -> Response:
     """Send a person to the provider; the browser keeps the secret by which the way back is known."""
     provider = _get_provider(request)
     if is_from_elsewhere(request):
-        raise LoginRefused("a login that another site began")
+        raise refuse_login("a login that another site began")
     secret = secrets.token_urlsafe(32)
     response = RedirectResponse(provider.start(secret), HTTPStatus.SEE_OTHER)
     response.set_cookie(
@@ -237,10 +238,10 @@ def come_back(
     provider = _get_provider(request)
     kept = _STATE.fullmatch(request.cookies.get(_state_cookie_name(request), ""))
     if kept is None:
-        raise LoginRefused("an answer to no login of this browser")
+        raise refuse_login("an answer to no login of this browser")
     if error or not code:
         _log.warning("login refused: the provider sent %.80r", error)
-        raise LoginRefused("the provider's refusal")
+        raise refuse_login("the provider's refusal")
     settings = request.app.state.settings
     claims = provider.finish(kept[1], state, code, iss)
     user = admit(
@@ -313,7 +314,7 @@ def change_password(
             set_password(connection, user.name, new, state.cost, actor=user.name)
             forget_tries(connection, user.name, find_address(request))
             return start_session(connection, request, user, "/", "a new password")
-    except UnusablePassword as error:
+    except Refused as error:
         return _render_password(request, HTTPStatus.BAD_REQUEST, str(error))
 
 

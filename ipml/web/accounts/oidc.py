@@ -23,7 +23,7 @@ from urllib.parse import quote_plus, urlsplit
 
 import httpx
 
-from ipml.errors import LoginRefused, ProviderUnavailable, UnusableSetting
+from ipml.errors import Failed, Forbidden, UnusableSetting
 from ipml.settings import Settings
 from ipml.web.http_api.requests import is_loopback
 
@@ -101,14 +101,14 @@ class Provider:
 
         Raises
         ------
-        LoginRefused
+        Forbidden
             Something of it is not from this provider, for this service, for this login, and fresh.
-        ProviderUnavailable
+        Failed
         """
         if not hmac.compare_digest(state.encode("utf-8", "replace"), derive(secret, "state").encode()):
-            raise LoginRefused("the answer to another login")
+            raise refuse_login("the answer to another login")
         if issuer is not None and issuer != self.issuer:
-            raise LoginRefused("the answer of another provider")
+            raise refuse_login("the answer of another provider")
         return self._read(self._exchange(code, derive(secret, "code_verifier")), derive(secret, "nonce"))
 
     def _exchange(self, code: str, verifier: str) -> str:
@@ -128,7 +128,7 @@ class Provider:
                 answer = {}
         token = answer.get("id_token")
         if not isinstance(token, str) or len(token) > _MOST_LETTERS:
-            raise LoginRefused("a code that the provider does not accept")
+            raise refuse_login("a code that the provider does not accept")
         return token
 
     def _read(self, token: str, nonce: str) -> Claims:
@@ -152,12 +152,12 @@ class Provider:
                 signed = decode(token, self._find_keys(_BETWEEN_REFRESHES_SECONDS), [self._algorithm])
             claims = CodeIDToken(signed.claims, signed.header, options, {"client_id": self._client_id, "nonce": nonce})
             claims.validate(now, _LEEWAY_SECONDS)
-        except ProviderUnavailable:
+        except Failed:
             raise
         except ClaimError as error:
-            raise LoginRefused(f"a token whose claim {error.claim!r} is not that of this login and moment") from None
+            raise refuse_login(f"a token whose claim {error.claim!r} is not that of this login and moment") from None
         except Exception:  # whatever a forged token or key makes the libraries raise, nobody is let in
-            raise LoginRefused("a token that is not signed as agreed") from None
+            raise refuse_login("a token that is not signed as agreed") from None
         return signed.claims
 
     def _client(self, session: httpx.Client | None) -> Any:
@@ -183,13 +183,13 @@ class Provider:
     def _endpoint(self, name: str) -> str:
         address = self._document().get(name)
         if not isinstance(address, str) or not is_safe_url(address):
-            raise ProviderUnavailable(self.issuer, f"its document gives no https address as {name}")
+            raise self._fail(f"its document gives no https address as {name}")
         return address
 
     def _document(self) -> Claims:
         document = self._fetch(self.issuer.rstrip("/") + _DOCUMENT, _KEPT_SECONDS)
         if document.get("issuer") != self.issuer:
-            raise ProviderUnavailable(self.issuer, f"its document is that of {document.get('issuer')!r:.100}")
+            raise self._fail(f"its document is that of {document.get('issuer')!r:.100}")
         return document
 
     def _fetch(self, address: str, seconds: float) -> Claims:
@@ -202,6 +202,10 @@ class Provider:
                 self._kept[address] = (self._clock(), content)
             return content
 
+    def _fail(self, found: str) -> Failed:
+        remedy = "Try again, or log in by password."
+        return Failed(f"provider {self.issuer}", f"it cannot be asked just now: {found}", remedy)
+
     @contextmanager
     def _asking(self) -> Iterator[httpx.Client]:
         try:
@@ -209,9 +213,9 @@ class Provider:
                 yield session
         except httpx.HTTPStatusError as error:
             found = f"{error.request.url.path} answers {error.response.status_code}"
-            raise ProviderUnavailable(self.issuer, found) from error
+            raise self._fail(found) from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, RecursionError) as error:
-            raise ProviderUnavailable(self.issuer, type(error).__name__) from error
+            raise self._fail(type(error).__name__) from error
 
 
 class _BoundedClient(httpx.Client):
@@ -241,6 +245,11 @@ def make_provider(settings: Settings) -> Provider | None:
         expected = "the packages for it: pip install 'ipml[oidc]'"
         raise UnusableSetting("IPML_OIDC_ISSUER", "no package authlib", expected)
     return Provider(settings)
+
+
+def refuse_login(found: str) -> Forbidden:
+    """Return the error for what a provider, or somebody in its name, sent back and lets nobody in."""
+    return Forbidden("login", f"it was refused: found {found}", "Go back to /login and try again.")
 
 
 def derive(secret: str, purpose: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from ipml.errors import UnknownRole
+from ipml.errors import Refused
 
 
 class Action(StrEnum):
@@ -100,7 +100,7 @@ PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES, 
 
 
 def parse_role(word: str) -> Role:
-    """Return the role a word names; UnknownRole where it names none.
+    """Return the role a word names; Refused where it names none.
 
     Examples
     --------
@@ -108,5 +108,5 @@ def parse_role(word: str) -> Role:
     <Role.LEAD: 'lead'>
     """
     if word not in list(Role):
-        raise UnknownRole(word, tuple(Role))
+        raise Refused("role", repr(word), f"one of {', '.join(Role)}")
     return Role(word)

@@ -21,7 +21,7 @@ from math import ceil
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from ipml.errors import IpmlError, UnknownUser
+from ipml.errors import IpmlError, NotFound
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import sessions, tries, users
@@ -192,7 +192,7 @@ def list_sessions(connection: Connection, name: str, now: datetime | None = None
 
     Raises
     ------
-    UnknownUser
+    NotFound
     """
     user_id = _find_id(connection, name)
     query = select(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at > (now or datetime.now(UTC)))
@@ -205,7 +205,7 @@ def log_out_everywhere(connection: Connection, name: str, actor: str = "command 
 
     Raises
     ------
-    UnknownUser
+    NotFound
     """
     user_id = _find_id(connection, name)
     ended = connection.execute(delete(sessions).where(sessions.c.user_id == user_id)).rowcount
@@ -216,7 +216,7 @@ def log_out_everywhere(connection: Connection, name: str, actor: str = "command 
 def _find_id(connection: Connection, name: str) -> int:
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
     if user_id is None:
-        raise UnknownUser(name)
+        raise NotFound("user", name, "See `ipml admin user list`.")
     return int(user_id)
 
 

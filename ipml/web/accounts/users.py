@@ -20,16 +20,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ipml.errors import (
-    MayNotAct,
-    SubjectTaken,
-    UnknownToUs,
-    UnknownUser,
-    UnusablePassword,
-    UnusableSetting,
-    UnusableUserName,
-    UserExists,
-)
+from ipml.errors import Conflict, Forbidden, NotFound, Refused, UnusableSetting
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, sessions, users
@@ -67,10 +58,15 @@ def hash_password(password: str, cost: PasswordCost = DEFAULT_COST) -> str:
 
     Raises
     ------
-    UnusablePassword
+    Refused
     """
     if not LEAST_PASSWORD_LENGTH <= len(password) <= MOST_PASSWORD_LENGTH:
-        raise UnusablePassword(len(password), LEAST_PASSWORD_LENGTH, MOST_PASSWORD_LENGTH)
+        raise Refused(
+            "password",
+            f"{len(password)} characters",
+            f"{LEAST_PASSWORD_LENGTH} to {MOST_PASSWORD_LENGTH}",
+            "Choose another.",
+        )
     return _hasher(cost).hash(password)
 
 
@@ -149,14 +145,16 @@ def add_user(
 
     Raises
     ------
-    UnusableUserName, UnusablePassword, UserExists
+    Refused, Conflict
     """
     password_hash = NO_PASSWORD if password is None else hash_password(password, cost)
     try:
         serialise(connection, Lock.ADD_USER)
         return insert_user(connection, name, password_hash, role, actor, now or datetime.now(UTC))
     except IntegrityError as error:
-        raise UserExists(name) from error
+        raise Conflict(
+            f"user {name}", "exists already", "Choose another name, or see `ipml admin user list`."
+        ) from error
 
 
 def insert_user(connection: Connection, name: str, password_hash: str, role: Role, actor: str, now: datetime) -> User:
@@ -164,10 +162,10 @@ def insert_user(connection: Connection, name: str, password_hash: str, role: Rol
 
     Raises
     ------
-    UnusableUserName
+    Refused
     """
     if not is_user_name(name):
-        raise UnusableUserName(name)
+        raise Refused("user name", repr(name), "1 to 64 ASCII letters, digits and . _ @ -, a letter or digit first")
     row = {"name": name, "password_hash": password_hash, "role": role.value, "is_active": True, "created_at": now}
     user_id = connection.execute(insert(users).values(row).returning(users.c.user_id)).scalar_one()
     audit.append(connection, actor, "user added", f"user:{user_id}", {"role": role.value}, at=now)
@@ -184,7 +182,7 @@ def disable_user(connection: Connection, name: str, actor: str = OPERATOR) -> No
 
     Raises
     ------
-    UnknownUser
+    NotFound
     """
     _change_by_name(connection, name, "user disabled", actor=actor, is_active=False)
 
@@ -194,7 +192,7 @@ def enable_user(connection: Connection, name: str, actor: str = OPERATOR) -> Non
 
     Raises
     ------
-    UnknownUser
+    NotFound
     """
     _change_by_name(connection, name, "user enabled", actor=actor, is_active=True)
 
@@ -204,7 +202,7 @@ def set_role(connection: Connection, name: str, role: Role, actor: str = OPERATO
 
     Raises
     ------
-    UnknownUser
+    NotFound
     """
     _change_by_name(connection, name, "role changed", {"role": role.value}, actor, role=role.value)
 
@@ -216,7 +214,7 @@ def set_password(
 
     Raises
     ------
-    UnknownUser, UnusablePassword
+    NotFound, Refused
     """
     _change_by_name(connection, name, "password changed", actor=actor, password_hash=hash_password(password, cost))
 
@@ -258,13 +256,20 @@ def find_permitted(connection: Connection, name: str, action: Action) -> User:
 
     Raises
     ------
-    MayNotAct
+    Forbidden
         There is no such user, or their role is too low.
     """
     user = find_active_user(connection, name)
     if user is None or not user.role.may(action):
-        raise MayNotAct(name, user.role if user else None, action, LEAST_ROLES[action])
+        found = f"{_an(user.role)} {user.role}" if user else "no active user of this database"
+        least = LEAST_ROLES[action]
+        remedy = f"Name one with --by, or add one with `ipml admin user add NAME --role {least}`."
+        raise Forbidden(f"{name[:64]!r}", f"is {found}; to {action} takes {_an(least)} {least}", remedy)
     return user
+
+
+def _an(role: str) -> str:
+    return "an" if role == "admin" else "a"
 
 
 def has_admin(connection: Connection) -> bool:
@@ -294,7 +299,7 @@ def _change_by_name(
 ) -> None:
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
     if user_id is None:
-        raise UnknownUser(name)
+        raise NotFound("user", name, "See `ipml admin user list`.")
     change_user(connection, user_id, actor, action, payload or {}, **columns)
 
 
@@ -315,7 +320,7 @@ def parse_group_roles(text: str) -> GroupRoles:
 
     Raises
     ------
-    UnusableSetting, UnknownRole
+    UnusableSetting, Refused
 
     Examples
     --------
@@ -366,14 +371,16 @@ def admit(
 
     Raises
     ------
-    UnknownToUs
+    Forbidden
     """
     now = now or datetime.now(UTC)
     role = find_role(claims, role_claim, roles)
     with writing(engine) as connection:
         user = _find_or_add(connection, issuer, claims, role, roles, name_claim, now)
     if user is None:
-        raise UnknownToUs(issuer)
+        raise Forbidden(
+            "login", f"you are logged in at {issuer}, but nobody may log in here under that name", "Ask an admin."
+        )
     return user
 
 
@@ -384,16 +391,18 @@ def link_user(
 
     Raises
     ------
-    UnknownUser, SubjectTaken
+    NotFound, Conflict
     """
     now = now or datetime.now(UTC)
     try:
         user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
         if user_id is None:
-            raise UnknownUser(name)
+            raise NotFound("user", name, "See `ipml admin user list`.")
         _insert(connection, issuer, subject, user_id, now, actor)
     except IntegrityError as error:
-        raise SubjectTaken(subject) from error
+        raise Conflict(
+            f"subject {subject!r}", "belongs to another user already", "See `ipml admin user list`."
+        ) from error
 
 
 def _find_or_add(

@@ -23,7 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeal_file import count_appeals
-from ipml.errors import AlreadyDecided, ClaimLost
+from ipml.errors import Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
 from ipml.records import Case
 from ipml.review import queue
@@ -230,7 +230,7 @@ def give_back(connection: Connection, user: User, case: Case, token: int) -> Non
         return
     try:
         queue.release(connection, replace(claim, token=token))
-    except (ClaimLost, AlreadyDecided):
+    except Overtaken:
         return  # opened again elsewhere, or decided: nothing to give back here
 
 

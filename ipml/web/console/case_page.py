@@ -28,17 +28,7 @@ from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.errors import (
-    AlreadyDecided,
-    ClaimLost,
-    MeasureNotFound,
-    MeasureNotStanding,
-    OwnListing,
-    PreviewOutdated,
-    SamePerson,
-    SellerErased,
-    UnusableMeasure,
-)
+from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, SellerErased
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review import queue
 from ipml.review.cases import find_case
@@ -143,7 +133,7 @@ def decide(
                 decide_and_spread(connection, claim, verdict, spread, **said)
             else:
                 queue.decide(connection, claim, verdict, **said)
-    except (ClaimLost, AlreadyDecided, OwnListing, SamePerson) as error:
+    except (Overtaken, Forbidden) as error:
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
     with writing(get_engine(request)) as connection:
         following = _follow(connection, request, case_id, state, within, trail)
@@ -268,9 +258,9 @@ def _claim(connection: Connection, user: User, case: Case, settings: Settings) -
         return None, ""
     try:
         return queue.claim(connection, user.name, case.case_id, settings=settings), ""
-    except AlreadyDecided:
+    except Overtaken:
         return None, ""
-    except (OwnListing, SamePerson) as error:
+    except Forbidden as error:
         return None, str(error)
 
 
@@ -333,7 +323,7 @@ def decide_bulk(
                 settings=settings_of(request),
                 consequences=get_consequences(request),
             )
-    except PreviewOutdated as error:
+    except Overtaken as error:
         return _show_bulk(request, case, within, note, str(error))
     return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
 
@@ -415,14 +405,14 @@ def lift_or_change_measure(
     try:
         with writing(get_engine(request)) as connection:
             if get_measure(connection, measure).case_id != case_id:
-                raise MeasureNotFound(measure)
+                raise NotFound("measure", measure, "`ipml enforce measure list` names them.")
             if to == LIFT:
                 lift_measure(connection, measure, name, why, policy)
             else:
                 kind = MeasureKind(to)
                 territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
                 change_measure(connection, measure, MeasureOrder(kind, why, territories), name, policy)
-    except (MeasureNotStanding, OwnListing, SellerErased, UnusableMeasure) as error:
+    except (Conflict, Forbidden, SellerErased) as error:
         return show_visit(request, case_id, Visit(message=str(error)))
     return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)
 

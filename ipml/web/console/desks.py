@@ -27,21 +27,7 @@ from ipml.enforcement.appeals.appeal import AppealState
 from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import MOST, read_seller_file
-from ipml.errors import (
-    AppealInHand,
-    CannotChangePenalty,
-    IllegalStep,
-    NothingToLift,
-    NothingToRevoke,
-    NotTheirsToDecide,
-    NotWarned,
-    OwnListing,
-    PenaltyNotFound,
-    SellerErased,
-    SuspendedAlready,
-    UnstorableValue,
-    UnusableOutcome,
-)
+from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
 from ipml.review import queue
 from ipml.review.claims import find_hidden
 from ipml.storage.database import reading, writing
@@ -76,9 +62,9 @@ def change_penalty(
         with writing(get_engine(request)) as connection:
             found = read_seller_file(connection, case_id, policy, name)
             if penalty not in [one.given.penalty.penalty_id for one in found.penalties]:
-                raise PenaltyNotFound(penalty)
+                raise NotFound("penalty", penalty, "`ipml enforce penalty list` shows them.")
             act(connection, penalty, name, why, policy)
-    except (CannotChangePenalty, OwnListing, SellerErased) as error:
+    except (Conflict, Forbidden, SellerErased) as error:
         return _render_seller(request, case_id, str(error))
     return RedirectResponse(f"/cases/{case_id}/seller#penalty-{penalty}", HTTPStatus.SEE_OTHER)
 
@@ -148,7 +134,7 @@ def take_appeal(request: Request, appeal_id: AppealNumber) -> Response:
     try:
         with writing(get_engine(request)) as connection:
             claim_appeal(connection, appeal_id, get_user(request).name, rules=get_policy(request).appeals)
-    except (AppealInHand, NotTheirsToDecide) as error:
+    except (Conflict, Forbidden) as error:
         return _render_appeal(request, appeal_id, str(error))
     return RedirectResponse(f"/appeals/{appeal_id}", HTTPStatus.SEE_OTHER)
 
@@ -176,7 +162,7 @@ def record_appeal_decision(
                 rules=rules,
                 consequences=get_consequences(request),
             )
-    except (AppealInHand, IllegalStep, NotTheirsToDecide, UnusableOutcome) as error:
+    except (Conflict, IllegalStep, Forbidden) as error:
         with reading(engine) as connection:
             was_sent_before = _was_sent_before(connection, appeal_id, name, outcome, why)
         if not was_sent_before:
@@ -273,7 +259,7 @@ def take_step(
     try:
         with writing(get_engine(request)) as connection:
             _TAKE[kind](connection, notifier_id, name, why, rules=rules)
-    except (NotWarned, NothingToLift, SuspendedAlready, UnstorableValue) as error:
+    except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), why)
     return RedirectResponse(f"/notifiers/{notifier_id}", HTTPStatus.SEE_OTHER)
 
@@ -297,7 +283,7 @@ def change_appointment(
             else:
                 end = end_of_day(last_day) if last_day else None
                 appoint(connection, notifier_id, kind, name, ground, now, until=end)
-    except (NothingToRevoke, UnstorableValue) as error:
+    except (Conflict, UnstorableValue) as error:
         return _render_notifier(request, notifier_id, str(error), ground=ground)
     except ValueError:
         return _render_notifier(

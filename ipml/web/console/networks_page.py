@@ -26,7 +26,7 @@ from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
 from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
-from ipml.errors import AlreadySigned, MemberNotFound, NothingNew, ReferralTooSmall, UnstorableValue, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden
 from ipml.storage.anchors import store_anchor
@@ -165,7 +165,9 @@ def _shelf(request: Request) -> NetworkShelf:
 
 def _check_place(view: NetworkView, place: int) -> None:
     if place > len(view.roles.members):
-        raise MemberNotFound(view.number, place, len(view.roles.members))
+        raise NotFound(
+            f"member of network {view.number}", place, f"It has {len(view.roles.members):,}. Open the network again."
+        )
 
 
 def _read_records(request: Request, names: list[str]) -> dict[str, MemberRecord]:
@@ -267,7 +269,7 @@ def hand_out(
                 erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
                 is_zipped=True,
             )
-        except (ReferralTooSmall, NothingNew, UnusableSetting) as error:
+        except (Conflict, UnusableSetting) as error:
             return _show_referrals(request, str(error))
         if settings.anchors:
             store_anchor(settings.anchors, built.anchor)
@@ -283,7 +285,7 @@ def note_receipt(
     try:
         with writing(get_engine(request)) as connection:
             sign_receipt(connection, referral_id, received_by, by=get_user(request).name)
-    except (AlreadySigned, UnstorableValue) as error:
+    except (Conflict, UnstorableValue) as error:
         return _show_referrals(request, str(error))
     return RedirectResponse(f"/referrals#referral-{referral_id}", HTTPStatus.SEE_OTHER)
 

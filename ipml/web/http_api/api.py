@@ -27,10 +27,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ipml import errors
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.takedown.delivery import SAID, PlatformAnswer, Status, note_answer
-from ipml.errors import ApiRefused, InvalidListings, MessageNotFound, NoModelYet, TooBusy, TooManyListings
+from ipml.errors import (
+    DatabaseBusy,
+    Failed,
+    Forbidden,
+    InvalidListings,
+    InvalidNotice,
+    IpmlError,
+    KeyReused,
+    LoginNeeded,
+    NotFound,
+    UnstorableValue,
+)
 from ipml.kit.moments import EXPECTED, read_moment, write_moment
 from ipml.records import Problem
 from ipml.review.snapshot import check_text
@@ -56,17 +66,14 @@ from ipml.web.responses import HEADERS, add_headers
 
 MOST_PROBLEMS = 1_000
 
-_STATUS: dict[type[errors.IpmlError], HTTPStatus] = {
-    errors.ApiKeyNeeded: HTTPStatus.UNAUTHORIZED,
-    errors.ApiRefused: HTTPStatus.FORBIDDEN,
-    errors.TooManyListings: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.NoModelYet: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.TooBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.MessageNotFound: HTTPStatus.NOT_FOUND,
-    errors.NoticeNotFound: HTTPStatus.NOT_FOUND,
-    errors.NoticeKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+_STATUS: dict[type[IpmlError], HTTPStatus] = {
+    LoginNeeded: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Failed: HTTPStatus.SERVICE_UNAVAILABLE,
+    DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _STATUS_HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
@@ -82,29 +89,29 @@ _log = logging.getLogger(__name__)
 
 def add_error_answers(app: FastAPI) -> None:
     """Answer every error of an application in the one shape."""
-    app.add_exception_handler(errors.InvalidListings, _answer_bad_listings)
-    app.add_exception_handler(errors.InvalidNotice, _answer_bad_notice)
-    app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
+    app.add_exception_handler(InvalidListings, _answer_bad_listings)
+    app.add_exception_handler(InvalidNotice, _answer_bad_notice)
+    app.add_exception_handler(IpmlError, _answer_ipml_error)
     app.add_exception_handler(RequestValidationError, _answer_bad_question)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(Exception, _answer_failure)
 
 
 def _answer_bad_listings(_request: Request, error: Exception) -> Response:
-    problems = error.problems if isinstance(error, errors.InvalidListings) else ()
+    problems = error.problems if isinstance(error, InvalidListings) else ()
     rows = len({problem.row for problem in problems})
     detail = f"{rows:,} of the listings break{'s' * (rows == 1)} the rules; nothing was scored."
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
 
 
 def _answer_bad_notice(_request: Request, error: Exception) -> Response:
-    problems = error.problems if isinstance(error, errors.InvalidNotice) else ()
+    problems = error.problems if isinstance(error, InvalidNotice) else ()
     found = "One thing in the notice breaks" if len(problems) == 1 else f"{len(problems):,} things in the notice break"
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, f"{found} the rules; nothing was kept.", problems)
 
 
 def _answer_ipml_error(_request: Request, error: Exception) -> Response:
-    status = _STATUS.get(type(error)) if isinstance(error, errors.IpmlError) else None
+    status = _STATUS.get(type(error)) if isinstance(error, IpmlError) else None
     if status is None:
         _log.error("%s", error)
         return _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE)
@@ -161,7 +168,7 @@ async def answer_message(
         status, at, why = find_answer(_parse_answer(await read_body(request)))
         engine: Engine | None = state.engine
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
-            raise MessageNotFound(key)
+            raise NotFound("message", key, "Expected the header `webhook-id` of one that was sent.")
 
         def note() -> PlatformAnswer:
             with writing(engine) as connection:
@@ -227,7 +234,8 @@ async def score(
         body = await read_body(request)
         model: ScoringModel | None = state.models.current()  # once: no answer is by two models
         if model is None:
-            raise NoModelYet
+            found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
+            raise Failed("model", found, remedy)
 
         def work() -> bytes:
             scored, unlike = model.score_batch(find_listings(_parse_listings(body)), explain)
@@ -310,7 +318,7 @@ async def authorise_program(request: Request) -> None:
 
     Raises
     ------
-    ApiKeyNeeded, ApiRefused
+    LoginNeeded, Forbidden
     """
     actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
     rule = (request.method, request.scope["route"].path)
@@ -319,7 +327,7 @@ async def authorise_program(request: Request) -> None:
     check_site(request.headers)
     request.state.grant = request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PROGRAMS:
-        raise ApiRefused("an address that is open to nobody", "one of /openapi.json")
+        raise Forbidden("request", "its address is open to nobody", "Ask for one of /openapi.json.")
 
 
 def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
@@ -345,8 +353,8 @@ def find_listings(content: object) -> Listings:
     Raises
     ------
     HTTPException
-        422 where it is neither.
-    TooManyListings, InvalidListings
+        422 where it is neither, 413 where they are too many.
+    InvalidListings
 
     Examples
     --------
@@ -360,7 +368,8 @@ def find_listings(content: object) -> Listings:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
     listings = content["listings"]
     if len(listings) > MOST_LISTINGS:
-        raise TooManyListings(len(listings), MOST_LISTINGS)
+        found = f"Found {len(listings):,} listings; expected at most {MOST_LISTINGS:,} in one request."
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
     _check_objects(listings)
     return listings
 
@@ -388,7 +397,7 @@ class Crowd:
     >>> with crowd.join(), crowd.join():
     ...     pass
     Traceback (most recent call last):
-    ipml.errors.TooBusy: 1 requests are being worked on already. Try again in a second.
+    ipml.errors.Failed: this service: 1 requests are being worked on already. Try again in a second.
     """
 
     def __init__(self, most: int) -> None:
@@ -396,9 +405,9 @@ class Crowd:
 
     @contextmanager
     def join(self) -> Iterator[None]:
-        """Be one of them within a block; TooBusy where there are enough."""
+        """Be one of them within a block; Failed where there are enough."""
         if self._inside >= self._most:
-            raise TooBusy(self._most)
+            raise Failed("this service", f"{self._most} requests are being worked on already", "Try again in a second.")
         self._inside += 1
         try:
             yield

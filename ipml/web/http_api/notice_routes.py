@@ -19,7 +19,7 @@ from ipml.cooperation.notices.intake import receive, score_unknown
 from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.notices.status import Receipt, describe_receipt, find_receipt
 from ipml.cooperation.policy import CooperationPolicy
-from ipml.errors import ApiRefused, InvalidNotice, NoticeNotFound
+from ipml.errors import Forbidden, InvalidNotice, NotFound
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.storage.database import reading, writing
@@ -192,7 +192,7 @@ async def give_notice(
             is_own = whose is None and not state.access.is_open
             notice = check_notice(content, policy.notices, takes_listings=is_own)
             if whose is not None and notice.email != whose:
-                raise ApiRefused("a notice of another notifier", "one of the notifier whose key this is")
+                raise Forbidden("notice", "it names another notifier", "Send those of the notifier whose key this is.")
             scored: Mapping[str, ScoredListing] = {}
             if score := _make_score(state.models.current()):
                 with reading(engine) as connection:
@@ -213,7 +213,7 @@ async def show_notice(
     with state.crowd.join():
         engine, _ = _require_database(request)
         if not _REFERENCE.fullmatch(reference):
-            raise NoticeNotFound(reference)
+            raise NotFound("notice", reference, "Expected the reference that its receipt names.")
 
         def find() -> Receipt:
             with reading(engine) as connection:

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ipml.cooperation.notices.notice import Faults, read_email
-from ipml.errors import ApiKeyNeeded, ApiRefused, UnusableSetting
+from ipml.errors import Forbidden, LoginNeeded, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 MIN_KEY_LENGTH = 32
@@ -80,7 +80,7 @@ class Access:
 
         Raises
         ------
-        ApiKeyNeeded, ApiRefused
+        LoginNeeded, Forbidden
         """
         if self.keys:
             return self._check_key(request.headers.get("authorization", ""), action)
@@ -94,10 +94,12 @@ class Access:
         # Each is compared, and in a time that tells nothing of how much of it fits.
         fitting = [grant for known, grant in self.keys.items() if hmac.compare_digest(shown, known)]
         if not fitting or scheme.lower() != "bearer":
-            raise ApiKeyNeeded
+            found = "found no key of this service; expected one in a header `Authorization: Bearer KEY`"
+            raise LoginNeeded("request", found, "Ask its operator.")
         (grant,) = fitting
         if action not in grant.actions:
-            raise ApiRefused(f"a key for {_name_purposes(grant)} alone", "one for this purpose; ask the operator")
+            found = f"its key is for {_name_purposes(grant)} alone"
+            raise Forbidden("request", found, "Ask the operator for one for this purpose.")
         return grant
 
 
@@ -152,22 +154,23 @@ def check_site(headers: Mapping[str, str]) -> None:
 
     Raises
     ------
-    ApiRefused
+    Forbidden
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site not in (None, "same-origin", "none"):
-        raise ApiRefused("a request from another site", "one from a program")
+        raise Forbidden("request", "it comes from another site", "Send it from a program.")
     if origin is not None and origin.partition("://")[2] != headers.get("host"):
-        raise ApiRefused("a request from another site", "one from a program")
+        raise Forbidden("request", "it comes from another site", "Send it from a program.")
 
 
 def _check_local(request: Request) -> None:
     # Another site's name may lead to this machine, and a proxy of this machine to others: neither is local.
     name = re.sub(r":[0-9]{0,5}$", "", request.headers.get("host", "").lower())
     if not _LOOPBACK.fullmatch(name):
-        raise ApiRefused("another name than this machine's in the header Host", "localhost; others need a key")
+        found = "its header Host has another name than this machine's"
+        raise Forbidden("request", found, "Ask localhost; others need a key.")
     if any(header in request.headers for header in _PASSED_ON):
-        raise ApiRefused("a request that a proxy passed on", "one from this machine; others need a key")
+        raise Forbidden("request", "a proxy passed it on", "Send it from this machine; others need a key.")
 
 
 def _read_keys(path: Path) -> dict[bytes, Grant]:

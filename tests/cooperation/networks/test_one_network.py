@@ -9,7 +9,7 @@ from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess
 from ipml.cooperation.networks.sales import estimate_total
 from ipml.cooperation.networks.store import load_networks, store_networks
 from ipml.cooperation.networks.ties import explain_tie, find_newcomers
-from ipml.errors import NetworkNotFound, NoNetworks
+from ipml.errors import NotFound
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_networks_come_back_from_their_folder(networks, tmp_path):
     assert np.array_equal(again.group, networks.group)
     assert np.array_equal(again.numbering.number, networks.numbering.number)
     assert (again.numbering.given, again.rules) == (networks.numbering.given, networks.rules)
-    with pytest.raises(NoNetworks):
+    with pytest.raises(NotFound, match="No networks"):
         load_networks(tmp_path)
 
 
@@ -67,7 +67,7 @@ def test_a_description_names_a_hypothesis_as_one(networks, largest):
     """Members, links with what is shared, and a timeline are there; a number without network is refused."""
     text = "\n".join(describe_network(networks, largest, 5))
     assert all(word in text for word in ("hypothesis", "somebody else", "Members", "Links", "the same", "Timeline"))
-    with pytest.raises(NetworkNotFound):
+    with pytest.raises(NotFound, match="No network"):
         next(iter(describe_network(networks, 10_000)))
 
 

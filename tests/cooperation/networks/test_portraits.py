@@ -17,7 +17,7 @@ from ipml.cooperation.networks.store import (
     store_networks,
 )
 from ipml.cooperation.networks.ties import explain_tie, tell_timeline
-from ipml.errors import NetworkNotFound, NoNetworks
+from ipml.errors import NotFound
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,9 @@ def test_what_is_counted_by_seller_adds_up_by_network(networks: Networks, folder
 
 def test_what_is_not_there_is_said(folder: Path, tmp_path: Path):
     """A number that was never given, and a folder without networks."""
-    with pytest.raises(NetworkNotFound, match="numbers were given"):
+    with pytest.raises(NotFound, match="numbers were given"):
         load_network(folder, 10_000)
-    with pytest.raises(NoNetworks):
+    with pytest.raises(NotFound, match="No networks"):
         load_network(tmp_path, 1)
-    with pytest.raises(NoNetworks):
+    with pytest.raises(NotFound, match="No networks"):
         list_networks(tmp_path)

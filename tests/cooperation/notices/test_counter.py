@@ -16,7 +16,7 @@ from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.enforcement.privacy.erasure import erase_sellers
-from ipml.errors import MessagesWaiting, NothingToAnswer, UnusableSetting
+from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Verdict
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices, seller_keys
@@ -97,7 +97,7 @@ def test_a_notifier_who_gives_up_has_the_listing_put_back(desk: Desk):
     with reading(desk.engine) as connection:
         counts = record_of(connection, 1, load_cooperation_policy().notifiers, desk.now).counts
     assert (counts.overturned, counts.settled) == (1, 0)
-    with pytest.raises(NothingToAnswer), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="counter-notice"), writing(desk.engine) as connection:
         answer_counter_notice(
             connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
         )
@@ -129,7 +129,7 @@ def test_a_notifier_who_sues_keeps_the_measure_in_force(desk: Desk):
 def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     """Each may act for themselves."""
     references = counter(desk, "brand", "agency")
-    with pytest.raises(NothingToAnswer, match="other notifiers"), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="other notifiers"), writing(desk.engine) as connection:
         answer_counter_notice(
             connection, references[0], by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
         )
@@ -143,7 +143,7 @@ def test_one_of_several_does_not_give_up_for_the_others(desk: Desk):
     for said in ({}, {"acted": "AB 1", "has_withdrawn": True}):
         with pytest.raises(UnusableSetting), writing(desk.engine) as connection:
             answer_counter_notice(connection, references[0], by="lea", **said, consequences=COOPERATION)
-    with pytest.raises(NothingToAnswer), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="counter-notice"), writing(desk.engine) as connection:
         answer_counter_notice(connection, "nobody's", by="lea", acted="AB 1", consequences=COOPERATION)
 
 
@@ -156,7 +156,7 @@ def test_what_was_passed_on_goes_with_the_seller(desk: Desk):
         answer_counter_notice(
             connection, reference, by="lea", has_withdrawn=True, now=desk.pass_time(), consequences=COOPERATION
         )
-    with pytest.raises(MessagesWaiting):
+    with pytest.raises(Conflict, match="wait to be delivered"):
         erase_sellers(desk.engine, ["ann"], why="request 7", by="lea", now=desk.now)
     with writing(desk.engine) as connection:
         waiting = messages.c.state == "waiting"

@@ -12,7 +12,7 @@ from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 
 from ipml.cooperation.notices.intake import match_notices
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
-from ipml.errors import InvalidNotice, NoticeKeyReused, NoticeNotFound
+from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.storage import audit
@@ -89,7 +89,7 @@ def test_the_same_again_is_the_same_notice(engine: Engine, give: Give):
     same = give(say(key="k2"))
     assert {first.reference} == {again.reference, same.reference}
     assert (first.is_new, again.is_new, same.is_new) == (True, False, False)
-    with pytest.raises(NoticeKeyReused, match="came before"):
+    with pytest.raises(KeyReused, match="belongs to another notice"):
         give(say("L9", key="k1"))
     assert give(say(), now=NOON + timedelta(days=POLICY.notices.repeat_days + 1)).is_new
     assert count(engine, notices) == 2
@@ -246,5 +246,5 @@ def test_nothing_of_who_or_what_stands_in_the_clear(engine: Engine, give: Give):
 def test_nobody_guesses_a_reference(engine: Engine, give: Give):
     """It is drawn, and a number is none."""
     give(say())
-    with reading(engine) as connection, pytest.raises(NoticeNotFound):
+    with reading(engine) as connection, pytest.raises(NotFound, match="No notice"):
         find_receipt(connection, "1")

@@ -14,7 +14,7 @@ from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period
-from ipml.errors import NothingToRevoke, UnstorableValue
+from ipml.errors import Conflict, UnstorableValue
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import get_notifier
@@ -49,7 +49,7 @@ def test_what_somebody_was_at_any_moment_stays_known(desk: Desk, steps):
                     revoke(connection, number, "lea", GROUND, now)
                     appointed = None
                 else:
-                    with pytest.raises(NothingToRevoke):
+                    with pytest.raises(Conflict, match="no appointment"):
                         revoke(connection, number, "lea", GROUND, now)
             elif step != "wait":
                 until = None if days is None else now + timedelta(days=days)

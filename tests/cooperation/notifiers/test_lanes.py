@@ -9,7 +9,7 @@ from support.notice_desk import Desk
 from ipml.cooperation.notifiers.misuse import suspend, warn
 from ipml.cooperation.notifiers.tiers import Lane, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.errors import NotifierNotFound
+from ipml.errors import NotFound
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notice_items, notifiers
 
@@ -71,5 +71,5 @@ def test_whoever_is_suspended_is_so_in_every_lane(desk: Desk):
 
 def test_nobody_has_no_lane(desk: Desk):
     """A number that is no notifier's is refused."""
-    with reading(desk.engine) as connection, pytest.raises(NotifierNotFound):
+    with reading(desk.engine) as connection, pytest.raises(NotFound, match="No notifier"):
         lane_of(connection, 9, POLICY)

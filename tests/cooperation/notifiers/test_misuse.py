@@ -13,7 +13,7 @@ from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift, list_steps, propose, suspend, warn
 from ipml.cooperation.policy import load_cooperation_policy
-from ipml.errors import NothingToLift, NotifierNotFound, NotWarned, SuspendedAlready, UnstorableValue
+from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.records import Verdict
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
@@ -130,7 +130,7 @@ def test_nothing_is_held_against_a_notifier_twice(desk: Desk, steps):
         desk.pass_time(days=8)
         with reading(desk.engine) as connection:
             suspension = find_suspension(connection, number, desk.now)
-        with suppress(NotWarned, NothingToLift, SuspendedAlready):
+        with suppress(Conflict):
             if step == "send":
                 settle(desk, by, rejected=25)
                 is_new = is_new or suspension is None
@@ -211,21 +211,21 @@ def test_steps_are_told_with_reasons_and_noted(desk: Desk):
 def test_nobody_is_suspended_without_a_warning_and_time_to_heed_it(desk: Desk):
     """Nor twice at once; and what is not there cannot be lifted."""
     number = desk.add_notifier()
-    with pytest.raises(NotWarned, match="no warning in force"), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="no warning in force"), writing(desk.engine) as connection:
         suspend(connection, number, "lea", "why", now=desk.now)
-    with pytest.raises(NothingToLift), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="neither a suspension nor a warning"), writing(desk.engine) as connection:
         lift(connection, number, "lea", "why", now=desk.now)
     with writing(desk.engine) as connection:
         warn(connection, number, "lea", "why", now=desk.now)
-    with pytest.raises(NotWarned, match="too little time"), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="too little time"), writing(desk.engine) as connection:
         suspend(connection, number, "lea", "why", now=desk.pass_time(days=1))
     with writing(desk.engine) as connection:
         suspend(connection, number, "lea", "why", now=desk.pass_time(days=8))
-    with pytest.raises(SuspendedAlready), writing(desk.engine) as connection:
+    with pytest.raises(Conflict, match="is suspended until"), writing(desk.engine) as connection:
         suspend(connection, number, "lea", "why", now=desk.pass_time())
     with pytest.raises(UnstorableValue), writing(desk.engine) as connection:
         warn(connection, number, "lea", " ", now=desk.now)
-    with pytest.raises(NotifierNotFound), writing(desk.engine) as connection:
+    with pytest.raises(NotFound, match="No notifier"), writing(desk.engine) as connection:
         warn(connection, 99, "lea", "why", now=desk.now)
 
 

@@ -15,7 +15,7 @@ from experiments.cooperation.referral_market import NOON
 from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.referrals.dossier import CaseListing, join_network, keep_brand, latest_of_each
 from ipml.cooperation.referrals.ranking import estimate_effort, read_signs
-from ipml.errors import NetworkNotFound
+from ipml.errors import NotFound
 from ipml.money import Money
 from ipml.records import Verdict
 from ipml.review.ranking.policy import load_policy
@@ -140,7 +140,7 @@ def test_signs_lie_between_nothing_and_all(market, rules):
 
 def test_a_number_that_is_no_network_is_said_to_be_none(market):
     """As `ipml cooperate network show` says it."""
-    with reading(market.engine) as connection, pytest.raises(NetworkNotFound):
+    with reading(market.engine) as connection, pytest.raises(NotFound, match="No network"):
         join_network(connection, market.networks, 10**6)
 
 

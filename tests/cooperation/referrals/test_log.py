@@ -21,7 +21,7 @@ from ipml.cooperation.referrals.handover import (
 )
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.retention import find_stored, run_retention
-from ipml.errors import AlreadySigned, ReferralNotFound, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -55,9 +55,9 @@ def test_a_receipt_is_signed_once(engine, hand_out):
     with writing(engine) as connection:
         referral = sign_receipt(connection, number, "KHK Weber", by="lea", now=NOON)
     assert (referral.received_by, referral.received_at) == ("KHK Weber", NOON)
-    with pytest.raises(AlreadySigned, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
+    with pytest.raises(Conflict, match="KHK Weber signed for it on 2026-03-02"), writing(engine) as connection:
         sign_receipt(connection, referral.referral_id, "somebody", by="lea")
-    with pytest.raises(ReferralNotFound, match="ipml cooperate referral list"), writing(engine) as connection:
+    with pytest.raises(NotFound, match="ipml cooperate referral list"), writing(engine) as connection:
         sign_receipt(connection, 99, "somebody", by="lea")
     with reading(engine) as connection:
         assert audit.verify(connection).is_intact

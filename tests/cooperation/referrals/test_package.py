@@ -25,7 +25,7 @@ from ipml.cooperation.referrals.ranking import judge_candidates
 from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.privacy.erasure import erase_sellers, note_erased, read_erased
 from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_holds
-from ipml.errors import NothingNew, ReferralTooSmall, UnderLegalHold, UnusableSetting
+from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import tables
@@ -175,7 +175,7 @@ def test_a_killed_package_leaves_nothing_behind_but_the_note(build, market, tmp_
 def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
     """A member's new listing found counterfeit is news; names stay those of the first referral."""
     first = build("customs", "first")
-    with pytest.raises(NothingNew, match=first.referral.reference):
+    with pytest.raises(Conflict, match=first.referral.reference):
         build("customs", "second")
     assert build("customs", "third", is_again=True).referral.follows == first.referral.referral_id
     member = next(iter(market.people))
@@ -192,7 +192,7 @@ def test_the_same_again_is_refused_and_what_is_new_is_said(build, market):
 def test_a_network_without_counterfeits_is_nobodys_business(market, rules, tmp_path):
     """Too few listings found counterfeit, and no package is made: being linked is no offence."""
     sizes = [number for number in set(market.networks.numbering.number.tolist()) if number not in (0, *market.numbers)]
-    with pytest.raises(ReferralTooSmall, match=r"0 listings found counterfeit|members; expected"):
+    with pytest.raises(Conflict, match=r"0 listings found counterfeit|members; expected"):
         build_referral(
             market.engine, market.networks, ReferralRequest(sizes[0], "customs"), rules, tmp_path / "c", by="lea"
         )
@@ -210,7 +210,7 @@ def test_the_police_referral_holds_what_is_kept(build, market):
     """Those found out cannot be erased while it is open; afterwards nothing of them can be read here."""
     build()
     seller = next(seller for seller in market.people if _is_held(market.engine, seller))
-    with pytest.raises(UnderLegalHold, match="referral C-"):
+    with pytest.raises(Conflict, match="referral C-"):
         erase_sellers(market.engine, [seller], why="request 1", by="lea", now=NOON)
     with writing(market.engine) as connection:
         release_holds(connection, seller, by="lea", now=NOON)

@@ -11,7 +11,7 @@ from ipml.cooperation.networks.detection import find_networks
 from ipml.cooperation.networks.store import store_networks
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import make_brand_report, measure_brand, write_brand_report
-from ipml.errors import BrandUnknown
+from ipml.errors import NotFound
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
@@ -83,6 +83,6 @@ def test_prices_are_quantiles_of_what_was_asked(own_year):
 
 def test_a_brand_nobody_knows_is_named_with_those_alike(year, tmp_path):
     """A slip of the keyboard is answered with brands that begin alike, and nothing is written."""
-    with pytest.raises(BrandUnknown, match="Brand A"), reading(year) as connection:
+    with pytest.raises(NotFound, match="Brand A"), reading(year) as connection:
         write_brand_report(connection, "Brand Z", YEAR, tmp_path / "z", RULES, now=NOW)
     assert not (tmp_path / "z").exists()

@@ -17,7 +17,7 @@ from support.consequences import ENFORCEMENT
 from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run_appeal_deadlines
-from ipml.errors import AppealedAlready, IllegalStep, IpmlError
+from ipml.errors import Conflict, IllegalStep, IpmlError
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit import verify
@@ -132,4 +132,4 @@ def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
         same = set(threads.map(lambda _: send(2, "k"), range(8)))
         own = Counter(threads.map(lambda number: send(3, f"k{number}"), range(8)))
     assert same == {2}
-    assert own[AppealedAlready] == 7
+    assert own[Conflict] == 7

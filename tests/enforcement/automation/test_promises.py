@@ -18,7 +18,7 @@ from ipml.enforcement.automation.promises import (
 )
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound
 from ipml.enforcement.policy import AutomaticRules
-from ipml.errors import NothingToAllow, UnknownBrand
+from ipml.errors import Conflict, Refused
 from ipml.records import Verdict
 from ipml.review.queue import undo
 from ipml.storage.database import reading, writing
@@ -194,11 +194,11 @@ def test_a_withdrawal_stops_a_run_that_is_going_on(market):
 def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
     """A brand that the policy does not name, and a word that nobody gave, are refused."""
     with (
-        pytest.raises(UnknownBrand, match="found brand 'Umbra'; the policy covers Acme"),
+        pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"),
         writing(market.engine) as connection,
     ):
         withdraw(connection, market.policy, "Umbra", "lea")
-    with pytest.raises(NothingToAllow, match="no person has withdrawn it"), writing(market.engine) as connection:
+    with pytest.raises(Conflict, match="no person has withdrawn it"), writing(market.engine) as connection:
         allow(connection, market.policy, "Acme", "lea")
 
 

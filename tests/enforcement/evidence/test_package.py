@@ -17,7 +17,7 @@ from support.consequences import KEEPING
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
-from ipml.errors import CaseNotFound, EvidenceNotFound, UnusableCapture, UnwritableFile
+from ipml.errors import NotFound, UnreadableFile, UnwritableFile
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
@@ -157,20 +157,20 @@ def test_a_capture_that_is_cut_or_none_is_refused(
     decide_on(make_scored())
     capture = write_capture(tmp_path / "page.warc")
     capture.write_bytes(capture.read_bytes()[:length])
-    with pytest.raises(UnusableCapture):
+    with pytest.raises(UnreadableFile, match="WARC"):
         export_package(keeping, 1, tmp_path / "package", by="lea", capture=capture)
     (tmp_path / "other.warc").write_text("<html>no capture</html>")
-    with pytest.raises(UnusableCapture):
+    with pytest.raises(UnreadableFile, match="WARC"):
         export_package(keeping, 1, tmp_path / "package", by="lea", capture=tmp_path / "other.warc")
     assert not (tmp_path / "package").exists()
 
 
 def test_what_cannot_be_exported_is_told(keeping: Engine, make_scored: MakeScored, decide_on: Decide, tmp_path: Path):
     """No such case, one that nobody decided, a place that is taken or not there."""
-    with pytest.raises(CaseNotFound):
+    with pytest.raises(NotFound, match="No case"):
         export_package(keeping, 7, tmp_path / "package", by="lea")
     enqueue(keeping, [make_scored("open")])
-    with pytest.raises(EvidenceNotFound, match="case 1"):
+    with pytest.raises(NotFound, match="case 1"):
         export_package(keeping, 1, tmp_path / "package", by="lea")
     decide_on(make_scored("L2", title="Silk scarf"))
     (tmp_path / "taken").mkdir()

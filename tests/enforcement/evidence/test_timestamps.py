@@ -23,7 +23,7 @@ from ipml.enforcement.evidence.bag import (
 )
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package
-from ipml.errors import NoPackage, UnusableTimestamp
+from ipml.errors import Refused, UnreadableFile
 from ipml.records import Decision, ScoredListing
 
 IS_ARITHMETIC = True  # stamps know no database
@@ -77,9 +77,9 @@ def test_every_changed_byte_around_a_stamp_is_named(authority: Authority, folder
 def test_a_stamp_of_something_else_is_refused(authority: Authority):
     """It stamps another content, or is by somebody unknown, or no stamp at all."""
     response = authority.answer(make_request(b"something else"))
-    with pytest.raises(UnusableTimestamp, match="stamp of something else"):
+    with pytest.raises(Refused, match="stamp of something else"):
         check_stamp(response, CONTENT, "answer.tsr")
-    with pytest.raises(UnusableTimestamp, match="no answer of RFC 3161"):
+    with pytest.raises(Refused, match="no answer of RFC 3161"):
         check_stamp(b"hello", CONTENT, "answer.tsr")
 
 
@@ -88,7 +88,7 @@ def test_a_stamp_by_a_stranger_is_refused(authority: Authority, tmp_path: Path):
     stranger = Authority(tmp_path)
     response = authority.answer(make_request(CONTENT))
     assert check_stamp(response, CONTENT, "answer.tsr", authority.roots).response == response
-    with pytest.raises(UnusableTimestamp, match=r"Root\.pem"):
+    with pytest.raises(Refused, match=r"Root\.pem"):
         check_stamp(response, CONTENT, "answer.tsr", stranger.roots)
 
 
@@ -115,7 +115,7 @@ def test_certificates_may_come_in_any_order(chained: Authority, tmp_path: Path, 
 @pytest.mark.parametrize("chain", [("Root", "Intermediate"), ("Intermediate", "Root")])
 def test_a_chain_makes_no_stranger_known(chained: Authority, authority: Authority, chain: tuple[str, ...]):
     """The root that an answer brings along counts only where the caller names it."""
-    with pytest.raises(UnusableTimestamp, match=r"Root\.pem"):
+    with pytest.raises(Refused, match=r"Root\.pem"):
         check_stamp(chained.answer(make_request(CONTENT), chain), CONTENT, "answer.tsr", authority.roots)
 
 
@@ -128,9 +128,9 @@ def test_what_is_no_answer_is_not_sorted(noise: bytes):
 
 def test_an_authority_that_fails_is_told(authority: Authority):
     """By its status; one that is not there, by what went wrong."""
-    with authority.serve(503) as url, pytest.raises(UnusableTimestamp, match="HTTP status 503"):
+    with authority.serve(503) as url, pytest.raises(Refused, match="HTTP status 503"):
         ask_for_stamp(url, CONTENT)
-    with pytest.raises(UnusableTimestamp, match="expected an authority that answers"):
+    with pytest.raises(Refused, match="expected an authority that answers"):
         ask_for_stamp("http://127.0.0.1:9/", CONTENT)
 
 
@@ -138,10 +138,10 @@ def test_an_export_whose_stamp_fails_leaves_nothing(authority: Authority, keepin
     """No package without the stamp that was asked for, and no half of one."""
 
     def refuse(content: bytes):  # type: ignore[no-untyped-def]
-        raise UnusableTimestamp("nobody", "nothing", "a stamp")
+        raise Refused("nobody", "nothing", "a stamp")
 
     before = sorted(folder.parent.iterdir())
-    with pytest.raises(UnusableTimestamp):
+    with pytest.raises(Refused, match="found nothing; expected a stamp"):
         export_package(keeping, 1, folder.parent / "b", by="lea", stamper=refuse)
     assert sorted(folder.parent.iterdir()) == before
 
@@ -151,5 +151,5 @@ def test_a_package_that_is_not_whole_is_not_stamped(folder: Path):
     (folder / STAMP).write_bytes(b"half")
     assert read_stamped(folder)
     (folder / "README.txt").write_text("other")
-    with pytest.raises(NoPackage, match="not whole"):
+    with pytest.raises(UnreadableFile, match="not whole"):
         read_stamped(folder)

@@ -12,7 +12,7 @@ from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, r
 from ipml.enforcement.penalties.penalties import explain_penalty
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
-from ipml.errors import CannotChangePenalty, PenaltyNotFound
+from ipml.errors import Conflict, NotFound
 from ipml.kit.canonical_json import digest
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import reading, writing
@@ -66,14 +66,14 @@ def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Call
     for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
-    with pytest.raises(CannotChangePenalty, match="ana decided the case"), writing(market.engine) as connection:
+    with pytest.raises(Conflict, match="ana decided the case"), writing(market.engine) as connection:
         confirm(connection, proposed.penalty_id, "ana")
     told: list[Any] = []
     at = START + timedelta(days=1)
     with writing(market.engine) as connection:
         imposed = confirm(connection, proposed.penalty_id, "cleo", now=at, tell=lambda _, penalty: told.append(penalty))
     assert (imposed.imposed_by, imposed.imposed_at, told) == ("cleo", at, [imposed])
-    with pytest.raises(CannotChangePenalty, match="imposed before"), writing(market.engine) as connection:
+    with pytest.raises(Conflict, match="imposed before"), writing(market.engine) as connection:
         confirm(connection, proposed.penalty_id, "cleo")
 
 
@@ -100,7 +100,7 @@ def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
 def test_lifting_needs_a_reason_and_is_told(market: Market):
     """The platform gets both messages, in order, each with a key of its own."""
     market.strike()
-    with pytest.raises(CannotChangePenalty, match="say why"), writing(market.engine) as connection:
+    with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
     with writing(market.engine) as connection:
         lifted = lift(connection, 1, "cleo", "talked to them", now=START + timedelta(days=1))
@@ -109,7 +109,7 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
         ("penalty-1-imposed", "penalty"),
         ("penalty-1-lifted", "penalty_lifted"),
     ]
-    with pytest.raises(CannotChangePenalty, match="it is lifted"), writing(market.engine) as connection:
+    with pytest.raises(Conflict, match="it is lifted"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", "again")
 
 
@@ -187,7 +187,7 @@ def test_the_trail_tells_of_each_step_and_is_whole(market: Market):
 def test_an_unknown_penalty_is_refused_in_words(market: Market):
     """However large the number."""
     for number in (1, 0, 2**70):
-        with pytest.raises(PenaltyNotFound, match="No penalty"), writing(market.engine) as connection:
+        with pytest.raises(NotFound, match="No penalty"), writing(market.engine) as connection:
             confirm(connection, number, "cleo")
 
 

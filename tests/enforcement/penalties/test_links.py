@@ -10,7 +10,7 @@ from support.databases import read_tables
 from ipml.enforcement.penalties.ladder import confirm
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
 from ipml.enforcement.penalties.strikes import list_strikes
-from ipml.errors import LinkNotFound, UnreadableFile
+from ipml.errors import NotFound, UnreadableFile
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import seller_keys
@@ -93,7 +93,7 @@ def test_what_was_decided_is_no_longer_open(suspended: Market):
     with reading(suspended.engine) as connection:
         assert list_linked(connection) == []
         assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
-    with pytest.raises(LinkNotFound, match="No link 99"), writing(suspended.engine) as connection:
+    with pytest.raises(NotFound, match="No link 99"), writing(suspended.engine) as connection:
         decide_link(connection, 99, "cleo", "look", "")
 
 

@@ -20,7 +20,7 @@ from ipml.enforcement.statements.statements import (
     read_letter,
     tell_lifted,
 )
-from ipml.errors import InvalidStatement, SellerErased, StatementNotFound
+from ipml.errors import NotFound, Refused, SellerErased
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
@@ -140,7 +140,7 @@ def test_nothing_of_the_seller_stands_in_the_clear(decided: Engine, make_restric
 
 def test_asking_for_a_statement_that_is_not_there_says_so(engine: Engine):
     """The error names the subject."""
-    with reading(engine) as connection, pytest.raises(StatementNotFound, match="measure:9"):
+    with reading(engine) as connection, pytest.raises(NotFound, match="measure:9"):
         get_statement(connection, "measure:9")
 
 
@@ -165,5 +165,5 @@ def test_a_preview_keeps_nothing(make_restriction: Callable):
 
 def test_a_restriction_on_no_ground_cannot_be_stated(make_restriction: Callable):
     """There are no words for it, and it says so."""
-    with pytest.raises(InvalidStatement, match="ground"):
+    with pytest.raises(Refused, match="ground"):
         preview(make_restriction(ground=""), POLICY)

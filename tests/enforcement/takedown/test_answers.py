@@ -13,7 +13,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import impose_by_hand, replace
 from ipml.enforcement.takedown.delivery import Said, list_answers, list_messages, note_answer, note_answers
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.errors import MessageNotFound
+from ipml.errors import NotFound
 from ipml.records import Decision
 from ipml.review.queue import undo
 from ipml.storage.database import reading, writing
@@ -119,7 +119,7 @@ def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(enforced: En
 
 def test_an_unknown_key_is_an_error(enforced: Engine):
     """Nothing was ever asked under it."""
-    with writing(enforced) as connection, pytest.raises(MessageNotFound):
+    with writing(enforced) as connection, pytest.raises(NotFound, match="No message"):
         note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
 
 

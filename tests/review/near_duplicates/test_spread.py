@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import CannotUndo, ClaimLost, UnspreadableVerdict
+from ipml.errors import Conflict, Overtaken, Refused
 from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import SpreadPrecision, measure_spread
@@ -86,7 +86,7 @@ def test_each_near_duplicate_gets_the_same_decision(queue: Engine, verdict: Verd
 @pytest.mark.parametrize("verdict", [Verdict.CANNOT_TELL, Verdict.ESCALATE])
 def test_doubt_does_not_spread(queue: Engine, verdict: Verdict):
     """Who cannot tell of one cannot tell of others; nothing is decided."""
-    with pytest.raises(UnspreadableVerdict):
+    with pytest.raises(Refused, match="verdict that spreads"):
         _spread(queue, verdict)
     with reading(queue) as connection:
         assert count_cases(connection)["open"] == 4
@@ -144,7 +144,7 @@ def test_without_the_claim_nothing_spreads(queue: Engine):
     """A lease that ran out decides neither the case nor others."""
     with writing(queue) as connection:
         held = claim(connection, "ana", 1, now=NOON)
-    with pytest.raises(ClaimLost), writing(queue) as connection:
+    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
         decide_and_spread(connection, held, Verdict.GENUINE, [2], now=NOON + timedelta(hours=1))
     with reading(queue) as connection:
         assert count_cases(connection)["decided"] == 0
@@ -167,7 +167,7 @@ def test_a_spread_is_undone_as_a_group_too(queue: Engine):
     spread = _spread(queue)
     with reading(queue) as connection:
         (group_key,) = set(connection.scalars(select(decisions.c.group_key)))
-    with pytest.raises(CannotUndo), writing(queue) as connection:
+    with pytest.raises(Conflict, match="cannot be undone"), writing(queue) as connection:
         undo(connection, spread.decision.decision_id, "ana", now=LATE)
     with writing(queue) as connection:
         assert len(undo_group(connection, group_key, "cleo", may_undo_others=True, now=LATE)) == 4

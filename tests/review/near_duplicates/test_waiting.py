@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import CannotUndo
+from ipml.errors import Conflict
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import (
@@ -97,14 +97,14 @@ class Waiting(RuleBasedStateMachine):
     @rule(decision_id=numbers)
     def take_back(self, decision_id: int) -> None:
         """A lead takes back a decision."""
-        with suppress(CannotUndo), writing(self.engine) as connection:
+        with suppress(Conflict), writing(self.engine) as connection:
             undo(connection, decision_id, "cleo", may_undo_others=True, now=self.now)
 
     @rule()
     def take_group_back(self) -> None:
         """A reviewer takes back what was decided at once last."""
         if self.groups:
-            with suppress(CannotUndo), writing(self.engine) as connection:
+            with suppress(Conflict), writing(self.engine) as connection:
                 undo_group(connection, self.groups[-1], "ana", now=self.now)
 
     @invariant()

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import AlreadyDecided, CannotUndo, ClaimLost
+from ipml.errors import Conflict, Overtaken
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
 from ipml.storage.audit import verify
@@ -66,7 +66,7 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
         try:
             with writing(engine) as connection:
                 spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted)
-        except (AlreadyDecided, ClaimLost):
+        except Overtaken:
             continue  # a spread from its own exemplar came first
         if not spread.decision.decision_id:
             continue  # it was a further look, which decides nothing
@@ -76,6 +76,6 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
                 with writing(engine) as connection:
                     undo(connection, spread.decision.decision_id, reviewer)
                 undone += 1 + len(spread.decisions)
-            except CannotUndo:
+            except Conflict:
                 continue
     raise AssertionError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, insert
 
-from ipml.errors import OwnListing, SellerNotKept, UnknownUser
+from ipml.errors import NotFound, OwnListing, Refused
 from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.second_person import add_own_seller, list_own_sellers, remove_own_seller
 from ipml.review.queue import claim, decide, enqueue, list_decisions
@@ -69,7 +69,7 @@ def test_who_no_longer_sells_may_judge(queue: Engine):
 
 def test_mistakes_are_named(queue: Engine):
     """A user who is not there, and a seller who was not noted."""
-    with pytest.raises(UnknownUser), writing(queue) as connection:
+    with pytest.raises(NotFound, match="No user"), writing(queue) as connection:
         add_own_seller(connection, "nobody", "s1")
-    with pytest.raises(SellerNotKept, match="ana is not noted"), writing(queue) as connection:
+    with pytest.raises(Refused, match="no note of selling"), writing(queue) as connection:
         remove_own_seller(connection, "ana", "s9")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from ipml.errors import ControlCaseExists, ControlCaseNotFound, NotDecided, UnstorableValue
+from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.blind_reviews import (
     Feedback,
@@ -80,7 +80,7 @@ def test_an_item_taken_off_the_list_is_given_to_nobody(queue: Engine):
 
 def test_an_open_case_is_no_control_case(queue: Engine):
     """It would be decided by whoever gets it first, and then be no secret."""
-    with pytest.raises(NotDecided, match="found state 'open'"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="found state 'open'"), writing(queue) as connection:
         add_control_case(connection, 2, Verdict.GENUINE, "invoice", "max")
 
 
@@ -88,9 +88,9 @@ def test_mistakes_are_named(queue: Engine):
     """A case twice, one that is none, a truth that is none, and a source that nobody could read."""
     with writing(queue) as connection:
         add_control_case(connection, 1, Verdict.COUNTERFEIT, "test purchase", "max")
-    with pytest.raises(ControlCaseExists, match="known to be counterfeit"), writing(queue) as connection:
+    with pytest.raises(Conflict, match="known to be counterfeit"), writing(queue) as connection:
         add_control_case(connection, 1, Verdict.GENUINE, "invoice", "max")
-    with pytest.raises(ControlCaseNotFound), writing(queue) as connection:
+    with pytest.raises(NotFound, match="No known truth"), writing(queue) as connection:
         remove_control_case(connection, 2, "max")
     with pytest.raises(UnstorableValue, match="truth"), writing(queue) as connection:
         add_control_case(connection, 1, Verdict.CANNOT_TELL, "invoice", "max")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.errors import AlreadyDecided, ClaimLost, KeyReused
+from ipml.errors import KeyReused, Overtaken
 from ipml.records import Claim, ScoredListing, Verdict
 from ipml.review.claims import show_case, shown_history
 from ipml.review.quality.blind_reviews import add_control_case
@@ -105,9 +105,9 @@ def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engi
         again = claim(connection, "ben", 1, now=LATER)
     assert again.look_id == look.look_id
     assert again.token > look.token
-    with pytest.raises(ClaimLost, match="no longer the one"), writing(audited) as connection:
+    with pytest.raises(Overtaken, match="no longer the one"), writing(audited) as connection:
         decide(connection, look, Verdict.GENUINE, now=LATER)
-    with pytest.raises(AlreadyDecided), writing(audited) as connection:
+    with pytest.raises(Overtaken, match="has been decided"), writing(audited) as connection:
         claim(connection, "cleo", 1, now=LATER)
 
 
@@ -119,7 +119,7 @@ def test_a_look_is_held_by_one(audited: Engine, look: Claim):
     with writing(audited) as connection:
         assert claim(connection, "cleo", now=SOON).look_id != look.look_id
         assert claim(connection, "cleo", now=LATER).look_id == look.look_id
-    with pytest.raises(AlreadyDecided), writing(audited) as connection:
+    with pytest.raises(Overtaken, match="has been decided"), writing(audited) as connection:
         decide(connection, look, Verdict.GENUINE, now=LATER)
 
 
@@ -137,7 +137,7 @@ def test_of_two_looks_at_a_case_the_last_one_taken_counts(audited: Engine, look:
 
 def test_a_lease_that_ran_out_cannot_answer(audited: Engine, look: Claim):
     """As with any case."""
-    with pytest.raises(ClaimLost, match="ran out"), writing(audited) as connection:
+    with pytest.raises(Overtaken, match="ran out"), writing(audited) as connection:
         decide(connection, look, Verdict.GENUINE, now=LATER)
     with reading(audited) as connection:
         assert list_opinions(connection, 1) == []
@@ -148,7 +148,7 @@ def test_a_look_given_back_is_free_and_still_shown_as_open(audited: Engine, look
     with writing(audited) as connection:
         release(connection, look, now=SOON)
         assert show_case(connection, "ben", 1, now=SOON).case.state == "open"
-    with pytest.raises(ClaimLost, match="given back"), writing(audited) as connection:
+    with pytest.raises(Overtaken, match="given back"), writing(audited) as connection:
         decide(connection, look, Verdict.GENUINE, now=SOON)
     with writing(audited) as connection:
         assert claim(connection, "ben", now=SOON).look_id == look.look_id
@@ -160,7 +160,7 @@ def test_a_look_is_answered_once(audited: Engine, look: Claim, key: str | None):
     with writing(audited) as connection:
         first = decide(connection, look, Verdict.GENUINE, key=key, now=SOON)
     if key is None:
-        with pytest.raises(AlreadyDecided), writing(audited) as connection:
+        with pytest.raises(Overtaken, match="has been decided"), writing(audited) as connection:
             decide(connection, look, Verdict.GENUINE, now=SOON)
     else:
         with writing(audited) as connection:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
 
-from ipml.errors import CaseNotFound
+from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
 from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most, notice_deadline, set_deadline
@@ -179,7 +179,7 @@ def test_setting_a_deadline_is_noted_and_holds(queue: Engine):
     assert due_at == MONDAY + timedelta(hours=24)
     with reading(queue) as connection:
         assert (history(connection, 1)[-1].action, history(connection, 1)[-1].actor) == ("deadline set", "lea")
-    with pytest.raises(CaseNotFound), writing(queue) as connection:
+    with pytest.raises(NotFound, match="No case"), writing(queue) as connection:
         set_deadline(connection, 99, due_at, actor="lea", now=MONDAY)
 
 

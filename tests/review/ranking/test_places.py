@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from ipml.errors import CaseNotFound
+from ipml.errors import NotFound
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
@@ -97,7 +97,7 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
 
 def test_no_case_no_place(engine: Engine):
     """A number of no case is a mistake."""
-    with pytest.raises(CaseNotFound), reading(engine) as connection:
+    with pytest.raises(NotFound, match="No case"), reading(engine) as connection:
         explain_place(connection, 1)
 
 

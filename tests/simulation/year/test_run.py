@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from ipml.errors import UnwritableFile, YearBroken
+from ipml.errors import Failed, UnwritableFile
 from ipml.simulation.year.account import count_takedowns, count_work
 from ipml.simulation.year.population import Plan
 from ipml.simulation.year.run import DATABASE, Account, run_year
@@ -96,5 +96,5 @@ def test_a_second_year_in_the_same_folder_is_refused(folder, account):
 
 def test_what_goes_wrong_in_the_other_process_is_told(tmp_path):
     """A model that is none ends the year with a word on why."""
-    with pytest.raises(YearBroken, match="no-model"), watching(PLAN, tmp_path, tmp_path / "no-model", 0.5) as weeks:
+    with pytest.raises(Failed, match="no-model"), watching(PLAN, tmp_path, tmp_path / "no-model", 0.5) as weeks:
         next(weeks)

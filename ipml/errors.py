@@ -1,7 +1,11 @@
-"""The base of all exceptions of ipml, the few shapes that most of them have, and the words in which they quote others.
+"""What can go wrong, named as facts, and the words in which other libraries' errors are quoted.
 
-A shape holds the facts and makes one line of them: what was found, what was expected, what to do. What is to be done is
-a sentence of its own. A class of its own has only what a caller tells from everything else: it is derived from a shape.
+Every exception that ipml raises on purpose derives from `IpmlError` and is one line: what was found, what was expected,
+and what to do, which is a sentence of its own. The commands print that line and nothing else.
+
+Most are one of a few shapes, which hold the facts and make the line of them: `NotFound`, `Refused`, `Conflict`,
+`Forbidden` and `Failed`. A class of its own has only what a caller tells from everything else: it is derived from a
+shape where it fits one.
 """
 
 from __future__ import annotations
@@ -15,23 +19,15 @@ from typing import TYPE_CHECKING, get_args
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-
-_PUBLIC = "ipml.errors"
+    from ipml.records import Problem
 
 
 class IpmlError(Exception):
     """The base of all exceptions ipml raises on purpose."""
 
-    def __init_subclass__(cls) -> None:
-        # In tracebacks an exception bears the name by which it is imported.
-        cls.__module__ = _PUBLIC if cls.__module__.startswith(f"{_PUBLIC}.") else cls.__module__
-
     def __reduce__(self) -> tuple[object, ...]:
         # Python would ask the constructor for the facts anew; an error that cannot be copied out of a worker kills it.
         return _restore, (type(self), self.args, vars(self))
-
-
-IpmlError.__module__ = _PUBLIC
 
 
 def _restore(kind: type[IpmlError], args: tuple[object, ...], facts: Mapping[str, object]) -> IpmlError:
@@ -173,6 +169,139 @@ class Failed(_Stopped):
     Traceback (most recent call last):
     ipml.errors.Failed: sqlite:///ipml.db: locked by others for 5 seconds. Try again.
     """
+
+
+class InvalidListings(IpmlError):
+    """Some listings break the rules of the schema; all of them are in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "listings") -> None:
+        self.problems = tuple(problems)
+        rows = len({problem.row for problem in self.problems})
+        first = "; ".join(str(problem) for problem in self.problems[:3])
+        more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"
+        super().__init__(
+            f"{source}: {rows} bad row{'s' * (rows != 1)}: {first}{more}. "
+            "Mend them, or part them: ipml data validate FILE --rejects BAD --good GOOD."
+        )
+
+
+class MissingColumns(IpmlError):
+    """A file lacks columns that ipml cannot do without."""
+
+    def __init__(
+        self,
+        source: str,
+        missing: Sequence[str],
+        found: Sequence[str],
+        remedy: str = "Rename them, or say with --columns FILE which they are.",
+    ) -> None:
+        self.missing, self.found = tuple(missing), tuple(found)
+        super().__init__(
+            f"{source}: no column {enumerate_names(missing)}; found {enumerate_names(found) or 'none'}. {remedy}"
+        )
+
+
+class UnmeasurableScores(Refused):
+    """Truth and scores from which no measure follows."""
+
+    def __init__(self, found: str, expected: str) -> None:
+        super().__init__("Cannot measure", found, expected)
+
+
+class UntrustedModel(Refused):
+    """A model is not loaded: it is not as ipml saved it, or might score otherwise here; nothing of it was run."""
+
+    def __init__(
+        self,
+        where: Path | str,
+        found: str,
+        expected: str = "a model as ipml writes it",
+        remedy: str = "Fetch the model anew.",
+    ) -> None:
+        super().__init__(where, found, expected, remedy)
+
+
+class WorkerLost(Failed):
+    """A process that scored a part ended without a word."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A process that scored the file",
+            "was ended from outside, perhaps for want of memory",
+            "What is finished is stored: run the same command again, perhaps with fewer --jobs.",
+        )
+
+
+class InvalidNotice(IpmlError):
+    """A notice breaks the rules; everything wrong with it is in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "notice") -> None:
+        self.problems = tuple(problems)
+        shown = [
+            f"{found.column or 'all of it'}: found {found.value!r}, expected {found.expected}" for found in problems
+        ]
+        more = "" if len(shown) <= 3 else f"; and {len(shown) - 3} more"
+        count = f"{len(shown)} fault{'s' * (len(shown) != 1)}"
+        super().__init__(f"{source}: {count}: {'; '.join(shown[:3])}{more}. Mend them and send it again.")
+
+
+class UnstorableValue(Refused):
+    """A text or number cannot be kept as it is."""
+
+
+class UnusableDatabase(Refused):
+    """A database cannot be opened, read or written, or its tables are not those of this release."""
+
+
+class DatabaseBusy(Failed):
+    """Others kept the database locked for too long, or stood in the way."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(name, found, "Nothing was changed. Try again.")
+
+
+class LoginNeeded(_Stopped):
+    """Nobody is logged in, or no key was shown, so that it is not known who asks; the facts are those of `Conflict`."""
+
+
+class OwnListing(Forbidden):
+    """The case is about a listing of a seller that the reviewer sells as."""
+
+
+class Overtaken(Conflict):
+    """Something changed since it was shown or kept.
+
+    The case has been decided, its listing was changed, or its claim ended; or a later message was sent.
+    """
+
+
+class KeyReused(Conflict):
+    """The key of an earlier decision or notice came again with another content."""
+
+    def __init__(self, key: str, owner: str) -> None:
+        super().__init__(f"key {key!r}", f"belongs to another {owner}", "Use a new key for another content.")
+
+
+class IllegalStep(Refused):
+    """Something was asked of a clock or an appeal that its state does not allow."""
+
+    def __init__(self, what: str, state: str | None, event: str) -> None:
+        super().__init__(what, f"'{event}' in state '{state or 'none'}'", "a step that it can take now")
+
+
+class EvidenceChanged(Refused):
+    """Evidence in the database is not what was encrypted when the case was decided."""
+
+    def __init__(self, evidence_id: int, found: str) -> None:
+        expected = "what was encrypted when the case was decided"
+        super().__init__(f"evidence {evidence_id}", found, expected, "Restore it from a backup, and run `ipml doctor`.")
+
+
+class SellerErased(IpmlError):
+    """What was encrypted with the key of a seller, or of a notifier, who was erased cannot be read, by anybody."""
+
+    def __init__(self, pseudonym: str) -> None:
+        super().__init__(f"seller {pseudonym}: was erased; what was kept of them cannot be read any more.")
 
 
 def describe_faults(error: ValidationError, model: type[BaseModel] | None = None) -> str:
