@@ -283,7 +283,7 @@ class KeyReused(Conflict):
 
 
 class IllegalStep(Refused):
-    """Something was asked of a clock or an appeal that its state does not allow."""
+    """Something was asked of a deadline or an appeal that its state does not allow."""
 
     def __init__(self, what: str, state: str | None, event: str) -> None:
         super().__init__(what, f"'{event}' in state '{state or 'none'}'", "a step that it can take now")

@@ -141,7 +141,7 @@ print(first.evaluation.table())
 # %%
 print(first.standing(tracking))
 candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
-print(promote(candidacy, despite="a lesson, not for use", tracking_uri=tracking).reason)
+print(promote(candidacy, override="a lesson, not for use", tracking_uri=tracking).reason)
 
 # %% [markdown]
 # MLflow keeps the run: parameters, figures, pictures, the model. `mlflow ui --backend-store-uri sqlite:///mlflow.db`
@@ -309,14 +309,14 @@ print(candidacy.report.table())
 moved = promote(candidacy, tracking_uri=tracking)
 if moved is None:
     broken = "; ".join(f"{row.rule}: {row.reason}" for row in candidacy.report.rows if row.is_refused)
-    moved = promote(candidacy, despite=f"a lesson, not for use ({broken})", tracking_uri=tracking)
+    moved = promote(candidacy, override=f"a lesson, not for use ({broken})", tracking_uri=tracking)
 print(f"version {candidacy.model.version} is champion: {moved.reason}")
 
 # %% [markdown]
 # Whoever scores with `models:/ipml-lesson@champion` uses the new model from now on. Who promoted it, when and why is
-# kept; `ipml model rollback` goes back. A refusal is not the end: mend what the table names, or promote *despite* it
-# for a reason that others will read. Limits of your own go into a file, `ipml model promote --rules rules.toml`, and
-# show what you are ready to answer for.
+# kept; `ipml model rollback` goes back. A refusal is not the end: mend what the table names, or give `override` a
+# reason that others will read. Limits of your own go into a file, `ipml model promote --rules rules.toml`, and show
+# what you are ready to answer for.
 #
 # ## The page on a model
 #

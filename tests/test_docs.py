@@ -153,9 +153,12 @@ def test_the_tutorial_on_own_listings_can_be_followed(tmp_path):
     assert (tmp_path / "scored.parquet").exists()
 
 
-def test_the_documentation_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_documentation_can_be_opened(tmp_path: Path) -> None:
     """`ipml docs` prints its address, and hands it to the browser, if there is one."""
-    monkeypatch.setenv("BROWSER", "true")  # a program that does nothing
-    answer = CliRunner().invoke(get_command(app), ["docs"])
-    assert answer.exit_code == 0
-    assert answer.output.startswith("https://")
+    (tmp_path / "browser").write_text('#!/bin/sh\necho "$1" > "$0.txt"\n')
+    (tmp_path / "browser").chmod(0o755)
+    command = [sys.executable, "-m", "ipml", "docs"]
+    environment = os.environ | {"BROWSER": str(tmp_path / "browser")}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("https://")
+    assert answer.stdout == (tmp_path / "browser.txt").read_text()

@@ -27,7 +27,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
-from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, make_ticket_drawer, sift_arrays
+from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_ticket_drawer
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -128,7 +128,9 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
         draw = make_ticket_drawer(name_seed(seed))
         tickets = np.array([draw("m3", key) for key in keys], dtype=np.uint64)
         replays.append(
-            summarise(reviewed(sift_arrays(tickets, data.scores, SamplingRule(SHARE), top=sure), data.labels))
+            summarise(
+                reviewed(draw_sample_from_arrays(tickets, data.scores, SamplingRule(SHARE), top=sure), data.labels)
+            )
         )
     print(f"the first is what came through the queue: {replays[0] == through_queue}")
     for at, name in enumerate(truth):

@@ -75,11 +75,12 @@ def docs() -> None:
 
     Example: ipml docs
     """
+    import webbrowser
     from importlib.metadata import metadata
 
     links = dict(link.split(", ", 1) for link in metadata("ipml").get_all("Project-URL") or ())
     typer.echo(links["Documentation"])
-    typer.launch(links["Documentation"])
+    webbrowser.open(links["Documentation"])
 
 
 _add_commands(app, demo, serve, score, queue.enqueue, doctor, docs, panel=_OFTEN)

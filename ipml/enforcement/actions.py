@@ -1,7 +1,7 @@
 """What is done after a decision: what it causes, what a lead changes by hand, and what ends when its time is over.
 
-What a decision causes is done in one transaction: either all of it is kept, or none. `enforcing` binds this to a
-database; from then on no way to a decision (alone, in bulk, by spreading, by a policy, by an appeal) goes without.
+What a decision causes is done in its transaction: either all of it is kept, or none. Whoever decides (alone, in bulk,
+by spreading, by a policy, by an appeal) passes an `Enforcement` as `consequences`.
 
 By hand a measure is lifted or replaced and a penalty confirmed or lifted, and the seller is told. Nobody does so where
 they sell as the seller. Sent twice, a change is made once.
@@ -170,9 +170,9 @@ def lift_measure(
 
     Raises
     ------
-    NotFound, Conflict, OwnListing
+    NotFound, OwnListing
     Conflict
-        No reason is given.
+        It does not stand any more, or no reason is given.
     """
     _check_why(why, "lifted")
     now = now or datetime.now(UTC)

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
-from ipml.review.cases import close_cases, find_case, find_cases, is_held, subject_of
+from ipml.review.cases import LARGEST_NUMBER, close_cases, find_case, find_cases, is_held, subject_of
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over_all, lock_cluster
 from ipml.review.near_duplicates.matches import remember_removals
@@ -308,14 +308,17 @@ def _make_audit_event(row: Row[Any], decision: Decision, origin: Origin) -> audi
 
 
 def list_decisions(connection: Connection, case_id: int, *, with_reversed: bool = False) -> list[Decision]:
-    """Return the decisions on a case, in order; more than one stand only where it was escalated. None where there is no
-    such case.
+    """Return the decisions on a case, in order: none where there is no such case.
+
+    More than one stand only where it was escalated.
 
     Parameters
     ----------
     with_reversed : bool, default=False
         Whether those that were taken back are among them.
     """
+    if not 0 < case_id <= LARGEST_NUMBER:
+        return []
     query = select(decisions).where(decisions.c.case_id == case_id).order_by(decisions.c.decision_id)
     if not with_reversed:
         query = query.where(stands())

@@ -180,8 +180,9 @@ def _close_when_unused(engine: Engine) -> None:
 
 def _make_engine(url: str) -> Engine:
     """Return the engine of a URL, of which an error repeats the beginning only where the rest may hold a password."""
-    scheme, _, rest = url.rpartition("://")
-    name = url if {*"@:?"}.isdisjoint(rest) else f"{scheme}://…" if _SCHEME.match(url) else "the URL of the database"
+    scheme, separator, rest = url.partition("://")
+    is_harmless = {*"@:?"}.isdisjoint(rest if separator else url)
+    name = url if is_harmless else f"{scheme}://…" if _SCHEME.match(url) else "the URL of the database"
     example = f"a URL such as {_EXAMPLE}"
     if url.count("@") > 1 and not url.startswith("sqlite"):
         raise UnusableDatabase(name, "more than one @", f"{example}, with %40 for an @ in a name or a password")

@@ -86,7 +86,7 @@ def test_an_appeal_is_withdrawn_by_its_seller_only(ipml, database: str):
 
 def test_a_tick_says_what_it_did(ipml, database: str):
     """Nothing is due yet."""
-    told = ipml("enforce", "appeal", "tick", "--database", database)
+    told = ipml("enforce", "appeal", "run", "--database", database)
     assert told.out == "0 terms ran out, 0 marked, 0 marks withdrawn.\n"
 
 

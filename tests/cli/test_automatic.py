@@ -63,4 +63,4 @@ def test_a_person_withdraws_and_allows(ipml, policy):
     assert ipml("enforce", "automatic", "allow", "Acme").exit_code == 0
     answer = ipml("enforce", "automatic", "withdraw", "Umbra")
     assert answer.exit_code == 2
-    assert answer.err == "ipml: Automatic action: found brand 'Umbra'; the policy covers Acme.\n"
+    assert answer.err == "ipml: automatic action: found brand 'Umbra'; expected one that the policy covers: Acme.\n"

@@ -338,7 +338,7 @@ def test_unscored_listings_cannot_be_enqueued(ask: Ask) -> None:
     ("url", "words"),
     [
         ("sqlite:///text.db", "file is not a database"),
-        ("sqlite:///newer.db", "a newer ipml made it"),
+        ("sqlite:///newer.db", "A newer ipml made it"),
         ("sqlite:///nowhere/q.db", "nowhere/q.db"),
         ("text.db", "expected a URL such as sqlite:///ipml.db"),
     ],

@@ -76,7 +76,7 @@ def test_a_notifier_answers_a_counter_notice(ipml, desk: Desk, database_url: str
     with writing(desk.engine) as connection:
         file_appeal(connection, "case:1", "s1", "It is genuine.", kind="counter-notice", profile="china")
     where = ("--database", database_url)
-    assert ipml("enforce", "appeal", "tick", *where).exit_code == 0
+    assert ipml("enforce", "appeal", "run", *where).exit_code == 0
     assert len(desk.told("counter-notice:1:notifier:1")) == 1
     with reading(desk.engine) as connection:
         reference = connection.scalars(select(notices.c.reference)).one()

@@ -63,7 +63,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
 """What takes a person with a role, and a line of each."""
 MORE = {"cooperate referral build"}
 """What takes a person as well, and more than one line to try."""
-UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal tick, enforce statement send,
+UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal run, enforce statement send,
     enforce automatic run, seller retention, seller sweep, cooperate notice import, cooperate notice match,
     audit anchor, audit key, evidence stamp, enqueue, admin backup, admin restore, demo, serve, data simulate,
     model train, score, data portfolios, model warm-up, model promote, model rollback, model reproduce,
@@ -141,7 +141,7 @@ def test_who_was_disabled_acts_no_more(ipml, tmp_path):
     assert ipml("admin", "user", "disable", "lea", "--database", database).exit_code == 0
     refused = ipml("enforce", "penalty", "confirm", 1, "--by", "lea", "--database", database)
     assert (refused.exit_code, refused.err.count("\n")) == (2, 1)
-    assert "'lea', who is no active user" in refused.err
+    assert "user 'lea': is no active user" in refused.err
 
 
 def test_whoever_has_the_command_line_manages_users_until_there_is_an_admin(ipml, tmp_path):

@@ -5,8 +5,8 @@ import signal
 import sys
 
 from sqlalchemy import event
-from support.consequences import ENFORCEMENT
 
+from ipml.enforcement.actions import Enforcement
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
 from ipml.storage.database import open_database, writing
@@ -14,7 +14,7 @@ from ipml.storage.database import open_database, writing
 
 def main(url: str, steps: int) -> None:
     """Decide and undo until the steps are over."""
-    engine, left = open_database(url), steps
+    engine, enforcement, left = open_database(url), Enforcement(), steps
 
     @event.listens_for(engine, "before_cursor_execute")
     def count(connection, cursor, statement, *_):
@@ -29,10 +29,10 @@ def main(url: str, steps: int) -> None:
         if taken is None:
             return
         with writing(engine) as connection:
-            said = {"ground": "declared_replica", "consequences": ENFORCEMENT}
+            said = {"ground": "declared_replica", "consequences": enforcement}
             decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
         with writing(engine) as connection:
-            undo(connection, decision.decision_id, "ana", why="slip", consequences=ENFORCEMENT)
+            undo(connection, decision.decision_id, "ana", why="slip", consequences=enforcement)
 
 
 if __name__ == "__main__":

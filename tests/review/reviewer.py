@@ -10,10 +10,15 @@ from ipml.storage.database import open_database, writing
 def drain(url: str, name: str) -> None:
     """Decide until no case is left."""
     engine = open_database(url)
-    with writing(engine) as connection:
-        while taken := claim(connection, name):
-            if (decision := decide(connection, taken, Verdict.GENUINE)).decision_id:  # a further look decides no case
-                print(decision.case_id, flush=True)
+    while True:
+        with writing(engine) as connection:
+            taken = claim(connection, name)
+        if taken is None:
+            return
+        with writing(engine) as connection:
+            decision = decide(connection, taken, Verdict.GENUINE)
+        if decision.decision_id:  # a further look decides no case
+            print(decision.case_id, flush=True)
 
 
 if __name__ == "__main__":

@@ -233,11 +233,11 @@ def test_a_title_in_a_script_that_was_not_learnt_is_not_punished(scorer, market,
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=UNREAD)
 def test_words_in_a_script_that_was_not_learnt_hardly_count(scorer, title, words):
-    """Beside words that are known, in the title or in a description, they move a score by 0.04 at most."""
+    """Beside words that are known, in the title or in a description, they move the log-odds by a third at most."""
     listing = Listing("1", "s", title, price=30.0, currency="USD")
-    score = scorer.score(listing, explain=False).score
+    log_odds = scorer.score(listing, explain=False).log_odds
     for more in (replace(listing, title=f"{title} {words}"), replace(listing, description=words)):
-        assert scorer.score(more, explain=False).score == pytest.approx(score, abs=0.04)
+        assert scorer.score(more, explain=False).log_odds == pytest.approx(log_odds, abs=1 / 3)
 
 
 def test_threads_share_a_scorer(scorer, newest):

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
@@ -331,6 +331,7 @@ def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
     st.sampled_from(["postgresql", "postgresql+psycopg", "mysql", "nonsense", "sqlite", ""]),
     st.sampled_from(["/db", "/db?password={}", "?a=b", "", "/db?port=x&connect_timeout=1"]),
 )
+@example("://", "host:bad", "postgresql", "/db")
 @settings(max_examples=25)
 def test_no_part_of_a_password_is_shown_whatever_the_url(odd: str, host: str, scheme: str, tail: str):
     """An address that cannot be opened is one line, and the password is not in it, wherever an @ or a colon stands."""

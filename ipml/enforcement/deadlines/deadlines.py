@@ -1,8 +1,9 @@
 """Deadlines that go by what is recorded, in the order of its recording, not by what a machine takes for the time.
 
-Every change of a clock is an event that is appended; the row in `deadlines` only says what they come to. A term is over
-when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a deadline locks its
-row first, and the row of what it runs for after that. The states are a table: whatever is not in it cannot happen.
+Every change of a deadline is an event that is appended; the row in `deadlines` only says what they come to. A term is
+over when its expiry is recorded, and not before: what is recorded earlier came in time. Whoever changes a deadline
+locks its row first, and the row of what it runs for after that. The states are a table: whatever is not in it cannot
+happen.
 
 Terms run out in two recorded steps, so that a clock that is wrong for a while ends nobody's time early. The first
 reading past a term only marks it. A later reading that is still past it, and later than the mark by `confirm`, records
@@ -306,7 +307,7 @@ def _open(connection: Connection, subject: str, stage: str, profile: TermsProfil
 def _schedule(
     connection: Connection, deadline: Deadline, profile: TermsProfile, event: DeadlineEvent, by: str, at: datetime
 ) -> Deadline:
-    """Reckon anew when a clock is due, and record the event that made it so."""
+    """Reckon anew when a deadline is due, and record the event that made it so."""
     scheduled, payload = _reckon(deadline, profile, at)
     return _change(connection, scheduled, event, by, at, payload)
 

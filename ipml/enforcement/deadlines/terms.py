@@ -341,7 +341,7 @@ class TermsProfile(BaseModel):
     folder: Path | None = None
 
     def stage(self, name: str) -> Stage:
-        """Return the stage a clock is named after.
+        """Return the stage a deadline is named after.
 
         Examples
         --------

@@ -47,16 +47,17 @@ from ipml.storage.anchors import SignedAnchor, make_anchor
 from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import RowName
 from ipml.storage.tables import audit as audit_rows
-from ipml.storage.tables import cases, metadata, outbox
+from ipml.storage.tables import cases, deadlines, metadata, outbox
 
-_NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal", "clock")
+_NOUNS = ("evidence", "measure", "statement", "strike", "penalty", "appeal")
 _WITHHELD = "person"
 
 
 def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[str]:
     """Return what the audit trail calls some cases and all that followed from them: "case:12", "measure:3".
 
-    That is whatever names a case, what refers to that (a penalty to a strike), and the messages about any of it.
+    That is whatever names a case, what refers to that (a penalty to a strike), and the deadlines and messages about any
+    of it.
 
     Parameters
     ----------
@@ -76,8 +77,14 @@ def subjects_of_cases(connection: Connection, case_ids: Sequence[int]) -> list[s
         ]
         found[table.name] = list(connection.scalars(select(key).where(or_(*ways)).order_by(key))) if ways else []
         subjects += [f"{noun}:{number}" for number in found[table.name]]
-    messages = select(outbox.c.message_id).where(outbox.c.subject.in_(subjects)).order_by(outbox.c.message_id)
-    return subjects + [f"message:{number}" for number in connection.scalars(messages)]
+    about = list(subjects)
+    for noun, table, key in (
+        ("deadline", deadlines, deadlines.c.deadline_id),
+        ("message", outbox, outbox.c.message_id),
+    ):
+        numbers = connection.scalars(select(key).where(table.c.subject.in_(about)).order_by(key))
+        subjects += [f"{noun}:{number}" for number in numbers]
+    return subjects
 
 
 def read_rows(connection: Connection, subjects: Iterable[str]) -> list[dict[str, Any]]:

@@ -301,10 +301,10 @@ def draw_sample(
     [45, 46, 47, 48, 49]
     """
     tickets, scores, model_version = _read(scored, seed)
-    return sift_arrays(tickets, scores, rule, top=top, min_score=min_score, model_version=model_version)
+    return draw_sample_from_arrays(tickets, scores, rule, top=top, min_score=min_score, model_version=model_version)
 
 
-def sift_arrays(
+def draw_sample_from_arrays(
     tickets: NDArray[np.uint64],
     scores: NDArray[np.float64],
     rule: SamplingRule,
@@ -313,7 +313,7 @@ def sift_arrays(
     min_score: float | None = None,
     model_version: str = "",
 ) -> Sample:
-    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `sample`."""
+    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `draw_sample`."""
     import numpy as np
 
     # Among equal scores the lower half of the ticket decides: the upper half is left to decide the draw.

@@ -229,7 +229,7 @@ def score_file(
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
         _refuse_unlike(require_familiar, source, scorer, counts.unlike)
         return counts
-    with open_folder(name_work_folder(target), facts, restart=restart) as folder:
+    with open_folder(name_work_folder(target), facts, restart=restart) as folder, limit_libraries():
         job = BatchJob(
             *(scorer, rows, folder, columns, portfolios),
             keeps_rejects=rejects is not None,
@@ -238,7 +238,7 @@ def score_file(
             chunk_rows=CHUNK_ROWS,
             events=_keep_events(folder, events, facts) if events else None,
         )
-        with limit_libraries(), closing(WorkerPool(job, count_workers(job, jobs))) as workers:
+        with closing(WorkerPool(job, count_workers(job, jobs))) as workers:
             kept = sum(record["rows"] for record in folder.read_all("chunk").values())
             records = score_chunks(job, workers, on_rows)
             unlike = scorer.find_unlike(_gather_sample(folder, records))

@@ -149,10 +149,12 @@ def make_shard(job: BatchJob, plan: MergePlan) -> Record:
         names.append(f"{stem.name}.parquet")
     else:
         rows = read_rows(stem.with_suffix(".keys.npy"))
-        is_kept = ~np.isin(rows, plan.again)
-        table = pq.ParquetFile(f"{stem}.parquet").read().filter(pa.array(is_kept))
+        table = pq.ParquetFile(f"{stem}.parquet").read()
+        if len(plan.again):
+            is_kept = ~np.isin(rows, plan.again)
+            rows, table = rows[is_kept], table.filter(pa.array(is_kept))
         facts |= {"scored": table.num_rows, "abstained": table.num_rows - table["abstained"].null_count}
-        table = _explain(job, table, np.flatnonzero(np.isin(rows[is_kept], plan.top)))
+        table = _explain(job, table, np.searchsorted(rows, plan.top))
         names.append(f"{name_stem('shard', number)}{job.suffix}")
         job.folder.write(names[-1], lambda path: _write(table, path, is_first=number == 0))
     return job.folder.finish(name_stem("shard", number), facts, names)

@@ -254,12 +254,14 @@ class Appeals:
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
             outcome = "rejected" if people.lead_finds_fake(listing_id, rng) else "granted"
-            with suppress(Conflict, NotFound):
+            try:
                 with writing(self.engine) as connection:
                     appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
-                self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
-                self.granted += outcome == "granted"
-                self.rejected += outcome == "rejected"
+            except (Conflict, NotFound):  # appealed against before, or no restriction stands any more
+                continue
+            self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
+            self.granted += outcome == "granted"
+            self.rejected += outcome == "rejected"
 
     def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
         """Decide an appeal; where the lead had decided in the matter before, another lead does."""

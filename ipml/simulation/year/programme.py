@@ -324,7 +324,7 @@ class Year:
         if day % 7 == 6 or day == self.plan.last_day:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
-            with self._at("clocks"):
+            with self._at("deadlines"):
                 run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=self._consequences)
 
     def _day_of(self, scored: ScoredListing) -> int:

@@ -264,7 +264,7 @@ def find_permitted(connection: Connection, name: str, action: Action) -> User:
         found = f"{_an(user.role)} {user.role}" if user else "no active user of this database"
         least = LEAST_ROLES[action]
         remedy = f"Name one with --by, or add one with `ipml admin user add NAME --role {least}`."
-        raise Forbidden(f"{name[:64]!r}", f"is {found}; to {action} takes {_an(least)} {least}", remedy)
+        raise Forbidden(f"user {name[:64]!r}", f"is {found}; to {action} takes {_an(least)} {least}", remedy)
     return user
 
 

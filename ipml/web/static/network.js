@@ -24,9 +24,9 @@ const path = `/networks/${graph.dataset.number}`;
 let chosen = null; // what stands beside the picture: { ends: places, link? }
 let asking = null;
 
-// What is shown: members who were there by a day, and the links between them that pass the sieve.
+// What is shown: members who were there by a day, and the links between them that pass the filters.
 
-function sift() {
+function applyFilters() {
   const day = Number(until.value);
   const least = Number(strength.value);
   const kinds = boxes.reduce((mask, box) => (box.checked ? mask | (1 << Number(box.value)) : mask), 0);
@@ -254,7 +254,7 @@ function sort(head) {
 
 // The sieve and the days.
 
-for (const input of [until, strength, ...boxes]) input.addEventListener("input", sift);
+for (const input of [until, strength, ...boxes]) input.addEventListener("input", applyFilters);
 boxes.forEach((box) => (box.disabled = false));
 document.querySelectorAll(".until, .strength").forEach((part) => (part.hidden = false));
 document.querySelector(".strength").hidden = Number(strength.max) <= Number(strength.min);
@@ -265,7 +265,7 @@ const SECONDS = 8;
 function step(started, from) {
   const now = Math.min(1, (performance.now() - started) / 1000 / SECONDS);
   until.value = from + (Number(until.max) - from) * now;
-  sift();
+  applyFilters();
   playing = now < 1 ? requestAnimationFrame(() => step(started, from)) : null;
   if (playing === null) name();
 }

@@ -5,8 +5,8 @@ import signal
 import sys
 
 from sqlalchemy import event
-from support.consequences import COOPERATION
 
+from ipml.cooperation.consequences import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
 from ipml.storage.database import open_database, writing
@@ -14,7 +14,7 @@ from ipml.storage.database import open_database, writing
 
 def main(url: str, steps: int) -> None:
     """Decide, undo and decide anew until the steps are over."""
-    engine, left = open_database(url), steps
+    engine, cooperation, left = open_database(url), Cooperation(), steps
 
     @event.listens_for(engine, "before_cursor_execute")
     def count(connection, cursor, statement, *_):
@@ -29,14 +29,14 @@ def main(url: str, steps: int) -> None:
         if taken is None:
             return
         with writing(engine) as connection:
-            said = {"ground": "declared_replica", "consequences": COOPERATION}
+            said = {"ground": "declared_replica", "consequences": cooperation}
             decision = decide(connection, taken, Verdict.COUNTERFEIT, **said)
         if taken.case_id % 2:
             with writing(engine) as connection:
-                undo(connection, decision.decision_id, "ana", why="slip", consequences=COOPERATION)
+                undo(connection, decision.decision_id, "ana", why="slip", consequences=cooperation)
             with writing(engine) as connection:
                 again = claim(connection, "ana", taken.case_id)
-                decide(connection, again, Verdict.GENUINE, consequences=COOPERATION)
+                decide(connection, again, Verdict.GENUINE, consequences=cooperation)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from support.consequences import ENFORCEMENT
 from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
+from ipml.enforcement.evidence.package import subjects_of_cases
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, KeyReused, NotFound, UnstorableValue
 from ipml.records import Verdict
@@ -21,6 +22,7 @@ from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
+from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
 
 DAY = timedelta(days=1)
@@ -67,6 +69,17 @@ def test_a_granted_appeal_puts_everything_right(market):
         assert audit.verify(connection).is_intact
         assert not list(find_disagreements(connection))
         assert check_rows(connection).problems == ()
+
+
+def test_whatever_an_appeal_writes_into_the_trail_belongs_to_its_case(market):
+    """So the package of its evidence tells of each step and each deadline."""
+    market.take_down()
+    decide_one(market, file_one(market))
+    with reading(market.engine) as connection:
+        subjects = connection.scalars(select(audit_table.c.subject))
+        told = {subject for subject in subjects if subject.startswith(("appeal:", "deadline:"))}
+        assert {subject.partition(":")[0] for subject in told} == {"appeal", "deadline"}
+        assert told <= set(subjects_of_cases(connection, [1]))
 
 
 def test_a_rejected_appeal_changes_nothing_but_is_explained(market):

@@ -14,7 +14,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
-from ipml.review.sampling.exploration import Sample, SamplingRule, sift_arrays
+from ipml.review.sampling.exploration import Sample, SamplingRule, draw_sample_from_arrays
 from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
@@ -200,7 +200,9 @@ def test_intervals_cover_the_truth_over_many_draws():
     covered = []
     for _ in range(200):
         tickets = random.integers(0, 2**64 - 1, 5_000, dtype=np.uint64)
-        figures = summarise(_reviewed(sift_arrays(tickets, scores, SamplingRule(0.1), top=500), labels)).figures
+        figures = summarise(
+            _reviewed(draw_sample_from_arrays(tickets, scores, SamplingRule(0.1), top=500), labels)
+        ).figures
         covered.append([one.low <= true <= one.high for one, true in zip(figures, truth, strict=False)])
         assert all(abs(one.naive - true) > 0.05 for one, true in zip(figures, truth, strict=False))
     assert (np.mean(covered, axis=0) >= 0.93).all()
