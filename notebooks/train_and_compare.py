@@ -139,7 +139,7 @@ print(first.evaluation.table())
 # is put into use for the lesson's sake, which takes a reason.
 
 # %%
-print(first.standing(tracking))
+print(first.standing(tracking).partition(" To use it")[0])
 candidacy = examine(first.run.model_uri, load_rules(), tracking_uri=tracking)
 print(promote(candidacy, override="a lesson, not for use", tracking_uri=tracking).reason)
 

@@ -21,13 +21,21 @@ from ipml.storage.tables import measures
 POLICY = "5e" * 32
 
 
-class Keeping:
-    """What follows from a decision that closes a case: its evidence is kept."""
+class _OneByOne:
+    """Follows decisions that were made together one after the other."""
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
         """Follow each."""
         for case, decision in made:
             self.follow(connection, case, decision, origin)
+
+    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+        """Do what follows from one."""
+        raise NotImplementedError
+
+
+class Keeping(_OneByOne):
+    """What follows from a decision that closes a case: its evidence is kept."""
 
     def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Keep evidence."""
@@ -38,13 +46,8 @@ class Keeping:
         """Do nothing."""
 
 
-class Measures:
+class Measures(_OneByOne):
     """What follows from decisions here."""
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
 
     def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Impose what the policy says."""
@@ -56,16 +59,11 @@ class Measures:
         lift(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
-class Striking:
+class Striking(_OneByOne):
     """Counts a strike for each listing found counterfeit, and nothing else."""
 
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
 
     def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Count a strike, and climb."""
@@ -77,16 +75,11 @@ class Striking:
         take_back(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
-class TakingDown:
+class TakingDown(_OneByOne):
     """Takes each listing down that is found counterfeit, as measures are kept, and lifts what was taken back."""
 
     def __init__(self, policy: EnforcementPolicy) -> None:
         self.policy = policy
-
-    def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
 
     def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
         """Keep a measure and its stakes."""
