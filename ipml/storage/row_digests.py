@@ -21,7 +21,22 @@ from itertools import groupby, islice, pairwise
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Select, bindparam, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    cast,
+    literal_column,
+    null,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.types import TypeEngine
 
 from ipml.storage.audited_tables import AUDITED, Audited
 from ipml.storage.tables import Moment, audit, metadata
@@ -75,13 +90,24 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
     wanted: dict[str, set[int]] = defaultdict(set)
     for name, number in rows:
         wanted[name].add(number)
+    alone = [name for name in wanted if AUDITED[name].part_of is not None]  # their rows come in an order of their own
     found: dict[RowName, str] = {}
-    for name, some in wanted.items():
-        numbers = iter(sorted(some))
-        while batch := list(islice(numbers, _MOST_NUMBERS)):
-            rows = connection.execute(_BY_NUMBERS[name], {"numbers": batch})
-            found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in _read_texts(name, rows)}
+    for names in (*((name,) for name in alone), sorted(wanted.keys() - set(alone))):
+        numbers = {name: iter(sorted(wanted[name])) for name in names}
+        while batch := {name: some for name in names if (some := list(islice(numbers[name], _MOST_NUMBERS)))}:
+            for name, read in _read_rows(connection, batch).items():
+                texts_of_each = _read_texts(name, read)
+                found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in texts_of_each}
     return found
+
+
+def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> dict[str, list[Sequence[Any]]]:
+    """Return the rows of some numbers of each table, as the query of the table gives them; asks once for all."""
+    query, places = _query_together(tuple(numbers))
+    rows: dict[str, list[Sequence[Any]]] = {name: [] for name in numbers}
+    for name, *values in connection.execute(query, dict(numbers)):
+        rows[name].append([values[place] for place in places[name]])
+    return rows
 
 
 def write_digests(rows: Sequence[RowName], digests: Mapping[RowName, str], action: str) -> Iterator[tuple[str, str]]:
@@ -296,11 +322,39 @@ def _query(name: str) -> Select[Any]:
     return query.order_by(_key_of(name), *(key for key in table.primary_key if key is not _key_of(name)))
 
 
+@lru_cache(maxsize=256)  # as making a query takes longer than asking it
+def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelect[Any], dict[str, list[int]]]:
+    """Return the query for rows of several tables by their numbers, and where each table has its columns in it."""
+    layout, places = _lay_out({name: [column.type for column in _QUERIES[name].selected_columns] for name in names})
+    queries = []
+    for name in names:
+        filled: list[ColumnElement[Any]] = [cast(null(), kind) for kind in layout]
+        for place, column in zip(places[name], _QUERIES[name].selected_columns, strict=True):
+            filled[place] = column
+        labelled = [column.label(f"column_{place}") for place, column in enumerate(filled)]
+        query = _QUERIES[name].with_only_columns(literal_column(f"'{name}'"), *labelled, maintain_column_froms=True)
+        queries.append(query.where(_key_of(name).in_(bindparam(name, expanding=True))))
+    if len(queries) == 1:
+        return queries[0], places
+    return union_all(*(query.order_by(None) for query in queries)), places
+
+
+def _lay_out(types: Mapping[str, Sequence[TypeEngine[Any]]]) -> tuple[list[TypeEngine[Any]], dict[str, list[int]]]:
+    """Return the types of the columns into which those of each table fit, and into which of them each goes."""
+    layout: list[TypeEngine[Any]] = []
+    places: dict[str, list[int]] = {}
+    for name, wanted in types.items():
+        places[name] = []
+        for kind in wanted:
+            fitting = (at for at, one in enumerate(layout) if type(one) is type(kind) and at not in places[name])
+            place = next(fitting, len(layout))
+            if place == len(layout):
+                layout.append(kind)
+            places[name].append(place)
+    return layout, places
+
+
 _QUERIES = {name: _query(name) for name in AUDITED}
-# Made once, as making a query takes longer than asking it.
-_BY_NUMBERS = {
-    name: query.where(_key_of(name).in_(bindparam("numbers", expanding=True))) for name, query in _QUERIES.items()
-}
 _TABLES_CALLED: dict[str, list[str]] = defaultdict(list)
 _NAMED_WITH: dict[str, list[tuple[str, str]]] = defaultdict(list)
 _BEGINNING = frozenset(action for audited in AUDITED.values() for action in audited.begun)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from ipml.storage import audit
 from ipml.storage.audited_tables import AUDITED, EXEMPT
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import RowReport, check_rows
+from ipml.storage.row_digests import RowReport, check_rows, read_digests
 from ipml.storage.tables import Flag, Moment, metadata
 
 SLOW_ON_POSTGRES = True
@@ -171,6 +171,19 @@ def test_a_row_that_is_deleted_or_inserted_is_named(engine: Engine, alone: Calla
         first, second = check_own(connection, name)
     assert first.startswith(f"{name} 2: is gone, though audit row ")
     assert second == f"{name} 7: the audit trail tells nothing of it"
+
+
+def test_digests_are_the_same_whether_rows_are_read_together_or_one_by_one(engine: Engine, alone: Callable[[], Any]):
+    """Tables of every shape are asked at once, and each value goes back into its own column."""
+    with alone() as connection:
+        # Rows that belong to one of another table bring it along.
+        names = [name for name in AUDITED if name not in {one.part_of[0] for one in AUDITED.values() if one.part_of}]
+        rows = [(name, number) for name in names for number in (1, 2)]
+        for name, number in rows:
+            add(connection, name, number)
+        together = read_digests(connection, rows)
+        assert set(together) == set(rows)
+        assert together == {row: digest for row in rows for digest in read_digests(connection, [row]).values()}
 
 
 def test_an_edit_is_found_after_the_trail_spoke_of_the_row_again(engine: Engine, alone: Callable[[], Any]):
