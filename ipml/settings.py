@@ -156,6 +156,13 @@ class Settings(BaseSettings):
     )
 
 
+DEFAULT_SETTINGS = Settings.model_construct()
+"""The defaults above, whatever the environment says: what functions take that are called without settings.
+
+Entry points pass those of the process, which `get_settings` returns.
+"""
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """Return the settings of this process, read at the first call.

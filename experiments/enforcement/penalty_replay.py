@@ -26,8 +26,9 @@ from sqlalchemy import Engine, insert, select
 
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.simulation import simulate_penalties
-from ipml.enforcement.penalties.strikes import add_strike
+from ipml.enforcement.penalties.strikes import add_strikes
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.proceedings import find_firsts, open_proceedings, read_decided
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import load_policy, weigh
@@ -129,7 +130,9 @@ def strike_all(engine: Engine) -> Iterator[float]:
         for decision in found:
             case = connection.execute(select(cases).where(cases.c.case_id == decision.case_id)).one()
             began = perf_counter()
-            climb(connection, add_strike(connection, case, decision, policy), policy)
+            decided, keys = read_decided(connection, [(case, decision)], "review", {})
+            with open_proceedings(connection, policy, keys, decision.decided_at) as acts:
+                climb(acts, add_strikes(acts, decided, find_firsts(connection, [decision])))
             yield perf_counter() - began
 
 

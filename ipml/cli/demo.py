@@ -212,13 +212,14 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     from itertools import islice
 
     from ipml.review.intake import enqueue
+    from ipml.settings import get_settings
     from ipml.storage.database import migrate, reading, writing
     from ipml.web.accounts.permissions import Role
     from ipml.web.accounts.users import add_user, list_users
 
     engine = open_for_command(_database(out), create=True)
     migrate(engine)
-    enqueue(engine, islice(scored, QUEUED))
+    enqueue(engine, islice(scored, QUEUED), joins_alike=get_settings().near_duplicates)
     with reading(engine) as connection:
         if any(user.name == USER for user in list_users(connection)):
             return ""

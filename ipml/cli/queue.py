@@ -75,9 +75,10 @@ def enqueue(
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.review.intake import enqueue_batch
     from ipml.scoring.batch.scored_files import read_scored
+    from ipml.settings import get_settings
     from ipml.storage.database import migrate
 
-    engine = open_for_command(database, create=True)
+    engine, settings = open_for_command(database, create=True), get_settings()
     migrate(engine)
     console = Console(stderr=True)
     words = iter(("Reading", "Enqueuing"))
@@ -87,7 +88,16 @@ def enqueue(
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)
-    batch = enqueue_batch(engine, read, top=top, min_score=min_score, explore=explore, due_at=due_at, now=now)
+    batch = enqueue_batch(
+        engine,
+        read,
+        top=top,
+        min_score=min_score,
+        explore=settings.explore if explore is None else explore,
+        due_at=due_at,
+        joins_alike=settings.near_duplicates,
+        now=now,
+    )
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
     typer.echo(
@@ -102,7 +112,7 @@ def enqueue(
         typer.echo(f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`.")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(engine, policy, consequences=Cooperation(policy))
+        acted = act(engine, policy, get_settings(), consequences=Cooperation(policy))
         typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")
 
 

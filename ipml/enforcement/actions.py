@@ -18,31 +18,27 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, select
 
 from ipml.enforcement.appeals.resolution import why_lifted
-from ipml.enforcement.evidence.pieces import store_all_evidence
-from ipml.enforcement.ledger import store_all_stakes, store_stakes
+from ipml.enforcement.evidence.pieces import store_evidence
+from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.ladder import climb_all
+from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.penalties import Penalty, get_penalty
 from ipml.enforcement.penalties.strikes import add_strikes, take_back
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy, store_policy
-from ipml.enforcement.restrictions import DecidedCase, MeasureKind, ReportSource, Restriction, read_decided
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
+from ipml.enforcement.restrictions import MeasureKind, ReportSource
 from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import changes
-from ipml.enforcement.takedown.changes import impose_all, make_restriction
+from ipml.enforcement.takedown.changes import impose
 from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
 from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
 from ipml.review.reversals import Made
-from ipml.review.snapshot import check_text
+from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage.database import writing
-from ipml.storage.pseudonyms import Keyring
 from ipml.storage.tables import strikes
-
-BY_POLICY = "policy"
-"""The origin of decisions that a policy made, and no person."""
-
 
 Sources = Callable[[Connection, Sequence[int]], Mapping[int, ReportSource]]
 """Tells of cases, by number, who pointed to them; a case it does not name was found by the platform itself."""
@@ -88,42 +84,37 @@ class Enforcement:
         closing = [(case, decision) for case, decision in made if decision.verdict is not Verdict.ESCALATE]
         if not closing:
             return
-        digest = store_policy(connection, self.policy, closing[0][1].decided_at)
         found = [case.case_id for case, decision in closing if decision.verdict is Verdict.COUNTERFEIT]
-        decided, keys = read_decided(connection, closing, self.sources(connection, found))
-        store_all_evidence(connection, decided, keys, origin, digest)
-        if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
-            self._enforce(connection, against, keys, origin)
-
-    def _enforce(self, connection: Connection, found: Sequence[DecidedCase], keys: Keyring, origin: str) -> None:
-        """Do what follows where listings are counterfeit."""
-        is_automatic = origin == BY_POLICY
-        kind = self.policy.automatic.measure if is_automatic else None
-        imposed = impose_all(connection, found, self.policy, keys, kind=kind, is_automatic=is_automatic)
-        taken_down = [(measure, one, one.scored.listing) for measure, one in zip(imposed, found, strict=True)]
-        stakes = [(measure.measure_id, one.case, listing, measure.imposed_at) for measure, one, listing in taken_down]
-        store_all_stakes(connection, stakes, self.policy)
-        strikes = add_strikes(connection, found, self.policy)
-        penalties = climb_all(connection, strikes, self.policy, keys)
-        struck = {strike.strike_id: (one, origin) for strike, one in zip(strikes, found, strict=True)}
-        stated = [make_restriction(measure, listing, one.decision.ground) for measure, one, listing in taken_down]
-        stated += ladder.restrictions_of(connection, penalties, struck)
-        reasons = {one.decision.decision_id: (origin, one.scored.reasons) for one in found}
-        issue_all(connection, stated, self.policy, keys, reasons=reasons)
+        decided, keys = read_decided(connection, closing, origin, self.sources(connection, found))
+        with open_proceedings(connection, self.policy, keys, closing[0][1].decided_at) as acts:
+            store_evidence(acts, decided)
+            if against := [one for one in decided if one.decision.verdict is Verdict.COUNTERFEIT]:
+                _enforce(acts, against)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Put the listing back, take the strike back and what it alone led to, and tell the seller of all of it."""
         taken_back = (reversal.reviewer, reversal.why, reversal.reversed_at)
         why = why_lifted(reversal.why)
-        ended: list[Restriction] = []
-        for measure in changes.lift(connection, reversal.decision_id, *taken_back):
-            ended.append(changes.restriction_of(connection, measure))
+        ended = [change.restriction for change in changes.lift(connection, reversal.decision_id, *taken_back)]
         taken = take_back(connection, reversal.decision_id, *taken_back)
         ended += ladder.restrictions_of(connection, taken.ended)
         for restriction in ended:
             tell_lifted(connection, restriction, why, reversal.reversed_at, self.policy)
         for restriction in ladder.restrictions_of(connection, taken.imposed):
             issue(connection, restriction, self.policy)
+
+
+def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
+    """Do what follows where listings are counterfeit."""
+    firsts = find_firsts(acts.connection, [one.decision for one in found])
+    imposed = list(zip(impose(acts, found, firsts), found, strict=True))
+    store_stakes(acts.connection, [(measure, one.case, one.listing) for measure, one in imposed], acts.policy)
+    strikes = add_strikes(acts, found, firsts)
+    penalties = climb(acts, strikes)
+    struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
+    stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
+    stated += ladder.restrictions_of(acts.connection, penalties, struck)
+    issue_all(acts, stated, {one.decision.decision_id: (one.origin, one.scored.reasons) for one in found})
 
 
 LONGEST_WHY = 2000
@@ -181,8 +172,8 @@ def lift_measure(
     if _is_sent_again(connection, measure, by, why) and measure.replaced_by is None:
         return measure
     lifted = changes.lift_one(connection, measure_id, by, why, now)
-    tell_lifted(connection, changes.restriction_of(connection, lifted), _REVIEW, now, policy)
-    return lifted
+    tell_lifted(connection, lifted.restriction, _REVIEW, now, policy)
+    return lifted.measure
 
 
 def impose_measure(
@@ -271,14 +262,9 @@ def confirm_penalty(
     penalty = _look_at(connection, penalty_id, by)
     if penalty.imposed_by == by:
         return penalty
-    return ladder.confirm(
-        connection,
-        penalty_id,
-        by,
-        why=why,
-        now=now,
-        tell=lambda connection, kept: issue(connection, ladder.restriction_of(connection, kept), policy),
-    )
+    confirmed = ladder.confirm(connection, penalty_id, by, why=why, now=now)
+    issue(connection, ladder.restriction_of(connection, confirmed), policy)
+    return confirmed
 
 
 def lift_penalty(
@@ -300,11 +286,10 @@ def lift_penalty(
     penalty = _look_at(connection, penalty_id, by)
     if penalty.ended_by == by and penalty.ended_as in ("lifted", "dismissed"):
         return penalty
-
-    def tell(connection: Connection, ended: Penalty) -> object:
-        return tell_lifted(connection, ladder.restriction_of(connection, ended), _REVIEW, at, policy)
-
-    return ladder.lift(connection, penalty_id, by, why, now=at, tell=tell)
+    ended = ladder.lift(connection, penalty_id, by, why, now=at)
+    if ended.imposed_at is not None:
+        tell_lifted(connection, ladder.restriction_of(connection, ended), _REVIEW, at, policy)
+    return ended
 
 
 def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
@@ -318,7 +303,7 @@ def _look_at(connection: Connection, penalty_id: int, by: str) -> Penalty:
 def _state(connection: Connection, measure: Measure, policy: EnforcementPolicy) -> None:
     """Tell the seller of a new measure, and keep what it puts at stake."""
     case = find_case(connection, measure.case_id)
-    store_stakes(connection, measure.measure_id, case, measure.imposed_at, policy)
+    store_stakes(connection, [(measure, case, decode_listing(case.snapshot))], policy)
     issue(connection, changes.restriction_of(connection, measure), policy)
 
 
@@ -368,8 +353,8 @@ def _end_measures(engine: Engine, policy: EnforcementPolicy, at: datetime) -> in
     while True:
         with writing(engine) as connection:
             due = changes.end_some_due(connection, at)
-            for measure in due:
-                tell_lifted(connection, changes.restriction_of(connection, measure), _ENDED, at, policy)
+            for change in due:
+                tell_lifted(connection, change.restriction, _ENDED, at, policy)
         if not due:
             return ended
         ended += len(due)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, list_of_case
 from ipml.enforcement.deadlines.deadlines import Deadline, find_deadlines
@@ -30,10 +30,9 @@ from ipml.enforcement.penalties.standing import (
     Strike,
     find_standing,
     find_strikes,
-    make_strike,
     select_strikes,
 )
-from ipml.enforcement.penalties.strikes import describe
+from ipml.enforcement.penalties.strikes import foresee_strike
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, state
@@ -42,7 +41,7 @@ from ipml.enforcement.statements.statements import get_statement, list_statement
 from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_whys
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.records import Decision, Listing, Verdict
-from ipml.review.cases import find_case
+from ipml.review.cases import StoredCase, find_case
 from ipml.review.decisions import GROUNDS
 from ipml.review.snapshot import decode
 from ipml.storage.pseudonyms import find_pseudonym
@@ -143,7 +142,7 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
     ('remove, as usual', ['warn'])
     """
     told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
-    struck = [make_strike(row) for row in connection.execute(_strikes_of(case_id))]
+    struck = list(select_strikes(connection, strikes.c.case_id == case_id))
     led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
     evidence, damage = _find_evidence(connection, case_id)
     return Followed(
@@ -185,10 +184,6 @@ def _find_evidence(connection: Connection, case_id: int) -> tuple[tuple[Evidence
         return tuple(find_evidence(connection, case_id)), None
     except EvidenceChanged as error:
         return (), str(error)
-
-
-def _strikes_of(case_id: int) -> Any:
-    return select_strikes().where(strikes.c.case_id == case_id).order_by(strikes.c.strike_id)
 
 
 _NOBODY = ""  # stands for the pseudonym of a seller who has none yet
@@ -263,7 +258,7 @@ def _group(choices: dict[str, ChosenMeasure]) -> tuple[tuple[str, tuple[str, ...
 
 
 def _climb(
-    connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime
+    connection: Connection, case: StoredCase, policy: EnforcementPolicy, at: datetime
 ) -> tuple[SellerStanding, SellerStanding, PenaltyKind | None, PenaltyKind | None]:
     """Return where the seller stands and would stand, and what would be imposed and proposed."""
     rules = policy.penalties
@@ -274,7 +269,9 @@ def _climb(
     penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
     before = [penalty for penalty in penalties if penalty.strike_id in known]
     told = list_told(before)
-    then = find_standing([*strikes, _strike(connection, case, policy, at)], told, rules, at)
+    ground = max(GROUNDS, key=lambda ground: rules.weigh(ground, case.category))
+    decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
+    then = find_standing([*strikes, foresee_strike(connection, case, decision, policy)], told, rules, at)
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
     return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
@@ -284,14 +281,6 @@ def _others(strikes: list[Strike], case_id: int) -> list[Strike]:
     return [strike for strike in strikes if strike.case_id != case_id]
 
 
-def _strike(connection: Connection, case: Row[Any], policy: EnforcementPolicy, at: datetime) -> Strike:
-    """Return the strike that the heaviest ground would give."""
-    ground = max(GROUNDS, key=lambda ground: policy.penalties.weigh(ground, case.category))
-    decision = Decision(0, case.case_id, case.listing_id, Verdict.COUNTERFEIT, ground, "", _NOBODY, at)
-    facts = describe(connection, case, decision, policy)
-    return Strike(0, **facts, pseudonym=_NOBODY, policy_digest=policy.digest)
-
-
-def _restrict(case: Row[Any], listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:
+def _restrict(case: StoredCase, listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:
     restriction = Restriction("measure:0", choice.kind, _NOBODY, case.case_id, 0, listing, ground, at)
     return replace(restriction, until=choice.until(at), territories=choice.territories)

@@ -48,7 +48,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Row,
     and_,
     case,
     exists,
@@ -63,52 +62,36 @@ from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.enforcement.penalties.standing import to_two_digits
 from ipml.enforcement.policy import UNKNOWN, Bands, EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.measures import Measure
 from ipml.records import Listing, Verdict
+from ipml.review.cases import StoredCase
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.ranking.policy import ExpectedValue, observe_sales_a_day, read_worth, weigh
+from ipml.review.ranking.policy import observe_sales_a_day, read_worth, weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
-from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import control_cases, decisions, looks, measure_stakes, measures, opinions, reversals
 
 
 def store_stakes(
-    connection: Connection, measure_id: int, case: Row[Any], at: datetime, policy: EnforcementPolicy
+    connection: Connection, imposed: Sequence[tuple[Measure, StoredCase, Listing]], policy: EnforcementPolicy
 ) -> None:
-    """Keep what a measure puts at stake; one that was kept before stays as it is.
+    """Keep what new measures put at stake, each given with its case and the listing as it was decided on.
 
     The sales a day are the listing's own since it was listed, else an equal share of its seller's, as they were
     observed; only where neither is known they are what is usual, and `is_assumed` says so. Price, severity and weight
     of the brand are those of the queue's value, in the currency of its policy. The queue draws sales to what is usual
     while little is known; what honest sellers lost is not.
     """
-    store_all_stakes(connection, [(measure_id, case, decode_listing(case.snapshot), at)], policy)
-
-
-def store_all_stakes(
-    connection: Connection, wanted: Sequence[tuple[int, Row[Any], Listing, datetime]], policy: EnforcementPolicy
-) -> None:
-    """Do what `store_stakes` does for measures that were imposed together.
-
-    Parameters
-    ----------
-    wanted : sequence of (int, Row, Listing, datetime)
-        The measure, its case, the listing as it was decided on, and when.
-    """
-    known_by = measure_stakes.c.measure_id.in_([measure_id for measure_id, *_ in wanted])
-    known = set(connection.scalars(select(measure_stakes.c.measure_id).where(known_by)))
     ranking, rules = current_ranking(connection), policy.penalties.ledger
     rows = [
-        {"measure_id": measure_id, "stored_at": at, **_weigh(case, listing, ranking, rules)}
-        for measure_id, case, listing, at in wanted
-        if measure_id not in known
+        {"measure_id": measure.measure_id, "stored_at": measure.imposed_at, **_weigh(case, listing, ranking, rules)}
+        for measure, case, listing in imposed
     ]
-    if rows:
-        connection.execute(insert(measure_stakes), rows)
+    connection.execute(insert(measure_stakes), rows)
 
 
-def _weigh(case: Row[Any], listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:
+def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:
     days = ranking.policy.days_until_next_look
-    found = _read_worth(case) or weigh(listing, case.score, ranking.policy, ranking.usual)
+    found = read_worth(case.worth) if case.worth else weigh(listing, case.score, ranking.policy, ranking.usual)
     observed = observe_sales_a_day(listing)
     sales = found.sales / days if observed is None else observed
     until_next_look = min(sales * days, ranking.policy.most_sales)
@@ -120,10 +103,6 @@ def _weigh(case: Row[Any], listing: Listing, ranking: QueueRanking, rules: Ledge
         "currency": found.currency,
         "is_assumed": "price" in found.assumed or observed is None,
     }
-
-
-def _read_worth(case: Row[Any]) -> ExpectedValue | None:
-    return read_worth(case.worth) if case.worth else None
 
 
 _AT_ONCE = 1000
@@ -182,8 +161,7 @@ def read_ledger(connection: Connection, policy: EnforcementPolicy, *, now: datet
     """
     now, rules = now or datetime.now(UTC), policy.penalties.ledger
     lines: dict[tuple[str, str, str], LedgerEntry] = {}
-    rows = connection.execute(_select_measures().execution_options(yield_per=_AT_ONCE))
-    for _, of_listing in groupby(rows, key=lambda row: (row.pseudonym, row.listing_id)):
+    for _, of_listing in groupby(_read_measures(connection), key=lambda row: (row.pseudonym, row.listing_id)):
         _enter_listing(lines, list(of_listing), rules, now)
     return sorted(lines.values(), key=lambda line: _place(line, rules))
 
@@ -196,15 +174,47 @@ def is_found_again() -> ColumnElement[bool]:
     return exists().where(*says_so, ~is_void)
 
 
-def _select_measures() -> Any:
-    moments = (decisions.c.listing_id, decisions.c.decided_at, reversals.c.reversed_at)
-    return (
-        select(measures, measure_stakes, *moments, is_found_again().label("again"))
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """A measure with what it put at stake and what became of its decision; `again` where it was found right again."""
+
+    pseudonym: str
+    listing_id: str
+    decision_id: int
+    kind: str
+    imposed_at: datetime
+    until: datetime | None
+    done_at: datetime | None
+    lifted_at: datetime | None
+    undone_at: datetime | None
+    size_band: str
+    age_band: str
+    loss_a_day: float | None
+    harm: float | None
+    currency: str | None
+    decided_at: datetime
+    reversed_at: datetime | None
+    again: bool
+
+
+def _read_measures(connection: Connection) -> Iterator[_Entered]:
+    """Give all measures with what they put at stake, listing by listing."""
+    of_measure = ("pseudonym", "decision_id", "kind", "imposed_at", "until", "done_at", "lifted_at", "undone_at")
+    of_stakes = ("size_band", "age_band", "loss_a_day", "harm", "currency")
+    query = (
+        select(
+            *(measures.c[name] for name in of_measure),
+            *(measure_stakes.c[name] for name in of_stakes),
+            *(decisions.c.listing_id, decisions.c.decided_at, reversals.c.reversed_at),
+            is_found_again().label("again"),
+        )
         .join(measure_stakes, measure_stakes.c.measure_id == measures.c.measure_id)
         .join(decisions, decisions.c.decision_id == measures.c.decision_id)
         .join(reversals, reversals.c.decision_id == measures.c.decision_id, isouter=True)
         .order_by(measures.c.pseudonym, decisions.c.listing_id, measures.c.measure_id)
     )
+    rows = connection.execute(query.execution_options(yield_per=_AT_ONCE))
+    return (_Entered(**row._mapping) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +263,7 @@ def find_losses(spells: Sequence[Spell]) -> Iterator[Loss]:
 
 
 def _enter_listing(
-    lines: dict[tuple[str, str, str], LedgerEntry], rows: Sequence[Row[Any]], rules: LedgerRules, now: datetime
+    lines: dict[tuple[str, str, str], LedgerEntry], rows: Sequence[_Entered], rules: LedgerRules, now: datetime
 ) -> None:
     """Enter the measures on one listing; the bands are those of the first, as the lines of all bands add up."""
     first = rows[0]
@@ -269,7 +279,7 @@ def _enter_listing(
                 line.days, line.cost = line.days + loss.days, line.cost + loss.cost
             else:
                 line.slip_days, line.slip_cost = line.slip_days + loss.days, line.slip_cost + loss.cost
-    errors: dict[int, list[Row[Any]]] = {}
+    errors: dict[int, list[_Entered]] = {}
     for row in rows:
         if _judge(row, rules) != "right":
             errors.setdefault(row.decision_id, []).append(row)
@@ -285,25 +295,25 @@ def _enter_listing(
             line.right, line.caught = line.right + 1, line.caught + (hardest.harm or 0.0) * _share_of(hardest, rules)
 
 
-def _judge(row: Row[Any], rules: LedgerRules) -> Literal["right", "wrong", "slip"]:
+def _judge(row: _Entered, rules: LedgerRules) -> Literal["right", "wrong", "slip"]:
     """Say whether a measure was right, an error or a slip; what was found counterfeit again was right."""
     if row.reversed_at is None or row.again:
         return "right"
     return "slip" if row.reversed_at - row.decided_at <= timedelta(minutes=rules.soon_minutes) else "wrong"
 
 
-def _make_spell(row: Row[Any], rules: LedgerRules, now: datetime) -> Spell:
+def _make_spell(row: _Entered, rules: LedgerRules, now: datetime) -> Spell:
     start = row.done_at or row.imposed_at
     rest = (_share_of(row, rules), row.loss_a_day, row.currency or "", _judge(row, rules))
     return Spell(start, max(start, _end_of(row, now)), *rest)
 
 
-def _share_of(row: Row[Any], rules: LedgerRules) -> float:
+def _share_of(row: _Entered, rules: LedgerRules) -> float:
     return rules.lost_share.get(MeasureKind(row.kind), 1.0)
 
 
-def _end_of(row: Row[Any], now: datetime) -> datetime:
-    ends: datetime = row.undone_at or row.lifted_at or now
+def _end_of(row: _Entered, now: datetime) -> datetime:
+    ends = row.undone_at or row.lifted_at or now
     return ends if row.until is None else min(ends, row.until)
 
 

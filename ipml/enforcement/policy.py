@@ -258,3 +258,9 @@ def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetim
         fields = {"digest": policy.digest, "policy": policy.text, "first_used_at": now}
         connection.execute(insert(enforcement_policies).values(fields))
     return policy.digest
+
+
+def find_policy(connection: Connection, digest: str) -> EnforcementPolicy:
+    """Return the policy of a digest, as it was stored when it was first used."""
+    query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
+    return EnforcementPolicy.from_text(connection.scalars(query).one())

@@ -1,23 +1,12 @@
-"""What is done to listings and sellers, in the words that messages, statements and letters share.
-
-Also the decisions it is done for (`DecidedCase`), with all that must be known of them: read once for all stages,
-however many decisions there are.
-"""
+"""What is done to listings and sellers, in the words that messages, statements and letters share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Row
-
-from ipml.records import Decision, Listing, ScoredListing
-from ipml.review.reversals import Made
-from ipml.review.snapshot import decode
-from ipml.storage.pseudonyms import Keyring, pseudonyms_of, read_keys
+from ipml.records import Listing
 
 
 class MeasureKind(StrEnum):
@@ -97,35 +86,3 @@ class Restriction:
     is_detected: bool = True
     is_automatic: bool = False
     source: str = "own"
-
-
-@dataclass(frozen=True, slots=True)
-class DecidedCase:
-    """A decision, its case as the row was before, the listing as it was judged, its seller, and who pointed to it."""
-
-    case: Row[Any]
-    decision: Decision
-    scored: ScoredListing
-    pseudonym: str
-    source: ReportSource = OWN
-
-
-def read_decided(
-    connection: Connection, made: Sequence[Made], sources: Mapping[int, ReportSource] | None = None
-) -> tuple[list[DecidedCase], Keyring]:
-    """Return decisions with what they are about, and the keys of their sellers; a seller who is new gets one.
-
-    Parameters
-    ----------
-    sources : mapping of int to Source, optional
-        Who pointed to which cases; others were found by the platform itself.
-    """
-    if not made:
-        return [], read_keys(connection, ())
-    names = pseudonyms_of(connection, (case.seller_id for case, _ in made), now=made[0][1].decided_at)
-    whose = sources or {}
-    decided = [
-        DecidedCase(case, decision, decode(case.snapshot), names[case.seller_id], whose.get(case.case_id, OWN))
-        for case, decision in made
-    ]
-    return decided, read_keys(connection, names.values())

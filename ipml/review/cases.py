@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Row,
     Select,
     bindparam,
     func,
@@ -31,17 +31,65 @@ PENDING = ("open", "escalated")
 STATES = ("open", "decided", "escalated", "superseded")
 LARGEST_NUMBER = 2**63 - 1  # databases fail, each in its own way, when asked for a larger one
 _MOST_NUMBERS = 500  # in one query: a database takes only so many parameters
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """A case as the table `cases` has it: its columns in their order, then what was counted beside them.
+
+    Attributes
+    ----------
+    snapshot : str
+        The scored listing, as `ipml.review.snapshot` writes it; `make_case` gives the record that pages show.
+    n_waiting : int
+        How many open near-duplicates wait for it; 0 where `SELECT_CASES` did not ask.
+    """
+
+    case_id: int
+    listing_key: str
+    listing_id: str
+    observed_at: datetime | None
+    seller_id: str
+    brand: str | None
+    score: float | None
+    rank: float
+    model_version: str
+    snapshot: str
+    state: str
+    enqueued_at: datetime
+    holder: str | None
+    token: int
+    lease_expires_at: datetime | None
+    value: float | None
+    worth: str | None
+    minutes: float | None
+    due_at: datetime | None
+    score_rank: float
+    value_rank: float
+    odds: float | None
+    lane: str
+    lot: float | None
+    exemplar: int | None
+    relisting_of: int | None
+    category: str | None
+    erased_at: datetime | None
+    version: int
+    content: str | None
+    brand_read: str | None
+    seen_at: datetime | None
+    drawn_at: datetime | None
+    n_waiting: int = 0
+
+
 # Made once, as making a query takes longer than asking it.
 _CASE = select(cases).where(cases.c.case_id == bindparam("number"))
 _NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
 _CASES = select(cases).where(cases.c.case_id.in_(_NUMBERS)).order_by(cases.c.case_id)
 _LOCKED_CASE, _LOCKED_CASES = _CASE.with_for_update(), _CASES.with_for_update()
-_IS_WAITING = cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open"
-_WAITING = select(cases.c.exemplar, func.count()).where(*_IS_WAITING).group_by(cases.c.exemplar)
 _MEMBERS = cases.alias()
 _N_WAITING = select(func.count()).where(_MEMBERS.c.exemplar == cases.c.case_id, _MEMBERS.c.state == "open")
 SELECT_CASES = select(cases, _N_WAITING.scalar_subquery().label("n_waiting"))
-"""Rows of cases, each with the number of open near-duplicates that wait for it; for `make_case`."""
+"""Cases, each with the number of open near-duplicates that wait for it; for `read_cases`."""
 _SHOWN_CASE = SELECT_CASES.where(cases.c.case_id == bindparam("number"))
 
 
@@ -58,8 +106,7 @@ def count_cases(connection: Connection, at_most: int | None = None) -> dict[str,
 
 def get_case(connection: Connection, case_id: int, *, now: datetime | None = None) -> Case:
     """Return one case; NotFound if there is none of that number."""
-    row = find_case_with_waiting(connection, case_id)
-    return make_case(row, now or datetime.now(UTC), row.n_waiting)
+    return make_case(find_case_with_waiting(connection, case_id), now or datetime.now(UTC))
 
 
 def history(connection: Connection, case_id: int) -> list[audit.AuditRow]:
@@ -68,44 +115,48 @@ def history(connection: Connection, case_id: int) -> list[audit.AuditRow]:
     return audit.list_rows(connection, subject_of(case_id))
 
 
-def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> Row[Any]:
-    """Return the row of a case, with `lock` kept from other writers; NotFound if there is none."""
+def read_cases(connection: Connection, query: Select[Any], asked: dict[str, Any] | None = None) -> list[StoredCase]:
+    """Return the cases that a query of whole rows of `cases` finds, in its order."""
+    return [StoredCase(*row) for row in connection.execute(query, asked)]
+
+
+def lock_first(connection: Connection, query: Select[Any]) -> StoredCase | None:
+    """Return the first case that a query finds, kept from other writers; None if there is none.
+
+    On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
+    """
+    found = read_cases(connection, query.limit(1).with_for_update(skip_locked=True, of=cases))
+    return found[0] if found else None
+
+
+def find_case(connection: Connection, case_id: int, *, lock: bool = False) -> StoredCase:
+    """Return a case, with `lock` kept from other writers; NotFound if there is none."""
     return _find_one(connection, _LOCKED_CASE if lock else _CASE, case_id)
 
 
-def find_case_with_waiting(connection: Connection, case_id: int) -> Row[Any]:
-    """Return the row of a case, with how many near-duplicates wait for it (`n_waiting`); NotFound if none."""
+def find_case_with_waiting(connection: Connection, case_id: int) -> StoredCase:
+    """Return a case, with how many near-duplicates wait for it (`n_waiting`); NotFound if none."""
     return _find_one(connection, _SHOWN_CASE, case_id)
 
 
-def _find_one(connection: Connection, query: Select[Any], case_id: int) -> Row[Any]:
-    if not 0 < case_id <= LARGEST_NUMBER:
+def _find_one(connection: Connection, query: Select[Any], case_id: int) -> StoredCase:
+    found = read_cases(connection, query, {"number": case_id}) if 0 < case_id <= LARGEST_NUMBER else []
+    if not found:
         raise NotFound("case", case_id, "The list of cases shows those there are.")
-    row = connection.execute(query, {"number": case_id}).first()
-    if row is None:
-        raise NotFound("case", case_id, "The list of cases shows those there are.")
-    return row
+    return found[0]
 
 
-def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, Row[Any]]:
-    """Return the rows of cases by number, with `lock` kept from other writers; unknown numbers are left out.
+def find_cases(connection: Connection, case_ids: Collection[int], *, lock: bool = False) -> dict[int, StoredCase]:
+    """Return cases by number, with `lock` kept from other writers; unknown numbers are left out.
 
     The smallest number is locked first, as everywhere: of two transactions that want the same cases one waits.
     """
-    rows: dict[int, Row[Any]] = {}
+    query, found = _LOCKED_CASES if lock else _CASES, dict[int, StoredCase]()
     wanted = sorted({case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER})
     for start in range(0, len(wanted), _MOST_NUMBERS):
-        found = connection.execute(
-            _LOCKED_CASES if lock else _CASES, {"numbers": wanted[start : start + _MOST_NUMBERS]}
-        )
-        rows |= {row.case_id: row for row in found}
-    return rows
-
-
-def find_successor(connection: Connection, row: Row[Any]) -> int | None:
-    """Return the newest case of the listing of a case, if that is another."""
-    newest = connection.scalar(select(func.max(cases.c.case_id)).where(cases.c.listing_id == row.listing_id))
-    return None if newest is None or newest <= row.case_id else int(newest)
+        some = read_cases(connection, query, {"numbers": wanted[start : start + _MOST_NUMBERS]})
+        found |= {case.case_id: case for case in some}
+    return found
 
 
 def pass_on_notices(connection: Connection, case_id: int, successor: int, at: datetime) -> None:
@@ -135,9 +186,9 @@ def note_event(
     audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
 
 
-def is_held(row: Row[Any], now: datetime) -> bool:
-    """Say whether somebody has a live claim on the case in a row."""
-    return bool(row.holder is not None and row.lease_expires_at > now)
+def is_held(case: StoredCase, now: datetime) -> bool:
+    """Say whether somebody has a live claim on a case."""
+    return case.holder is not None and case.lease_expires_at is not None and case.lease_expires_at > now
 
 
 def is_free(now: datetime) -> ColumnElement[bool]:
@@ -156,14 +207,19 @@ def subject_of(case_id: int) -> str:
     return f"case:{case_id}"
 
 
-def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
-    """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
-    return dict(connection.execute(_WAITING, {"numbers": list(case_ids)}).all())
-
-
-def make_case(row: Row[Any], now: datetime, n_alike: int = 0) -> Case:
-    """Make the record of a row of cases, with who holds it at a moment."""
-    reviewer = row.holder if is_held(row, now) else None
-    scored = decode(row.snapshot)
-    found = (row.case_id, scored, row.state, row.enqueued_at, reviewer, row.exemplar, n_alike, row.relisting_of)
-    return Case(*found, due_at=row.due_at, odds=row.odds, lane=row.lane, seen_at=row.seen_at)
+def make_case(case: StoredCase, now: datetime) -> Case:
+    """Return a case as pages show it, with who holds it at a moment."""
+    return Case(
+        case.case_id,
+        decode(case.snapshot),
+        case.state,
+        case.enqueued_at,
+        case.holder if is_held(case, now) else None,
+        case.exemplar,
+        case.n_waiting,
+        case.relisting_of,
+        due_at=case.due_at,
+        odds=case.odds,
+        lane=case.lane,
+        seen_at=case.seen_at,
+    )

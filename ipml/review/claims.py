@@ -8,21 +8,36 @@ second person see no first verdict: pages ask `show_case` and `shown_history`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
-from ipml.review.cases import change_case, find_case, find_case_with_waiting, is_held, make_case, note_event, subject_of
-from ipml.review.quality.blind_reviews import Offer, find_held_look, find_look, find_look_of, give_back_look, hold_look
+from ipml.review.cases import (
+    StoredCase,
+    change_case,
+    find_case,
+    find_case_with_waiting,
+    is_held,
+    lock_first,
+    make_case,
+    note_event,
+    subject_of,
+)
+from ipml.review.quality.blind_reviews import (
+    BlindReview,
+    Offer,
+    find_held_look,
+    find_look,
+    find_look_of,
+    give_back_look,
+    hold_look,
+)
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
-from ipml.settings import Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, looks
 
@@ -30,28 +45,27 @@ _PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
 
 
-def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> Row[Any] | None:
+def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
     """Return the next drawn case if it is the turn of one, kept from other writers."""
     if share and is_turn(share, *count_recent(connection, share, now)):
         return find_drawn(connection, reviewer, now)
     return None
 
 
-def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_left_to_people(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the case that has waited longest of those a policy drew to be watched by, once it has waited for a day.
 
     Most come up in their own turn; whatever the order is, the others must not wait for ever.
     """
     waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE
-    query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id).limit(1)
-    return connection.execute(query.with_for_update(skip_locked=True)).first()
+    query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id)
+    return lock_first(connection, query)
 
 
-def find_drawn(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open drawn case of the lowest lot that nobody holds, kept from other writers."""
     query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free_for(reviewer, now))
-    query = query.order_by(cases.c.lot, cases.c.case_id).limit(1)
-    return connection.execute(query.with_for_update(skip_locked=True)).first()
+    return lock_first(connection, query.order_by(cases.c.lot, cases.c.case_id))
 
 
 def is_turn(share: float, taken: int, drawn: int) -> bool:
@@ -79,16 +93,12 @@ def count_recent(connection: Connection, share: float, now: datetime) -> tuple[i
     return len(lanes), lanes.count("explored")
 
 
-Source = Callable[[Connection, str, datetime], "Row[Any] | Offer | None"]
-"""Returns the row of the case that a reviewer should take at a moment, kept from other writers, or None."""
-
-
 def claim(
     connection: Connection,
     reviewer: str,
     case_id: int | None = None,
     *,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
     now: datetime | None = None,
 ) -> Claim | None:
     """Take a case, so that nobody else works on it meanwhile.
@@ -100,7 +110,7 @@ def claim(
     case_id : int, optional
         Case to take, open or escalated; without it the next one, now and then one that is decided, for a further look,
         which the reviewer is not to know. Such a one can be claimed anew by its number.
-    settings : Settings, default=those of the process
+    settings : Settings, default=its defaults
         How long the case is kept from others, and how often drawn ones and further looks come up.
     now : datetime, default=the clock
 
@@ -116,7 +126,7 @@ def claim(
     Forbidden
         It is not for this reviewer.
     """
-    now, settings = now or datetime.now(UTC), settings or get_settings()
+    now = now or datetime.now(UTC)
     if case_id is None:
         offer = find_next(connection, reviewer, now, settings)
     else:
@@ -125,13 +135,13 @@ def claim(
 
 
 def claim_ahead(
-    connection: Connection, reviewer: str, *, settings: Settings | None = None, now: datetime | None = None
+    connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
 ) -> Claim | None:
     """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a further look.
 
     For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
     """
-    now, settings = now or datetime.now(UTC), settings or get_settings()
+    now = now or datetime.now(UTC)
     offer = find_ahead(connection, reviewer, now, settings)
     return None if offer is None else _take(connection, offer, reviewer, now, settings)
 
@@ -151,23 +161,22 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
 
 def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return the case that a reviewer should take: what comes ahead, the best ranked, or a drawn one."""
-    return find_ahead(connection, reviewer, now, settings) or _ask((find_best, find_drawn), connection, reviewer, now)
+    if ahead := find_ahead(connection, reviewer, now, settings):
+        return ahead
+    found = find_best(connection, reviewer, now) or find_drawn(connection, reviewer, now)
+    return None if found is None else Offer(found)
 
 
 def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
     """Return what comes before the ranked cases, now and then: due, for a second person, a further look, drawn."""
-    look = partial(find_look, settings=settings)
-    drawn = partial(find_explored, share=settings.explore)
-    return _ask((find_due, find_awaiting, look, drawn, find_left_to_people), connection, reviewer, now)
-
-
-def _ask(sources: Sequence[Source], connection: Connection, reviewer: str, now: datetime) -> Offer | None:
-    """Return what the first source gives that has something."""
-    for source in sources:
-        found = source(connection, reviewer, now)
-        if found is not None:
-            return found if isinstance(found, Offer) else Offer(found)
-    return None
+    found = (
+        find_due(connection, reviewer, now)
+        or find_awaiting(connection, reviewer, now)
+        or find_look(connection, reviewer, now, settings)
+        or find_explored(connection, reviewer, now, settings.explore)
+        or find_left_to_people(connection, reviewer, now)
+    )
+    return Offer(found) if isinstance(found, StoredCase) else found
 
 
 def _find_named(connection: Connection, reviewer: str, case_id: int, now: datetime) -> Offer | None:
@@ -198,7 +207,7 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
     return Claim(case_id, reviewer, token, until)
 
 
-def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
     is_for_them = (
         cases.c.state == "open",
@@ -206,13 +215,11 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> Row[Any] 
         cases.c.exemplar.is_(None),
         is_free_for(reviewer, now),
     )
-    query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
-    # On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
-    return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
+    return lock_first(connection, select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id))
 
 
-def require_holder(row: Row[Any], claim: Claim) -> None:
-    """Raise Overtaken unless the case in a row is held under a claim."""
+def require_holder(row: StoredCase, claim: Claim) -> None:
+    """Raise Overtaken unless a case is held under a claim."""
     if row.state == "decided":
         raise Overtaken(f"case {claim.case_id}", "has been decided", "Take the next one.")
     if row.state == "superseded":
@@ -267,7 +274,7 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
     """
     now = now or datetime.now(UTC)
     row = find_case_with_waiting(connection, case_id)
-    case = make_case(row, now, row.n_waiting)
+    case = make_case(row, now)
     look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
     if look is not None:
         claim = _claim_of(look, case_id, now, look.look_id)
@@ -309,7 +316,9 @@ def _is_halfway(connection: Connection, case_id: int, user_name: str) -> bool:
     return len(halves) == 1 and halves[0].reviewer != user_name
 
 
-def _claim_of(row: Row[Any], case_id: int, now: datetime, look_id: int | None = None) -> Claim | None:
-    if row.lease_expires_at is None or not is_held(row, now):
+def _claim_of(
+    leased: StoredCase | BlindReview, case_id: int, now: datetime, look_id: int | None = None
+) -> Claim | None:
+    if leased.holder is None or leased.lease_expires_at is None or leased.lease_expires_at <= now:
         return None
-    return Claim(case_id, row.holder, row.token, row.lease_expires_at, look_id)
+    return Claim(case_id, leased.holder, leased.token, leased.lease_expires_at, look_id)

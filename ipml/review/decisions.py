@@ -21,14 +21,13 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
-from ipml.review.cases import LARGEST_NUMBER, close_cases, find_case, find_cases, is_held, subject_of
+from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, find_case, find_cases, is_held, subject_of
 from ipml.review.claims import require_holder
-from ipml.review.near_duplicates.clusters import hand_over_all, lock_cluster
+from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.matches import remember_removals
 from ipml.review.quality.blind_reviews import Feedback, answer_look, control_feedback, find_held_look, want_looks
 from ipml.review.quality.second_person import (
     find_halves,
-    find_opinion,
     judge_with_two,
     refuse_conflicts,
     withdraw_opinion,
@@ -37,14 +36,15 @@ from ipml.review.reversals import (
     BY_APPEAL,
     Consequences,
     Made,
+    StoredDecision,
     find_decisions,
-    is_reversible,
+    find_reversible,
     reverse,
     stands,
     undo,
 )
 from ipml.review.snapshot import check_text
-from ipml.settings import SecondPersonRule, Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, opinions, reversals
@@ -103,7 +103,7 @@ def decide(
     note: str = "",
     key: str | None = None,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
     consequences: Consequences | None = None,
 ) -> Decision:
     """Decide the case that is held under a claim, or pass it on to a lead with the verdict "escalate".
@@ -117,7 +117,7 @@ def decide(
     key : str, optional
         Identifies the request, at most 255 characters; sent again it returns the same decision. Empty is none.
     now : datetime, default=the clock
-    settings : Settings, default=those of the process
+    settings : Settings, default=its defaults
         Which verdicts need a second person, and how many are looked at again.
     consequences : Consequences, optional
         What follows from decisions, and is done in the same transaction; without it nothing does.
@@ -143,7 +143,7 @@ def decide(
     now = now or datetime.now(UTC)
     row = lock_cluster(connection, claim.case_id)
     decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
-    return decide_claimed(connection, row, claim, decision, key, settings or get_settings(), consequences=consequences)
+    return decide_claimed(connection, row, claim, decision, key, settings, consequences=consequences)
 
 
 def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) -> None:
@@ -155,7 +155,7 @@ def check_decision(verdict: Verdict, ground: str, note: str, key: str | None) ->
 
 def decide_claimed(
     connection: Connection,
-    row: Row[Any],
+    row: StoredCase,
     claim: Claim,
     decision: Decision,
     key: str | None,
@@ -165,8 +165,8 @@ def decide_claimed(
     consequences: Consequences | None,
     spreads: bool = False,
 ) -> Decision:
-    """Record a decision on the case in a row if it is held under a claim; a key that came before gives the earlier."""
-    if key and (earlier := _find_decision(connection, key) or find_opinion(connection, key)):
+    """Record a decision on a case if it is held under a claim; a key that came before gives the earlier."""
+    if key and (earlier := _find_by_key(connection, key)):
         if _content(earlier) != _content(decision):
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return earlier
@@ -183,8 +183,19 @@ def decide_claimed(
     return kept
 
 
-def _find_decision(connection: Connection, key: str) -> Decision | None:
-    row = connection.execute(select(decisions).where(decisions.c.key == key)).first()
+_CONTENT = [name for name in Decision.__slots__ if name != "decision_id"]
+# Of an opinion the number is 0, as `decide` returned it.
+_BY_KEY = union_all(
+    *(
+        select(number.label("decision_id"), *(said.c[name] for name in _CONTENT)).where(said.c.key == bindparam("key"))
+        for said, number in ((decisions, decisions.c.decision_id), (opinions, literal(0)))
+    )
+)
+
+
+def _find_by_key(connection: Connection, key: str) -> Decision | None:
+    """Return the decision or opinion that came with a key."""
+    row = connection.execute(_BY_KEY, {"key": key}).first()
     return None if row is None else make_decision(row)
 
 
@@ -211,7 +222,7 @@ def record_all(
 
     Parameters
     ----------
-    wanted : sequence of (Row, Decision)
+    wanted : sequence of (StoredCase, Decision)
         Of different cases.
     key : str or None
         What identifies the request; the first of the decisions bears it.
@@ -225,17 +236,21 @@ def record_all(
     """
     if not wanted:
         return []
-    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted])
+    halves = find_halves(connection, [row.case_id for row, _ in wanted])
+    refuse_conflicts(connection, [(row, decision.reviewer) for row, decision in wanted], halves)
     keys = [key, *[None] * (len(wanted) - 1)]
     is_final = origin.spread_from is not None or origin.origin in BY_APPEAL
     if is_final or settings is None:
         finals: list[Decision | None] = [decision for _, decision in wanted]
     else:
-        finals = _judge_with_two(connection, wanted, keys, settings.second_person)
+        finals = [
+            judge_with_two(connection, row, decision, its_key, halves[row.case_id], settings.second_person)
+            for (row, decision), its_key in zip(wanted, keys, strict=True)
+        ]
     closing = [(row, final) for (row, _), final in zip(wanted, finals, strict=True) if final is not None]
     if not spreads:
         passed_on = {row.case_id for row, final in closing if final.verdict is Verdict.ESCALATE}
-        hand_over_all(connection, [row.case_id for row, _ in closing], passed_on)
+        hand_over(connection, [row.case_id for row, _ in closing], passed_on)
     is_own = [decision is final for (_, decision), final in zip(wanted, finals, strict=True)]
     kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
     if not is_final:
@@ -246,16 +261,6 @@ def record_all(
     return [
         numbered[decision.case_id] if is_same else decision
         for (_, decision), is_same in zip(wanted, is_own, strict=True)
-    ]
-
-
-def _judge_with_two(
-    connection: Connection, wanted: Sequence[Made], keys: Sequence[str | None], rules: Sequence[SecondPersonRule]
-) -> list[Decision | None]:
-    halves = find_halves(connection, [row.case_id for row, _ in wanted])
-    return [
-        judge_with_two(connection, row, decision, key, halves[row.case_id], rules)
-        for (row, decision), key in zip(wanted, keys, strict=True)
     ]
 
 
@@ -283,8 +288,8 @@ def _append(
     return made
 
 
-def _columns(row: Row[Any], decision: Decision) -> dict[str, Any]:
-    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name != "decision_id"}
+def _columns(row: StoredCase, decision: Decision) -> dict[str, Any]:
+    fields = {name: getattr(decision, name) for name in _CONTENT}
     return fields | {"odds": row.odds, "lane": row.lane, "token": row.token}
 
 
@@ -292,7 +297,7 @@ def _state_after(decision: Decision) -> str:
     return "escalated" if decision.verdict is Verdict.ESCALATE else "decided"
 
 
-def _make_audit_event(row: Row[Any], decision: Decision, origin: Origin) -> audit.AuditEvent:
+def _make_audit_event(row: StoredCase, decision: Decision, origin: Origin) -> audit.AuditEvent:
     """Return what the audit trail says of a decision."""
     payload: dict[str, audit.Value] = {
         "token": row.token,
@@ -376,7 +381,7 @@ def correct(
     """
     wanted = find_family(connection, decision_id)[: None if origin == "appeal" else 1]
     locked = find_cases(connection, [row.case_id for row in wanted], lock=True)
-    standing = [row for row in wanted if is_reversible(connection, row)]  # since they were locked, that is
+    standing = find_reversible(connection, wanted)  # since they were locked, that is
     if not standing or standing[0].decision_id != decision_id:
         raise Conflict(f"decision {decision_id}", "it cannot be undone: it does not stand any more")
     reversals = reverse(connection, standing, locked, by, why, at, consequences)
@@ -391,7 +396,7 @@ def correct(
     return Correction(reversals, tuple(made))
 
 
-def find_family(connection: Connection, decision_id: int) -> Sequence[Row[Any]]:
+def find_family(connection: Connection, decision_id: int) -> list[StoredDecision]:
     """Return a decision and those on near-duplicates that came about with it, itself first."""
     found = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not found:
@@ -452,10 +457,14 @@ _LAST_SAID = _select_last_said()
 
 
 def find_undoable(
-    connection: Connection, reviewer: str, *, now: datetime | None = None, settings: Settings | None = None
+    connection: Connection,
+    reviewer: str,
+    *,
+    now: datetime | None = None,
+    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
 ) -> Undoable | None:
     """Return what "undo" would take back for a reviewer; None where there is nothing, or it is too long ago."""
-    since = (now or datetime.now(UTC)) - timedelta(minutes=(settings or get_settings()).undo_minutes)
+    since = (now or datetime.now(UTC)) - timedelta(minutes=undo_minutes)
     row = connection.execute(_LAST_SAID, {"reviewer": reviewer}).first()
     if row is None or row.decided_at < since:
         return None
@@ -478,7 +487,7 @@ def take_back(
     token: int,
     *,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> None:
     """Take back the verdict that a reviewer gave on a case under a claim.
@@ -488,18 +497,17 @@ def take_back(
     Conflict, Refused
         There is no such verdict any more, or it is too old, or the case has gone on from it.
     """
-    settings = settings or get_settings()
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
     said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
     latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
     decision_id = connection.scalar(latest.limit(1))
     kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
     if decision_id is not None:
-        undo(connection, decision_id, reviewer, now=now, settings=settings, consequences=consequences)
+        undo(connection, decision_id, reviewer, now=now, undo_minutes=undo_minutes, consequences=consequences)
     elif kind == "control":
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:
-        withdraw_opinion(connection, reviewer, case_id, within_minutes=settings.undo_minutes, now=now)
+        withdraw_opinion(connection, reviewer, case_id, within_minutes=undo_minutes, now=now)
     else:
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: it has been undone already")
 

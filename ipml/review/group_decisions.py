@@ -12,24 +12,23 @@ spread to them.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, select
 
 from ipml.errors import KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Case, Claim, Decision, Verdict
-from ipml.review.cases import find_case, find_cases, is_held, make_case, subject_of
+from ipml.review.cases import StoredCase, find_case, find_cases, is_held, make_case, read_cases, subject_of
 from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_scruples
-from ipml.review.reversals import Consequences, is_last_verdict, is_standing, stands
+from ipml.review.reversals import Consequences, find_decisions, is_last_verdict, stands
 from ipml.review.snapshot import decode
-from ipml.settings import Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
 
@@ -73,7 +72,7 @@ def preview_bulk(
     verdict: Verdict,
     *,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> BulkPreview:
     """Return what deciding these cases at once would do; nothing changes.
 
@@ -83,7 +82,7 @@ def preview_bulk(
         At most 200.
     reviewer : str
         Who would decide; cases that others hold are left out.
-    settings : Settings, default=those of the process
+    settings : Settings, default=its defaults
         Which verdicts need a second person.
 
     Raises
@@ -91,9 +90,10 @@ def preview_bulk(
     Refused
     """
     wanted = _distinct(case_ids)
-    now, settings = now or datetime.now(UTC), settings or get_settings()
-    seen = _look_through(connection, find_cases(connection, wanted), wanted, reviewer, verdict, now, settings)
-    return BulkPreview(verdict, tuple(make_case(row, now) for row in seen.rows), seen.refused, seen.digest)
+    now = now or datetime.now(UTC)
+    found = find_cases(connection, wanted)
+    shown, refused, seen = _look_through(connection, found, wanted, reviewer, verdict, now, settings)
+    return BulkPreview(verdict, tuple(make_case(row, now) for row in shown), refused, seen)
 
 
 def decide_bulk(
@@ -107,7 +107,7 @@ def decide_bulk(
     key: str | None = None,
     token: str,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
     consequences: Consequences | None = None,
 ) -> BulkDecision:
     """Decide the cases of a preview in one transaction: all of them, or none.
@@ -119,7 +119,7 @@ def decide_bulk(
     token : str
         The `digest` of the preview that was looked at.
     now : datetime, default=the clock
-    settings : Settings, default=those of the process
+    settings : Settings, default=its defaults
         Which verdicts need a second person, and how many are looked at again.
     consequences : Consequences, optional
         What follows from decisions, and is done in the same transaction; without it nothing does.
@@ -149,22 +149,22 @@ def decide_bulk(
     """
     check_decision(verdict, ground, note, key)
     wanted = _distinct(case_ids)
-    now, settings = now or datetime.now(UTC), settings or get_settings()
+    now = now or datetime.now(UTC)
     content = [key or uuid4().hex, wanted, reviewer, verdict, ground, note]
     group_key = f"bulk:{digest(canonical_json(content))}"
-    rows = lock_clusters(connection, find_cases(connection, wanted))
-    if key and (earlier := _find_keyed(connection, key)):
-        if earlier.group_key != group_key:
-            raise KeyReused(key, f"decision, on case {earlier.case_id}")
+    rows = lock_clusters(connection, wanted)
+    if key and (earlier := find_decisions(connection, decisions.c.key == key)):
+        if earlier[0].group_key != group_key:
+            raise KeyReused(key, f"decision, on case {earlier[0].case_id}")
         return _repeat_bulk(connection, group_key, wanted)
-    seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
-    if seen.digest != token:
+    shown, refused, seen = _look_through(connection, rows, wanted, reviewer, verdict, now, settings)
+    if seen != token:
         changed = "the case" if len(wanted) == 1 else f"one of the {len(wanted)} cases"
         raise Overtaken("preview", f"{changed} changed since; nothing was decided", "Look at the preview again.")
     said = (verdict, ground, note, reviewer, now)
-    asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in seen.rows]
+    asked = [(row, Decision(0, row.case_id, row.listing_id, *said)) for row in shown]
     made = record_all(connection, asked, key or None, settings, Origin("bulk", group_key), consequences=consequences)
-    return BulkDecision(group_key, tuple(made), seen.refused)
+    return BulkDecision(group_key, tuple(made), refused)
 
 
 def _distinct(case_ids: Sequence[int]) -> list[int]:
@@ -174,34 +174,26 @@ def _distinct(case_ids: Sequence[int]) -> list[int]:
     return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The cases that can be decided together, those that cannot, and what stands for what was looked at."""
-
-    rows: tuple[Row[Any], ...]
-    refused: tuple[tuple[int, str], ...]
-    digest: str
-
-
 def _look_through(
     connection: Connection,
-    rows: Mapping[int, Row[Any]],
+    rows: Mapping[int, StoredCase],
     wanted: Sequence[int],
     reviewer: str,
     verdict: Verdict,
     now: datetime,
     settings: Settings,
-) -> _Seen:
+) -> tuple[list[StoredCase], tuple[tuple[int, str], ...], str]:
+    """Return the cases that can be decided together, the others, and what stands for what was looked at."""
     obstacles = {case_id: find_obstacle(rows.get(case_id), reviewer, now) for case_id in wanted}
     free = [rows[case_id] for case_id, why in obstacles.items() if not why]
     obstacles |= find_scruples(connection, free, reviewer, verdict, settings.second_person)
     refused = tuple((case_id, why) for case_id, why in obstacles.items() if why)
-    shown = tuple(row for row in free if not obstacles[row.case_id])
+    shown = [row for row in free if not obstacles[row.case_id]]
     seen = [[row.case_id, row.state, row.token, digest(row.snapshot)] for row in shown]
-    return _Seen(shown, refused, digest(canonical_json([verdict, reviewer, seen, refused])))
+    return shown, refused, digest(canonical_json([verdict, reviewer, seen, refused]))
 
 
-def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | None:
+def find_obstacle(row: StoredCase | None, reviewer: str, now: datetime) -> str | None:
     """Return why a case cannot be decided together with others, as a phrase, or None."""
     if row is None:
         return "there is no such case"
@@ -214,10 +206,6 @@ def find_obstacle(row: Row[Any] | None, reviewer: str, now: datetime) -> str | N
     if is_held(row, now) and row.holder != reviewer:
         return f"{row.holder} is at it"
     return None
-
-
-def _find_keyed(connection: Connection, key: str) -> Row[Any] | None:
-    return connection.execute(select(decisions).where(decisions.c.key == key)).first()
 
 
 def _repeat_bulk(connection: Connection, group_key: str, wanted: Sequence[int]) -> BulkDecision:
@@ -373,7 +361,7 @@ def decide_and_spread(
     note: str = "",
     key: str | None = None,
     now: datetime | None = None,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
     consequences: Consequences | None = None,
 ) -> GroupDecision:
     """Decide the case that is held under a claim, and its near-duplicates with it, in one transaction.
@@ -413,25 +401,27 @@ def decide_and_spread(
     if verdict not in _TRUTHS:
         raise Refused("verdict that spreads", f"'{verdict}'", "counterfeit or genuine")
     check_decision(verdict, ground, note, key)
-    now, settings = now or datetime.now(UTC), settings or get_settings()
+    now = now or datetime.now(UTC)
     row = lock_cluster(connection, claim.case_id)
     decision = Decision(0, row.case_id, row.listing_id, verdict, ground, note, claim.reviewer, now)
     group = Origin(group_key=f"spread:{uuid4().hex}")
     decision = decide_claimed(
         connection, row, claim, decision, key, settings, group, consequences=consequences, spreads=True
     )
-    if not is_standing(connection, decision.decision_id):
+    if not (standing := find_decisions(connection, (decisions.c.decision_id == decision.decision_id) & stands())):
         return GroupDecision(decision, (), (), ())  # a request that came again after its undoing
-    return _spread(connection, row, decision, set(spread_to), now, settings, consequences)
+    origin = Origin("spread", standing[0].group_key, decision.decision_id)
+    return _spread(connection, row, decision, set(spread_to), now, settings, origin, consequences)
 
 
 def _spread(
     connection: Connection,
-    row: Row[Any],
+    row: StoredCase,
     decision: Decision,
     spread_to: Collection[int],
     now: datetime,
     settings: Settings,
+    origin: Origin,
     consequences: Consequences | None,
 ) -> GroupDecision:
     wanted = [member for member in _find_waiting(connection, row.case_id) if member.case_id in spread_to]
@@ -442,29 +432,22 @@ def _spread(
     drawn = [member.case_id for member in free if is_drawn_for_audit(decision.decision_id, member.case_id, share)]
     show_cases(connection, [*drawn, *(number for number, _ in left_out)])
     _note_drawn(connection, decision, drawn)
-    origin = Origin("spread", _group_of(connection, decision), decision.decision_id)
-    asked = [(member, _repeat_spread(decision, member)) for member in free if member.case_id not in drawn]
+    asked = [
+        (member, replace(decision, decision_id=0, case_id=member.case_id, listing_id=member.listing_id))
+        for member in free
+        if member.case_id not in drawn
+    ]
     made = record_all(connection, asked, None, settings, origin, consequences=consequences)
-    hand_over(connection, row.case_id)
+    hand_over(connection, [row.case_id])
     return GroupDecision(decision, tuple(made), tuple(drawn), left_out)
 
 
-def _repeat_spread(decision: Decision, member: Row[Any]) -> Decision:
-    """Return the same decision on another case."""
-    content = (decision.verdict, decision.ground, decision.note, decision.reviewer, decision.decided_at)
-    return Decision(0, member.case_id, member.listing_id, *content)
-
-
-def _group_of(connection: Connection, decision: Decision) -> str | None:
-    return connection.scalar(select(decisions.c.group_key).where(decisions.c.decision_id == decision.decision_id))
-
-
-def _find_waiting(connection: Connection, case_id: int) -> list[Row[Any]]:
+def _find_waiting(connection: Connection, case_id: int) -> list[StoredCase]:
     query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    return list(connection.execute(query.order_by(cases.c.rank, cases.c.case_id)))
+    return read_cases(connection, query.order_by(cases.c.rank, cases.c.case_id))
 
 
-def _find_obstacle_to_spread(row: Row[Any], member: Row[Any], reviewer: str, now: datetime) -> str | None:
+def _find_obstacle_to_spread(row: StoredCase, member: StoredCase, reviewer: str, now: datetime) -> str | None:
     """Return why a verdict on a case would not spread to one that waits for it, as a phrase, or None."""
     if is_held(member, now) and member.holder != reviewer:
         return f"{member.holder} is at it"

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, insert, update
+from sqlalchemy import Connection, Engine, bindparam, insert, update
 
 from ipml.errors import UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, ScoredListing, Verdict
-from ipml.review.cases import change_case, find_cases, subject_of
+from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
@@ -44,7 +44,7 @@ from ipml.review.versions import (
     pass_on,
     supersede,
 )
-from ipml.settings import get_settings
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import case_texts, cases
@@ -122,7 +122,7 @@ def enqueue(
     scored: Iterable[ScoredListing],
     *,
     due_at: datetime | None = None,
-    joins_alike: bool | None = None,
+    joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
@@ -142,7 +142,7 @@ def enqueue(
     due_at : datetime, optional
         By when they must be decided; the policy may set an earlier deadline for their category. A deadline that an
         open case has is only ever brought forward, which counts as rescored.
-    joins_alike : bool, default=the setting `near_duplicates`
+    joins_alike : bool, default=True
         Whether a listing that is the same offer as one of its seller's in the queue waits for that one.
     now : datetime, default=the clock
         Moment at which they are enqueued.
@@ -174,12 +174,11 @@ def enqueue_placed(
     *,
     sample_id: int | None = None,
     due_at: datetime | None = None,
-    joins_alike: bool | None = None,
+    joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> Enqueued:
     """Put scored listings into the queue, each with its place in a sample; otherwise like `enqueue`."""
     remaining, total, now = iter(placed), Enqueued(), now or datetime.now(UTC)
-    joins_alike = get_settings().near_duplicates if joins_alike is None else joins_alike
     while batch := list(islice(remaining, _BATCH_SIZE)):
         newcomers = [_Newcomer(scored, place, _columns(scored)) for scored, place in batch]
         total += _Intake(sample_id, due_at, joins_alike, now).take(engine, newcomers)
@@ -338,7 +337,7 @@ class _Intake:
         return {**drawn, "after": arrived.last.case_id, "why": arrived.fate.value, "version": arrived.version}
 
     def _rescore(
-        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], ranking: QueueRanking
+        self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], ranking: QueueRanking
     ) -> list[_Entry]:
         """Give open cases their new scores; return what is noted of each that changed."""
         known = [(row, one) for row, one in again if row.state == "open"]
@@ -350,7 +349,7 @@ class _Intake:
         return changes
 
     def _note_seen(
-        self, connection: Connection, again: Sequence[tuple[Row[Any], _Newcomer]], verdicts: Mapping[int, Decision]
+        self, connection: Connection, again: Sequence[tuple[StoredCase, _Newcomer]], verdicts: Mapping[int, Decision]
     ) -> tuple[int, list[_Entry]]:
         """Keep when listings were last seen.
 
@@ -394,10 +393,10 @@ def _find_latest(batch: Sequence[_Newcomer]) -> dict[str, _Newcomer]:
 
 
 def _compare(
-    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[Row[Any]], ranking: QueueRanking
+    connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[StoredCase], ranking: QueueRanking
 ) -> tuple[dict[str, Arrived], dict[int, Decision]]:
-    """Say what becomes of listings, beside the rows of their cases, the oldest first; and what was decided of these."""
-    known: dict[str, list[Row[Any]]] = {key: [] for key in latest}
+    """Say what becomes of listings, beside their cases, the oldest first; and what was decided of these."""
+    known: dict[str, list[StoredCase]] = {key: [] for key in latest}
     for row in rows:
         known[row.listing_id].append(row)
     last = [of_one[-1].case_id for of_one in known.values() if of_one and of_one[-1].state == "decided"]
@@ -410,7 +409,7 @@ def _compare(
     return arrived, verdicts
 
 
-def _find_counterfeit(row: Row[Any], verdicts: Mapping[int, Decision]) -> Decision | None:
+def _find_counterfeit(row: StoredCase, verdicts: Mapping[int, Decision]) -> Decision | None:
     decision = verdicts.get(row.case_id) if row.state == "decided" else None
     return decision if decision is not None and decision.verdict is Verdict.COUNTERFEIT else None
 
@@ -431,7 +430,7 @@ def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _En
     return subject_of(case_id), payload | waits_for
 
 
-def _is_news(row: Row[Any], newcomer: _Newcomer) -> bool:
+def _is_news(row: StoredCase, newcomer: _Newcomer) -> bool:
     """Say whether a listing differs from its open case, but for the moment at which it was seen."""
     if row.due_at != newcomer.columns["due_at"]:
         return True
@@ -441,7 +440,7 @@ def _is_news(row: Row[Any], newcomer: _Newcomer) -> bool:
     return bool(row.snapshot != encode(replace(newcomer.scored, listing=seen_then)))
 
 
-def _rescore(connection: Connection, row: Row[Any], newcomer: _Newcomer, ranking: QueueRanking) -> _Entry:
+def _rescore(connection: Connection, row: StoredCase, newcomer: _Newcomer, ranking: QueueRanking) -> _Entry:
     change_case(connection, row.case_id, **newcomer.columns | {"listing_key": row.listing_key})
     words = update(case_texts).where(case_texts.c.case_id == row.case_id)
     connection.execute(words.values(text=searched_text(newcomer.scored)))
@@ -475,8 +474,9 @@ def enqueue_batch(
     *,
     top: int | None = None,
     min_score: float | None = None,
-    explore: float | None = None,
+    explore: float = DEFAULT_SETTINGS.explore,
     due_at: datetime | None = None,
+    joins_alike: bool = DEFAULT_SETTINGS.near_duplicates,
     now: datetime | None = None,
 ) -> IntakeResult:
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
@@ -490,10 +490,10 @@ def enqueue_batch(
         Gives the scored listings of the file, in the same order each time; called twice.
     top, min_score : int, float, optional
         So many, with scores of at least so much, are enqueued for their score; all without either.
-    explore : float, default=the setting `explore`
+    explore : float, default=0.05
         Share of the reviewers' time that goes to drawn listings.
-    due_at : datetime, optional
-        By when they must be decided.
+    due_at, joins_alike
+        As for `enqueue`.
     now : datetime, default=the clock
 
     Examples
@@ -507,7 +507,7 @@ def enqueue_batch(
     IntakeResult(listings=50, drawn=0, enqueued=Enqueued(added=5, ...))
     """
     now = now or datetime.now(UTC)
-    rule = SamplingRule(get_settings().explore if explore is None else explore)
+    rule = SamplingRule(explore)
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
     sample = draw_sample(read(), seed, rule, top=top, min_score=min_score)
@@ -516,5 +516,5 @@ def enqueue_batch(
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
     shown = choose_shown(read(), sample, waiting)
-    enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, now=now)
+    enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, joins_alike=joins_alike, now=now)
     return IntakeResult(sample.listings, sum(place.lot is not None for place in sample.places.values()), enqueued)

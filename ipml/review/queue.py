@@ -3,7 +3,8 @@
 A case is "open", then "decided"; or "escalated" in between, which is for a lead. Who may do what is for the
 caller to check. Each change and its row in the audit trail are one transaction.
 
-Intake, claims, decisions and search are modules of their own; all of the queue is found here.
+This is its front door: whoever works with the queue from outside imports from here, and need not know in which module
+of `ipml.review` intake, claims, decisions or search are.
 """
 
 from ipml.records import Reversal

@@ -12,22 +12,40 @@ by spreading or by taking back, can forget it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, insert, select, update
 
 from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
-from ipml.review.cases import PENDING, change_case, find_cases, find_successor, note_event, pass_on_notices
+from ipml.review.cases import (
+    LARGEST_NUMBER,
+    PENDING,
+    StoredCase,
+    change_case,
+    find_cases,
+    note_event,
+    pass_on_notices,
+)
 from ipml.review.ranking.queue_order import rank_again
 from ipml.review.snapshot import check_text
-from ipml.settings import Settings, get_settings
+from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.tables import cases, decisions, reversals
 
-Made = tuple[Row[Any], Decision]
-"""A decision with its case, as the row was before."""
+Made = tuple[StoredCase, Decision]
+"""A decision with its case, as that was before."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision(Decision):
+    """A decision as the table `decisions` has it, with how it came about: see `ipml.review.decisions.Origin`."""
+
+    origin: str
+    group_key: str | None
+    spread_from: int | None
 
 
 class Consequences(Protocol):
@@ -58,8 +76,8 @@ class Consequences(Protocol):
 
 
 _LONGEST_WHY = 2000
-_LARGEST_NUMBER = 2**63 - 1
 _GONE, _LATER = reversals.alias(), decisions.alias()
+_DECISIONS = select(*(decisions.c[field.name] for field in fields(StoredDecision))).order_by(decisions.c.decision_id)
 
 BY_APPEAL = ("appeal", "clock")
 """Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
@@ -73,7 +91,7 @@ def undo(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
-    settings: Settings | None = None,
+    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> Reversal:
     """Take a decision back; what was spread from it to near-duplicates is taken back with it.
@@ -81,14 +99,14 @@ def undo(
     Parameters
     ----------
     reviewer : str
-        Who asks: within so many minutes whoever made the decision.
+        Who asks: within `undo_minutes` whoever made the decision.
     may_undo_others : bool, default=False
         Whether this person may take back anybody's, at any time, as a lead does.
     why : str, default=""
         At most 2,000 characters.
     now : datetime, default=the clock
-    settings : Settings, default=those of the process
-        Within how many minutes.
+    undo_minutes : float, default=10
+        How long reviewers can take back their own decision.
     consequences : Consequences, optional
         What undoes what followed from the decision, in the same transaction.
 
@@ -112,17 +130,20 @@ def undo(
     (1, 'open')
     """
     check_text("why", why, _LONGEST_WHY)
-    now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
+    now = now or datetime.now(UTC)
     wanted = find_decisions(connection, decisions.c.decision_id == decision_id, decision_id)
     if not wanted:
         raise Conflict(f"decision {decision_id}", "it cannot be undone: there is none of that number")
     (first,) = wanted
     spread = find_decisions(connection, decisions.c.spread_from == decision_id)
     locked = find_cases(connection, [row.case_id for row in (first, *spread)], lock=True)
-    if obstacle := _find_obstacle(connection, first, reviewer, may_undo_others, now, minutes):
-        raise Conflict(f"decision {decision_id}", f"it cannot be undone: {obstacle}")
-    following = [row for row in spread if is_reversible(connection, row)]
-    return reverse(connection, [first, *following], locked, reviewer, why, now, consequences)[0]
+    reversible = find_reversible(connection, [first, *spread])
+    if first not in reversible:
+        is_standing = find_decisions(connection, (decisions.c.decision_id == decision_id) & stands())
+        anew = f"case {first.case_id} was decided anew since" if is_standing else "it has been undone already"
+        raise Conflict(f"decision {decision_id}", f"it cannot be undone: {anew}")
+    _refuse_others(first, reviewer, may_undo_others, now, undo_minutes)
+    return reverse(connection, reversible, locked, reviewer, why, now, consequences)[0]
 
 
 def undo_group(
@@ -133,7 +154,7 @@ def undo_group(
     may_undo_others: bool = False,
     why: str = "",
     now: datetime | None = None,
-    settings: Settings | None = None,
+    undo_minutes: float = DEFAULT_SETTINGS.undo_minutes,
     consequences: Consequences | None = None,
 ) -> tuple[Reversal, ...]:
     """Take back all decisions that were made as one, in one transaction; otherwise like `undo`.
@@ -146,17 +167,16 @@ def undo_group(
         There is no such group, none of it can be taken back any more, or it is another's or too old.
     """
     check_text("why", why, _LONGEST_WHY)
-    now, minutes = now or datetime.now(UTC), (settings or get_settings()).undo_minutes
+    now = now or datetime.now(UTC)
     group = find_decisions(connection, decisions.c.group_key == group_key)
     locked = find_cases(connection, [row.case_id for row in group], lock=True)
-    remaining = [row for row in group if is_reversible(connection, row)]
+    remaining = find_reversible(connection, group)
     if not remaining:
         raise Conflict(
             f"decision group {group_key[:80]!r}", "it cannot be undone: there is no decision of it that stands"
         )
     for row in remaining:
-        if obstacle := _find_obstacle(connection, row, reviewer, may_undo_others, now, minutes):
-            raise Conflict(f"decision {row.decision_id}", f"it cannot be undone: {obstacle}")
+        _refuse_others(row, reviewer, may_undo_others, now, undo_minutes)
     return reverse(connection, remaining, locked, reviewer, why, now, consequences)
 
 
@@ -201,52 +221,44 @@ def by_people() -> ColumnElement[bool]:
     return decisions.c.origin != "policy"
 
 
-def is_standing(connection: Connection, decision_id: int) -> bool:
-    """Say whether a decision is there and was not taken back."""
-    query = select(decisions.c.decision_id).where(decisions.c.decision_id == decision_id, stands())
-    return connection.scalar(query) is not None
-
-
-def find_decisions(connection: Connection, condition: ColumnElement[bool], decision_id: int = 1) -> Sequence[Row[Any]]:
-    """Return rows of decisions, the first made first."""
-    if not 0 < decision_id <= _LARGEST_NUMBER:
+def find_decisions(
+    connection: Connection, condition: ColumnElement[bool], decision_id: int = 1
+) -> list[StoredDecision]:
+    """Return decisions, the first made first."""
+    if not 0 < decision_id <= LARGEST_NUMBER:
         return []
-    return connection.execute(select(decisions).where(condition).order_by(decisions.c.decision_id)).all()
+    found = connection.execute(_DECISIONS.where(condition))
+    return [StoredDecision(**row._asdict() | {"verdict": Verdict(row.verdict)}) for row in found]
 
 
-def _find_obstacle(
-    connection: Connection, row: Row[Any], reviewer: str, may_undo_others: bool, now: datetime, minutes: float
-) -> str | None:
-    """Return why this person cannot take a decision back now, as a phrase, or None."""
-    if row.decision_id not in _find_standing(connection, row.case_id):
-        return "it has been undone already"
-    if not is_reversible(connection, row):
-        return f"case {row.case_id} was decided anew since"
+def find_reversible(connection: Connection, some: Sequence[StoredDecision]) -> list[StoredDecision]:
+    """Return those of some decisions that are the last on their case that stands."""
+    query = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id.in_({row.case_id for row in some}))
+    last = set(connection.scalars(query.where(stands()).group_by(decisions.c.case_id)))
+    return [row for row in some if row.decision_id in last]
+
+
+def _refuse_others(
+    row: StoredDecision, reviewer: str, may_undo_others: bool, now: datetime, undo_minutes: float
+) -> None:
+    """Raise Conflict where this person may not take a decision back now."""
     if row.origin in BY_APPEAL:
-        return "it follows from an appeal of the seller"
-    if may_undo_others:
-        return None
-    if row.reviewer != reviewer:
-        return f"{row.reviewer} made it; ask a lead"
-    if now - row.decided_at > timedelta(minutes=minutes):
-        return f"the {minutes:g} minutes for it are over; ask a lead"
-    return None
-
-
-def is_reversible(connection: Connection, row: Row[Any]) -> bool:
-    """Say whether a decision is the last on its case that stands."""
-    return _find_standing(connection, row.case_id)[-1:] == [row.decision_id]
-
-
-def _find_standing(connection: Connection, case_id: int) -> list[int]:
-    query = select(decisions.c.decision_id).where(decisions.c.case_id == case_id, stands())
-    return list(connection.scalars(query.order_by(decisions.c.decision_id)))
+        obstacle = "it follows from an appeal of the seller"
+    elif may_undo_others:
+        return
+    elif row.reviewer != reviewer:
+        obstacle = f"{row.reviewer} made it; ask a lead"
+    elif now - row.decided_at > timedelta(minutes=undo_minutes):
+        obstacle = f"the {undo_minutes:g} minutes for it are over; ask a lead"
+    else:
+        return
+    raise Conflict(f"decision {row.decision_id}", f"it cannot be undone: {obstacle}")
 
 
 def reverse(
     connection: Connection,
-    undone: Sequence[Row[Any]],
-    locked: dict[int, Row[Any]],
+    undone: Sequence[StoredDecision],
+    locked: dict[int, StoredCase],
     reviewer: str,
     why: str,
     now: datetime,
@@ -257,14 +269,17 @@ def reverse(
     successors: dict[int, int] = {}
     for row in undone:
         if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
-            state, successor = _state_after(connection, row.case_id), find_successor(connection, locked[row.case_id])
-            if successor and state in PENDING:  # nor at what was changed since
-                state, successors[row.case_id] = "superseded", successor
+            state = _state_after(connection, row.case_id)
+            newest = connection.scalar(
+                select(func.max(cases.c.case_id)).where(cases.c.listing_id == locked[row.case_id].listing_id)
+            )
+            if newest and newest > row.case_id and state in PENDING:  # nor at what was changed since
+                state, successors[row.case_id] = "superseded", newest
             change_case(connection, row.case_id, state=state)
             rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):
-        payload = {"decision": row.decision_id, "verdict": row.verdict, "reversal": reversal.reversal_id}
+        payload = {"decision": row.decision_id, "verdict": row.verdict.value, "reversal": reversal.reversal_id}
         note_event(connection, reviewer, "reversed", row.case_id, now, **payload)
         if consequences is not None:
             consequences.follow_reversal(connection, reversal)
@@ -274,10 +289,10 @@ def reverse(
     return tuple(made)
 
 
-def _append(connection: Connection, row: Row[Any], reviewer: str, why: str, now: datetime) -> Reversal:
-    fields = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
-    query = insert(reversals).values(**fields).returning(reversals.c.reversal_id)
-    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **fields)
+def _append(connection: Connection, row: StoredDecision, reviewer: str, why: str, now: datetime) -> Reversal:
+    said: dict[str, Any] = {"decision_id": row.decision_id, "reviewer": reviewer, "reversed_at": now, "why": why}
+    query = insert(reversals).values(**said).returning(reversals.c.reversal_id)
+    return Reversal(connection.scalars(query).one(), case_id=row.case_id, **said)
 
 
 def _state_after(connection: Connection, case_id: int) -> str:

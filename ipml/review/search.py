@@ -21,7 +21,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_,
 
 from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
-from ipml.review.cases import LARGEST_NUMBER, SELECT_CASES, find_case, find_cases, make_case
+from ipml.review.cases import LARGEST_NUMBER, SELECT_CASES, StoredCase, find_case, find_cases, make_case, read_cases
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.reversals import by_people, is_last_verdict, stands
@@ -173,18 +173,18 @@ def browse(
     numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
     if numbers is None:
         return []
-    rows = connection.execute(SELECT_CASES.where(cases.c.case_id.in_(numbers))).all()
-    in_order = sorted(rows, key=lambda row: (getattr(row, ORDERS[order]), row.case_id))
-    return [make_case(row, now, row.n_waiting) for row in in_order]
+    found = read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))
+    in_order = sorted(found, key=lambda case: (getattr(case, ORDERS[order]), case.case_id))
+    return [make_case(case, now) for case in in_order]
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The part of a list that is shown: how it is sorted, how long it is, and after which row it begins."""
+    """The part of a list that is shown: how it is sorted, how long it is, and after which case it begins."""
 
     order: str
     limit: int
-    last: Row[Any] | None
+    last: StoredCase | None
     now: datetime
 
     def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
@@ -231,8 +231,6 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
-    if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
-        yield column.exemplar.is_(None)
     if wanted.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=wanted.due_hours)
     if wanted.free_for is not None:

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
-from ipml.review.cases import PENDING, change_case, close_cases, find_cases, pass_on_notices, subject_of
+from ipml.review.cases import PENDING, StoredCase, change_case, close_cases, find_cases, pass_on_notices, subject_of
 from ipml.review.decisions import make_decision
-from ipml.review.near_duplicates.clusters import hand_over_all, lock_clusters
+from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_cases
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode, decode_listing, digest_content
@@ -26,7 +26,6 @@ from ipml.storage import audit
 from ipml.storage.tables import automatic_draws, cases, decisions, looks, sample_cases
 
 _SYSTEM = "ipml"
-_AT_ONCE = 500  # numbers in one query
 _SHOWN = {
     "title": "title",
     "description": "description",
@@ -58,13 +57,13 @@ class Arrived:
     ----------
     version : int
         Counts its contents from 1; one that it had before has the number it had then.
-    last : Row or None
+    last : StoredCase or None
         Its newest case.
     """
 
     fate: Fate
     version: int = 1
-    last: Row[Any] | None = None
+    last: StoredCase | None = None
 
     @property
     def opens(self) -> bool:
@@ -79,19 +78,16 @@ class Arrived:
 
 def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int]:
     """Return the numbers of all cases of some listings, the oldest first."""
-    wanted, found = sorted(set(listing_ids)), list[int]()
-    for start in range(0, len(wanted), _AT_ONCE):
-        query = select(cases.c.case_id).where(cases.c.listing_id.in_(wanted[start : start + _AT_ONCE]))
-        found += connection.scalars(query.where(cases.c.erased_at.is_(None))).all()
-    return sorted(found)
+    query = select(cases.c.case_id).where(cases.c.listing_id.in_(set(listing_ids)), cases.c.erased_at.is_(None))
+    return sorted(connection.scalars(query))
 
 
-def compare(scored: ScoredListing, known: Sequence[Row[Any]], verdict: Verdict | None, policy: Policy) -> Arrived:
+def compare(scored: ScoredListing, known: Sequence[StoredCase], verdict: Verdict | None, policy: Policy) -> Arrived:
     """Say what becomes of a listing.
 
     Parameters
     ----------
-    known : sequence of rows of `cases`
+    known : sequence of StoredCase
         Those of the listing, the oldest first.
     verdict : Verdict or None
         What stands of the newest.
@@ -99,7 +95,7 @@ def compare(scored: ScoredListing, known: Sequence[Row[Any]], verdict: Verdict |
     if not known:
         return Arrived(Fate.NEW)
     listing, last = scored.listing, known[-1]
-    if listing.observed_at and last.observed_at and listing.observed_at < last.seen_at:
+    if listing.observed_at and last.observed_at and last.seen_at and listing.observed_at < last.seen_at:
         return Arrived(Fate.OUTDATED, last.version, last)
     content = digest_content(listing)
     same = [row.version for row in known if row.content == content and _is_priced_alike(row, listing, policy)]
@@ -125,11 +121,11 @@ def has_same_price(one: Listing, other: Listing, share: float) -> bool:
     return one.currency == other.currency and high <= low * (1 + share)
 
 
-def _is_priced_alike(row: Row[Any], listing: Listing, policy: Policy) -> bool:
+def _is_priced_alike(row: StoredCase, listing: Listing, policy: Policy) -> bool:
     return has_same_price(decode_listing(row.snapshot), listing, policy.same_price_share)
 
 
-def _rise(row: Row[Any], scored: ScoredListing, policy: Policy) -> bool:
+def _rise(row: StoredCase, scored: ScoredListing, policy: Policy) -> bool:
     if scored.score is None:
         return False
     before = policy.prevalence if row.score is None else row.score
@@ -138,12 +134,8 @@ def _rise(row: Row[Any], scored: ScoredListing, policy: Policy) -> bool:
 
 def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, Decision]:
     """Return the last verdict that stands on each of some cases."""
-    wanted, found = sorted(set(case_ids)), dict[int, Decision]()
-    for start in range(0, len(wanted), _AT_ONCE):
-        is_one = decisions.c.case_id.in_(wanted[start : start + _AT_ONCE])
-        rows = connection.execute(select(decisions).where(is_one, is_last_verdict()))
-        found |= {row.case_id: make_decision(row) for row in rows}
-    return found
+    query = select(decisions).where(decisions.c.case_id.in_(set(case_ids)), is_last_verdict())
+    return {row.case_id: make_decision(row) for row in connection.execute(query)}
 
 
 def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
@@ -151,15 +143,15 @@ def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
 
     The cases must be kept from other writers, and those that wait for them are here.
     """
+    if not case_ids:
+        return
     lock_clusters(connection, case_ids)
-    hand_over_all(connection, case_ids)
+    hand_over(connection, case_ids)
     close_cases(connection, case_ids, "superseded")
-    for start in range(0, len(case_ids), _AT_ONCE):
-        wanted = case_ids[start : start + _AT_ONCE]
-        connection.execute(update(cases).where(cases.c.case_id.in_(wanted)).values(exemplar=None))
+    show_cases(connection, case_ids)
 
 
-def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], now: datetime) -> None:
+def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]], now: datetime) -> None:
     """Have what waits for superseded cases wait for those that took their place, and note it in the audit trail.
 
     What waits are notices, and the samples of which a case is one: the listing is still in them, as it is now. A second
@@ -167,7 +159,7 @@ def pass_on(connection: Connection, successors: Iterable[tuple[Row[Any], int]], 
 
     Parameters
     ----------
-    successors : iterable of (Row, int)
+    successors : iterable of (StoredCase, int)
         Superseded cases, as they were, each with the number of the case in its place.
     """
     entries: list[tuple[str, dict[str, audit.Value]]] = []
@@ -245,11 +237,9 @@ def read_pasts(connection: Connection, case_ids: Collection[int]) -> dict[int, P
     }
 
 
-def _read_past(rows: Sequence[Row[Any]], at: int, verdicts: dict[int, Decision], whole: dict[int, Row[Any]]) -> Past:
-    case, same = (
-        whole[rows[at].case_id],
-        [verdicts[row.case_id] for row in rows[:at] if row.version == rows[at].version and row.case_id in verdicts],
-    )
+def _read_past(rows: Sequence[Row[Any]], at: int, verdicts: dict[int, Decision], whole: dict[int, StoredCase]) -> Past:
+    case = whole[rows[at].case_id]
+    same = [verdicts[row.case_id] for row in rows[:at] if row.version == case.version and row.case_id in verdicts]
     next_id = rows[at + 1].case_id if at + 1 < len(rows) else None
     if at == 0:
         return Past(None, "", None, (), None, case.score, None, next_id, case.seen_at)

@@ -34,6 +34,7 @@ from ipml.review.queue import (
     undo,
 )
 from ipml.review.reversals import Consequences
+from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions
 
@@ -160,7 +161,7 @@ class Operations:
         return SimulatedDay(morning, len(arrived), reviewed, *by_policy, *by_people, put_back, in_force)
 
     def _act(self, now: datetime) -> Acted:
-        return act(self.engine, self.policy, now, consequences=self.consequences)
+        return act(self.engine, self.policy, get_settings(), now, consequences=self.consequences)
 
     def _review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let each reviewer go down the list as far as a day reaches, and decide what looks alike to them together."""

@@ -133,13 +133,13 @@ def pseudonym_of(connection: Connection, seller_id: str, *, now: datetime | None
     >>> ann == again, ann == ben, len(ann)
     (True, False, 32)
     """
-    return pseudonyms_of(connection, [seller_id], now=now)[seller_id]
+    return read_sellers(connection, [seller_id], now=now)[0][seller_id]
 
 
-def pseudonyms_of(
+def read_sellers(
     connection: Connection, seller_ids: Iterable[str], *, now: datetime | None = None
-) -> Mapping[str, str]:
-    """Return the pseudonyms of sellers by their ids, as `pseudonym_of` does of one."""
+) -> tuple[Mapping[str, str], Keyring]:
+    """Return the pseudonyms of sellers by their ids, and their keys; a seller who is new gets both."""
     wanted = list(dict.fromkeys(seller_ids))
     known = _find_known(connection, wanted)
     if missing := [name for name in wanted if name not in known]:
@@ -148,15 +148,17 @@ def pseudonyms_of(
         made = [_make_key(name, now or datetime.now(UTC)) for name in missing if name not in known]
         if made:
             connection.execute(insert(seller_keys), made)
-        known |= {row["seller_id"]: row["pseudonym"] for row in made}
-    return known
+        known |= {row["seller_id"]: (row["pseudonym"], row["key"]) for row in made}
+    keys = {pseudonym: (seller_id, bytes.fromhex(key)) for seller_id, (pseudonym, key) in known.items()}
+    return {seller_id: pseudonym for seller_id, (pseudonym, _) in known.items()}, Keyring(keys)
 
 
-def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, str]:
-    columns, known = (seller_keys.c.seller_id, seller_keys.c.pseudonym), dict[str, str]()
+def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    columns = seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key
+    known = dict[str, tuple[str, str]]()
     for start in range(0, len(seller_ids), _MOST_NAMES):
         query = select(*columns).where(seller_keys.c.seller_id.in_(seller_ids[start : start + _MOST_NAMES]))
-        known |= {row.seller_id: row.pseudonym for row in connection.execute(query)}
+        known |= {row.seller_id: (row.pseudonym, row.key) for row in connection.execute(query)}
     return known
 
 

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.consequences import Striking
 from support.staff import add_staff
 
-from ipml.enforcement.penalties.ladder import climb
-from ipml.enforcement.penalties.strikes import add_strike
-from ipml.enforcement.policy import load_enforcement_policy
 from ipml.listings.schema import listings_to_frame
 from ipml.listings.writers import write_listings
 from ipml.model.training.experiment import Experiment, read_training_listings
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import migrate, open_database, writing
 
@@ -25,7 +22,7 @@ EVENTS_HEAD = "seller_id,kind,occurred_at,known_at,amount"
 @pytest.fixture(scope="module")
 def struck(tmp_path_factory) -> bytes:
     """Return a database in which a seller with a hostile name has nine strikes of one morning."""
-    path, policy = tmp_path_factory.mktemp("struck") / "ipml.db", load_enforcement_policy()
+    path = tmp_path_factory.mktemp("struck") / "ipml.db"
     engine, now = open_database(f"sqlite:///{path}"), datetime.now(UTC) - timedelta(days=1)
     migrate(engine)
     known = {"seller_id": "\x1b[2Jann", "price": 100.0, "currency": "EUR", "observed_at": now}
@@ -34,8 +31,8 @@ def struck(tmp_path_factory) -> bytes:
     for number in range(1, 10):
         with writing(engine) as connection:
             taken = claim(connection, "lea", number, now=now)
-            decision = decide(connection, taken, Verdict.COUNTERFEIT, ground="wrong_features", now=now)
-            climb(connection, add_strike(connection, find_case(connection, number), decision, policy), policy)
+            said = {"ground": "wrong_features", "now": now, "consequences": Striking()}
+            decide(connection, taken, Verdict.COUNTERFEIT, **said)
     add_staff(engine)
     engine.dispose()
     return path.read_bytes()

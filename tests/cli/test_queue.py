@@ -8,7 +8,7 @@ from support.staff import add_staff
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue, list_cases
-from ipml.review.ranking.queue_order import get_ranking
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.storage.database import open_database, reading
 
 POLICY = Path(__file__).parents[2] / "ipml/review/ranking/policy.toml"
@@ -49,7 +49,7 @@ def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engin
     assert "1 cases enter the first 1: 2 (dear" in answer.out
     assert "\x1b" not in answer.out
     with reading(engine) as connection:
-        assert get_ranking(connection).ranking_id is None
+        assert current_ranking(connection).ranking_id is None
 
 
 def test_plan_fills_the_minutes(ipml, engine):
@@ -80,4 +80,4 @@ def test_mistakes_are_answered_with_one_line(ipml, engine, tmp_path, arguments, 
     assert said in answer.err
     assert len(answer.err.splitlines()) == 1
     with reading(engine) as connection:
-        assert get_ranking(connection).ranking_id is None
+        assert current_ranking(connection).ranking_id is None

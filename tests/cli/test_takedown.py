@@ -8,15 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.consequences import MEASURES
 from support.databases import copy_sqlite
 from support.receiver import SECRET, Receiver, listening, wait_until
 from support.staff import add_staff
 
 from ipml.cli.doctor import check_database
-from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.changes import impose
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import open_database, writing
 
@@ -29,8 +27,8 @@ def database(tmp_path) -> str:
     bags = [Listing(f"L{number}", f"s{number}", "Bag", brand="[red]Acme", listing_sales=0.0) for number in (1, 2)]
     enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1") for bag in bags])
     with writing(engine) as connection:
-        decision = decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
-        impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
+        said = {"ground": "declared_replica", "consequences": MEASURES}
+        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, **said)
     add_staff(engine)
     engine.dispose()
     return url

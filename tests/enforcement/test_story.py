@@ -25,7 +25,6 @@ from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.records import Reason, ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue
-from ipml.settings import get_settings
 from ipml.storage import outbox
 from ipml.storage.audit import verify
 from ipml.storage.consistency import find_disagreements
@@ -63,7 +62,7 @@ class Story:
             ScoredListing(one, abs(self.truth[one.listing_id] - 0.4 * draw.random()), None, reasons, (), None, "m1")
             for one in listings
         ]
-        enqueue(self.engine, scored, now=self.now)
+        enqueue(self.engine, scored, joins_alike=False, now=self.now)  # each listing is looked at
 
     def review(self) -> None:
         """Let three reviewers decide, of whose verdicts one in twenty is wrong."""
@@ -110,9 +109,6 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory, market):
     """Tell the story up to the delivery of all measures."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("IPML_NEAR_DUPLICATES", "false")  # each listing is looked at
-    get_settings.cache_clear()
     engine = open_database(f"sqlite:///{tmp_path_factory.mktemp('story') / 'ipml.db'}")
     migrate(engine)
     with listening(Receiver(fail_often, lambda _: {"status": "done"})) as receiver:
@@ -123,8 +119,6 @@ def story(tmp_path_factory, market):
         yield told
         told.sink.close()
     engine.dispose()
-    patch.undo()
-    get_settings.cache_clear()
 
 
 def test_each_message_arrived_once_by_its_key(story):

@@ -1,16 +1,12 @@
 """What the tests of the queue share: scored listings, and that they run on both databases."""
 
-import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert
 from support.databases import BOTH, BOTH_IN_THE_END
 
-from ipml.settings import get_settings
 from ipml.storage.database import writing
 from ipml.storage.tables import seeds
 
@@ -24,19 +20,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         is_queue = metafunc.definition.path.parent == Path(__file__).parent
         is_fast = is_queue and not getattr(metafunc.module, "SLOW_ON_POSTGRES", False)
         metafunc.parametrize("database_url", BOTH if is_fast else BOTH_IN_THE_END, indirect=True)
-
-
-@pytest.fixture
-def set_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Return a function that gives settings other values, until the test ends."""
-
-    def change(**values: Any) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(f"IPML_{name.upper()}", value if isinstance(value, str) else json.dumps(value))
-        get_settings.cache_clear()
-
-    yield change
-    get_settings.cache_clear()
 
 
 @pytest.fixture

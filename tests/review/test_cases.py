@@ -1,6 +1,7 @@
 """Looking into the queue."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from ipml.errors import NotFound
 from ipml.records import ScoredListing, Verdict
+from ipml.review.cases import StoredCase
 from ipml.review.queue import (
     claim,
     count_cases,
@@ -22,6 +24,7 @@ from ipml.review.queue import (
 )
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases
 
 Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -38,6 +41,11 @@ def queue(engine: Engine, make_scored: Make) -> Engine:
         ],
     )
     return engine
+
+
+def test_a_stored_case_has_the_columns_of_its_table():
+    """In their order, by which rows become records."""
+    assert [field.name for field in fields(StoredCase)] == [*cases.c.keys(), "n_waiting"]
 
 
 def test_the_most_suspicious_come_first(queue: Engine):

@@ -1,103 +1,105 @@
 """What follows from decisions in tests: all that ipml does, or one part of it and nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import Connection, Row, insert, update
+from sqlalchemy import Connection, update
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.pieces import store_evidence
 from ipml.enforcement.ledger import store_stakes
 from ipml.enforcement.penalties.ladder import climb
-from ipml.enforcement.penalties.strikes import add_strike, take_back
-from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy, store_policy
-from ipml.enforcement.takedown.changes import impose, lift
+from ipml.enforcement.penalties.strikes import add_strikes, take_back
+from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import impose, insert_measures, lift, want_measure
+from ipml.enforcement.takedown.measures import ChosenMeasure
 from ipml.records import Decision, Reversal, Verdict
 from ipml.review.reversals import Made
-from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import measures
 
-POLICY = "5e" * 32
+POLICY = load_enforcement_policy()
 
 
-class _OneByOne:
-    """Follows decisions that were made together one after the other."""
+class _Following:
+    """Does what follows from decisions that were made together, those that say that a listing is counterfeit."""
+
+    def __init__(self, policy: EnforcementPolicy = POLICY) -> None:
+        self.policy = policy
 
     def follow_decisions(self, connection: Connection, made: Sequence[Made], origin: str) -> None:
-        """Follow each."""
-        for case, decision in made:
-            self.follow(connection, case, decision, origin)
+        """Follow those that are concerned."""
+        if concerned := [one for one in made if self.concerns(one[1])]:
+            decided, keys = read_decided(connection, concerned, origin, {})
+            with open_proceedings(connection, self.policy, keys, concerned[0][1].decided_at) as acts:
+                self.act(acts, decided)
 
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Do what follows from one."""
+    def concerns(self, decision: Decision) -> bool:
+        """Say whether a decision is followed."""
+        return decision.verdict is Verdict.COUNTERFEIT
+
+    def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
+        """Do what follows."""
         raise NotImplementedError
 
 
-class Keeping(_OneByOne):
+def strike(acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
+    """Count a strike for each decision, and climb."""
+    climb(acts, add_strikes(acts, decided, find_firsts(acts.connection, [one.decision for one in decided])))
+
+
+class Keeping(_Following):
     """What follows from a decision that closes a case: its evidence is kept."""
 
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def concerns(self, decision: Decision) -> bool:
+        """Say whether it closes a case."""
+        return decision.verdict is not Verdict.ESCALATE
+
+    def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
         """Keep evidence."""
-        if decision.verdict is not Verdict.ESCALATE:
-            store_evidence(connection, case, decision, origin, POLICY)
+        store_evidence(acts, decided)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Do nothing."""
 
 
-class Measures(_OneByOne):
+class Measures(_Following):
     """What follows from decisions here."""
 
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
         """Impose what the policy says."""
-        if decision.verdict is Verdict.COUNTERFEIT:
-            impose(connection, case, decision, load_enforcement_policy())
+        impose(acts, decided, find_firsts(acts.connection, [one.decision for one in decided]))
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift it."""
         lift(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
-class Striking(_OneByOne):
+class Striking(_Following):
     """Counts a strike for each listing found counterfeit, and nothing else."""
 
-    def __init__(self, policy: EnforcementPolicy) -> None:
-        self.policy = policy
-
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
-        """Count a strike, and climb."""
-        if decision.verdict is Verdict.COUNTERFEIT:
-            climb(connection, add_strike(connection, case, decision, self.policy), self.policy)
+    def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
+        """Count strikes, and climb."""
+        strike(acts, decided)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Take the strike back."""
         take_back(connection, reversal.decision_id, reversal.reviewer, reversal.why, reversal.reversed_at)
 
 
-class TakingDown(_OneByOne):
+class TakingDown(_Following):
     """Takes each listing down that is found counterfeit, as measures are kept, and lifts what was taken back."""
 
-    def __init__(self, policy: EnforcementPolicy) -> None:
-        self.policy = policy
-
-    def follow(self, connection: Connection, case: Row[Any], decision: Decision, origin: str) -> None:
+    def act(self, acts: Proceedings, decided: Sequence[DecidedCase]) -> None:
         """Keep a measure and its stakes."""
-        if decision.verdict is not Verdict.COUNTERFEIT:
-            return
-        at = decision.decided_at
-        columns = {
-            "decision_id": decision.decision_id,
-            "case_id": case.case_id,
-            "pseudonym": pseudonym_of(connection, case.seller_id, now=at),
-            "kind": "remove",
-            "territories": "",
-            "policy_digest": store_policy(connection, self.policy, at),
-            "imposed_by": decision.reviewer,
-            "imposed_at": at,
-        }
-        number = connection.scalars(insert(measures).values(columns).returning(measures.c.measure_id)).one()
-        store_stakes(connection, number, case, at, self.policy)
+        remove = ChosenMeasure(MeasureKind.REMOVE, "")
+        for one in decided:
+            wanted = want_measure(one, acts.policy, remove, one.decision.reviewer, one.decision.decided_at).measure
+            (number,) = insert_measures(acts.connection, [(wanted, "")], acts.keys)
+            measure = replace(wanted, measure_id=number)
+            store_stakes(acts.connection, [(measure, one.case, one.listing)], acts.policy)
 
     def follow_reversal(self, connection: Connection, reversal: Reversal) -> None:
         """Lift the measure."""

@@ -9,12 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import Engine
+from support.consequences import MEASURES
 
-from ipml.enforcement.policy import load_enforcement_policy
-from ipml.enforcement.takedown.changes import impose
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.requests import Access, make_access
@@ -45,8 +43,8 @@ def asked(engine: Engine) -> str:
     """Return the key of a message that asks the platform to take a listing down."""
     enqueue(engine, [ScoredListing(Listing("L1", "s1", "Bag"), 0.9, 1.0, (), (), None, "m")])
     with writing(engine) as connection:
-        decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
-        impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
+        said = {"ground": "declared_replica", "consequences": MEASURES}
+        decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, **said)
         return connection.exec_driver_sql("SELECT key FROM measure_messages").scalar_one()
 
 

@@ -287,6 +287,7 @@ def run(database: Database = None) -> None:
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.settings import get_settings
 
     policy = load_enforcement_policy()
     if not policy.automatic.is_on:
@@ -298,7 +299,7 @@ def run(database: Database = None) -> None:
         def tell(seen: int) -> None:
             status.update(f"Looking at cases: {seen:,}")
 
-        acted = act(engine, policy, progress=tell, consequences=consequences)
+        acted = act(engine, policy, get_settings(), progress=tell, consequences=consequences)
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
     for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
         typer.echo(f"{number:,} left: {why}.")

@@ -36,8 +36,7 @@ from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import Conflict, UnusableSetting
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
-from ipml.review.cases import find_case, find_cases
-from ipml.review.decisions import make_decision
+from ipml.review.cases import StoredCase, find_case, find_cases
 from ipml.review.reversals import Consequences, Made, find_decisions, stands
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, reading, serialise, writing
@@ -245,7 +244,7 @@ def end_passed_over(connection: Connection, before: datetime, at: datetime, rule
     kept = find_cases(connection, numbers, lock=True)
     serialise(connection, Lock.APPEND_TO_AUDIT)
     standing = (decisions.c.case_id.in_([row.case_id for row in kept.values() if row.state == "decided"])) & stands()
-    made = [make_decision(row) for row in find_decisions(connection, standing)]
+    made = find_decisions(connection, standing)
     last = {decision.case_id: decision for decision in made if decision.verdict in STATE_OF_VERDICT}
     found = [item for item in connection.execute(old).all() if item.case_id in last]
     if found:
@@ -274,7 +273,7 @@ def has_erased(connection: Connection) -> bool:
 
 
 def _wait_again(
-    connection: Connection, notice_ids: Collection[int], case: Row[Any], at: datetime, rules: NotifierRules
+    connection: Connection, notice_ids: Collection[int], case: StoredCase, at: datetime, rules: NotifierRules
 ) -> None:
     were_settled = notices.c.notice_id.in_(notice_ids), notices.c.settled_at.is_not(None)
     query = update(notices).where(*were_settled).values(settled_at=None)
@@ -282,7 +281,7 @@ def _wait_again(
     audit.append_all(connection, "ipml", "notice open again", [(subject_of(number), {}) for number in again], at=at)
     if case.state == "decided":  # by an earlier decision, which stands
         left = find_decisions(connection, (decisions.c.case_id == case.case_id) & stands())
-        settle_decided(connection, [(case, make_decision(left[-1]))], rules)
+        settle_decided(connection, [(case, left[-1])], rules)
     still_open = notices.c.notice_id.in_(again), notices.c.settled_at.is_(None)
     left_open = select(notices.c.notice_id).where(*still_open).order_by(notices.c.notice_id)
     tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)

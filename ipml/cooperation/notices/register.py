@@ -30,7 +30,7 @@ from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice, KeyReused, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
-from ipml.review.cases import find_cases
+from ipml.review.cases import StoredCase, find_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
@@ -112,7 +112,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))
     joined: list[Joined] = []
-    brought: list[Row[Any]] = []
+    brought: list[StoredCase] = []
     for one in coming.listings:
         row = rows.get(one.listing_id or "")
         if row is None:
@@ -152,7 +152,7 @@ def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:
     return _SETTLED.get(verdict, "undecided")
 
 
-def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, Row[Any]]:
+def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, StoredCase]:
     """Return the latest case of each listing by its id, kept from other writers, as are those they wait for."""
     numbers = sorted(find_latest(connection, listing_ids).values())
     exemplars: set[int] = set()
@@ -211,7 +211,7 @@ def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int
     return counted
 
 
-def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> None:
+def _reopen(connection: Connection, rows: Sequence[StoredCase], now: datetime) -> None:
     """Bring those of some cases that were decided back to a person, as escalated ones."""
     for row in rows:
         if row.state == "decided":
@@ -220,7 +220,7 @@ def _reopen(connection: Connection, rows: Sequence[Row[Any]], now: datetime) -> 
             record_all(connection, [(row, again)], None, None, Origin(_ORIGIN), consequences=None)
 
 
-def _bring_forward(connection: Connection, rows: Sequence[Row[Any]], due_at: datetime, now: datetime) -> None:
+def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: datetime, now: datetime) -> None:
     """Have some cases decided by a moment."""
     if rows:
         numbers = [row.case_id for row in rows]

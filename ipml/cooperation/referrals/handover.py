@@ -28,7 +28,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Row, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
-from ipml.enforcement.privacy.legal_holds import find_holds, hold_within, release_within
+from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_within
 from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
 from ipml.review.snapshot import check_text
@@ -302,7 +302,7 @@ def hold_for_referral(
     for seller_id in sorted(sellers):
         holds = find_holds(connection, find_pseudonym(connection, seller_id) or "", now)
         if not any(hold.case_id is None and hold.until >= until for hold in holds):
-            hold_within(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
+            place_hold(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
         count += 1
     return count
 

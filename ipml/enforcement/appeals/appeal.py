@@ -22,9 +22,9 @@ from ipml.enforcement.policy import AppealRules
 from ipml.errors import Forbidden, IllegalStep, NotFound, OwnListing, SellerErased
 from ipml.records import Case, Decision
 from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
-from ipml.review.decisions import find_family, make_decision
+from ipml.review.decisions import find_family
 from ipml.review.quality.second_person import may_judge, refuse_conflict
-from ipml.review.reversals import is_reversible, stands
+from ipml.review.reversals import find_reversible, stands
 from ipml.storage import audit
 from ipml.storage.pseudonyms import decrypt, encrypt
 from ipml.storage.tables import (
@@ -411,8 +411,8 @@ def get_appeal(connection: Connection, appeal_id: int, *, now: datetime | None =
         text=_decrypt(connection, appeal, row.text),
         reference=_decrypt(connection, appeal, row.reference),
         case=make_case(find_case(connection, appeal.case_id), now or datetime.now(UTC)),
-        decision=make_decision(family[0]),
-        alike=tuple(kin.case_id for kin in family[1:] if is_reversible(connection, kin)),
+        decision=family[0],
+        alike=tuple(kin.case_id for kin in find_reversible(connection, family[1:])),
         together=_find_together(connection, [row.case_id for row in family], family[0].group_key),
         windows=tuple(find_deadlines(connection, appeal.subject).values()),
         deadlines=tuple(find_deadlines(connection, appeal.name).values()),

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from ipml.enforcement.ledger import store_stakes
-from ipml.enforcement.penalties.ladder import lift_within, restriction_of
+from ipml.enforcement.penalties.ladder import lift, restriction_of
 from ipml.enforcement.penalties.penalties import get_penalty
 from ipml.enforcement.penalties.strikes import take_back
 from ipml.enforcement.policy import load_enforcement_policy
@@ -25,6 +24,7 @@ from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review.cases import LARGEST_NUMBER, find_case
 from ipml.review.reversals import stands
+from ipml.review.snapshot import decode_listing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases, decisions, measures, strikes
 
@@ -45,7 +45,8 @@ def soften(connection: Connection, measure_id: int, kind: MeasureKind, by: str, 
     policy, old = load_enforcement_policy(), get_measure(connection, measure_id)
     milder = changes.replace(connection, measure_id, kind, by, why, at)
     tell_lifted(connection, changes.restriction_of(connection, old), "replaced", at, policy)
-    store_stakes(connection, milder.measure_id, find_case(connection, milder.case_id), at, policy)
+    case = find_case(connection, milder.case_id)
+    store_stakes(connection, [(milder, case, decode_listing(case.snapshot))], policy)
     issue(connection, changes.restriction_of(connection, milder), policy)
     return milder.measure_id
 
@@ -66,9 +67,8 @@ def lift_penalty(connection: Connection, penalty_id: int, by: str, why: str, at:
     """Lift a penalty, unless it has ended meanwhile, and tell the seller; the strikes stay."""
     if not get_penalty(connection, penalty_id).is_in_force(at):
         return
-    policy = load_enforcement_policy()
-    lifted = lift_within(connection, penalty_id, by, why, at)
-    tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, policy)
+    lifted = lift(connection, penalty_id, by, why, now=at)
+    tell_lifted(connection, restriction_of(connection, lifted), _WHY, at, load_enforcement_policy())
 
 
 def take_strike_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> None:
@@ -136,19 +136,17 @@ def _find_penalty(connection: Connection, number: int, seller_id: str) -> Restri
 
 
 def _find_case(connection: Connection, number: int, seller_id: str) -> Restricted | None:
-    decision = _find_decision(connection, number, seller_id)
-    if decision is None:
+    decision_id = _find_decision(connection, number, seller_id)
+    if decision_id is None:
         return None
-    query = select(measures.c.measure_id).where(
-        measures.c.decision_id == decision.decision_id, measures.c.lifted_at.is_(None)
-    )
+    query = select(measures.c.measure_id).where(measures.c.decision_id == decision_id, measures.c.lifted_at.is_(None))
     measure_id = connection.scalar(query.order_by(measures.c.measure_id.desc()).limit(1))
     subject = f"case:{number}" if measure_id is None else f"measure:{measure_id}"
-    return Restricted(subject, number, decision.decision_id)
+    return Restricted(subject, number, decision_id)
 
 
-def _find_decision(connection: Connection, case_id: int, seller_id: str) -> Row[Any] | None:
-    """Return the decision that a case stands on, where it is that it is counterfeit and the case is this seller's."""
+def _find_decision(connection: Connection, case_id: int, seller_id: str) -> int | None:
+    """Return the decision that a case of this seller stands on, by its number, where it says that it is counterfeit."""
     query = (
         select(decisions)
         .join(cases, cases.c.case_id == decisions.c.case_id)
@@ -157,4 +155,4 @@ def _find_decision(connection: Connection, case_id: int, seller_id: str) -> Row[
         .limit(1)
     )
     row = connection.execute(query).first()
-    return row if row is not None and row.verdict == Verdict.COUNTERFEIT else None
+    return row.decision_id if row is not None and row.verdict == Verdict.COUNTERFEIT else None

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, exists, func, insert, select, update
 
 from ipml.enforcement.automation.promises import PromiseStanding, find_model_version, is_in_force, review_promises
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
-from ipml.review.cases import find_cases, is_held
+from ipml.review.cases import StoredCase, find_cases, is_held, read_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.quality.blind_reviews import draw_uniform
@@ -27,7 +27,7 @@ from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import Consequences, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.snapshot import decode, decode_listing
-from ipml.settings import SecondPersonRule, Settings, get_settings
+from ipml.settings import SecondPersonRule, Settings
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_decisions, automatic_draws, cases, decisions, seller_keys, spread_audits
@@ -57,7 +57,7 @@ def select_candidates(
 
 def find_obstacles(
     connection: Connection,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[StoredCase],
     rules: AutomaticRules,
     second_person: Sequence[SecondPersonRule],
     actor: str,
@@ -67,7 +67,7 @@ def find_obstacles(
 
     Parameters
     ----------
-    rows : sequence of Row
+    rows : sequence of StoredCase
         That `select_candidates` found.
     second_person : sequence of SecondPersonRule
         Which verdicts a policy cannot give, since they need two persons.
@@ -166,11 +166,11 @@ class Acted:
 def act(
     engine: Engine,
     policy: EnforcementPolicy,
+    settings: Settings,
     now: datetime | None = None,
     *,
     at_once: int = 100,
     progress: Callable[[int], None] | None = None,
-    settings: Settings | None = None,
     consequences: Consequences | None = None,
 ) -> Acted:
     """Act on the open cases of brands whose promise is in force, and draw those from which that is known.
@@ -179,33 +179,34 @@ def act(
 
     Parameters
     ----------
+    settings : Settings
+        Which verdicts need a second person: the policy gives none of them.
     now : datetime, default=the clock
     at_once : int, default=100
         Decisions in a transaction: all of them are kept, or none.
     progress : callable, optional
         Told how many cases were looked at so far.
-    settings : Settings, default=those of the process
-        Which verdicts need a second person: the policy gives none of them.
     consequences : Consequences, optional
         What follows from decisions; without it nothing does.
 
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.settings import get_settings
     >>> from ipml.storage.database import migrate, open_database
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
-    >>> act(engine, load_enforcement_policy())
+    >>> act(engine, load_enforcement_policy(), get_settings())
     Acted(decided=0, drawn=0, left={})
     """
     rules = policy.automatic
     if not rules.is_on or not rules.brands:
         return Acted()
-    now, second_person = now or datetime.now(UTC), (settings or get_settings()).second_person
+    now = now or datetime.now(UTC)
     with writing(engine) as connection:
         seed = get_seed(connection, now=now)
     actor = f"policy:{policy.digest[:8]}"
-    run = _Run(engine, policy, rules, second_person, actor, seed, now, at_once, consequences)
+    run = _Run(engine, policy, rules, settings.second_person, actor, seed, now, at_once, consequences)
     last = seen = 0
     while True:
         with writing(engine) as connection:
@@ -237,24 +238,24 @@ class _Run:
     drawn: int = 0
     left: Counter[str] = field(default_factory=Counter)
 
-    def find_batch(self, version: str, after: int) -> Sequence[Row[Any]]:
+    def find_batch(self, version: str, after: int) -> Sequence[StoredCase]:
         """Return the next cases that might be drawn or acted on."""
         lowest = min(min(self.rules.for_brand(brand).thresholds) for brand in self.rules.brands)
         query = select_candidates(self.rules.brands, version, lowest, after, self._span()).limit(_BATCH_SIZE)
         with reading(self.engine) as connection:
-            return connection.execute(query).all()
+            return read_cases(connection, query)
 
-    def take(self, rows: Sequence[Row[Any]], standings: Mapping[str, PromiseStanding]) -> None:
+    def take(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
         """Draw some of the cases for people, and act on others."""
-        eligible = [row for row in rows if row.score >= min(self.rules.for_brand(row.brand).thresholds)]
-        by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand].odds}
+        eligible = [row for row in rows if (row.score or 0) >= min(self.rules.for_brand(row.brand or "").thresholds)]
+        by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand or ""].odds}
         with reading(self.engine) as connection:
             chosen = self._find_free(connection, [row for row in eligible if row.case_id in by_lot])
         self._draw(chosen, standings)
         due: list[tuple[int, PromiseStanding]] = []
         for row in eligible:
-            standing = standings[row.brand]
-            if row.case_id in by_lot or not standing.is_in_force or row.score < standing.threshold:
+            standing = standings[row.brand or ""]
+            if row.case_id in by_lot or not standing.is_in_force or (row.score or 0) < standing.threshold:
                 continue
             if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
                 self.left["drawn cases of its time are to be looked at first"] += 1
@@ -268,15 +269,15 @@ class _Run:
         latest = self.now - timedelta(hours=self.rules.wait_hours)
         return latest - timedelta(days=self.rules.most_age_days), latest
 
-    def _find_free(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    def _find_free(self, connection: Connection, rows: Sequence[StoredCase]) -> list[StoredCase]:
         obstacles = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
         self.left.update(why for why in obstacles.values() if why)
         return [row for row in rows if not obstacles[row.case_id]]
 
-    def _lot(self, row: Row[Any]) -> float:
+    def _lot(self, row: StoredCase) -> float:
         return draw_uniform("automatic", self.seed, row.listing_key)
 
-    def _draw(self, rows: Sequence[Row[Any]], standings: Mapping[str, PromiseStanding]) -> None:
+    def _draw(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
         """Keep which cases are left to people, unless somebody came before."""
         if not rows:
             return
@@ -284,13 +285,13 @@ class _Run:
             locked = find_cases(connection, [row.case_id for row in rows], lock=True)
             known = select(automatic_draws.c.case_id).where(automatic_draws.c.case_id.in_(locked))
             drawn_before = set(connection.scalars(known))
-            values = [
+            values: list[dict[str, Any]] = [
                 {
                     "case_id": row.case_id,
                     "brand": row.brand,
                     "model_version": row.model_version,
                     "score": row.score,
-                    "odds": standings[row.brand].odds,
+                    "odds": standings[row.brand or ""].odds,
                     "drawn_at": self.now,
                 }
                 for row in locked.values()
@@ -328,13 +329,13 @@ class _Run:
                 connection.execute(insert(automatic_decisions), basis)
         self.decided += len(made)
 
-    def _make_decision(self, row: Row[Any], standing: PromiseStanding) -> Decision:
+    def _make_decision(self, row: StoredCase, standing: PromiseStanding) -> Decision:
         ground = choose_ground(decode(row.snapshot), self.rules)
         said = (Verdict.COUNTERFEIT, ground, self._explain(standing), self.actor, self.now)
         return Decision(0, row.case_id, row.listing_id, *said)
 
     def _find_obstacles(
-        self, connection: Connection, rows: Sequence[Row[Any]], due: Mapping[int, PromiseStanding]
+        self, connection: Connection, rows: Sequence[StoredCase], due: Mapping[int, PromiseStanding]
     ) -> dict[int, str | None]:
         """Return for each case why it is left as it is, or None."""
         brands = {standing.brand: standing for standing in due.values()}

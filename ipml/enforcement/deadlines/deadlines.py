@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, or_, select, update
 
 from ipml.enforcement.deadlines.terms import Length, TermEnd, TermsProfile
 from ipml.errors import IllegalStep
@@ -94,7 +94,6 @@ def next_state(name: str, state: DeadlineState | None, event: DeadlineEvent) -> 
 
 
 _DAY = timedelta(days=1)
-_NEW: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in ("state", "marked_at")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,11 @@ def open_deadline(
     connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime
 ) -> Deadline:
     """Set up a deadline that waits for the event it counts from; `begin` starts it."""
-    deadline = _open(connection, subject, stage, profile, by, at)
+    state = next_state(f"deadline of {subject}", None, DeadlineEvent.OPENED)
+    waiting = Deadline(0, subject, stage, profile.name, state)
+    (number,) = append_rows(connection, deadlines, [_fields_of(waiting)])
+    deadline = replace(waiting, deadline_id=number)
+    _record(connection, [deadline], DeadlineEvent.OPENED, by, at, [_opening(deadline)])
     audit.append(connection, by, "deadline opened", deadline.name, {"for": subject, "stage": stage}, at=at)
     return deadline
 
@@ -195,31 +198,19 @@ def start_deadlines(connection: Connection, starts: Sequence[DeadlineStart], by:
         _reckon(Deadline(0, one.subject, one.stage, one.profile.name, state, one.since), one.profile, at)
         for one, state in zip(starts, opened, strict=True)
     ]
-    running = [
-        replace(deadline, state=next_state(deadline.name, deadline.state, DeadlineEvent.BEGAN))
-        for deadline, _ in reckoned
-    ]
+    payloads = [payload for _, payload in reckoned]
+    began = DeadlineEvent.BEGAN
+    running = [replace(one, state=next_state(one.name, one.state, began)) for one, _ in reckoned]
     numbers = append_rows(connection, deadlines, [_fields_of(deadline) for deadline in running])
     begun = [replace(deadline, deadline_id=number) for deadline, number in zip(running, numbers, strict=True)]
-    _record_all(
-        connection,
-        [(one, DeadlineEvent.OPENED, {"stage": one.stage, "profile": one.profile}) for one in begun],
-        *(by, at),
-    )
-    payloads = [payload for _, payload in reckoned]
-    told = [(one, DeadlineEvent.BEGAN, payload) for one, payload in zip(begun, payloads, strict=True)]
-    sequences = _record_all(connection, told, by, at)
-    noted = [
-        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
-        for one, sequence, payload in zip(begun, sequences, payloads, strict=True)
-    ]
-    audit.append_all(connection, by, f"deadline {DeadlineEvent.BEGAN}", noted, at=at)
+    _record(connection, begun, DeadlineEvent.OPENED, by, at, [_opening(one) for one in begun])
+    _record_and_note(connection, begun, began, by, at, payloads)
     return begun
 
 
 def pause(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Let a term stand still until `resume`."""
-    return _change(connection, replace(deadline, paused_at=at, marked_at=None), DeadlineEvent.PAUSED, by, at, {})
+    return _change(connection, replace(deadline, paused_at=at, marked_at=None), DeadlineEvent.PAUSED, by, at)
 
 
 def resume(connection: Connection, deadline: Deadline, profile: TermsProfile, by: str, at: datetime) -> Deadline:
@@ -242,31 +233,21 @@ def extend(connection: Connection, deadline: Deadline, profile: TermsProfile, by
 
 def stop(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """End a deadline because what it waited for has happened."""
-    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.STOPPED, by, at, {})
+    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.STOPPED, by, at)
 
 
-def mark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
-    """Note that a reading of the clock found the term over."""
-    return _change(connection, replace(deadline, marked_at=at), DeadlineEvent.MARKED, by, at, {})
+def mark(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
+    """Note that a reading of the clock found terms over."""
+    _change_all(connection, [replace(one, marked_at=at) for one in some], DeadlineEvent.MARKED, by, at)
 
 
 def unmark(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
     """Withdraw a mark: a later reading was earlier, so one of the two was wrong."""
-    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at, {})
+    return _change(connection, replace(deadline, marked_at=None), DeadlineEvent.UNMARKED, by, at)
 
 
-def expire(connection: Connection, deadline: Deadline, by: str, at: datetime) -> Deadline:
-    """Record that the term is over: from here on it is."""
-    return _change(connection, deadline, DeadlineEvent.EXPIRED, by, at, {})
-
-
-def mark_all(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
-    """Mark deadlines as `mark` does one."""
-    _change_all(connection, [replace(deadline, marked_at=at) for deadline in some], DeadlineEvent.MARKED, by, at)
-
-
-def expire_all(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
-    """Record that terms are over, as `expire` does of one."""
+def expire(connection: Connection, some: Sequence[Deadline], by: str, at: datetime) -> None:
+    """Record that terms are over: from here on they are."""
     _change_all(connection, some, DeadlineEvent.EXPIRED, by, at)
 
 
@@ -295,13 +276,8 @@ def make_deadline(row: Row[Any]) -> Deadline:
     return Deadline(**row._asdict() | {"state": DeadlineState(row.state)})
 
 
-def _open(connection: Connection, subject: str, stage: str, profile: TermsProfile, by: str, at: datetime) -> Deadline:
-    state = next_state(f"deadline of {subject}", None, DeadlineEvent.OPENED)
-    fields = {"subject": subject, "stage": stage, "profile": profile.name, "state": state, "is_provisional": False}
-    query = insert(deadlines).values(fields).returning(deadlines.c.deadline_id)
-    deadline = Deadline(connection.scalars(query).one(), subject, stage, profile.name, state)
-    _record(connection, deadline, DeadlineEvent.OPENED, by, at, {"stage": stage, "profile": profile.name})
-    return deadline
+def _opening(deadline: Deadline) -> dict[str, audit.Value]:
+    return {"stage": deadline.stage, "profile": deadline.profile}
 
 
 def _schedule(
@@ -352,59 +328,60 @@ def _change(
     event: DeadlineEvent,
     by: str,
     at: datetime,
-    payload: dict[str, audit.Value],
+    payload: Mapping[str, audit.Value] | None = None,
 ) -> Deadline:
     """Take a step of the table, and record it."""
-    changed = replace(deadline, state=next_state(deadline.name, deadline.state, event))
-    connection.execute(
-        update(deadlines).where(deadlines.c.deadline_id == deadline.deadline_id).values(_fields_of(changed))
-    )
-    sequence = _record(connection, changed, event, by, at, payload)
-    noted = {"sequence": sequence, "for": deadline.subject, "stage": deadline.stage, **payload}
-    audit.append(connection, by, f"deadline {event}", deadline.name, noted, at=at)
+    return _change_all(connection, [deadline], event, by, at, [payload or {}])[0]
+
+
+def _change_all(
+    connection: Connection,
+    some: Sequence[Deadline],
+    event: DeadlineEvent,
+    by: str,
+    at: datetime,
+    payloads: Sequence[Mapping[str, audit.Value]] = (),
+) -> list[Deadline]:
+    """Take the same step with several deadlines, and record it, each with what is recorded of it beside that."""
+    changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
+    if changed:
+        rows = [{f"new_{name}": value for name, value in _fields_of(one).items()} for one in changed]
+        values = {name: bindparam(f"new_{name}") for name in _fields_of(changed[0])}
+        query = update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(values)
+        connection.execute(query, [row | {"which": one.deadline_id} for row, one in zip(rows, changed, strict=True)])
+        _record_and_note(connection, changed, event, by, at, payloads or [{}] * len(changed))
     return changed
 
 
-def _change_all(connection: Connection, some: Sequence[Deadline], event: DeadlineEvent, by: str, at: datetime) -> None:
-    """Take the same step with several deadlines, of which nothing more is recorded, and record it."""
-    changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
-    if not changed:
-        return
-    rows = [{"which": one.deadline_id, "new_state": one.state, "new_marked_at": one.marked_at} for one in changed]
-    connection.execute(update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(_NEW), rows)
-    sequences = _record_all(connection, [(one, event, {}) for one in changed], by, at)
+def _record_and_note(
+    connection: Connection,
+    some: Sequence[Deadline],
+    event: DeadlineEvent,
+    by: str,
+    at: datetime,
+    payloads: Sequence[Mapping[str, audit.Value]],
+) -> None:
+    """Append the same event of several deadlines, and note it in the audit trail."""
+    sequences = _record(connection, some, event, by, at, payloads)
     noted: list[tuple[str, dict[str, audit.Value]]] = [
-        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage})
-        for one, sequence in zip(changed, sequences, strict=True)
+        (one.name, {"sequence": sequence, "for": one.subject, "stage": one.stage, **payload})
+        for one, sequence, payload in zip(some, sequences, payloads, strict=True)
     ]
     audit.append_all(connection, by, f"deadline {event}", noted, at=at)
 
 
 def _record(
     connection: Connection,
-    deadline: Deadline,
+    some: Sequence[Deadline],
     event: DeadlineEvent,
     by: str,
     at: datetime,
-    payload: dict[str, audit.Value],
-) -> int:
-    """Append an event, and return its place in the order."""
-    return _record_all(connection, [(deadline, event, payload)], by, at)[0]
-
-
-def _record_all(
-    connection: Connection,
-    events: Sequence[tuple[Deadline, DeadlineEvent, Mapping[str, audit.Value]]],
-    by: str,
-    at: datetime,
-) -> Sequence[int]:
-    """Append events of several deadlines, and return the place of each in the order."""
+    payloads: Sequence[Mapping[str, audit.Value]],
+) -> list[int]:
+    """Append the same event of several deadlines, and return the place of each in the order."""
     rows = [
-        {
-            **{"deadline_id": deadline.deadline_id, "kind": event, "at": at, "by": by},
-            "payload": canonical_json(payload),
-        }
-        for deadline, event, payload in events
+        {"deadline_id": one.deadline_id, "kind": event, "at": at, "by": by, "payload": canonical_json(payload)}
+        for one, payload in zip(some, payloads, strict=True)
     ]
     return append_rows(connection, deadline_events, rows)
 
@@ -487,8 +464,8 @@ def _run_together(
         over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
         marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
         expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
-        mark_all(connection, marked, TICKER, now)
-        expire_all(connection, expired, TICKER, now)
+        mark(connection, marked, TICKER, now)
+        expire(connection, expired, TICKER, now)
     return DeadlineResult(marked=len(marked), expired=len(expired)), {
         deadline.deadline_id for deadline in (*marked, *expired)
     }
@@ -524,12 +501,11 @@ def _step(
         if now < marked_at:
             deadline, done = unmark(connection, deadline, TICKER, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
-            follow(
-                connection, deadline, now
-            )  # first, as all who append to the audit trail must hold their rows already
-            expire(connection, deadline, TICKER, now)
+            # First, as all who append to the audit trail must hold their rows already.
+            follow(connection, deadline, now)
+            expire(connection, [deadline], TICKER, now)
             return DeadlineResult(expired=1)
     if deadline.state is DeadlineState.RUNNING and is_over:
-        mark(connection, deadline, TICKER, now)
+        mark(connection, [deadline], TICKER, now)
         done += DeadlineResult(marked=1)
     return done

@@ -21,13 +21,13 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.restrictions import DecidedCase, read_decided
+from ipml.enforcement.proceedings import DecidedCase, Proceedings
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.records import Decision, ScoredListing
+from ipml.records import ScoredListing
 from ipml.review.snapshot import decode
 from ipml.storage import audit
-from ipml.storage.pseudonyms import Keyring, decrypt, pseudonymise
+from ipml.storage.pseudonyms import decrypt, pseudonymise
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import evidence
 
@@ -43,18 +43,9 @@ _NOT_HISTORY = "seller_id"
 _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
-def write_evidence(
-    case: Row[Any], decision: Decision, *, pseudonym: str, reviewer: str, origin: str, policy_digest: str
-) -> str:
-    """Return the evidence of a decision as canonical JSON.
-
-    Parameters
-    ----------
-    case : Row
-        Of `cases`, with the snapshot that was decided on.
-    reviewer : str
-        As papers call who decided.
-    """
+def write_evidence(one: DecidedCase, acts: Proceedings) -> str:
+    """Return the evidence of a decision as canonical JSON."""
+    case, decision, by = one.case, one.decision, one.decision.reviewer
     scored = json.loads(case.snapshot)
     listing = scored["listing"]
     history = {name for name in listing if name.startswith(_HISTORY) and name != _NOT_HISTORY}
@@ -71,7 +62,7 @@ def write_evidence(
             },
             "listing": {name: value for name, value in listing.items() if name not in history},
             "seller": {
-                "pseudonym": pseudonym,
+                "pseudonym": one.pseudonym,
                 "history": {name: listing[name] for name in history},
                 **{name: scored.get(name) for name in _EARLIER},
             },
@@ -83,10 +74,10 @@ def write_evidence(
                 "ground": decision.ground,
                 "note": decision.note,
                 "note_digest": digest(decision.note),
-                "reviewer": reviewer,
+                "reviewer": acts.keys.pseudonymise(one.pseudonym, by) if is_person(by) else by,
                 "decided_at": moment_text(decision.decided_at),
-                "origin": origin,
-                "policy": policy_digest,
+                "origin": one.origin,
+                "policy": acts.policy.digest,
             },
         }
     )
@@ -156,29 +147,9 @@ class Evidence:
         return parsed
 
 
-def store_evidence(
-    connection: Connection, case: Row[Any], decision: Decision, origin: str, policy_digest: str
-) -> Evidence:
-    """Keep what a decision was made on, in the transaction of the decision.
-
-    Parameters
-    ----------
-    case : Row
-        Of `cases`, as it was decided on.
-    origin : str
-        How the decision came about: "review", "bulk", "spread", "policy", "appeal".
-    policy_digest : str
-        Of the enforcement policy in force.
-    """
-    (kept,) = store_all_evidence(connection, *read_decided(connection, [(case, decision)]), origin, policy_digest)
-    return kept
-
-
-def store_all_evidence(
-    connection: Connection, decided: Sequence[DecidedCase], keys: Keyring, origin: str, policy_digest: str
-) -> list[Evidence]:
-    """Do what `store_evidence` does for decisions that were made together."""
-    texts = [_write(one, keys, origin, policy_digest) for one in decided]
+def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
+    """Keep what decisions that were made together were made on, in their transaction."""
+    texts = [write_evidence(one, acts) for one in decided]
     columns = [
         {
             "decision_id": one.decision.decision_id,
@@ -190,25 +161,20 @@ def store_all_evidence(
         for one, text in zip(decided, texts, strict=True)
     ]
     rows = [
-        fields | {"encrypted": keys.encrypt(fields["pseudonym"], text)}
+        fields | {"encrypted": acts.keys.encrypt(fields["pseudonym"], text)}
         for fields, text in zip(columns, texts, strict=True)
     ]
-    numbers = append_rows(connection, evidence, rows)
+    numbers = append_rows(acts.connection, evidence, rows)
     kept = [Evidence(number, **fields, text=text) for number, fields, text in zip(numbers, columns, texts, strict=True)]
-    audit.append_events(connection, [_make_audit_event(one, origin, policy_digest) for one in kept])
+    audit.append_events(
+        acts.connection, [_make_audit_event(one, why, acts) for one, why in zip(kept, decided, strict=True)]
+    )
     return kept
 
 
-def _write(one: DecidedCase, keys: Keyring, origin: str, policy_digest: str) -> str:
-    by = one.decision.reviewer
-    reviewer = keys.pseudonymise(one.pseudonym, by) if is_person(by) else by
-    names = {"pseudonym": one.pseudonym, "reviewer": reviewer, "origin": origin, "policy_digest": policy_digest}
-    return write_evidence(one.case, one.decision, **names)
-
-
-def _make_audit_event(kept: Evidence, origin: str, policy_digest: str) -> audit.AuditEvent:
+def _make_audit_event(kept: Evidence, decided: DecidedCase, acts: Proceedings) -> audit.AuditEvent:
     payload: dict[str, audit.Value] = {"case": kept.case_id, "decision": kept.decision_id, "digest": kept.digest}
-    payload |= {"policy": policy_digest, "origin": origin}
+    payload |= {"policy": acts.policy.digest, "origin": decided.origin}
     return audit.AuditEvent(kept.stored_at, _SYSTEM, KEPT, kept.subject, payload)
 
 

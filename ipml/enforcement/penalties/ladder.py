@@ -36,20 +36,21 @@ from ipml.enforcement.penalties.penalties import (
     take_over,
     take_steps,
     tell_ended,
-    tell_imposed,
 )
 from ipml.enforcement.penalties.rules import PenaltyRules
-from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, find_strikes_of
-from ipml.enforcement.policy import EnforcementPolicy, store_policy
-from ipml.enforcement.restrictions import OWN, DecidedCase, ReportSource, Restriction
+from ipml.enforcement.penalties.standing import Strike, bound_weight, find_strikes, select_strikes
+from ipml.enforcement.policy import find_policy
+from ipml.enforcement.proceedings import BY_POLICY, DecidedCase, Proceedings, open_proceedings
+from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
+from ipml.enforcement.takedown.measures import find_sources
 from ipml.errors import Conflict
 from ipml.records import Decision, Listing
 from ipml.review.decisions import make_decision
 from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, serialise, writing
-from ipml.storage.pseudonyms import Keyring, read_keys
-from ipml.storage.tables import cases, decisions, enforcement_policies, measures, penalties, strikes, strikes_taken_back
+from ipml.storage.pseudonyms import read_keys
+from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_taken_back
 
 
 @dataclass(slots=True)
@@ -114,7 +115,9 @@ def _make_query(decided_together: bool) -> Select[Any]:
         strikes.c.pseudonym.in_(bindparam("sellers", expanding=True)),
         strikes.c.strike_id < bindparam("first"),
         strikes.c.expires_at > bindparam("at"),
-        ~exists().where(strikes_taken_back.c.strike_id == strikes.c.strike_id),
+        ~exists().where(
+            strikes_taken_back.c.strike_id == strikes.c.strike_id, strikes_taken_back.c.at <= bindparam("at")
+        ),
     )
     heaviest, seen_at = func.max(strikes.c.weight).label("weight"), func.max(strikes.c.seen_at).label("seen_at")
     offences = select(strikes.c.pseudonym, tie.label("tie"), heaviest, seen_at).where(*is_counting)
@@ -124,30 +127,24 @@ def _make_query(decided_together: bool) -> Select[Any]:
     return select(offences_of.c.pseudonym, own, *columns).group_by("pseudonym", "own")
 
 
-def climb_all(
-    connection: Connection, strikes: Sequence[Strike], policy: EnforcementPolicy, keys: Keyring
-) -> list[Penalty]:
+def climb(acts: Proceedings, strikes: Sequence[Strike]) -> list[Penalty]:
     """Impose and propose what strikes lead to that were just counted, as if they had been counted one by one.
+
+    Of two decisions on a seller the second must see what the first led to: proceedings wait for each other.
 
     Parameters
     ----------
     strikes : sequence of Strike
         The last of their sellers, in order.
-    policy : EnforcementPolicy
-        That must be kept (`ipml.enforcement.policy.store_policy`).
-    keys : Keyring
-        Of the sellers.
 
     Returns
     -------
     list of Penalty
-        What was imposed by itself, in order; see `ipml.enforcement.penalties.ladder.climb`.
+        What was imposed by itself, in order; what is proposed is not among them and restricts nothing yet.
     """
-    serialise(connection, Lock.APPEND_TO_AUDIT)  # of two decisions on a seller the second sees what the first led to
     imposed: list[Penalty] = []
     for at, together in groupby(strikes, key=lambda strike: strike.struck_at):
-        steps = _reckon(connection, list(together), policy, at)
-        imposed += store_steps(connection, steps, policy.penalties, keys, at)
+        imposed += store_steps(acts, _reckon(acts, list(together), at), at)
     return imposed
 
 
@@ -167,59 +164,64 @@ class _Seller:
         return is_settled(weight, self.sum.last_seen or self.at, self.penalties, self.rules, self.at)
 
 
-def _reckon(
-    connection: Connection, new: Sequence[Strike], policy: EnforcementPolicy, at: datetime
-) -> list[PenaltyStep]:
+def _reckon(acts: Proceedings, new: Sequence[Strike], at: datetime) -> list[PenaltyStep]:
     """Return the steps that strikes of one moment lead to, in the order of the strikes."""
-    rules = policy.penalties
-    sums = sum_up_before(connection, new, rules, at)
+    rules, by_seller = acts.policy.penalties, dict[str, list[Strike]]()
+    for strike in new:
+        by_seller.setdefault(strike.pseudonym, []).append(strike)
+    sums = sum_up_before(acts.connection, new, rules, at)
+    struck_before = {pseudonym for pseudonym, found in sums.items() if found.last_seen is not None}
     sellers = {pseudonym: _Seller(found, [], rules, at) for pseudonym, found in sums.items()}
-    for penalty in select_penalties(connection, penalties.c.pseudonym.in_(sellers)):
+    for penalty in select_penalties(acts.connection, penalties.c.pseudonym.in_(sellers)):
         sellers[penalty.pseudonym].penalties.append(penalty)
     # A sweep may find thousands of listings of one seller: their strikes are read only where they may change something.
-    telling = {name: list(dropwhile(sellers[name].is_settled_by, _of(new, name))) for name in sellers}
-    book = find_strikes_of(connection, [name for name, left in telling.items() if left])
+    telling = {name: list(dropwhile(sellers[name].is_settled_by, of_it)) for name, of_it in by_seller.items()}
+    asked = struck_before.intersection(name for name, left in telling.items() if left)
+    earlier = _find_earlier(acts.connection, asked, min(strike.strike_id for strike in new))
     steps: dict[int, list[PenaltyStep]] = {strike.strike_id: [] for strike in new}
-    for name, struck in book.items():
-        seller = sellers[name]
-        for place, strike in enumerate(telling[name]):
+    for name, left in telling.items():
+        seller, struck = sellers[name], earlier.get(name, []) + by_seller[name]
+        for place, strike in enumerate(left):
             if place > 0 and seller.is_settled_by(strike):
                 continue
             counted = [one for one in struck if one.strike_id <= strike.strike_id]
-            taken = take_steps(strike, counted, seller.penalties, rules, policy.digest)
+            taken = take_steps(strike, counted, seller.penalties, rules, acts.policy.digest)
             seller.penalties = after_steps(seller.penalties, taken)
             steps[strike.strike_id] = taken
     return [step for taken in steps.values() for step in taken]
 
 
-def _of(strikes: Sequence[Strike], pseudonym: str) -> list[Strike]:
-    return [strike for strike in strikes if strike.pseudonym == pseudonym]
+def _find_earlier(connection: Connection, pseudonyms: Collection[str], first: int) -> dict[str, list[Strike]]:
+    """Return by seller the strikes before one."""
+    if not pseudonyms:
+        return {}
+    found = select_strikes(connection, strikes.c.pseudonym.in_(pseudonyms), strikes.c.strike_id < first)
+    return {pseudonym: list(of_seller) for pseudonym, of_seller in groupby(found, key=lambda one: one.pseudonym)}
 
 
-def store_steps(
-    connection: Connection, steps: Sequence[PenaltyStep], rules: PenaltyRules, keys: Keyring, at: datetime
-) -> list[Penalty]:
+def store_steps(acts: Proceedings, steps: Sequence[PenaltyStep], at: datetime) -> list[Penalty]:
     """Keep what became of penalties, tell the platform, note all of it, and return what was imposed."""
     if not steps:
         return []
-    numbers = _store_new(connection, steps, keys)
+    numbers = _store_new(acts, steps)
     done = [replace(step, penalty=_number(step.penalty, numbers)) for step in steps]
     for step in done:
         if step.what == "over" and name_penalty(step.penalty) not in numbers:
-            change_penalty(connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
+            change_penalty(acts.connection, step.penalty, ended_as="over", ended_at=at, ended_by=BY_ITSELF)
     imposed = [step.penalty for step in done if step.what == "imposed"]
-    outbox.put_all(connection, [draft_imposed(one, rules.ladder[one.rung], at, keys) for one in imposed], keys)
+    rungs = acts.policy.penalties.ladder
+    acts.drafts.extend(draft_imposed(one, rungs[one.rung], at, acts.keys) for one in imposed)
     audit_events = [describe_change(step.penalty, f"penalty {step.what}", BY_ITSELF, at) for step in done]
-    audit.append_events(connection, audit_events)
+    audit.append_events(acts.connection, audit_events)
     return imposed
 
 
-def _store_new(connection: Connection, steps: Sequence[PenaltyStep], keys: Keyring) -> dict[tuple[int, int], int]:
+def _store_new(acts: Proceedings, steps: Sequence[PenaltyStep]) -> dict[tuple[int, int], int]:
     """Append the penalties that are new, as they are in the end, and return their numbers."""
     sentences = {name_penalty(step.penalty): step.sentences for step in steps if step.what != "over"}
     latest = {name_penalty(step.penalty): step.penalty for step in steps}
     new = [(latest[name], said) for name, said in sentences.items()]
-    return dict(zip(sentences, store_penalties(connection, new, keys), strict=True))
+    return dict(zip(sentences, store_penalties(acts.connection, new, acts.keys), strict=True))
 
 
 def _number(penalty: Penalty, numbers: dict[tuple[int, int], int]) -> Penalty:
@@ -231,18 +233,6 @@ Tell = Callable[[Connection, Penalty], object]
 
 _LONGEST_WHY = 2000
 _AT_ONCE = 100
-
-
-def climb(connection: Connection, strike: Strike, policy: EnforcementPolicy) -> list[Penalty]:
-    """Impose what a seller's strikes lead to now, and propose to a lead what needs a person.
-
-    Returns
-    -------
-    list of Penalty
-        What was imposed by itself, at most one; what is proposed is not among them and restricts nothing yet.
-    """
-    store_policy(connection, policy, strike.struck_at)
-    return climb_all(connection, [strike], policy, read_keys(connection, [strike.pseudonym]))
 
 
 def find_penalties(
@@ -274,19 +264,18 @@ def restriction_of(connection: Connection, penalty: Penalty) -> Restriction:
 def restrictions_of(
     connection: Connection,
     found: Sequence[Penalty],
-    struck: Mapping[int, tuple[DecidedCase, str]] = MappingProxyType({}),
+    struck: Mapping[int, DecidedCase] = MappingProxyType({}),
 ) -> list[Restriction]:
     """Return what `restriction_of` does, for each penalty.
 
     Parameters
     ----------
-    struck : mapping of int to (DecidedCase, str), optional
-        The decisions that led to strikes, by the number of the strike, with how each came about, as far as the caller
-        knows.
+    struck : mapping of int to DecidedCase, optional
+        The decisions that led to strikes, by the number of the strike, as far as the caller knows.
     """
     known = {
-        number: _Struck(one.case.case_id, one.decision, origin, one.scored.listing, one.source)
-        for number, (one, origin) in struck.items()
+        number: _Struck(one.case.case_id, one.decision, one.origin, one.listing, one.source)
+        for number, one in struck.items()
     }
     if asked := {penalty.strike_id for penalty in found} - known.keys():
         known |= _read_struck(connection, asked)
@@ -311,7 +300,7 @@ def _read_struck(connection: Connection, strike_ids: Collection[int]) -> dict[in
         .where(strikes.c.strike_id.in_(strike_ids))
     )
     rows = connection.execute(query).all()
-    sources = _find_sources(connection, [row.decision_id for row in rows])
+    sources = find_sources(connection, [row.decision_id for row in rows])
     return {
         row.strike_id: _Struck(
             row.case_id,
@@ -322,13 +311,6 @@ def _read_struck(connection: Connection, strike_ids: Collection[int]) -> dict[in
         )
         for row in rows
     }
-
-
-def _find_sources(connection: Connection, decision_ids: Sequence[int]) -> dict[int, ReportSource]:
-    """Return who pointed to the listings of decisions, as the first measure of each says."""
-    query = select(measures.c.decision_id, measures.c.source, measures.c.is_detected)
-    query = query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id.desc())
-    return {row.decision_id: ReportSource(row.source, row.is_detected) for row in connection.execute(query)}
 
 
 def _restrict(penalty: Penalty, struck: _Struck) -> Restriction:
@@ -342,7 +324,7 @@ def _restrict(penalty: Penalty, struck: _Struck) -> Restriction:
         ground=struck.decision.ground,
         since=penalty.imposed_at or penalty.proposed_at,
         until=penalty.until,
-        is_automatic=struck.origin == "policy" and penalty.imposed_by == BY_ITSELF,
+        is_automatic=struck.origin == BY_POLICY and penalty.imposed_by == BY_ITSELF,
         source=struck.source.source,
         is_detected=struck.source.is_detected,
     )
@@ -355,7 +337,6 @@ def confirm(
     *,
     why: str = "",
     now: datetime | None = None,
-    tell: Tell | None = None,
 ) -> Penalty:
     """Impose a penalty that was proposed to a lead.
 
@@ -365,8 +346,6 @@ def confirm(
         Who confirms it: not who decided the case that it follows from.
     why : str, default=""
         Stored, encrypted with the seller's key; the trail holds a digest of what is encrypted.
-    tell : callable, optional
-        Called with the connection and the penalty in the same transaction.
 
     Raises
     ------
@@ -378,15 +357,14 @@ def confirm(
     penalty = get_penalty(connection, penalty_id)
     if obstacle := find_obstacle(connection, penalty, by):
         raise Conflict(f"penalty {penalty_id}", f"it cannot be confirmed: {obstacle}")
-    rules = _policy_of(connection, penalty.policy_digest).penalties
+    rules = find_policy(connection, penalty.policy_digest).penalties
     imposed = impose(penalty, by, at, rules)
     fields = {name: getattr(imposed, name) for name in ("imposed_by", "imposed_at", "until")}
     encrypted = encrypt_words(connection, penalty.pseudonym, why) if why else None
     kept = change_penalty(connection, penalty, **fields, why_confirmed=encrypted)
-    tell_imposed(connection, kept, rules.ladder[kept.rung], at)
+    keys = read_keys(connection, [kept.pseudonym])
+    outbox.put_all(connection, [draft_imposed(kept, rules.ladder[kept.rung], at, keys)], keys)
     _note(connection, kept, "penalty confirmed", by, at, encrypted)
-    if tell is not None:
-        tell(connection, kept)
     return kept
 
 
@@ -400,28 +378,17 @@ def find_obstacle(connection: Connection, penalty: Penalty, by: str) -> str | No
     return None
 
 
-def lift(
-    connection: Connection, penalty_id: int, by: str, why: str, *, now: datetime | None = None, tell: Tell | None = None
-) -> Penalty:
+def lift(connection: Connection, penalty_id: int, by: str, why: str, *, now: datetime | None = None) -> Penalty:
     """End a penalty before its time, or dismiss one that was only proposed; otherwise like `confirm`."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    return lift_within(connection, penalty_id, by, why, now or datetime.now(UTC), tell)
-
-
-def lift_within(
-    connection: Connection, penalty_id: int, by: str, why: str, at: datetime, tell: Tell | None = None
-) -> Penalty:
-    """Do what `lift` does in the caller's transaction."""
     check_text("why", why, _LONGEST_WHY)
+    at = now or datetime.now(UTC)
+    serialise(connection, Lock.APPEND_TO_AUDIT)
     penalty = get_penalty(connection, penalty_id)
     if not why.strip():
         raise Conflict(f"penalty {penalty_id}", "it cannot be lifted: found no reason; say why")
     if not (penalty.is_open or penalty.is_in_force(at)):
         raise Conflict(f"penalty {penalty_id}", f"it cannot be lifted: it is {penalty.state(at)}")
-    ended = _end(connection, penalty, "dismissed" if penalty.is_open else "lifted", by, why, at)
-    if tell is not None and ended.imposed_at is not None:
-        tell(connection, ended)
-    return ended
+    return _end(connection, penalty, "dismissed" if penalty.is_open else "lifted", by, why, at)
 
 
 def end_due(engine: Engine, now: datetime | None = None, *, tell: Tell | None = None) -> int:
@@ -453,7 +420,8 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     """End the penalties that do not hold without a strike that was taken back; what the others carry takes over."""
     pseudonym = strike.pseudonym
     before = find_penalties(connection, pseudonym=pseudonym)
-    rules_of = {digest: _policy_of(connection, digest).penalties for digest in {one.policy_digest for one in before}}
+    policies = {digest: find_policy(connection, digest) for digest in {one.policy_digest for one in before}}
+    rules_of = {digest: policy.penalties for digest, policy in policies.items()}
     standing = find_strikes(connection, pseudonym)
     uncarried = list(find_uncarried(standing, before, rules_of, strike.struck_at))
     lost = [penalty for penalty in uncarried if penalty.is_open or penalty.is_in_force(at)]
@@ -462,9 +430,11 @@ def lift_uncarried(connection: Connection, strike: Strike, by: str, why: str, at
     keys = read_keys(connection, [pseudonym])
     if not lost or pseudonym not in keys:
         return TakenBack(lifted)
-    digest = max(lost, key=lambda one: one.rung).policy_digest
-    steps = take_over(standing, find_penalties(connection, pseudonym=pseudonym), lost, rules_of[digest], digest, at)
-    return TakenBack(lifted, tuple(store_steps(connection, steps, rules_of[digest], keys, at)))
+    policy = policies[max(lost, key=lambda one: one.rung).policy_digest]
+    now = find_penalties(connection, pseudonym=pseudonym)
+    steps = take_over(standing, now, lost, policy.penalties, policy.digest, at)
+    with open_proceedings(connection, policy, keys, at) as acts:
+        return TakenBack(lifted, tuple(store_steps(acts, steps, at)))
 
 
 def _end(connection: Connection, penalty: Penalty, as_what: str, by: str, why: str, at: datetime) -> Penalty:
@@ -483,11 +453,6 @@ def _note(
     connection: Connection, penalty: Penalty, action: str, by: str, at: datetime, encrypted: str | None = None
 ) -> None:
     audit.append_events(connection, [describe_change(penalty, action, by, at, encrypted)])
-
-
-def _policy_of(connection: Connection, digest: str) -> EnforcementPolicy:
-    query = select(enforcement_policies.c.policy).where(enforcement_policies.c.digest == digest)
-    return EnforcementPolicy.from_text(connection.scalars(query).one())
 
 
 def hardest(found: Sequence[Penalty], at: datetime) -> Penalty | None:

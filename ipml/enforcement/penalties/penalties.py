@@ -191,14 +191,8 @@ def _make_penalty(row: Row[Any]) -> Penalty:
     return Penalty(**fields | {"kind": PenaltyKind(row.kind)}, size=Size(row.listings, row.age_days))
 
 
-def tell_imposed(connection: Connection, penalty: Penalty, rung: Rung, at: datetime) -> None:
-    """Ask the platform to do what a penalty says."""
-    keys = read_keys(connection, [penalty.pseudonym])
-    outbox.put_all(connection, [draft_imposed(penalty, rung, at, keys)], keys)
-
-
 def draft_imposed(penalty: Penalty, rung: Rung, at: datetime, keys: Keyring) -> outbox.Draft:
-    """Return the message that `tell_imposed` puts down."""
+    """Return the message that asks the platform to do what a penalty says."""
     until = write_moment(penalty.until) if penalty.until else None
     return _draft(penalty, "penalty", "imposed", {"do": rung.platform, "until": until}, at, keys)
 
@@ -312,9 +306,10 @@ def _make_steps(
     found = find_steps(standing, before, at)
     taken: list[PenaltyStep] = []
     if found.imposed is not None:
-        outdated = find_outdated(before, found.imposed)
-        taken += [
-            PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF)) for one in outdated
+        taken += [  # the open proposals that it makes needless
+            PenaltyStep("over", replace(one, ended_as="over", ended_at=at, ended_by=BY_ITSELF))
+            for one in before
+            if one.is_open and one.rung <= found.imposed
         ]
         imposed = impose(make_penalty(strike, standing, found.imposed, rules, digest, at), BY_ITSELF, at, rules)
         taken.append(PenaltyStep("imposed", imposed, standing.sentences))
@@ -363,11 +358,6 @@ def is_settled(
 
 def _hardest_rung(before: Collection[Penalty], at: datetime) -> int:
     return max((one.rung for one in before if one.is_in_force(at)), default=NO_RUNG)
-
-
-def find_outdated(before: Collection[Penalty], rung: int) -> list[Penalty]:
-    """Return the open proposals that a penalty of a rung makes needless."""
-    return [one for one in before if one.is_open and one.rung <= rung]
 
 
 def make_penalty(

@@ -33,6 +33,7 @@ from ipml.enforcement.penalties.strikes import read_facts, seen_at
 from ipml.enforcement.policy import Bands
 from ipml.records import Verdict
 from ipml.review.ranking.policy import fold_name
+from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import cases, decisions, reversals, strikes
 
 _DIGEST = "replayed"
@@ -239,7 +240,7 @@ def _read_missing_facts(connection: Connection, case_ids: Sequence[int]) -> dict
     columns = [cases.c[name] for name in ("case_id", "snapshot", "worth", "category", "score", "exemplar")]
     for start in range(0, len(case_ids), _AT_ONCE):
         query = select(*columns).where(cases.c.case_id.in_(case_ids[start : start + _AT_ONCE]))
-        facts |= {row.case_id: read_facts(row) for row in connection.execute(query)}
+        facts |= {row.case_id: read_facts(row, decode_listing(row.snapshot)) for row in connection.execute(query)}
     return facts
 
 

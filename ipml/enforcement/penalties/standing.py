@@ -33,13 +33,12 @@ of all that was offered, gravity and consequences, intention (which is in the we
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import floor, fsum, log10
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from ipml.enforcement.penalties.rules import OffenceRules, PenaltyRules, ProportionRules
 from ipml.money import Money
@@ -109,19 +108,24 @@ class Strike:
         return self.struck_at <= moment < self.expires_at and not is_back
 
 
+def select_strikes(
+    connection: Connection, *conditions: ColumnElement[bool], at_once: int | None = None
+) -> Iterator[Strike]:
+    """Give the strikes that meet all conditions, those taken back among them: seller by seller, in order.
+
+    Parameters
+    ----------
+    at_once : int, optional
+        How many are read from the database at a time, where there may be too many; all by default.
+    """
+    query = _STRIKES.where(*conditions).order_by(strikes.c.pseudonym, strikes.c.strike_id)
+    options = {} if at_once is None else {"yield_per": at_once}
+    return (Strike(**row._mapping) for row in connection.execute(query, execution_options=options))
+
+
 def find_strikes(connection: Connection, pseudonym: str) -> list[Strike]:
     """Return all strikes of a seller, those taken back among them, in order."""
-    query = select_strikes().where(strikes.c.pseudonym == pseudonym).order_by(strikes.c.strike_id)
-    return [make_strike(row) for row in connection.execute(query)]
-
-
-def find_strikes_of(connection: Connection, pseudonyms: Collection[str]) -> dict[str, list[Strike]]:
-    """Return what `find_strikes` does, for each of several sellers."""
-    found: dict[str, list[Strike]] = {pseudonym: [] for pseudonym in pseudonyms}
-    query = select_strikes().where(strikes.c.pseudonym.in_(found)).order_by(strikes.c.strike_id)
-    for row in connection.execute(query):
-        found[row.pseudonym].append(make_strike(row))
-    return found
+    return list(select_strikes(connection, strikes.c.pseudonym == pseudonym))
 
 
 def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
@@ -133,16 +137,6 @@ def bound_weight(weight: float, rules: PenaltyRules, n_told: int) -> float:
     (2.0, 6.0)
     """
     return weight if n_told == 0 else weight * (n_told + 1) * rules.repeat_factor
-
-
-def select_strikes() -> Select[Any]:
-    """Return the query for strikes with the moment at which each was taken back."""
-    return _STRIKES
-
-
-def make_strike(row: Row[Any]) -> Strike:
-    """Make the record of a row of `select_strikes`."""
-    return Strike(**row._mapping)
 
 
 def reweigh(strike: Strike, rules: PenaltyRules) -> Strike:
@@ -204,11 +198,6 @@ def find_offences(counting: Collection[Strike], told: Sequence[datetime], rules:
     for place, strike in zip(_join(counting, told, rules.offence), counting, strict=True):
         groups.setdefault(place, []).append(strike)
     return [_make_offence(group, told, rules) for group in groups.values()]
-
-
-def sum_weights(found: Collection[Offence]) -> float:
-    """Return what offences weigh together, the same in whatever order they come."""
-    return fsum(offence.weight for offence in found)
 
 
 def _make_offence(group: list[Strike], told: Sequence[datetime], rules: PenaltyRules) -> Offence:
@@ -452,7 +441,7 @@ def find_standing(
     remembered = list_remembered(told, rules, at)
     moments = sorted(_told_at(one, rules) for one in remembered)
     offences = find_offences(counting, moments, rules)
-    weight = sum_weights(offences)
+    weight = fsum(offence.weight for offence in offences)  # the same in whatever order they come
     by_weight = rules.rung_at(weight)
     is_first = len(offences) == 1 and not offences[0].is_repeated
     gravity = weigh_gravity(counting, rules, listings=size.listings, age_days=size.age_days, is_first=is_first)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select
+from sqlalchemy import Connection, Row, insert
 
 from ipml.enforcement.penalties.ladder import TakenBack, find_penalties, lift_uncarried
 from ipml.enforcement.penalties.penalties import encrypt_words, list_told
@@ -20,45 +20,39 @@ from ipml.enforcement.penalties.standing import (
     find_offences,
     find_standing,
     find_strikes,
-    make_strike,
     select_strikes,
     to_two_digits,
 )
-from ipml.enforcement.policy import EnforcementPolicy, store_policy
-from ipml.enforcement.restrictions import DecidedCase, read_decided
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.proceedings import DecidedCase, FirstDecision, Proceedings, find_firsts
 from ipml.records import Decision, Listing
+from ipml.review.cases import StoredCase
 from ipml.review.ranking.policy import fold_name, read_worth
-from ipml.review.snapshot import decode, decode_listing
+from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import decisions, strikes, strikes_taken_back
+from ipml.storage.tables import strikes, strikes_taken_back
 
 
-def add_strike(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> Strike:
-    """Count a strike for a decision that a listing is counterfeit; one that came before gives the earlier."""
-    store_policy(connection, policy, decision.decided_at)
-    decided, _ = read_decided(connection, [(case, decision)])
-    (strike,) = add_strikes(connection, decided, policy)
-    return strike
-
-
-def add_strikes(connection: Connection, decided: Sequence[DecidedCase], policy: EnforcementPolicy) -> list[Strike]:
-    """Do what `add_strike` does for decisions that were made together, under a policy that is kept (`store_policy`)."""
-    serialise(connection, Lock.APPEND_TO_AUDIT)
-    is_theirs = strikes.c.decision_id.in_([one.decision.decision_id for one in decided])
-    struck = {row.decision_id: make_strike(row) for row in connection.execute(select_strikes().where(is_theirs))}
-    new = [one for one in decided if one.decision.decision_id not in struck]
+def add_strikes(acts: Proceedings, decided: Sequence[DecidedCase], firsts: Sequence[FirstDecision]) -> list[Strike]:
+    """Count a strike for each decision that was just made, and that its listing is counterfeit."""
     rows = [
-        facts | {"pseudonym": one.pseudonym, "policy_digest": policy.digest}
-        for one, facts in zip(new, describe_all(connection, new, policy), strict=True)
+        _describe(one.case, one.listing, one.decision, first, acts.policy) | {"pseudonym": one.pseudonym}
+        for one, first in zip(decided, firsts, strict=True)
     ]
-    made = [Strike(number, **row) for number, row in zip(append_rows(connection, strikes, rows), rows, strict=True)]
+    numbers = append_rows(acts.connection, strikes, rows)
+    made = [Strike(number, **row) for number, row in zip(numbers, rows, strict=True)]
     audit_events = [audit.AuditEvent(one.struck_at, "ipml", "struck", _subject(one), _payload(one)) for one in made]
-    audit.append_events(connection, audit_events)
-    struck |= {strike.decision_id: strike for strike in made}
-    return [struck[one.decision.decision_id] for one in decided]
+    audit.append_events(acts.connection, audit_events)
+    return made
+
+
+def foresee_strike(connection: Connection, case: StoredCase, decision: Decision, policy: EnforcementPolicy) -> Strike:
+    """Return the strike that a decision would lead to, of nobody."""
+    (first,) = find_firsts(connection, [decision])
+    return Strike(0, **_describe(case, decode_listing(case.snapshot), decision, first, policy), pseudonym="")
 
 
 def take_back(connection: Connection, decision_id: int, by: str, why: str, at: datetime) -> TakenBack:
@@ -79,8 +73,8 @@ def take_back(connection: Connection, decision_id: int, by: str, why: str, at: d
 
 def find_strike(connection: Connection, decision_id: int) -> Strike | None:
     """Return the strike of a decision, or None."""
-    row = connection.execute(select_strikes().where(strikes.c.decision_id == decision_id)).first()
-    return None if row is None else make_strike(row)
+    found = list(select_strikes(connection, strikes.c.decision_id == decision_id))
+    return found[0] if found else None
 
 
 def list_strikes(connection: Connection, seller_id: str) -> list[Strike]:
@@ -95,9 +89,8 @@ def weigh(connection: Connection, pseudonym: str, at: datetime, policy: Enforcem
     return find_standing(find_strikes(connection, pseudonym), told, policy.penalties, at)
 
 
-def read_facts(case: Row[Any], listing: Listing | None = None) -> dict[str, Any]:
-    """Return what a case says of a strike, whatever the policy; its listing is read again unless it is given."""
-    listing = listing or decode_listing(case.snapshot)
+def read_facts(case: StoredCase | Row[Any], listing: Listing) -> dict[str, Any]:
+    """Return what a case and its listing say of a strike, whatever the policy."""
     worth = read_worth(case.worth) if case.worth else None
     return {
         "category": fold_name(case.category or listing.category) or None,
@@ -110,67 +103,31 @@ def read_facts(case: Row[Any], listing: Listing | None = None) -> dict[str, Any]
     }
 
 
-def seen_at(case: Row[Any], decided_at: datetime) -> datetime:
+def seen_at(case: StoredCase | Row[Any], decided_at: datetime) -> datetime:
     """Return when a listing was last seen up: observed, else put into the queue, and never after it was decided."""
     moment: datetime = case.observed_at or case.enqueued_at
     return min(moment, decided_at)
 
 
-def describe(connection: Connection, case: Row[Any], decision: Decision, policy: EnforcementPolicy) -> dict[str, Any]:
-    """Return what the strike of a decision says, but for whose it is and by which policy."""
-    (facts,) = describe_all(connection, [DecidedCase(case, decision, decode(case.snapshot), "")], policy)
-    return facts
-
-
-def describe_all(
-    connection: Connection, decided: Sequence[DecidedCase], policy: EnforcementPolicy
-) -> list[dict[str, Any]]:
-    """Do what `describe` does for decisions that were made together."""
-    made_with, same_as = _find_firsts_of_groups(connection, decided), _find_first_cases(connection, decided)
-    return [
-        _describe(one, policy.penalties)
-        | {
-            "made_with": made_with.get(one.decision.decision_id),
-            "same_as": same_as.get(one.case.listing_id, one.case.case_id),
-        }
-        for one in decided
-    ]
-
-
-def _describe(one: DecidedCase, rules: PenaltyRules) -> dict[str, Any]:
-    at, facts = one.decision.decided_at, read_facts(one.case, one.scored.listing)
+def _describe(
+    case: StoredCase, listing: Listing, decision: Decision, first: FirstDecision, policy: EnforcementPolicy
+) -> dict[str, Any]:
+    """Return what the strike of a decision says, but for whose it is."""
+    rules, at, facts = policy.penalties, decision.decided_at, read_facts(case, listing)
     category = facts["category"] if facts["category"] in rules.severity else None
     return facts | {
-        "decision_id": one.decision.decision_id,
-        "case_id": one.case.case_id,
-        "ground": one.decision.ground,
+        "decision_id": decision.decision_id,
+        "case_id": case.case_id,
+        "ground": decision.ground,
         "category": category,
-        "weight": rules.weigh(one.decision.ground, category),
-        "seen_at": seen_at(one.case, at),
+        "weight": rules.weigh(decision.ground, category),
+        "made_with": first.made_with,
+        "same_as": first.same_as,
+        "seen_at": seen_at(case, at),
         "struck_at": at,
         "expires_at": at + timedelta(days=rules.expiry_days),
+        "policy_digest": policy.digest,
     }
-
-
-def _find_firsts_of_groups(connection: Connection, decided: Sequence[DecidedCase]) -> dict[int, int]:
-    """Return for each decision the first of those that were made as one with it; none that was made alone."""
-    is_wanted = decisions.c.decision_id.in_([one.decision.decision_id for one in decided])
-    query = select(decisions.c.decision_id, decisions.c.group_key).where(is_wanted, decisions.c.group_key.is_not(None))
-    groups = {row.decision_id: row.group_key for row in connection.execute(query)}
-    if not groups:
-        return {}
-    first = select(decisions.c.group_key, func.min(decisions.c.decision_id))
-    first = first.where(decisions.c.group_key.in_(set(groups.values()))).group_by(decisions.c.group_key)
-    firsts = dict(connection.execute(first).all())
-    return {decision_id: firsts[group] for decision_id, group in groups.items()}
-
-
-def _find_first_cases(connection: Connection, decided: Sequence[DecidedCase]) -> dict[str, int]:
-    """Return for each listing the case of the first decision on it, as it may have been seen several times."""
-    is_theirs = decisions.c.listing_id.in_({one.case.listing_id for one in decided})
-    first = select(func.min(decisions.c.decision_id)).where(is_theirs).group_by(decisions.c.listing_id)
-    query = select(decisions.c.listing_id, decisions.c.case_id).where(decisions.c.decision_id.in_(first))
-    return dict(connection.execute(query).all())
 
 
 def _payload(strike: Strike) -> dict[str, audit.Value]:
@@ -210,9 +167,8 @@ def list_events(
         Only what was known by then, as training for a test at that moment must see it.
     """
     at, rules = known_by or datetime.now(UTC), rules or PenaltyRules()
-    query = select_strikes().order_by(strikes.c.pseudonym, strikes.c.strike_id)
-    rows = connection.execute(query.execution_options(yield_per=_AT_ONCE))
-    for pseudonym, of_seller in groupby(map(make_strike, rows), key=lambda strike: strike.pseudonym):
+    every = select_strikes(connection, at_once=_AT_ONCE)
+    for pseudonym, of_seller in groupby(every, key=lambda strike: strike.pseudonym):
         known = [strike for strike in of_seller if _is_known(strike, at)]
         seller = find_seller(connection, pseudonym)
         if known and seller is not None:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, union, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, union, update
 
 from ipml.enforcement.privacy.legal_holds import find_holds
 from ipml.enforcement.privacy.personal_data import (
@@ -310,7 +310,7 @@ def erase(
     overwrite_deleted(connection)
     serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
     rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
-    pseudonym = _name(connection, seller_id, rows, now)
+    pseudonym = _name(connection, seller_id, bool(rows), now)
     if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
         refuse(connection, pseudonym, now)
     count = replace_listings(connection, rows, f"erased:{pseudonym}", by, now)
@@ -373,12 +373,12 @@ def _cases_of(seller_id: str) -> Any:
     return select(cases).where(cases.c.seller_id == seller_id, cases.c.erased_at.is_(None)).order_by(cases.c.case_id)
 
 
-def _name(connection: Connection, seller_id: str, rows: Sequence[Row[Any]], now: datetime) -> str:
+def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime) -> str:
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
     sells = connection.scalar(select(user_sellers.c.user_name).where(user_sellers.c.seller_id == seller_id).limit(1))
-    if not rows and sells is None:
+    if not has_cases and sells is None:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
     return pseudonym_of(connection, seller_id, now=now)
 

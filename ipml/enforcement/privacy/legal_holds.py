@@ -82,20 +82,6 @@ def place_hold(
     (1, 'claim 12')
     """
     now = now or datetime.now(UTC)
-    return hold_within(connection, seller_id, why=why, until=until, by=by, case_id=case_id, now=now)
-
-
-def hold_within(
-    connection: Connection,
-    seller_id: str,
-    *,
-    why: str,
-    until: datetime,
-    by: str,
-    now: datetime,
-    case_id: int | None = None,
-) -> Hold:
-    """Do what `place_hold` does in the caller's transaction."""
     check_text("why", why, _LONGEST_WHY)
     if until <= now:
         raise UnusableSetting("until", f"{until:%Y-%m-%d}", "a day to come")

@@ -16,11 +16,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, delete, func, literal, or_, select, update
+from sqlalchemy import Connection, Text, cast, delete, func, literal, or_, select, update
 
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
-from ipml.review.cases import note_event, subject_of
+from ipml.review.cases import StoredCase, note_event, subject_of
 from ipml.review.ranking.policy import usual_keys
 from ipml.review.snapshot import decode, encode
 from ipml.storage import audit
@@ -167,14 +167,14 @@ def encrypted_tables() -> list[str]:
 _MOST_NUMBERS = 500  # in one query
 
 
-def join_notices(connection: Connection, rows: Sequence[Row[Any]], by: str, at: datetime) -> None:
+def join_notices(connection: Connection, rows: Sequence[StoredCase], by: str, at: datetime) -> None:
     """Join notices to the cases of listings that they have not met yet, and empty where these are.
 
     That is known by the notifier's key alone, which stays. From now on they wait for cases that are closed for good.
 
     Parameters
     ----------
-    rows : sequence of rows of `cases`
+    rows : sequence of StoredCase
         As they were before something else stood in for their listings; no more than some hundred.
     """
     numbers = {digest_listing(row.listing_id): row.case_id for row in rows}
@@ -200,14 +200,14 @@ def empty_explanations(connection: Connection, case_ids: Sequence[int], by: str,
 TITLE = "(erased)"
 
 
-def replace_listings(connection: Connection, rows: Sequence[Row[Any]], seller: str, by: str, at: datetime) -> int:
+def replace_listings(connection: Connection, rows: Sequence[StoredCase], seller: str, by: str, at: datetime) -> int:
     """Put stand-ins in the place of the listings of cases, with all that was made of these; return how many.
 
     Cases that were waiting for a decision are closed without one.
 
     Parameters
     ----------
-    rows : sequence of rows of `cases`
+    rows : sequence of StoredCase
         All of one seller, locked.
     seller : str
         What the seller is called from now on.
@@ -275,7 +275,7 @@ def stand_in_id(case_id: int) -> str:
 
 def _replace(
     connection: Connection,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[StoredCase],
     seller: str,
     lone: Collection[tuple[str, str]],
     by: str,
@@ -321,7 +321,7 @@ def _end_looks(connection: Connection, numbers: Sequence[int], by: str, at: date
     audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 
 
-def _find_lone_names(connection: Connection, rows: Sequence[Row[Any]]) -> set[tuple[str, str]]:
+def _find_lone_names(connection: Connection, rows: Sequence[StoredCase]) -> set[tuple[str, str]]:
     """Return the brands and categories that no other seller has, as (column, text)."""
     sellers = {row.seller_id for row in rows}
     named = {(name, value) for row in rows for name in ("brand", "category") if (value := getattr(row, name))}

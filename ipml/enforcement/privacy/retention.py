@@ -208,7 +208,7 @@ def expire_listings(connection: Connection, numbers: Sequence[int], by: str, now
         count += replace_listings(connection, listings, f"erased:{name}", by, now)
     for row in rows:
         if row.state != "decided":
-            hand_over(connection, row.case_id)
+            hand_over(connection, [row.case_id])
     return count
 
 

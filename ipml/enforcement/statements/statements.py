@@ -27,7 +27,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ipml.enforcement.policy import EnforcementPolicy, store_policy
+from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.proceedings import Proceedings, open_proceedings
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.statements.facts import Statement, StatementRules, decode, encode, state
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
@@ -309,9 +310,7 @@ class DraftStatement:
         return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
 
 
-def draw_up(
-    found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules, at: datetime | None
-) -> DraftStatement:
+def draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules) -> DraftStatement:
     """Draw up the statement of a restriction, given how its decision came about and why the listing scored as it did.
 
     Raises
@@ -320,8 +319,7 @@ def draw_up(
         The transparency database would refuse it.
     """
     restriction, origin, reasons = found
-    since = at or restriction.since
-    statement = state(restriction, rules, puid=draw_puid(), at=since, reasons=reasons, origin=origin)
+    statement = state(restriction, rules, puid=draw_puid(), at=restriction.since, reasons=reasons, origin=origin)
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
         expected = "one that the transparency database takes"
@@ -370,16 +368,10 @@ class StoredStatement:
     why_not_stated: str | None
 
 
-def issue(
-    connection: Connection, restriction: Restriction, policy: EnforcementPolicy, *, at: datetime | None = None
-) -> Statement:
+def issue(connection: Connection, restriction: Restriction, policy: EnforcementPolicy) -> Statement:
     """Keep the statement of reasons of a restriction, and put letter and payload into the outbox.
 
     Each subject gets one: issued again, the earlier one is returned.
-
-    Parameters
-    ----------
-    at : datetime, default=the moment since which the restriction holds
 
     Raises
     ------
@@ -388,41 +380,32 @@ def issue(
     SellerErased
         There is nobody any more to whom a letter could go.
     """
-    store_policy(connection, policy, at or restriction.since)
+    if known := find_statement(connection, restriction.subject):
+        return known
     keys = read_keys(connection, [restriction.pseudonym])
-    (statement,) = issue_all(connection, [restriction], policy, keys, at=at)
-    return statement
+    with open_proceedings(connection, policy, keys, restriction.since) as acts:
+        return issue_all(acts, [restriction])[0]
 
 
 def issue_all(
-    connection: Connection,
+    acts: Proceedings,
     restrictions: Sequence[Restriction],
-    policy: EnforcementPolicy,
-    keys: Keyring,
-    *,
-    at: datetime | None = None,
     reasons: Mapping[int, tuple[str, Sequence[Reason]]] = MappingProxyType({}),
 ) -> list[Statement]:
-    """Do what `issue` does for restrictions of different subjects, under a policy that is kept (`store_policy`).
+    """Do what `issue` does for restrictions of which none was stated yet.
 
     Parameters
     ----------
     reasons : mapping of int to (str, sequence of Reason), optional
         How decisions came about and why their listings scored as they did, by number, as far as the caller knows.
     """
-    if not restrictions:
-        return []
-    found = _find_statements(connection, [one.subject for one in restrictions])
-    new = [one for one in restrictions if one.subject not in found]
-    if not new:
-        return [found[one.subject] for one in restrictions]
-    drawn = [draw_up(one, policy.statements, at) for one in _with_reasons(connection, new, reasons)]
-    numbers = append_rows(connection, statements, [one.columns(keys, policy.digest) for one in drawn])
+    drawn = [draw_up(one, acts.policy.statements) for one in _with_reasons(acts.connection, restrictions, reasons)]
+    rows = [one.columns(acts.keys, acts.policy.digest) for one in drawn]
+    numbers = append_rows(acts.connection, statements, rows)
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
-    outbox.put_all(connection, [draft for one in kept for draft in one.drafts(keys)], keys)
-    audit.append_events(connection, [one.audit_event() for one in kept])
-    found |= {one.statement.subject: one.statement for one in kept}
-    return [found[one.subject] for one in restrictions]
+    acts.drafts.extend(draft for one in kept for draft in one.drafts(acts.keys))
+    audit.append_events(acts.connection, [one.audit_event() for one in kept])
+    return [one.statement for one in kept]
 
 
 def _with_reasons(
@@ -435,22 +418,6 @@ def _with_reasons(
         query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(decisions.c.decision_id.in_(asked))
         found |= {row.decision_id: (row.origin, decode_reasons(row.snapshot)) for row in connection.execute(query)}
     return [(one, *found.get(one.decision_id, ("review", ()))) for one in restrictions]
-
-
-def preview(
-    restriction: Restriction,
-    policy: EnforcementPolicy,
-    *,
-    reasons: Iterable[Reason] = (),
-    origin: str = "review",
-    language: str | None = None,
-) -> tuple[Letter, dict[str, Any] | None]:
-    """Return letter and payload as they would be; nothing is kept, and the reference is yet to be drawn."""
-    rules = policy.statements
-    statement = state(restriction, rules, puid="-", at=restriction.since, reasons=reasons, origin=origin)
-    statement = replace(statement, language=language or statement.language)
-    listing = restriction.listing
-    return write_letter(statement, listing.title, listing.listing_id, rules), write_payload(statement)
 
 
 def tell_lifted(
@@ -532,11 +499,6 @@ def read_letter(
         return Letter(statement.language, content["subject"], content["text"])
     translated = replace(statement, language=str(language))
     return write_letter(translated, content["title"], content["listing_id"], rules)
-
-
-def _find_statements(connection: Connection, subjects: Sequence[str]) -> dict[str, Statement]:
-    query = select(statements).where(statements.c.subject.in_(subjects))
-    return {row.subject: decode(row.facts, row.statement_id) for row in connection.execute(query)}
 
 
 def _get_row(connection: Connection, subject: str) -> Row[Any]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, Engine, Row, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, exists, func, insert, select, update
 
 from ipml.enforcement.takedown.measures import Measure, make_measure
 from ipml.errors import NotFound
@@ -37,12 +37,13 @@ _LONGEST_WHY = 2000
 
 @dataclass(frozen=True, slots=True)
 class PlatformAnswer:
-    """What was said of a message, and whether it was new."""
+    """What was said of a message, by whom, and whether it was new."""
 
     key: str
     status: Status
     said_at: datetime
-    is_new: bool
+    told_by: str
+    is_new: bool = False
 
 
 def note_answer(
@@ -101,7 +102,7 @@ class _Noting:
         self._connection, self._told_by, self._now = connection, told_by, now
         keys = [one.key for one in said]
         self._messages = {row.key: row for row in connection.execute(select(messages).where(messages.c.key.in_(keys)))}
-        self._last = _find_last_answers(connection, keys)
+        self._last = {answer.key: answer for answer in list_answers(connection, *keys)}
         self._latest = _find_latest_answered(connection, {row.subject for row in self._messages.values()})
         self._effects, self._measures = _find_effects(connection, keys)
         self._answers: list[dict[str, Any]] = []
@@ -115,7 +116,7 @@ class _Noting:
             raise NotFound("message", said.key, "`ipml outbox dead` and `list` name those in the outbox.")
         said_at = min(max(said.at or self._now, message.put_at), self._now)
         if (last := self._last.get(said.key)) and last.status == said.status:
-            return PlatformAnswer(said.key, said.status, last.said_at, is_new=False)
+            return last
         fields = {"key": said.key, "status": said.status, "said_at": said_at}
         why = encrypt_if_told(self._connection, message.pseudonym, said.why[:_LONGEST_WHY]) if said.why else None
         self._answers.append(fields | {"received_at": self._now, "told_by": self._told_by, "why": why})
@@ -131,7 +132,7 @@ class _Noting:
         changed = name_rows("measure", [number for number, _ in concerned])
         subject = subject_of(message.message_id)
         self._audit_events.append(audit.AuditEvent(self._now, self._told_by, "answered", subject, payload, changed))
-        return PlatformAnswer(said.key, said.status, said_at, is_new=True)
+        return PlatformAnswer(said.key, said.status, said_at, self._told_by, is_new=True)
 
     def finish(self) -> None:
         """Write down what was noted."""
@@ -161,10 +162,11 @@ def list_messages(connection: Connection, measure_id: int) -> list[Message]:
     return make_messages(connection, connection.execute(query).all())
 
 
-def list_answers(connection: Connection, key: str) -> list[Row[Any]]:
-    """Return what was said of a message, in the order in which it came."""
-    query = select(platform_answers).where(platform_answers.c.key == key).order_by(platform_answers.c.answer_id)
-    return list(connection.execute(query))
+def list_answers(connection: Connection, *keys: str) -> list[PlatformAnswer]:
+    """Return what was said of messages, in the order in which it came."""
+    columns = [platform_answers.c[name] for name in ("key", "status", "said_at", "told_by")]
+    query = select(*columns).where(platform_answers.c.key.in_(keys)).order_by(platform_answers.c.answer_id)
+    return [PlatformAnswer(**row._mapping) for row in connection.execute(query)]
 
 
 def _meaning(
@@ -195,11 +197,6 @@ def _find_effects(
         effects.setdefault(row.key, []).append((row.measure_id, row.effect))
         found[row.measure_id] = make_measure(row)
     return effects, found
-
-
-def _find_last_answers(connection: Connection, keys: Sequence[str]) -> dict[str, Row[Any]]:
-    query = select(platform_answers).where(platform_answers.c.key.in_(keys)).order_by(platform_answers.c.answer_id)
-    return {row.key: row for row in connection.execute(query)}
 
 
 def _find_latest_answered(connection: Connection, subjects: Collection[str]) -> dict[tuple[str, str], int]:

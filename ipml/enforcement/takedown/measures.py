@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union
 
-from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.restrictions import MeasureKind, ReportSource, Restriction
 from ipml.errors import NotFound, SellerErased
 from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
@@ -247,6 +247,24 @@ class Measure:
             return "back" if self.undone_at else "lifted"
         return "done" if self.done_at else "asked"
 
+    def restrict(self, listing: Listing, ground: str) -> Restriction:
+        """Return it with what a statement of reasons must tell: the listing as it was decided on, and the ground."""
+        return Restriction(
+            subject=self.subject,
+            kind=self.kind,
+            pseudonym=self.pseudonym,
+            case_id=self.case_id,
+            decision_id=self.decision_id,
+            listing=listing,
+            ground=ground,
+            since=self.imposed_at,
+            until=self.until,
+            territories=self.territories,
+            is_automatic=self.is_automatic,
+            source=self.source,
+            is_detected=self.is_detected,
+        )
+
 
 _PLAIN_COLUMNS = tuple(name for name in Measure.__slots__ if name not in ("kind", "territories"))
 
@@ -259,7 +277,8 @@ def make_measure(row: Row[Any]) -> Measure:
 
 def get_measure(connection: Connection, measure_id: int) -> Measure:
     """Return one measure; NotFound if there is none of that number."""
-    found = find_measures(connection, measures.c.measure_id == measure_id) if _is_number(measure_id) else []
+    is_number = 0 < measure_id <= LARGEST_NUMBER
+    found = find_measures(connection, measures.c.measure_id == measure_id) if is_number else []
     if not found:
         raise NotFound("measure", measure_id, "`ipml enforce measure list` names them.")
     return found[0]
@@ -297,7 +316,7 @@ def find_measures(
     if standing:
         query = query.where(measures.c.lifted_at.is_(None))
     if state is not None:
-        query = query.where(_is_in_state(state))
+        query = query.where(*_facts_of(state))
     if before is not None:
         query = query.where(measures.c.measure_id < before)
     return [make_measure(row) for row in connection.execute(query)]
@@ -311,6 +330,8 @@ def find_on_listing(connection: Connection, listing_id: str, pseudonym: str) -> 
 def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Measure]]:
     """Return what `find_on_listing` does, for each listing and pseudonym."""
     found: dict[tuple[str, str], list[Measure]] = {place: [] for place in wanted}
+    if not found:
+        return found
     query = select(measures, decisions.c.listing_id).join(decisions, measures.c.decision_id == decisions.c.decision_id)
     # A seller may have thousands of measures, a listing has few: those of other sellers' are passed over here.
     query = query.where(decisions.c.listing_id.in_({listing_id for listing_id, _ in found}))
@@ -318,6 +339,13 @@ def find_on_listings(connection: Connection, wanted: Iterable[tuple[str, str]]) 
         if (place := (row.listing_id, row.pseudonym)) in found:
             found[place].append(make_measure(row))
     return found
+
+
+def find_sources(connection: Connection, decision_ids: Collection[int]) -> dict[int, ReportSource]:
+    """Return who pointed to the listings of decisions, as the first measure of each says."""
+    query = select(measures.c.decision_id, measures.c.source, measures.c.is_detected)
+    query = query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id.desc())
+    return {row.decision_id: ReportSource(row.source, row.is_detected) for row in connection.execute(query)}
 
 
 def in_force(on_listing: Iterable[Measure]) -> list[Measure]:
@@ -349,12 +377,8 @@ def _read(connection: Connection, pseudonym: str, encrypted: str | None) -> str 
         return "erased"
 
 
-def _is_in_state(state: str) -> ColumnElement[bool]:
-    """Return the condition that `Measure.state` is a word."""
-    return and_(*_facts_of(state))
-
-
 def _facts_of(state: str) -> Iterator[ColumnElement[bool]]:
+    """Give the conditions that `Measure.state` is a word."""
     if state == "replaced":
         yield measures.c.replaced_by.is_not(None)
         return
@@ -366,10 +390,6 @@ def _facts_of(state: str) -> Iterator[ColumnElement[bool]]:
     elif state in ("lifted", "back"):
         yield measures.c.lifted_at.is_not(None)
         yield measures.c.undone_at.is_(None) if state == "lifted" else measures.c.undone_at.is_not(None)
-
-
-def _is_number(number: int) -> bool:
-    return 0 < number <= LARGEST_NUMBER
 
 
 Grouping = Literal["all", "brand", "category", "month"]
@@ -444,10 +464,7 @@ def find_overdue(
     connection: Connection, now: datetime, hours: float, *, before: int | None = None, at_most: int | None = None
 ) -> list[Measure]:
     """Return the measures of which the platform was told so many hours ago, and has not said what became of it."""
-    query = select(measures).where(_is_overdue(now, hours)).order_by(measures.c.measure_id.desc()).limit(at_most)
-    if before is not None:
-        query = query.where(measures.c.measure_id < before)
-    return [make_measure(row) for row in connection.execute(query)]
+    return find_measures(connection, _is_overdue(now, hours), before=before, at_most=at_most)
 
 
 def count_overdue(connection: Connection, now: datetime, hours: float) -> int:

@@ -23,11 +23,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from ipml.errors import NotFound
 from ipml.records import Case, Listing, ScoredListing
-from ipml.review.cases import LARGEST_NUMBER, count_waiting, find_cases, make_case
+from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, make_case, read_cases
 from ipml.review.snapshot import decode
 from ipml.storage.tables import bands, cases
 
@@ -326,8 +326,13 @@ LARGEST_SCORE_STEP = 0.05
 """A case that scores higher than its exemplar by more than this is shown itself: it must not wait behind others."""
 
 _MOST_COUNTED = 20
-_IS_WAITING = cases.c.exemplar.in_(bindparam("numbers", expanding=True)), cases.c.state == "open"
-_WAITING = select(cases.c.case_id).where(*_IS_WAITING)
+# Made once, as making a query takes longer than asking it.
+_NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
+_IS_WAITING = and_(cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open")
+_WAITING = select(cases.c.case_id).where(_IS_WAITING)
+_COUNTED = select(cases.c.exemplar, func.count()).where(_IS_WAITING).group_by(cases.c.exemplar)
+_CLUSTERS = select(cases).where(or_(cases.c.case_id.in_(_NUMBERS), _IS_WAITING)).order_by(cases.c.case_id)
+_LOCKED_CLUSTERS = _CLUSTERS.with_for_update()
 
 
 def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
@@ -341,6 +346,11 @@ def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
     for concerned in (cases.c.case_id, cases.c.exemplar):
         query = update(cases).where(concerned.in_(rescored), cases.c.state == "open", higher.exists())
         connection.execute(query.values(exemplar=None))
+
+
+def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
+    """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
+    return dict(connection.execute(_COUNTED, {"numbers": list(case_ids)}).all())
 
 
 def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
@@ -364,37 +374,33 @@ def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:
         connection.execute(query.values(rank=cases.c.rank * bindparam("factor", type_=cases.c.rank.type)), rows)
 
 
-def lock_cluster(connection: Connection, case_id: int) -> Row[Any]:
-    """Return the row of a case, which with the open ones that wait for it is kept from other writers from now on.
+def lock_cluster(connection: Connection, case_id: int) -> StoredCase:
+    """Return a case, which with the open ones that wait for it is kept from other writers from now on.
 
     Raises
     ------
     NotFound
     """
-    row = lock_clusters(connection, [case_id]).get(case_id) if 0 < case_id <= LARGEST_NUMBER else None
-    if row is None:
+    case = lock_clusters(connection, [case_id]).get(case_id)
+    if case is None:
         raise NotFound("case", case_id, "The list of cases shows those there are.")
-    return row
+    return case
 
 
-def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, Row[Any]]:
-    """Return the rows of cases and of the open ones that wait for them, kept from other writers."""
-    asked = {"numbers": list(case_ids)}
-    locked = find_cases(connection, {*case_ids, *connection.scalars(_WAITING, asked)}, lock=True)
+def lock_clusters(connection: Connection, case_ids: Collection[int]) -> dict[int, StoredCase]:
+    """Return cases, by number, and the open ones that wait for them, kept from other writers."""
+    asked = {"numbers": [case_id for case_id in case_ids if 0 < case_id <= LARGEST_NUMBER]}
+    locked = {case.case_id: case for case in read_cases(connection, _LOCKED_CLUSTERS, asked)}
     # Whoever joined while this waited for the exemplar is there now; nobody can join any more.
     late = set(connection.scalars(_WAITING, asked)) - locked.keys()
     return locked | find_cases(connection, late, lock=True)
 
 
-def hand_over(connection: Connection, case_id: int) -> None:
-    """Make the first of the open cases that wait for a case the exemplar of the others; lock them before."""
-    hand_over_all(connection, [case_id])
+def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collection[int] = ()) -> None:
+    """Make the first of the open cases that wait for a case the exemplar of the others; lock them before.
 
-
-def hand_over_all(connection: Connection, case_ids: Sequence[int], passed_on: Collection[int] = ()) -> None:
-    """Do what `hand_over` does for cases that are decided one after the other, though all of them are open yet.
-
-    None of them becomes the exemplar of others once its turn has come.
+    It is done as if the cases were decided one after the other, though all of them are open yet: none of them becomes
+    the exemplar of others once its turn has come.
 
     Parameters
     ----------
@@ -445,5 +451,5 @@ def seller_bands(listing: Listing, look: Look, signature: tuple[int, ...]) -> tu
 def list_alike(connection: Connection, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:
     """Return the open cases that wait for a case, the most suspicious first."""
     query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    rows = connection.execute(query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
-    return [make_case(row, now or datetime.now(UTC)) for row in rows]
+    found = read_cases(connection, query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
+    return [make_case(case, now or datetime.now(UTC)) for case in found]

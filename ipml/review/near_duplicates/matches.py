@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ipml.records import Listing, Verdict
-from ipml.review.cases import PENDING, count_waiting, find_case, find_cases
+from ipml.review.cases import PENDING, StoredCase, find_case, find_cases
 from ipml.review.near_duplicates.clusters import (
     LARGEST_SCORE_STEP,
     BandCases,
@@ -24,6 +24,7 @@ from ipml.review.near_duplicates.clusters import (
     choose_candidates,
     compare_looks,
     compare_offers,
+    count_waiting,
     find_in_bands,
     find_room,
     has_like_price,
@@ -69,7 +70,7 @@ def removal_bands(look: Look, signature: tuple[int, ...]) -> tuple[int, ...]:
     return (*of_brand, *make_bands("removed", signature, look.image_hash, _ROWS_OF_ANY_BRAND))
 
 
-def remember_removals(connection: Connection, rows: Sequence[Row[Any]]) -> None:
+def remember_removals(connection: Connection, rows: Sequence[StoredCase]) -> None:
     """Keep the listings of cases that were decided counterfeit, so that they are recognised when they come again."""
     numbers: dict[int, tuple[int, ...]] = {}
     for row in rows:
@@ -142,6 +143,8 @@ def explain_relisting(connection: Connection, case_id: int) -> str | None:
     'Looks like the listing of case 1, of another seller, which was decided counterfeit on ...'
     """
     row = find_case(connection, case_id)
+    if row.relisting_of is None:
+        return None
     query = select(cases.c.seller_id).where(cases.c.case_id == row.relisting_of)
     decided_at = _find_removals(connection, {row.relisting_of}).get(row.relisting_of)
     if decided_at is None:
@@ -214,12 +217,12 @@ class Joining:
         """Return the numbers of the cases that some arrival may join; lock them."""
         return {number for arrival in self.arrivals for number in choose_candidates(self.kept, arrival.bands)}
 
-    def write(self, locked: Mapping[int, Row[Any]], case_ids: Mapping[str, int]) -> dict[int, int]:
+    def write(self, locked: Mapping[int, StoredCase], case_ids: Mapping[str, int]) -> dict[int, int]:
         """Give the arrivals their exemplars, and return them.
 
         Parameters
         ----------
-        locked : mapping of int to Row
+        locked : mapping of int to StoredCase
             The candidates, locked.
         case_ids : mapping of str to int
             Numbers of the cases that the arrivals became, by listing key.
@@ -278,11 +281,11 @@ class Joining:
         return joined
 
 
-def _is_shown(row: Row[Any]) -> bool:
+def _is_shown(row: StoredCase) -> bool:
     return bool(row.state in PENDING and row.exemplar is None)
 
 
-def _lead(row: Row[Any]) -> _Leader:
+def _lead(row: StoredCase) -> _Leader:
     scored = decode(row.snapshot)
     return _Leader(scored.listing, row.score, make_look(scored))
 

@@ -38,7 +38,7 @@ from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import find_case, note_event
+from ipml.review.cases import StoredCase, find_case, lock_first, note_event
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import may_judge, note_opinion, store_opinion
 from ipml.settings import Settings
@@ -88,7 +88,7 @@ def find_look_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]], settings: Settings) -> None:
+def want_looks(connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings) -> None:
     """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
     odds = find_look_shares(settings)
     found = [look for row, decision in made for look in _draw_looks(row, decision, settings, odds)]
@@ -97,7 +97,7 @@ def want_looks(connection: Connection, made: Sequence[tuple[Row[Any], Decision]]
 
 
 def _draw_looks(
-    row: Row[Any], decision: Decision, settings: Settings, odds: Mapping[str, float]
+    row: StoredCase, decision: Decision, settings: Settings, odds: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
     if decision.verdict is Verdict.ESCALATE:
         return
@@ -205,7 +205,7 @@ def add_control_case(
     case = find_case(connection, case_id, lock=True)
     if case.state != "decided":
         raise Conflict(f"case {case_id}", f"found state {case.state!r}; expected a decided one", "Decide it first.")
-    if found := _find_control_case(connection, case_id):
+    if (found := _find_control_case(connection, case_id)) is not None:
         raise Conflict(f"case {case_id}", f"it is known to be {found.truth} already", "Remove that first.")
     row = {name: getattr(control, name) for name in ControlCase.__slots__}
     (number,) = append_rows(connection, control_cases, [row])
@@ -261,11 +261,22 @@ def _control(row: Row[Any]) -> ControlCase:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What a source found for a reviewer: the row of a case, and that of a look if the case is decided already."""
+class BlindReview:
+    """A look at a decided case, with who took it last and until when it is theirs; None where nobody holds it."""
 
-    row: Row[Any]
-    look: Row[Any] | None = None
+    look_id: int
+    kind: str
+    holder: str | None
+    token: int
+    lease_expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a source found for a reviewer: a case, and the look at it if the case is decided already."""
+
+    row: StoredCase
+    look: BlindReview | None = None
 
 
 def find_look(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
@@ -279,14 +290,20 @@ def find_look(connection: Connection, reviewer: str, now: datetime, settings: Se
     return None
 
 
-def find_look_of(connection: Connection, reviewer: str, case_id: int) -> Row[Any] | None:
+_BLIND_REVIEW = select(*(looks.c[name] for name in BlindReview.__slots__))
+
+
+def find_look_of(connection: Connection, reviewer: str, case_id: int) -> BlindReview | None:
     """Return the look at a case that a reviewer took last and nobody has taken or answered since, or None."""
     is_theirs = (looks.c.case_id == case_id, looks.c.holder == reviewer, looks.c.ended_at.is_(None))
-    return connection.execute(select(looks).where(*is_theirs).order_by(looks.c.token.desc()).limit(1)).first()
+    found = connection.execute(_BLIND_REVIEW.where(*is_theirs).order_by(looks.c.token.desc()).limit(1)).first()
+    return None if found is None else BlindReview(*found)
 
 
-def find_held_look(connection: Connection, row: Row[Any], claim: Claim) -> Row[Any] | None:
-    """Return the look held under a claim on the case in a row, or None; Overtaken if its reviewer took it anew."""
+def find_held_look(connection: Connection, row: StoredCase, claim: Claim) -> BlindReview | None:
+    """Return the look held under a claim on a case, or None; Overtaken if its reviewer took it anew."""
+    if row.holder == claim.reviewer and row.token == claim.token:
+        return None  # each claim of a case, be it on the case or on a look at it, has a token of its own
     look = find_look_of(connection, claim.reviewer, row.case_id)
     if look is None or look.token == claim.token:
         return look
@@ -304,13 +321,15 @@ def hold_look(connection: Connection, claim: Claim, now: datetime) -> None:
     audit.append(connection, claim.reviewer, "claimed", f"look:{claim.look_id}", {"token": claim.token}, at=now)
 
 
-def give_back_look(connection: Connection, look: Row[Any], claim: Claim, now: datetime) -> None:
+def give_back_look(connection: Connection, look: BlindReview, claim: Claim, now: datetime) -> None:
     """Free a look for others; until one takes it, it stays open to who had it, as an ordinary case would."""
     connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(lease_expires_at=None))
     audit.append(connection, claim.reviewer, "released", f"look:{look.look_id}", {"token": claim.token}, at=now)
 
 
-def answer_look(connection: Connection, row: Row[Any], look: Row[Any], decision: Decision, key: str | None) -> Decision:
+def answer_look(
+    connection: Connection, row: StoredCase, look: BlindReview, decision: Decision, key: str | None
+) -> Decision:
     """Keep the verdict of a look as an opinion; the case stays as it is."""
     if look.lease_expires_at is None:
         raise Overtaken(f"case {row.case_id}", "the claim on it was given back", "Claim it again.")
@@ -384,11 +403,10 @@ def _at_decided_cases(reviewer: str) -> Select[Any]:
 def _lock_look(connection: Connection, case_id: int, look_id: int, now: datetime) -> Offer | None:
     """Keep a case from other writers, and look whether its look is still to be had."""
     # Whoever changes a look holds its case, so that two locks are never waited for crosswise.
-    case = select(cases).where(cases.c.case_id == case_id, cases.c.state == "decided").with_for_update(skip_locked=True)
-    row = connection.execute(case).first()
-    free = select(looks).where(looks.c.look_id == look_id, looks.c.ended_at.is_(None), _is_free(now))
+    row = lock_first(connection, select(cases).where(cases.c.case_id == case_id, cases.c.state == "decided"))
+    free = _BLIND_REVIEW.where(looks.c.look_id == look_id, looks.c.ended_at.is_(None), _is_free(now))
     look = None if row is None else connection.execute(free).first()
-    return None if row is None or look is None else Offer(row, look)
+    return None if row is None or look is None else Offer(row, BlindReview(*look))
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:

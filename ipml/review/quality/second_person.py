@@ -13,7 +13,7 @@ goes to a lead who gave neither. A lead's verdict on a case that another person 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, ins
 
 from ipml.errors import Forbidden, NotFound, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
-from ipml.review.cases import change_case, find_case, is_free, note_event
+from ipml.review.cases import StoredCase, change_case, find_case, is_free, lock_first, note_event
 from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
@@ -41,49 +41,45 @@ def may_judge(reviewer: str) -> ColumnElement[bool]:
     return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), opinions.c.case_id == cases.c.case_id))
 
 
-def refuse_conflict(connection: Connection, row: Row[Any], reviewer: str) -> None:
-    """Raise Forbidden unless a reviewer may judge the case in a row."""
-    refuse_conflicts(connection, [(row, reviewer)])
+def refuse_conflict(connection: Connection, row: StoredCase, reviewer: str) -> None:
+    """Raise Forbidden unless a reviewer may judge a case."""
+    refuse_conflicts(connection, [(row, reviewer)], find_halves(connection, [row.case_id]))
 
 
-def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> None:
-    """Raise Forbidden unless each reviewer may judge the case in the row beside them."""
-    for error in find_conflicts(connection, wanted):
+def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, str]], halves: Halves) -> None:
+    """Raise Forbidden unless each reviewer may judge the case beside them."""
+    for error in _find_conflicts(connection, wanted, halves):
         if error is not None:
             raise error
 
 
-def find_conflicts(connection: Connection, wanted: Sequence[tuple[Row[Any], str]]) -> list[Forbidden | None]:
+def _find_conflicts(
+    connection: Connection, wanted: Sequence[tuple[StoredCase, str]], halves: Halves
+) -> list[Forbidden | None]:
     """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
-    own, halves = set[tuple[str, str]](), set[tuple[str, int]]()
-    for reviewer in {name for _, name in wanted}:
-        rows = [row for row, name in wanted if name == reviewer]
-        sold = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == reviewer)
-        sold_in = user_sellers.c.seller_id.in_({row.seller_id for row in rows})
-        own |= {(reviewer, seller_id) for seller_id in connection.scalars(sold.where(sold_in))}
-        given = select(opinions.c.case_id).where(_is_half_of_two(reviewer))
-        given_in = opinions.c.case_id.in_([row.case_id for row in rows])
-        halves |= {(reviewer, case_id) for case_id in connection.scalars(given.where(given_in))}
-    return [_name_conflict(row, reviewer, own, halves) for row, reviewer in wanted]
+    query = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
+        user_sellers.c.user_name.in_({name for _, name in wanted}),
+        user_sellers.c.seller_id.in_({row.seller_id for row, _ in wanted}),
+    )
+    own = {(row.user_name, row.seller_id) for row in connection.execute(query)}
+    return [_name_conflict(row, name, (name, row.seller_id) in own, halves[row.case_id]) for row, name in wanted]
 
 
-def _name_conflict(
-    row: Row[Any], reviewer: str, own: set[tuple[str, str]], halves: set[tuple[str, int]]
-) -> Forbidden | None:
-    if (reviewer, row.seller_id) in own:
+def _name_conflict(row: StoredCase, reviewer: str, is_own: bool, halves: Sequence[Opinion]) -> Forbidden | None:
+    if is_own:
         return _own_listing(row, reviewer)
-    if (reviewer, row.case_id) not in halves:
+    if reviewer not in {half.reviewer for half in halves}:
         return None
     found = f"it needs two persons, and {reviewer} is one of them"
     return Forbidden(f"case {row.case_id}", found, "Another must judge it now.")
 
 
-def _own_listing(row: Row[Any], reviewer: str) -> OwnListing:
+def _own_listing(row: StoredCase, reviewer: str) -> OwnListing:
     return OwnListing(f"case {row.case_id}", f"it is about a listing of {reviewer}'s own", "Another must judge it.")
 
 
-def refuse_own(connection: Connection, row: Row[Any], reviewer: str) -> None:
-    """Raise OwnListing where somebody sells as the seller of the case in a row."""
+def refuse_own(connection: Connection, row: StoredCase, reviewer: str) -> None:
+    """Raise OwnListing where somebody sells as the seller of a case."""
     own = select(user_sellers.c.since).where(
         user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == row.seller_id
     )
@@ -105,7 +101,7 @@ def add_own_seller(
     user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name).with_for_update())
     if user_id is None:
         raise NotFound("user", name, "See `ipml admin user list`.")
-    if seller_id not in _sellers_of(connection, name):
+    if seller_id not in list_own_sellers(connection, name):
         row = {"user_name": name, "seller_id": seller_id, "since": now}
         connection.execute(insert(user_sellers), row)
         audit.append(connection, by, "seller noted", f"user:{user_id}", {}, at=now)
@@ -130,10 +126,6 @@ def _no_opinion(case_id: int, found: str) -> Refused:
 
 def list_own_sellers(connection: Connection, name: str) -> list[str]:
     """Return under which sellers a user sells, in order."""
-    return _sellers_of(connection, name)
-
-
-def _sellers_of(connection: Connection, name: str) -> list[str]:
     query = select(user_sellers.c.seller_id).where(user_sellers.c.user_name == name)
     return sorted(connection.scalars(query))
 
@@ -169,7 +161,7 @@ class Opinion:
 
 def store_opinion(
     connection: Connection,
-    row: Row[Any],
+    row: StoredCase,
     decision: Decision,
     kind: str,
     key: str | None,
@@ -177,30 +169,28 @@ def store_opinion(
     token: int,
     look_id: int | None = None,
 ) -> int:
-    """Append a verdict on the case in a row as an opinion, and return its number; the caller notes the audit event."""
+    """Append a verdict on a case as an opinion, and return its number; the caller notes the audit event."""
     fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in opinions.c}
     values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "look_id": look_id}
     query = insert(opinions).values(values).returning(opinions.c.opinion_id)
     return int(connection.scalars(query).one())
 
 
-def find_halves(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Row[Any]]]:
+Halves = Mapping[int, Sequence[Opinion]]
+"""For each of some cases the verdicts given where it needs two persons, of `find_halves`."""
+
+
+def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
     """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
     query = select(opinions).where(
         opinions.c.case_id.in_(case_ids),
         opinions.c.kind.in_(["first", "second"]),
         opinions.c.withdrawn_at.is_(None),
     )
-    found: dict[int, list[Row[Any]]] = {case_id: [] for case_id in case_ids}
+    found: dict[int, list[Opinion]] = {case_id: [] for case_id in case_ids}
     for row in connection.execute(query.order_by(opinions.c.opinion_id)):
-        found[row.case_id].append(row)
+        found[row.case_id].append(_opinion(row))
     return found
-
-
-def find_opinion(connection: Connection, key: str) -> Decision | None:
-    """Return the opinion that came with a key, as `decide` returned it."""
-    row = connection.execute(select(opinions).where(opinions.c.key == key)).first()
-    return None if row is None else _as_decision(row)
 
 
 def list_opinions(connection: Connection, case_id: int) -> list[Opinion]:
@@ -276,7 +266,7 @@ def note_opinion(
         audit.append(connection, reviewer, action, subject, {"case": case_id, "opinion": opinion_id, **payload}, at=at)
 
 
-def _is_answered(connection: Connection, case: Row[Any]) -> bool:
+def _is_answered(connection: Connection, case: StoredCase) -> bool:
     return case.state == "decided" or len(find_halves(connection, [case.case_id])[case.case_id]) > 1
 
 
@@ -330,17 +320,17 @@ def _reaches(found: float | None, least: float | None) -> bool:
 
 def judge_with_two(
     connection: Connection,
-    row: Row[Any],
+    row: StoredCase,
     decision: Decision,
     key: str | None,
-    halves: Sequence[Row[Any]],
+    halves: Sequence[Opinion],
     rules: Sequence[SecondPersonRule],
 ) -> Decision | None:
     """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
 
     Parameters
     ----------
-    halves : sequence of Row
+    halves : sequence of Opinion
         Those given before, of `find_halves`.
     rules : sequence of SecondPersonRule
         Which verdicts need two.
@@ -372,14 +362,14 @@ def judge_with_two(
 
 def find_scruples(
     connection: Connection,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[StoredCase],
     reviewer: str,
     verdict: Verdict,
     rules: Sequence[SecondPersonRule],
 ) -> dict[int, str | None]:
     """Return for each case why a reviewer cannot give it this verdict together with others, as a phrase, or None."""
-    conflicts = find_conflicts(connection, [(row, reviewer) for row in rows])
     halves = find_halves(connection, [row.case_id for row in rows])
+    conflicts = _find_conflicts(connection, [(row, reviewer) for row in rows], halves)
     found: dict[int, str | None] = {}
     for row, conflict in zip(rows, conflicts, strict=True):
         if conflict is not None:
@@ -391,8 +381,8 @@ def find_scruples(
     return found
 
 
-def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
-    """Return the case that has waited longest for a second person, if a reviewer may be that; a Source."""
+def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
+    """Return the case that has waited longest for a second person, if a reviewer may be that."""
     query = (
         select(cases)
         .join(looks, looks.c.case_id == cases.c.case_id)
@@ -400,22 +390,22 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Row[A
         .where(cases.c.state == "open", is_free_for(reviewer, now))
         .order_by(looks.c.wanted_at, looks.c.look_id)
     )
-    return connection.execute(query.limit(1).with_for_update(skip_locked=True, of=cases)).first()
+    return lock_first(connection, query)
 
 
-def _was_seen_by_another(connection: Connection, row: Row[Any], reviewer: str) -> bool:
+def _was_seen_by_another(connection: Connection, row: StoredCase, reviewer: str) -> bool:
     """Say whether another person decided a case before, or passed it on."""
     others = decisions.c.case_id == row.case_id, decisions.c.reviewer.not_in((reviewer, "ipml"))
     query = select(decisions.c.decision_id).where(*others, decisions.c.origin != "policy", stands()).limit(1)
     return connection.scalar(query) is not None
 
 
-def _meets_rule(row: Row[Any], verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
+def _meets_rule(row: StoredCase, verdict: Verdict, rules: Sequence[SecondPersonRule]) -> bool:
     of_verdict = [rule for rule in rules if rule.verdict == verdict]
     return bool(of_verdict) and needs_second(decode(row.snapshot).listing, verdict, of_verdict)
 
 
-def _keep_first(connection: Connection, row: Row[Any], decision: Decision, key: str | None) -> None:
+def _keep_first(connection: Connection, row: StoredCase, decision: Decision, key: str | None) -> None:
     """Keep the first of two verdicts; the trail names it by number only, so that the second person cannot read it."""
     number = store_opinion(connection, row, decision, "first", key, token=row.token)
     wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}

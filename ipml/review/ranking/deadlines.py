@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, func, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, func, or_, select, type_coerce, update
 
 from ipml.kit.moments import write_moment
-from ipml.review.cases import PENDING, change_case, find_case, is_free, note_event, subject_of
+from ipml.review.cases import PENDING, StoredCase, is_free, lock_first, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
@@ -56,7 +56,7 @@ class DueWork:
     longest: float
 
 
-def find_due(connection: Connection, reviewer: str, now: datetime) -> Row[Any] | None:
+def find_due(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the case that must be taken now for the sake of its deadline, kept from other writers, or None."""
     if not _has_deadlines(connection, now):
         return None
@@ -118,15 +118,8 @@ def keep_most(dues: Sequence[DueWork], reviewers: int = 1) -> list[DueWork]:
     return [dues[place] for place in sorted(place for _, place in kept)]
 
 
-def set_deadline(connection: Connection, case_id: int, due_at: datetime, *, actor: str, now: datetime) -> None:
-    """Say by when a case must be decided, as for one that a notice was sent about; NotFound if there is none."""
-    find_case(connection, case_id, lock=True)
-    change_case(connection, case_id, due_at=due_at)
-    note_event(connection, actor, "deadline set", case_id, now, due_at=write_moment(due_at))
-
-
 def bring_forward(
-    connection: Connection, rows: Collection[Row[Any]], due_at: datetime, *, actor: str, now: datetime
+    connection: Connection, rows: Collection[StoredCase], due_at: datetime, *, actor: str, now: datetime
 ) -> list[int]:
     """Have cases decided by a moment, in the caller's transaction; a deadline that is earlier stays.
 
@@ -134,7 +127,7 @@ def bring_forward(
 
     Parameters
     ----------
-    rows : collection of rows of `cases`
+    rows : collection of StoredCase
         Kept from other writers; those that are decided are left as they are.
 
     Returns
@@ -150,11 +143,6 @@ def bring_forward(
     entries = [(subject_of(case_id), {"due_at": write_moment(due_at)}) for case_id in moved]
     audit.append_all(connection, actor, "deadline set", entries, at=now)
     return moved
-
-
-def notice_deadline(policy: Policy, now: datetime) -> datetime:
-    """Return by when a case must be decided that a notice comes in about now."""
-    return now + timedelta(hours=policy.notice_hours)
 
 
 def _has_deadlines(connection: Connection, now: datetime) -> bool:
@@ -201,14 +189,14 @@ def _list_due(connection: Connection, now: datetime, policy: Policy) -> list[Due
     ]
 
 
-def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> Row[Any] | None:
+def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: ColumnElement[bool]) -> StoredCase | None:
     """Return the first to come due of the wanted cases that nobody holds, kept from other writers."""
     query = (
         select(cases)
         .where(cases.c.state == "open", wanted, is_free_for(reviewer, now))
         .order_by(cases.c.due_at, cases.c.case_id)
     )
-    return connection.execute(query.limit(1).with_for_update(skip_locked=True)).first()
+    return lock_first(connection, query)
 
 
 class _MinutesLeft:

@@ -25,10 +25,8 @@ from ipml.review.ranking.queue_order import (
     QueueOrder,
     QueueRanking,
     current_ranking,
-    get_ranking,
     make_ranks,
     measure_usual,
-    read_open,
 )
 from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import audit, cases, decisions
@@ -328,7 +326,7 @@ def simulate_policy(
         Called with the number of cases looked at so far.
     """
     minutes = policy.working_hours.minutes_a_day if minutes is None else minutes
-    current = get_ranking(connection)
+    current = current_ranking(connection)
     new = QueueRanking(None, order, policy, measure_usual(connection, policy))
     candidates = []
     for candidate in _look_at(connection, current, new, now):
@@ -348,7 +346,10 @@ def simulate_policy(
 
 
 def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, now: datetime) -> Iterable[_Candidate]:
-    for row, listing in read_open(connection):
+    query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
+    query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
+    for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
+        listing = decode_listing(row.snapshot)
         worth = weigh(listing, row.score, new.policy, new.usual)
         ranks = make_ranks(worth, row.score, row.enqueued_at)
         in_force = ranks

@@ -10,18 +10,17 @@ from __future__ import annotations
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     ScalarSelect,
     bindparam,
     func,
@@ -33,7 +32,7 @@ from sqlalchemy import (
 
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
-from ipml.review.cases import PENDING, find_case_with_waiting
+from ipml.review.cases import PENDING, StoredCase, find_case_with_waiting
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.policy import (
     ExpectedValue,
@@ -128,11 +127,6 @@ def current_ranking(connection: Connection) -> QueueRanking:
         return QueueRanking(None, QueueOrder.SCORE, load_policy(), Usual())
     policy, usual = Policy.from_text(row.policy), Usual(**json.loads(row.usual))
     return QueueRanking(row.ranking_id, QueueOrder(row.order), policy, usual)
-
-
-def get_ranking(connection: Connection) -> QueueRanking:
-    """Return the ranking in force, as `current_ranking` does."""
-    return current_ranking(connection)
 
 
 def rank_columns(
@@ -241,15 +235,7 @@ def measure_usual(connection: Connection, policy: Policy) -> Usual:
     return counting.medians()
 
 
-def read_open(connection: Connection) -> Iterator[tuple[Row[Any], Listing]]:
-    """Give each open case, a row with its number, score, moment and deadline, and its listing, by number."""
-    query = select(cases.c.case_id, cases.c.score, cases.c.enqueued_at, cases.c.due_at, cases.c.snapshot)
-    query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
-    for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
-        yield cast(Row[Any], row), decode_listing(row.snapshot)
-
-
-def rank_again(connection: Connection, row: Row[Any]) -> None:
+def rank_again(connection: Connection, row: StoredCase) -> None:
     """Give a case that comes back into the queue its place in the ranking now in force."""
     columns = rank_columns(
         current_ranking(connection), decode_listing(row.snapshot), row.score, row.enqueued_at, row.due_at
@@ -340,7 +326,7 @@ def explain_place(
     return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
 
 
-def _say_place(connection: Connection, row: Row[Any]) -> str:
+def _say_place(connection: Connection, row: StoredCase) -> str:
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
     place, total = connection.execute(select(_count(_LAST_PLACE, before), _count(_MOST_COUNTED))).one()
     where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"

@@ -29,7 +29,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.penalties import ladder
-from ipml.enforcement.penalties.penalties import Penalty, select_penalties
+from ipml.enforcement.penalties.penalties import select_penalties
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import Conflict, Forbidden, NotFound
@@ -39,6 +39,7 @@ from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
 from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
 from ipml.review.reversals import Consequences
+from ipml.settings import Settings, get_settings
 from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
@@ -92,6 +93,8 @@ class SimulatedStaff:
         How often they err; `reviews_a_day` is what one reviewer decides.
     consequences : Consequences, optional
         What follows from their decisions.
+    settings : Settings, default=those of the process
+        What the console would take.
     """
 
     engine: Engine
@@ -99,6 +102,7 @@ class SimulatedStaff:
     truth: Truth
     staff: Staff
     consequences: Consequences | None = None
+    settings: Settings = field(default_factory=get_settings)
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
         """Let as many reviewers work as the waiting cases need, and return how many cases they decided."""
@@ -124,7 +128,9 @@ class SimulatedStaff:
             says_fake = self.lead_finds_fake(case.scored.listing.listing_id, rng)
             verdict = Verdict.COUNTERFEIT if says_fake else Verdict.GENUINE
             with writing(self.engine) as connection:
-                if taken := claim(connection, self.staff.lead, number, now=now - self.staff.time_a_case):
+                if taken := claim(
+                    connection, self.staff.lead, number, settings=self.settings, now=now - self.staff.time_a_case
+                ):
                     self._record(connection, taken, case, verdict, now)
                     decided += 1
         return decided
@@ -133,15 +139,12 @@ class SimulatedStaff:
         """Let the lead confirm what waits for a person; who errs there is heard on appeal."""
         with reading(self.engine) as connection:
             proposed = select_penalties(connection, penalties.c.imposed_at.is_(None), penalties.c.ended_at.is_(None))
-
-        def tell(connection: Connection, penalty: Penalty) -> object:
-            return issue(connection, ladder.restriction_of(connection, penalty), self.policy)
-
         confirmed = 0
         for penalty in proposed:
             with suppress(Conflict):  # the next rung took its place meanwhile
                 with writing(self.engine) as connection:
-                    ladder.confirm(connection, penalty.penalty_id, self.staff.lead, now=now, tell=tell)
+                    imposed = ladder.confirm(connection, penalty.penalty_id, self.staff.lead, now=now)
+                    issue(connection, ladder.restriction_of(connection, imposed), self.policy)
                 confirmed += 1
         return confirmed
 
@@ -155,7 +158,7 @@ class SimulatedStaff:
         """Let a reviewer take what the queue puts before the list, one by one, as the page does."""
         for number in range(self.staff.reviews_a_day):
             with writing(self.engine) as connection:
-                taken = claim_ahead(connection, reviewer, now=now - self.staff.time_a_case)
+                taken = claim_ahead(connection, reviewer, settings=self.settings, now=now - self.staff.time_a_case)
             if taken is None:
                 return number
             with writing(self.engine) as connection:
@@ -165,7 +168,15 @@ class SimulatedStaff:
 
     def _record(self, connection: Connection, taken: Claim, case: Case, verdict: Verdict, now: datetime) -> None:
         ground = _name_ground(case, verdict)
-        decide(connection, taken, verdict, ground=ground, now=now, consequences=self.consequences)
+        decide(
+            connection,
+            taken,
+            verdict,
+            ground=ground,
+            settings=self.settings,
+            now=now,
+            consequences=self.consequences,
+        )
 
     def _go_down_the_list(self, reviewer: str, n_cases: int, now: datetime, rng: np.random.Generator) -> int:
         """Decide so many cases of the list, those that are alike in verdict and ground together."""
@@ -183,7 +194,7 @@ class SimulatedStaff:
         for start in range(0, len(numbers), MOST_CASES):
             some = numbers[start : start + MOST_CASES]
             with writing(self.engine) as connection:
-                seen = preview_bulk(connection, some, reviewer, verdict, now=now)
+                seen = preview_bulk(connection, some, reviewer, verdict, settings=self.settings, now=now)
                 made = decide_bulk(
                     connection,
                     some,
@@ -191,6 +202,7 @@ class SimulatedStaff:
                     verdict,
                     ground=ground,
                     token=seen.digest,
+                    settings=self.settings,
                     now=now,
                     consequences=self.consequences,
                 )

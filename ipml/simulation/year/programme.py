@@ -40,6 +40,7 @@ from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
 from ipml.review.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
+from ipml.settings import get_settings
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.sellers import YEAR_DAYS
@@ -302,7 +303,7 @@ class Year:
         with self._at("notices"):
             post.deliver(morning + timedelta(hours=1))
         with self._at("policy"):
-            act(self.engine, self.policy, morning + timedelta(hours=2), consequences=self._consequences)
+            act(self.engine, self.policy, get_settings(), morning + timedelta(hours=2), consequences=self._consequences)
         with self._at("review and what follows"):
             people.review(morning + timedelta(hours=9), rng)
             people.look_again(morning + timedelta(hours=11), rng)

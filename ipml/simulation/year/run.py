@@ -16,7 +16,7 @@ from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
 from ipml.errors import UnwritableFile
 from ipml.listings.brands import load_brands
-from ipml.review.ranking.queue_order import get_ranking
+from ipml.review.ranking.queue_order import current_ranking
 from ipml.simulation.year.account import (
     NoticeCounts,
     TakedownCounts,
@@ -278,7 +278,7 @@ def close_year(
     say("finding networks")
     with lived.stations.at("networks"), reading(engine) as connection:
         networks, gangs = find_gangs(
-            folder, list_struck_sellers(connection), get_ranking(connection).policy.exchange_rates
+            folder, list_struck_sellers(connection), current_ranking(connection).policy.exchange_rates
         )
     say("building referrals")
     with lived.stations.at("referrals"):

@@ -256,7 +256,9 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             "first_rank": PAGE_SIZE * len(passed) + 1,
             "can_decide": can_decide,
             "can_export": user.role.may(Action.EXPORT_TABLES),
-            "undoable": find_undoable(connection, user.name, settings=settings_of(request)) if can_decide else None,
+            "undoable": find_undoable(connection, user.name, undo_minutes=settings_of(request).undo_minutes)
+            if can_decide
+            else None,
             "pending_appeals": count_appeals(connection) if user.role.may(Action.DECIDE_APPEALS) else None,
             "link": lambda **changes: f"/?{asked.write(**changes)}",
             "previous_link": _link(asked, passed[:-1]) if passed else None,

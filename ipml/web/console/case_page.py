@@ -191,7 +191,7 @@ def _read_case(
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
-        "undoable": find_undoable(connection, user.name, settings=settings) if can_decide else None,
+        "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(connection, case_id, state=case.state),
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
@@ -368,22 +368,21 @@ def undo(
     The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
     that is left open for it, which is given back.
     """
-    user, settings, consequences = get_user(request), settings_of(request), get_consequences(request)
-    is_lead = user.role.may(Action.UNDO_OTHERS)
+    user, is_lead = get_user(request), get_user(request).role.may(Action.UNDO_OTHERS)
+    said: dict[str, Any] = {
+        "undo_minutes": settings_of(request).undo_minutes,
+        "consequences": get_consequences(request),
+    }
     with writing(get_engine(request)) as connection:
         if leaving:
             give_back(connection, user, queue.get_case(connection, leaving), token)
         if group:
-            made = queue.undo_group(
-                connection, group, user.name, may_undo_others=is_lead, settings=settings, consequences=consequences
-            )
+            made = queue.undo_group(connection, group, user.name, may_undo_others=is_lead, **said)
             return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
         if decision:
-            case = queue.undo(
-                connection, decision, user.name, may_undo_others=is_lead, settings=settings, consequences=consequences
-            ).case_id
+            case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, **said).case_id
         else:
-            take_back(connection, user.name, case, claim, settings=settings, consequences=consequences)
+            take_back(connection, user.name, case, claim, **said)
     return address_of(case, within, undone=1)
 
 

@@ -18,6 +18,7 @@ from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
+from ipml.settings import SecondPersonRule, Settings
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
@@ -144,12 +145,9 @@ def test_neither_an_earlier_decider_nor_a_machine_decides(market):
     assert market.measures()[0].lifted_at is None
 
 
-def test_everybody_who_had_a_part_in_it_is_told_apart(market, monkeypatch):
+def test_everybody_who_had_a_part_in_it_is_told_apart(market):
     """Both of two persons, and whoever decided an earlier appeal, have decided before."""
-    from ipml.settings import get_settings
-
-    monkeypatch.setenv("IPML_SECOND_PERSON", '[{"verdict": "counterfeit"}]')
-    get_settings.cache_clear()
+    settings = Settings(second_person=(SecondPersonRule(verdict="counterfeit"),))
     enqueue(market.engine, [market.make_scored()])
     for reviewer in ("ana", "bea"):
         with writing(market.engine) as connection:
@@ -159,15 +157,14 @@ def test_everybody_who_had_a_part_in_it_is_told_apart(market, monkeypatch):
                 taken,
                 Verdict.COUNTERFEIT,
                 ground="declared_replica",
+                settings=settings,
                 now=market.now,
                 consequences=ENFORCEMENT,
             )
-    get_settings.cache_clear()
     decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
     second = file_one(market, about="measure:2")
     with reading(market.engine) as connection:
         may = {name: may_decide(connection, second, name) is None for name in ("ana", "bea", "ben", "cyd")}
-    get_settings.cache_clear()
     assert may == {"ana": False, "bea": False, "ben": False, "cyd": True}
 
 

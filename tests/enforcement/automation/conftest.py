@@ -14,6 +14,7 @@ from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.queue import decide_bulk, enqueue, preview_bulk
+from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_draws, cases, decisions, seeds
 
@@ -60,7 +61,7 @@ class Market:
     def act(self) -> Acted:
         """Let the policy act."""
         self.now += timedelta(hours=1)
-        self.last = act(self.engine, self.policy, self.now)
+        self.last = act(self.engine, self.policy, get_settings(), self.now)
         return self.last
 
     def review(self, verdict: Verdict = Verdict.COUNTERFEIT, most: int = 10_000) -> int:

@@ -13,6 +13,7 @@ from ipml.review.quality.assessment import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
 from ipml.review.queue_metrics import measure_hits, measure_paces
 from ipml.review.search import find_precedents
+from ipml.settings import get_settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
@@ -151,8 +152,6 @@ def test_a_waiting_listing_is_acted_on_when_its_time_has_come(make_market):
 
 def test_a_rule_for_two_persons_is_not_gone_around(market, monkeypatch):
     """Where a verdict needs a second person, the policy is none of the two."""
-    from ipml.settings import get_settings
-
     market.qualify()
     monkeypatch.setenv("IPML_SECOND_PERSON", '[{"verdict": "counterfeit", "least_price": 5, "currency": "EUR"}]')
     get_settings.cache_clear()
@@ -290,7 +289,7 @@ def test_consequences_follow_as_after_a_person(market):
 
     market.qualify()
     market.bring(5)
-    acted = act(market.engine, market.policy, market.now, consequences=Listening())
+    acted = act(market.engine, market.policy, get_settings(), market.now, consequences=Listening())
     assert len(heard) == acted.decided > 0
     assert {one[1:] for one in heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
 
@@ -317,7 +316,7 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(market.engine, market.policy, market.now, at_once=2, consequences=Failing())
+        act(market.engine, market.policy, get_settings(), market.now, at_once=2, consequences=Failing())
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
@@ -337,7 +336,7 @@ def test_decisions_of_one_transaction_stand_or_fall_together(market):
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(market.engine, market.policy, market.now, consequences=Failing())
+        act(market.engine, market.policy, get_settings(), market.now, consequences=Failing())
     with reading(market.engine) as connection:
         assert connection.execute(select(automatic_decisions)).all() == []
     assert market.read_decisions() == []

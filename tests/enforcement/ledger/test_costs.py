@@ -9,10 +9,12 @@ from sqlalchemy import delete, insert, select, update
 from support.consequences import TakingDown
 
 from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, ledger_rows, read_ledger, store_stakes
+from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Decision, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide
 from ipml.review.ranking.policy import load_policy
+from ipml.review.snapshot import decode_listing
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, measure_stakes, measures, seller_keys
 
@@ -188,7 +190,9 @@ def _add(market: Market, decision: Decision, kind: str, day: float = 0) -> None:
         at = START + timedelta(days=day)
         row = {name: value for name, value in first.items() if name != "measure_id"} | {"kind": kind, "imposed_at": at}
         number = connection.scalars(insert(measures).values(row).returning(measures.c.measure_id)).one()
-        store_stakes(connection, number, find_case(connection, decision.case_id), at, market.policy)
+        case = find_case(connection, decision.case_id)
+        taken = get_measure(connection, number), case, decode_listing(case.snapshot)
+        store_stakes(connection, [taken], market.policy)
 
 
 @pytest.mark.parametrize("kind", ["remove", "demote", "label"])

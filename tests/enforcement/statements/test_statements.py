@@ -9,6 +9,7 @@ from sqlalchemy import Engine, delete, select, update
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
+from ipml.enforcement.statements.facts import state
 from ipml.enforcement.statements.statements import (
     find_faults,
     find_statement,
@@ -16,7 +17,6 @@ from ipml.enforcement.statements.statements import (
     issue,
     list_statements,
     notified_at,
-    preview,
     read_letter,
     tell_lifted,
 )
@@ -155,15 +155,8 @@ def test_every_kind_can_be_issued(decided: Engine, make_restriction: Callable, p
         assert len(list_statements(connection, 1)) == 11
 
 
-def test_a_preview_keeps_nothing(make_restriction: Callable):
-    """It is what would be sent, with the reference left open, in any language."""
-    letter, payload = preview(make_restriction(), POLICY, language="fr")
-    assert "L’annonce a été retirée." in letter.text
-    assert payload is not None
-    assert find_faults(payload) == ()
-
-
 def test_a_restriction_on_no_ground_cannot_be_stated(make_restriction: Callable):
     """There are no words for it, and it says so."""
+    restriction = make_restriction(ground="")
     with pytest.raises(Refused, match="ground"):
-        preview(make_restriction(ground=""), POLICY)
+        state(restriction, POLICY.statements, puid="-", at=restriction.since)

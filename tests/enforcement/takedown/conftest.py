@@ -1,6 +1,6 @@
 """Decisions that are followed by measures, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,6 @@ from support.consequences import MEASURES
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.settings import get_settings
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message, make_message
 from ipml.storage.tables import cases, outbox
@@ -19,12 +18,9 @@ NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def enforced(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """Give a database in which a counterfeit listing gets a measure, and near-duplicates are listings of their own."""
-    monkeypatch.setenv("IPML_NEAR_DUPLICATES", "false")
-    get_settings.cache_clear()
-    yield engine
-    get_settings.cache_clear()
+def enforced(engine: Engine) -> Engine:
+    """Return a database in which a counterfeit listing gets a measure, and near-duplicates stand alone."""
+    return engine
 
 
 @pytest.fixture
@@ -34,7 +30,7 @@ def judge(enforced: Engine, make_scored: Callable[..., ScoredListing]) -> Callab
     def decide_on(
         listing_id: str, *, verdict: Verdict = Verdict.COUNTERFEIT, ground: str = "declared_replica", **fields: Any
     ) -> Decision:
-        enqueue(enforced, [make_scored(listing_id, **fields)], now=NOON)
+        enqueue(enforced, [make_scored(listing_id, **fields)], joins_alike=False, now=NOON)
         with reading(enforced) as connection:
             case_id = connection.execute(cases.select().order_by(cases.c.case_id.desc())).first().case_id
         ground = ground if verdict is Verdict.COUNTERFEIT else ""

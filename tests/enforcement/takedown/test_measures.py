@@ -12,7 +12,6 @@ from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import (
     end_some_due,
-    impose,
     impose_by_hand,
     lift,
     lift_one,
@@ -22,7 +21,7 @@ from ipml.enforcement.takedown.changes import (
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.errors import Conflict, NotFound
 from ipml.records import Decision, Verdict
-from ipml.review.cases import find_case, history
+from ipml.review.cases import history
 from ipml.review.queue import undo
 from ipml.storage.audit import list_rows
 from ipml.storage.database import reading, writing
@@ -57,15 +56,6 @@ def test_a_genuine_listing_gets_no_measure(judge: Judge, told: Told):
     """Only the verdict counterfeit has consequences for the listing."""
     judge("L1", verdict=Verdict.GENUINE)
     assert told() == []
-
-
-def test_asked_again_for_the_same_decision_it_does_no_more(enforced: Engine, judge: Judge, told: Told):
-    """The same decision has one measure, however often it is followed."""
-    decision = judge("L1")
-    with writing(enforced) as connection:
-        again = impose(connection, find_case(connection, 1), decision, load_enforcement_policy())
-    assert again.measure_id == 1
-    assert len(told()) == 2  # the measure, and those who bought
 
 
 def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Judge, told: Told):
@@ -127,7 +117,7 @@ def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge:
     with writing(enforced) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
         lifted = lift(connection, decision.decision_id, "lea", "appeal", NOON)
-    assert [one.kind for one in lifted] == [MeasureKind.PAUSE]
+    assert [one.measure.kind for one in lifted] == [MeasureKind.PAUSE]
     assert len(told(kind="reinstatement")) == 1
 
 
@@ -152,7 +142,7 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
         assert end_some_due(connection, NOON + timedelta(days=6)) == []
         (ended,) = end_some_due(connection, NOON + timedelta(days=7))
-        assert (ended.lifted_by, ended.state) == ("ipml", "lifted")
+        assert (ended.measure.lifted_by, ended.measure.state) == ("ipml", "lifted")
         assert end_some_due(connection, NOON + timedelta(days=8)) == []
     assert len(told(kind="reinstatement")) == 1
 
@@ -203,9 +193,9 @@ def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, ju
     decision = judge("L1")
     with writing(enforced) as connection:
         connection.execute(seller_keys.delete())
-        (lifted,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
-        assert read_whys(connection, lifted) == {"why": "erased", "why_lifted": None, "why_refused": None}
-    assert lifted.state == "lifted"
+        (change,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
+        assert read_whys(connection, change.measure) == {"why": "erased", "why_lifted": None, "why_refused": None}
+    assert change.measure.state == "lifted"
 
 
 def test_every_change_is_noted_in_the_trail(enforced: Engine, judge: Judge):

@@ -1,6 +1,6 @@
 """A decision on one listing spreads to its near-duplicates."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,7 +26,7 @@ from ipml.review.queue import (
     undo,
     undo_group,
 )
-from ipml.settings import get_settings
+from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
@@ -35,19 +35,7 @@ Make = Callable[..., ScoredListing]
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATE = NOON + timedelta(minutes=11)
 GROUND = {Verdict.COUNTERFEIT: "test_purchase"}
-
-
-@pytest.fixture(autouse=True)
-def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float], None]]:
-    """Give a function that sets which share is drawn for a person; none at first."""
-
-    def set_share(share: float) -> None:
-        monkeypatch.setenv("IPML_SPREAD_AUDIT_SHARE", str(share))
-        get_settings.cache_clear()
-
-    set_share(0)
-    yield set_share
-    get_settings.cache_clear()
+NONE_DRAWN, ALL_DRAWN = Settings(spread_audit_share=0), Settings(spread_audit_share=1)
 
 
 @pytest.fixture
@@ -62,11 +50,12 @@ def _copy(make_scored: Make, number: int, **edits: object) -> ScoredListing:
     return make_scored(f"L{number}", 0.9 - number / 100, **(offer | edits))
 
 
-def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, key: str | None = None) -> GroupDecision:
+def _spread(engine: Engine, verdict: Verdict = Verdict.COUNTERFEIT, settings: Settings = NONE_DRAWN) -> GroupDecision:
     with writing(engine) as connection:
         wanted = [case.case_id for case in preview_spread(connection, 1, "ana", now=NOON).cases]
         held = claim(connection, "ana", 1, now=NOON)
-        return decide_and_spread(connection, held, verdict, wanted, ground=GROUND.get(verdict, ""), key=key, now=NOON)
+        ground = GROUND.get(verdict, "")
+        return decide_and_spread(connection, held, verdict, wanted, ground=ground, settings=settings, now=NOON)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.COUNTERFEIT, Verdict.GENUINE])
@@ -108,7 +97,7 @@ def test_what_was_not_seen_is_not_decided(queue: Engine, make_scored: Make):
         held = claim(connection, "ana", 1, now=NOON)
     enqueue(queue, [_copy(make_scored, 7), _copy(make_scored, 8)])
     with writing(queue) as connection:
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert len(spread.decisions) == 3
     with reading(queue) as connection:
         assert [(case.case_id, case.n_alike) for case in list_cases(connection)] == [(5, 1)]
@@ -118,7 +107,8 @@ def test_what_waits_for_another_case_is_not_decided(queue: Engine, make_scored: 
     """A number that is no near-duplicate of the case is passed over."""
     enqueue(queue, [_copy(make_scored, 9, title="Steel watch")])
     with writing(queue) as connection:
-        spread = decide_and_spread(connection, claim(connection, "ana", 1), Verdict.GENUINE, [2, 5, 99, -1, 2**63])
+        held, wanted = claim(connection, "ana", 1), [2, 5, 99, -1, 2**63]
+        spread = decide_and_spread(connection, held, Verdict.GENUINE, wanted, settings=NONE_DRAWN)
     assert [decision.case_id for decision in spread.decisions] == [2]
     with reading(queue) as connection:
         assert get_case(connection, 5).state == "open"
@@ -134,7 +124,7 @@ def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_score
     with writing(queue) as connection:
         assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
         held = claim(connection, "ana", 1, now=NOON)
-        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], now=NOON)
+        spread = decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], settings=NONE_DRAWN, now=NOON)
     assert ([decision.case_id for decision in spread.decisions], spread.left_out) == ([4], causes)
     with reading(queue) as connection:
         assert {case.case_id for case in list_cases(connection)} == {2, 3}
@@ -179,19 +169,19 @@ def test_a_request_that_comes_again_spreads_once(queue: Engine):
     with writing(queue) as connection:
         held = claim(connection, "ana", 1, now=NOON)
         first, second = (
-            decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON) for _ in range(2)
+            decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
+            for _ in range(2)
         )
     assert (len(first.decisions), second.decision, second.decisions) == (3, first.decision, ())
     with writing(queue) as connection:
         undo(connection, first.decision.decision_id, "ana", now=NOON)
-        decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", now=NOON)
+        decide_and_spread(connection, held, Verdict.GENUINE, [2, 3, 4], key="k", settings=NONE_DRAWN, now=NOON)
         assert count_cases(connection)["open"] == 4
 
 
-def test_what_is_drawn_stays_open_for_a_person(queue: Engine, share: Callable[[float], None]):
+def test_what_is_drawn_stays_open_for_a_person(queue: Engine):
     """It comes up by itself, and its review says how good the spread is."""
-    share(1)
-    assert _spread(queue).drawn == (2, 3, 4)
+    assert _spread(queue, settings=ALL_DRAWN).drawn == (2, 3, 4)
     with writing(queue) as connection:
         assert {case.case_id for case in list_cases(connection)} == {2, 3, 4}
         assert history(connection, 2)[-1].action == "drawn"
@@ -204,10 +194,9 @@ def test_what_is_drawn_stays_open_for_a_person(queue: Engine, share: Callable[[f
     assert 0 < found.low < 0.5 < found.high < 1
 
 
-def test_a_spread_that_was_undone_is_not_measured(queue: Engine, share: Callable[[float], None]):
+def test_a_spread_that_was_undone_is_not_measured(queue: Engine):
     """Nor is a review of a drawn case that was taken back."""
-    share(1)
-    decision = _spread(queue).decision
+    decision = _spread(queue, settings=ALL_DRAWN).decision
     with writing(queue) as connection:
         review = decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
         undo(connection, review.decision_id, "ben", now=NOON)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.records import ScoredListing, Verdict
+from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import (
     Feedback,
     add_control_case,
@@ -15,16 +17,19 @@ from ipml.review.quality.blind_reviews import (
     list_control_cases,
     remove_control_case,
 )
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
+from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0.25)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
     """Return a queue whose first case was decided by lea; control cases are all the looks there are."""
-    set_settings(audit_share=0, repeat_share=0, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "lea", 1, now=NOON), Verdict.GENUINE, now=NOON)

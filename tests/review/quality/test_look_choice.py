@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from statistics import fmean
 
@@ -12,12 +13,16 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_look_shares
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SETTINGS = Settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @given(st.lists(st.text(max_size=5), max_size=3))
@@ -48,11 +53,8 @@ def test_shares_are_of_all_reviews():
     assert shares["audit"] == pytest.approx(1 / 9)
 
 
-def test_the_share_of_looks_is_the_one_set(
-    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
-):
+def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Callable[..., ScoredListing]):
     """Over 120 reviews of two people a tenth are audits, give or take four; no two of a person follow each other."""
-    set_settings(audit_share=0.1, audit_hours=0, repeat_share=0, control_share=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(120)], now=NOON)
     looked: Counter[str] = Counter()
     kinds: dict[str, list[bool]] = {"ana": [], "ben": []}

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review import claims, decisions
 from ipml.review.quality.blind_reviews import add_control_case, summarise_looks
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
+from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+# At these shares every decision is looked at again.
+SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(decisions.decide, settings=SETTINGS)
 
 
 def test_the_summary_counts_what_was_looked_at_and_what_waits(
-    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
+    engine: Engine, make_scored: Callable[..., ScoredListing]
 ):
     """Ben meets one item of known truth and errs, and says of ana's case what she said; the others wait."""
-    # At these shares every decision is looked at again.
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     for case_id in (1, 2):
         with writing(engine) as connection:

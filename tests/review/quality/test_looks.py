@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,23 +10,28 @@ from sqlalchemy import Engine, func, select
 
 from ipml.errors import KeyReused, Overtaken
 from ipml.records import Claim, ScoredListing, Verdict
+from ipml.review import claims
+from ipml.review import decisions as verdicts
 from ipml.review.claims import show_case, shown_history
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import list_opinions
-from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, release
+from ipml.review.queue import enqueue, get_case, history, list_decisions, release
+from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=30)
+# At these shares a look is wanted of every decision, and is due after one or two ordinary cases.
+SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25, repeat_days=1)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(verdicts.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def audited(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+def audited(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
     """Return a queue in which ana decided case 1, at which another is to look, and ben two more."""
-    # At these shares a look is wanted of every decision, and is due after one or two ordinary cases.
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25, repeat_days=1)
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(9)], now=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana", 1, now=NOON), Verdict.COUNTERFEIT, ground="known_goods", now=NOON)
@@ -213,15 +219,15 @@ def test_a_look_with_odds_says_them(audited: Engine):
     assert odds == {1.0}
 
 
-def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Any, set_settings: Callable[..., None]):
+def test_shares_of_nothing_give_no_looks(engine: Engine, make_scored: Any):
     """Looks can be turned off."""
-    set_settings(audit_share=0, repeat_share=0, control_share=0, repeat_days=0)
+    off = Settings(audit_share=0, repeat_share=0, control_share=0, repeat_days=0)
     enqueue(engine, [make_scored(f"L{number}") for number in range(4)])
     for name in ("ana", "ben", "ana", "ben"):
         with writing(engine) as connection:
-            decide(connection, claim(connection, name), Verdict.GENUINE)
+            decide(connection, claim(connection, name, settings=off), Verdict.GENUINE, settings=off)
     with writing(engine) as connection:
-        assert claim(connection, "ana") is claim(connection, "ben") is None
+        assert claim(connection, "ana", settings=off) is claim(connection, "ben", settings=off) is None
 
 
 def _count(engine: Engine) -> tuple[int, int]:

@@ -4,23 +4,27 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine, func, select
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review import claims
+from ipml.review import decisions as verdicts
+from ipml.review.queue import enqueue
+from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, looks, opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(verdicts.decide, settings=SETTINGS)
 
 
-def test_six_at_once_share_cases_and_looks(
-    engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]
-):
+def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Callable[..., ScoredListing]):
     """Each case is decided once, each look answered at most once and not by its decider, and the trail has all."""
-    set_settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
     enqueue(engine, [make_scored(f"L{number}") for number in range(40)], now=NOON)
 
     def work(name: str) -> list[tuple[int, int | None]]:

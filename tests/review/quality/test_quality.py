@@ -2,26 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, insert
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review import claims, decisions
 from ipml.review.quality.assessment import ReviewerQuality, assess_reviewers, list_disputes
 from ipml.review.quality.blind_reviews import add_control_case
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import enqueue
+from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import opinions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
 N_CASES = 24
+SETTINGS = Settings(audit_share=0, repeat_share=0, control_share=0)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(decisions.decide, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
     """Return a queue of 24 cases of two brands, of which ana called every other counterfeit."""
-    set_settings(audit_share=0, repeat_share=0, control_share=0)
     brands = ("Acme", "Nordhale")
     enqueue(engine, [make_scored(f"L{number}", brand=brands[number % 2 == 0]) for number in range(1, N_CASES + 1)])
     for case_id in range(1, N_CASES + 1):

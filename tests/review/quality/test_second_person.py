@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 
 from ipml.errors import Forbidden, Refused
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review import claims, decisions, group_decisions
 from ipml.review.claims import show_case
 from ipml.review.exports import export_labels
 from ipml.review.quality.second_person import (
@@ -20,8 +22,8 @@ from ipml.review.quality.second_person import (
     needs_second,
     withdraw_opinion,
 )
-from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, preview_bulk, undo
-from ipml.settings import SecondPersonRule
+from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
+from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 
@@ -29,12 +31,15 @@ NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SOON = NOON + timedelta(minutes=5)
 DEAR = SecondPersonRule(least_price=500, currency="EUR")
 PRICE = st.none() | st.floats(0, 1e6)
+SETTINGS = Settings(second_person=(DEAR,), audit_share=0, repeat_share=0, control_share=0)
+claim = partial(claims.claim, settings=SETTINGS)
+decide = partial(decisions.decide, settings=SETTINGS)
+preview_bulk = partial(group_decisions.preview_bulk, settings=SETTINGS)
 
 
 @pytest.fixture
-def queue(engine: Engine, make_scored: Callable[..., ScoredListing], set_settings: Callable[..., None]) -> Engine:
+def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
     """Return a queue of a dear case and a cheap one, where calling a dear one counterfeit takes two."""
-    set_settings(second_person=[DEAR.model_dump(exclude_none=True)], audit_share=0, repeat_share=0, control_share=0)
     dear, cheap = make_scored("L1", 0.9, price=900.0, currency="EUR"), make_scored("L2", price=9.0, currency="EUR")
     enqueue(engine, [dear, cheap], now=NOON)
     return engine

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, update
 
-from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, history
-from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most, notice_deadline, set_deadline
+from ipml.review.ranking.deadlines import DueWork, are_tight, keep_most
 from ipml.review.ranking.policy import Policy, Usual, WorkingHours, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, choose_ranking
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -169,18 +168,6 @@ def test_a_category_may_have_a_deadline_of_its_own(engine: Engine, make_scored: 
     with writing(engine) as connection:
         assert claim(connection, "ana", now=MONDAY + timedelta(hours=1)).case_id == 1
         assert claim(connection, "ana", now=MONDAY + timedelta(hours=1, minutes=59)).case_id == 2
-
-
-def test_setting_a_deadline_is_noted_and_holds(queue: Engine):
-    """A notice gives a case its hours, with the audit event in the history."""
-    due_at = notice_deadline(make_policy(), MONDAY)
-    with writing(queue) as connection:
-        set_deadline(connection, 1, due_at, actor="lea", now=MONDAY)
-    assert due_at == MONDAY + timedelta(hours=24)
-    with reading(queue) as connection:
-        assert (history(connection, 1)[-1].action, history(connection, 1)[-1].actor) == ("deadline set", "lea")
-    with pytest.raises(NotFound, match="No case"), writing(queue) as connection:
-        set_deadline(connection, 99, due_at, actor="lea", now=MONDAY)
 
 
 def test_a_night_in_between_makes_a_deadline_tight(engine: Engine, make_scored: Make):

@@ -12,7 +12,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, history, list_cases
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, get_ranking, rank_again, rerank, sort_column
+from ipml.review.ranking.queue_order import QueueOrder, current_ranking, rank_again, rerank, sort_column
 from ipml.storage.audit import list_rows, verify
 from ipml.storage.database import migrate, reading, writing
 from ipml.storage.tables import cases, rankings
@@ -45,7 +45,7 @@ def test_each_order_sorts_the_queue_and_gives_the_next_case(queue: Engine, order
     assert rerank(queue, QueueOrder(order), POLICY, now=NOON, actor="ana") == 3
     assert names(queue) == expected.split()
     with writing(queue) as connection:
-        assert get_ranking(connection).order == order
+        assert current_ranking(connection).order == order
         claimed = [claim(connection, "ana", now=NOON).case_id for _ in range(3)]
     assert [find_listing(queue, case_id) for case_id in claimed] == expected.split()
 
@@ -63,7 +63,7 @@ def test_every_order_can_be_listed_whichever_is_in_force(queue: Engine, order: Q
 def test_score_order_is_in_force_until_another_is_chosen(queue: Engine):
     """A queue that nobody ranked is as it always was."""
     with reading(queue) as connection:
-        assert get_ranking(connection).ranking_id is None
+        assert current_ranking(connection).ranking_id is None
     assert names(queue) == ["L1", "L2", "L3"]
 
 
@@ -97,7 +97,7 @@ def test_the_choice_is_in_the_audit_with_the_policy(queue: Engine):
     assert (done.action, done.said) == ("reranked", {"cases": 3})
     assert stored.policy_digest == POLICY.digest
     with reading(queue) as connection:
-        assert get_ranking(connection).policy == POLICY
+        assert current_ranking(connection).policy == POLICY
 
 
 def test_a_claim_outlives_a_new_order(queue: Engine):

@@ -1,6 +1,6 @@
 """Drawn cases have their share of the reviewers' time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,36 +12,28 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.claims import is_turn
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, release
-from ipml.settings import get_settings
+from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
 pytestmark = pytest.mark.slow
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+QUARTER = Settings(explore=0.25)  # of the time
 
 
 @pytest.fixture
-def share(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
-    """Give drawn cases a quarter of the time."""
-    monkeypatch.setenv("IPML_EXPLORE", "0.25")
-    get_settings.cache_clear()
-    yield 0.25
-    get_settings.cache_clear()
-
-
-@pytest.fixture
-def queue(seeded: Engine, make_scored: Callable[..., ScoredListing], share: float) -> Engine:
+def queue(seeded: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
     """Return a queue of 60 ranked cases, with about twenty drawn beside them."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
-    enqueue_batch(seeded, lambda: file, top=60, explore=share, now=NOON)
+    enqueue_batch(seeded, lambda: file, top=60, explore=QUARTER.explore, now=NOON)
     return seeded
 
 
-def take(engine: Engine, case_id: int | None = None) -> tuple[str, float]:
+def take(engine: Engine, case_id: int | None = None, settings: Settings = QUARTER) -> tuple[str, float]:
     """Decide the next case; return its lane and lot."""
     with writing(engine) as connection:
-        taken = claim(connection, "ana", case_id, now=NOON)
+        taken = claim(connection, "ana", case_id, settings=settings, now=NOON)
         decide(connection, taken, Verdict.GENUINE, now=NOON)
     with reading(engine) as connection:
         return tuple(
@@ -69,7 +61,7 @@ def test_both_lanes_are_worked(queue: Engine):
 def test_cases_that_are_held_count_as_taken(queue: Engine):
     """Many who claim at once share the turns."""
     with writing(queue) as connection:
-        held = [claim(connection, f"r{number}", now=NOON).case_id for number in range(20)]
+        held = [claim(connection, f"r{number}", settings=QUARTER, now=NOON).case_id for number in range(20)]
     assert sum(_lanes(queue)[case_id] == "explored" for case_id in held) == 5
 
 
@@ -78,11 +70,11 @@ def test_a_released_turn_comes_again(queue: Engine):
     for _ in range(3):
         take(queue)
     with writing(queue) as connection:
-        first = claim(connection, "ana", now=NOON)
+        first = claim(connection, "ana", settings=QUARTER, now=NOON)
         release(connection, first, now=NOON)
     assert _lanes(queue)[first.case_id] == "explored"
     with writing(queue) as connection:
-        assert claim(connection, "bo", now=NOON).case_id == first.case_id
+        assert claim(connection, "bo", settings=QUARTER, now=NOON).case_id == first.case_id
 
 
 def test_no_case_is_left(queue: Engine):
@@ -92,28 +84,26 @@ def test_no_case_is_left(queue: Engine):
     for _ in range(waiting):
         take(queue)
     with writing(queue) as connection:
-        assert claim(connection, "ana", now=NOON) is None
+        assert claim(connection, "ana", settings=QUARTER, now=NOON) is None
 
 
 def test_after_a_time_without_drawn_cases_they_come_a_few_at_a_time(
-    seeded: Engine, make_scored: Callable[..., ScoredListing], share: float
+    seeded: Engine, make_scored: Callable[..., ScoredListing]
 ):
     """What was missed is not made up for all at once."""
     file = [make_scored(f"L{number}", number / 400) for number in range(400)]
     enqueue_batch(seeded, lambda: file[340:], now=NOON)  # all of it, so that nothing is drawn
     for _ in range(40):
         take(seeded)
-    enqueue_batch(seeded, lambda: file[:340], top=60, explore=share, now=NOON)
+    enqueue_batch(seeded, lambda: file[:340], top=60, explore=QUARTER.explore, now=NOON)
     lanes = [take(seeded)[0] for _ in range(20)]
     assert lanes.count("explored") <= 5 + 5
     assert "ranked" in lanes[:6]
 
 
-def test_without_a_share_drawn_cases_come_last(queue: Engine, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_share_drawn_cases_come_last(queue: Engine):
     """Who turns exploration off is shown the ranked cases first."""
-    monkeypatch.setenv("IPML_EXPLORE", "0")
-    get_settings.cache_clear()
-    lanes = [take(queue)[0] for _ in range(62)]
+    lanes = [take(queue, settings=Settings(explore=0))[0] for _ in range(62)]
     assert lanes == ["ranked"] * 60 + ["explored"] * 2
 
 
@@ -122,8 +112,8 @@ def test_a_drawn_case_whose_lease_ran_out_is_next_again(queue: Engine):
     for _ in range(3):
         take(queue)
     with writing(queue) as connection:
-        lost = claim(connection, "ana", now=NOON)
-        assert claim(connection, "bo", now=NOON + timedelta(hours=1)).case_id == lost.case_id
+        later, lost = NOON + timedelta(hours=1), claim(connection, "ana", settings=QUARTER, now=NOON)
+        assert claim(connection, "bo", settings=QUARTER, now=later).case_id == lost.case_id
 
 
 def _lanes(engine: Engine) -> dict[int, str]:

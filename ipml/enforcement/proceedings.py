@@ -1,0 +1,130 @@
+"""Decisions with all that must be known of them, and what is done for them together in their transaction.
+
+What is known is read once for all stages, however many decisions there are. Messages are put down once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from ipml.enforcement.policy import EnforcementPolicy, store_policy
+from ipml.enforcement.restrictions import OWN, ReportSource
+from ipml.records import Decision, Listing, ScoredListing
+from ipml.review.cases import StoredCase
+from ipml.review.reversals import Made
+from ipml.review.snapshot import decode
+from ipml.storage import outbox
+from ipml.storage.database import Lock, serialise
+from ipml.storage.pseudonyms import Keyring, read_sellers
+from ipml.storage.tables import decisions
+
+BY_POLICY = "policy"
+"""The origin of decisions that a policy made, and no person."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedCase:
+    """A decision and how it came about, its case as the row was before, its seller, and who pointed to the listing."""
+
+    case: StoredCase
+    decision: Decision
+    origin: str
+    scored: ScoredListing
+    pseudonym: str
+    source: ReportSource
+
+    @property
+    def listing(self) -> Listing:
+        """As it was judged."""
+        return self.scored.listing
+
+
+def read_decided(
+    connection: Connection, made: Sequence[Made], origin: str, sources: Mapping[int, ReportSource]
+) -> tuple[list[DecidedCase], Keyring]:
+    """Return decisions with what they are about, and the keys of their sellers; a seller who is new gets one.
+
+    Parameters
+    ----------
+    sources : mapping of int to ReportSource
+        Who pointed to which cases; others were found by the platform itself.
+    """
+    names, keys = read_sellers(connection, (case.seller_id for case, _ in made), now=made[0][1].decided_at)
+    decided = [
+        DecidedCase(
+            case, decision, origin, decode(case.snapshot), names[case.seller_id], sources.get(case.case_id, OWN)
+        )
+        for case, decision in made
+    ]
+    return decided, keys
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDecision:
+    """The first of the decisions that one belongs to.
+
+    Attributes
+    ----------
+    made_with : int or None
+        The first of those that were made as one with it; None where it was made alone.
+    same_as : int
+        The case of the first on the same listing, which may have been seen several times.
+    is_itself : bool
+        Whether it is the first on its listing.
+    """
+
+    made_with: int | None
+    same_as: int
+    is_itself: bool
+
+
+def find_firsts(connection: Connection, made: Sequence[Decision]) -> list[FirstDecision]:
+    """Return for each decision the first that it belongs to; one that is yet to be made comes last."""
+    columns = [decisions.c[name] for name in ("decision_id", "case_id", "listing_id", "group_key")]
+    query = select(*columns).where(decisions.c.listing_id.in_({one.listing_id for one in made}))
+    rows = connection.execute(query.order_by(decisions.c.decision_id)).all()
+    first_on = {row.listing_id: row for row in reversed(rows)}
+    numbers = {one.decision_id for one in made}
+    groups = {row.decision_id: row.group_key for row in rows if row.group_key and row.decision_id in numbers}
+    first_of = _find_firsts_of_groups(connection, set(groups.values())) if groups else {}
+    found = []
+    for one in made:
+        first = first_on.get(one.listing_id, one)
+        group = groups.get(one.decision_id)
+        found.append(FirstDecision(group and first_of[group], first.case_id, first.decision_id == one.decision_id))
+    return found
+
+
+def _find_firsts_of_groups(connection: Connection, groups: set[str]) -> dict[str, int]:
+    query = select(decisions.c.group_key, func.min(decisions.c.decision_id)).where(decisions.c.group_key.in_(groups))
+    return dict(connection.execute(query.group_by(decisions.c.group_key)).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Proceedings:
+    """What is done in one transaction: under which policy, with whose keys, and the messages to be put down."""
+
+    connection: Connection
+    policy: EnforcementPolicy
+    keys: Keyring
+    drafts: list[outbox.Draft] = field(default_factory=list)
+
+
+@contextmanager
+def open_proceedings(
+    connection: Connection, policy: EnforcementPolicy, keys: Keyring, at: datetime
+) -> Iterator[Proceedings]:
+    """Let much be done in the caller's transaction, one stage after another; put all messages down in the end.
+
+    Whoever does so waits for whoever else does: all of them append to the audit trail, so its lock comes first.
+    """
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    store_policy(connection, policy, at)
+    opened = Proceedings(connection, policy, keys)
+    yield opened
+    outbox.put_all(connection, opened.drafts, keys)

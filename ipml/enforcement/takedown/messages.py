@@ -1,0 +1,200 @@
+"""Who is told of a change of measures: the platform, which carries it out, the rights holder, and those who bought.
+
+The platform's messages on one listing have one subject, so that they arrive in order, and each names all that holds
+from then on, rather than a step from what held before. So a message that never arrived does no harm once a later one
+has, and lifting one measure cannot put back what another keeps down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from ipml.enforcement.restrictions import Restriction
+from ipml.enforcement.takedown.measures import Measure, MeasureRules, in_force
+from ipml.kit.moments import write_moment
+from ipml.records import Listing
+from ipml.storage import outbox
+from ipml.storage.pseudonyms import Keyring
+from ipml.storage.tables import measure_messages
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureChange:
+    """What changed on a listing: the measure that was imposed or lifted, and all measures on it before and after."""
+
+    measure: Measure
+    verb: str
+    listing: Listing
+    ground: str
+    before: list[Measure]
+    after: list[Measure]
+    at: datetime
+
+    @property
+    def restriction(self) -> Restriction:
+        """The measure with what a statement of reasons must tell of it."""
+        return self.measure.restrict(self.listing, self.ground)
+
+    @property
+    def thread(self) -> str:
+        """The subject of all that is told of the listing: its first measure."""
+        return self.after[0].subject
+
+
+class Announcing:
+    """Tells of changes that are made one after the other in a transaction.
+
+    Parameters
+    ----------
+    rules : MeasureRules or None
+        Who besides the platform is told where a measure was imposed.
+    keys : Keyring
+        Of the sellers of the listings.
+
+    Attributes
+    ----------
+    drafts : list of Draft
+        The messages, to be put down last.
+    """
+
+    def __init__(self, connection: Connection, rules: MeasureRules | None, keys: Keyring) -> None:
+        self._connection, self._rules, self._keys = connection, rules, keys
+        self.drafts: list[outbox.Draft] = []
+        self._effects: list[dict[str, Any]] = []
+
+    def tell(self, change: MeasureChange, *, corrects: bool = False) -> str | None:
+        """Tell of one change; return the key of the platform's message, or None where the seller was erased.
+
+        Parameters
+        ----------
+        corrects : bool, default=False
+            Whether the measure was a mistake, so that those who were told of it are told that, too.
+        """
+        if change.measure.pseudonym not in self._keys:
+            return None  # there is nobody's listing left to act on
+        key = self._tell_platform(change)
+        self._tell_holder(change)
+        self._tell_buyers(change)
+        if corrects:
+            self._correct_buyers(change)
+        return key
+
+    def store_effects(self) -> None:
+        """Keep what the platform's messages will have done; before them, as the trail speaks of it with them."""
+        if self._effects:
+            self._connection.execute(insert(measure_messages), self._effects)
+
+    def _tell_platform(self, change: MeasureChange) -> str:
+        holding = in_force(change.after)
+        key = _make_key(change.measure, change.verb)
+        body = {
+            "change": change.verb,
+            "measure": change.measure.subject,
+            "listing_id": change.listing.listing_id,
+            "seller_id": change.listing.seller_id,
+            "ground": change.ground,
+            "at": write_moment(change.at),
+            "in_force": [_describe(measure) for measure in holding],
+        }
+        self._put(change, key, "platform", "measure" if holding else "reinstatement", change.thread, body)
+        effects = [(measure.measure_id, effect) for measure in change.after if (effect := _effect_on(measure))]
+        self._effects += [{"key": key, "measure_id": number, "effect": effect} for number, effect in effects]
+        return key
+
+    def _tell_holder(self, change: MeasureChange) -> None:
+        """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""
+        is_wanted = self._rules is not None and self._rules.telling_of(change.measure.kind).holder
+        if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
+            return
+        holding = in_force(change.after)
+        body = {
+            "brand": change.listing.brand,
+            "listing_id": change.listing.listing_id,
+            "ground": change.ground,
+            "at": write_moment(change.at),
+            "in_force": [_describe(measure) for measure in holding],
+        }
+        key = _make_key(change.measure, f"holder-{change.verb}")
+        self._put(change, key, "holder", "measure" if holding else "reinstatement", change.thread, body)
+
+    def _is_known_to_holder(self, change: MeasureChange) -> bool:
+        if len(change.after) == 1 and not change.before:
+            return False  # its thread begins with it
+        if any(draft.channel == "holder" and draft.subject == change.thread for draft in self.drafts):
+            return True
+        return outbox.has_subject(self._connection, "holder", change.thread)
+
+    def _tell_buyers(self, change: MeasureChange) -> None:
+        """Have those who bought told, later; not where nobody did, nor a second time."""
+        rules = self._rules
+        if rules is None:
+            return
+        telling = rules.telling_of(change.measure.kind)
+        told_before = any(rules.telling_of(one.kind).buyers_days for one in in_force(change.before))
+        if telling.buyers_days is None or told_before or change.measure.sales_before == 0:
+            return
+        since = change.at - timedelta(days=telling.buyers_days)
+        body = _buyers_body(change, "counterfeit") | {"bought_since": write_moment(since)}
+        key = _make_key(change.measure, "buyers")
+        subject = f"buyers:{change.measure.measure_id}"
+        self._put(
+            change,
+            key,
+            "platform",
+            "buyers",
+            subject,
+            body,
+            not_before=change.at + timedelta(hours=telling.buyers_after_hours),
+        )
+
+    def _correct_buyers(self, change: MeasureChange) -> None:
+        """Take back what was to be told to buyers; where it may have been told already, have the mistake told."""
+        if in_force(change.after):
+            return  # something else still stands against the listing
+        for measure in change.after:
+            subject = f"buyers:{measure.measure_id}"
+            keys = outbox.find_keys(self._connection, subject)
+            if len(keys) != 1 or outbox.withdraw(self._connection, keys[0], by="ipml", now=change.at):
+                continue
+            body = _buyers_body(change, "not counterfeit")
+            self._put(change, _make_key(measure, "buyers-corrected"), "platform", "buyers", subject, body)
+
+    def _put(
+        self,
+        change: MeasureChange,
+        key: str,
+        channel: str,
+        kind: str,
+        subject: str,
+        body: dict[str, Any],
+        not_before: datetime | None = None,
+    ) -> None:
+        named = (key, channel, kind, subject)
+        self.drafts.append(outbox.Draft(*named, body, change.measure.pseudonym, change.at, not_before))
+
+
+def _describe(measure: Measure) -> dict[str, Any]:
+    until = measure.until and write_moment(measure.until)
+    territories = list(measure.territories)
+    return {"measure": measure.subject, "kind": measure.kind.value, "territories": territories, "until": until}
+
+
+def _effect_on(measure: Measure) -> str | None:
+    """Return what is true of a measure once the platform has done all that holds now; None where it is already."""
+    if measure.stands:
+        return None if measure.done_at else "imposed"
+    return None if measure.undone_at else "lifted"
+
+
+def _buyers_body(change: MeasureChange, finding: str) -> dict[str, Any]:
+    listing = change.listing
+    body = {"listing_id": listing.listing_id, "seller_id": listing.seller_id, "finding": finding}
+    return body | {"ground": change.ground, "at": write_moment(change.at)}
+
+
+def _make_key(measure: Measure, what: str) -> str:
+    return outbox.make_key(f"measure-{measure.measure_id}-{what}")
