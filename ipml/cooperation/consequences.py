@@ -21,10 +21,10 @@ from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.restrictions import ReportSource
 from ipml.records import Reversal
 from ipml.review.reversals import Made
+from ipml.storage.database import in_batches
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
-_AT_ONCE = 500  # numbers in one query
 _WEIGHT = {"other notification": 0, "notice": 1, "trusted flagger": 2}
 # Made once, as making a query takes longer than asking it.
 _WAITING = (
@@ -51,22 +51,17 @@ def find_sources(connection: Connection, case_ids: Sequence[int]) -> Mapping[int
     {}
     """
     found: dict[int, ReportSource] = {}
-    for start in range(0, len(case_ids), _AT_ONCE):
-        for row in connection.execute(_WAITING, {"case_ids": case_ids[start : start + _AT_ONCE]}):
+    for some in in_batches(case_ids):
+        for row in connection.execute(_WAITING, {"case_ids": some}):
             was_found = row.score is not None and row.enqueued_at < row.received_at
             known = found.get(row.case_id)
-            source = _name(row.kind, row.of)
+            source = "notice" if row.kind == "counterfeit" else "other notification"
+            source = row.of if row.of == "trusted flagger" else source
             if known is not None:
                 source = max(source, known.source, key=_WEIGHT.__getitem__)
                 was_found = was_found and known.is_detected  # before each of them, that is
             found[row.case_id] = ReportSource(source, was_found)
     return found
-
-
-def _name(kind: str, of: str) -> str:
-    if of == "trusted flagger":
-        return "trusted flagger"
-    return "notice" if kind == "counterfeit" else "other notification"
 
 
 class Cooperation:

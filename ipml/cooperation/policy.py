@@ -335,10 +335,8 @@ class TraderRules(_CooperationRules):
         return self
 
 
-class CooperationPolicy(BaseModel):
+class CooperationPolicy(_CooperationRules):
     """How others are heard and told; the file says what each rule means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     notices: NoticeRules
     notifiers: NotifierRules

@@ -18,7 +18,7 @@ import sqlite3
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
 from functools import reduce
@@ -106,6 +106,8 @@ _EXAMPLE = "sqlite:///ipml.db"
 _SCHEME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)?://")
 
 _Answer = TypeVar("_Answer")
+_Thing = TypeVar("_Thing")
+_MOST_PARAMETERS = 500  # of one query
 
 
 class Lock(IntEnum):
@@ -352,6 +354,17 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
     """
     is_mended = version >= (3, 51, 3) or (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
     return version >= (3, 7, 0) and not is_mended
+
+
+def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
+    """Give some things, as many at once as one query asks for: a database takes only so many parameters.
+
+    Examples
+    --------
+    >>> [len(some) for some in in_batches(range(1200))]
+    [500, 500, 200]
+    """
+    return (things[start : start + _MOST_PARAMETERS] for start in range(0, len(things), _MOST_PARAMETERS))
 
 
 def serialise(connection: Connection, lock: Lock) -> None:

@@ -154,7 +154,7 @@ def answer(
     Example: ipml cooperate notice answer 7f3a91c2 --acted "LG Hamburg 312 O 5/26"
     """
     from ipml.cooperation.consequences import Cooperation
-    from ipml.cooperation.notices.outcomes import answer_counter_notice as take_answer
+    from ipml.cooperation.notices.counter_notices import answer_counter_notice as take_answer
     from ipml.web.accounts.permissions import Action
 
     with writing_to(database) as connection:

@@ -147,14 +147,40 @@ _COLUMNS = ("seller_id", "units", "value", "currency")
 _REMEDY = "Rename them; currency is that of the value, such as EUR, and is stated in every row that has a value."
 
 
+FROM_TABLE = "from a table of sales that the marketplace gave"
+
+
 @dataclass(frozen=True, slots=True)
-class Sold:
-    """What the listings of a network sold."""
+class SoldValue:
+    """Units sold and their value, each with an interval; no estimate is below what is known of a part.
+
+    Attributes
+    ----------
+    foreign : tuple of Foreign
+        Listings priced in other currencies than that of the value, exchanged or, without a rate, not counted.
+    how : str
+        What the estimate rests on, as a phrase.
+    confirmed_value : Money or None
+        What is known of the listings found counterfeit alone: a sum, not an estimate; None where nothing is.
+    """
 
     n_listings: int
     units: SalesEstimate[float]
     value: SalesEstimate[Money]
     foreign: tuple[Foreign, ...]
+    how: str = FROM_TABLE
+    confirmed_value: Money | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is an interval at all."""
+        return self.n_listings > 0 and self.value.is_bounded
+
+    @property
+    def least(self) -> Money:
+        """What was surely sold: the lower bound, or what is known of the listings found counterfeit; else nothing."""
+        nothing = self.value.total * 0.0
+        return self.value.low if self.is_known else self.confirmed_value or nothing
 
 
 def read_sales(path: Path) -> pd.DataFrame:
@@ -168,7 +194,8 @@ def read_sales(path: Path) -> pd.DataFrame:
     listings: pd.DataFrame = read_whole(path, "a Parquet file of listings").to_pandas()
     if missing := [name for name in _COLUMNS if name not in listings]:
         raise MissingColumns(str(path), missing, list(listings.columns), _REMEDY)
-    is_bare = listings["value"].notna() & ~listings["currency"].map(_is_code)
+    is_code = listings["currency"].map(lambda cell: isinstance(cell, str) and is_currency(cell))
+    is_bare = listings["value"].notna() & ~is_code
     if n_bare := int(is_bare.sum()):
         first = listings["currency"][is_bare].iloc[0]
         said = f"whose currency is {first[:40]!r}" if isinstance(first, str) and first else "without a currency"
@@ -177,11 +204,7 @@ def read_sales(path: Path) -> pd.DataFrame:
     return listings
 
 
-def _is_code(cell: object) -> bool:
-    return isinstance(cell, str) and is_currency(cell)
-
-
-def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame, rates: Rates) -> Sold:
+def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame, rates: Rates) -> SoldValue:
     """Estimate the units and the value that a network sold from the listings of which they are known.
 
     Parameters
@@ -206,7 +229,7 @@ def estimate_sales(networks: Networks, number: int, listings: pd.DataFrame, rate
         others = _by_network(amount, np.where(is_known & ~is_own, network, 0))
         estimates.append(estimate_total(amount[is_known & is_own], n_listings, others))
     foreign = list_foreign(currencies[is_own & ~np.isnan(values)].tolist(), rates)
-    return Sold(n_listings, estimates[0], in_currency(estimates[1], rates.currency), foreign)
+    return SoldValue(n_listings, estimates[0], in_currency(estimates[1], rates.currency), foreign)
 
 
 def _by_network(amount: npt.NDArray[np.float64], network: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:

@@ -17,7 +17,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -216,7 +215,11 @@ def list_networks(folder: Path, order: str = "members", most: int = 100) -> tupl
         raise _no_networks(folder, f"files that cannot be read ({error})") from error
     keys = [(ORDERS[order], "descending"), ("members", "descending"), ("number", "ascending")]
     first = pc.sort_indices(table, sort_keys=keys)[:most]
-    return [_figures_of(row) for row in table.take(first).to_pylist()], table.num_rows
+    found = []
+    for row in table.take(first).to_pylist():
+        shared = {kind: row.pop(f"shared_{kind}") for kind in KINDS}
+        found.append(NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count}))
+    return found, table.num_rows
 
 
 def find_number(folder: Path, seller_id: str) -> int | None:
@@ -245,11 +248,6 @@ def add_up(folder: Path, counted: Mapping[str, int]) -> dict[int, int]:
     for row in members.filter(pc.is_in(members["seller_id"], value_set=names)).to_pylist():
         sums[row["network"]] = sums.get(row["network"], 0) + counted[row["seller_id"]]
     return sums
-
-
-def _figures_of(row: dict[str, Any]) -> NetworkFigures:
-    shared = {kind: row.pop(f"shared_{kind}") for kind in KINDS}
-    return NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count})
 
 
 def _count_shared(networks: Networks) -> npt.NDArray[np.int64]:
@@ -307,6 +305,27 @@ def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcome
     shutil.rmtree(old, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class NewMember:
+    """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
+
+    closest: str
+    because: str
+
+    def __str__(self) -> str:
+        return f"With {self.closest}: {self.because}."
+
+
+def read_newcomers(folder: Path, number: int) -> dict[str, NewMember]:
+    """Return who came into a network with the events added last, and why they are thought to belong."""
+    path = folder / _NEWCOMERS
+    if not path.exists():
+        return {}
+    columns = ["seller_id", "closest", "because"]
+    rows = pq.read_table(path, columns=columns, filters=[("network", "==", number)]).to_pylist()
+    return {row["seller_id"]: NewMember(row["closest"], row["because"]) for row in rows}
+
+
 def _no_networks(folder: Path, found: str) -> NotFound:
     return NotFound("networks in", folder, f"Found {found}; make them with `ipml cooperate network find`.")
 
@@ -333,13 +352,9 @@ def load_networks(folder: Path) -> Networks:
     number[np.searchsorted(ids, members["seller_id"].to_numpy())] = members["network"].to_numpy()
     first, second = (np.searchsorted(ids, links[name].to_numpy()) for name in ("seller_a", "seller_b"))
     numbering = Numbering(number, given, tuple(NetworkChange(**row) for row in changes.to_pylist()))
-    return Networks(holdings, Links(first, second, links["weight"].to_numpy()), _group_of(number), numbering, rules)
-
-
-def _group_of(number: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the group of each seller, named by its first member, from the number of their network."""
-    _, first, part = np.unique(number, return_index=True, return_inverse=True)
-    return np.where(number > 0, first[part], np.arange(len(number)))
+    _, leader, part = np.unique(number, return_index=True, return_inverse=True)
+    group = np.where(number > 0, leader[part], np.arange(len(number)))  # named by its first member
+    return Networks(holdings, Links(first, second, links["weight"].to_numpy()), group, numbering, rules)
 
 
 def _write(path: Path, **columns: object) -> None:

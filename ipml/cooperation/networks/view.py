@@ -12,22 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.layout import Layout, lay_out
 from ipml.cooperation.networks.links import HUNDREDTHS, needed_to_link
 from ipml.cooperation.networks.roles import Roles, guess_roles
-from ipml.cooperation.networks.store import load_network
+from ipml.cooperation.networks.store import NewMember, load_network, read_newcomers
 from ipml.cooperation.networks.ties import Strands, Tie, explain_tie, find_strands
 from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.records import Verdict
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import is_storable
+from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
-
-_AT_ONCE = 500  # names in one query
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +82,8 @@ def read_members(
     MemberRecord(seller_id='ann', case_id=1, cases=1, open=1, confirmed=0, strikes=0, brands=('Vellmar',))
     """
     found = {}
-    asked = list(filter(is_storable, names))
-    for start in range(0, len(asked), _AT_ONCE):
-        known_as = _find_names(connection, asked[start : start + _AT_ONCE])
+    for some in in_batches(list(filter(is_storable, names))):
+        known_as = _find_names(connection, some)
         for record in _read(connection, list(known_as), hidden):
             found[known_as[record.seller_id]] = record
     return found
@@ -150,18 +147,6 @@ def _count_strikes(connection: Connection, ids: list[str], hidden: Collection[in
 
 
 Codes = npt.NDArray[np.int64]
-_NEWCOMERS = "newcomers.parquet"
-
-
-@dataclass(frozen=True, slots=True)
-class NewMember:
-    """Why a newcomer is thought to belong to a network: the member with whom they share most, and what."""
-
-    closest: str
-    because: str
-
-    def __str__(self) -> str:
-        return f"With {self.closest}: {self.because}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +232,3 @@ def view_network(folder: Path, number: int, erased: ErasedList | None = None) ->
     degree = np.bincount(ends, minlength=len(members))
     roles = guess_roles(networks, number)
     return NetworkView(number, networks, roles, layout, strands, degree, newcomers)
-
-
-def read_newcomers(folder: Path, number: int) -> dict[str, NewMember]:
-    """Return who came into a network with the events added last, and why they are thought to belong."""
-    path = folder / _NEWCOMERS
-    if not path.exists():
-        return {}
-    columns = ["seller_id", "closest", "because"]
-    rows = pq.read_table(path, columns=columns, filters=[("network", "==", number)]).to_pylist()
-    return {row["seller_id"]: NewMember(row["closest"], row["because"]) for row in rows}

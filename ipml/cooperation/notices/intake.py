@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, or_, select, update
+from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from ipml.cooperation.notices.notice import NotedListing, Notice
 from ipml.cooperation.notices.outcomes import settle_notices
 from ipml.cooperation.notices.register import (
     Coming,
     Joined,
-    NoticePlace,
+    StoredNotice,
     encrypt_location,
     find_earlier,
     find_latest,
@@ -92,30 +92,28 @@ def receive(
     ('unknown', True, False)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
-    scored = {**_leave_unscored(notice), **scored}
-    notifier = notifier_of(connection, notice.email, _guess_kind(notice), now)
+    told = [one.listing for one in notice.listings if one.listing is not None]
+    unscored = {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
+    scored = unscored | dict(scored)
+    guessed = "consumer" if notice.kind == "complaint" or notice.rights is None else "rights holder"
+    notifier = notifier_of(connection, notice.email, guessed, now)
     if earlier := find_earlier(connection, notifier, notice, policy.notices, now):
         return make_receipt(connection, earlier, is_new=False)
     store_count(connection, notifier, policy.notifiers, now)
-    lane = lane_of(connection, notifier, policy, now)
+    lane = lane_of(connection, notifier.notifier_id, policy, now)
     require_reasons(notice, lane)
     rights = store_rights(connection, notifier, notice, lane, now)
     kept = store_notice(connection, notifier, notice, lane, now)
-    places = _find_places(connection, notifier, notice, scored, lane, policy, now)
-    items = store_listings(connection, notifier, notice, kept.notice_id, places, now)
+    joined = _join_listings(connection, notifier, notice, scored, lane, policy, now)
+    items = store_listings(connection, notifier, notice, kept.notice_id, joined, now)
     send_receipt(connection, notifier, notice, make_receipt(connection, kept, is_new=True), now)
     note_notifier_added(connection, notifier, _ACTOR, now)
     if rights is not None:
         action, number = rights
         audit.append(connection, _ACTOR, action, notifier.subject, {"document": number}, at=now)
-    _note(connection, notifier, kept, items, places, now)
+    _note(connection, notifier, kept, items, joined, now)
     settle_notices(connection, [kept.notice_id], now, policy.notifiers)
     return make_receipt(connection, get_notice(connection, kept.notice_id), is_new=True)
-
-
-def _guess_kind(notice: Notice) -> str:
-    """Return what a notifier is taken for who writes for the first time."""
-    return "consumer" if notice.kind == "complaint" or notice.rights is None else "rights holder"
 
 
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
@@ -142,13 +140,7 @@ def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mappi
         raise InvalidNotice(problems) from error
 
 
-def _leave_unscored(notice: Notice) -> dict[str, ScoredListing]:
-    """Return the listings that came along with a notice, as what nobody scored, by their ids."""
-    told = [one.listing for one in notice.listings if one.listing is not None]
-    return {one.listing_id: ScoredListing(one, None, None, (), (), None, _NO_MODEL, _UNSCORED) for one in told}
-
-
-def _find_places(
+def _join_listings(
     connection: Connection,
     notifier: Notifier,
     notice: Notice,
@@ -156,43 +148,44 @@ def _find_places(
     lane: Lane,
     policy: CooperationPolicy,
     now: datetime,
-) -> list[NoticePlace]:
+) -> list[Joined]:
     """Return what becomes of each listing: as `join` says, unless the notifier is suspended, or said so before."""
     if lane.is_suspended:
-        return [NoticePlace(Joined("undecided"))] * len(notice.listings)
+        return [Joined("undecided")] * len(notice.listings)
     noted = find_noted(connection, notifier, notice)
     latest = find_latest(connection, [one.listing_id for one in notice.listings if one.listing_id]) if noted else {}
-    repeated: dict[str, NoticePlace] = {}
+    repeated: dict[str, Joined] = {}
     for one in notice.listings:
         earlier, case = noted.get(one.digest), latest.get(one.listing_id or "")
         # Of a listing that was offered anew since, which is another case, the notifier may say so again.
         if earlier is not None and (earlier.case_id is None or case is None or earlier.case_id == case):
-            case_id = earlier.case_id if case is not None else None
-            repeated[one.digest] = NoticePlace(Joined("repeated", case_id, earlier.pseudonym), earlier.item_id)
+            repeated[one.digest] = earlier if case is not None else replace(earlier, case_id=None)
     fresh = [one for one in notice.listings if one.digest not in repeated]
     again = [one.listing_id for one in notice.listings if one.digest in repeated and one.listing_id]
     coming = Coming(notifier.notifier_id, notice.kind == "complaint", fresh, scored, lane, again)
     results = iter(join(connection, coming, policy.notices, now))
-    return [repeated[one.digest] if one.digest in repeated else NoticePlace(next(results)) for one in notice.listings]
+    return [repeated.get(one.digest) or next(results) for one in notice.listings]
 
 
 def _note(
     connection: Connection,
     notifier: Notifier,
-    kept: Row[Any],
+    kept: StoredNotice,
     items: Sequence[int],
-    places: Sequence[NoticePlace],
+    joined: Sequence[Joined],
     now: datetime,
 ) -> None:
-    payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(places)}
+    payload: dict[str, audit.Value] = {"notifier": notifier.pseudonym, "listings": len(joined)}
     payload["encrypted"] = digest(kept.encrypted + kept.explanation)
     given = audit.AuditEvent(now, _ACTOR, "gave notice", f"notice:{kept.notice_id}", payload, name_rows("item", items))
     audit.append_events(connection, [given])
-    joined = sorted(
-        {place.joined.case_id for place in places if place.joined.case_id is not None and not place.repeats}
-    )
-    entries = [(f"case:{case_id}", {"notice": kept.notice_id}) for case_id in joined]
-    audit.append_all(connection, _ACTOR, "noticed", entries, at=now)
+    fresh = [at.case_id for at in joined if at.case_id is not None and not at.repeats]
+    _note_cases(connection, _ACTOR, kept.notice_id, fresh, now)
+
+
+def _note_cases(connection: Connection, actor: str, notice_id: int, case_ids: Sequence[int], now: datetime) -> None:
+    entries = [(f"case:{case_id}", {"notice": notice_id}) for case_id in sorted(set(case_ids))]
+    audit.append_all(connection, actor, "noticed", entries, at=now)
 
 
 _AT_ONCE = 500
@@ -241,7 +234,7 @@ def match_notices(
 def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[tuple[int, int, NotedListing | None]]:
     """Return the next unknown items: number, notice and what the item points at."""
     query = (
-        select(notice_items, notifiers.c.pseudonym.label("theirs"))
+        select(notice_items, func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("theirs"))
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.state == "unknown", notice_items.c.item_id > after)
@@ -250,13 +243,12 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[tu
     )
     with reading(engine) as connection:
         rows = connection.execute(query).all()
-        return [
-            (row.item_id, row.notice_id, _find_id(rules, read_location(connection, row, row.theirs))) for row in rows
-        ]
+        return [(row.item_id, row.notice_id, _read_noted(connection, row.theirs, row.location, rules)) for row in rows]
 
 
-def _find_id(rules: NoticeRules, noted: NotedListing | None) -> NotedListing | None:
+def _read_noted(connection: Connection, pseudonym: str, location: str, rules: NoticeRules) -> NotedListing | None:
     """Return what an item points at, with the id that the patterns of today find in its address."""
+    noted = read_location(connection, pseudonym, location)
     if noted is None or noted.listing_id is not None or noted.url is None:
         return noted
     return NotedListing(rules.find_listing_id(noted.url), noted.url)
@@ -271,10 +263,10 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         pointed = [
             (row.item_id, noted)
             for row in connection.execute(query.order_by(notice_items.c.position)).all()
-            if (noted := _find_id(policy.notices, read_location(connection, row, notifier.pseudonym)))
+            if (noted := _read_noted(connection, row.pseudonym or notifier.pseudonym, row.location, policy.notices))
         ]
         store_count(connection, notifier, policy.notifiers, now)
-        lane = lane_of(connection, notifier, policy, now)
+        lane = lane_of(connection, notifier.notifier_id, policy, now)
         listings = [one for _, one in pointed]
         coming = Coming(notifier.notifier_id, notice.kind == "complaint", listings, {}, lane)
         joined = join(connection, coming, policy.notices, now)
@@ -283,7 +275,7 @@ def _join_notice(engine: Engine, notice_id: int, policy: CooperationPolicy, now:
         with audit.together(connection):
             for item_id, at in found:
                 _keep_joined(connection, item_id, at, notifier.pseudonym, policy.notices, now)
-        _note_matched(connection, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
+        _note_cases(connection, _SYSTEM, notice_id, [at.case_id for _, at in found if at.case_id is not None], now)
         settle_notices(connection, [notice_id], now, policy.notifiers)
         return len(found)
 
@@ -295,7 +287,7 @@ def _keep_joined(
     assert at.pseudonym is not None
     query = select(notice_items).where(or_(notice_items.c.item_id == item_id, notice_items.c.repeats == item_id))
     for row in connection.execute(query.order_by(notice_items.c.item_id)).all():
-        noted = _find_id(rules, read_location(connection, row, theirs))
+        noted = _read_noted(connection, row.pseudonym or theirs, row.location, rules)
         fields: dict[str, Any] = {"pseudonym": at.pseudonym, "case_id": at.case_id}
         if noted is not None and noted.listing_id is not None:
             fields |= {"listing_digest": noted.digest, "location": encrypt_location(connection, at.pseudonym, noted)}
@@ -304,8 +296,3 @@ def _keep_joined(
             fields |= {"state": at.state, "decision_id": at.decision_id, "settled_at": settled_at}
         change = update(notice_items).where(notice_items.c.item_id == row.item_id).values(fields)
         audit.change_rows(connection, change, _SYSTEM, "item joined", at=now)
-
-
-def _note_matched(connection: Connection, notice_id: int, case_ids: Sequence[int], now: datetime) -> None:
-    entries = [(f"case:{case_id}", {"notice": notice_id}) for case_id in sorted(set(case_ids))]
-    audit.append_all(connection, _SYSTEM, "noticed", entries, at=now)

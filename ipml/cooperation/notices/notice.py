@@ -163,15 +163,10 @@ def read_object(faults: Faults, place: str, value: object, names: Collection[str
         return {}
     for name in value:
         if name not in names:
-            faults.add_words(
-                join_place(place, describe_value(name)), "an unknown field", f"one of {', '.join(sorted(names))}"
-            )
+            within = f"{place}." if place else ""
+            expected = f"one of {', '.join(sorted(names))}"
+            faults.add_words(within + describe_value(name), "an unknown field", expected)
     return value
-
-
-def join_place(place: str, name: str) -> str:
-    """Return the place of a field in an object."""
-    return f"{place}.{name}" if place else name
 
 
 def read_text(
@@ -211,14 +206,6 @@ def count_seen(text: str) -> int:
     (4, 0)
     """
     return sum(unicodedata.category(letter)[0] in _SEEN and letter not in _BLANK_LETTERS for letter in text)
-
-
-def read_choice(faults: Faults, place: str, value: object, choices: Collection[str]) -> str | None:
-    """Return one of some words, or None."""
-    if isinstance(value, str) and value in choices:
-        return value
-    faults.add(place, value, " or ".join(choices))
-    return None
 
 
 def read_email(faults: Faults, place: str, value: object) -> str | None:
@@ -332,7 +319,7 @@ def check_notice(
     """
     now, faults = now or datetime.now(UTC), Faults(row)
     said = read_object(faults, "", content, _NAMES)
-    kind = _read_kind(faults, said)
+    kind = _read_kind(faults, said.get("kind", "counterfeit"))
     explanation = read_text(
         faults,
         "explanation",
@@ -359,9 +346,10 @@ def check_notice(
     return Notice(kind, explanation, name, email, tuple(listings), brand, rights, language, key, order)
 
 
-def _read_kind(faults: Faults, said: Mapping[str, object]) -> NoticeKind:
-    found = read_choice(faults, "kind", said.get("kind", "counterfeit"), _KINDS)
-    return "complaint" if found == "complaint" else "counterfeit"
+def _read_kind(faults: Faults, value: object) -> NoticeKind:
+    if value not in _KINDS:
+        faults.add("kind", value, " or ".join(_KINDS))
+    return "complaint" if value == "complaint" else "counterfeit"
 
 
 def _read_optional(
@@ -450,11 +438,8 @@ def _read_told(
 ) -> Listing | None:
     """Return what a platform's front end knows of a listing."""
     if not takes_listings:
-        faults.add(
-            place,
-            value,
-            "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone",
-        )
+        expected = "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone"
+        faults.add(place, value, expected)
         return None
     said = read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
     if not isinstance(value, Mapping):

@@ -9,39 +9,30 @@ Messages on one notice have one subject, so that they arrive in order. Each says
 one nobody has tried to deliver yet is dropped in favour of the next: who gave notice gets one answer, and another only
 where the first may have reached them and is no longer so. A message names listings by their place in the notice and in
 no other way: it is encrypted with the notifier's key, which does not go when the seller is forgotten.
-
-Counter-notices are passed on to those whose notice brought the listing down: they are the rights holder who must act.
-Enforcement tells the platform's rights holder of a counter-notice when it is filed, and knows nothing of notices. Here
-whoever gave notice is told the same, no more than the rules it was filed under let pass; and the term that begins when
-it was passed on begins when it has reached them, too. Their answer is taken in by
-`answer_counter_notice`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Row, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, func, or_, select, update
 
+from ipml.cooperation.notices.counter_notices import pass_on_counter_notices
 from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_cooperation_policy
-from ipml.enforcement.appeals.appeal import Appeal, AppealState
-from ipml.enforcement.appeals.letters import passed_on_subject
-from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
-from ipml.errors import Conflict, UnusableSetting
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases
-from ipml.review.reversals import Consequences, Made, find_decisions, stands
+from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import audit, outbox
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import get_notifier
-from ipml.storage.tables import appeals, cases, decisions, notice_items, notices, notifiers, seller_keys
+from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers, seller_keys
 from ipml.storage.tables.cooperation import STATE_OF_VERDICT
 
 OUTCOME, CORRECTION = "notice_outcome", "notice_correction"
@@ -165,10 +156,9 @@ def settle_notices(connection: Connection, notice_ids: Collection[int], at: date
     For whoever settles items otherwise than by a decision that is just made, such as the intake where a listing was
     taken down before.
     """
-    numbers = sorted(notice_ids)
-    for start in range(0, len(numbers), _AT_ONCE):
+    for some in in_batches(sorted(notice_ids)):
         is_open = select(1).where(notice_items.c.notice_id == notices.c.notice_id, notice_items.c.state.in_(OPEN))
-        is_one = notices.c.notice_id.in_(numbers[start : start + _AT_ONCE])
+        is_one = notices.c.notice_id.in_(some)
         query = update(notices).where(is_one, notices.c.settled_at.is_(None), ~is_open.exists())
         settled = connection.scalars(query.values(settled_at=at).returning(notices.c.notice_id)).all()
         if settled:
@@ -203,7 +193,7 @@ def settle_erased(connection: Connection, at: datetime, rules: NotifierRules) ->
 
     Nobody will decide on those. They end undecided, and the notifier is told of the other listings only.
     """
-    waiting = _find_waiting(connection, None)
+    waiting = connection.execute(_select_erased()).all()
     if waiting:
         serialise(connection, Lock.APPEND_TO_AUDIT)
         ended = [{"number": item.item_id, "state": "undecided", "settled_at": at} for item in waiting]
@@ -217,9 +207,7 @@ def end_unknown(connection: Connection, before: datetime, at: datetime, rules: N
 
     They end as not found, so that no notice is open for ever. Notice of such a listing may be given again.
     """
-    is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
-    old = select(notice_items.c.item_id, notice_items.c.notice_id).where(*is_old)
-    found = connection.execute(old.order_by(notice_items.c.item_id).limit(_AT_ONCE)).all()
+    found = connection.execute(_select_unknown(before).limit(_AT_ONCE)).all()
     if not found:
         return 0
     whose = select(notices.c.notifier_id).where(notices.c.notice_id.in_({row.notice_id for row in found}))
@@ -238,7 +226,7 @@ def end_passed_over(connection: Connection, before: datetime, at: datetime, rule
 
     Such are complaints of which there were too few.
     """
-    old = _find_passed_over(before).limit(_AT_ONCE)
+    old = _select_passed_over(before).limit(_AT_ONCE)
     if not (numbers := {item.case_id for item in connection.execute(old)}):
         return 0
     kept = find_cases(connection, numbers, lock=True)
@@ -253,23 +241,22 @@ def end_passed_over(connection: Connection, before: datetime, at: datetime, rule
     return len(found)
 
 
-def has_old(connection: Connection, before: datetime) -> bool:
-    """Say whether an item is one that `end_unknown` or `end_passed_over` ends."""
+def _select_unknown(before: datetime) -> Select[Any]:
     is_old = notice_items.c.state == "unknown", notice_items.c.noted_at < before
-    unknown = select(notice_items.c.item_id).where(*is_old)
-    queries = (unknown, _find_passed_over(before))
-    return any(connection.execute(query.limit(1)).first() is not None for query in queries)
+    return select(notice_items.c.item_id, notice_items.c.notice_id).where(*is_old).order_by(notice_items.c.item_id)
 
 
-def _find_passed_over(before: datetime) -> Select[Any]:
+def _select_waiting() -> Select[Any]:
     query = select(notice_items).join(cases, cases.c.case_id == notice_items.c.case_id)
-    query = query.where(notice_items.c.state == "waiting", notice_items.c.noted_at < before)
-    return query.where(cases.c.state == "decided").order_by(notice_items.c.item_id)
+    return query.where(notice_items.c.state == "waiting").order_by(notice_items.c.item_id)
 
 
-def has_erased(connection: Connection) -> bool:
-    """Say whether an item waits for a case whose listing was erased."""
-    return bool(_find_waiting(connection, None))
+def _select_passed_over(before: datetime) -> Select[Any]:
+    return _select_waiting().where(notice_items.c.noted_at < before, cases.c.state == "decided")
+
+
+def _select_erased() -> Select[Any]:
+    return _select_waiting().where(cases.c.erased_at.is_not(None))
 
 
 def _wait_again(
@@ -287,34 +274,27 @@ def _wait_again(
     tell_outcomes(connection, connection.scalars(left_open).all(), at, rules)
 
 
-def _find_waiting(connection: Connection, case_ids: Iterable[int] | None) -> list[Row[Any]]:
-    """Return the items that wait for some cases, or those that wait for cases that were erased."""
-    query = select(notice_items).join(cases, cases.c.case_id == notice_items.c.case_id)
-    query = query.where(notice_items.c.state == "waiting").order_by(notice_items.c.item_id)
-    if case_ids is None:
-        return list(connection.execute(query.where(cases.c.erased_at.is_not(None))))
-    numbers = sorted(case_ids)
-    found: list[Row[Any]] = []
-    for start in range(0, len(numbers), _AT_ONCE):
-        wanted = notice_items.c.case_id.in_(numbers[start : start + _AT_ONCE])
-        found += connection.execute(query.where(wanted)).all()
+def _find_waiting(connection: Connection, case_ids: Iterable[int]) -> list[Row[Any]]:
+    """Return the items that wait for some cases."""
+    query, found = _select_waiting(), list[Row[Any]]()
+    for some in in_batches(sorted(case_ids)):
+        found += connection.execute(query.where(notice_items.c.case_id.in_(some))).all()
     return found
 
 
 def _settle(connection: Connection, found: Iterable[tuple[Row[Any], Decision]], at: datetime | None = None) -> None:
     """Settle items by decisions, at a moment or else when they were made."""
-    _change(connection, [_settled_by(item, decision, at) for item, decision in found])
-
-
-def _settled_by(item: Row[Any], decision: Decision, at: datetime | None) -> Mapping[str, Any]:
-    state = STATE_OF_VERDICT[decision.verdict]
-    return {
-        "number": item.item_id,
-        "state": state,
-        "decision_id": decision.decision_id,
-        "settled_at": at or decision.decided_at,
-        "overturned_at": None if state == "upheld" else item.overturned_at,
-    }
+    settled = [
+        {
+            "number": item.item_id,
+            "state": (state := STATE_OF_VERDICT[decision.verdict]),
+            "decision_id": decision.decision_id,
+            "settled_at": at or decision.decided_at,
+            "overturned_at": None if state == "upheld" else item.overturned_at,
+        }
+        for item, decision in found
+    ]
+    _change(connection, settled)
 
 
 def _change(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -337,153 +317,6 @@ def _note_settled(connection: Connection, notice_ids: Sequence[int], at: datetim
         payloads[row.notice_id][row.state] = row.n
     entries = [(subject_of(number), payload) for number, payload in payloads.items()]
     audit.append_all(connection, "ipml", "notice settled", entries, at=at)
-
-
-KIND, MESSAGE = "counter-notice", "counter_notice"
-
-
-def pass_on_counter_notices(engine: Engine, *, now: datetime | None = None) -> int:
-    """Tell notifiers of the counter-notices that wait for them and of which they were not told; return how many.
-
-    Each is told once, however often this is called, be it killed in between.
-
-    Examples
-    --------
-    >>> from ipml.storage.database import migrate, open_database
-    >>> engine = open_database("sqlite://")
-    >>> migrate(engine)
-    >>> pass_on_counter_notices(engine)
-    0
-    """
-    now = now or datetime.now(UTC)
-    with reading(engine) as connection:
-        if not _find_untold(connection):
-            return 0
-    with writing(engine) as connection:
-        serialise(connection, Lock.APPEND_TO_AUDIT)
-        return sum(
-            _tell_of_counter_notice(connection, appeal_id, notifier_id, now)
-            for appeal_id, notifier_id in _find_untold(connection)
-        )
-
-
-def answer_counter_notice(
-    connection: Connection,
-    reference: str,
-    *,
-    by: str,
-    acted: str | None = None,
-    has_withdrawn: bool = False,
-    now: datetime | None = None,
-    consequences: Consequences | None = None,
-) -> list[Appeal]:
-    """Take in what a notifier says to the counter-notices against their notice, and return the appeals it changed.
-
-    Parameters
-    ----------
-    reference : str
-        Of the notice.
-    by : str
-        Who records it.
-    acted : str, optional
-        Where they sued or complained, and its number: the measures stay.
-    has_withdrawn : bool, default=False
-        Whether they give up instead: the listings are put back at once.
-    consequences : Consequences, optional
-        What undoes what followed from the decisions on them.
-
-    Raises
-    ------
-    Conflict
-        There is no such notice, no counter-notice against it waits, or others gave notice of the same listing, whom one
-        who gives up does not speak for.
-    UnusableSetting
-        Neither is said, or both.
-    """
-    if (acted is not None) == has_withdrawn:
-        raise UnusableSetting(
-            "answer", "both or neither", "that the notifier has acted, with a reference, or withdraws"
-        )
-    waiting = _find_appeals(connection, reference, has_withdrawn=has_withdrawn)
-    if acted is not None:
-        return [holder_acted(connection, appeal_id, acted, by, now=now) for appeal_id in waiting]
-    return [holder_withdrew(connection, appeal_id, by, now=now, consequences=consequences) for appeal_id in waiting]
-
-
-def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
-    """Return the subject of the message by which a counter-notice goes to a notifier.
-
-    Examples
-    --------
-    >>> subject_of_counter_notice(3, 7)
-    'counter-notice:3:notifier:7'
-    """
-    return f"{passed_on_subject(appeal_id)}:notifier:{notifier_id}"
-
-
-def _find_untold(connection: Connection) -> list[tuple[int, int]]:
-    """Return appeal and notifier where a counter-notice waits for a rights holder and the notifier does not know."""
-    query = _select_behind(appeals.c.appeal_id, notices.c.notifier_id)
-    waiting = connection.execute(query.where(appeals.c.state == AppealState.WITH_HOLDER).distinct())
-    pairs = sorted((row.appeal_id, row.notifier_id) for row in waiting)
-    return [pair for pair in pairs if not outbox.has_subject(connection, "holder", subject_of_counter_notice(*pair))]
-
-
-def _select_behind(*columns: Column[Any]) -> Select[Any]:
-    """Return a query for counter-notices with the notices that brought down what they are against."""
-    return (
-        select(*columns)
-        .select_from(appeals)
-        .join(notice_items, notice_items.c.case_id == appeals.c.case_id)
-        .join(notices, notices.c.notice_id == notice_items.c.notice_id)
-        .where(appeals.c.kind == KIND, appeals.c.subject.not_like("penalty:%"))
-        .where(notice_items.c.decision_id == appeals.c.decision_id, notice_items.c.state == "upheld")
-    )
-
-
-def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id: int, now: datetime) -> bool:
-    """Tell a notifier what the platform's rights holder was told, and the references of their notices."""
-    keys = outbox.find_keys(connection, passed_on_subject(appeal_id), MESSAGE)
-    message = outbox.find_message(connection, keys[-1]) if keys else None
-    if message is None or not message.body:
-        return False  # it expired, or its seller was erased
-    query = _select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
-    references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
-    body = json.loads(message.body) | {"notices": sorted(references)}
-    is_told = tell_notifier(
-        connection,
-        get_notifier(connection, notifier_id),
-        key=outbox.make_key(f"appeal-{appeal_id}-passed-on-to-{notifier_id}"),
-        kind=MESSAGE,
-        subject=subject_of_counter_notice(appeal_id, notifier_id),
-        body=body,
-        at=now,
-        encrypted_for=message.pseudonym,
-    )
-    if is_told:
-        audit.append(connection, "ipml", "passed on", f"appeal:{appeal_id}", {"notifier": notifier_id}, at=now)
-    return is_told
-
-
-def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool) -> list[int]:
-    query = _select_behind(appeals.c.appeal_id, appeals.c.state, notices.c.notifier_id).distinct()
-    states = [AppealState.WITH_HOLDER, *([AppealState.HOLDER_ACTED] if has_withdrawn else [])]
-    of_notice = query.where(notices.c.reference == reference, appeals.c.state.in_(states))
-    found = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}
-    if not found:
-        raise Conflict(
-            f"notice {reference[:80]}",
-            "found no counter-notice against it that waits for an answer",
-            "`ipml enforce appeal list` shows the counter-notices that wait.",
-        )
-    others = connection.execute(query.where(appeals.c.appeal_id.in_(found)))
-    if has_withdrawn and any(row.notifier_id != found[row.appeal_id] for row in others):
-        raise Conflict(
-            f"notice {reference[:80]}",
-            "found other notifiers of the same listing, who have not given up",
-            "`ipml enforce appeal list` shows the counter-notices that wait.",
-        )
-    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,33 +363,24 @@ def run_notice_deadlines(
     AnsweringResult(passed_on=0, ended=0, not_found=0, passed_over=0)
     """
     policy, now = policy or load_cooperation_policy(), now or datetime.now(UTC)
-    passed_on = pass_on_counter_notices(engine, now=now)
-    return AnsweringResult(passed_on, _end_erased(engine, policy.notifiers, now), *_end_old(engine, policy, now))
+    rules, before = policy.notifiers, now - timedelta(days=policy.notices.unknown_days)
+    return AnsweringResult(
+        pass_on_counter_notices(engine, now=now),
+        _repeat(engine, _select_erased(), partial(settle_erased, at=now, rules=rules)),
+        _repeat(engine, _select_unknown(before), partial(end_unknown, before=before, at=now, rules=rules)),
+        _repeat(engine, _select_passed_over(before), partial(end_passed_over, before=before, at=now, rules=rules)),
+    )
 
 
-def _end_erased(engine: Engine, rules: NotifierRules, now: datetime) -> int:
+def _repeat(engine: Engine, due: Select[Any], end: Callable[[Connection], int]) -> int:
+    """End what is due, some at a time, so that others can write in between; return how many there were."""
     with reading(engine) as connection:
-        is_due = has_erased(connection)
-    if not is_due:
-        return 0
-    with writing(engine) as connection:
-        return settle_erased(connection, now, rules)
-
-
-def _end_old(engine: Engine, policy: CooperationPolicy, now: datetime) -> tuple[int, int]:
-    """End what waited in vain for long enough, some at a time, so that others can write in between."""
-    before = now - timedelta(days=policy.notices.unknown_days)
-    with reading(engine) as connection:
-        if not has_old(connection, before):
-            return 0, 0
-    ended: list[int] = []
-    for end in (end_unknown, end_passed_over):
-        ended.append(0)
-        while True:
-            with writing(engine) as connection:
-                number = end(connection, before, now, policy.notifiers)
-            if not number:
-                break
-            ended[-1] += number
-    not_found, passed_over = ended
-    return not_found, passed_over
+        if connection.execute(due.limit(1)).first() is None:
+            return 0
+    ended = 0
+    while True:
+        with writing(engine) as connection:
+            number = end(connection)
+        if not number:
+            return ended
+        ended += number

@@ -17,17 +17,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
+from ipml.cooperation.notifiers.notifier import decrypt_if_kept
 from ipml.cooperation.notifiers.tiers import Lane
 from ipml.cooperation.policy import NoticeRules
-from ipml.errors import InvalidNotice, KeyReused, SellerErased
+from ipml.errors import InvalidNotice, KeyReused
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, find_cases
@@ -35,12 +36,11 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.intake import enqueue_within
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
-from ipml.storage.database import Lock, serialise
-from ipml.storage.pseudonyms import Notifier, decrypt, encrypt, keyed_digest, pseudonym_of
+from ipml.storage.database import Lock, in_batches, serialise
+from ipml.storage.pseudonyms import Notifier, encrypt, keyed_digest, pseudonym_of
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, notice_items, notices, rights_documents
 
-_AT_ONCE = 500  # numbers in one query
 _SYSTEM = "ipml"
 _ORIGIN = "notice"
 _SETTLED = {Verdict.COUNTERFEIT: "upheld", Verdict.GENUINE: "rejected"}
@@ -53,17 +53,20 @@ class Joined:
     Attributes
     ----------
     state : str
-        "unknown", "waiting", "upheld", "rejected" or "undecided".
+        "unknown", "waiting", "upheld", "rejected", "undecided" or "repeated".
     pseudonym : str or None
         Of the seller; None while nobody knows the listing.
     decision_id : int or None
         That was made before, and settles it.
+    repeats : int or None
+        The notifier's earlier item on the same listing.
     """
 
     state: str
     case_id: int | None = None
     pseudonym: str | None = None
     decision_id: int | None = None
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[st
     """Return the latest case of each listing by its id, kept from other writers, as are those they wait for."""
     numbers = sorted(find_latest(connection, listing_ids).values())
     exemplars: set[int] = set()
-    for part in _in_parts(numbers):
+    for part in in_batches(numbers):
         query = select(cases.c.exemplar).where(cases.c.case_id.in_(part), cases.c.exemplar.is_not(None))
         exemplars |= set(connection.scalars(query))
     rows = find_cases(connection, exemplars.union(numbers), lock=True)
@@ -166,7 +169,7 @@ def lock_latest(connection: Connection, listing_ids: Collection[str]) -> dict[st
 def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[str, int]:
     """Return the number of the latest case of each listing that has one, by the listing's id."""
     found: dict[str, int] = {}
-    for some in _in_parts(sorted(set(listing_ids))):
+    for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, func.max(cases.c.case_id)).where(cases.c.listing_id.in_(some))
         query = query.where(cases.c.erased_at.is_(None)).group_by(cases.c.listing_id)
         found |= dict(connection.execute(query).all())
@@ -179,7 +182,7 @@ def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> 
     if not coming.is_complaint:
         return digests
     others = dict.fromkeys(digests, 0)
-    for some in _in_parts(sorted(digests)):
+    for some in in_batches(sorted(digests)):
         query = (
             select(notice_items.c.listing_digest, func.count(notices.c.notifier_id.distinct()))
             .join(notices, notices.c.notice_id == notice_items.c.notice_id)
@@ -195,7 +198,7 @@ def _find_enough(connection: Connection, coming: Coming, rules: NoticeRules) -> 
 def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int, Row[Any]]:
     """Return the verdict on each of some cases."""
     found: dict[int, Row[Any]] = {}
-    for some in _in_parts(case_ids):
+    for some in in_batches(case_ids):
         query = select(decisions).where(decisions.c.case_id.in_(some), is_last_verdict())
         found |= {row.case_id: row for row in connection.execute(query)}
     return found
@@ -204,7 +207,7 @@ def _find_standing(connection: Connection, case_ids: Sequence[int]) -> dict[int,
 def _count_reopened(connection: Connection, case_ids: Sequence[int]) -> dict[int, int]:
     """Return how often notices brought each of some cases back to a person."""
     counted: dict[int, int] = {}
-    for some in _in_parts(case_ids):
+    for some in in_batches(case_ids):
         query = select(decisions.c.case_id, func.count()).where(decisions.c.case_id.in_(some))
         query = query.where(decisions.c.origin == _ORIGIN).group_by(decisions.c.case_id)
         counted |= dict(connection.execute(query).all())
@@ -227,26 +230,40 @@ def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: d
         bring_forward(connection, find_cases(connection, numbers).values(), due_at, actor=_SYSTEM, now=now)
 
 
-def _in_parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
-
-
 _REFERENCE_BYTES = 16  # nobody guesses 128 bits
 _DOCUMENT = "the number of a trade mark or another right, as this is your first notice on the brand"
 _OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted"
 
 
 @dataclass(frozen=True, slots=True)
-class NoticePlace:
-    """What is kept of one listing of a notice; `repeats` is the notifier's earlier item on the same listing."""
+class StoredNotice:
+    """A notice as it is stored, which the table `notices` explains."""
 
-    joined: Joined
-    repeats: int | None = None
+    notice_id: int
+    reference: str
+    notifier_id: int
+    kind: str
+    brand: str | None
+    encrypted: str
+    explanation: str
+    key: str | None
+    content_digest: str
+    tier: str
+    received_at: datetime
+    is_suspended: bool
+    settled_at: datetime | None
+
+
+def find_stored(connection: Connection, *conditions: ColumnElement[bool]) -> StoredNotice | None:
+    """Return the last notice that meets some conditions on the table `notices`."""
+    query = select(notices).where(*conditions).order_by(notices.c.notice_id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else StoredNotice(**row._asdict())
 
 
 def find_earlier(
     connection: Connection, notifier: Notifier, notice: Notice, rules: NoticeRules, now: datetime
-) -> Row[Any] | None:
+) -> StoredNotice | None:
     """Return the notice that a request repeats: by its key, or by its content not long ago.
 
     Raises
@@ -255,16 +272,14 @@ def find_earlier(
         The key came before with another content.
     """
     content = keyed_digest(connection, notifier.pseudonym, notice.content)
-    theirs = select(notices).where(notices.c.notifier_id == notifier.notifier_id)
-    if notice.key is not None:
-        known = connection.execute(theirs.where(notices.c.key == digest(notice.key))).first()
-        if known is not None and known.content_digest != content:
+    is_theirs = notices.c.notifier_id == notifier.notifier_id
+    if notice.key is not None and (known := find_stored(connection, is_theirs, notices.c.key == digest(notice.key))):
+        if known.content_digest != content:
             raise KeyReused(notice.key, "notice")
-        if known is not None:
-            return known
+        return known
     since = now - timedelta(days=rules.repeat_days)
-    same = theirs.where(notices.c.content_digest == content, notices.c.received_at >= since)
-    return connection.execute(same.order_by(notices.c.notice_id.desc()).limit(1)).first()
+    is_same = notices.c.content_digest == content
+    return find_stored(connection, is_theirs, is_same, notices.c.received_at >= since)
 
 
 def require_reasons(notice: Notice, lane: Lane) -> None:
@@ -311,7 +326,7 @@ def store_rights(
     return "rights filed again", known.document_id
 
 
-def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> Row[Any]:
+def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lane: Lane, now: datetime) -> StoredNotice:
     """Keep what a notice says; its listings are kept by `store_listings`."""
     order = notice.order and {"order_id": notice.order.order_id, "bought_at": notice.order.bought_at}
     fields = {
@@ -327,7 +342,7 @@ def store_notice(connection: Connection, notifier: Notifier, notice: Notice, lan
         "received_at": now,
         "is_suspended": lane.is_suspended,
     }
-    return connection.execute(insert(notices).values(fields).returning(notices)).one()
+    return StoredNotice(**connection.execute(insert(notices).values(fields).returning(notices)).one()._asdict())
 
 
 def store_listings(
@@ -335,7 +350,7 @@ def store_listings(
     notifier: Notifier,
     notice: Notice,
     notice_id: int,
-    places: Sequence[NoticePlace],
+    joined: Sequence[Joined],
     now: datetime,
 ) -> list[int]:
     """Keep where the listings of a notice are, each encrypted by the seller's key where the seller is known.
@@ -351,21 +366,20 @@ def store_listings(
             "position": position,
             "noted_at": now,
             "listing_digest": one.digest,
-            "location": encrypt_location(connection, place.joined.pseudonym or notifier.pseudonym, one),
-            "pseudonym": place.joined.pseudonym,
-            "case_id": place.joined.case_id,
-            "state": place.joined.state,
-            "repeats": place.repeats,
-            "decision_id": place.joined.decision_id,
-            "settled_at": None if place.joined.state in ("unknown", "waiting") else now,
+            "location": encrypt_location(connection, at.pseudonym or notifier.pseudonym, one),
+            "settled_at": None if at.state in ("unknown", "waiting") else now,
+            **asdict(at),
         }
-        for position, (one, place) in enumerate(zip(notice.listings, places, strict=True), start=1)
+        for position, (one, at) in enumerate(zip(notice.listings, joined, strict=True), start=1)
     ]
     return append_rows(connection, notice_items, rows)
 
 
-def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Mapping[str, Row[Any]]:
-    """Return the notifier's last item on each listing of a notice, by digest: of notices of its kind that counted."""
+def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Mapping[str, Joined]:
+    """Return those listings of a notice that an earlier one of its kind and notifier named, and which counted.
+
+    Each repeats the last item on it; they are named by their digests.
+    """
     query = (
         select(notice_items)
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
@@ -374,7 +388,15 @@ def find_noted(connection: Connection, notifier: Notifier, notice: Notice) -> Ma
         .where(notice_items.c.state.not_in(["repeated", "not found"]))
         .order_by(notice_items.c.item_id)
     )
-    return {row.listing_digest: row for row in connection.execute(query)}
+    return {
+        row.listing_digest: Joined("repeated", row.case_id, row.pseudonym, repeats=row.item_id)
+        for row in connection.execute(query)
+    }
+
+
+def get_notice(connection: Connection, notice_id: int) -> StoredNotice:
+    """Return a notice that stands in another table."""
+    return StoredNotice(**connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()._asdict())
 
 
 def encrypt_location(connection: Connection, pseudonym: str, one: NotedListing) -> str:
@@ -382,19 +404,10 @@ def encrypt_location(connection: Connection, pseudonym: str, one: NotedListing) 
     return encrypt(connection, pseudonym, json.dumps({"url": one.url, "listing_id": one.listing_id}))
 
 
-def read_location(connection: Connection, item: Row[Any], theirs: str) -> NotedListing | None:
-    """Return where the listing of an item is, by the seller's key or else by the notifier's; None once erased."""
-    if not item.location:
-        return None
-    try:
-        return NotedListing(**json.loads(decrypt(connection, item.pseudonym or theirs, item.location)))
-    except SellerErased:
-        return None
-
-
-def get_notice(connection: Connection, notice_id: int) -> Row[Any]:
-    """Return the row of a notice that stands in another table."""
-    return connection.execute(select(notices).where(notices.c.notice_id == notice_id)).one()
+def read_location(connection: Connection, pseudonym: str, location: str) -> NotedListing | None:
+    """Return where a listing is, by the key of its seller or else of the notifier; None once erased."""
+    said = decrypt_if_kept(connection, pseudonym, location)
+    return None if said is None else NotedListing(**json.loads(said))
 
 
 def _encrypt(connection: Connection, notifier: Notifier, said: Mapping[str, Any]) -> str:

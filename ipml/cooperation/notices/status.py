@@ -10,21 +10,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select, true
 
 from ipml.cooperation.notices.notice import Notice
-from ipml.cooperation.notices.register import read_location
+from ipml.cooperation.notices.register import StoredNotice, find_stored, read_location
+from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
 from ipml.enforcement.penalties.strikes import SellerEvent
-from ipml.errors import NotFound, SellerErased
+from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import outbox
-from ipml.storage.pseudonyms import Notifier, decrypt, find_seller, notifier_kind_at
+from ipml.storage.pseudonyms import Notifier, find_seller, get_notifier, notifier_kind_at
 from ipml.storage.tables import cases, notice_items, notices, notifiers
 
 OUTCOMES: Mapping[str, str] = {
@@ -39,7 +40,6 @@ _SUSPENDED = "Your notices are not looked at for now: you were told why. This on
 _RECEIVED = (
     "We have your notice. A person decides on each listing, and you are told what was decided, and what you can do."
 )
-_CHANNEL = "holder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,38 +106,46 @@ class Receipt:
 
 def find_receipt(connection: Connection, reference: str, address: str | None = None) -> Receipt:
     """Return how a notice stands; NotFound if there is none of that reference, or, with `address`, from there."""
-    query = select(notices).where(notices.c.reference == reference)
-    if address is not None:
-        query = query.where(notices.c.notifier_id == notifiers.c.notifier_id, notifiers.c.address == address)
-    row = connection.execute(query).first()
-    if row is None:
-        raise NotFound("notice", reference, "Expected the reference that its receipt names.")
-    return make_receipt(connection, row, is_new=False)
+    from_there = select(notifiers.c.notifier_id).where(notifiers.c.address == address)
+    is_theirs = true() if address is None else notices.c.notifier_id.in_(from_there)
+    notice = _get_notice(connection, reference, notices.c.reference == reference, is_theirs)
+    return make_receipt(connection, notice, is_new=False)
 
 
-def make_receipt(connection: Connection, row: Row[Any], *, is_new: bool) -> Receipt:
-    """Return how the notice in a row stands."""
-    theirs = connection.scalar(select(notifiers.c.pseudonym).where(notifiers.c.notifier_id == row.notifier_id))
-    earlier = notice_items.alias()
+def _get_notice(connection: Connection, name: str, *conditions: ColumnElement[bool]) -> StoredNotice:
+    if (found := find_stored(connection, *conditions)) is None:
+        raise NotFound("notice", name, "Expected the reference that its receipt names.")
+    return found
+
+
+def make_receipt(connection: Connection, notice: StoredNotice, *, is_new: bool) -> Receipt:
+    """Return how a notice stands."""
+    whose = func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("whose")
+    said = notice_items.alias()  # the item itself, or the earlier one that it repeats
     query = (
-        select(notice_items, earlier.c.state.label("earlier"), earlier.c.settled_at.label("earlier_settled"))
-        .add_columns(earlier.c.overturned_at.label("earlier_overturned"))
-        .outerjoin(earlier, earlier.c.item_id == notice_items.c.repeats)
-        .where(notice_items.c.notice_id == row.notice_id)
+        select(whose, notice_items.c.location, notice_items.c.position, said.c.state, notice_items.c.repeats)
+        .add_columns(said.c.settled_at, said.c.overturned_at)
+        .join(said, said.c.item_id == func.coalesce(notice_items.c.repeats, notice_items.c.item_id))
+        .join(notifiers, notifiers.c.notifier_id == notice.notifier_id)
+        .where(notice_items.c.notice_id == notice.notice_id)
         .order_by(notice_items.c.position)
     )
-    listings = tuple(_make_status(connection, item, str(theirs)) for item in connection.execute(query))
-    known = (row.notice_id, row.reference, row.kind, row.received_at, is_new, row.is_suspended, row.settled_at)
-    return Receipt(*known, listings)
-
-
-def _make_status(connection: Connection, item: Row[Any], theirs: str) -> ListingStatus:
-    noted = read_location(connection, item, theirs)
-    location = None if noted is None else noted.location
-    if item.repeats is None:
-        return ListingStatus(item.position, location, item.state, False, item.settled_at, item.overturned_at)
-    settled = item.earlier, True, item.earlier_settled, item.earlier_overturned
-    return ListingStatus(item.position, location, *settled)
+    listings = []
+    for row in connection.execute(query):
+        noted = read_location(connection, row.whose, row.location)
+        known = None if noted is None else noted.location
+        is_repeated = row.repeats is not None
+        listings.append(ListingStatus(row.position, known, row.state, is_repeated, row.settled_at, row.overturned_at))
+    return Receipt(
+        notice_id=notice.notice_id,
+        reference=notice.reference,
+        kind=notice.kind,
+        received_at=notice.received_at,
+        is_new=is_new,
+        is_suspended=notice.is_suspended,
+        settled_at=notice.settled_at,
+        listings=tuple(listings),
+    )
 
 
 def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, receipt: Receipt, now: datetime) -> None:
@@ -147,16 +155,9 @@ def send_receipt(connection: Connection, notifier: Notifier, notice: Notice, rec
     """
     said = describe_receipt(receipt)
     said["listings"] = [{name: value for name, value in one.items() if name != "location"} for one in said["listings"]]
-    outbox.put(
-        connection,
-        key=outbox.make_key(f"notice-{receipt.notice_id}-receipt"),
-        channel=_CHANNEL,
-        kind="notice_receipt",
-        subject=f"notice:{receipt.notice_id}",
-        body={"to": notifier.address, "name": notice.name, "language": notice.language, **said},
-        pseudonym=notifier.pseudonym,
-        now=now,
-    )
+    body = {"name": notice.name, "language": notice.language, **said}
+    key, subject = outbox.make_key(f"notice-{receipt.notice_id}-receipt"), f"notice:{receipt.notice_id}"
+    tell_notifier(connection, notifier, key=key, kind="notice_receipt", subject=subject, body=body, at=now)
 
 
 def describe_receipt(receipt: Receipt) -> dict[str, Any]:
@@ -220,8 +221,9 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
     """
     waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
     query = (
-        select(notices, notice_items.c.case_id, notice_items.c.state, notifiers.c.pseudonym)
-        .add_columns(notifier_kind_at(notices.c.received_at).label("notifier_kind"))
+        select(notices.c.notice_id, notice_items.c.case_id, notifiers.c.pseudonym)
+        .add_columns(notifier_kind_at(notices.c.received_at), notices.c.kind, notices.c.tier, notices.c.brand)
+        .add_columns(notices.c.received_at, notice_items.c.state, notices.c.explanation)
         .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))
@@ -229,28 +231,15 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
         .order_by(notices.c.received_at, notices.c.notice_id, notice_items.c.position)
     )
     return [
-        CaseNotice(
-            row.notice_id,
-            row.case_id,
-            row.pseudonym,
-            row.notifier_kind,
-            row.kind,
-            row.tier,
-            row.brand,
-            row.received_at,
-            row.state,
-            read_explanation(connection, row.pseudonym, row.explanation),
-        )
-        for row in connection.execute(query)
+        CaseNotice(*known, read_explanation(connection, known[2], encrypted))
+        for *known, encrypted in connection.execute(query)
     ]
 
 
 def read_explanation(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
     """Return what a notice says of its listings; None once the notifier or a seller it is about was erased."""
-    try:
-        return str(json.loads(decrypt(connection, pseudonym, encrypted))["explanation"]) if encrypted else None
-    except SellerErased:
-        return None
+    said = decrypt_if_kept(connection, pseudonym, encrypted)
+    return None if said is None else str(json.loads(said)["explanation"])
 
 
 STATES = ("waiting", "settled", "all")
@@ -305,34 +294,57 @@ class WaitingTier:
     oldest: datetime
 
 
-def list_notices(connection: Connection, state: str = "waiting", limit: int = 100) -> list[NoticeRow]:
+def list_notices(
+    connection: Connection, state: str = "waiting", limit: int = 100, *, notice_id: int | None = None
+) -> list[NoticeRow]:
     """Return notices: those that wait by when they are due, else the newest first.
 
     Parameters
     ----------
     state : str, default="waiting"
         "waiting", "settled" or "all".
+    notice_id : int, optional
+        Of the only one that is wanted.
     """
-    return _read_rows(connection, state, limit)
+    is_waiting = notice_items.c.state == "waiting"
+    due_at = func.min(case((is_waiting, cases.c.due_at)))
+    is_listed = {"waiting": notices.c.settled_at.is_(None), "settled": notices.c.settled_at.is_not(None)}
+    query = (
+        select(
+            *(notices.c.notice_id, notices.c.received_at, notices.c.kind, notices.c.brand, notices.c.tier),
+            notices.c.is_suspended,
+            func.count(),
+            func.count().filter(is_waiting),
+            func.count().filter(notice_items.c.state == "unknown"),
+            due_at,
+        )
+        .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
+        .where(is_listed.get(state, true()), true() if notice_id is None else notices.c.notice_id == notice_id)
+        .group_by(notices.c.notice_id)
+        .limit(limit)
+    )
+    order = (due_at.is_(None), due_at, notices.c.notice_id) if state == "waiting" else (notices.c.notice_id.desc(),)
+    return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]
 
 
 def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
     """Return a notice by its number or its reference; NotFound if there is none."""
     is_number = isinstance(notice, int) or notice.isdecimal()
     number = int(notice) if is_number and len(str(notice)) < len(str(LARGEST_NUMBER)) else 0
-    found = notices.c.notice_id == number if is_number else notices.c.reference == notice
-    query = select(notices, notifiers.c.pseudonym, notifier_kind_at(notices.c.received_at).label("notifier_kind")).join(
-        notifiers
+    is_it = notices.c.notice_id == number if is_number else notices.c.reference == notice
+    stored = _get_notice(connection, str(notice), is_it)
+    notifier = get_notifier(connection, stored.notifier_id, at=stored.received_at)
+    joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == stored.notice_id)
+    (shown,) = list_notices(connection, "all", notice_id=stored.notice_id)
+    return NoticeFile(
+        row=shown,
+        receipt=make_receipt(connection, stored, is_new=False),
+        notifier_id=notifier.notifier_id,
+        notifier=notifier.pseudonym,
+        notifier_kind=notifier.kind,
+        explanation=read_explanation(connection, notifier.pseudonym, stored.explanation),
+        case_ids=tuple(connection.scalars(joined.order_by(notice_items.c.position))),
     )
-    row = connection.execute(query.where(found)).first()
-    if row is None:
-        raise NotFound("notice", str(notice), "Expected the reference that its receipt names.")
-    receipt = make_receipt(connection, row, is_new=False)
-    joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == row.notice_id)
-    case_ids = tuple(connection.scalars(joined.order_by(notice_items.c.position)))
-    explanation = read_explanation(connection, row.pseudonym, row.explanation)
-    (shown,) = _read_rows(connection, "all", 1, row.notice_id)
-    return NoticeFile(shown, receipt, row.notifier_id, row.pseudonym, row.notifier_kind, explanation, case_ids)
 
 
 def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None) -> list[WaitingTier]:
@@ -343,9 +355,9 @@ def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None
         select(
             notices.c.tier,
             notices.c.kind,
-            func.sum(case((is_waiting, 1), else_=0)),
-            func.sum(case((is_waiting & (cases.c.due_at < now), 1), else_=0)),
-            func.sum(case((is_waiting, 0), else_=1)),
+            func.count().filter(is_waiting),
+            func.count().filter(is_waiting & (cases.c.due_at < now)),
+            func.count().filter(~is_waiting),
             func.min(notices.c.received_at),
         )
         .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
@@ -354,36 +366,6 @@ def count_waiting_by_tier(connection: Connection, *, now: datetime | None = None
         .order_by(notices.c.tier, notices.c.kind)
     )
     return [WaitingTier(*row) for row in connection.execute(query)]
-
-
-def _read_rows(connection: Connection, state: str, limit: int, notice_id: int | None = None) -> list[NoticeRow]:
-    is_waiting = notice_items.c.state == "waiting"
-    due_at = func.min(case((is_waiting, cases.c.due_at)))
-    query = (
-        select(
-            *(notices.c.notice_id, notices.c.received_at, notices.c.kind, notices.c.brand, notices.c.tier),
-            notices.c.is_suspended,
-            func.count(),
-            func.sum(case((is_waiting, 1), else_=0)),
-            func.sum(case((notice_items.c.state == "unknown", 1), else_=0)),
-            due_at,
-        )
-        .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
-        .group_by(notices.c.notice_id)
-        .limit(limit)
-    )
-    if notice_id is not None:
-        query = query.where(notices.c.notice_id == notice_id)
-    if state == "waiting":
-        query = query.where(notices.c.settled_at.is_(None))
-        order: Sequence[object] = (due_at.is_(None), due_at, notices.c.notice_id)
-    else:
-        query = query if state == "all" else query.where(notices.c.settled_at.is_not(None))
-        order = (notices.c.notice_id.desc(),)
-    return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]  # type: ignore[arg-type]
-
-
-_AT_ONCE = 500
 
 
 def list_complaints(connection: Connection, *, known_by: datetime | None = None) -> Iterator[SellerEvent]:

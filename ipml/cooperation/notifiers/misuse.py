@@ -21,15 +21,22 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
-from ipml.cooperation.notifiers.notifier import tell_notifier
-from ipml.cooperation.notifiers.record import NotifierRate, count_settled, find_priors, shrink, tells_of_notifier
+from ipml.cooperation.notifiers.notifier import decrypt_if_kept, tell_notifier
+from ipml.cooperation.notifiers.record import (
+    MONTH,
+    NotifierRate,
+    count_settled,
+    find_priors,
+    shrink,
+    tells_of_notifier,
+)
 from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_cooperation_policy
 from ipml.errors import Conflict, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.review.snapshot import check_text
 from ipml.storage import audit, outbox
-from ipml.storage.pseudonyms import Notifier, decrypt, encrypt, get_notifier
+from ipml.storage.pseudonyms import Notifier, encrypt, get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
 
 _LONGEST_WHY = 2000
@@ -136,9 +143,8 @@ def lift(
     rules, now = rules or load_cooperation_policy().notifiers, now or datetime.now(UTC)
     notifier = get_notifier(connection, notifier_id, lock=True)
     if find_suspension(connection, notifier_id, now) is None and find_warning(connection, notifier_id, now) is None:
-        raise Conflict(
-            f"notifier {notifier_id}", "found neither a suspension nor a warning in force", "There is no need."
-        )
+        found = "found neither a suspension nor a warning in force"
+        raise Conflict(f"notifier {notifier_id}", found, "There is no need.")
     return _take(connection, notifier, "lift", by, why, now, None, rules)
 
 
@@ -172,13 +178,9 @@ def judged_since(connection: Connection, notifier_id: int, now: datetime) -> dat
     That is the last warning, the end of the last suspension, or the moment at which they were lifted: what was sent
     before has had its consequence.
     """
-    ends = [_end_of(row) for row in _read_steps(connection, notifier_id) if row.taken_at <= now]
-    lifted = [place for place, (kind, _) in enumerate(ends) if kind == "lift"]
-    return max((end for _, end in ends[lifted[-1] if lifted else 0 :]), default=None)
-
-
-def _end_of(row: Row[Any]) -> tuple[str, datetime]:
-    return row.kind, row.until if row.kind == "suspend" else row.taken_at
+    steps = [row for row in _read_steps(connection, notifier_id) if row.taken_at <= now]
+    lifted = max((place for place, row in enumerate(steps) if row.kind == "lift"), default=0)
+    return max((row.until if row.kind == "suspend" else row.taken_at for row in steps[lifted:]), default=None)
 
 
 def _find_in_force(connection: Connection, notifier_id: int, kind: str, now: datetime) -> MisuseStep | None:
@@ -209,8 +211,7 @@ def _days_of_next(connection: Connection, notifier_id: int, rules: MisuseRules) 
     rows = _read_steps(connection, notifier_id)
     lifted = [row.taken_at for row in rows if row.kind == "lift"]
     served = [row for row in rows if row.kind == "suspend" and not any(row.taken_at <= at < row.until for at in lifted)]
-    earlier = len(served)
-    return rules.suspension_days[min(earlier, len(rules.suspension_days) - 1)]
+    return rules.suspension_days[min(len(served), len(rules.suspension_days) - 1)]
 
 
 def _read_steps(connection: Connection, notifier_id: int) -> Sequence[Row[Any]]:
@@ -247,13 +248,9 @@ def _take(
 
 
 def _make(connection: Connection, row: Row[Any], whose: str | None) -> MisuseStep:
-    why = None
-    with suppress(SellerErased):
-        why = decrypt(connection, whose, row.why) if whose and row.why else None
-    return MisuseStep(row.step_id, row.notifier_id, row.kind, row.taken_by, row.taken_at, row.until, why)
-
-
-_MONTH = timedelta(days=365.25 / 12)
+    """Return a step, with the reasons where it is said whose they are."""
+    why = None if whose is None else decrypt_if_kept(connection, whose, row.why)
+    return MisuseStep(**row._asdict() | {"why": why})
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +303,7 @@ def find_misuse(connection: Connection, rules: NotifierRules, now: datetime) -> 
     ...     find_misuse(connection, load_cooperation_policy().notifiers, datetime(2026, 5, 1, tzinfo=UTC))
     []
     """
-    counted = count_settled(connection, now - rules.misuse.months * _MONTH, now)
+    counted = count_settled(connection, now - rules.misuse.months * MONTH, now)
     least = min(rules.misuse.least_unfounded, rules.misuse.grave_unfounded)
     suspects = sorted(number for number, counts in counted.items() if counts.rejected >= least)
     found = (propose(connection, number, rules, now) for number in suspects)
@@ -348,7 +345,7 @@ def assess(
     sent_after : datetime, optional
         Only of notices that came later.
     """
-    start = now - rules.misuse.months * _MONTH
+    start = now - rules.misuse.months * MONTH
     rows = _read_judgements(connection, notifier_id, rules.misuse, start, now, sent_after)
     unfounded = [row for row in rows if row.is_unfounded]
     aimed_at = Counter(row.pseudonym for row in unfounded if row.pseudonym)

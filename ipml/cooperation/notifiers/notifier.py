@@ -12,7 +12,6 @@ known. The notices from then on come in the tier of that kind (`ipml.cooperation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -57,6 +56,14 @@ def list_notifiers(connection: Connection, kind: str | None = None, *, at: datet
     """Return all notifiers as they are at a moment (now), or those of a kind, in order."""
     rows = connection.execute(select_notifiers(at).order_by(notifiers.c.notifier_id))
     return [one for one in map(make_notifier, rows) if kind in (None, one.kind)]
+
+
+def decrypt_if_kept(connection: Connection, pseudonym: str, encrypted: str) -> str | None:
+    """Return what was encrypted; None where it was emptied, or the key of whom it tells is gone: they were erased."""
+    try:
+        return decrypt(connection, pseudonym, encrypted) if encrypted else None
+    except SellerErased:
+        return None
 
 
 CHANNEL = "holder"
@@ -161,11 +168,7 @@ def _find(connection: Connection, document_id: int) -> Row[Any]:
 
 
 def _make_document(connection: Connection, row: Row[Any], whose: str) -> RightsDocument:
-    fields = {name: getattr(row, name) for name in RightsDocument.__slots__}
-    fields["reference"] = None
-    with suppress(SellerErased):
-        fields["reference"] = decrypt(connection, whose, row.reference) if row.reference else None
-    return RightsDocument(**fields)
+    return RightsDocument(**row._asdict() | {"reference": decrypt_if_kept(connection, whose, row.reference)})
 
 
 _LONGEST_GROUND = 2000
@@ -313,7 +316,4 @@ def _note(
 
 
 def _make_appointment(connection: Connection, row: Row[Any], whose: str) -> Appointment:
-    ground = None
-    with suppress(SellerErased):
-        ground = decrypt(connection, whose, row.ground) if row.ground else None
-    return Appointment(row.appointment_id, row.notifier_id, row.kind, row.made_by, row.made_at, row.until, ground)
+    return Appointment(**row._asdict() | {"ground": decrypt_if_kept(connection, whose, row.ground)})

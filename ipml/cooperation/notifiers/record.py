@@ -52,11 +52,6 @@ class Prior:
 
     points: tuple[tuple[float, float, float], ...]
 
-    @classmethod
-    def certain(cls, mean: float, weight: float) -> Prior:
-        """Return a prior of one mean and weight."""
-        return cls(((mean, weight, 1.0),))
-
     @property
     def mean(self) -> float:
         """The share of one of whom nothing is known."""
@@ -89,7 +84,7 @@ def shrink(hits: int, trials: int, prior: Prior, confidence: float = 0.9) -> Not
 
     Examples
     --------
-    >>> prior = Prior.certain(0.7, 10.0)
+    >>> prior = Prior(((0.7, 10.0, 1.0),))
     >>> few, many = shrink(9, 10, prior), shrink(900, 1000, prior)
     >>> round(few.low, 2), round(many.low, 2)
     (0.64, 0.88)
@@ -146,7 +141,7 @@ def _find_quantile(share: float, a: np.ndarray, b: np.ndarray, odds: np.ndarray)
     return float(brentq(lambda point: odds @ betainc(a, b, point) - share, 0.0, 1.0, xtol=1e-10))
 
 
-_MONTH = timedelta(days=365.25 / 12)
+MONTH = timedelta(days=365.25 / 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +207,15 @@ def record_of(connection: Connection, notifier_id: int, rules: NotifierRules, no
     >>> record.counts.settled, round(record.success.mean, 2), record.success.high > 0.99
     (0, 0.7, True)
     """
-    since = now - rules.months * _MONTH
+    since = now - rules.months * MONTH
     counts = count_settled(connection, since, now, notifier_id).get(notifier_id, NotifierCounts())
     return make_record(since, counts, find_priors(connection, rules, now), rules.confidence)
 
 
 def empty_record(connection: Connection, rules: NotifierRules, now: datetime) -> NotifierRecord:
     """Return the record of somebody of whose listings nothing was settled in the window."""
-    return make_record(
-        now - rules.months * _MONTH, NotifierCounts(), find_priors(connection, rules, now), rules.confidence
-    )
+    since, priors = now - rules.months * MONTH, find_priors(connection, rules, now)
+    return make_record(since, NotifierCounts(), priors, rules.confidence)
 
 
 def make_record(since: datetime, counts: NotifierCounts, priors: Priors, confidence: float) -> NotifierRecord:
@@ -235,7 +229,7 @@ def list_records(
     connection: Connection, rules: NotifierRules, now: datetime, within: tuple[datetime, datetime] | None = None
 ) -> dict[int, NotifierRecord]:
     """Return the records of all notifiers of whose listings something was settled in the window, or other days."""
-    since, until = within or (now - rules.months * _MONTH, now)
+    since, until = within or (now - rules.months * MONTH, now)
     priors, counted = find_priors(connection, rules, now), count_settled(connection, since, until)
     return {number: make_record(since, counts, priors, rules.confidence) for number, counts in counted.items()}
 
@@ -282,16 +276,21 @@ def tells_of_notifier() -> tuple[ColumnElement[bool], ...]:
     return by_person, decisions.c.decided_at > notices.c.received_at, ~notices.c.is_suspended
 
 
+def begin_day(now: datetime) -> datetime:
+    """Return when the day of a moment began, in UTC."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def find_priors(connection: Connection, rules: NotifierRules, now: datetime) -> Priors:
     """Return what is presumed of any notifier, as of the beginning of the day in UTC.
 
     It is the same all day, whoever asks: so it is found once, and a tier does not change because others were settled.
     """
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = begin_day(now)
     key, pool = (midnight, rules), connection.engine.pool
     known = _OF_TODAY.get(pool)
     if known is None or known[0] != key:
-        counted = count_settled(connection, midnight - rules.months * _MONTH, midnight).values()
+        counted = count_settled(connection, midnight - rules.months * MONTH, midnight).values()
         known = (key, _learn(list(counted), rules))
         _OF_TODAY[pool] = known
     return known[1]

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 
 from ipml.cooperation.notifiers.misuse import (
     MisuseStep,
@@ -40,7 +39,7 @@ from ipml.cooperation.notifiers.notifier import (
     list_documents,
     list_notifiers,
 )
-from ipml.cooperation.notifiers.record import NotifierRecord, empty_record, list_records, record_of
+from ipml.cooperation.notifiers.record import NotifierRecord, begin_day, empty_record, list_records, record_of
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -126,16 +125,13 @@ class Lane:
         return received_at + timedelta(hours=self.hours)
 
 
-def lane_of(
-    connection: Connection, notifier: Row[Any] | Notifier | int, policy: CooperationPolicy, now: datetime | None = None
-) -> Lane:
+def lane_of(connection: Connection, notifier_id: int, policy: CooperationPolicy, now: datetime | None = None) -> Lane:
     """Return the lane of a notifier.
+
+    Whoever then raises cases has kept them from other writers (`notifier_of`), and so has counted all that came before.
 
     Parameters
     ----------
-    notifier : Row, Notifier or int
-        One, or the number of one. Whoever then raises cases has kept them from other writers (`notifier_of`), and so
-        has counted all that came before.
     now : datetime, default=the clock
 
     Raises
@@ -144,17 +140,18 @@ def lane_of(
         There is none of that number.
     """
     rules, now = policy.notifiers, now or datetime.now(UTC)
-    number = notifier if isinstance(notifier, int) else notifier.notifier_id
-    known = get_notifier(connection, number, at=now)
-    tier = tier_of(connection, number, known.kind, rules, now)
+    notifier = get_notifier(connection, notifier_id, at=now)
+    # The record is looked up only where it matters.
+    record = record_of(connection, notifier_id, rules, now) if asks_record(notifier.kind, rules) else None
+    tier = choose_tier(notifier.kind, record, rules)
     return Lane(
         tier=tier.name,
         hours=tier.deadline_hours,
         burden=tier.burden,
-        is_suspended=find_suspension(connection, number, now) is not None,
+        is_suspended=find_suspension(connection, notifier_id, now) is not None,
         needs_rights_document=tier.needs_rights_document,
         least_explanation_letters=tier.least_explanation_letters,
-        left_today=_count_left(connection, known, tier, rules, now),
+        left_today=_count_left(connection, notifier, tier, rules, now),
     )
 
 
@@ -164,18 +161,12 @@ def store_count(connection: Connection, notifier: Notifier, rules: NotifierRules
         serialise(connection, Lock.COUNT_OF_NEW)
 
 
-def tier_of(connection: Connection, notifier_id: int, kind: str, rules: NotifierRules, now: datetime) -> Tier:
-    """Return the tier of a notifier at a moment; the record is looked up only where it matters."""
-    record = record_of(connection, notifier_id, rules, now) if asks_record(kind, rules) else None
-    return choose_tier(kind, record, rules)
-
-
-def _is_new(notifier: Row[Any] | Notifier, rules: NotifierRules, now: datetime) -> bool:
-    return bool(notifier.created_at > now - timedelta(days=rules.new_days))
+def _is_new(notifier: Notifier, rules: NotifierRules, now: datetime) -> bool:
+    return notifier.created_at > now - timedelta(days=rules.new_days)
 
 
 def _count_left(
-    connection: Connection, notifier: Row[Any] | Notifier, tier: Tier, rules: NotifierRules, now: datetime
+    connection: Connection, notifier: Notifier, tier: Tier, rules: NotifierRules, now: datetime
 ) -> int | None:
     left: list[int] = []
     if tier.raised_a_day is not None:
@@ -190,10 +181,9 @@ def _count_left(
 
 def _count_raised(connection: Connection, whose: ColumnElement[bool], now: datetime) -> int:
     """Return how many cases some notices of today raised."""
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     query = select(func.count()).select_from(notice_items)
     query = query.join(notices, notices.c.notice_id == notice_items.c.notice_id)
-    query = query.where(whose, notices.c.received_at >= midnight)
+    query = query.where(whose, notices.c.received_at >= begin_day(now))
     return connection.scalar(query.where(notice_items.c.case_id.is_not(None), notice_items.c.state != "repeated")) or 0
 
 
@@ -291,7 +281,9 @@ def list_rows(
     """
     at, rules = now or datetime.now(UTC), policy.notifiers
     proposed = {one.notifier.notifier_id: one.kind for one in find_misuse(connection, rules, at)}
-    counts = _count_notices(connection)
+    waiting = func.count().filter(notices.c.settled_at.is_(None))
+    query = select(notices.c.notifier_id, func.count(), waiting).group_by(notices.c.notifier_id)
+    counts = {number: (n, n_waiting) for number, n, n_waiting in connection.execute(query)}
     known = {one.notifier_id: one for one in list_notifiers(connection, at=at)}
     order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
     records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
@@ -308,12 +300,6 @@ def list_rows(
         )
         for number in order[:at_most]
     ]
-
-
-def _count_notices(connection: Connection) -> dict[int, tuple[int, int]]:
-    waiting = func.count().filter(notices.c.settled_at.is_(None))
-    query = select(notices.c.notifier_id, func.count(), waiting).group_by(notices.c.notifier_id)
-    return {number: (total, open_ones) for number, total, open_ones in connection.execute(query)}
 
 
 def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime | None = None) -> tuple[str, ...]:
@@ -348,9 +334,7 @@ def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -
     """Take the key away, and empty what it opened; messages on them that wait go to nobody any more."""
     number, is_theirs = notifier.notifier_id, outbox.c.pseudonym == notifier.pseudonym
     dropped = {"state": "dead", "settled_at": now, "dropped_by": "ipml", "dropped_at": now}
-    passed_on = outbox.c.subject.like(
-        f"counter-notice:%:notifier:{number}"
-    )  # encrypted for the seller, to their address
+    passed_on = outbox.c.subject.like(f"counter-notice:%:notifier:{number}")  # encrypted for the seller, sent to them
     for mine in (is_theirs, passed_on):
         connection.execute(update(outbox).where(mine, outbox.c.state == "waiting").values(dropped))
         emptied = update(outbox).where(mine).values(body="", last_error=None, why_dropped=None)

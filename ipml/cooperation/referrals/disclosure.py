@@ -17,9 +17,10 @@ from typing import TypeAlias, TypeVar
 
 from ipml.cooperation.networks.attributes import AttributeKind
 from ipml.cooperation.networks.roles import NetworkRole
+from ipml.cooperation.networks.sales import SoldValue
 from ipml.cooperation.networks.ties import Shared, Tie, TieEvent
 from ipml.cooperation.policy import PackageField, RecipientProfile
-from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member, SoldValue
+from ipml.cooperation.referrals.dossier import CaseListing, Dossier, Member
 from ipml.records import Verdict
 
 Cell = str | int | float

@@ -24,8 +24,7 @@ from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.links import Links, weigh
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole, guess_roles, require_members
 from ipml.cooperation.networks.sales import (
-    Foreign,
-    SalesEstimate,
+    SoldValue,
     estimate_sales,
     estimate_total,
     in_currency,
@@ -37,6 +36,7 @@ from ipml.money import Money, Rates, is_currency
 from ipml.records import Verdict
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.review.reversals import is_last_verdict
+from ipml.storage.database import in_batches
 from ipml.storage.pseudonyms import notifier_kind_at
 from ipml.storage.tables import (
     cases,
@@ -52,42 +52,8 @@ from ipml.storage.tables import (
     strikes_taken_back,
 )
 
-FROM_TABLE = "from a table of sales that the marketplace gave"
 FROM_LISTINGS = "from the sales counted on the listings x the price shown, as decided on or as last seen"
 TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was found counterfeit"
-
-
-@dataclass(frozen=True, slots=True)
-class SoldValue:
-    """Units sold and their value, each with an interval; no estimate is below what is known of a part.
-
-    Attributes
-    ----------
-    how : str
-        What the estimate rests on, as a phrase.
-    foreign : tuple of Foreign
-        Listings priced in other currencies than that of the value, exchanged or, without a rate, not counted.
-    confirmed_value : Money or None
-        What is known of the listings found counterfeit alone: a sum, not an estimate; None where nothing is.
-    """
-
-    n_listings: int
-    units: SalesEstimate[float]
-    value: SalesEstimate[Money]
-    how: str
-    foreign: tuple[Foreign, ...]
-    confirmed_value: Money | None
-
-    @property
-    def is_known(self) -> bool:
-        """Whether there is an interval at all."""
-        return self.n_listings > 0 and self.value.is_bounded
-
-    @property
-    def least(self) -> Money:
-        """What was surely sold: the lower bound, or what is known of the listings found counterfeit; else nothing."""
-        nothing = self.value.total * 0.0
-        return self.value.low if self.is_known else self.confirmed_value or nothing
 
 
 def estimate_worth(
@@ -109,9 +75,13 @@ def estimate_worth(
     value = own.confirmed_value or Money(0.0, rates.currency)
     if sold.n_listings < len(confirmed) or sold.units.high < units or sold.value.high < value:
         return replace(own, how=f"{FROM_LISTINGS}; {TABLE_TOO_SMALL}")
-    foreign = sold.foreign + tuple(one for one in own.foreign if one.rate is None)
-    estimates = sold.units.raise_to(units), sold.value.raise_to(value)
-    return SoldValue(sold.n_listings, *estimates, FROM_TABLE, foreign, own.confirmed_value)
+    return replace(
+        sold,
+        units=sold.units.raise_to(units),
+        value=sold.value.raise_to(value),
+        foreign=sold.foreign + tuple(one for one in own.foreign if one.rate is None),
+        confirmed_value=own.confirmed_value,
+    )
 
 
 def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> SoldValue:
@@ -132,8 +102,8 @@ def add_up_listings(listings: Sequence[CaseListing], rates: Rates) -> SoldValue:
         len(listings),
         estimate_total(units, len(listings), []),
         in_currency(estimate_total(known, len(listings), []), rates.currency),
-        FROM_LISTINGS,
         list_foreign([one.asked.currency for one in listings if one.asked is not None], rates),
+        FROM_LISTINGS,
         sum(confirmed, Money(0.0, rates.currency)) if confirmed else None,
     )
 
@@ -298,7 +268,6 @@ def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
     return tuple(sorted(best.values(), key=lambda one: one.case_id))
 
 
-_AT_ONCE = 500
 _MOST_TIES = 2_000
 # What belongs to a person, where a picture or a phrase is only taken over.
 HARD_KINDS = (AttributeKind.PAYOUT, AttributeKind.PHONE, AttributeKind.DEVICE, AttributeKind.ADDRESS)
@@ -482,8 +451,3 @@ def _explain_ties(networks: Networks, links: Links, tree: Links) -> Iterator[Tie
 def _places(links: Links) -> Iterator[tuple[int, int]]:
     for place in np.lexsort((links.second, links.first, -links.weight)).tolist():
         yield int(links.first[place]), int(links.second[place])
-
-
-def in_batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Give some things, as many at once as a query asks for."""
-    return (things[start : start + _AT_ONCE] for start in range(0, len(things), _AT_ONCE))

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_within
@@ -212,12 +212,13 @@ def get_referral(connection: Connection, referral_id: int) -> Referral:
     row = connection.execute(select(referrals).where(referrals.c.referral_id == referral_id)).first()
     if row is None:
         raise NotFound("referral", referral_id, "`ipml cooperate referral list` shows those there are.")
-    return _make(row)
+    return Referral(**row._asdict())
 
 
 def list_referrals(connection: Connection) -> list[Referral]:
     """Return all referrals, the newest first."""
-    return [_make(row) for row in connection.execute(select(referrals).order_by(referrals.c.referral_id.desc()))]
+    rows = connection.execute(select(referrals).order_by(referrals.c.referral_id.desc()))
+    return [Referral(**row._asdict()) for row in rows]
 
 
 def find_before(
@@ -235,7 +236,7 @@ def find_before(
         names = names_in(connection, row.referral_id)
         common = len(wanted & names.keys())
         if names and 2 * common >= len(names) and (best is None or common >= best[0]):
-            best = common, _make(row), names
+            best = common, Referral(**row._asdict()), names
     return None if best is None else (best[1], best[2])
 
 
@@ -290,32 +291,15 @@ def sign_receipt(
     return get_referral(connection, referral_id)
 
 
-def _make(row: Row[Any]) -> Referral:
-    return Referral(**{name: getattr(row, name) for name in Referral.__slots__})
-
-
 def hold_for_referral(
-    connection: Connection, reference: str, sellers: Iterable[str], *, until: datetime, by: str, now: datetime
+    connection: Connection, reference: str, sellers: Sequence[str], *, until: datetime, by: str, now: datetime
 ) -> int:
     """Hold what is kept of sellers until a day, unless a hold on all of it lasts as long; return how many are held."""
-    count = 0
-    for seller_id in sorted(sellers):
+    for seller_id in sellers:
         holds = find_holds(connection, find_pseudonym(connection, seller_id) or "", now)
         if not any(hold.case_id is None and hold.until >= until for hold in holds):
             place_hold(connection, seller_id, why=_why(reference), until=until, by=by, now=now)
-        count += 1
-    return count
-
-
-def release_for_referral(
-    connection: Connection, reference: str, pseudonyms: Iterable[str], *, by: str, now: datetime
-) -> int:
-    """End the holds that were placed for a referral, and no others; return how many."""
-    found = [hold for pseudonym in sorted(pseudonyms) for hold in find_holds(connection, pseudonym, now)]
-    ending = [hold for hold in found if hold.why == _why(reference)]
-    if ending:
-        release_within(connection, ending, by=by, now=now)
-    return len(ending)
+    return len(sellers)
 
 
 def _why(reference: str) -> str:
@@ -386,10 +370,12 @@ def note_outcome(
     if kind == "seized" and not is_currency(currency := currency or referral.currency):
         raise UnusableSetting("currency", repr(currency)[:40], "three capital letters such as EUR")
     made = ReferralOutcome(referral_id, kind, amount, currency if kind == "seized" else None, why, by, now)
-    fields = {name: getattr(made, name) for name in ReferralOutcome.__slots__}
-    (number,) = append_rows(connection, referral_outcomes, [fields])
+    (number,) = append_rows(connection, referral_outcomes, [asdict(made)])
     if kind == "dropped":
-        release_for_referral(connection, referral.reference, names_in(connection, referral_id), by=by, now=now)
+        named = sorted(names_in(connection, referral_id))
+        held = [hold for pseudonym in named for hold in find_holds(connection, pseudonym, now)]
+        if ending := [hold for hold in held if hold.why == _why(referral.reference)]:
+            release_within(connection, ending, by=by, now=now)
     said: dict[str, audit.Value] = {"outcome": number, "kind": kind, "amount": amount}
     said |= {"currency": made.currency, "why": why}
     audit.append(connection, by, "noted outcome", referral.subject, said, at=now)
@@ -398,14 +384,13 @@ def note_outcome(
 
 def find_outcomes(connection: Connection, referral_ids: Sequence[int] = ()) -> dict[int, list[ReferralOutcome]]:
     """Return what became of referrals, of each in order; by default of all."""
-    query = select(referral_outcomes).order_by(referral_outcomes.c.outcome_id)
+    columns = (referral_outcomes.c[name] for name in ReferralOutcome.__slots__)
+    query = select(*columns).order_by(referral_outcomes.c.outcome_id)
     if referral_ids:
         query = query.where(referral_outcomes.c.referral_id.in_(referral_ids))
     found: dict[int, list[ReferralOutcome]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.referral_id, []).append(
-            ReferralOutcome(**{name: getattr(row, name) for name in ReferralOutcome.__slots__})
-        )
+        found.setdefault(row.referral_id, []).append(ReferralOutcome(*row))
     return found
 
 

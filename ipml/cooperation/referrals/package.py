@@ -26,7 +26,7 @@ from ipml.cooperation.networks.detection import Networks
 from ipml.cooperation.networks.sales import Amount, SalesEstimate
 from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules
 from ipml.cooperation.referrals.disclosure import DisclosedFacts, Disclosure, Edge, Node, list_unknown, name_members
-from ipml.cooperation.referrals.dossier import Dossier, in_batches, join_network, keep_brand
+from ipml.cooperation.referrals.dossier import Dossier, join_network, keep_brand
 from ipml.cooperation.referrals.handover import (
     Referral,
     add_referral,
@@ -65,7 +65,7 @@ from ipml.money import Money
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.spreadsheet import write_csv
 from ipml.storage.anchors import SignedAnchor
-from ipml.storage.database import reading, writing
+from ipml.storage.database import in_batches, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import erasures
@@ -488,6 +488,6 @@ def _note_referral(
     referral = add_referral(connection, fields, named)
     if not profile.hold_days:
         return referral, 0
-    held = [sellers[key] for key in confirmed & sellers.keys()]
+    held = sorted(sellers[key] for key in confirmed & sellers.keys())
     until = now + timedelta(days=profile.hold_days)
     return referral, hold_for_referral(connection, reference, held, until=until, by=by, now=now)

@@ -18,8 +18,9 @@ import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from ipml.cooperation.networks.detection import Networks
+from ipml.cooperation.networks.sales import SoldValue
 from ipml.cooperation.policy import EffortRules, ReferralRules
-from ipml.cooperation.referrals.dossier import Dossier, SoldValue, join_network
+from ipml.cooperation.referrals.dossier import Dossier, join_network
 from ipml.cooperation.referrals.handover import (
     Referral,
     ReferralOutcome,

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from textwrap import fill
 
 import numpy as np
@@ -247,39 +248,16 @@ def _align(table: DisclosedTable) -> list[str]:
 
 def _html_part(part: SummaryPart) -> str:
     lines = "".join(f"<li>{escape(line)}</li>" for line in part.lines)
-    return f"<section><h2>{escape(part.title)}</h2><ul>{lines}</ul>{_html_table(part.table)}</section>\n"
+    table = ""
+    if part.table and part.table.rows:
+        head = "".join(f"<th>{escape(name)}</th>" for name in part.table.header)
+        rows = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in part.table.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<section><h2>{escape(part.title)}</h2><ul>{lines}</ul>{table}</section>\n"
 
 
-def _html_table(table: DisclosedTable | None) -> str:
-    if table is None or not table.rows:
-        return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
-    rows = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-_STYLE = """
-body { max-width: 1180px; margin: 1.5rem auto; padding: 0 1.2rem; font: 15px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.45rem; margin: 0; }
-header p { margin: .2rem 0 0; color: #7a1f1f; font-weight: 600; }
-.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
-.tiles div { flex: 1 1 11rem; background: var(--faint); border-radius: 8px; padding: .6rem .9rem; }
-.tiles b { display: block; font-size: 1.3rem; }
-.tiles span, footer { color: var(--quiet); font-size: .85rem; }
-main { columns: 2; column-gap: 2.2rem; }
-section { break-inside: avoid; margin: 0 0 .9rem; }
-h2 { font-size: 1rem; margin: 0 0 .25rem; border-bottom: 1px solid var(--line); padding-bottom: .1rem; }
-ul { margin: 0; padding-left: 1.1rem; }
-li { margin: .15rem 0; }
-table { font-size: .82rem; margin-top: .4rem; }
-th, td { padding: .15rem .5rem .15rem 0; }
-figure { margin: 1rem 0; }
-figure svg { max-height: 44rem; }
-footer { border-top: 1px solid var(--line); }
-footer p { margin: .25rem 0; }
-@media (max-width: 760px) { main { columns: 1; } }
-@media print { body { font-size: 11px; } }
-"""
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 SIZE = 760
@@ -377,43 +355,7 @@ def _draw_key(told: DisclosedFacts, n_drawn: int, top: int) -> Iterator[str]:
     yield write_label(12, top + 42, said + more, fill="#555")
 
 
-_ABOUT = """\
-REFERRAL {reference}
-
-What this is
-------------
-An online marketplace found sellers who are joined by what they share, and found listings of theirs counterfeit. This
-folder holds what it may tell {title} of them, put together on {date}. Begin with data/summary.html, or with
-data/summary.txt, which says the same: each takes a minute.
-
-Sellers are called by the same code (S-001) in all files of this referral and of those that follow it to the same
-recipient, and by other codes in packages to others. What sellers wrote proves nothing by itself and may be meant to
-mislead whoever, or whatever program, reads it.
-
-What is in the folder
----------------------
-data/summary.html      the referral on a page, with a picture; it runs nothing and loads nothing
-data/summary.txt       the same as text
-data/unknown.txt       what is not known, or not told
-data/members.csv       the sellers, their roles, and what was found of them
-data/links.csv         what two of them share, since when, and how much it says (in bits)
-data/timeline.csv      who came when, and what went from hand to hand
-data/listings.csv      their listings, and what was decided on each
-data/value.json        what they sold, estimated, with an interval and how it came about
-data/graph.…           the network as a picture (svg), and for programs (graphml, json)
-data/referral.json         who is told what, and on what terms
-{evidence}data/export.json       the row of the marketplace's audit trail that says what was put into this folder
-data/anchor.json       how far the trail went then{signed}
-manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
-tagmanifest-….txt      fingerprints of all others
-verify.py              a program that checks all of this
-
-The layout is BagIt 1.0 (RFC 8493). Names of the marketplace's people are withheld: each is called by a code.
-
-{checking}
-Quote referral {reference} when you ask for more, and sign for the receipt of it.
-"""
-
+_ABOUT = Path(__file__).with_name("README.txt").read_text(encoding="utf-8")
 _EVIDENCE = """\
 data/evidence-….json   the listing as it was seen, its score and why, what was known of the seller, and the decision
 data/audit.jsonl       what was done to these cases, each line a row of the marketplace's audit trail

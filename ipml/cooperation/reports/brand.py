@@ -19,22 +19,20 @@ from sqlalchemy import Connection, func, or_, select, true
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports import chapters
 from ipml.cooperation.reports.document import (
-    Chart,
     Columns,
     Quantity,
     ReportDocument,
     Row,
     Section,
     Table,
-    draw_columns,
+    count_columns,
     write_report,
 )
 from ipml.cooperation.reports.figures import Linked, Noticed, count_linked, count_notices
 from ipml.cooperation.reports.measures import TakedownTimes, measure_takedowns, time_by_month
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.transparency import CLOSING
 from ipml.cooperation.reports.verdicts import (
-    WAYS,
     PeriodDecisions,
     Precision,
     Sellers,
@@ -106,29 +104,25 @@ class Prices:
     p90: float
 
 
-def measure_prices(
-    connection: Connection, period: Period, as_of: datetime, brand: str, least_sellers: int
-) -> tuple[Prices, ...]:
+def measure_prices(scope: ReportScope, least_sellers: int) -> tuple[Prices, ...]:
     """Return the prices of listings found counterfeit, by currency; nothing of currencies that few sellers used.
 
     Neither the lowest nor the highest price is told: each is that of one listing.
     """
-    found = select_found(period, as_of, cases.c.seller_id, cases.c.snapshot).where(cases.c.brand == brand)
+    found = select_found(scope, cases.c.seller_id, cases.c.snapshot)
     asked: dict[str, list[float]] = defaultdict(list)
     sellers: dict[str, set[str]] = defaultdict(set)
-    for seller, snapshot in connection.execute(found.execution_options(yield_per=1000)):
+    for seller, snapshot in scope.connection.execute(found.execution_options(yield_per=1000)):
         listing = json.loads(snapshot).get("listing", {})
         price, currency = listing.get("price"), listing.get("currency")
         if price is not None and currency:
             asked[currency].append(float(price))
             sellers[currency].add(seller)
-    enough = sorted(name for name in asked if len(sellers[name]) >= least_sellers)
-    return tuple(_sum_up(currency, asked[currency]) for currency in enough)
-
-
-def _sum_up(currency: str, prices: list[float]) -> Prices:
-    twentieths = statistics.quantiles(prices, n=20, method="inclusive")
-    return Prices(currency, len(prices), *(twentieths[place] for place in (1, 4, 9, 14, 17)))
+    found = []
+    for name in sorted(name for name in asked if len(sellers[name]) >= least_sellers):
+        twentieths = statistics.quantiles(asked[name], n=20, method="inclusive")
+        found.append(Prices(name, len(asked[name]), *(twentieths[place] for place in (1, 4, 9, 14, 17))))
+    return tuple(found)
 
 
 _HEADLINE = ("counterfeit", "precision", "queued_to_measure", "before_first_sale", "sellers", "notice_upheld")
@@ -169,23 +163,23 @@ def measure_brand(
     NotFound
         No case and no notice has that brand, written like that.
     """
-    moment = as_of or datetime.now(UTC)
+    scope = ReportScope(connection, period, as_of or datetime.now(UTC), brand)
     _check_known(connection, brand)
-    decided = count_decided(connection, period, moment, brand)
+    decided = count_decided(scope)
     return BrandFigures(
         brand=brand,
         period=period,
-        as_of=moment,
-        queued=count_queued(connection, period, moment, brand),
+        as_of=scope.as_of,
+        queued=count_queued(scope),
         decided=decided,
-        precision=measure_precision(connection, period, moment, decided, brand),
-        takedowns=measure_takedowns(connection, period, moment, brand),
-        by_month=time_by_month(connection, period, moment, brand),
-        sellers=count_sellers(connection, period, moment, brand),
-        notices=count_notices(connection, period, moment, brand),
-        by_holder=count_notices(connection, period, moment, brand, "rights holder"),
-        prices=measure_prices(connection, period, moment, brand, rules.least_sellers),
-        networks=count_linked(connection, period, moment, networks, brand),
+        precision=measure_precision(scope, decided),
+        takedowns=measure_takedowns(scope),
+        by_month=time_by_month(scope),
+        sellers=count_sellers(scope),
+        notices=count_notices(scope),
+        by_holder=count_notices(scope, "rights holder"),
+        prices=measure_prices(scope, rules.least_sellers),
+        networks=count_linked(scope, networks),
     )
 
 
@@ -199,17 +193,14 @@ def make_brand_report(figures: BrandFigures, rules: ReportRules) -> ReportDocume
         _write_prices(figures.prices, rules.least_sellers),
         _write_notices(figures),
     )
-    by_key: dict[str, Quantity] = {one.key: one for section in sections for one in section.quantities}
     facts = (
         ("Brand", figures.brand),
         ("Marketplace", rules.service or "not named"),
         ("Period", f"{figures.period.first:%d %B %Y} to {figures.period.last:%d %B %Y}, UTC"),
         ("As things stood on", f"{figures.as_of.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
     )
-    headline = tuple(by_key[key] for key in _HEADLINE)
-    return ReportDocument(
-        f"Counterfeits of {figures.brand}", "Report to the rights holder", facts, headline, sections, CLOSING
-    )
+    title, subtitle = f"Counterfeits of {figures.brand}", "Report to the rights holder"
+    return ReportDocument(title, subtitle, facts, _HEADLINE, sections, CLOSING)
 
 
 def write_brand_report(
@@ -255,30 +246,23 @@ def _check_known(connection: Connection, brand: str) -> None:
 
 def _write_found(figures: BrandFigures) -> Section:
     months = chapters.found_by_month(figures.period, figures.decided, figures.queued)
-    decided, fake = figures.decided, Verdict.COUNTERFEIT
-    legend = tuple((f"s{place}", chapters.WAY_NAMES[way]) for place, way in enumerate(WAYS))
-    drawn = draw_columns(months, (2, 3, 4, 5), f"Listings of {figures.brand} found counterfeit by month")
+    counterfeit, genuine = (
+        figures.decided.count(verdict=verdict, stands=True) for verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
+    )
+    queued, gone = sum(figures.queued.values()), figures.decided.count(stands=False)
     return Section(
         "found",
         "What was found",
         "Listings that name the brand, were suspected by the model or by somebody's notice, and were decided on. "
         "Some of them turn out to be genuine: resale, parts and authorised dealers.",
         (
-            Quantity(
-                "queued", "Listings looked at", sum(figures.queued.values()), "count", "That came into the queue."
-            ),
-            Quantity(
-                "counterfeit",
-                "Found counterfeit",
-                decided.count(verdict=fake, stands=True),
-                "count",
-                "By the last decision on each case.",
-            ),
-            Quantity("genuine", "Found genuine", decided.count(verdict=Verdict.GENUINE, stands=True), "count"),
-            Quantity("taken_back", "Decisions that no longer stand", decided.count(stands=False), "count"),
+            Quantity("queued", "Listings looked at", queued, "count", "That came into the queue."),
+            Quantity("counterfeit", "Found counterfeit", counterfeit, "count", "By the last decision on each case."),
+            Quantity("genuine", "Found genuine", genuine, "count"),
+            Quantity("taken_back", "Decisions that no longer stand", gone, "count"),
         ),
         (months,),
-        (Chart("Listings found counterfeit, by month and by how they were decided", drawn, legend),),
+        (chapters.month_chart(months, f"Listings of {figures.brand} found counterfeit by month"),),
     )
 
 
@@ -296,12 +280,13 @@ def _write_times(figures: BrandFigures) -> Section:
 
 def _write_sellers(figures: BrandFigures, least: int) -> Section:
     linked, rows = figures.networks, list[Row]()
-    for sellers, listings in linked.active if linked else ():
+    active = linked.active if linked else ()
+    for sellers, listings in active:
         if sellers >= least:
             rows.append((f"network {len(rows) + 1}", sellers, listings))
-    if rest := [each for each in (linked.active if linked else ()) if each[0] < least]:
-        rows.append((f"smaller ones, each of fewer than {least} sellers", None, sum(each[1] for each in rest)))
-    columns: Columns = (("network", ""), ("sellers of the brand", "count"), ("listings found counterfeit", "count"))
+    if rest := [listings for sellers, listings in active if sellers < least]:
+        rows.append((f"smaller ones, each of fewer than {least} sellers", None, sum(rest)))
+    columns = count_columns("network", "sellers of the brand", "listings found counterfeit")
     note = "Numbered by size for this report only. Details go to authorities, not to rights holders."
     table = Table("networks", "Networks that sold the brand", columns, tuple(rows), note)
     return Section(
@@ -316,8 +301,7 @@ def _write_sellers(figures: BrandFigures, least: int) -> Section:
 def _write_prices(prices: Iterable[Prices], least: int) -> Section:
     rows = tuple((one.currency, one.n, one.p10, one.p25, one.median, one.p75, one.p90) for one in prices)
     names = ("a tenth below", "a quarter below", "median", "a quarter above", "a tenth above")
-    money: Columns = tuple((name, "money") for name in names)
-    columns: Columns = (("currency", ""), ("listings", "count"), *money)
+    columns: Columns = (*count_columns("currency", "listings"), *((name, "money") for name in names))
     note = f"Currencies that fewer than {least} sellers used are left out."
     return Section(
         "prices",

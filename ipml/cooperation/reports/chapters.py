@@ -17,11 +17,12 @@ from ipml.cooperation.reports.document import (
     Section,
     Table,
     Unit,
+    count_columns,
     draw_bars,
     draw_columns,
     draw_intervals,
     draw_line,
-    hours,
+    rate_quantity,
     suppress,
 )
 from ipml.cooperation.reports.figures import NOTIFIERS, STATES, STEPS, Figures, Linked, Noticed
@@ -33,24 +34,32 @@ from ipml.cooperation.reports.measures import (
     SUBJECTS,
     FiledComplaints,
     TakedownTimes,
-    total,
 )
-from ipml.cooperation.reports.period import ALL, Period
+from ipml.cooperation.reports.period import ALL, Period, median_hours, p90_hours
 from ipml.cooperation.reports.verdicts import VERDICTS, WAYS, PeriodDecisions, Precision, Sellers
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Span
 from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
+from ipml.review.sampling.estimates import EstimatedFigure
 
 _FAKE = Verdict.COUNTERFEIT
-WAY_NAMES = {
+_WAY_NAMES = {
     "people": "by people",
     "spread": "repeated for near-duplicates",
     "policy": "by policy, without a person",
     "appeal": "corrected on appeal or by a lead",
     "all": "all together",
 }
-_LEGEND = tuple((f"s{place}", WAY_NAMES[way]) for place, way in enumerate(WAYS))
+_SUBJECT_NAMES = {
+    "visibility": "removal or visibility of a listing",
+    "monetary": "payments held back",
+    "service": "part of the service withheld",
+    "account": "account suspended or closed",
+    "warning": "warning to the seller",
+}
+_STEP_NAMES = {"warn": "warned", "suspend": "suspended", "lift": "lifted again"}
+_SETTLED = ("upheld", "rejected", "undecided", "not found")
 
 
 def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section:
@@ -63,22 +72,17 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
     """
     decided = figures.decided
     months = found_by_month(figures.period, decided, figures.queued)
+    rows: list[Row] = []
+    for way in (*WAYS, None):
+        counts = [decided.count(way, verdict) for verdict in VERDICTS]
+        rows.append((_WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)))
     verdicts = Table(
         "decisions",
         "Decisions by how they came about",
-        (
-            ("came about", ""),
-            *((verdict.value, "count") for verdict in VERDICTS),
-            ("all", "count"),
-            ("no longer stand", "count"),
-        ),
-        tuple(_decision_row(decided, way) for way in (*WAYS, None)),
+        count_columns("came about", *(verdict.value for verdict in VERDICTS), "all", "no longer stand"),
+        tuple(rows),
         "A decision counts where it was made, even if it was taken back or the case was decided anew since; those are "
         "in the last column.",
-    )
-    named = (
-        _name_groups("brands", "brand", figures.brands, least, most_named),
-        _name_groups("categories", "category", figures.categories, least, most_named),
     )
     return Section(
         "found",
@@ -89,50 +93,39 @@ def write_finding(figures: Figures, least: int, most_named: int = 20) -> Section
         " proved its precision.",
         (
             Quantity("listings_seen", "Listings scored", figures.seen, "count", _SEEN),
-            Quantity(
-                "queued", "Listings queued for review", sum(figures.queued.values()), "count", "As observed once."
-            ),
+            Quantity("queued", "Listings queued for review", sum(figures.queued.values()), "count", _QUEUED),
             Quantity("decided", "Decisions", decided.count(), "count", "Counterfeit, genuine, or cannot tell."),
             Quantity("counterfeit", "Found counterfeit", decided.count(verdict=_FAKE, stands=True), "count", _STANDS),
             *(
-                Quantity(
-                    f"counterfeit_{way}", f"of these {WAY_NAMES[way]}", decided.count(way, _FAKE, stands=True), "count"
-                )
-                for way in WAYS
+                Quantity(f"counterfeit_{way}", f"of these {_WAY_NAMES[way]}", n, "count")
+                for way, n in ((way, decided.count(way, _FAKE, stands=True)) for way in WAYS)
             ),
-            Quantity(
-                "taken_back",
-                "Decisions that no longer stand",
-                decided.count(stands=False),
-                "count",
-                "Of those made in the period: taken back, or the case was decided anew.",
-            ),
+            Quantity("taken_back", "Decisions that no longer stand", decided.count(stands=False), "count", _GONE),
         ),
-        (months, verdicts, *named),
         (
-            Chart(
-                "Listings found counterfeit, by month and by how they were decided",
-                draw_columns(months, (2, 3, 4, 5), "Listings found counterfeit by month"),
-                _LEGEND,
-            ),
+            months,
+            verdicts,
+            _name_groups("brands", "brand", figures.brands, least, most_named),
+            _name_groups("categories", "category", figures.categories, least, most_named),
         ),
+        (month_chart(months, "Listings found counterfeit by month"),),
         "Digital Services Act, Article 15(1)(c): content moderation at the provider's own initiative",
     )
 
 
 _SEEN = "Of the files that were enqueued; not known where cases came in without their file."
+_QUEUED = "As observed once."
 _STANDS = "By the last decision on each case that was not taken back until the date of this report."
+_GONE = "Of those made in the period: taken back, or the case was decided anew."
 
 
 def _name_groups(key: str, one: str, groups: Sequence[Row], least: int, most: int) -> Table:
     """Return the brands or categories with most listings, without those of few sellers."""
     named, left_out = suppress(groups, 2, least)
-    columns: Columns = ((one, ""), ("listings", "count"), ("sellers", "count"))
     title = f"Listings found counterfeit by {one}, the {most} with most"
     why = "what they are called may tell who the seller is"
-    return Table(
-        key, title, columns, named[:most], f"Not named: those of fewer than {least} sellers ({left_out:,}), as {why}."
-    )
+    note = f"Not named: those of fewer than {least} sellers ({left_out:,}), as {why}."
+    return Table(key, title, count_columns(one, "listings", "sellers"), named[:most], note)
 
 
 def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str, int]) -> Table:
@@ -141,42 +134,34 @@ def found_by_month(period: Period, decided: PeriodDecisions, queued: Mapping[str
     for month in period.months():
         by_way = [decided.count(way, _FAKE, month, stands=True) for way in WAYS]
         rows.append((month, queued.get(month, 0), *by_way, sum(by_way)))
-    columns: Columns = (
-        ("month", ""),
-        ("queued", "count"),
-        *((way, "count") for way in WAYS),
-        ("found counterfeit", "count"),
-    )
+    columns = count_columns("month", "queued", *WAYS, "found counterfeit")
     return Table("months", "Month by month", columns, tuple(rows), "Months in UTC, by the moment of the decision.")
+
+
+def month_chart(months: Table, label: str) -> Chart:
+    """Return the chart of `found_by_month`."""
+    legend = tuple((f"s{place}", _WAY_NAMES[way]) for place, way in enumerate(WAYS))
+    title = "Listings found counterfeit, by month and by how they were decided"
+    return Chart(title, draw_columns(months, (2, 3, 4, 5), label), legend)
 
 
 def write_precision(parts: Sequence[Precision], figures: Figures | None = None) -> Section:
     """Return the chapter on how sure it is that what was found counterfeit is counterfeit."""
-    rows = tuple(
-        (
-            WAY_NAMES[part.way],
-            part.decided,
-            part.taken_back,
-            part.drawn,
-            part.confirmed,
-            *((part.rate.share, part.rate.low, part.rate.high) if part.rate else (None, None, None)),
-        )
-        for part in parts
-    )
+    rows: list[Row] = []
+    for part in parts:
+        interval = (part.rate.share, part.rate.low, part.rate.high) if part.rate else (None, None, None)
+        counts = (part.decided, part.taken_back, part.drawn, part.confirmed)
+        rows.append((_WAY_NAMES[part.way], *counts, *interval))
     columns: Columns = (
-        ("decided", ""),
-        ("found counterfeit", "count"),
-        ("taken back", "count"),
-        ("looked at again", "count"),
-        ("confirmed", "count"),
+        *count_columns("decided", "found counterfeit", "taken back", "looked at again", "confirmed"),
         ("precision", "share"),
         ("from", "share"),
         ("to", "share"),
     )
-    table = Table("precision", "Precision by how it was decided", columns, rows, _WEIGHED)
+    table = Table("precision", "Precision by how it was decided", columns, tuple(rows), _WEIGHED)
     whole = parts[-1]
     stood = 1 - whole.taken_back / whole.decided if whole.decided else None
-    estimates = figures.estimates if figures else ()
+    drawn = draw_intervals(table, 5, 6, 7, "Precision by how it was decided")
     return Section(
         "precision-of-decisions",
         "How often it was right",
@@ -184,81 +169,45 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
         "a person who does not know the first verdict. The precision is the share that they, too, found counterfeit;"
         " the interval holds the true share nineteen times of twenty.",
         (
-            rate_quantity("precision", "Precision of what was found counterfeit", whole),
-            Quantity(
-                "stood",
-                "Not taken back",
-                stood,
-                "share",
-                "Of all found counterfeit: what one would think without looking again.",
-            ),
-            *(
-                Quantity(
-                    one.name.replace(" ", "_"),
-                    one.name.capitalize(),
-                    one.value,
-                    "share",
-                    _OF_ALL,
-                    one.low,
-                    one.high,
-                    one.reviews,
-                )
-                for one in estimates
-            ),
+            _precision_quantity("precision", "Precision of what was found counterfeit", whole),
+            Quantity("stood", "Not taken back", stood, "share", _STOOD),
+            *(_estimate_quantity(one) for one in (figures.estimates if figures else ())),
         ),
         (table,),
-        (Chart("Precision with its 95 % interval", draw_intervals(table, 5, 6, 7, "Precision by how it was decided")),)
-        if any(part.rate for part in parts)
-        else (),
+        (Chart("Precision with its 95 % interval", drawn),) if any(part.rate for part in parts) else (),
         "Digital Services Act, Article 15(1)(e): indicators of accuracy and the possible rate of error",
     )
 
 
 _WEIGHED = "Each look counts by one over the odds with which it was drawn; cannot tell is not confirmed."
+_STOOD = "Of all found counterfeit: what one would think without looking again."
 _OF_ALL = "Of all listings scored, from those reviewed and the odds with which each was shown."
 
 
-def rate_quantity(key: str, name: str, part: Precision) -> Quantity:
+def _estimate_quantity(one: EstimatedFigure) -> Quantity:
+    """Return what was estimated from samples as a figure."""
+    key, name = one.name.replace(" ", "_"), one.name.capitalize()
+    return Quantity(key, name, one.value, "share", _OF_ALL, one.low, one.high, one.reviews)
+
+
+def _precision_quantity(key: str, name: str, part: Precision) -> Quantity:
     """Return a precision as a figure; not known where nobody looked a second time."""
-    if part.rate is None:
-        return Quantity(key, name, None, "share", "Nobody has looked at any of these a second time.")
-    means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
-    return Quantity(key, name, part.rate.share, "share", means, part.rate.low, part.rate.high, part.drawn)
-
-
-def draw_outcomes(table: Table, label: str) -> Chart:
-    """Return a chart of a table of two columns: names and counts."""
-    return Chart(table.title, draw_bars(table, 1, label))
-
-
-def _decision_row(decided: PeriodDecisions, way: str | None) -> tuple[str | int, ...]:
-    counts = [decided.count(way, verdict) for verdict in VERDICTS]
-    return WAY_NAMES[way or "all"], *counts, sum(counts), decided.count(way, stands=False)
-
-
-_SUBJECT_NAMES = {
-    "visibility": "removal or visibility of a listing",
-    "monetary": "payments held back",
-    "service": "part of the service withheld",
-    "account": "account suspended or closed",
-    "warning": "warning to the seller",
-}
+    means = "Nobody has looked at any of these a second time."
+    if part.rate:
+        means = f"Of {part.drawn:,} looked at a second time {part.confirmed:,} were confirmed."
+    return rate_quantity(key, name, part.rate, means, part.drawn if part.rate else None)
 
 
 def write_takedowns(figures: Figures) -> Section:
     """Return the chapter on measures against listings and how long they took."""
-    counted = {(one.kind, one.source): 0 for one in figures.measures}
-    for one in figures.measures:
-        counted[one.kind, one.source] += one.n
-    rows = []
-    for kind in MeasureKind:
-        by_source = [counted.get((kind.value, source), 0) for source in SOURCES]
-        rows.append((kind.value, *by_source, sum(by_source)))
-    rows.append(("all", *(total(figures.measures, source=source) for source in SOURCES), total(figures.measures)))
+    rows: list[Row] = []
+    for kind in (*(kind.value for kind in MeasureKind), None):
+        by_source = [figures.measures.count(kind, source) for source in SOURCES]
+        rows.append((kind or "all", *by_source, figures.measures.count(kind)))
     kinds = Table(
         "measures",
         "Measures by kind and by what brought the listing up",
-        (("measure", ""), *((source, "count") for source in SOURCES), ("all", "count")),
+        count_columns("measure", *SOURCES, "all"),
         tuple(rows),
         "As the statements of reasons say. Own: no notice of the listing waited when it was decided on; other: "
         "consumers complained.",
@@ -269,7 +218,7 @@ def write_takedowns(figures: Figures) -> Section:
         "Counted from the moment at which a listing appeared, at which it came into the queue, or at which the first"
         " notice of it came, to the measure; and on to the moment at which the platform said that it is done.",
         (
-            Quantity("measures", "Measures against listings", total(figures.measures), "count", "Of every kind."),
+            Quantity("measures", "Measures against listings", figures.measures.count(), "count", "Of every kind."),
             *takedown_quantities(figures.takedowns),
         ),
         (stage_table(figures.takedowns), month_table(figures.period, figures.by_month), kinds),
@@ -280,57 +229,48 @@ def write_takedowns(figures: Figures) -> Section:
 
 def takedown_quantities(takedowns: TakedownTimes) -> tuple[Quantity, ...]:
     """Return the median times, and the share that came before the first sale."""
-    spans = takedowns.spans
-    unsold = count_rate(takedowns.unsold, takedowns.sales_known)
-    known = f"Of {takedowns.sales_known:,} listings of which the sales are known."
-    before = Quantity("before_first_sale", "Taken down before the first sale", None, "share", known)
-    if unsold is not None:
-        interval = (unsold.low, unsold.high, takedowns.sales_known)
-        before = Quantity("before_first_sale", before.name, unsold.share, "share", known, *interval)
-    listed, queued = (spans.get(stage) for stage in ("listed to measure", "queued to measure"))
+    listed, queued = (median_hours(takedowns.spans.get(stage)) for stage in ("listed to measure", "queued to measure"))
+    unsold, known = count_rate(takedowns.unsold, takedowns.sales_known), takedowns.sales_known
+    means = f"Of {known:,} listings of which the sales are known."
     return (
-        Quantity("listed_to_measure", "From listing to measure, median", _median(listed), "hours"),
-        Quantity("queued_to_measure", "From queue to measure, median", _median(queued), "hours"),
-        before,
+        Quantity("listed_to_measure", "From listing to measure, median", listed, "hours"),
+        Quantity("queued_to_measure", "From queue to measure, median", queued, "hours"),
+        rate_quantity("before_first_sale", "Taken down before the first sale", unsold, means, known or None),
     )
 
 
 def stage_table(takedowns: TakedownTimes) -> Table:
     """Return how long each stage took."""
-    rows: list[Row] = []
-    for stage in STAGES:
-        span = takedowns.spans.get(stage)
-        rows.append((stage, span.known if span else 0, _median(span), _p90(span)))
-    columns: Columns = (("stage", ""), ("known of", "count"), ("median", "hours"), ("nine in ten within", "hours"))
-    return Table("stages", "How long it took", columns, tuple(rows), "Of the first measure of each decision.")
+    rows = tuple((stage, *_tell_span(takedowns.spans.get(stage))) for stage in STAGES)
+    columns: Columns = (*count_columns("stage", "known of"), ("median", "hours"), ("nine in ten within", "hours"))
+    return Table("stages", "How long it took", columns, rows, "Of the first measure of each decision.")
 
 
 def month_table(period: Period, by_month: Mapping[str, Span]) -> Table:
     """Return how long it took from the queue to the measure, month by month."""
-    rows = [
-        (month, span.known if span else 0, _median(span), _p90(span))
-        for month, span in ((month, by_month.get(month)) for month in period.months())
-    ]
-    columns: Columns = (("month", ""), ("measures", "count"), ("median", "hours"), ("nine in ten within", "hours"))
-    return Table("times", "From queue to measure, month by month", columns, tuple(rows))
+    rows = tuple((month, *_tell_span(by_month.get(month))) for month in period.months())
+    columns: Columns = (*count_columns("month", "measures"), ("median", "hours"), ("nine in ten within", "hours"))
+    return Table("times", "From queue to measure, month by month", columns, rows)
+
+
+def _tell_span(span: Span | None) -> Row:
+    return span.known if span else 0, median_hours(span), p90_hours(span)
 
 
 def time_charts(period: Period, by_month: Mapping[str, Span]) -> tuple[Chart, ...]:
     """Return the chart of `month_table`, if anything is known."""
     if not by_month:
         return ()
-    table = month_table(period, by_month)
-    legend = (("s0", "median"), ("s1", "nine in ten within"))
-    return (Chart("From queue to measure, by month", draw_line(table, 2, 3, "Hours from queue to measure"), legend),)
+    drawn = draw_line(month_table(period, by_month), 2, 3, "Hours from queue to measure")
+    return (Chart("From queue to measure, by month", drawn, (("s0", "median"), ("s1", "nine in ten within"))),)
 
 
 def write_sellers(figures: Figures) -> Section:
     """Return the chapter on sellers: how many, strikes, penalties, networks."""
     given, back = figures.strikes
     rows = tuple((kind.value, figures.penalties.get(kind.value, 0)) for kind in PenaltyKind)
-    table = Table(
-        "penalties", "Penalties that came into force", (("penalty", ""), ("sellers' accounts", "count")), rows
-    )
+    columns = count_columns("penalty", "sellers' accounts")
+    table = Table("penalties", "Penalties that came into force", columns, rows)
     return Section(
         "sellers",
         "Sellers",
@@ -344,29 +284,23 @@ def write_sellers(figures: Figures) -> Section:
             *network_quantities(figures.networks),
         ),
         (table,),
-        (draw_outcomes(table, "Penalties by kind"),),
+        (Chart(table.title, draw_bars(table, 1, "Penalties by kind")),),
         "Digital Services Act, Article 23(1)",
     )
 
 
 def seller_quantities(sellers: Sellers, least: int = 0) -> tuple[Quantity, ...]:
     """Return how many sellers there are; a count below `least` is not told."""
+    back = "Such a listing appeared after an earlier measure."
     named = (
         ("sellers", "Sellers of listings found counterfeit", sellers.n, "Accounts."),
-        (
-            "repeated_sellers",
-            "of these with several such listings",
-            sellers.repeated,
-            "Two listings or more in the period.",
-        ),
-        (
-            "sellers_back",
-            "Sellers who listed again after a measure",
-            sellers.came_back,
-            "Such a listing appeared after an earlier measure.",
-        ),
+        ("repeated_sellers", "of these with several such listings", sellers.repeated, _REPEATED),
+        ("sellers_back", "Sellers who listed again after a measure", sellers.came_back, back),
     )
     return tuple(Quantity(key, name, *tell_count(n, least, means)) for key, name, n, means in named)
+
+
+_REPEATED = "Two listings or more in the period."
 
 
 def tell_count(n: int, least: int, means: str) -> tuple[int | str | None, Unit, str]:
@@ -398,27 +332,22 @@ def network_quantities(linked: Linked | None, least: int = 0) -> tuple[Quantity,
 
 def write_complaints(complaints: FiledComplaints) -> Section:
     """Return the chapter on what sellers said against decisions."""
-    rows = []
-    for subject in SUBJECTS:
-        counts = [complaints.count(subject, outcome) for outcome in (*OUTCOMES, PENDING)]
-        rows.append((_SUBJECT_NAMES[subject], *counts, sum(counts), _median(complaints.spans.get(subject))))
-    counts = [complaints.count(outcome=outcome) for outcome in (*OUTCOMES, PENDING)]
-    rows.append(("all", *counts, sum(counts), _median(complaints.spans.get(ALL))))
-    columns: Columns = (
-        ("against", ""),
-        *((one, "count") for one in (*OUTCOMES, PENDING, "all")),
-        ("median time", "hours"),
+    became = (*OUTCOMES, PENDING)
+    rows: list[Row] = []
+    for subject in (*SUBJECTS, None):
+        counts = [complaints.count(subject, outcome) for outcome in became]
+        name = _SUBJECT_NAMES[subject] if subject else "all"
+        rows.append((name, *counts, sum(counts), median_hours(complaints.spans.get(subject or ALL))))
+    table = Table(
+        "complaints",
+        "Complaints by what they were against and what became of them",
+        (*count_columns("against", *became, "all"), ("median time", "hours")),
+        tuple(rows),
     )
-    table = Table("complaints", "Complaints by what they were against and what became of them", columns, tuple(rows))
-    outcomes = Table(
-        "outcomes",
-        "What became of complaints",
-        (("outcome", ""), ("complaints", "count")),
-        tuple((outcome, complaints.count(outcome=outcome)) for outcome in (*OUTCOMES, PENDING)),
-    )
-    span = complaints.spans.get(ALL)
-    ended = [complaints.count(outcome=outcome) for outcome in ("granted", "partly granted", "restored", "rejected")]
-    favoured = count_rate(sum(ended[:3]), sum(ended))
+    by_outcome = tuple((outcome, complaints.count(outcome=outcome)) for outcome in became)
+    outcomes = Table("outcomes", "What became of complaints", count_columns("outcome", "complaints"), by_outcome)
+    favoured = sum(complaints.count(outcome=outcome) for outcome in ("granted", "partly granted", "restored"))
+    ended = favoured + complaints.count(outcome="rejected")
     return Section(
         "complaints",
         "Complaints and counter-notices",
@@ -427,39 +356,31 @@ def write_complaints(complaints: FiledComplaints) -> Section:
         (
             Quantity("complaints", "Complaints filed", complaints.count(), "count"),
             Quantity("counter_notices", "of these counter-notices", complaints.counter_notices, "count"),
-            Quantity(
+            rate_quantity(
                 "in_favour",
                 "Decided in the seller's favour, wholly or in part",
-                favoured.share if favoured else None,
-                "share",
-                f"Of {sum(ended):,} that were decided.",
-                favoured.low if favoured else None,
-                favoured.high if favoured else None,
-                sum(ended),
+                count_rate(favoured, ended),
+                f"Of {ended:,} that were decided.",
+                ended,
             ),
-            Quantity("complaint_time", "From complaint to decision, median", _median(span), "hours"),
+            Quantity("complaint_time", "From complaint to decision, median", rows[-1][-1], "hours"),
             Quantity("disputes", "Out-of-court disputes", None, "count", "ipml keeps no record of them."),
         ),
         (table, outcomes),
-        (draw_outcomes(outcomes, "Complaints by outcome"),) if complaints.count() else (),
+        (Chart(outcomes.title, draw_bars(outcomes, 1, "Complaints by outcome")),) if complaints.count() else (),
         "Digital Services Act, Articles 15(1)(d), 20, 24(1)(a)",
     )
 
 
-def _median(span: Span | None) -> float | None:
-    return hours(span.median) if span else None
-
-
-def _p90(span: Span | None) -> float | None:
-    return hours(span.p90) if span else None
-
-
-_SETTLED = ("upheld", "rejected", "undecided", "not found")
-
-
 def write_notices(notices: Noticed) -> Section:
     """Return the chapter on notices and on who gave them without reason."""
-    table, steps = notice_table(notices), _step_table(notices)
+    by_step = ((who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS)
+    columns = count_columns("notifier", *(_STEP_NAMES[step] for step in STEPS))
+    steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
+    by_state = tuple((state, notices.listings(state=state)) for state in STATES)
+    states = Table("states", "What came of the listings in notices", count_columns("state", "listings"), by_state)
+    drawn = draw_bars(states, 1, "Listings of notices by what came of them")
+    trusted = notices.received("trusted flagger")
     return Section(
         "notices",
         "Notices of others",
@@ -468,20 +389,12 @@ def write_notices(notices: Noticed) -> Section:
         "without reason is warned, and then suspended for a time.",
         (
             *notice_quantities(notices),
-            Quantity(
-                "trusted_notices",
-                "of these by trusted flaggers",
-                notices.received("trusted flagger"),
-                "count",
-                "Article 22.",
-            ),
+            Quantity("trusted_notices", "of these by trusted flaggers", trusted, "count", "Article 22."),
             Quantity("warned", "Notifiers warned", notices.taken("warn"), "count", "Article 23(2) and (3)."),
             Quantity("suspended", "Notifiers suspended", notices.taken("suspend"), "count", "Article 23(2)."),
         ),
-        (table, steps),
-        (draw_outcomes(_state_table(notices), "Listings of notices by what came of them"),)
-        if notices.listings()
-        else (),
+        (notice_table(notices), steps),
+        (Chart(states.title, drawn),) if notices.listings() else (),
         "Digital Services Act, Articles 15(1)(b), 16, 22, 23",
     )
 
@@ -489,23 +402,14 @@ def write_notices(notices: Noticed) -> Section:
 def notice_quantities(notices: Noticed) -> tuple[Quantity, ...]:
     """Return how many notices came, how many listings they named, and what became of these."""
     settled = sum(notices.listings(state=state) for state in _SETTLED)
-    upheld = count_rate(notices.listings(state="upheld"), settled)
-    span = notices.spans.get(ALL)
+    upheld, means = count_rate(notices.listings(state="upheld"), settled), f"Of {settled:,} that were decided on."
+    time = median_hours(notices.spans.get(ALL))
     return (
         Quantity("notices", "Notices", notices.received(), "count"),
         Quantity("notice_listings", "Listings in them", notices.listings(), "count"),
-        Quantity(
-            "notice_upheld",
-            "Listings found counterfeit on notice",
-            upheld.share if upheld else None,
-            "share",
-            f"Of {settled:,} that were decided on.",
-            upheld.low if upheld else None,
-            upheld.high if upheld else None,
-            settled,
-        ),
+        rate_quantity("notice_upheld", "Listings found counterfeit on notice", upheld, means, settled),
         Quantity("notice_overturned", "of these taken back since", notices.overturned, "count"),
-        Quantity("notice_time", "From notice to decision, median", hours(span.median) if span else None, "hours"),
+        Quantity("notice_time", "From notice to decision, median", time, "hours"),
     )
 
 
@@ -513,17 +417,11 @@ def notice_table(notices: Noticed) -> Table:
     """Return notices and their listings by who gave notice."""
     rows: list[Row] = []
     for notifier in (*NOTIFIERS, None):
-        span = notices.spans.get(notifier or ALL)
         counts = [notices.listings(notifier, state) for state in STATES]
-        rows.append(
-            (notifier or "all", notices.received(notifier), *counts, sum(counts), hours(span.median) if span else None)
-        )
-    states: Columns = tuple((f"listings {state}", "count") for state in STATES)
+        time = median_hours(notices.spans.get(notifier or ALL))
+        rows.append((notifier or "all", notices.received(notifier), *counts, sum(counts), time))
     columns: Columns = (
-        ("notifier", ""),
-        ("notices", "count"),
-        *states,
-        ("listings", "count"),
+        *count_columns("notifier", "notices", *(f"listings {state}" for state in STATES), "listings"),
         ("median time", "hours"),
     )
     return Table("notifiers", "Notices by who gave them", columns, tuple(rows))
@@ -531,20 +429,19 @@ def notice_table(notices: Noticed) -> Table:
 
 def write_machines(figures: Figures) -> Section:
     """Return the chapter on automated means."""
-    rows = []
+    rows: list[Row] = []
     for source in (*SOURCES, None):
-        counts = [total(figures.measures, source=source, automatic=automatic) for automatic in (True, False)]
-        rows.append((source or "all", *counts, sum(counts), counts[0] / sum(counts) if sum(counts) else None))
+        alone, by_people = (figures.measures.count(source=source, automatic=is_alone) for is_alone in (True, False))
+        every = alone + by_people
+        rows.append((source or "all", alone, by_people, every, alone / every if every else None))
     columns: Columns = (
-        ("source", ""),
-        ("without a person", "count"),
-        ("by a person", "count"),
-        ("all", "count"),
+        *count_columns("source", "without a person", "by a person", "all"),
         ("share without", "share"),
     )
-    table = Table("automation", "Measures with and without a person", columns, tuple(rows))
     share = rows[-1][-1]
-    by_way = {part.way: part for part in figures.precision}
+    policy, spread = (next(part for part in figures.precision if part.way == way) for way in ("policy", "spread"))
+    people, statements, handed_on = figures.people, figures.statements, figures.referrals
+    signed = f"{handed_on.received:,} of them were signed for."
     return Section(
         "automation-and-people",
         "What machines did, and people",
@@ -552,55 +449,24 @@ def write_machines(figures: Figures) -> Section:
         "policy, brand by brand, as long as cases drawn from those it would act on prove the precision it promises; "
         "it is withdrawn at once when they speak against it. Whatever it does can be appealed, and a person decides.",
         (
-            Quantity(
-                "automatic_share", "Measures without a person", share, "share", "Of all measures against listings."
-            ),
-            rate_quantity("policy_precision", "Precision of the policy", by_way["policy"]),
-            rate_quantity("spread_precision", "Precision of what was repeated for near-duplicates", by_way["spread"]),
-            Quantity(
-                "reviewers", "People who reviewed", figures.people.n, "count", "At least one verdict in the period."
-            ),
-            Quantity(
-                "review_hours",
-                "Hours in which they did",
-                figures.people.hours,
-                "count",
-                "An hour counts where a verdict fell in it.",
-            ),
-            Quantity(
-                "statements", "Statements of reasons", figures.statements.issued, "count", "To sellers, Article 17."
-            ),
-            Quantity(
-                "statements_stated",
-                "of these for the transparency database",
-                figures.statements.stated,
-                "count",
-                "Article 24(5).",
-            ),
-            Quantity("statements_delivered", "of these delivered there", figures.statements.delivered, "count"),
-            Quantity(
-                "orders", "Orders of authorities", None, "count", "Articles 9 and 10: ipml keeps no record of them."
-            ),
-            Quantity("referrals", "Referrals handed to authorities", *_tell_referrals(figures)),
+            Quantity("automatic_share", "Measures without a person", share, "share", _OF_MEASURES),
+            _precision_quantity("policy_precision", "Precision of the policy", policy),
+            _precision_quantity("spread_precision", "Precision of what was repeated for near-duplicates", spread),
+            Quantity("reviewers", "People who reviewed", people.n, "count", "At least one verdict in the period."),
+            Quantity("review_hours", "Hours in which they did", people.hours, "count", _HOURS),
+            Quantity("statements", "Statements of reasons", statements.issued, "count", "To sellers, Article 17."),
+            Quantity("statements_stated", _STATED, statements.stated, "count", "Article 24(5)."),
+            Quantity("statements_delivered", "of these delivered there", statements.delivered, "count"),
+            Quantity("orders", "Orders of authorities", None, "count", _ORDERS),
+            Quantity("referrals", "Referrals handed to authorities", handed_on.made, "count", signed),
         ),
-        (table,),
+        (Table("automation", "Measures with and without a person", columns, tuple(rows)),),
         (),
         "Digital Services Act, Articles 15(1)(a) and (e), 17, 24(5), 42(2)",
     )
 
 
-def _step_table(notices: Noticed) -> Table:
-    rows: tuple[Row, ...] = tuple((who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS)
-    names = {"warn": "warned", "suspend": "suspended", "lift": "lifted again"}
-    return Table(
-        "steps", "Steps against notifiers", (("notifier", ""), *((names[step], "count") for step in STEPS)), rows
-    )
-
-
-def _state_table(notices: Noticed) -> Table:
-    rows = tuple((state, notices.listings(state=state)) for state in STATES)
-    return Table("states", "What came of the listings in notices", (("state", ""), ("listings", "count")), rows)
-
-
-def _tell_referrals(figures: Figures) -> tuple[int, Unit, str]:
-    return figures.referrals.made, "count", f"{figures.referrals.received:,} of them were signed for."
+_OF_MEASURES = "Of all measures against listings."
+_HOURS = "An hour counts where a verdict fell in it."
+_STATED = "of these for the transparency database"
+_ORDERS = "Articles 9 and 10: ipml keeps no record of them."

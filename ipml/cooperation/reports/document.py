@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from math import floor
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from ipml.errors import UnwritableFile
 from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.kit.svg import Scale, draw_axis, round_up, write_element, write_label, write_svg, write_title
+from ipml.review.quality.rates import Rate
 from ipml.spreadsheet import write_csv
 
 Value = str | int | float | None
@@ -27,7 +27,6 @@ Unit = Literal["", "text", "count", "share", "hours", "money"]
 Columns = tuple[tuple[str, Unit], ...]
 Row = tuple[Value, ...]
 _DIGITS = 6
-_HOUR = timedelta(hours=1)
 _DAYS_FROM = 72.0  # hours: longer is told in days
 _LONGEST_NAME = 32
 
@@ -62,6 +61,12 @@ class Quantity:
     n: int | None = None
 
 
+def rate_quantity(key: str, name: str, rate: Rate | None, means: str, n: int | None) -> Quantity:
+    """Return a share of `n` with its interval as a figure; not known where there is no rate."""
+    share, low, high = (rate.share, rate.low, rate.high) if rate else (None, None, None)
+    return Quantity(key, name, share, "share", means, low, high, n)
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows under named columns, each with its unit; the first column names the row."""
@@ -71,6 +76,11 @@ class Table:
     columns: Columns
     rows: tuple[Row, ...]
     note: str = ""
+
+
+def count_columns(first: str, *names: str) -> Columns:
+    """Return columns of counts, after the one that names the row."""
+    return ((first, ""), *((name, "count") for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +112,15 @@ class ReportDocument:
     title: str
     subtitle: str
     facts: tuple[tuple[str, str], ...]
-    headline: tuple[Quantity, ...]
+    headline_keys: tuple[str, ...]
     sections: tuple[Section, ...]
     closing: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def headline(self) -> tuple[Quantity, ...]:
+        """The figures that stand above all others."""
+        by_key = {one.key: one for _, one in self.quantities()}
+        return tuple(by_key[key] for key in self.headline_keys)
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
         """Give each figure with the key of its section."""
@@ -126,11 +142,6 @@ def plain(value: Value) -> Value:
     (0.333333, 2.0, None, 7)
     """
     return round(value, _DIGITS) if isinstance(value, float) else value
-
-
-def hours(span: timedelta | None) -> float | None:
-    """Return a span in hours; None where there is none."""
-    return None if span is None else span / _HOUR
 
 
 def show(value: Value, unit: Unit) -> str:
@@ -321,7 +332,7 @@ _templates.globals |= {"show": show, "show_interval": show_interval, "plain": pl
 
 
 PAGE, FIGURES, ALL = "report.html", "figures.csv", "figures.json"
-_COLUMNS = ("section", "figure", "name", "value", "unit", "low", "high", "n", "means")
+_COLUMNS = ("name", "value", "unit", "low", "high", "n", "means")  # of a figure
 
 
 def write_report(report: ReportDocument, folder: Path) -> list[Path]:
@@ -337,7 +348,7 @@ def write_report(report: ReportDocument, folder: Path) -> list[Path]:
         folder,
         {
             PAGE: write_page(report),
-            FIGURES: to_csv(_COLUMNS, _figure_rows(report)),
+            FIGURES: to_csv(("section", "figure", *_COLUMNS), _figure_rows(report)),
             ALL: json.dumps(to_json(report), ensure_ascii=True, indent=1) + "\n",
             **tables,
         },
@@ -372,16 +383,8 @@ def to_json(report: ReportDocument) -> dict[str, Any]:
         "subtitle": report.subtitle,
         "facts": dict(report.facts),
         "figures": {
-            f"{section}.{one.key}": {
-                "name": one.name,
-                "value": plain(one.value),
-                "unit": one.unit,
-                "low": plain(one.low),
-                "high": plain(one.high),
-                "n": one.n,
-                "means": one.means,
-            }
-            for section, one in report.quantities()
+            f"{section}.{key}": {name: plain(value) for name, value in zip(_COLUMNS, values, strict=True)}
+            for section, key, *values in _figure_rows(report)
         },
         "tables": {
             table.key: {
@@ -395,7 +398,4 @@ def to_json(report: ReportDocument) -> dict[str, Any]:
 
 
 def _figure_rows(report: ReportDocument) -> list[tuple[Value, ...]]:
-    return [
-        (section, one.key, one.name, one.value, one.unit, one.low, one.high, one.n, one.means)
-        for section, one in report.quantities()
-    ]
+    return [(section, one.key, *(getattr(one, name) for name in _COLUMNS)) for section, one in report.quantities()]

@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, fals
 from ipml.cooperation.networks.store import load_networks
 from ipml.cooperation.reports.measures import (
     FiledComplaints,
-    Imposed,
+    ImposedMeasures,
     StatementCounts,
     TakedownTimes,
     count_complaints,
@@ -33,7 +33,7 @@ from ipml.cooperation.reports.measures import (
     measure_takedowns,
     time_by_month,
 )
-from ipml.cooperation.reports.period import ALL, Period, between, measure_spans
+from ipml.cooperation.reports.period import ALL, Period, ReportScope, add_up, between, measure_spans
 from ipml.cooperation.reports.verdicts import (
     PeriodDecisions,
     Precision,
@@ -96,9 +96,7 @@ class Linked:
         return sum(listings for _, listings in self.active)
 
 
-def count_linked(
-    connection: Connection, period: Period, as_of: datetime, folder: Path | None, brand: str | None = None
-) -> Linked | None:
+def count_linked(scope: ReportScope, folder: Path | None) -> Linked | None:
     """Return how sellers of listings found counterfeit are linked; None without a folder of networks.
 
     Sellers may stand in the folder by their ids or by their pseudonyms.
@@ -108,15 +106,13 @@ def count_linked(
     networks = load_networks(folder)
     numbers = dict(zip(networks.holdings.seller_ids.tolist(), networks.numbering.number.tolist(), strict=True))
     found = (
-        select_found(period, as_of, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
+        select_found(scope, cases.c.seller_id, seller_keys.c.pseudonym, func.count())
         .join(seller_keys, seller_keys.c.seller_id == cases.c.seller_id, isouter=True)
         .group_by(cases.c.seller_id, seller_keys.c.pseudonym)
     )
-    if brand is not None:
-        found = found.where(cases.c.brand == brand)
     sellers: Counter[int] = Counter()
     listings: Counter[int] = Counter()
-    for seller_id, pseudonym, n in connection.execute(found.execution_options(yield_per=1000)):
+    for seller_id, pseudonym, n in scope.connection.execute(found.execution_options(yield_per=1000)):
         number = numbers.get(seller_id) or numbers.get(pseudonym) or 0
         if number:
             sellers[number] += 1
@@ -158,26 +154,19 @@ class Noticed:
 
     def received(self, notifier: str | None = None) -> int:
         """Return how many notices came, of one kind of notifier only where given."""
-        return sum(n for (who, _), n in self.notices.items() if notifier in (None, who))
+        return add_up(self.notices, notifier, None)
 
     def listings(self, notifier: str | None = None, state: str | None = None) -> int:
         """Return how many listings they name, of one kind of notifier or one state only where given."""
-        return sum(n for (who, how), n in self.items.items() if notifier in (None, who) and state in (None, how))
+        return add_up(self.items, notifier, state)
 
     def taken(self, step: str) -> int:
         """Return how many steps of a kind were taken against notifiers."""
-        return sum(n for (_, kind), n in self.steps.items() if kind == step)
+        return add_up(self.steps, None, step)
 
 
-def count_notices(
-    connection: Connection,
-    period: Period,
-    as_of: datetime,
-    brand: str | None = None,
-    notifier: str | None = None,
-    kind: str | None = None,
-) -> Noticed:
-    """Return the notices of a period, of one brand or one kind of notifier only where given.
+def count_notices(scope: ReportScope, notifier: str | None = None, kind: str | None = None) -> Noticed:
+    """Return the notices of a period, of one kind of notifier only where given.
 
     Parameters
     ----------
@@ -185,33 +174,32 @@ def count_notices(
         "counterfeit" (notices as in Article 16 of the Digital Services Act) or "complaint" (of consumers).
     """
     who = notifier_kind_at(notices.c.received_at).label("who")  # when the notice came, whatever became of them since
-    held: list[Any] = [period.holds(notices.c.received_at, as_of)]
-    held += [] if brand is None else [notices.c.brand == brand]
+    held: list[Any] = [scope.holds(notices.c.received_at), scope.is_of_brand(notices.c.brand)]
     held += [] if notifier is None else [who == notifier]
     held += [] if kind is None else [notices.c.kind == kind]
     by_whom = notices.join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
     received = select(who, notices.c.kind, func.count()).select_from(by_whom).where(*held)
-    became = _state_at(as_of)
+    became = _state_at(scope.as_of)
     each = (
-        select(who, became.label("became"), _is_overturned(became, as_of).label("overturned"))
+        select(who, became.label("became"), _is_overturned(became, scope.as_of).label("overturned"))
         .select_from(by_whom.join(notice_items, notice_items.c.notice_id == notices.c.notice_id))
         .where(*held)
         .subquery()
     )
     named = select(each.c.who, each.c.became, func.count(), func.sum(each.c.overturned))
-    items = connection.execute(named.group_by(each.c.who, each.c.became)).all()
-    settled_at = _settled_at(as_of)
+    items = scope.connection.execute(named.group_by(each.c.who, each.c.became)).all()
+    settled_at = _settled_at(scope.as_of)
     spent = between(notices.c.received_at, settled_at).label("span")
     spans: dict[str, Span] = {}
     for group in (literal(ALL), who):
         query = select(group.label("group"), spent).select_from(by_whom).where(*held, settled_at.is_not(None))
-        spans |= measure_spans(connection, query)
+        spans |= measure_spans(scope.connection, query)
     return Noticed(
-        {(row[0], row[1]): row[2] for row in connection.execute(received.group_by(who, notices.c.kind))},
+        {(row[0], row[1]): row[2] for row in scope.connection.execute(received.group_by(who, notices.c.kind))},
         {(row[0], row[1]): row[2] for row in items},
         int(sum(row[3] for row in items)),
         spans,
-        {} if brand else _count_steps(connection, period, as_of),
+        {} if scope.brand else _count_steps(scope),
     )
 
 
@@ -278,16 +266,16 @@ def _settled_at(as_of: datetime) -> ColumnElement[Any]:
     return case((notices.c.settled_at <= as_of, notices.c.settled_at), else_=then.correlate(notices).scalar_subquery())
 
 
-def _count_steps(connection: Connection, period: Period, as_of: datetime) -> dict[tuple[str, str], int]:
+def _count_steps(scope: ReportScope) -> dict[tuple[str, str], int]:
     who = notifier_kind_at(notifier_steps.c.taken_at).label("who")
     query = (
         select(who, notifier_steps.c.kind, func.count())
         .join(notifiers, notifiers.c.notifier_id == notifier_steps.c.notifier_id)
-        .where(period.holds(notifier_steps.c.taken_at, as_of))
+        .where(scope.holds(notifier_steps.c.taken_at))
         .group_by(who, notifier_steps.c.kind)
     )
     steps: dict[tuple[str, str], int] = defaultdict(int)
-    for notifier, kind, n in connection.execute(query):
+    for notifier, kind, n in scope.connection.execute(query):
         steps[notifier, kind] += n
     return dict(steps)
 
@@ -300,11 +288,11 @@ class HandedOn:
     received: int
 
 
-def count_referrals(connection: Connection, period: Period, as_of: datetime) -> HandedOn:
+def count_referrals(scope: ReportScope) -> HandedOn:
     """Return how many referrals were handed on."""
-    received = func.count().filter(referrals.c.received_at <= as_of)
-    query = select(func.count(), received).where(period.holds(referrals.c.built_at, as_of))
-    return HandedOn(*connection.execute(query).one())
+    received = func.count().filter(referrals.c.received_at <= scope.as_of)
+    query = select(func.count(), received).where(scope.holds(referrals.c.built_at))
+    return HandedOn(*scope.connection.execute(query).one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +313,7 @@ class Figures:
     people: ReviewerCounts
     brands: list[tuple[str, int, int]]
     categories: list[tuple[str, int, int]]
-    measures: tuple[Imposed, ...]
+    measures: ImposedMeasures
     takedowns: TakedownTimes
     by_month: dict[str, Span]
     strikes: tuple[int, int]
@@ -366,41 +354,38 @@ def measure_figures(
     >>> figures.decided.count(), figures.seen, figures.confirmed.rate
     (0, None, None)
     """
-    moment = as_of or datetime.now(UTC)
-    return _read(connection, period, moment, networks)
-
-
-def _read(connection: Connection, period: Period, as_of: datetime, networks: Path | None) -> Figures:
-    decided = count_decided(connection, period, as_of)
+    scope = ReportScope(connection, period, as_of or datetime.now(UTC))
+    decided = count_decided(scope)
     return Figures(
         period=period,
-        as_of=as_of,
-        seen=count_seen(connection, period, as_of),
-        queued=count_queued(connection, period, as_of),
+        as_of=scope.as_of,
+        seen=count_seen(scope),
+        queued=count_queued(scope),
         decided=decided,
-        precision=measure_precision(connection, period, as_of, decided),
-        estimates=_estimate(connection, period, as_of),
-        sellers=count_sellers(connection, period, as_of),
-        people=count_people(connection, period, as_of),
-        brands=count_by(connection, period, as_of, cases.c.brand),
-        categories=count_by(connection, period, as_of, cases.c.category),
-        measures=count_measures(connection, period, as_of),
-        takedowns=measure_takedowns(connection, period, as_of),
-        by_month=time_by_month(connection, period, as_of),
-        strikes=count_strikes(connection, period, as_of),
-        penalties=count_penalties(connection, period, as_of),
-        statements=count_statements(connection, period, as_of),
-        complaints=count_complaints(connection, period, as_of),
-        internal_complaints=count_complaints(connection, period, as_of, "complaint"),
-        notices=count_notices(connection, period, as_of),
-        legal_notices=count_notices(connection, period, as_of, kind="counterfeit"),
-        networks=count_linked(connection, period, as_of, networks),
-        referrals=count_referrals(connection, period, as_of),
+        precision=measure_precision(scope, decided),
+        estimates=_estimate(scope),
+        sellers=count_sellers(scope),
+        people=count_people(scope),
+        brands=count_by(scope, cases.c.brand),
+        categories=count_by(scope, cases.c.category),
+        measures=count_measures(scope),
+        takedowns=measure_takedowns(scope),
+        by_month=time_by_month(scope),
+        strikes=count_strikes(scope),
+        penalties=count_penalties(scope),
+        statements=count_statements(scope),
+        complaints=count_complaints(scope),
+        internal_complaints=count_complaints(scope, "complaint"),
+        notices=count_notices(scope),
+        legal_notices=count_notices(scope, kind="counterfeit"),
+        networks=count_linked(scope, networks),
+        referrals=count_referrals(scope),
     )
 
 
-def _estimate(connection: Connection, period: Period, as_of: datetime) -> tuple[EstimatedFigure, ...]:
+def _estimate(scope: ReportScope) -> tuple[EstimatedFigure, ...]:
     """Return prevalence, recall and precision of what was sampled in the period, as `ipml queue estimate` has them."""
-    within = set(connection.scalars(select(samples.c.sample_id).where(period.holds(samples.c.drawn_at, as_of))))
-    stretches = [one for one in read_stretches(connection, since=period.start, as_of=as_of) if one.sample_id in within]
+    within = set(scope.connection.scalars(select(samples.c.sample_id).where(scope.holds(samples.c.drawn_at))))
+    drawn = read_stretches(scope.connection, since=scope.period.start, as_of=scope.as_of)
+    stretches = [one for one in drawn if one.sample_id in within]
     return summarise(stretches).figures if stretches else ()

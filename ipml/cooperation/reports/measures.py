@@ -6,14 +6,14 @@ takedown took is told of the first measure of each decision, as on the page and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, func, literal, select
 
-from ipml.cooperation.reports.period import ALL, Period, between, day_number, measure_spans
+from ipml.cooperation.reports.period import ALL, ReportScope, add_up, between, measure_spans
 from ipml.enforcement.takedown.measures import Span
 from ipml.storage.tables import (
     appeal_outcomes,
@@ -37,13 +37,14 @@ STAGES = ("listed to measure", "queued to measure", "measure to done", "listed t
 
 
 @dataclass(frozen=True, slots=True)
-class Imposed:
-    """Restrictions of one kind: of what source, whether a policy imposed them without a person, and how many."""
+class ImposedMeasures:
+    """Measures by kind, by what brought the listing up (`SOURCES`), and by whether a policy imposed them alone."""
 
-    kind: str
-    source: str
-    is_automatic: bool
-    n: int
+    counts: Mapping[tuple[str, str, bool], int]
+
+    def count(self, kind: str | None = None, source: str | None = None, automatic: bool | None = None) -> int:
+        """Return how many there are; of one kind or source, or by policy or by people only, where given."""
+        return add_up(self.counts, kind, source, automatic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,16 @@ class StatementCounts:
     delivered: int
 
 
-def count_measures(connection: Connection, period: Period, as_of: datetime) -> tuple[Imposed, ...]:
-    """Return the measures that were imposed, by kind, by what brought the listing up, and by who decided."""
+def count_measures(scope: ReportScope) -> ImposedMeasures:
+    """Return the measures that were imposed."""
     groups = measures.c.kind, measures.c.source, measures.c.is_automatic
-    query = select(*groups, func.count()).where(period.holds(measures.c.imposed_at, as_of)).group_by(*groups)
-    return tuple(sorted((Imposed(*row) for row in connection.execute(query)), key=repr))
+    query = select(*groups, func.count()).where(scope.holds(measures.c.imposed_at)).group_by(*groups)
+    return ImposedMeasures({(kind, source, alone): n for kind, source, alone, n in scope.connection.execute(query)})
 
 
-def measure_takedowns(
-    connection: Connection, period: Period, as_of: datetime, brand: str | None = None
-) -> TakedownTimes:
+def measure_takedowns(scope: ReportScope) -> TakedownTimes:
     """Return how long it took from a listing, the queue and a notice to the measure, and until it was done."""
-    told, done = _told(), case((measures.c.done_at <= as_of, measures.c.done_at))
+    told, done = _told(), case((measures.c.done_at <= scope.as_of, measures.c.done_at))
     ends: dict[str, tuple[Any, Any]] = {
         "listed to measure": (measures.c.listed_at, measures.c.imposed_at),
         "queued to measure": (cases.c.enqueued_at, measures.c.imposed_at),
@@ -94,56 +93,56 @@ def measure_takedowns(
     }
     spans: dict[str, Span] = {}
     for stage, (start, end) in ends.items():
-        query = _first_measures(period, as_of, brand, literal(ALL).label("group"), between(start, end).label("span"))
+        query = _first_measures(scope, literal(ALL).label("group"), between(start, end).label("span"))
         if stage == "notice to measure":
             query = query.join(told, told.c.case_id == measures.c.case_id).where(start <= end)
-        found = measure_spans(connection, query)
+        found = measure_spans(scope.connection, query)
         if ALL in found:
             spans[stage] = found[ALL]
-    unsold = func.sum(case((measures.c.sales_before == 0, 1), else_=0))
-    counts = _first_measures(period, as_of, brand, func.count(), func.count(measures.c.sales_before), unsold)
-    n, known, without = connection.execute(counts).one()
-    return TakedownTimes(n, spans, int(without or 0), known)
+    unsold = func.count().filter(measures.c.sales_before == 0)
+    counts = _first_measures(scope, func.count(), unsold, func.count(measures.c.sales_before))
+    n, *sold = scope.connection.execute(counts).one()
+    return TakedownTimes(n, spans, *sold)
 
 
-def time_by_month(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, Span]:
+def time_by_month(scope: ReportScope) -> dict[str, Span]:
     """Return how long it took from the queue to the measure, by the month of the measure."""
-    month = _month(measures.c.imposed_at, period)
+    month = scope.month_of(measures.c.imposed_at)
     spent = between(cases.c.enqueued_at, measures.c.imposed_at)
-    query = _first_measures(period, as_of, brand, month.label("group"), spent.label("span"))
-    return measure_spans(connection, query)
+    query = _first_measures(scope, month.label("group"), spent.label("span"))
+    return measure_spans(scope.connection, query)
 
 
-def count_penalties(connection: Connection, period: Period, as_of: datetime) -> dict[str, int]:
+def count_penalties(scope: ReportScope) -> dict[str, int]:
     """Return how many penalties came into force, by kind."""
-    query = select(penalties.c.kind, func.count()).where(period.holds(penalties.c.imposed_at, as_of))
-    return {row[0]: row[1] for row in connection.execute(query.group_by(penalties.c.kind))}
+    query = select(penalties.c.kind, func.count()).where(scope.holds(penalties.c.imposed_at))
+    return {row[0]: row[1] for row in scope.connection.execute(query.group_by(penalties.c.kind))}
 
 
-def count_strikes(connection: Connection, period: Period, as_of: datetime) -> tuple[int, int]:
+def count_strikes(scope: ReportScope) -> tuple[int, int]:
     """Return how many strikes were given, and how many of them were taken back."""
-    back = and_(strikes_taken_back.c.strike_id == strikes.c.strike_id, strikes_taken_back.c.at <= as_of)
+    back = and_(strikes_taken_back.c.strike_id == strikes.c.strike_id, strikes_taken_back.c.at <= scope.as_of)
     query = select(func.count(), func.count(strikes_taken_back.c.strike_id)).select_from(
         strikes.outerjoin(strikes_taken_back, back)
     )
-    given, taken = connection.execute(query.where(period.holds(strikes.c.struck_at, as_of))).one()
+    given, taken = scope.connection.execute(query.where(scope.holds(strikes.c.struck_at))).one()
     return given, taken
 
 
-def count_statements(connection: Connection, period: Period, as_of: datetime) -> StatementCounts:
+def count_statements(scope: ReportScope) -> StatementCounts:
     """Return how many statements of reasons there are."""
     there = and_(
         outbox.c.key == statements.c.puid,
         outbox.c.channel == "transparency",
         outbox.c.state == "delivered",
-        outbox.c.settled_at <= as_of,
+        outbox.c.settled_at <= scope.as_of,
     )
     query = (
         select(func.count(), func.count(statements.c.payload), func.count(outbox.c.message_id))
         .select_from(statements.outerjoin(outbox, there))
-        .where(period.holds(statements.c.issued_at, as_of))
+        .where(scope.holds(statements.c.issued_at))
     )
-    return StatementCounts(*connection.execute(query).one())
+    return StatementCounts(*scope.connection.execute(query).one())
 
 
 def _told() -> Any:
@@ -157,42 +156,12 @@ def _told() -> Any:
     return query.group_by(notice_items.c.case_id).subquery("told")
 
 
-def _first_measures(period: Period, as_of: datetime, brand: str | None, *columns: Any) -> Select[Any]:
+def _first_measures(scope: ReportScope, *columns: Any) -> Select[Any]:
     """Return the query for the first measure of each decision, with its case."""
     firsts = select(func.min(measures.c.measure_id)).group_by(measures.c.decision_id)
     query = select(*columns).select_from(measures.join(cases, cases.c.case_id == measures.c.case_id))
-    query = query.where(period.holds(measures.c.imposed_at, as_of), measures.c.measure_id.in_(firsts))
-    return query if brand is None else query.where(cases.c.brand == brand)
-
-
-def _month(moment: Any, period: Period) -> ColumnElement[str]:
-    """Return the month of a moment as a column, from the few that the period has."""
-    day = day_number(moment)
-    starts = _month_starts(period)
-    return case(*((day < end, name) for name, end in starts), else_=starts[-1][0])
-
-
-def _month_starts(period: Period) -> list[tuple[str, int]]:
-    """Return the months of a period, each with the number of the first day after it."""
-    names = period.months()
-    following = [date(int(name[:4]) + int(name[5:]) // 12, int(name[5:]) % 12 + 1, 1) for name in names]
-    return [(name, (end - date(1970, 1, 1)).days) for name, end in zip(names, following, strict=True)]
-
-
-def total(imposed: Iterable[Imposed], *, source: str | None = None, automatic: bool | None = None) -> int:
-    """Return how many restrictions there are, of one source, or by policy or by people only, where given.
-
-    Examples
-    --------
-    >>> some = [Imposed("remove", "own", False, 3), Imposed("remove", "notice", True, 2)]
-    >>> total(some), total(some, source="own"), total(some, automatic=True)
-    (5, 3, 2)
-    """
-    return sum(
-        one.n
-        for one in imposed
-        if (source is None or one.source == source) and (automatic is None or one.is_automatic == automatic)
-    )
+    query = query.where(scope.holds(measures.c.imposed_at), measures.c.measure_id.in_(firsts))
+    return query.where(scope.is_of_brand())
 
 
 OUTCOMES = ("granted", "partly granted", "rejected", "restored", "withdrawn")
@@ -227,22 +196,11 @@ class FiledComplaints:
     counter_notices: int
 
     def count(self, subject: str | None = None, outcome: str | None = None) -> int:
-        """Return how many there are; of one subject or outcome only, where given.
-
-        Examples
-        --------
-        >>> some = FiledComplaints({("account", "granted"): 2, ("account", "rejected"): 3}, {}, 0)
-        >>> some.count(), some.count(outcome="granted"), some.count("visibility")
-        (5, 2, 0)
-        """
-        return sum(
-            n for (about, became), n in self.counts.items() if subject in (None, about) and outcome in (None, became)
-        )
+        """Return how many there are; of one subject or outcome only, where given."""
+        return add_up(self.counts, subject, outcome)
 
 
-def count_complaints(
-    connection: Connection, period: Period, as_of: datetime, kind: str | None = None
-) -> FiledComplaints:
+def count_complaints(scope: ReportScope, kind: str | None = None) -> FiledComplaints:
     """Return the complaints filed in a period, with what became of them until `as_of`; of one kind where given.
 
     Parameters
@@ -251,17 +209,17 @@ def count_complaints(
         "complaint" (Article 20 of the Digital Services Act) or "counter-notice" (as in the United States and in China).
     """
     about, outcome = _subject().label("about"), func.coalesce(appeal_outcomes.c.outcome, PENDING).label("outcome")
-    source = _with_outcomes(as_of)
-    held = [period.holds(appeals.c.filed_at, as_of), *([] if kind is None else [appeals.c.kind == kind])]
-    counter = func.sum(case((appeals.c.kind == "counter-notice", 1), else_=0))
+    source = _with_outcomes(scope.as_of)
+    held = [scope.holds(appeals.c.filed_at), *([] if kind is None else [appeals.c.kind == kind])]
+    counter = func.count().filter(appeals.c.kind == "counter-notice")
     query = select(about, outcome, func.count(), counter).select_from(source).where(*held).group_by(about, outcome)
-    rows = connection.execute(query).all()
+    rows = scope.connection.execute(query).all()
     spent = between(appeals.c.filed_at, appeal_outcomes.c.decided_at).label("span")
     spans: dict[str, Span] = {}
     groups: tuple[ColumnElement[str], ...] = (literal(ALL), _subject())
     for group in groups:
-        spans |= measure_spans(connection, select(group.label("group"), spent).select_from(source).where(*held))
-    return FiledComplaints({(row[0], row[1]): row[2] for row in rows}, spans, int(sum(row[3] for row in rows)))
+        spans |= measure_spans(scope.connection, select(group.label("group"), spent).select_from(source).where(*held))
+    return FiledComplaints({(row[0], row[1]): row[2] for row in rows}, spans, sum(row[3] for row in rows))
 
 
 def _with_outcomes(as_of: datetime) -> Any:

@@ -5,6 +5,7 @@ Spans are sorted by the database: the median, and what nine in ten stay within.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,16 +19,15 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    literal,
     select,
+    true,
     type_coerce,
 )
 
 from ipml.enforcement.takedown.measures import Span
 from ipml.errors import UnusableSetting
+from ipml.storage.tables import cases
 
-_EPOCH = date(1970, 1, 1)
-_DAY = 86_400_000_000  # microseconds
 _EARLIEST, _LATEST = 1990, 2200
 
 
@@ -65,10 +65,6 @@ class Period:
         middle = self.start.replace(month=7)
         return Period(self.start, middle), Period(middle, self.end)
 
-    def holds(self, moment: Column[datetime], as_of: datetime) -> ColumnElement[bool]:
-        """Return the condition that a moment lies in the period, and not after the one a report is as of."""
-        return and_(moment >= self.start, moment < self.end, moment <= as_of)
-
     @property
     def first(self) -> date:
         """The first day."""
@@ -88,28 +84,58 @@ class Period:
         return f"{self.first}/{self.last}"
 
 
-def day_number(moment: Column[datetime]) -> ColumnElement[Any]:
-    """Return days since 1970 in UTC as a column: what rows are grouped by, alike on every database."""
-    return type_coerce(moment, BigInteger) // literal(_DAY, BigInteger)
+@dataclass(frozen=True, slots=True)
+class ReportScope:
+    """What figures are of: a period, as things stood at a moment, of all brands or of one, and in which database."""
 
+    connection: Connection
+    period: Period
+    as_of: datetime
+    brand: str | None = None
 
-def month_of(day: int) -> str:
-    """Return the month of a number of days since 1970.
+    def holds(self, moment: Column[datetime]) -> ColumnElement[bool]:
+        """Return the condition that a moment lies in the period, and not after the one that things stood at."""
+        return and_(moment >= self.period.start, moment < self.period.end, moment <= self.as_of)
 
-    Examples
-    --------
-    >>> month_of(0), month_of(20_000)
-    ('1970-01', '2024-10')
-    """
-    return f"{_EPOCH + timedelta(days=day):%Y-%m}"
+    def is_of_brand(self, brand: Column[str] = cases.c.brand) -> ColumnElement[bool]:
+        """Return the condition that a column names the brand, if there is one."""
+        return true() if self.brand is None else brand == self.brand
+
+    def month_of(self, moment: Column[datetime]) -> ColumnElement[str]:
+        """Return the month of a moment in the period as a column, such as "2026-03": alike on every database."""
+        names = self.period.months()
+        begins = ((name, datetime.fromisoformat(f"{name}-01T00:00:00+00:00")) for name in reversed(names))
+        return case(*((moment >= begin, name) for name, begin in begins), else_=names[0])
 
 
 ALL = "all"
 
 
+def add_up(counts: Mapping[tuple[Hashable, ...], int], *wanted: Hashable) -> int:
+    """Return the sum of the counts whose key is as wanted, part by part; None stands for anything.
+
+    Examples
+    --------
+    >>> add_up({("account", "granted"): 2, ("account", "rejected"): 3, ("service", "granted"): 1}, "account", None)
+    5
+    """
+    wants = [(place, one) for place, one in enumerate(wanted) if one is not None]
+    return sum(n for key, n in counts.items() if all(key[place] == one for place, one in wants))
+
+
 def between(start: ColumnElement[datetime], end: ColumnElement[datetime]) -> ColumnElement[int]:
     """Return how long it is from a moment to another, in microseconds, as a column."""
     return type_coerce(end, BigInteger) - type_coerce(start, BigInteger)
+
+
+def median_hours(span: Span | None) -> float | None:
+    """Return the median of some spans in hours; None where none is known."""
+    return span.median / timedelta(hours=1) if span else None
+
+
+def p90_hours(span: Span | None) -> float | None:
+    """Return what nine in ten of some spans stay within, in hours; None where none is known."""
+    return span.p90 / timedelta(hours=1) if span else None
 
 
 def measure_spans(connection: Connection, query: Select[Any, Any] | Select[Any]) -> dict[str, Span]:

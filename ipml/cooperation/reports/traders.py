@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import TextIO
 
 import duckdb
 import phonenumbers
@@ -84,17 +85,6 @@ def is_phone(text: str, calling_code: str = "") -> bool:
     return bool(phonenumbers.is_possible_number(number)) and len(set(str(number.national_number))) > 1
 
 
-def is_iban(text: str) -> bool:
-    """Return whether an account number has the form, the length and the check digits of an IBAN (ISO 13616).
-
-    Examples
-    --------
-    >>> is_iban("DE89 3704 0044 0532 0130 00"), is_iban("DE88 3704 0044 0532 0130 00"), is_iban("DE89")
-    (True, False, False)
-    """
-    return bool(iban.is_valid(text))
-
-
 def is_lei(text: str) -> bool:
     """Return whether a text is a legal entity identifier with right check digits (ISO 17442).
 
@@ -104,17 +94,6 @@ def is_lei(text: str) -> bool:
     (True, False)
     """
     return text.strip()[-2:].isdecimal() and bool(lei.is_valid(text))  # the library takes a letter as check digit
-
-
-def is_vat(text: str) -> bool:
-    """Return whether a text is a VAT number of a Member State, or of Northern Ireland, with right check digits.
-
-    Examples
-    --------
-    >>> is_vat("DE 136 695 976"), is_vat("DE 136 695 977"), is_vat("ATU13585627")
-    (True, False, True)
-    """
-    return bool(vat.is_valid(text))
 
 
 def is_euid(text: str) -> bool:
@@ -188,9 +167,9 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
     "name": is_name,
     "address": is_address,
     "email": is_email,
-    "iban": is_iban,
+    "iban": iban.is_valid,  # of an account: form, length and check digits (ISO 13616)
     "lei": is_lei,
-    "vat": is_vat,
+    "vat": vat.is_valid,  # of a Member State, or of Northern Ireland, with check digits
     "euid": is_euid,
     "register number": is_register_number,
     "yes": is_yes,
@@ -360,7 +339,7 @@ def read_traders(path: Path, rules: TraderRules) -> Iterator[Trader]:
 
 def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: Path) -> Iterator[TraderFinding]:
     """Write what each trader lacks, and give the findings on; only who owns the file can read it."""
-    with os.fdopen(_open_own(path), "w", encoding="utf-8", newline="") as file:
+    with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "step", "due", "verified_on", "lacks", *rules.fields))
         for one in findings:
@@ -373,7 +352,7 @@ def write_findings(findings: Iterable[TraderFinding], rules: TraderRules, path: 
 
 def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
     """Write who counts as a high-volume seller; only who owns the file can read it."""
-    with os.fdopen(_open_own(path), "w", encoding="utf-8", newline="") as file:
+    with _open_own(path) as file:
         writer = csv.writer(file)
         writer.writerow(("seller_id", "since", "collect_by", "until", "sales", "revenue_usd", "is_disclosed"))
         for one in sellers:
@@ -382,10 +361,11 @@ def write_high_volume(sellers: Iterable[HighVolume], path: Path) -> None:
             writer.writerow((defuse_within(one.seller_id), *days, *sums))
 
 
-def _open_own(path: Path) -> int:
+def _open_own(path: Path) -> TextIO:
     """Open a file anew that nobody else can read, whatever was there before could be read by."""
     path.unlink(missing_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWN)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWN)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="")
 
 
 def _make(row: dict[str, str], rules: TraderRules, path: Path, number: int) -> Trader:

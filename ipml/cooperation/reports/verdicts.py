@@ -23,7 +23,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Connection,
     Row,
     Select,
     String,
@@ -38,7 +37,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from ipml.cooperation.reports.period import Period, day_number, month_of
+from ipml.cooperation.reports.period import ReportScope, add_up
 from ipml.enforcement.automation.promises import InForce, find_times_in_force
 from ipml.records import Verdict
 from ipml.review.cases import STATES
@@ -73,12 +72,7 @@ class PeriodDecisions:
         stands: bool | None = None,
     ) -> int:
         """Return how many there are; of one way, verdict or month only, or only those that stand, where given."""
-        wanted = (way, verdict, month, stands)
-        return sum(
-            number
-            for key, number in self.counts.items()
-            if all(one is None or one == given for one, given in zip(wanted, key, strict=True))
-        )
+        return add_up(self.counts, way, verdict, month, stands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,106 +92,96 @@ class ReviewerCounts:
     hours: int
 
 
-def count_decided(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> PeriodDecisions:
+def count_decided(scope: ReportScope) -> PeriodDecisions:
     """Return the decisions of a period; what was taken back or decided anew by `as_of` does not stand."""
-    day = day_number(decisions.c.decided_at).label("day")
-    query = (
-        select(day, decisions.c.origin, decisions.c.verdict, func.count())
-        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict != Verdict.ESCALATE)
-        .group_by(day, decisions.c.origin, decisions.c.verdict)
-    )
-    if brand is not None:
-        query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(cases.c.brand == brand)
+    month = scope.month_of(decisions.c.decided_at).label("month")
+    is_end = decisions.c.verdict != Verdict.ESCALATE
+    query = select(month, decisions.c.origin, decisions.c.verdict).where(scope.holds(decisions.c.decided_at), is_end)
+    if scope.brand is not None:
+        query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(scope.is_of_brand())
     counts: dict[tuple[str, str, str, bool], int] = defaultdict(int)
-    for is_final, some in ((True, query.where(is_last_verdict(as_of))), (False, query)):
-        for number, origin, verdict, count in connection.execute(some):
-            counts[_WAY_OF.get(origin, "appeal"), verdict, month_of(number), is_final] += count
-    for (way, verdict, month, is_final), count in list(counts.items()):
-        if is_final:
-            counts[way, verdict, month, False] -= count
+    for is_final, some in ((True, query.where(is_last_verdict(scope.as_of))), (False, query)):
+        each = some.subquery().c
+        for name, origin, verdict, n in scope.connection.execute(select(*each, func.count()).group_by(*each)):
+            key = _WAY_OF.get(origin, "appeal"), verdict, name
+            counts[*key, is_final] += n
+            if is_final:
+                counts[*key, False] -= n  # which is among all of them, too
     return PeriodDecisions({key: count for key, count in counts.items() if count})
 
 
-def count_queued(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> dict[str, int]:
+def count_queued(scope: ReportScope) -> dict[str, int]:
     """Return how many cases came into the queue, by month."""
-    day = day_number(cases.c.enqueued_at).label("day")
+    month = scope.month_of(cases.c.enqueued_at).label("month")
     # All states are named so that an index that begins with the state can be used.
-    is_new = period.holds(cases.c.enqueued_at, as_of)
-    query = select(day, func.count()).where(cases.c.state.in_(STATES), is_new).group_by(day)
-    if brand is not None:
-        query = query.where(cases.c.brand == brand)
-    counts: dict[str, int] = defaultdict(int)
-    for number, count in connection.execute(query):
-        counts[month_of(number)] += count
-    return dict(counts)
+    is_new = cases.c.state.in_(STATES), scope.holds(cases.c.enqueued_at), scope.is_of_brand()
+    each = select(month).where(*is_new).subquery().c
+    query = select(each.month, func.count()).group_by(each.month)
+    return dict(scope.connection.execute(query).all())
 
 
-def count_seen(connection: Connection, period: Period, as_of: datetime) -> int | None:
+def count_seen(scope: ReportScope) -> int | None:
     """Return how many scored listings came by in files; None where none was sampled. A file counts once."""
-    newest = select(func.max(samples.c.sample_id)).where(period.holds(samples.c.drawn_at, as_of))
+    newest = select(func.max(samples.c.sample_id)).where(scope.holds(samples.c.drawn_at))
     newest = newest.group_by(samples.c.file_digest)
     query = select(func.sum(samples.c.listings)).where(samples.c.sample_id.in_(newest))
-    seen = connection.scalar(query)
+    seen = scope.connection.scalar(query)
     return None if seen is None else int(seen)
 
 
-def count_sellers(connection: Connection, period: Period, as_of: datetime, brand: str | None = None) -> Sellers:
+def count_sellers(scope: ReportScope) -> Sellers:
     """Return how many sellers had listings that are found counterfeit."""
-    found = select_found(period, as_of, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
-    if brand is not None:
-        found = found.where(cases.c.brand == brand)
+    found = select_found(scope, cases.c.seller_id, func.count(cases.c.listing_id.distinct()).label("listings"))
     by_seller = found.group_by(cases.c.seller_id).subquery()
-    several = func.sum(case((by_seller.c.listings > 1, 1), else_=0))
-    n, repeated = connection.execute(select(func.count(), several).select_from(by_seller)).one()
-    return Sellers(n, int(repeated or 0), _count_back(connection, period, as_of, brand))
+    several = func.count().filter(by_seller.c.listings > 1)
+    n, repeated = scope.connection.execute(select(func.count(), several).select_from(by_seller)).one()
+    return Sellers(n, repeated, _count_back(scope))
 
 
-def count_by(
-    connection: Connection, period: Period, as_of: datetime, column: ColumnElement[Any]
-) -> list[tuple[str, int, int]]:
+def count_by(scope: ReportScope, column: ColumnElement[Any]) -> list[tuple[str, int, int]]:
     """Return groups of listings found counterfeit with how many there are and of how many sellers, most first."""
     listings, sellers = func.count().label("listings"), func.count(cases.c.seller_id.distinct())
-    query = select_found(period, as_of, column, listings, sellers).where(column.is_not(None)).group_by(column)
-    return [(name, n, of) for name, n, of in connection.execute(query.order_by(listings.desc(), column))]
+    query = select_found(scope, column, listings, sellers).where(column.is_not(None)).group_by(column)
+    return [(name, n, of) for name, n, of in scope.connection.execute(query.order_by(listings.desc(), column))]
 
 
-def count_people(connection: Connection, period: Period, as_of: datetime) -> ReviewerCounts:
+def count_people(scope: ReportScope) -> ReviewerCounts:
     """Return who reviewed, one by one or in selections, and gave second looks."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
-        period.holds(decisions.c.decided_at, as_of),
+        scope.holds(decisions.c.decided_at),
         decisions.c.origin.in_(("review", "bulk")),
         decisions.c.reviewer != "ipml",
     )
-    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(period.holds(opinions.c.decided_at, as_of))
+    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(scope.holds(opinions.c.decided_at))
     both = said.union_all(looked).subquery()
     hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
     at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
-    n, hours = connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
+    n, hours = scope.connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
     return ReviewerCounts(n, hours)
 
 
-def select_found(period: Period, as_of: datetime, *columns: Any) -> Any:
-    """Return the query for cases whose last verdict, given in the period, is that they are counterfeit."""
+def select_found(scope: ReportScope, *columns: Any) -> Any:
+    """Return the query for cases of the scope whose last verdict, given in the period, is that they are counterfeit."""
     return (
         select(*columns)
         .select_from(decisions.join(cases, cases.c.case_id == decisions.c.case_id))
-        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(is_last_verdict(as_of))
+        .where(scope.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(is_last_verdict(scope.as_of), scope.is_of_brand())
     )
 
 
-def _count_back(connection: Connection, period: Period, as_of: datetime, brand: str | None) -> int:
+def _count_back(scope: ReportScope) -> int:
     """Return how many sellers had a measure on a listing that they put up after an earlier measure."""
     first = select(measures.c.pseudonym, func.min(measures.c.imposed_at).label("at")).group_by(measures.c.pseudonym)
     firsts = first.subquery()
     query = (
         select(func.count(measures.c.pseudonym.distinct()))
         .join(firsts, firsts.c.pseudonym == measures.c.pseudonym)
-        .where(period.holds(measures.c.imposed_at, as_of), measures.c.listed_at > firsts.c.at)
+        .where(scope.holds(measures.c.imposed_at), measures.c.listed_at > firsts.c.at)
     )
-    if brand is not None:
-        query = query.join(cases, cases.c.case_id == measures.c.case_id).where(cases.c.brand == brand)
-    return connection.scalar(query) or 0
+    if scope.brand is not None:
+        query = query.join(cases, cases.c.case_id == measures.c.case_id).where(scope.is_of_brand())
+    return scope.connection.scalar(query) or 0
 
 
 _JUDGED = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -227,17 +211,13 @@ class Precision:
     rate: Rate | None
 
 
-def measure_precision(
-    connection: Connection, period: Period, as_of: datetime, decided: PeriodDecisions, brand: str | None = None
-) -> tuple[Precision, ...]:
+def measure_precision(scope: ReportScope, decided: PeriodDecisions) -> tuple[Precision, ...]:
     """Return the precision by ways of deciding, and of all together, last."""
-    of_brand = () if brand is None else (cases.c.brand == brand,)
-    people, spread = (query.where(*of_brand) for query in (_audited(period, as_of), _spread(period, as_of)))
-    drawn = connection.execute(_drawn(period, as_of).where(*of_brand).execution_options(yield_per=1000))
+    drawn = scope.connection.execute(_drawn(scope).execution_options(yield_per=1000))
     parts = [
-        _make_part("people", decided, connection.execute(people).one()),
-        _make_part("spread", decided, connection.execute(spread).one()),
-        _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(connection, as_of))),
+        _make_part("people", decided, scope.connection.execute(_audited(scope)).one()),
+        _make_part("spread", decided, scope.connection.execute(_spread(scope)).one()),
+        _make_part("policy", decided, _sum_in_force(drawn, find_times_in_force(scope.connection, scope.as_of))),
     ]
     return (*parts, _put_together(parts))
 
@@ -274,22 +254,22 @@ def _sums(verdict: ColumnElement[Any], odds: ColumnElement[Any]) -> tuple[Any, .
     return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
 
 
-def _audited(period: Period, as_of: datetime) -> Select[Any]:
+def _audited(scope: ReportScope) -> Select[Any]:
     """Select what others said of people's decisions that were drawn."""
-    is_back = func.coalesce(opinions.c.withdrawn_at <= as_of, false())
-    said = and_(opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= as_of, ~is_back)
+    is_back = func.coalesce(opinions.c.withdrawn_at <= scope.as_of, false())
+    said = and_(opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= scope.as_of, ~is_back)
     return (
         select(*_sums(opinions.c.verdict, looks.c.odds))
         .select_from(looks.join(decisions, decisions.c.decision_id == looks.c.decision_id))
         .join(opinions, said)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .where(looks.c.kind == "audit", looks.c.odds > 0, decisions.c.origin.in_(("review", "bulk")))
-        .where(period.holds(decisions.c.decided_at, as_of), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(opinions.c.verdict.in_(_JUDGED))
+        .where(scope.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
+        .where(opinions.c.verdict.in_(_JUDGED), scope.is_of_brand())
     )
 
 
-def _spread(period: Period, as_of: datetime) -> Select[Any]:
+def _spread(scope: ReportScope) -> Select[Any]:
     """Select what people found of listings to which a decision would have spread."""
     first = decisions.alias("first")
     return (
@@ -298,19 +278,20 @@ def _spread(period: Period, as_of: datetime) -> Select[Any]:
         .join(spread_audits, spread_audits.c.case_id == decisions.c.case_id)
         .join(first, first.c.decision_id == spread_audits.c.decision_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, period.holds(first.c.decided_at, as_of))
-        .where(*_by_people(as_of), stands(as_of, of=first))
+        .where(spread_audits.c.verdict == Verdict.COUNTERFEIT, scope.holds(first.c.decided_at))
+        .where(*_by_people(scope.as_of), stands(scope.as_of, of=first), scope.is_of_brand())
     )
 
 
-def _drawn(period: Period, as_of: datetime) -> Select[Any]:
+def _drawn(scope: ReportScope) -> Select[Any]:
     """Select what people found of the cases drawn from those that a policy acts on, or from which it may learn to."""
     return (
         select(automatic_draws, decisions.c.verdict)
         .select_from(decisions)
         .join(automatic_draws, automatic_draws.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(period.holds(automatic_draws.c.drawn_at, as_of), automatic_draws.c.odds > 0, *_by_people(as_of))
+        .where(scope.holds(automatic_draws.c.drawn_at), automatic_draws.c.odds > 0, *_by_people(scope.as_of))
+        .where(scope.is_of_brand())
     )
 
 

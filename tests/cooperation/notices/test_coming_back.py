@@ -7,7 +7,7 @@ from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.referrals.ranking import count_confirmed
 from ipml.cooperation.reports.brand import list_brands
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.records import Verdict
@@ -27,10 +27,10 @@ BACK = (1, 2, 3, 4, 5)
 def counts(desk: Desk) -> dict[str, object]:
     """Return how many cases each reader of verdicts counts, whatever they were found to be."""
     with reading(desk.engine) as connection:
-        decided = count_decided(connection, YEAR, desk.now)
+        decided = count_decided(ReportScope(connection, YEAR, desk.now))
         stretches = read_stretches(connection)
         drawn = read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
-        precision = {part.way: part for part in measure_precision(connection, YEAR, desk.now, decided)}
+        precision = {part.way: part for part in measure_precision(ReportScope(connection, YEAR, desk.now), decided)}
         return {
             "reviewed": [sum(getattr(one, name) for one in stretches) for name in ("seen", "done", "fair")],
             "drawn": sorted(one.case_id for one in drawn),
@@ -48,14 +48,15 @@ def verdicts(desk: Desk) -> dict[str, object]:
     with reading(desk.engine) as connection:
         stretches = read_stretches(connection)
         drawn = read_drawn(connection, ["Acme"], "m1", NOON)["Acme"]
-        decided = count_decided(connection, YEAR, desk.now)
+        scope = ReportScope(connection, YEAR, desk.now)
+        decided = count_decided(scope)
         return {
             "reviewed": sum(one.counterfeit for one in stretches),
             "fair": sum(one.fair_counterfeit for one in stretches),
             "drawn": count(drawn, 0.5, NOON).n - count(drawn, 0.5, NOON).errors,
             "decided": decided.count(verdict=Verdict.COUNTERFEIT, stands=True),
-            "by brand": sum(n for _, n, _ in count_by(connection, YEAR, desk.now, cases.c.brand)),
-            "sellers": count_sellers(connection, YEAR, desk.now).n,
+            "by brand": sum(n for _, n, _ in count_by(scope, cases.c.brand)),
+            "sellers": count_sellers(scope).n,
             "brands": sum(brand.counterfeit for brand in list_brands(connection, NOON, 5)),
             "judged": sum(hits.counterfeit for hits in measure_hits(connection)),
             "spread": measure_spread(connection).n_agreeing,
@@ -91,7 +92,7 @@ def test_deciding_again_changes_verdicts_and_no_count_of_cases(desk: Desk):
     assert set(found.values()) == {1 + len(BACK)}
     desk.pass_time(days=1)
     with reading(desk.engine) as connection:
-        early = count_decided(connection, YEAR, desk.now - timedelta(days=300))
+        early = count_decided(ReportScope(connection, YEAR, desk.now - timedelta(days=300)))
     assert early.count() == 0
 
 

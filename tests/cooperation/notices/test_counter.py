@@ -8,7 +8,11 @@ from sqlalchemy import select, update
 from support.consequences import COOPERATION
 from support.notice_desk import Desk
 
-from ipml.cooperation.notices.outcomes import answer_counter_notice, pass_on_counter_notices, subject_of_counter_notice
+from ipml.cooperation.notices.counter_notices import (
+    answer_counter_notice,
+    pass_on_counter_notices,
+    subject_of_counter_notice,
+)
 from ipml.cooperation.notifiers.record import record_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.appeal import find_appeal

@@ -13,7 +13,7 @@ from ipml.cooperation.notifiers.notifier import appoint, find_appointment, list_
 from ipml.cooperation.notifiers.tiers import erase_notifier, lane_of
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
-from ipml.cooperation.reports.period import Period
+from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.errors import Conflict, UnstorableValue
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
@@ -77,7 +77,7 @@ def test_the_next_notice_comes_in_the_lane_of_the_kind(desk: Desk, kind: str):
     with reading(desk.engine) as connection:
         tiers = connection.scalars(select(notices.c.tier).order_by(notices.c.notice_id)).all()
         sources = [find_sources(connection, [case])[case].source for case in cases]
-        counted = count_notices(connection, YEAR, desk.now)
+        counted = count_notices(ReportScope(connection, YEAR, desk.now))
     assert tiers == [before.tier, lane.tier, before.tier]
     if kind == "trusted flagger":
         assert lane.hours <= before.hours

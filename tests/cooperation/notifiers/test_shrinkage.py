@@ -9,7 +9,7 @@ from scipy.stats import beta
 from ipml.cooperation.notifiers.record import NotifierRate, Prior, learn_prior, shrink
 
 IS_ARITHMETIC = True
-PRIORS = st.builds(Prior.certain, st.floats(0.02, 0.98), st.floats(0.5, 50))
+PRIORS = st.builds(lambda mean, weight: Prior(((mean, weight, 1.0),)), st.floats(0.02, 0.98), st.floats(0.5, 50))
 
 
 @st.composite
@@ -26,7 +26,7 @@ def ends(rate: NotifierRate) -> tuple[float, float, float]:
 
 def test_nine_of_ten_is_not_nine_hundred_of_a_thousand():
     """The more was seen, the nearer is the lower end to the share itself."""
-    few, many = (shrink(*record, Prior.certain(0.7, 2)) for record in ((9, 10), (900, 1000)))
+    few, many = (shrink(*record, Prior(((0.7, 2, 1.0),))) for record in ((9, 10), (900, 1000)))
     assert few.low < 0.7 < 0.88 < many.low
     assert few.mean < many.mean < 0.9
 
@@ -54,7 +54,7 @@ def test_the_mean_lies_between_what_was_seen_and_what_was_presumed(record, prior
 @given(st.integers(1, 19), st.integers(1, 40), st.integers(1, 60), PRIORS)
 def test_the_interval_narrows_as_the_same_share_is_seen_more_often(twentieths, little, more, prior):
     """Where nothing surprises: the share seen is the one presumed."""
-    presumed = Prior.certain(twentieths / 20, prior.points[0][1])
+    presumed = Prior(((twentieths / 20, prior.points[0][1], 1.0),))
     few, many = (shrink(twentieths * n, 20 * n, presumed) for n in (little, little + more))
     assert many.high - many.low < few.high - few.low
 
@@ -77,7 +77,7 @@ MIXTURES = st.builds(learn_prior, st.lists(trials(50), max_size=9), st.just(0.7)
 def test_a_mixture_says_no_more_than_the_priors_it_is_of(record, prior):
     """Its mean and ends lie between theirs; and what is sure to be below the ends is as likely as what is above."""
     rate = shrink(*record, prior)
-    each = [shrink(*record, Prior.certain(mean, weight)) for mean, weight, _ in prior.points]
+    each = [shrink(*record, Prior(((mean, weight, 1.0),))) for mean, weight, _ in prior.points]
     for name in ("low", "mean", "high"):
         found = [getattr(one, name) for one in each]
         assert min(found) - 1e-8 <= getattr(rate, name) <= max(found) + 1e-8

@@ -17,7 +17,7 @@ from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 IS_ARITHMETIC = True
 RULES = load_cooperation_policy().notifiers
 KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
-PRIORS = Priors(Prior.certain(0.7, 2), Prior.certain(0.05, 2))
+PRIORS = Priors(Prior(((0.7, 2, 1.0),)), Prior(((0.05, 2, 1.0),)))
 
 
 def record(upheld: int = 0, rejected: int = 0, overturned: int = 0) -> NotifierRecord:

@@ -200,4 +200,4 @@ def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
             changed = [name for name in was.__slots__ if getattr(was, name) != getattr(now, name)]
             assert {name: (getattr(was, name), getattr(now, name)) for name in changed} == {}
     before = report(desk, NOON - timedelta(days=1))[0]
-    assert (before.decided.count(), before.notices.received(), before.measures, before.queued) == (0, 0, (), {})
+    assert (before.decided.count(), before.notices.received(), before.measures.count(), before.queued) == (0, 0, 0, {})
