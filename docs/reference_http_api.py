@@ -11,9 +11,9 @@ from reference_text import as_code, as_sentence, escape_html, link, write_json, 
 
 from ipml.listings.fields import make_json_schema
 from ipml.web.accounts.permissions import LEAST_ROLES
+from ipml.web.accounts.permissions import PURPOSES as KEY_PURPOSES
 from ipml.web.app import ROUTES
 from ipml.web.http_api.api import API_ROUTES, make_api
-from ipml.web.http_api.requests import PURPOSES as KEY_PURPOSES
 from ipml.web.http_api.requests import Access
 
 Json = Mapping[str, Any]

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
@@ -16,7 +17,7 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.settings import Settings
 from ipml.web.accounts import login
-from ipml.web.accounts.login import authorise
+from ipml.web.accounts.login import refuse_unlisted
 from ipml.web.accounts.oidc import BACK, make_provider
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
@@ -28,7 +29,7 @@ from ipml.web.responses import add_error_pages, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
 # Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
-# `authorise` refuses whatever is not in this table.
+# Whatever is not in this table is refused; `authorised` refuses who may not.
 ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/health", None, show_health),
     ("GET", "/login", None, login.show_login),
@@ -104,7 +105,7 @@ def make_app(
     UnusableSetting
     """
     check_proxy_login(settings)
-    app = FastAPI(dependencies=[Depends(authorise)], openapi_url=None, redirect_slashes=False)
+    app = FastAPI(dependencies=[Depends(refuse_unlisted)], openapi_url=None, redirect_slashes=False)
     app.state.policy = load_enforcement_policy(settings.policy_enforcement)
     app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
     app.state.consequences = Cooperation(app.state.policy, app.state.cooperation)
@@ -127,12 +128,13 @@ def make_app(
     app.router.routes.extend(_make_routes())
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     add_error_pages(app)
+    app.add_exception_handler(RequestValidationError, login.refuse_misunderstood)
     return app
 
 
 @cache  # they know no application; to make them takes longer than all else
 def _make_routes() -> tuple[BaseRoute, ...]:
-    router = APIRouter(dependencies=[Depends(authorise)])
+    router = APIRouter()
     for method, path, _, answer in ROUTES:
         router.add_api_route(path, answer, methods=[method])
     return tuple(router.routes)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -116,7 +116,7 @@ class CachedAhead(Generic[Answer]):
 
 
 class CachedByName(Generic[Answer]):
-    """Keeps an answer for each of some names, those asked for last; otherwise like `CachedAnswer`.
+    """Keeps an answer for each of some names, whatever they are, those asked for last; otherwise like `CachedAnswer`.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ class CachedByName(Generic[Answer]):
 
     def __init__(self, seconds: float, most: int, clock: Callable[[], float] = monotonic) -> None:
         self._seconds, self._most, self._clock, self._lock = seconds, most, clock, Lock()
-        self._kept: OrderedDict[str, CachedAnswer[Answer]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, CachedAnswer[Answer]] = OrderedDict()
 
-    def get(self, name: str, find: Callable[[], Answer]) -> Answer:
+    def get(self, name: Hashable, find: Callable[[], Answer]) -> Answer:
         """Return the answer that is kept for a name, or find it anew where there is none or it is too old."""
         with self._lock:
             kept = self._kept.setdefault(name, CachedAnswer(self._seconds, self._clock))
@@ -173,8 +173,7 @@ class NetworkShelf:
 
     def __init__(self, folder: Path | None, erased: Path | None = None) -> None:
         self._folder, self._erased = folder, erased
-        self._kept: OrderedDict[tuple[_Stamp, _Stamp, int], CachedAnswer[NetworkView]] = OrderedDict()
-        self._lock = Lock()
+        self._kept = CachedByName[NetworkView](math.inf, _MOST_NETWORKS)
 
     @property
     def is_there(self) -> bool:
@@ -199,7 +198,10 @@ class NetworkShelf:
     def view(self, number: int) -> NetworkView:
         """Return a network; NotFound where there is none."""
         return self._read(
-            lambda folder: self._keep(folder, number).get(lambda: view_network(folder, number, self._read_erased()))
+            lambda folder: self._kept.get(
+                (_stamp(folder), _stamp(self._erased), number),
+                lambda: view_network(folder, number, self._read_erased()),
+            )
         )
 
     def load(self, number: int) -> Networks:
@@ -208,15 +210,6 @@ class NetworkShelf:
 
     def _read_erased(self) -> ErasedList | None:
         return read_erased(self._erased) if self._erased is not None and self._erased.exists() else None
-
-    def _keep(self, folder: Path, number: int) -> CachedAnswer[NetworkView]:
-        key = _stamp(folder), _stamp(self._erased), number
-        with self._lock:
-            kept = self._kept.setdefault(key, CachedAnswer(math.inf))
-            self._kept.move_to_end(key)
-            while len(self._kept) > _MOST_NETWORKS:
-                self._kept.popitem(last=False)
-            return kept
 
     def _read(self, read: Callable[[Path], Answer]) -> Answer:
         """Read something of the folder, again where another took its place meanwhile."""
@@ -237,10 +230,8 @@ class NetworkShelf:
 
 
 def _stamp(path: Path | None) -> _Stamp:
-    try:
-        found = path.stat() if path is not None else None
-    except OSError:
-        return None
-    if found is None:
-        return None
-    return found.st_ino, found.st_mtime_ns
+    with suppress(OSError):
+        if path is not None:
+            found = path.stat()
+            return found.st_ino, found.st_mtime_ns
+    return None

@@ -237,7 +237,18 @@ def compile_templates() -> None:
         _templates.get_template(name)
 
 
-def render(request: Request, template: str, context: Mapping[str, Any], status: int = HTTPStatus.OK) -> HTMLResponse:
+def redirect(address: str) -> RedirectResponse:
+    """Send the browser on to a page, as after a form."""
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)
+
+
+def render(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any],
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HTMLResponse:
     """Return a page.
 
     Parameters
@@ -245,11 +256,12 @@ def render(request: Request, template: str, context: Mapping[str, Any], status: 
     template : str
         Name of a file in the folder of templates.
     context : mapping
-        What the template names; `user` is added.
-    status : int, default=200
+        What the template names; `user` is added. A `message` says why what was asked for was not done.
+    status : int, default=200, or 409 with a message
     """
     user = getattr(request.state, "user", None)
-    return HTMLResponse(_templates.get_template(template).render(user=user, **context), status)
+    status = status or (HTTPStatus.CONFLICT if context.get("message") else HTTPStatus.OK)
+    return HTMLResponse(_templates.get_template(template).render(user=user, **context), status, headers)
 
 
 def render_error(request: Request, status: int, message: str) -> HTMLResponse:
@@ -345,17 +357,16 @@ _log = logging.getLogger(__name__)
 
 
 def add_error_pages(app: FastAPI) -> None:
-    """Answer every error of an application with a page."""
+    """Answer every error of an application with a page, but what was asked for wrongly: see `refuse_misunderstood`."""
     app.add_exception_handler(errors.IpmlError, _answer_ipml_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
-    app.add_exception_handler(RequestValidationError, _answer_misunderstanding)
     app.add_exception_handler(Exception, _answer_failure)
 
 
 def _answer_ipml_error(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
     if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
-        return RedirectResponse(f"/login?then={request.url.path}", HTTPStatus.SEE_OTHER)
+        return redirect(f"/login?then={request.url.path}")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         _log.error("%s", error)
         return render_error(
@@ -369,7 +380,8 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
     return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))
 
 
-def _answer_misunderstanding(request: Request, error: Exception) -> Response:
+def answer_misunderstanding(request: Request, error: Exception) -> Response:
+    """Answer a request whose address or form breaks the rules of its route."""
     places = [place["loc"][0] for place in error.errors()] if isinstance(error, RequestValidationError) else []
     status = HTTPStatus.NOT_FOUND if "path" in places else HTTPStatus.BAD_REQUEST
     return render_error(request, status, _SENTENCES.get(status, "What was sent cannot be understood."))

@@ -26,7 +26,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, cast
 
 from fastapi import Request
-from sqlalchemy import Engine
+from sqlalchemy import Connection as SqlConnection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
@@ -34,7 +34,6 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ipml.errors import Forbidden, UnusableSetting
 from ipml.settings import Settings
-from ipml.storage.database import reading
 from ipml.web.accounts.oidc import make_provider
 from ipml.web.accounts.sessions import network_of
 from ipml.web.accounts.users import User, find_active_user, parse_group_roles
@@ -171,7 +170,7 @@ def check_proxy_login(settings: Settings) -> None:
         raise UnusableSetting("IPML_TRUSTED_HEADER", "no trusted proxies", expected)
 
 
-def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_free: bool) -> User | None:
+def find_proxy_user(request: Request, header: str | None, connection: SqlConnection, *, is_free: bool) -> User | None:
     """Return the user whom a trusted proxy names, or None where no proxy says anything.
 
     Parameters
@@ -193,8 +192,7 @@ def find_proxy_user(request: Request, header: str | None, engine: Engine, *, is_
         address = request.client.host if request.client else "unknown"
         _log.warning("header %s from %s passed over: no trusted proxy", header, address)
         return None
-    with reading(engine) as connection:
-        user = find_active_user(connection, names[0]) if len(names) == 1 else None
+    user = find_active_user(connection, names[0]) if len(names) == 1 else None
     if user is None and not is_free:
         _log.warning("login refused: a proxy names %.200r", names)
         raise Forbidden(
@@ -461,7 +459,8 @@ def find_exposure(settings: Settings, host: str) -> list[str]:
             f"on {host} passwords, keys and cases go in the clear; put a proxy with https in front and name it "
             "in IPML_TRUSTED_PROXIES, or listen on 127.0.0.1"
         )
-    wide = [str(network) for network in parse_networks(settings.trusted_proxies) if _is_wide(network)]
+    proxies = parse_networks(settings.trusted_proxies)
+    wide = [str(network) for network in proxies if network.prefixlen < _WIDEST[network.version]]
     if wide:
         found.append(f"IPML_TRUSTED_PROXIES takes the word of everybody in {', '.join(wide)}; name the proxies alone")
     if settings.public_url and settings.public_url.startswith("http://"):
@@ -480,7 +479,3 @@ def check_login_settings(settings: Settings) -> None:
     check_proxy_login(settings)
     make_provider(settings)
     parse_group_roles(settings.oidc_roles)
-
-
-def _is_wide(network: Network) -> bool:
-    return network.prefixlen < _WIDEST[network.version]

@@ -14,7 +14,7 @@ from support.staff import STAFF, add_staff
 from ipml.cli import app
 from ipml.errors import Forbidden, IpmlError
 from ipml.storage.database import open_database, reading, writing
-from ipml.web.accounts.permissions import LEAST_ROLES, PROGRAMS, Action
+from ipml.web.accounts.permissions import LEAST_ROLES, PURPOSES, Action
 from ipml.web.accounts.users import add_user, has_admin
 
 WHY = ("--why", "x")
@@ -98,7 +98,7 @@ def test_who_acts_is_asked_exactly_where_a_person_acts():
 
 def test_every_action_is_in_the_table():
     """Each is done by people from a role up, or by programs, or both."""
-    assert set(LEAST_ROLES) | PROGRAMS == set(Action)
+    assert set(LEAST_ROLES) | set(PURPOSES.values()) == set(Action)
 
 
 def run(*line: str) -> BaseException | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.staff import use_session
 from typer.testing import CliRunner
 
 from ipml.cli.admin import user_app
@@ -10,7 +11,7 @@ from ipml.errors import Conflict, NotFound, Refused, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading, writing
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.sessions import find_user, open_session
+from ipml.web.accounts.sessions import open_session
 from ipml.web.accounts.users import check_password, list_users
 
 PASSWORD = "correct horse battery"
@@ -69,7 +70,7 @@ def test_what_a_person_may_do_is_changed_and_ends_their_sessions(database: str) 
         token = open_session(connection, ana, hours=12)
     assert "since" in run("sessions", "ana", "--database", database)
     assert "ana is a lead" in run("role", "ana", "lead", "--database", database)
-    assert find_user(engine, token) is None
+    assert use_session(engine, token) is None
     with writing(engine) as connection:
         open_session(connection, ana, hours=12)
     assert "1 sessions of ana have ended." in run("sessions", "ana", "--end", "--database", database)

@@ -14,8 +14,8 @@ import uvicorn
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.web.accounts.users import PasswordCost
 from ipml.web.app import make_app
+from support.staff import CHEAP, PASSWORD
 
 CHROMIUM = Path("/usr/bin/chromium")
 OPTIONS = (
@@ -35,8 +35,6 @@ OVERHANGING = """
 """
 SIZES = [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)]
 SIZE_NAMES = ["light", "dark", "double-zoom", "narrow"]
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
 
 
 @contextmanager
@@ -65,6 +63,14 @@ def serve_page(engine: Engine, settings: Settings | None = None) -> Iterator[str
     server.should_exit = True
     thread.join()
     engine.dispose()
+
+
+def note_complaints(page: Any) -> list[str]:
+    """Return a list of what the browser complains of from now on."""
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    return complaints
 
 
 def log_in(page: Any, address: str, name: str = "ana") -> None:

@@ -18,7 +18,9 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
+from support.browser import start_browser
 from support.databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
+from support.staff import CHEAP, PASSWORD
 
 from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records
@@ -27,7 +29,7 @@ from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import open_database, writing
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import PasswordCost, add_user
+from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics
@@ -36,9 +38,6 @@ from ipml.web.http_api.requests import Access
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Starlette asks for httpx2 where only httpx is installed
     from fastapi.testclient import TestClient
-
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
 
 TITLES = (
     "AAA quality Vellmar tote bag 1:1 mirror, with box and card",
@@ -150,6 +149,13 @@ def shared_loop() -> Iterator[None]:
     with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
         patch.setattr(TestClient, "portal", portal)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Start the system's browser; skip, saying so, where it is absent."""
+    with start_browser() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

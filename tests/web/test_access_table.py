@@ -10,21 +10,20 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
+from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Claim, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading, writing
-from ipml.web.accounts.permissions import LEAST_ROLES, Role
+from ipml.web.accounts.permissions import LEAST_ROLES, PURPOSES, Role
 from ipml.web.accounts.sessions import LoginLimits
-from ipml.web.accounts.users import PasswordCost, add_user
+from ipml.web.accounts.users import add_user
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
-from ipml.web.http_api.requests import PURPOSES, Access, Grant
+from ipml.web.http_api.requests import Access, Grant
 
-PASSWORD = "correct horse battery"
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PEOPLE: Mapping[Role | None, str | None] = {
     None: None,
     Role.VIEWER: "vic",

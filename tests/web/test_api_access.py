@@ -11,11 +11,11 @@ from sqlalchemy import Engine
 
 from ipml.errors import UnusableSetting
 from ipml.settings import Settings
-from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.app import make_app
 from ipml.web.http_api.api import API_ROUTES, make_api, put_beside
 from ipml.web.http_api.monitoring import Metrics
-from ipml.web.http_api.requests import PURPOSES, Access, is_loopback, make_access
+from ipml.web.http_api.requests import Access, is_loopback, make_access
 
 pytestmark = pytest.mark.slow
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from support.staff import PASSWORD, use_session
 
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import sessions
-from ipml.web.accounts.sessions import close_session, find_user, open_session
+from ipml.web.accounts.sessions import close_session, open_session
 from ipml.web.accounts.users import disable_user, list_users
 
-PASSWORD = "correct horse battery"
 LOGIN = {"name": "ana", "password": PASSWORD}
 
 
@@ -44,8 +44,8 @@ def test_tokens_are_kept_hashed(engine: Engine) -> None:
     with reading(engine) as connection:
         kept = connection.scalars(select(sessions.c.token_hash)).all()
     assert token not in kept
-    assert find_user(engine, kept[0]) is None
-    found = find_user(engine, token)
+    assert use_session(engine, kept[0]) is None
+    found = use_session(engine, token)
     with reading(engine) as connection:
         assert found == list_users(connection)[0]
 
@@ -86,8 +86,8 @@ def test_sessions_expire(engine: Engine) -> None:
         user, now = list_users(connection)[0], datetime(2026, 5, 1, tzinfo=UTC)
         token = open_session(connection, user, hours=12, now=now)
     for minutes in range(0, 12 * 60, 59):
-        assert find_user(engine, token, now=now + timedelta(minutes=minutes)) == user
-    assert find_user(engine, token, now=now + timedelta(hours=12)) is None
+        assert use_session(engine, token, now + timedelta(minutes=minutes)) == user
+    assert use_session(engine, token, now + timedelta(hours=12)) is None
     with writing(engine) as connection:
         open_session(connection, user, hours=12, now=now + timedelta(hours=12))
     with reading(engine) as connection:
@@ -101,7 +101,7 @@ def test_closing_twice_is_harmless(engine: Engine) -> None:
         close_session(connection, token)
         close_session(connection, token)
         close_session(connection, None)
-    assert find_user(engine, token) is None
+    assert use_session(engine, token) is None
 
 
 def test_after_ten_tries_comes_429(visitor: Callable) -> None:

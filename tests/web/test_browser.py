@@ -11,18 +11,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.browser import (
-    CHEAP,
     OVERHANGING,
-    PASSWORD,
     PICTURES,
     SIZE_NAMES,
     SIZES,
     log_in,
+    note_complaints,
     press,
     serve_page,
-    start_browser,
 )
 from support.databases import copy_sqlite, open_hasty
+from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
@@ -91,19 +90,10 @@ def address(queue_of_many: Engine) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """Start the system's browser; skip, saying so, where it is absent."""
-    with start_browser() as browser:
-        yield browser
-
-
 def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of_many: Engine) -> None:
     """Fifty cases are worked without a mouse, ten of them hostile; what was decided wrongly is undone."""
     page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = note_complaints(page)
     log_in(page, address)
     assert page.title() == "Open cases · ipml"
     press(page, "w")

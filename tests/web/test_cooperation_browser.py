@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.browser import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
+from support.browser import OVERHANGING, PICTURES, log_in, note_complaints, press, serve_page
 from support.consequences import COOPERATION
 from support.databases import copy_sqlite, open_hasty
 from support.given_notices import POLICY, complain, offer, say
+from support.staff import CHEAP, PASSWORD
 
 from ipml.cooperation.notices.intake import receive
 from ipml.records import Verdict
@@ -55,20 +56,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """Start the system's browser; skip, saying so, where it is absent."""
-    with start_browser() as browser:
-        yield browser
-
-
 def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: str) -> None:
     """From the list to notices, one of them, who gives it, a warning; then brands, and one of them; all in peace."""
     page = browser.new_page()
     page.set_default_timeout(5_000)
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = note_complaints(page)
     log_in(page, address, "lea")
     press(page, "r")
     assert page.title() == "Notices · ipml"

@@ -10,19 +10,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.browser import (
-    CHEAP,
     OVERHANGING,
-    PASSWORD,
     PICTURES,
     SIZE_NAMES,
     SIZES,
     log_in,
+    note_complaints,
     press,
     serve_page,
-    start_browser,
 )
 from support.consequences import ENFORCEMENT
 from support.databases import copy_sqlite, open_hasty
+from support.staff import CHEAP, PASSWORD
 
 from ipml.enforcement.actions import MeasureOrder, change_measure, confirm_penalty
 from ipml.enforcement.appeals.appeal import list_appeals
@@ -125,19 +124,10 @@ def address(desk: Engine) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """Start the system's browser; skip, saying so, where it is absent."""
-    with start_browser() as browser:
-        yield browser
-
-
 def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: Engine) -> None:
     """A lead takes an appeal in hand, writes why and grants it, without a mouse; nothing comes to life."""
     page = browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = note_complaints(page)
     log_in(page, address, "lea")
     press(page, "a")
     assert page.title() == "Appeals · ipml"

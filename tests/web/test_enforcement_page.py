@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from support.consequences import COOPERATION
+from support.staff import CHEAP, PASSWORD
 
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.evidence.verify import check_package
@@ -26,13 +27,11 @@ from ipml.review.quality.second_person import add_own_seller
 from ipml.storage import audit, tables
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import PasswordCost, add_user
+from ipml.web.accounts.users import add_user
 
 pytestmark = pytest.mark.slow
 
 GROUND = "declared_replica"
-PASSWORD = "correct horse battery"
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 
 
 @pytest.fixture

@@ -15,16 +15,16 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
+from support.staff import CHEAP
 
 from ipml.settings import Settings
 from ipml.storage.database import writing
 from ipml.web.accounts.sessions import open_session
-from ipml.web.accounts.users import PasswordCost, list_users
+from ipml.web.accounts.users import list_users
 from ipml.web.app import ROUTES, make_app
 
 pytestmark = pytest.mark.slow
 EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "60"))  # of each operation and mode; 1,000 and more for a release
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 
 
 def find_fields() -> list[str]:

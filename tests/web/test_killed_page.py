@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 from support.databases import BOTH
+from support.staff import CHEAP, PASSWORD
 
 from ipml.records import ScoredListing
 from ipml.review import queue
@@ -23,10 +24,9 @@ from ipml.storage.database import open_database, reading, writing
 from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import PasswordCost, add_user
+from ipml.web.accounts.users import add_user
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
-PASSWORD = "correct horse battery"
 
 
 @pytest.mark.slow
@@ -35,7 +35,7 @@ def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callab
     """After each kill -9 the new server knows every decision that the old one answered, and who is logged in."""
     engine = open_database(database_url)
     with writing(engine) as connection:
-        add_user(connection, "ana", PASSWORD, Role.REVIEWER, PasswordCost(passes=1, memory_kib=8, lanes=1))
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
     queue.enqueue(engine, [scored(number) for number in range(30 * KILLS)])
     answered: list[int] = []
     cookies = httpx.Cookies()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.browser import CHEAP, OVERHANGING, PASSWORD, PICTURES, log_in, press, serve_page, start_browser
+from support.browser import OVERHANGING, PICTURES, log_in, note_complaints, press, serve_page
 from support.planted_network import keep_planted
+from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review import queue
@@ -66,13 +67,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    """Start the system's browser; skip, saying so, where it is absent."""
-    with start_browser() as browser:
-        yield browser
-
-
 def open_network(page: playwright.Page, address: str) -> None:
     """Open the network, and wait until its picture answers."""
     page.goto(f"{address}/networks/1")
@@ -87,9 +81,7 @@ def wait_until_ready(page: playwright.Page) -> None:
 def test_it_is_explored_by_mouse(browser: playwright.Browser, address: str) -> None:
     """A member lights up with its links and is told of; a link too; kinds, strength, days filter; the table sorts."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    complaints = note_complaints(page)
     log_in(page, address, "lea")
     press(page, "g")
     page.locator("[data-row]").first.click()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from support.given_notices import SAID
 from support.receiver import SECRET, Receiver, listening
+from support.staff import PASSWORD
 
 from ipml.cooperation.notifiers.notifier import appoint
 from ipml.enforcement.takedown.delivery import deliver_due
@@ -25,7 +26,6 @@ from ipml.storage.pseudonyms import notifier_of
 from ipml.web.http_api.requests import Access
 
 PATH = "/v1/notices"
-PASSWORD = "correct horse battery"
 SOURCES = {"L0001": "Meldung nach Artikel 16", "L0003": "vertrauenswürdigen Hinweisgebers"}  # the sellers are German
 
 

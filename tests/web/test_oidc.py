@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 from sqlalchemy import Engine, func, select
+from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
@@ -30,7 +31,6 @@ from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import (
-    PasswordCost,
     add_user,
     admit,
     disable_user,
@@ -43,8 +43,6 @@ from ipml.web.app import make_app
 
 pytestmark = pytest.mark.slow
 
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
 HERE = "https://testserver"
 CLIENT, SECRET = "ipml-page", "a secret : with % signs"
 
@@ -549,7 +547,7 @@ def test_a_document_that_is_not_the_providers(
     """A document of another issuer, or that sends people over unsafe ways, is not followed; passwords still work."""
     provider.document = document
     assert browser.get("/login/oidc").status_code == 502
-    assert browser.post("/login", data={"name": "ana", "password": "correct horse battery"}).status_code == 303
+    assert browser.post("/login", data={"name": "ana", "password": PASSWORD}).status_code == 303
 
 
 @pytest.mark.parametrize("path", ["/moved", "/huge", "/failing"])

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.staff import CHEAP, PASSWORD
 
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import open_session
-from ipml.web.accounts.users import PasswordCost, add_user, check_password
+from ipml.web.accounts.users import add_user, check_password
 
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD, NEW = "correct horse battery", "another long password"
+NEW = "another long password"
 FORM = {"current": PASSWORD, "new": NEW, "again": NEW}
 
 

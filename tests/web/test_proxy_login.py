@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
+from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import UnusableSetting
 from ipml.review import queue
@@ -19,13 +20,12 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import tries
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import network_of
-from ipml.web.accounts.users import PasswordCost, add_user, disable_user
+from ipml.web.accounts.users import add_user, disable_user
 from ipml.web.app import make_app
 from ipml.web.server import find_sender, is_within, parse_networks
 
 pytestmark = pytest.mark.slow
 
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 PROXY, STRANGER = "10.0.0.2", "192.0.2.7"
 HEADER = "X-Forwarded-User"
 
@@ -102,7 +102,7 @@ def test_a_disabled_user_is_out(engine: Engine, from_proxy: Callable[[str], Test
 def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable[[str], TestClient]) -> None:
     """A browser that was handed on still holds another's session: the person is whom the proxy names."""
     browser = from_proxy(PROXY)
-    assert browser.post("/login", data={"name": "lea", "password": "correct horse battery"}).status_code == 303
+    assert browser.post("/login", data={"name": "lea", "password": PASSWORD}).status_code == 303
     assert "lead</span>" in browser.get("/").text
     assert "vic</a> <span" in browser.get("/", headers={HEADER: "vic"}).text
 
@@ -133,7 +133,7 @@ def test_unusable_settings_are_named(engine: Engine, settings: dict[str, str], n
 
 def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable[..., TestClient]) -> None:
     """Behind a proxy with https the cookie is bound to it; a stranger's word on that is not taken."""
-    form = {"name": "ana", "password": "correct horse battery"}
+    form = {"name": "ana", "password": PASSWORD}
     told = {"X-Forwarded-Proto": "https"}
     for address, name in ((PROXY, "__Host-ipml="), (STRANGER, "ipml=")):
         answer = make_browser(address, trusted_proxies="10.0.0.0/8").post("/login", data=form, headers=told)

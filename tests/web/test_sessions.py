@@ -6,15 +6,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, update
+from support.staff import CHEAP, PASSWORD, use_session
 
 from ipml.errors import NotFound
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
+from ipml.storage.tables import sessions
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.sessions import find_user, list_sessions, log_out_everywhere, open_session
+from ipml.web.accounts.sessions import list_sessions, log_out_everywhere, open_session
 from ipml.web.accounts.users import (
-    PasswordCost,
     check_password,
     disable_user,
     enable_user,
@@ -24,8 +25,6 @@ from ipml.web.accounts.users import (
 )
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
 MINUTE = timedelta(minutes=1)
 
 
@@ -38,7 +37,7 @@ def token(engine: Engine) -> str:
 
 def is_alive(engine: Engine, token: str, at: datetime) -> bool:
     """Tell whether a session opens the page at a moment."""
-    return find_user(engine, token, idle_minutes=60, now=at) is not None
+    return use_session(engine, token, at) is not None
 
 
 def test_a_session_that_is_not_used_ends(engine: Engine, token: str) -> None:
@@ -126,7 +125,7 @@ def test_only_the_new_password_opens(engine: Engine) -> None:
 
 def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
     """An operator sees since when somebody is logged in, without the token, and can end it."""
-    find_user(engine, token, now=NOW + 5 * MINUTE)
+    use_session(engine, token, NOW + 5 * MINUTE)
     with writing(engine) as connection:
         (session,) = list_sessions(connection, "ana", NOW + 6 * MINUTE)
         assert (session.created_at, session.seen_at) == (NOW, NOW + 5 * MINUTE)
@@ -135,3 +134,33 @@ def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
     for call in (list_sessions, log_out_everywhere):
         with pytest.raises(NotFound, match="No user"), writing(engine) as connection:
             call(connection, "nobody")
+
+
+def test_a_page_is_one_transaction(engine: Engine, visitor: Callable) -> None:
+    """Who asks is found in the transaction of the page; that a session is used is noted after it, once a minute."""
+    lead, begun = visitor("lea"), []
+    event.listen(engine, "begin", begun.append)
+    for path in ("/", "/cases/1", "/cases/1/seller", "/dashboard", "/appeals", "/notifiers", "/networks", "/referrals"):
+        begun.clear()
+        assert lead.get(path).status_code == 200
+        assert len(begun) == 1, path
+    begun.clear()
+    assert visitor().get("/cases/1").status_code == 303
+    assert begun == []
+
+
+def test_whatever_comes_of_a_request_its_session_was_used(engine: Engine, visitor: Callable) -> None:
+    """A page that is not there, one that is not for this person, and a form that is refused keep a session alive."""
+    reviewer, long_ago = visitor("ana"), datetime.now(UTC) - 50 * MINUTE
+    wrong = {"choice": "genuine", "token": "1", "key": "k" * 16, "until": "2026-05-01T00:00:00Z"}
+    for ask in (
+        lambda: reviewer.get("/cases/999"),
+        lambda: reviewer.get("/appeals"),
+        lambda: reviewer.get("/?state=nonsense"),
+        lambda: reviewer.post("/cases/1/decide", data=wrong),
+    ):
+        with writing(engine) as connection:
+            connection.execute(update(sessions).values(seen_at=long_ago))
+        assert ask().status_code in (400, 403, 404, 409)
+        with reading(engine) as connection:
+            assert list_sessions(connection, "ana")[0].seen_at > long_ago

@@ -12,16 +12,15 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
+from support.staff import CHEAP, PASSWORD
 
 from ipml.settings import Settings
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import tries
 from ipml.web.accounts.sessions import LoginLimits, count_try, forget_tries, network_of
-from ipml.web.accounts.users import PasswordCost
 from ipml.web.app import make_app
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
 WRONG = {"name": "ana", "password": "wrong"}
 MINUTE = timedelta(minutes=1)
 
@@ -48,20 +47,20 @@ def test_all_servers_count_together_and_forget_nothing_at_a_restart(engine: Engi
     for _ in range(5):
         assert post(make_app(engine, Settings(), cost=CHEAP), "192.0.2.7") == 401
         assert post(make_app(engine, Settings(), cost=CHEAP), "192.0.2.7") == 401
-    assert post(make_app(engine, Settings(), cost=CHEAP), "192.0.2.7", password="correct horse battery") == 429
+    assert post(make_app(engine, Settings(), cost=CHEAP), "192.0.2.7", password=PASSWORD) == 429
 
 
 def test_other_addresses_are_not_locked_out(engine: Engine) -> None:
     """Who guesses for ana from elsewhere does not keep her out."""
     app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=2))
     assert [post(app, "192.0.2.7") for _ in range(3)] == [401, 401, 429]
-    assert post(app, "198.51.100.1", password="correct horse battery") == 303
+    assert post(app, "198.51.100.1", password=PASSWORD) == 303
 
 
 def test_one_address_cannot_go_through_all_names(engine: Engine) -> None:
     """A password tried for name after name is stopped as well; a login of one's own does not reset that."""
     app = make_app(engine, Settings(), cost=CHEAP, limits=LoginLimits(for_name=2, for_address=4))
-    own = {"name": "bo", "password": "correct horse battery"}
+    own = {"name": "bo", "password": PASSWORD}
     statuses = [post(app, "192.0.2.7", name=f"n{number}") for number in range(3)]
     assert [*statuses, post(app, "192.0.2.7", **own), post(app, "192.0.2.7", name="n4")] == [401, 401, 401, 303, 401]
     assert post(app, "192.0.2.7", name="n5") == 429

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import Engine, select
+from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.storage import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
 from ipml.web.accounts.permissions import Role, parse_role
-from ipml.web.accounts.users import PasswordCost, add_user, check_password, disable_user, list_users
-
-CHEAP = PasswordCost(passes=1, memory_kib=8, lanes=1)
-PASSWORD = "correct horse battery"
+from ipml.web.accounts.users import add_user, check_password, disable_user, list_users
 
 
 def test_only_a_hash_is_kept(engine: Engine) -> None:

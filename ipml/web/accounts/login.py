@@ -1,7 +1,10 @@
 """Who is asking: the one check that every request passes, and the pages to log in, out, and change one's password.
 
+Whatever a page reads or does, it does within `authorised`: who asks is found in the same transaction, before all else.
+
 A browser is known by a cookie. A login at a provider has two addresses: away to it, and back from it. Changing one's
-password ends every session of the person; this browser goes on under a new one.
+password ends every session of the person; this browser goes on under a new one. Tries to log in are counted in
+transactions of their own, which no failure takes back.
 """
 
 from __future__ import annotations
@@ -9,15 +12,17 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection, Engine
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.errors import Forbidden, LoginNeeded, Refused
 from ipml.review.reversals import Consequences
@@ -25,7 +30,7 @@ from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.oidc import BACK, Provider, refuse_login
 from ipml.web.accounts.permissions import LEAST_ROLES, Action
-from ipml.web.accounts.sessions import close_session, count_try, find_user, forget_tries, open_session
+from ipml.web.accounts.sessions import close_session, count_try, find_user, forget_tries, note_use, open_session
 from ipml.web.accounts.users import (
     LEAST_PASSWORD_LENGTH,
     MOST_PASSWORD_LENGTH,
@@ -36,33 +41,61 @@ from ipml.web.accounts.users import (
     has_password,
     set_password,
 )
-from ipml.web.responses import is_from_elsewhere, render
+from ipml.web.responses import answer_misunderstanding, is_from_elsewhere, redirect, render
 from ipml.web.server import find_proxy_user
 
 
-def authorise(request: Request) -> None:
-    """Let a request pass if its route is in the table of routes and the person's role suffices.
+@contextmanager
+def authorised(
+    request: Request, opened: Callable[[Engine], AbstractContextManager[Connection]] = reading
+) -> Iterator[tuple[Connection, User]]:
+    """Open the transaction of a request and find out in it who asks; nothing is read or done for who may not.
+
+    Who asks and what is done for them are one moment of the database, and one thread of the server: none waits for
+    another between the two. That a session is used is noted once the transaction is over, however it ended.
+
+    Parameters
+    ----------
+    opened : callable, default=reading
+        `reading` or `writing`.
+
+    Raises
+    ------
+    LoginNeeded, Forbidden
+        Nobody is logged in, or the person's role does not suffice.
+    """
+    action = _find_action(request)
+    if not _names_anybody(request):  # what shows nothing opens no transaction
+        _check(None, action)
+    with ExitStack() as afterwards, opened(get_engine(request)) as connection:
+        yield connection, _check(_identify(request, connection, afterwards, is_free=False), action)
+
+
+def identify(request: Request) -> User | None:
+    """Return who asks for a page that is for everybody; who is unknown here is nobody, and no error."""
+    if not _names_anybody(request):
+        return None
+    with ExitStack() as afterwards, reading(get_engine(request)) as connection:
+        return _identify(request, connection, afterwards, is_free=True)
+
+
+def refuse_misunderstood(request: Request, error: Exception) -> Response:
+    """Answer what cannot be understood; who may not ask hears nothing of it but the refusal.
 
     Raises
     ------
     LoginNeeded, Forbidden
     """
-    actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
-    rule = (request.method, request.scope["route"].path)
-    is_free = rule in actions and actions[rule] is None
-    user = request.state.user = _identify(request, is_free=is_free)
-    if is_free:
-        return
-    if user is None:
-        raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
-    action = actions.get(rule)
-    if action is None or not user.role.may(action):
-        needed = f"it takes a {LEAST_ROLES[action]}" if action else "it is open to nobody"
-        raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
+    if _find_action(request) is None:
+        identify(request)
+    else:
+        with authorised(request):
+            pass
+    return answer_misunderstanding(request, error)
 
 
 def get_engine(request: Request) -> Engine:
-    """Return the review database."""
+    """Return the review database, for what opens transactions of its own once it was `authorised`."""
     engine: Engine = request.app.state.engine
     return engine
 
@@ -79,46 +112,72 @@ def get_policy(request: Request) -> EnforcementPolicy:
     return policy
 
 
+def get_cooperation_policy(request: Request) -> CooperationPolicy:
+    """Return the rules of notices, notifiers, reports and referrals."""
+    policy: CooperationPolicy = request.app.state.cooperation
+    return policy
+
+
 def settings_of(request: Request) -> Settings:
     """Return the settings that the application was made with."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_user(request: Request) -> User:
-    """Return who is asking; `authorise` has made sure that they are logged in."""
-    user: User = request.state.user
+async def refuse_unlisted(request: Request) -> None:
+    """Refuse a route that is not in the table of routes: nobody has said who may ask for it.
+
+    Raises
+    ------
+    LoginNeeded, Forbidden
+    """
+    rule = (request.method, request.scope["route"].path)
+    if rule not in request.app.state.actions:
+        _check(await run_in_threadpool(identify, request), None)
+
+
+def _find_action(request: Request) -> Action | None:
+    action: Action | None = request.app.state.actions[request.method, request.scope["route"].path]
+    return action
+
+
+def _names_anybody(request: Request) -> bool:
+    header = settings_of(request).trusted_header
+    return _read_cookie(request) is not None or (header is not None and header in request.headers)
+
+
+def _identify(request: Request, connection: Connection, afterwards: ExitStack, *, is_free: bool) -> User | None:
+    # What a proxy says of the person goes before what their browser still holds of an earlier login.
+    settings, token = settings_of(request), _read_cookie(request)
+    user = find_proxy_user(request, settings.trusted_header, connection, is_free=is_free)
+    if user is None and token is not None:
+        user, is_to_note = find_user(connection, token, settings.idle_minutes)
+        if is_to_note:
+            afterwards.callback(note_use, get_engine(request), token)
+    request.state.user = user  # error pages name them, too
     return user
 
 
-def read_cookie(request: Request) -> str | None:
-    """Return the session token that a request carries."""
-    return request.cookies.get(_cookie_name(request))
+def _check(user: User | None, action: Action | None) -> User:
+    if user is None:
+        raise LoginNeeded("this page", "your session has ended or was never opened", "Log in and try again.")
+    if action is None or not user.role.may(action):
+        needed = f"it takes a {LEAST_ROLES[action]}" if action else "it is open to nobody"
+        raise Forbidden("this page", f"you are logged in as a {user.role}; {needed}", "Ask an admin.")
+    return user
 
 
-def set_cookie(request: Request, response: Response, token: str) -> None:
-    """Hand a session token to the browser, out of reach of scripts and of other sites."""
+def _cookie(request: Request, name: str = "ipml", path: str = "/") -> dict[str, Any]:
+    """Return name and attributes of a cookie out of reach of scripts and of other sites."""
+    # Browsers take a name with this prefix only over https, from this host, for every path. A cookie that is `strict`
+    # they would keep back when a provider sends the person here.
     is_https = request.url.scheme == "https"
-    response.set_cookie(_cookie_name(request), token, path="/", httponly=True, samesite="lax", secure=is_https)
+    key, path = (f"__Host-{name}", "/") if is_https else (name, path)
+    return {"key": key, "path": path, "httponly": True, "samesite": "lax", "secure": is_https}
 
 
-def forget_cookie(request: Request, response: Response) -> None:
-    """Have the browser drop its session token."""
-    is_https = request.url.scheme == "https"
-    response.delete_cookie(_cookie_name(request), path="/", httponly=True, samesite="lax", secure=is_https)
-
-
-def _identify(request: Request, *, is_free: bool) -> User | None:
-    # What a proxy says of the person goes before what their browser still holds of an earlier login.
-    settings = request.app.state.settings
-    named = find_proxy_user(request, settings.trusted_header, get_engine(request), is_free=is_free)
-    request.state.is_named_by_proxy = named is not None
-    return named or find_user(get_engine(request), read_cookie(request), settings.idle_minutes)
-
-
-def _cookie_name(request: Request) -> str:
-    # Browsers take a name with this prefix only over https, from this host, for every path.
-    return "__Host-ipml" if request.url.scheme == "https" else "ipml"
+def _read_cookie(request: Request) -> str | None:
+    return request.cookies.get(_cookie(request)["key"])
 
 
 _AT_THE_PROXY = "Your organisation's login in front of this page names you to it: log out there, or close the browser."
@@ -137,13 +196,14 @@ def log_in(
     then: Annotated[str, Form()] = "/",
 ) -> Response:
     """Open a session for who knows the password; after too many tries nobody looks at it any more."""
-    state = request.app.state
-    name, address = name[:64], find_address(request)
+    state, name, address = request.app.state, name[:64], find_address(request)
     with writing(state.engine) as connection:
         seconds = count_try(connection, name, address, state.limits)
     if seconds:
         _log.warning("login refused: too many tries from %s", address)
-        return _refuse_for(request, then, seconds)
+        minutes = -(-seconds // 60)
+        message = f"Too many tries. Try again in {minutes} minute{'s' * (minutes > 1)}."
+        return _render_login(request, then, HTTPStatus.TOO_MANY_REQUESTS, message, {"Retry-After": str(seconds)})
     with reading(state.engine) as connection:
         user = check_password(connection, name, password, state.cost)
         known = user or find_active_user(connection, name)  # a name that is nobody's may be a password
@@ -157,21 +217,24 @@ def log_in(
 
 def log_out(request: Request) -> Response:
     """End the session, in the browser and here."""
-    with writing(request.app.state.engine) as connection:
-        close_session(connection, read_cookie(request))
-    response: Response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-    if request.state.is_named_by_proxy:
+    header = settings_of(request).trusted_header
+    with writing(get_engine(request)) as connection:
+        named = request.state.user = find_proxy_user(request, header, connection, is_free=True)
+        close_session(connection, _read_cookie(request))
+    response: Response = redirect("/login")
+    if named:
         told = {"heading": "Not logged out", "message": _AT_THE_PROXY, "status": HTTPStatus.OK}
-        response = render(request, "error.html", told)
-    forget_cookie(request, response)
+        response = render(request, "error.html", told, HTTPStatus.OK)
+    response.delete_cookie(**_cookie(request))
     return response
 
 
 def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
     """Send a person who has shown who they are on to `then`, with a new session; an earlier one of the browser ends."""
-    close_session(connection, read_cookie(request))
-    response = RedirectResponse(own_path(then), HTTPStatus.SEE_OTHER)
-    set_cookie(request, response, open_session(connection, user, request.app.state.settings.session_hours))
+    close_session(connection, _read_cookie(request))
+    response = redirect(own_path(then))
+    token = open_session(connection, user, settings_of(request).session_hours)
+    response.set_cookie(value=token, **_cookie(request))
     _log.info("login: user:%s by %s from %s", user.user_id, by, find_address(request))
     return response
 
@@ -192,18 +255,17 @@ def own_path(path: str) -> str:
     return path if re.fullmatch(r"/cases/[0-9]{1,18}", path) else "/"
 
 
-def _refuse_for(request: Request, then: str, seconds: int) -> Response:
-    minutes = -(-seconds // 60)
-    message = f"Too many tries. Try again in {minutes} minute{'s' * (minutes > 1)}."
-    response = _render_login(request, then, HTTPStatus.TOO_MANY_REQUESTS, message)
-    response.headers["Retry-After"] = str(seconds)
-    return response
-
-
-def _render_login(request: Request, then: str, status: int = HTTPStatus.OK, message: str = "") -> Response:
+def _render_login(
+    request: Request,
+    then: str,
+    status: int = HTTPStatus.OK,
+    message: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    identify(request)
     provider = request.app.state.provider
     context = {"message": message, "then": own_path(then), "provider": provider.label if provider else None}
-    return render(request, "login.html", context, status)
+    return render(request, "login.html", context, status, headers)
 
 
 _STATE_MINUTES = 10
@@ -218,16 +280,9 @@ def go_to_provider(request: Request, then: str = "/") -> Response:
     if is_from_elsewhere(request):
         raise refuse_login("a login that another site began")
     secret = secrets.token_urlsafe(32)
-    response = RedirectResponse(provider.start(secret), HTTPStatus.SEE_OTHER)
-    response.set_cookie(
-        _state_cookie_name(request),
-        f"{secret}.{own_path(then)}",
-        max_age=60 * _STATE_MINUTES,
-        path=_state_cookie_path(request),
-        httponly=True,
-        samesite="lax",  # strict would keep it back when the provider sends the person here
-        secure=request.url.scheme == "https",
-    )
+    response = redirect(provider.start(secret))
+    state = f"{secret}.{own_path(then)}"
+    response.set_cookie(value=state, max_age=60 * _STATE_MINUTES, **_cookie(request, "ipml-login", BACK))
     return response
 
 
@@ -236,31 +291,26 @@ def come_back(
 ) -> Response:
     """Let in whom the provider names; the secret of the browser is spent with it."""
     provider = _get_provider(request)
-    kept = _STATE.fullmatch(request.cookies.get(_state_cookie_name(request), ""))
+    cookie = _cookie(request, "ipml-login", BACK)
+    kept = _STATE.fullmatch(request.cookies.get(cookie["key"], ""))
     if kept is None:
         raise refuse_login("an answer to no login of this browser")
     if error or not code:
         _log.warning("login refused: the provider sent %.80r", error)
         raise refuse_login("the provider's refusal")
-    settings = request.app.state.settings
+    settings = settings_of(request)
     claims = provider.finish(kept[1], state, code, iss)
     user = admit(
-        request.app.state.engine,
+        get_engine(request),
         provider.issuer,
         claims,
         roles=request.app.state.group_roles,
         role_claim=settings.oidc_role_claim,
         name_claim=settings.oidc_name_claim,
     )
-    with writing(request.app.state.engine) as connection:
+    with writing(get_engine(request)) as connection:
         response = start_session(connection, request, user, kept[2], "provider")
-    response.delete_cookie(
-        _state_cookie_name(request),
-        path=_state_cookie_path(request),
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
+    response.delete_cookie(**cookie)
     return response
 
 
@@ -271,17 +321,11 @@ def _get_provider(request: Request) -> Provider:
     return provider
 
 
-def _state_cookie_name(request: Request) -> str:
-    return "__Host-ipml-login" if request.url.scheme == "https" else "ipml-login"
-
-
-def _state_cookie_path(request: Request) -> str:
-    return "/" if request.url.scheme == "https" else BACK  # the prefix __Host- takes no other
-
-
 def show_password(request: Request) -> Response:
     """Show the form; who logs in by a provider or a proxy alone is told that there is nothing to change."""
-    return _render_password(request)
+    with authorised(request) as (connection, user):
+        is_theirs = has_password(connection, user.user_id)
+    return _render_password(request, HTTPStatus.OK, is_theirs=is_theirs)
 
 
 def change_password(
@@ -291,39 +335,39 @@ def change_password(
     again: Annotated[str, Form()] = "",
 ) -> Response:
     """Change the password of who is logged in and knows the one they have; guesses count as tries to log in."""
-    engine, user, state = get_engine(request), get_user(request), request.app.state
-    with reading(engine) as connection:
+    engine, address, state = get_engine(request), find_address(request), request.app.state
+    with authorised(request) as (connection, user):
         is_theirs = has_password(connection, user.user_id)
     if not is_theirs:
-        return _render_password(request, HTTPStatus.CONFLICT)
+        return _render_password(request, HTTPStatus.CONFLICT, is_theirs=False)
     if new != again:
         return _render_password(request, HTTPStatus.BAD_REQUEST, "The new password was typed in two ways.")
     with writing(engine) as connection:
-        seconds = count_try(connection, user.name, find_address(request), state.limits)
+        seconds = count_try(connection, user.name, address, state.limits)
     if seconds:
-        response = _render_password(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many tries. Try again later.")
-        response.headers["Retry-After"] = str(seconds)
-        return response
+        message, headers = "Too many tries. Try again later.", {"Retry-After": str(seconds)}
+        return _render_password(request, HTTPStatus.TOO_MANY_REQUESTS, message, headers)
     with reading(engine) as connection:
         knows_it = check_password(connection, user.name, current, state.cost) is not None
     if not knows_it:
-        _log.warning("password not changed: user:%s from %s", user.user_id, find_address(request))
+        _log.warning("password not changed: user:%s from %s", user.user_id, address)
         return _render_password(request, HTTPStatus.BAD_REQUEST, "That is not your password.")
     try:
         with writing(engine) as connection:
             set_password(connection, user.name, new, state.cost, actor=user.name)
-            forget_tries(connection, user.name, find_address(request))
+            forget_tries(connection, user.name, address)
             return start_session(connection, request, user, "/", "a new password")
     except Refused as error:
         return _render_password(request, HTTPStatus.BAD_REQUEST, str(error))
 
 
-def _render_password(request: Request, status: int = HTTPStatus.OK, message: str = "") -> Response:
-    with reading(get_engine(request)) as connection:
-        context = {
-            "message": message,
-            "is_theirs": has_password(connection, get_user(request).user_id),
-            "least": LEAST_PASSWORD_LENGTH,
-            "most": MOST_PASSWORD_LENGTH,
-        }
-    return render(request, "password.html", context, status)
+def _render_password(
+    request: Request,
+    status: int,
+    message: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    is_theirs: bool = True,
+) -> Response:
+    lengths = {"least": LEAST_PASSWORD_LENGTH, "most": MOST_PASSWORD_LENGTH}
+    return render(request, "password.html", {"message": message, "is_theirs": is_theirs} | lengths, status, headers)

@@ -95,8 +95,13 @@ LEAST_ROLES: Mapping[Action, Role] = {
 }
 """The lowest role of a person that suffices for an action."""
 
-PROGRAMS = frozenset({Action.SCORE, Action.GIVE_NOTICE, Action.SETTLE_MESSAGES, Action.READ_METRICS})
-"""What programs do over the API, where they show a key."""
+PURPOSES: Mapping[str, Action] = {
+    "score": Action.SCORE,
+    "measures": Action.SETTLE_MESSAGES,
+    "notices": Action.GIVE_NOTICE,
+    "metrics": Action.READ_METRICS,
+}
+"""What programs do over the API: what a key may be for, by its name in the file of keys."""
 
 
 def parse_role(word: str) -> Role:

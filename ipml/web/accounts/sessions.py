@@ -21,11 +21,11 @@ from math import ceil
 
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
-from ipml.errors import IpmlError, NotFound
+from ipml.errors import IpmlError
 from ipml.storage import audit
-from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import sessions, tries, users
-from ipml.web.accounts.users import User, as_user
+from ipml.web.accounts.users import User, as_user, find_user_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def count_try(
     [0, 0, 900]
     """
     now, span = now or datetime.now(UTC), timedelta(minutes=limits.minutes)
-    row = {"name_hash": _hash_name(name), "address": network_of(address), "at": now}
+    row = {"name_hash": _hash(name), "address": network_of(address), "at": now}
     query = select(tries.c.at, tries.c.name_hash).where(tries.c.address == row["address"], tries.c.at > now - span)
     serialise(connection, Lock.COUNT_TRIES)
     recent = connection.execute(query.order_by(tries.c.at)).all()
@@ -89,7 +89,7 @@ def count_try(
 
 def forget_tries(connection: Connection, name: str, address: str) -> None:
     """Start anew after a login: the tries for this name from this address count no more."""
-    of_name = (tries.c.name_hash == _hash_name(name), tries.c.address == network_of(address))
+    of_name = (tries.c.name_hash == _hash(name), tries.c.address == network_of(address))
     connection.execute(delete(tries).where(*of_name))
 
 
@@ -114,10 +114,6 @@ def _free_at(moments: Sequence[datetime], most: int, span: timedelta, now: datet
     return now if len(moments) < most else moments[-most] + span
 
 
-def _hash_name(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 _BETWEEN_NOTES = timedelta(minutes=1)  # a page that is only looked at should not have to write
 _log = logging.getLogger(__name__)
 
@@ -139,7 +135,7 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
     now = now or datetime.now(UTC)
     token = secrets.token_urlsafe(32)
     row = {
-        "token_hash": _hash_token(token),
+        "token_hash": _hash(token),
         "user_id": user.user_id,
         "created_at": now,
         "expires_at": now + timedelta(hours=hours),
@@ -151,9 +147,9 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
 
 
 def find_user(
-    engine: Engine, token: str | None, idle_minutes: float = 60.0, now: datetime | None = None
-) -> User | None:
-    """Return the active user of a live session, or None; the session counts as used.
+    connection: Connection, token: str | None, idle_minutes: float = 60.0, now: datetime | None = None
+) -> tuple[User | None, bool]:
+    """Return the active user of a live session, or None; and whether it is time for `note_use`.
 
     Parameters
     ----------
@@ -163,28 +159,35 @@ def find_user(
         A session that was not used for so long has ended.
     """
     if not token:
-        return None
+        return None, False
     now, idle = now or datetime.now(UTC), timedelta(minutes=idle_minutes)
     query = (
         select(users, sessions.c.seen_at)
         .join(sessions, sessions.c.user_id == users.c.user_id)
-        .where(sessions.c.token_hash == _hash_token(token))
+        .where(sessions.c.token_hash == _hash(token))
         .where(sessions.c.expires_at > now, sessions.c.seen_at > now - idle)
         .where(users.c.is_active)
     )
-    with reading(engine) as connection:
-        row = connection.execute(query).one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
-        return None
-    if now - row.seen_at >= min(_BETWEEN_NOTES, idle / 10):
-        _note_use(engine, token, now)
-    return as_user(row)
+        return None, False
+    return as_user(row), now - row.seen_at >= min(_BETWEEN_NOTES, idle / 10)
+
+
+def note_use(engine: Engine, token: str, now: datetime | None = None) -> None:
+    """Count a session as used, so that it does not end yet."""
+    seen = update(sessions).where(sessions.c.token_hash == _hash(token)).values(seen_at=now or datetime.now(UTC))
+    try:
+        with writing(engine) as connection:
+            connection.execute(seen)
+    except IpmlError as error:  # a database that can only be read still shows its pages
+        _log.warning("use of a session not noted: %s", error)
 
 
 def close_session(connection: Connection, token: str | None) -> None:
     """End a session; its token is worth nothing from now on."""
     if token:
-        connection.execute(delete(sessions).where(sessions.c.token_hash == _hash_token(token)))
+        connection.execute(delete(sessions).where(sessions.c.token_hash == _hash(token)))
 
 
 def list_sessions(connection: Connection, name: str, now: datetime | None = None) -> list[Session]:
@@ -194,7 +197,7 @@ def list_sessions(connection: Connection, name: str, now: datetime | None = None
     ------
     NotFound
     """
-    user_id = _find_id(connection, name)
+    user_id = find_user_id(connection, name)
     query = select(sessions).where(sessions.c.user_id == user_id, sessions.c.expires_at > (now or datetime.now(UTC)))
     rows = connection.execute(query.order_by(sessions.c.created_at.desc())).all()
     return [Session(row.created_at, row.seen_at, row.expires_at) for row in rows]
@@ -207,26 +210,11 @@ def log_out_everywhere(connection: Connection, name: str, actor: str = "command 
     ------
     NotFound
     """
-    user_id = _find_id(connection, name)
+    user_id = find_user_id(connection, name)
     ended = connection.execute(delete(sessions).where(sessions.c.user_id == user_id)).rowcount
     audit.append(connection, actor, "sessions ended", f"user:{user_id}", {"sessions": ended})
     return ended
 
 
-def _find_id(connection: Connection, name: str) -> int:
-    user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-    if user_id is None:
-        raise NotFound("user", name, "See `ipml admin user list`.")
-    return int(user_id)
-
-
-def _note_use(engine: Engine, token: str, now: datetime) -> None:
-    try:
-        with writing(engine) as connection:
-            connection.execute(update(sessions).where(sessions.c.token_hash == _hash_token(token)).values(seen_at=now))
-    except IpmlError as error:  # a database that can only be read still shows its pages
-        _log.warning("use of a session not noted: %s", error)
-
-
-def _hash_token(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -297,10 +297,15 @@ def _change_by_name(
     actor: str = OPERATOR,
     **columns: object,
 ) -> None:
-    user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
+    change_user(connection, find_user_id(connection, name), actor, action, payload or {}, **columns)
+
+
+def find_user_id(connection: Connection, name: str) -> int:
+    """Return the number of a user, active or not; NotFound."""
+    user_id: int | None = connection.scalar(select(users.c.user_id).where(users.c.name == name))
     if user_id is None:
         raise NotFound("user", name, "See `ipml admin user list`.")
-    change_user(connection, user_id, actor, action, payload or {}, **columns)
+    return user_id
 
 
 def _find_row(connection: Connection, name: str) -> Row[Any] | None:
@@ -373,10 +378,17 @@ def admit(
     ------
     Forbidden
     """
-    now = now or datetime.now(UTC)
-    role = find_role(claims, role_claim, roles)
+    user, role, now = None, find_role(claims, role_claim, roles), now or datetime.now(UTC)
+    subject, query = claims["sub"], select(users).join(identities, identities.c.user_id == users.c.user_id)
     with writing(engine) as connection:
-        user = _find_or_add(connection, issuer, claims, role, roles, name_claim, now)
+        serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
+        known = query.where(identities.c.issuer == issuer, identities.c.subject == subject)
+        if row := connection.execute(known).one_or_none():
+            user = _update(connection, as_user(row), role, roles)
+        elif role is not None:
+            name = _choose_name(connection, claims.get(name_claim), issuer, subject)
+            user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
+            _insert(connection, issuer, subject, user.user_id, now)
     if user is None:
         raise Forbidden(
             "login", f"you are logged in at {issuer}, but nobody may log in here under that name", "Ask an admin."
@@ -393,38 +405,12 @@ def link_user(
     ------
     NotFound, Conflict
     """
-    now = now or datetime.now(UTC)
     try:
-        user_id = connection.scalar(select(users.c.user_id).where(users.c.name == name))
-        if user_id is None:
-            raise NotFound("user", name, "See `ipml admin user list`.")
-        _insert(connection, issuer, subject, user_id, now, actor)
+        _insert(connection, issuer, subject, find_user_id(connection, name), now or datetime.now(UTC), actor)
     except IntegrityError as error:
         raise Conflict(
             f"subject {subject!r}", "belongs to another user already", "See `ipml admin user list`."
         ) from error
-
-
-def _find_or_add(
-    connection: Connection,
-    issuer: str,
-    claims: Mapping[str, Any],
-    role: Role | None,
-    roles: GroupRoles,
-    name_claim: str,
-    now: datetime,
-) -> User | None:
-    subject = claims["sub"]
-    serialise(connection, Lock.ADD_USER)  # the same person may log in twice at once, or two of one name
-    row = _find(connection, issuer, subject)
-    if row is not None:
-        return _update(connection, as_user(row), role, roles)
-    if role is None:
-        return None
-    name = _choose_name(connection, claims.get(name_claim), issuer, subject)
-    user = insert_user(connection, name, NO_PASSWORD, role, _ACTOR, now)
-    _insert(connection, issuer, subject, user.user_id, now)
-    return user
 
 
 def _update(connection: Connection, user: User, role: Role | None, roles: GroupRoles) -> User | None:
@@ -439,11 +425,6 @@ def _update(connection: Connection, user: User, role: Role | None, roles: GroupR
         return None
     change_user(connection, user.user_id, _ACTOR, "role changed", {"role": role.value}, role=role.value)
     return User(user.user_id, user.name, role, True, user.created_at)
-
-
-def _find(connection: Connection, issuer: str, subject: str) -> Row[Any] | None:
-    query = select(users).join(identities, identities.c.user_id == users.c.user_id)
-    return connection.execute(query.where(identities.c.issuer == issuer, identities.c.subject == subject)).one_or_none()
 
 
 def _insert(

@@ -13,11 +13,10 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from http import HTTPStatus
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
@@ -33,11 +32,11 @@ from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
-from ipml.storage.database import reading, writing
-from ipml.web.accounts.login import get_engine, get_user, settings_of
+from ipml.storage.database import writing
+from ipml.web.accounts.login import authorised, get_engine, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
-from ipml.web.responses import render
+from ipml.web.responses import redirect, render
 
 # Written out, not \d: that would match digits of every script.
 TRAIL_PATTERN = r"^([0-9]{1,18}(\.[0-9]{1,18})*)?$"
@@ -69,16 +68,14 @@ def write_trail(numbers: Iterable[int]) -> str:
 _LONGEST_TEXT = 200
 
 
-def _none_if_empty(value: Any) -> Any:
-    # A field that was left empty arrives as an empty text.
-    return None if value == "" else value
-
-
-_Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern="^[^\x00]*$")]
+NO_NUL = "^[^\x00]*$"  # PostgreSQL stores no such letter
+PathNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
+FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
+_Text = Annotated[str, Field(max_length=_LONGEST_TEXT, pattern=NO_NUL)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 _Days = Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)]
 _Hours = Annotated[float, Field(ge=0, le=876_000, allow_inf_nan=False)]
-_IfGiven = BeforeValidator(_none_if_empty)
+_IfGiven = BeforeValidator(lambda value: None if value == "" else value)  # of a form, a field that was left empty
 
 
 class ListQuery(BaseModel):
@@ -201,9 +198,7 @@ def find_following(
 def address_of(case_id: int | None, within: str = "", **said: object) -> RedirectResponse:
     """Send the browser to a case, or to the list it came from where there is none."""
     query = urlencode({name: value for name, value in {**said, "within": within}.items() if value})
-    if case_id is not None:
-        return RedirectResponse(f"/cases/{case_id}?{query}", HTTPStatus.SEE_OTHER)
-    return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+    return redirect(address_of_list(within) if case_id is None else f"/cases/{case_id}?{query}")
 
 
 def address_of_list(within: str) -> str:
@@ -241,15 +236,19 @@ ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "f
 
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
     """Show one page of the list; `after` is the trail of the last case of each page before it."""
-    user, passed = get_user(request), read_trail(asked.after)
-    can_decide, after = user.role.may(Action.REVIEW), passed[-1] if passed else None
-    with reading(get_engine(request)) as connection:
+    passed = read_trail(asked.after)
+    after = passed[-1] if passed else None
+    with authorised(request) as (connection, user):
+        can_decide = user.role.may(Action.REVIEW)
         found = browse(connection, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=after)
         cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
         context = {
             "asked": asked,
             "cases": cases,
-            "pasts": _tell_pasts(connection, [case.case_id for case in cases]),
+            "pasts": {
+                number: tell_past(past)
+                for number, past in read_pasts(connection, [case.case_id for case in cases]).items()
+            },
             "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1),
             "most_counted": MOST_COUNTED,
             "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
@@ -267,17 +266,11 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
     return render(request, "cases.html", context)
 
 
-def _tell_pasts(connection: Connection, case_ids: list[int]) -> dict[int, str]:
-    """Return what was found of listings before, by case."""
-    return {number: tell_past(past) for number, past in read_pasts(connection, case_ids).items()}
-
-
 def open_next(request: Request) -> Response:
     """Take the case that comes first and that nobody else works on, and open it."""
-    with writing(get_engine(request)) as connection:
-        claim = queue.claim(connection, get_user(request).name, settings=settings_of(request))
-    target = f"/cases/{claim.case_id}?within=queue" if claim else "/"
-    return RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    with authorised(request, writing) as (connection, user):
+        claim = queue.claim(connection, user.name, settings=settings_of(request))
+    return redirect(f"/cases/{claim.case_id}?within=queue" if claim else "/")
 
 
 def _link(asked: ListQuery, passed: list[int]) -> str:
@@ -288,7 +281,7 @@ _BYTE_ORDER_MARK = "\ufeff"  # without it some spreadsheets take the letters for
 _AT_ONCE = 200
 _log = logging.getLogger(__name__)
 
-_QueryText = Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")]
+_QueryText = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 _Moment = Annotated[datetime, BeforeValidator(read_typed_moment)]
 
 
@@ -302,12 +295,16 @@ def export_table(
     until: _Moment | None = None,
 ) -> Response:
     """Give decisions, or cases, as CSV; moments without a zone are in UTC."""
+    with authorised(request) as (_, user):
+        _log.info("export: user:%s takes %s", user.user_id, what)
+    export, columns = (export_cases, CASE_COLUMNS) if what == "cases" else (export_decisions, DECISION_COLUMNS)
     wanted = ExportFilter(state or None, brand or None, seller or None, since, until)
-    engine, is_cases = get_engine(request), what == "cases"
-    rows = export_cases(engine, wanted) if is_cases else export_decisions(engine, wanted)
-    columns = CASE_COLUMNS if is_cases else DECISION_COLUMNS
-    _log.info("export: user:%s takes %s", get_user(request).user_id, what)
-    headers = {"Content-Disposition": f'attachment; filename="{what}.csv"'}
+    return send_csv(f"{what}.csv", columns, export(get_engine(request), wanted))
+
+
+def send_csv(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Response:
+    """Give rows as a CSV file, as they are read."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(write_csv(columns, rows), media_type="text/csv; charset=utf-8", headers=headers)
 
 

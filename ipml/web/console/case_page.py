@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import IO, Annotated, Any
 from uuid import uuid4
 
-from fastapi import Form, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi import Form, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import find_notices
@@ -34,19 +34,29 @@ from ipml.review import queue
 from ipml.review.cases import find_case
 from ipml.review.claims import find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
-from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, BulkPreview, decide_and_spread, preview_spread
+from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.ranking.queue_order import explain_place
 from ipml.review.search import find_precedents
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
-from ipml.web.accounts.login import get_consequences, get_engine, get_policy, get_user, settings_of
+from ipml.web.accounts.login import (
+    authorised,
+    get_consequences,
+    get_cooperation_policy,
+    get_engine,
+    get_policy,
+    settings_of,
+)
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.console.case_list import (
     LONGEST_ADDRESS,
+    NO_NUL,
     TRAIL_PATTERN,
+    FormNumber,
+    PathNumber,
     address_of,
     address_of_list,
     find_following,
@@ -56,16 +66,15 @@ from ipml.web.console.case_list import (
 )
 from ipml.web.console.charts import make_price_scale, read_seller_card
 from ipml.web.phrases import tell_term
-from ipml.web.responses import is_from_elsewhere, render, render_error
+from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
 _MOST_OTHERS = 8
 _MOST_NOTICES = 10
+_NumberOrNone = Annotated[int, Form(ge=0, le=2**63 - 1)]
 _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
-FormNumber = Annotated[int, Form(ge=1, le=2**63 - 1)]
-CaseNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
-WithinQuery = Annotated[str, Query(max_length=LONGEST_ADDRESS, pattern="^[^\x00]*$")]
-WithinForm = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern="^[^\x00]*$")]
+WithinQuery = Annotated[str, Query(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
+WithinForm = Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ class Visit:
 
 def show_case(
     request: Request,
-    case_id: CaseNumber,
+    case_id: PathNumber,
     trail: Annotated[str, Query(pattern=TRAIL_PATTERN)] = "",
     within: WithinQuery = "",
     undone: Annotated[int, Query(ge=0, le=1)] = 0,
@@ -106,9 +115,9 @@ def show_case(
 
 def decide(
     request: Request,
-    case_id: CaseNumber,
+    case_id: PathNumber,
     choice: Annotated[str, Form(pattern=_VERDICT)],
-    token: Annotated[int, Form(ge=0, le=2**63 - 1)],
+    token: _NumberOrNone,
     until: Annotated[datetime, Form()],
     key: Annotated[str, Form(min_length=16, max_length=64)],
     note: Annotated[str, Form()] = "",
@@ -120,14 +129,12 @@ def decide(
 
     A verdict on the truth spreads to the near-duplicates that were ticked.
     """
-    user, settings = get_user(request), settings_of(request)
-    claim = Claim(case_id, user.name, token, until)
     name, _, ground = choice.partition("/")
     verdict = Verdict(name)
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "settings": settings}
-    said["consequences"] = get_consequences(request)
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, **_rules(request)}
     try:
-        with writing(get_engine(request)) as connection:
+        with authorised(request, writing) as (connection, user):
+            claim = Claim(case_id, user.name, token, until)
             state = find_case(connection, case_id).state
             if spread and verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE):
                 decide_and_spread(connection, claim, verdict, spread, **said)
@@ -135,48 +142,48 @@ def decide(
                 queue.decide(connection, claim, verdict, **said)
     except (Overtaken, Forbidden) as error:
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
-    with writing(get_engine(request)) as connection:
-        following = _follow(connection, request, case_id, state, within, trail)
+    with writing(get_engine(request)) as connection:  # the decision stands, whatever becomes of this
+        following = _follow(connection, user, case_id, state, within, trail, settings_of(request))
     return address_of(following, within, trail=trail)
 
 
 def leave(
     request: Request,
-    case_id: CaseNumber,
+    case_id: PathNumber,
     to: Annotated[str, Form(pattern="^(list|next|previous)$")],
-    token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    token: _NumberOrNone = 0,
     trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
     within: WithinForm = "",
 ) -> Response:
     """Give a case back undecided; go to the list, to the following case, or back to the one skipped last."""
     skipped = read_trail(trail)
-    with writing(get_engine(request)) as connection:
+    with authorised(request, writing) as (connection, user):
         case = queue.get_case(connection, case_id)
-        give_back(connection, get_user(request), case, token)
+        give_back(connection, user, case, token)
         if to == "next":
             trail = write_trail([*skipped, case_id])
-            following = _follow(connection, request, case_id, case.state, within, trail)
+            following = _follow(connection, user, case_id, case.state, within, trail, settings_of(request))
             return address_of(following, within, trail=trail)
     if to == "previous" and skipped:
         return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
-    return RedirectResponse(f"{address_of_list(within)}#case-{case_id}", HTTPStatus.SEE_OTHER)
+    return redirect(f"{address_of_list(within)}#case-{case_id}")
 
 
 def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; with a message what they asked for was not done."""
-    # A link on another site must not take cases in a reviewer's name.
-    may_claim = get_user(request).role.may(Action.REVIEW) and not is_from_elsewhere(request)
-    opened = writing if may_claim else reading
-    with opened(get_engine(request)) as connection:
-        context = _read_case(connection, request, case_id, visit, may_claim=may_claim)
+    # A link on another site must not take cases in a reviewer's name. That somebody is no reviewer is found out only in
+    # the transaction, which is therefore one that writes for viewers, too.
+    opened = reading if is_from_elsewhere(request) else writing
+    with authorised(request, opened) as (connection, user):
+        context = _read_case(connection, request, user, case_id, visit, may_claim=opened is writing)
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
 
 
 def _read_case(
-    connection: Connection, request: Request, case_id: int, visit: Visit, *, may_claim: bool
+    connection: Connection, request: Request, user: User, case_id: int, visit: Visit, *, may_claim: bool
 ) -> dict[str, Any]:
     """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
-    user, settings = get_user(request), settings_of(request)
+    settings = settings_of(request)
     shown = queue.show_case(connection, user.name, case_id)
     case, hides = shown.case, shown.hides_history
     decisions = [] if hides else queue.list_decisions(connection, case_id, with_reversed=True)
@@ -191,12 +198,12 @@ def _read_case(
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
-        "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
+        "undoable": find_undoable(connection, user.name, settings=settings) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(connection, case_id, state=case.state),
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
         **_tell_versions(connection, case, standing),
-        **_tell_listing(case),
+        **tell_listing(case),
         **_tell_seller(connection, case, user),
         "decisions": decisions,
         "undone": undone,
@@ -224,7 +231,8 @@ def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decisi
     }
 
 
-def _tell_listing(case: Case) -> dict[str, Any]:
+def tell_listing(case: Case) -> dict[str, Any]:
+    """Return what its price is drawn on, and the strongest weights of its words and of its reasons."""
     scored = case.scored
     return {
         "heaviest": max((abs(part.weight) for part in scored.highlights), default=0.0),
@@ -248,7 +256,7 @@ def _tell_seller(connection: Connection, case: Case, user: User) -> dict[str, An
 def _tell_notices(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
     """Tell what others say of the listing, and how much each of them must show."""
     found = find_notices(connection, case.case_id)
-    tiers = {tier.name: tier.burden for tier in request.app.state.cooperation.notifiers.tiers}
+    tiers = {tier.name: tier.burden for tier in get_cooperation_policy(request).notifiers.tiers}
     return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
 
 
@@ -270,11 +278,14 @@ def _may_judge(user: User, state: str) -> bool:
 
 
 def _follow(
-    connection: Connection, request: Request, last_id: int, last_state: str, within: str, trail: str
+    connection: Connection, user: User, last_id: int, last_state: str, within: str, trail: str, settings: Settings
 ) -> int | None:
-    user = get_user(request)
     state = last_state if _may_judge(user, last_state) else "open"
-    return find_following(connection, user, last_id, state, within, read_trail(trail), settings_of(request))
+    return find_following(connection, user, last_id, state, within, read_trail(trail), settings)
+
+
+def _rules(request: Request) -> dict[str, Any]:
+    return {"settings": settings_of(request), "consequences": get_consequences(request)}
 
 
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -290,7 +301,8 @@ def show_bulk(
 ) -> Response:
     """Show what deciding the selected cases together would do; nothing changes."""
     if not case:
-        return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+        with authorised(request):
+            return redirect(address_of_list(within))
     return _show_bulk(request, case, within)
 
 
@@ -307,37 +319,26 @@ def decide_bulk(
 ) -> Response:
     """Record one verdict on all cases of the preview, or on none where one of them has changed since."""
     verdict, _, ground = choice.partition("/")
-    seen = token[VERDICTS.index(Verdict(verdict))]
-    engine, user = get_engine(request), get_user(request)
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, **_rules(request)}
+    said["token"] = token[VERDICTS.index(Verdict(verdict))]
     try:
-        with writing(engine) as connection:
-            queue.decide_bulk(
-                connection,
-                case,
-                user.name,
-                Verdict(verdict),
-                ground=ground,
-                note=note,
-                key=key,
-                token=seen,
-                settings=settings_of(request),
-                consequences=get_consequences(request),
-            )
+        with authorised(request, writing) as (connection, user):
+            queue.decide_bulk(connection, case, user.name, Verdict(verdict), **said)
     except Overtaken as error:
         return _show_bulk(request, case, within, note, str(error))
-    return RedirectResponse(address_of_list(within), HTTPStatus.SEE_OTHER)
+    return redirect(address_of_list(within))
 
 
 def _show_bulk(request: Request, numbers: list[int], within: str, note: str = "", message: str = "") -> Response:
-    engine, user, settings = get_engine(request), get_user(request), settings_of(request)
-    with reading(engine) as connection:
+    settings = settings_of(request)
+    with authorised(request) as (connection, user):
         previews = [
             queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
         ]
     context = {
         "preview": previews[0],
         "tokens": [preview.digest for preview in previews],
-        "sellers": _count_sellers(previews[0]),
+        "sellers": len({case.scored.listing.seller_id for case in previews[0].cases}),
         "numbers": sorted(set(numbers)),
         "grounds": queue.GROUNDS,
         "key": uuid4().hex,
@@ -346,39 +347,35 @@ def _show_bulk(request: Request, numbers: list[int], within: str, note: str = ""
         "message": message,
         "list_address": address_of_list(within),
     }
-    return render(request, "bulk.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
-
-
-def _count_sellers(preview: BulkPreview) -> int:
-    return len({case.scored.listing.seller_id for case in preview.cases})
+    return render(request, "bulk.html", context)
 
 
 def undo(
     request: Request,
-    case: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
-    claim: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
-    decision: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
-    group: Annotated[str, Form(max_length=255, pattern="^[^\x00]*$")] = "",
+    case: _NumberOrNone = 0,
+    claim: _NumberOrNone = 0,
+    decision: _NumberOrNone = 0,
+    group: Annotated[str, Form(max_length=255, pattern=NO_NUL)] = "",
     within: WithinForm = "",
-    leaving: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
-    token: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    leaving: _NumberOrNone = 0,
+    token: _NumberOrNone = 0,
 ) -> Response:
     """Take a verdict back and open its case, or a group of decisions and go to the list.
 
     The form names what it takes back, so that a page that is no longer fresh takes back nothing else; and the case
     that is left open for it, which is given back.
     """
-    user, is_lead = get_user(request), get_user(request).role.may(Action.UNDO_OTHERS)
     said: dict[str, Any] = {
         "undo_minutes": settings_of(request).undo_minutes,
         "consequences": get_consequences(request),
     }
-    with writing(get_engine(request)) as connection:
+    with authorised(request, writing) as (connection, user):
+        is_lead = user.role.may(Action.UNDO_OTHERS)
         if leaving:
             give_back(connection, user, queue.get_case(connection, leaving), token)
         if group:
             made = queue.undo_group(connection, group, user.name, may_undo_others=is_lead, **said)
-            return RedirectResponse(f"/?undone={len(made)}", HTTPStatus.SEE_OTHER)
+            return redirect(f"/?undone={len(made)}")
         if decision:
             case = queue.undo(connection, decision, user.name, may_undo_others=is_lead, **said).case_id
         else:
@@ -393,38 +390,39 @@ _BLOCK = 65_536
 
 def lift_or_change_measure(
     request: Request,
-    case_id: CaseNumber,
+    case_id: PathNumber,
     measure: FormNumber,
     to: Annotated[str, Form(pattern=_MEASURE_CHOICE)],
     why: Annotated[str, Form()] = "",
     countries: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Lift a measure, or put another in its place; `countries` are for one that holds in some only."""
-    name, policy = get_user(request).name, get_policy(request)
+    policy = get_policy(request)
     try:
-        with writing(get_engine(request)) as connection:
+        with authorised(request, writing) as (connection, user):
             if get_measure(connection, measure).case_id != case_id:
                 raise NotFound("measure", measure, "`ipml enforce measure list` names them.")
             if to == LIFT:
-                lift_measure(connection, measure, name, why, policy)
+                lift_measure(connection, measure, user.name, why, policy)
             else:
                 kind = MeasureKind(to)
-                territories = _split_countries(countries) if kind is MeasureKind.REMOVE_IN else ()
-                change_measure(connection, measure, MeasureOrder(kind, why, territories), name, policy)
+                codes = re.findall(r"[^\s,;]+", countries.upper()) if kind is MeasureKind.REMOVE_IN else ()
+                order = MeasureOrder(kind, why, tuple(sorted(set(codes))))
+                change_measure(connection, measure, order, user.name, policy)
     except (Conflict, Forbidden, SellerErased) as error:
         return show_visit(request, case_id, Visit(message=str(error)))
-    return RedirectResponse(f"/cases/{case_id}#followed", HTTPStatus.SEE_OTHER)
+    return redirect(f"/cases/{case_id}#followed")
 
 
-def download_evidence(request: Request, case_id: CaseNumber) -> Response:
+def download_evidence(request: Request, case_id: PathNumber) -> Response:
     """Give the evidence of a case as a package; that somebody took it is noted in the audit trail."""
-    if is_from_elsewhere(request):  # a link on another site must not take it in a lead's name
-        return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the case, and take the package there.")
-    name, settings = f"evidence-case-{case_id}.zip", request.app.state.settings
+    with authorised(request) as (_, user):
+        if is_from_elsewhere(request):  # a link on another site must not take it in a lead's name
+            return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the case, and take the package there.")
+    name, key_file = f"evidence-case-{case_id}.zip", settings_of(request).anchor_key
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = FilePath(folder) / name
-        by = get_user(request).name
-        export_package(get_engine(request), case_id, place, by=by, key_file=settings.anchor_key, is_zipped=True)
+        export_package(get_engine(request), case_id, place, by=user.name, key_file=key_file, is_zipped=True)
         return send_file(place, name)
 
 
@@ -438,7 +436,3 @@ def _read_blocks(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while block := file.read(_BLOCK):
             yield block
-
-
-def _split_countries(countries: str) -> tuple[str, ...]:
-    return tuple(sorted({code.upper() for code in re.split(r"[\s,;]+", countries) if code}))

@@ -7,7 +7,7 @@ the listing was seen and now, and their listings over time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -19,9 +19,8 @@ from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.kit.svg import round_up
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import LookSummary
-from ipml.review.quality.rates import Rate
 from ipml.review.queue_metrics import Hits, QueueDay
-from ipml.review.sampling.estimates import EstimatedFigure, Estimates
+from ipml.review.sampling.estimates import Estimates
 from ipml.review.search import SellerRecord, read_seller_record
 from ipml.web.phrases import count, money, percent, percent_range, seller_history
 
@@ -118,20 +117,14 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
     >>> bar.name, bar.share, bar.says, bar.bounds
     ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
     """
-    return tuple(_hit_bar(band) for band in bands)
-
-
-def _hit_bar(band: Hits) -> ShareBar:
-    low, high = band.interval
-    name = "no score" if band.low is None or band.high is None else percent_range(band.low, band.high)
-    return ShareBar(
-        name=name,
-        share=100 * band.share,
-        low=100 * low,
-        high=100 * high,
-        n=band.judged,
-        says=percent(band.share),
-        bounds=percent_range(low, high),
+    return tuple(
+        _make_bar(
+            "no score" if band.low is None or band.high is None else percent_range(band.low, band.high),
+            band.share,
+            *band.interval,
+            band.judged,
+        )
+        for band in bands
     )
 
 
@@ -145,22 +138,15 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
     >>> bar.name, bar.says, bar.bounds, bar.naive
     ('Prevalence', '8.1 %', '6.4 to 10.0 %', '84.0 %')
     """
-    bars = [_estimate_bar(figure) for figure in estimates.figures]
-    return tuple(bar for bar in bars if bar is not None)
-
-
-def _estimate_bar(figure: EstimatedFigure) -> ShareBar | None:
-    if figure.value is None or figure.low is None or figure.high is None:
-        return None
-    return ShareBar(
-        name=figure.name.capitalize(),
-        share=100 * figure.value,
-        low=100 * figure.low,
-        high=100 * figure.high,
-        n=figure.reviews,
-        says=f"{100 * figure.value:.1f} %",
-        bounds=f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
-        naive="" if figure.naive is None else f"{100 * figure.naive:.1f} %",
+    return tuple(
+        replace(
+            _make_bar(figure.name.capitalize(), figure.value, figure.low, figure.high, figure.reviews),
+            says=f"{100 * figure.value:.1f} %",
+            bounds=f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %",
+            naive="" if figure.naive is None else f"{100 * figure.naive:.1f} %",
+        )
+        for figure in estimates.figures
+        if figure.value is not None and figure.low is not None and figure.high is not None
     )
 
 
@@ -178,19 +164,13 @@ def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
         ("Own verdict given again", looks.repeats),
         ("Another's verdict given again", looks.audits),
     )
-    return tuple(_rate_bar(name, rate) for name, rate in named if rate is not None)
-
-
-def _rate_bar(name: str, rate: Rate) -> ShareBar:
-    return ShareBar(
-        name=name,
-        share=100 * rate.share,
-        low=100 * rate.low,
-        high=100 * rate.high,
-        n=round(rate.n),
-        says=percent(rate.share),
-        bounds=percent_range(rate.low, rate.high),
+    return tuple(
+        _make_bar(name, rate.share, rate.low, rate.high, round(rate.n)) for name, rate in named if rate is not None
     )
+
+
+def _make_bar(name: str, share: float, low: float, high: float, n: int) -> ShareBar:
+    return ShareBar(name, 100 * share, 100 * low, 100 * high, n, percent(share), percent_range(low, high))
 
 
 _BASES = {
@@ -355,7 +335,10 @@ def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strik
         All of the seller's.
     """
     seen_at, listing = case.scored.listing.observed_at or case.enqueued_at, case.scored.listing
-    seen = {noun: _values(record, field) for noun, field in _FIGURES.items()}
+    seen = {
+        noun: [(look.at, value) for look in record.looks if (value := getattr(look.listing, field)) is not None]
+        for noun, field in _FIGURES.items()
+    }
     counted = _count_over_time(strikes, now)
     then, latest = dict(seller_history(listing)), dict(seller_history(_latest(record, listing)))
     if latest or strikes:
@@ -399,11 +382,6 @@ def _count_over_time(strikes: Collection[Strike], now: datetime) -> Series:
     return [*((at, 0.0) for at in moments[:1]), *zip(moments, map(float, counts), strict=True)]
 
 
-def _values(record: SellerRecord, field: str) -> Series:
-    values = ((look.at, getattr(look.listing, field)) for look in record.looks)
-    return [(at, value) for at, value in values if value is not None]
-
-
 def _draw_line(noun: str, values: Series) -> Line | None:
     """Return the line of a figure that was seen at two moments or more."""
     if not values or values[-1][0] - values[0][0] < _SHORTEST:
@@ -426,13 +404,10 @@ def _make_timeline(record: SellerRecord) -> Timeline | None:
         Mark(_place(look.at, first, last), verdicts.get(look.case_id, "listed").replace(" ", "-"))
         for look in record.looks
     ]
-    told = [count(len(record.looks), "case"), *_count_kinds([said.verdict.value for said in record.verdicts])]
-    return Timeline(first, last, tuple(marks), ", ".join(told))
+    given = [said.verdict.value for said in record.verdicts]
+    found = [f"{given.count(kind)} found {kind}" for kind in ("counterfeit", "genuine") if kind in given]
+    return Timeline(first, last, tuple(marks), ", ".join([count(len(record.looks), "case"), *found]))
 
 
 def _place(at: datetime, first: datetime, last: datetime) -> float:
     return _MARGIN + (100 - 2 * _MARGIN) * ((at - first) / (last - first))
-
-
-def _count_kinds(verdicts: Sequence[str]) -> Iterable[str]:
-    return (f"{verdicts.count(kind)} found {kind}" for kind in ("counterfeit", "genuine") if kind in verdicts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -15,7 +16,6 @@ from markupsafe import Markup
 from pydantic import BeforeValidator, Field
 from sqlalchemy import Connection
 
-from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.brand import FoundBrand, list_brands, make_brand_report, measure_brand
 from ipml.cooperation.reports.document import ReportDocument, show, show_interval
 from ipml.cooperation.reports.period import Period
@@ -26,7 +26,7 @@ from ipml.review.quality.blind_reviews import summarise_looks
 from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
 from ipml.review.sampling.estimates import estimate
 from ipml.storage.database import reading
-from ipml.web.accounts.login import get_engine, get_policy, get_user
+from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.cache import CachedAnswer, CachedByName
@@ -108,9 +108,9 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
 
     What came and went day by day, and who decided how much, is that of the days asked for.
     """
-    user, state, now = get_user(request), request.app.state, datetime.now(UTC)
+    state, now = request.app.state, datetime.now(UTC)
     span = DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)
-    with reading(get_engine(request)) as connection:
+    with authorised(request) as (connection, user):
         context = {
             **state.stand.get(lambda: _measure_queue(connection, get_policy(request), now)),
             "alarms": state.alarms.get(lambda: find_alarms(connection, get_policy(request))),
@@ -158,11 +158,9 @@ def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) 
     brands: CachedAnswer[list[FoundBrand]] = request.app.state.brands
     span = DateRange.of(first, last, _RECENT_DAYS)
 
-    def find() -> list[FoundBrand]:
-        with reading(get_engine(request)) as connection:
-            return list_brands(connection, span.start, MOST_BRANDS, span.end)
-
-    listed = brands.get(find) if span.is_usual else find()
+    with authorised(request) as (connection, _):
+        find = partial(list_brands, connection, span.start, MOST_BRANDS, span.end)
+        listed = brands.get(find) if span.is_usual else find()
     most = max((one.counterfeit for one in listed), default=0)
     return render(request, "brands.html", {"listed": listed, "span": span, "most": most, "longest": MOST_BRANDS})
 
@@ -176,13 +174,15 @@ def show_brand(
     """Show what was found of a brand in some days, how fast it went, who stands behind it, and notices."""
     reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
     span = DateRange.of(first, last, _YEAR_DAYS)
+    with authorised(request):
+        pass  # a report may take long, and who waits for another to make it should hold no connection
     report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
     context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
     return render(request, "brand.html", context | {"draw": _draw_report, "span": span})
 
 
 def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[ReportDocument, datetime]:
-    now, rules = datetime.now(UTC), _report_rules(request)
+    now, rules = datetime.now(UTC), get_cooperation_policy(request).reports
     period = Period.between(span.first, span.last)
     networks = request.app.state.settings.networks
     with reading(get_engine(request)) as connection:
@@ -193,8 +193,3 @@ def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report
 def _draw_report(svg: str) -> Markup:
     """Return a chart of a report, in which everything from outside was escaped as it was drawn."""
     return Markup(svg)  # noqa: S704
-
-
-def _report_rules(request: Request) -> ReportRules:
-    rules: ReportRules = request.app.state.cooperation.reports
-    return rules

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Form, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
 from starlette.datastructures import State
 
 from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
 from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
-from ipml.cooperation.networks.ties import Tie
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
-from ipml.cooperation.policy import ReferralRules
 from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
 from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
 from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
@@ -31,11 +28,13 @@ from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden
 from ipml.storage.anchors import store_anchor
 from ipml.storage.database import reading, writing
-from ipml.web.accounts.login import get_engine, get_user
+from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, settings_of
+from ipml.web.accounts.users import User
 from ipml.web.cache import NetworkShelf
+from ipml.web.console.case_list import NO_NUL, PathNumber
 from ipml.web.console.case_page import send_file
 from ipml.web.console.network_picture import MANY_LINES, MOST_LINES, draw_network, draw_small, name_role
-from ipml.web.responses import render
+from ipml.web.responses import redirect, render
 
 MOST_NETWORKS = 24
 MOST_MEMBERS = 1000
@@ -43,8 +42,7 @@ MOST_TIES = 10
 _HYPOTHESES = 3
 _ORDER = f"^({'|'.join(ORDERS)})$"
 
-NetworkNumber = Annotated[int, Path(ge=1, le=2**31)]
-Place = Annotated[int, Path(ge=1, le=2**31)]
+Place = Annotated[int, Path(ge=1, le=2**31)]  # a network's number, or a member's in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +58,17 @@ class MemberRow:
     newcomer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A member to whom one is linked, and what they share."""
-
-    place: int
-    tie: Tie
-
-
 def show_networks(
     request: Request,
     order: Annotated[str, Query(pattern=_ORDER)] = "members",
-    seller: Annotated[str, Query(max_length=200, pattern="^[^\x00]*$")] = "",
+    seller: Annotated[str, Query(max_length=200, pattern=NO_NUL)] = "",
 ) -> Response:
     """Show the largest networks, or those that grow fastest; or the one a seller is in."""
-    shelf = _shelf(request)
-    listed, count = shelf.list(order, MOST_NETWORKS) if shelf.is_there else ([], 0)
-    views = [shelf.view(one.number) for one in listed]
-    names = [name for view in views for name in view.seller_ids]
-    records = _read_records(request, names) if names else {}
+    shelf, seller = _shelf(request), seller.strip()
+    with authorised(request) as (connection, user):
+        listed, count = shelf.list(order, MOST_NETWORKS) if shelf.is_there else ([], 0)
+        views = [shelf.view(one.number) for one in listed]
+        records = _read_records(connection, user, [name for view in views for name in view.seller_ids])
     context = {
         "is_there": shelf.is_there,
         "listed": [
@@ -89,18 +79,19 @@ def show_networks(
         "order": order,
         "orders": list(ORDERS),
         "recent_days": RECENT_DAYS,
-        "seller": seller.strip(),
-        "found": shelf.find_number(seller.strip()) if seller.strip() else None,
+        "seller": seller,
+        "found": shelf.find_number(seller) if seller else None,
         "in_words": IN_WORDS,
         "plurals": IN_WORDS_OF_MANY,
     }
     return render(request, "networks.html", context)
 
 
-def show_network(request: Request, number: NetworkNumber) -> Response:
+def show_network(request: Request, number: Place) -> Response:
     """Show a network: the picture, who may be the source, and every member."""
-    view = _shelf(request).view(number)
-    records = _read_records(request, view.seller_ids)
+    with authorised(request) as (connection, user):
+        view = _shelf(request).view(number)
+        records = _read_records(connection, user, view.seller_ids)
     rows = _make_rows(view, records)
     context = {
         "view": view,
@@ -117,15 +108,17 @@ def show_network(request: Request, number: NetworkNumber) -> Response:
     return render(request, "network.html", context)
 
 
-def show_member(request: Request, number: NetworkNumber, place: Place) -> Response:
+def show_member(request: Request, number: Place, place: Place) -> Response:
     """Show a member of a network: what is known of them, and to whom they are linked by what."""
-    view = _shelf(request).view(number)
-    _check_place(view, place)
+    with authorised(request) as (connection, user):
+        view = _shelf(request).view(number)
+        _check_place(view, place)
+        records = _read_records(connection, user, [view.seller_ids[place - 1]])
     neighbours = view.neighbours_of(place - 1)
     context = {
         "view": view,
-        "row": _make_rows(view, _read_records(request, [view.seller_ids[place - 1]]))[place - 1],
-        "neighbours": [Neighbour(one + 1, view.tie(place - 1, one)) for one in neighbours[:MOST_TIES]],
+        "row": _make_rows(view, records)[place - 1],
+        "neighbours": [(one + 1, view.tie(place - 1, one)) for one in neighbours[:MOST_TIES]],
         "n_links": len(neighbours),
         "hypothesis": next((one for one in view.roles.hypotheses if one.seller_id == view.seller_ids[place - 1]), None),
         "name_role": name_role,
@@ -133,19 +126,18 @@ def show_member(request: Request, number: NetworkNumber, place: Place) -> Respon
     return render(request, "network_member.html", context)
 
 
-def show_tie(request: Request, number: NetworkNumber, one: Place, other: Place) -> Response:
+def show_tie(request: Request, number: Place, one: Place, other: Place) -> Response:
     """Show what two members of a network share, and since when."""
-    view = _shelf(request).view(number)
+    with authorised(request):
+        view = _shelf(request).view(number)
     _check_place(view, one)
     _check_place(view, other)
-    tie = view.tie(one - 1, other - 1)
-    is_link = other - 1 in view.neighbours_of(one - 1)
     context = {
         "view": view,
         "one": one,
         "other": other,
-        "tie": tie,
-        "is_link": is_link,
+        "tie": view.tie(one - 1, other - 1),
+        "is_link": other - 1 in view.neighbours_of(one - 1),
         "needed": view.needed,
         "in_words": IN_WORDS,
     }
@@ -170,10 +162,8 @@ def _check_place(view: NetworkView, place: int) -> None:
         )
 
 
-def _read_records(request: Request, names: list[str]) -> dict[str, MemberRecord]:
-    engine = get_engine(request)
-    with reading(engine) as connection:
-        return read_members(connection, names, hidden=find_hidden(connection, get_user(request).name))
+def _read_records(connection: Connection, user: User, names: list[str]) -> dict[str, MemberRecord]:
+    return read_members(connection, names, hidden=find_hidden(connection, user.name)) if names else {}
 
 
 def _make_rows(view: NetworkView, records: dict[str, MemberRecord]) -> list[MemberRow]:
@@ -224,9 +214,6 @@ def _tell_source(view: NetworkView) -> dict[str, Any]:
 
 MOST_CANDIDATES = 30
 _OUTCOME_KINDS = "^(opened|arrests|seized|dropped)$"
-_TEXT = "^[^\x00]*$"
-
-ReferralNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,15 +233,16 @@ def show_referrals(request: Request) -> Response:
 
 def hand_out(
     request: Request,
-    number: NetworkNumber,
+    number: Place,
     recipient: Annotated[str, Form(max_length=80)],
-    brand: Annotated[str, Form(max_length=200, pattern=_TEXT)] = "",
+    brand: Annotated[str, Form(max_length=200, pattern=NO_NUL)] = "",
     again: Annotated[bool, Form()] = False,
 ) -> Response:
     """Build a referral for a recipient and give it as a file; of whom it tells is noted."""
-    view = _shelf(request).view(number)
+    with authorised(request) as (_, user):
+        view = _shelf(request).view(number)
     asked = ReferralRequest(number, recipient, brand.strip() or None, is_again=again)
-    settings = request.app.state.settings
+    settings = settings_of(request)
     with TemporaryDirectory(prefix="ipml-referral-") as folder:
         place = FilePath(folder) / f"referral-{number}.zip"
         try:
@@ -262,9 +250,9 @@ def hand_out(
                 get_engine(request),
                 view.networks,
                 asked,
-                _referral_rules(request),
+                get_cooperation_policy(request).referrals,
                 place,
-                by=get_user(request).name,
+                by=user.name,
                 key_file=settings.anchor_key,
                 erased=read_erased(settings.erased) if settings.erased and settings.erased.exists() else None,
                 is_zipped=True,
@@ -278,44 +266,44 @@ def hand_out(
 
 def note_receipt(
     request: Request,
-    referral_id: ReferralNumber,
-    received_by: Annotated[str, Form(min_length=1, max_length=200, pattern=_TEXT)],
+    referral_id: PathNumber,
+    received_by: Annotated[str, Form(min_length=1, max_length=200, pattern=NO_NUL)],
 ) -> Response:
     """Note who of the recipient signed for a referral."""
     try:
-        with writing(get_engine(request)) as connection:
-            sign_receipt(connection, referral_id, received_by, by=get_user(request).name)
+        with authorised(request, writing) as (connection, user):
+            sign_receipt(connection, referral_id, received_by, by=user.name)
     except (Conflict, UnstorableValue) as error:
         return _show_referrals(request, str(error))
-    return RedirectResponse(f"/referrals#referral-{referral_id}", HTTPStatus.SEE_OTHER)
+    return redirect(f"/referrals#referral-{referral_id}")
 
 
 def take_outcome(
     request: Request,
-    referral_id: ReferralNumber,
+    referral_id: PathNumber,
     kind: Annotated[str, Form(pattern=_OUTCOME_KINDS)],
     amount: Annotated[str, Form(max_length=30)] = "",
     currency: Annotated[str, Form(pattern="^([A-Z]{3})?$")] = "",
-    why: Annotated[str, Form(max_length=80, pattern=_TEXT)] = "",
+    why: Annotated[str, Form(max_length=80, pattern=NO_NUL)] = "",
 ) -> Response:
     """Note what became of a referral; the order of networks learns from it."""
+    dropped, rules = why if kind == "dropped" else None, get_cooperation_policy(request).referrals
     try:
-        number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
-        dropped = why if kind == "dropped" else None
-        said = {"by": get_user(request).name, "amount": number, "currency": currency or None, "why": dropped}
-        with writing(get_engine(request)) as connection:
-            note_outcome(connection, referral_id, kind, _referral_rules(request), **said)  # type: ignore[arg-type]
-    except (UnusableSetting, ValueError) as error:
-        return _show_referrals(
-            request, str(error) if isinstance(error, UnusableSetting) else f"{amount!r} is no number."
-        )
-    return RedirectResponse(f"/referrals#referral-{referral_id}", HTTPStatus.SEE_OTHER)
+        with authorised(request, writing) as (connection, user):
+            number = float(amount) if amount.strip() and kind in ("arrests", "seized") else None
+            said: dict[str, Any] = {"amount": number, "currency": currency or None, "why": dropped}
+            note_outcome(connection, referral_id, kind, rules, by=user.name, **said)
+    except UnusableSetting as error:
+        return _show_referrals(request, str(error))
+    except ValueError:
+        return _show_referrals(request, f"{amount!r} is no number.")
+    return redirect(f"/referrals#referral-{referral_id}")
 
 
 def _show_referrals(request: Request, message: str = "") -> Response:
-    rules, state = _referral_rules(request), request.app.state
+    rules, state = get_cooperation_policy(request).referrals, request.app.state
     is_there = _shelf(request).is_there
-    with reading(get_engine(request)) as connection:
+    with authorised(request) as (connection, _):
         handed = list_handed_out(connection)
     ranking: NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
     last = {one.referral.network: one for one in reversed(handed)}
@@ -329,7 +317,7 @@ def _show_referrals(request: Request, message: str = "") -> Response:
         "reasons": rules.reasons_to_drop,
         "message": message,
     }
-    return render(request, "referrals.html", context, HTTPStatus.CONFLICT if message else HTTPStatus.OK)
+    return render(request, "referrals.html", context)
 
 
 def rank_ahead(app: FastAPI) -> None:
@@ -348,8 +336,3 @@ def _rank_candidates(state: State) -> NetworkRanking:
         networks = ((shelf.load(number), number) for number in numbers)
         candidates, n_outcomes = judge_candidates(connection, networks, state.cooperation.referrals, now)
     return NetworkRanking(tuple(candidates), len(sums), n_outcomes, now)
-
-
-def _referral_rules(request: Request) -> ReferralRules:
-    rules: ReferralRules = request.app.state.cooperation.referrals
-    return rules

@@ -45,7 +45,7 @@ from ipml.kit.moments import EXPECTED, read_moment, write_moment
 from ipml.records import Problem
 from ipml.review.snapshot import check_text
 from ipml.storage.database import writing
-from ipml.web.accounts.permissions import PROGRAMS, Action
+from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
 from ipml.web.http_api.openapi import (
@@ -61,7 +61,7 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import Access, check_site, parse_json, read_body
+from ipml.web.http_api.requests import Access, check_site, parse_body, read_body
 from ipml.web.responses import HEADERS, add_headers
 
 MOST_PROBLEMS = 1_000
@@ -165,7 +165,7 @@ async def answer_message(
     """
     state = request.app.state
     with state.crowd.join():
-        status, at, why = find_answer(_parse_answer(await read_body(request)))
+        status, at, why = find_answer(parse_body(await read_body(request)))
         engine: Engine | None = state.engine
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
             raise NotFound("message", key, "Expected the header `webhook-id` of one that was sent.")
@@ -202,13 +202,6 @@ def find_answer(content: object) -> tuple[Status, datetime | None, str]:
     return next(known for known in SAID if known == status), moment, why or ""
 
 
-def _parse_answer(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except ValueError as error:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
-
-
 def _refuse_answer(found: str) -> NoReturn:
     raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found {found}; expected {_EXPECTED}.")
 
@@ -238,7 +231,7 @@ async def score(
             raise Failed("model", found, remedy)
 
         def work() -> bytes:
-            scored, unlike = model.score_batch(find_listings(_parse_listings(body)), explain)
+            scored, unlike = model.score_batch(find_listings(parse_body(body)), explain)
             state.metrics.count_listings(scored, unlike)
             return write_json(describe_scores(scored, model.version, explain, unlike))
 
@@ -326,7 +319,7 @@ async def authorise_program(request: Request) -> None:
         return
     check_site(request.headers)
     request.state.grant = request.app.state.access.check(request, actions.get(rule))
-    if actions.get(rule) not in PROGRAMS:
+    if actions.get(rule) not in PURPOSES.values():
         raise Forbidden("request", "its address is open to nobody", "Ask for one of /openapi.json.")
 
 
@@ -370,22 +363,11 @@ def find_listings(content: object) -> Listings:
     if len(listings) > MOST_LISTINGS:
         found = f"Found {len(listings):,} listings; expected at most {MOST_LISTINGS:,} in one request."
         raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
-    _check_objects(listings)
-    return listings
-
-
-def _check_objects(listings: Sequence[object]) -> None:
     strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
     if strange:
         expected = "an object with the fields of a listing"
         raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
-
-
-def _parse_listings(body: bytes) -> object:
-    try:
-        return parse_json(body)
-    except ValueError as error:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
+    return listings
 
 
 class Crowd:

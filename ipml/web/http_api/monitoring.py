@@ -194,12 +194,11 @@ class _ModelFacts(Collector):
             since.add_metric((), model.loaded_at.timestamp())
         yield info
         yield since
-        yield _counter("ipml_model_reloads", "Times another model took the place of one.", self._models.n_reloads)
-        yield _counter("ipml_model_reload_failures", "Times a model could not be loaded.", self._models.n_failures)
-
-
-def _counter(name: str, says: str, value: Any) -> Metric:
-    return CounterMetricFamily(name, says, value=value)
+        for name, says, value in (
+            ("ipml_model_reloads", "Times another model took the place of one.", self._models.n_reloads),
+            ("ipml_model_reload_failures", "Times a model could not be loaded.", self._models.n_failures),
+        ):
+            yield CounterMetricFamily(name, says, value=value)
 
 
 _KEPT_SECONDS = 10.0  # anybody may ask; the database is asked this often at most

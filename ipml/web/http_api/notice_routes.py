@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
@@ -24,8 +24,8 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.monitoring import ScoringModel
-from ipml.web.http_api.openapi import describe_error, make_json_answer, show_examples, write_json
-from ipml.web.http_api.requests import parse_json, read_body
+from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.requests import parse_body, read_body
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 _State = Literal["unknown", "waiting", "upheld", "rejected", "undecided", "not found"]
@@ -136,17 +136,7 @@ GIVE_DOCUMENT: Mapping[str, Any] = {
         **{status: describe_error(status) for status in _ERRORS if status != 422},
         422: describe_error(422, "A notice that breaks the rules; every field at fault is named", _BAD),
     },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/NoticeShape"},
-                    "examples": show_examples(notice=_NOTICE, complaint=_COMPLAINT),
-                }
-            },
-        },
-    },
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/NoticeShape"}, notice=_NOTICE, complaint=_COMPLAINT),
 }
 STATUS_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "notice_status",
@@ -187,7 +177,7 @@ async def give_notice(
         engine, policy = _require_database(request)
 
         def take_in() -> Receipt:
-            content = _add_notifier(_add_key(_parse(body), idempotency_key), whose)
+            content = _add_notifier(_add_key(parse_body(body), idempotency_key), whose)
             # Only the marketplace's own form says what a listing is like.
             is_own = whose is None and not state.access.is_open
             notice = check_notice(content, policy.notices, takes_listings=is_own)
@@ -228,17 +218,6 @@ def _require_database(request: Request) -> tuple[Engine, CooperationPolicy]:
     if state.engine is None:
         raise HTTPException(HTTPStatus.NOT_FOUND)
     return state.engine, state.cooperation
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except ValueError as error:
-        _refuse(f"The body is no JSON that can be read: found {error}.")
-
-
-def _refuse(says: str) -> NoReturn:
-    raise HTTPException(HTTPStatus.BAD_REQUEST, says)
 
 
 def _add_key(content: Any, key: str | None) -> Any:

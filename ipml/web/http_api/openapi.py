@@ -147,32 +147,26 @@ def describe_scores(
 
 
 def _describe_score(scored: ScoredListing, explain: bool) -> dict[str, Any]:
-    observed_at = scored.listing.observed_at
-    said: dict[str, Any] = {
-        "listing_id": scored.listing.listing_id,
-        "observed_at": observed_at and write_moment(observed_at),
-        "score": scored.score,
-        "score_low": scored.score_low,
-        "score_high": scored.score_high,
-        "log_odds": scored.log_odds,
-        "abstained": scored.abstained,
+    listing, figures = scored.listing, ("score", "score_low", "score_high", "log_odds", "abstained")
+    observed_at = listing.observed_at and write_moment(listing.observed_at)
+    said = {
+        "listing_id": listing.listing_id,
+        "observed_at": observed_at,
+        **{name: getattr(scored, name) for name in figures},
     }
-    if explain:
-        said["reasons"] = list(map(asdict, scored.reasons))
-        said["base_rate"] = scored.base_rate
-        said["highlights"] = list(map(asdict, scored.highlights))
-        said["price_range"] = scored.price_range and asdict(scored.price_range)
-    return said
+    if not explain:
+        return said
+    return said | {
+        "reasons": list(map(asdict, scored.reasons)),
+        "base_rate": scored.base_rate,
+        "highlights": list(map(asdict, scored.highlights)),
+        "price_range": scored.price_range and asdict(scored.price_range),
+    }
 
 
 def describe_problem(problem: Problem) -> dict[str, Any]:
     """Return the plain values of `ProblemShape`."""
-    return {
-        "row": problem.row,
-        "field": problem.column,
-        "found": problem.value,
-        "expected": problem.expected,
-    }
+    return {"row": problem.row, "field": problem.column, "found": problem.value, "expected": problem.expected}
 
 
 def write_json(content: Any) -> bytes:
@@ -247,8 +241,13 @@ def describe_error(status: int, meaning: str | None = None, bad: Mapping[str, An
     return {"description": meaning, "content": {PROBLEM_TYPE: {"schema": schema, "example": example}}}
 
 
-def show_examples(**values: Any) -> dict[str, Any]:
-    """Return values as examples, each under its name."""
+def describe_body(schema: Mapping[str, Any], **examples: Any) -> dict[str, Any]:
+    """Return what is said of the JSON that a request must bring, with examples under their names."""
+    content = {"application/json": {"schema": schema, "examples": _show_examples(examples)}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _show_examples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: {"value": value} for name, value in values.items()}
 
 
@@ -290,39 +289,19 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
         200: {"model": ScoresShape},
         **{status: describe_error(status) for status in _ERRORS if status != 404},
     },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]},
-                    "examples": show_examples(one=_LISTING, many={"listings": [_LISTING]}),
-                }
-            },
-        },
-    },
+    "openapi_extra": describe_body(
+        {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]}, one=_LISTING, many={"listings": [_LISTING]}
+    ),
 }
 ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",
     "summary": "Say what became of a message",
-    "responses": {
-        200: {"model": NotedShape},
-        **{status: describe_error(status) for status in _ERRORS},
-    },
-    "openapi_extra": {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"$ref": "#/components/schemas/AnswerShape"},
-                    "examples": show_examples(
-                        done={"status": "done", "at": "2026-05-01T12:00:00Z"},
-                        refused={"status": "refused", "why": "no such listing"},
-                    ),
-                }
-            },
-        },
-    },
+    "responses": {200: {"model": NotedShape}, **{status: describe_error(status) for status in _ERRORS}},
+    "openapi_extra": describe_body(
+        {"$ref": "#/components/schemas/AnswerShape"},
+        done={"status": "done", "at": "2026-05-01T12:00:00Z"},
+        refused={"status": "refused", "why": "no such listing"},
+    ),
 }
 
 
@@ -363,7 +342,7 @@ def make_document(
         "AnswerShape": AnswerShape.model_json_schema(),
         **shapes,
     }
-    _show(document, "/v1/score", "post", 200, examples=show_examples(**_SCORES))
+    _show(document, "/v1/score", "post", 200, examples=_show_examples(_SCORES))
     _show(document, "/health", "get", 200, example=_HEALTH)
     _show(document, "/health", "get", 503, example=_FAILING)
     if needs_key:

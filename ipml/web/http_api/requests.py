@@ -26,19 +26,12 @@ from starlette.requests import ClientDisconnect
 
 from ipml.cooperation.notices.notice import Faults, read_email
 from ipml.errors import Forbidden, LoginNeeded, UnusableSetting
-from ipml.web.accounts.permissions import Action
+from ipml.web.accounts.permissions import PURPOSES, Action
 
 MIN_KEY_LENGTH = 32
 _KEY = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_KEY_LENGTH},512}}=*")  # what may follow "Bearer" (RFC 6750, section 2.1)
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-PURPOSES = {
-    "score": Action.SCORE,
-    "measures": Action.SETTLE_MESSAGES,
-    "notices": Action.GIVE_NOTICE,
-    "metrics": Action.READ_METRICS,
-}
-"""What a key may be for, by its name in the file of keys."""
 _NOTIFIER, _ANY = "notifier=", "*"
 
 
@@ -98,7 +91,8 @@ class Access:
             raise LoginNeeded("request", found, "Ask its operator.")
         (grant,) = fitting
         if action not in grant.actions:
-            found = f"its key is for {_name_purposes(grant)} alone"
+            purposes = ", ".join(name for name, action in PURPOSES.items() if action in grant.actions)
+            found = f"its key is for {purposes} alone"
             raise Forbidden("request", found, "Ask the operator for one for this purpose.")
         return grant
 
@@ -213,10 +207,6 @@ def _is_named(whose: str) -> bool:
     return name != whose and (name == _ANY or read_email(Faults(), "notifier", name) is not None)
 
 
-def _name_purposes(grant: Grant) -> str:
-    return ", ".join(name for name, action in PURPOSES.items() if action in grant.actions)
-
-
 MOST_BYTES = 4 << 20
 _MOST_DRAINED = 16 * MOST_BYTES  # a sender hears the answer only once its request has been taken off its hands
 _MOST_SECONDS = 30.0
@@ -285,6 +275,14 @@ def parse_json(body: bytes) -> Any:
         raise ValueError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
         raise ValueError("lists or objects too deep in one another") from None
+
+
+def parse_body(body: bytes) -> Any:
+    """Return what the body of a request says; HTTPException 400 where `parse_json` cannot read it."""
+    try:
+        return parse_json(body)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"The body is no JSON that can be read: found {error}.") from None
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
