@@ -181,7 +181,7 @@ class InvalidListings(IpmlError):
         more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"
         super().__init__(
             f"{source}: {rows} bad row{'s' * (rows != 1)}: {first}{more}. "
-            "Mend them, or part them: ipml data validate FILE --rejects BAD --good GOOD."
+            "Mend them, or part them: ipml data validate FILE --out GOOD --rejects BAD."
         )
 
 

@@ -255,8 +255,8 @@ plt.show()
 # %% [markdown]
 # ## Decisions become labels
 #
-# `ipml data labels labels.parquet` writes what was decided, with the moment it became known; "cannot tell" gives no
-# label.
+# `ipml data labels --out labels.parquet` writes what was decided, with the moment it became known; "cannot tell" gives
+# no label.
 
 # %%
 with reading(engine) as connection:
@@ -394,9 +394,9 @@ print(alone.table())
 #
 # ## Your own queue
 #
-#     ipml score new.parquet scored.parquet --model models:/ipml@champion
+#     ipml score new.parquet --out scored.parquet --model models:/ipml@champion
 #     ipml enqueue scored.parquet --top 500
 #     ipml serve  # people decide
-#     ipml data labels labels.parquet  # name it in [data] labels of the experiment
+#     ipml data labels --out labels.parquet  # name it in [data] labels of the experiment
 #     ipml model label-errors experiments/mine.toml --out doubtful.csv
 #     ipml model train experiments/mine.toml  # a challenger; `ipml model compare` and `ipml model promote` follow

@@ -379,7 +379,7 @@ else:
 #
 # ## Your own model to champion
 #
-#     ipml data validate mine.csv --columns mine.toml --good mine.parquet   # name the columns once, see every bad cell
+#     ipml data validate mine.csv --columns mine.toml --out mine.parquet   # name the columns once, see every bad cell
 #     ipml model leakage-audit mine.parquet  # columns that know the answer
 #     ipml model train experiments/mine.toml  # the first becomes champion, if the gate lets it
 #     ipml model train experiments/better.toml  # later ones become challengers

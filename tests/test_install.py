@@ -206,7 +206,7 @@ def test_a_service_scores_with_the_base_alone(
     found = run(base_commands, base_commands / "python", "-c", "import fastapi, mlflow, sqlalchemy")
     assert "ModuleNotFoundError" in found.stderr
     (model,) = (path.parent for path in (elsewhere / "tour" / "models").rglob("manifest.json"))
-    arguments = ("tour/market/listings.parquet", "scored-by-base.parquet", "--model", model)
+    arguments = ("tour/market/listings.parquet", "--out", "scored-by-base.parquet", "--model", model)
     result = run(elsewhere, base_commands / "ipml", "score", *arguments)
     assert result.returncode == 0, result.stderr
     assert (elsewhere / "scored-by-base.parquet").is_file()

@@ -38,7 +38,7 @@ def make_listings(source: Path, target: Path, n_rows: int) -> None:
 
 def start(source: Path, target: Path, options: list[str]) -> subprocess.Popen[bytes]:
     """Start `ipml score` as a process of its own."""
-    command = [sys.executable, "-m", "ipml", "score", str(source), str(target), *options]
+    command = [sys.executable, "-m", "ipml", "score", str(source), "--out", str(target), *options]
     return subprocess.Popen(command)  # noqa: S603 - our own command
 
 

@@ -22,6 +22,7 @@ from ipml.cli.listing_files import guess, validate
 from ipml.cli.model.experiments import label_errors, report, reproduce, sweep, train
 from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
+from ipml.cli.options import make_group
 from ipml.cli.score import portfolios, score, warm_up
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED
@@ -65,7 +66,7 @@ def _add_commands(group: typer.Typer, *commands: Callable[..., object], panel: s
 
 def _add_group(name: str, panel: str, about: str, example: str) -> typer.Typer:
     """Add a group of commands, shown in a panel of `ipml --help`."""
-    group = typer.Typer(no_args_is_help=True, help=f"{about}\n\nExample: ipml {name} {example}")
+    group = make_group(about, f"{name} {example}")
     app.add_typer(group, name=name, rich_help_panel=panel)
     return group
 

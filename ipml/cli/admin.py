@@ -7,35 +7,39 @@ one file, and `ipml admin restore` makes it again from that file.
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, NewList, acting, open_for_command, reading_from, writing_to
+from ipml.cli.options import By, Database, NewList, TrailAnchor, UserName, make_group, out_option
+from ipml.cli.seller import tell_erased
+from ipml.cli.terminal import acting, open_for_command, reading_from, show_day, show_table, writing_to
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action, parse_role
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-user_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Say who may log in to the reviewer's page and decide by commands, and as what.
-
-    An admin does; as long as there is none, whoever has this command line.
-
-    Example: ipml admin user list
-    """,
+user_app = make_group(
+    "Say who may log in to the reviewer's page and decide by commands, and as what.\n\n"
+    "An admin does; as long as there is none, whoever has this command line.",
+    "admin user list",
 )
+
+
+PasswordFromStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
+]
 
 
 @user_app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
     role: Annotated[str, typer.Option(help="viewer, reviewer, lead or admin.")] = "reviewer",
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
-    ] = False,
+    password_stdin: PasswordFromStdin = False,
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
     ] = False,
@@ -47,7 +51,6 @@ def add(
     Example: ipml admin user add ana --role reviewer
     """
     from ipml.storage.database import migrate, reading, writing
-    from ipml.web.accounts.permissions import parse_role
     from ipml.web.accounts.users import add_user
 
     least = parse_role(role)
@@ -67,27 +70,19 @@ def list_(database: Database = None) -> None:
 
     Example: ipml admin user list
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.review.quality.second_person import list_own_sellers
     from ipml.web.accounts.users import list_users
 
-    table = Table("name", "role", "may log in", "since", "sells as")
+    rows = []
     with reading_from(database) as connection:
         for user in list_users(connection):
             is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_own_sellers(connection, user.name))
-            table.add_row(user.name, user.role, is_active, f"{user.created_at:%Y-%m-%d}", Text(sellers))
-    Console().print(table)
+            rows.append((user.name, user.role, is_active, show_day(user.created_at), sellers))
+    show_table(("name", "role", "may log in", "since", "sells as"), rows)
 
 
 @user_app.command()
-def disable(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to shut out.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
+def disable(name: UserName, by: By = None, database: Database = None) -> None:
     """Shut a person out at once; what they decided stays.
 
     Example: ipml admin user disable ana
@@ -100,11 +95,7 @@ def disable(
 
 
 @user_app.command()
-def enable(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in again.")],
-    by: By = None,
-    database: Database = None,
-) -> None:
+def enable(name: UserName, by: By = None, database: Database = None) -> None:
     """Let a person in again who was shut out.
 
     Example: ipml admin user enable ana
@@ -118,7 +109,7 @@ def enable(
 
 @user_app.command()
 def role(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    name: UserName,
     role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, reviewer, lead or admin.")],
     by: By = None,
     database: Database = None,
@@ -127,7 +118,6 @@ def role(
 
     Example: ipml admin user role ana lead
     """
-    from ipml.web.accounts.permissions import parse_role
     from ipml.web.accounts.users import set_role
 
     with writing_to(database) as connection:
@@ -137,12 +127,7 @@ def role(
 
 @user_app.command()
 def password(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from the first line of the input.")
-    ] = False,
-    by: By = None,
-    database: Database = None,
+    name: UserName, password_stdin: PasswordFromStdin = False, by: By = None, database: Database = None
 ) -> None:
     """Give a person another password; they are logged out everywhere.
 
@@ -160,7 +145,7 @@ def password(
 
 @user_app.command()
 def sessions(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose.")],
+    name: UserName,
     end: Annotated[bool, typer.Option("--end", help="End them all, as after a laptop was lost.")] = False,
     by: By = None,
     database: Database = None,
@@ -169,37 +154,29 @@ def sessions(
 
     Example: ipml admin user sessions ana --end
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from ipml.storage.database import reading, writing
     from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
 
-    engine = open_for_command(database)
     if end:
-        with writing(engine) as connection:
-            typer.echo(
-                f"{log_out_everywhere(connection, name, _name_admin(connection, by))} sessions of {name} have ended."
-            )
+        with writing_to(database) as connection:
+            n_ended = log_out_everywhere(connection, name, _name_admin(connection, by))
+        typer.echo(f"{n_ended} sessions of {name} have ended.")
         return
-    table = Table("since (UTC)", "last used", "ends at the latest")
-    with reading(engine) as connection:
-        for session in list_sessions(connection, name):
-            moments = (session.created_at, session.seen_at, session.expires_at)
-            table.add_row(*(f"{moment:%Y-%m-%d %H:%M}" for moment in moments))
-    Console().print(table)
+    with reading_from(database) as connection:
+        rows = [
+            [f"{moment:%Y-%m-%d %H:%M}" for moment in (one.created_at, one.seen_at, one.expires_at)]
+            for one in list_sessions(connection, name)
+        ]
+    show_table(("since (UTC)", "last used", "ends at the latest"), rows)
 
 
 @user_app.command()
 def link(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom to let in.")],
+    name: UserName,
     subject: Annotated[
         str,
         typer.Argument(metavar="SUBJECT", help="What the provider calls them: the claim `sub`, no address of mail."),
     ],
-    issuer: Annotated[
-        str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.", show_default=False)
-    ] = None,
+    issuer: Annotated[str | None, typer.Option(help="The provider; by default IPML_OIDC_ISSUER.")] = None,
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -207,7 +184,6 @@ def link(
 
     Example: ipml admin user link ana 248289761001
     """
-    from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
     from ipml.web.accounts.users import link_user
 
@@ -221,7 +197,7 @@ def link(
 
 @user_app.command()
 def sells(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Who sells.")],
+    name: UserName,
     seller: Annotated[str, typer.Argument(metavar="SELLER", help="Under which seller's id.")],
     no_longer: Annotated[bool, typer.Option("--no-longer", help="They do not any more.")] = False,
     by: By = None,
@@ -232,22 +208,15 @@ def sells(
     Example: ipml admin user sells ana harbour-outlet
     """
     from ipml.review.quality.second_person import add_own_seller, remove_own_seller
-    from ipml.storage.database import writing
 
-    engine = open_for_command(database)
-    if no_longer:
-        with writing(engine) as connection:
-            remove_own_seller(connection, name, seller, by=_name_admin(connection, by))
-        typer.echo(f"{name} may judge listings of {seller} again.")
-    else:
-        with writing(engine) as connection:
-            add_own_seller(connection, name, seller, by=_name_admin(connection, by))
-        typer.echo(f"{name} will not judge listings of {seller}.")
+    with writing_to(database) as connection:
+        change, what = (remove_own_seller, "may judge") if no_longer else (add_own_seller, "will not judge")
+        change(connection, name, seller, by=_name_admin(connection, by))
+    typer.echo(f"{name} {what} listings of {seller}{' again' if no_longer else ''}.")
 
 
 def _name_admin(connection: Connection, by: str | None) -> str:
     """Return who manages users: an admin, or as long as there is none whoever has the command line."""
-    from ipml.web.accounts.permissions import Action
     from ipml.web.accounts.users import OPERATOR, has_admin
 
     return acting(connection, Action.MANAGE_USERS, by) if by or has_admin(connection) else OPERATOR
@@ -261,38 +230,27 @@ def _ask_password(from_stdin: bool) -> str:
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="A file that is not there yet.", show_default=False)],
-    database: Database = None,
+    out: Annotated[Path, out_option("A new .zip. It is never written over.")], database: Database = None
 ) -> None:
     """Write the whole review database into one file, as it is at one moment, while people go on working.
 
     The file is for its owner's eyes: it holds listings, decisions and hashes of passwords, but nobody's login. A
     database on SQLite can be restored to PostgreSQL, and the other way round.
 
-    Example: ipml admin backup ipml-2026-05-01.zip
+    Example: ipml admin backup --out ipml-2026-05-01.zip
     """
     from ipml.storage.backup import back_up
 
-    manifest = back_up(open_for_command(database), file)
+    manifest = back_up(open_for_command(database), out)
     typer.echo(
-        f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {file}; keep this anchor: {manifest.anchor}"
+        f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {out}; keep this anchor: {manifest.anchor}"
     )
 
 
 def restore(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="FILE.zip", help="What `ipml admin backup` wrote.", exists=True, show_default=False),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE.zip", help="What `ipml admin backup` wrote.", exists=True)],
     database: Database = None,
-    anchor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COUNT:HASH",
-            help="What was once printed of the audit trail; shows whether the backup was tampered with.",
-            show_default=False,
-        ),
-    ] = None,
+    anchor: TrailAnchor = None,
     new_list: NewList = False,
 ) -> None:
     """Fill an empty review database from a backup: all of it, checked, or nothing.
@@ -303,9 +261,6 @@ def restore(
 
     Example: ipml admin restore ipml-2026-05-01.zip --database postgresql+psycopg://ipml@db/ipml
     """
-    from datetime import UTC, datetime
-
-    from ipml.cli.seller import tell_erased
     from ipml.enforcement.privacy.erasure import (
         Erased,
         Erasure,

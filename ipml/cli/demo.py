@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ipml.cli.options import Force, out_option
 from ipml.cli.score import compile_all, is_compiled, running_beside
-from ipml.cli.terminal import open_for_command, printable
+from ipml.cli.terminal import check_outputs, open_for_command, printable, show_steps
+from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
     from ipml.model.training import Trained
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder for the files; made where it is missing.")] = Path("marketplace"),
+    out: Annotated[Path, out_option("Folder for the files.", "FOLDER")] = Path("marketplace"),
     listings: Annotated[int, typer.Option(help="Listings on the marketplace, at least 500.")] = 50_000,
     seed: Annotated[int, typer.Option(help="The same seed makes the same files, byte for byte.")] = 0,
     difficulty: Annotated[float, typer.Option(help="From 0 to 1: how well counterfeiters imitate.")] = 0.5,
+    force: Force = False,
 ) -> None:
     """Simulate a year of a marketplace in which 7 % of the listings are counterfeit.
 
@@ -39,16 +43,12 @@ def simulate(
 
     Example: ipml data simulate --listings 20000 --seed 1 --difficulty 0.5 --out marketplace
     """
-    from rich.console import Console
-
     from ipml.simulation.marketplace import simulate_marketplace
 
-    console = Console(stderr=True)
-    with console.status("Starting") as status:
-        market = simulate_marketplace(
-            listings, seed, difficulty, say=lambda step: status.update(f"{step.capitalize()} …")
-        )
-        status.update("Writing files …")
+    check_outputs(out, force=force)
+    with show_steps("Starting") as say:
+        market = simulate_marketplace(listings, seed, difficulty, say=lambda step: say(f"{step} …"))
+        say("writing files …")
         paths = market.write(out)
     typer.echo(f"listings    {len(market.listings):,}, labelled {market.listings['is_counterfeit'].notna().mean():.1%}")
     typer.echo(f"sellers     {market.listings['seller_id'].nunique():,}, with {len(market.events):,} events")
@@ -111,7 +111,9 @@ Say = Callable[[str], None]
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything the demonstration makes.")] = Path("ipml-demo"),
+    out: Annotated[
+        Path, out_option("Folder for everything the demonstration makes; what it holds is added to.", "FOLDER")
+    ] = Path("ipml-demo"),
     listings: Annotated[int, typer.Option(min=2_000, help="Listings on the simulated marketplace.")] = 50_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same marketplace.")] = 0,
     difficulty: Annotated[float, typer.Option(min=0, max=1, help="How well counterfeiters imitate.")] = 0.5,
@@ -209,12 +211,9 @@ def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[Scor
 
 def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     """Enqueue the most suspicious listings; return the password of the demonstration's reviewer, if new."""
-    from itertools import islice
-
     from ipml.review.intake import enqueue
     from ipml.settings import get_settings
     from ipml.storage.database import migrate, reading, writing
-    from ipml.web.accounts.permissions import Role
     from ipml.web.accounts.users import add_user, list_users
 
     engine = open_for_command(_database(out), create=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from ipml.cli.terminal import Database, Model, open_for_command
+from ipml.cli.options import Database, Model, TrailAnchor
+from ipml.cli.terminal import open_for_command, show_steps
+from ipml.errors import IpmlError, NotFound, UnreadableFile, UnusableSetting
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -31,24 +36,11 @@ class Check:
     words: str
 
 
-def doctor(
-    database: Database = None,
-    model: Model = None,
-    anchor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COUNT:HASH",
-            help="What this command once printed of the audit trail; shows whether it was cut off or rewritten.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
+def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor = None) -> None:
     """Check versions, disk, compiler, database, audit trail and model; exit code 1 if there is a problem.
 
     Example: ipml doctor --database sqlite:///ipml.db
     """
-    from rich.console import Console
-
     from ipml.storage.audit import Anchor
 
     kept = Anchor.parse(anchor) if anchor else None
@@ -63,7 +55,7 @@ def doctor(
         check_erased,
     )
     found: list[Check] = []
-    with Console(stderr=True).status("Looking …"):
+    with show_steps("Looking …"):
         for step in steps:
             for check in without_traceback(step):
                 typer.echo(f"{check.state:<8} {check.subject}: {check.words}")
@@ -84,7 +76,6 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
 def check_erased() -> Iterator[Check]:
     """Look whether the list of erased sellers is whole: without it nothing can be restored."""
     from ipml.enforcement.privacy.erasure import read_erased
-    from ipml.errors import NotFound, UnreadableFile
     from ipml.settings import get_settings
 
     path = get_settings().erased
@@ -124,8 +115,6 @@ def check_versions() -> Iterator[Check]:
 
 def check_disk() -> Iterator[Check]:
     """Look whether there is room for models and data where the command runs."""
-    import shutil
-
     free_gb = shutil.disk_usage(".").free / 1e9
     state: Literal["ok", "warning"] = "ok" if free_gb >= _LITTLE_DISK_GB else "warning"
     yield Check("disk", state, f"{free_gb:,.1f} GB free")
@@ -147,7 +136,6 @@ def check_compiler() -> Iterator[Check]:
 
 def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
     """Look into the review database: the file, its tables and the audit trail."""
-    from ipml.errors import IpmlError
     from ipml.storage.database import find_damage, name_of
 
     try:
@@ -165,7 +153,6 @@ def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
 def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.enforcement.overview import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept
-    from ipml.errors import IpmlError
     from ipml.settings import get_settings
     from ipml.storage.anchors import check_trail
     from ipml.storage.audit import verify
@@ -214,11 +201,8 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
 
 def _check_deliveries(engine: Engine) -> Iterator[Check]:
     """Look whether what others must know reaches them, and whether the platform answers."""
-    from datetime import UTC, datetime, timedelta
-
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import count_overdue
-    from ipml.errors import IpmlError
     from ipml.storage.database import reading
     from ipml.storage.outbox import count_backlog
 
@@ -258,11 +242,9 @@ def _judge_anchors(path: Path | None, problems: list[str]) -> Iterator[Check]:
 
 
 def _check_appeals(engine: Engine) -> Check:
-    from datetime import UTC, datetime
 
     from ipml.enforcement.appeals.appeal import count_overdue
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.errors import UnusableSetting
     from ipml.storage.database import reading
 
     try:
@@ -280,11 +262,8 @@ def _check_appeals(engine: Engine) -> Check:
 
 def check_fairness(url: str | None) -> Iterator[Check]:
     """Look whether small or new sellers are wronged more often than the others."""
-    from contextlib import suppress
-
     from ipml.enforcement.ledger import find_alarms
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.errors import IpmlError
     from ipml.storage.database import reading
 
     with suppress(IpmlError):  # of the database, which has a line of its own
@@ -297,7 +276,6 @@ def check_fairness(url: str | None) -> Iterator[Check]:
 
 def check_model(source: str | None) -> Iterator[Check]:
     """Load the model as scoring would, with all its checks."""
-    from ipml.errors import IpmlError, NotFound
     from ipml.scoring.scorer import load_model
 
     try:
@@ -310,7 +288,6 @@ def check_model(source: str | None) -> Iterator[Check]:
 
 def check_access() -> Iterator[Check]:
     """Look whether the settings let anybody in, or listen, who should not."""
-    from ipml.errors import IpmlError
     from ipml.settings import get_settings
     from ipml.web.server import check_login_settings, find_exposure
 

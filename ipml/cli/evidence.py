@@ -6,6 +6,7 @@ checked to be whole, and anchors of it are kept elsewhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, Model, acting, open_for_command, reading_from
+from ipml.cli.options import (
+    Anchors,
+    AsZip,
+    By,
+    Database,
+    DecidedCase,
+    Force,
+    Model,
+    Package,
+    PublicKey,
+    make_group,
+    out_option,
+)
+from ipml.cli.terminal import acting, check_outputs, open_for_command, printable, reading_from, show_rows
+from ipml.errors import UnreadableFile, UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.enforcement.evidence.bag import Stamp
@@ -23,43 +39,30 @@ if TYPE_CHECKING:
 
 _LARGEST = 4 * 2**30  # a capture may be large
 
-evidence_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Hand evidence on as packages that anybody can check, and check them.
-
-    Example: ipml evidence export 12 --zip
-    """,
+evidence_app = make_group(
+    "Hand evidence on as packages that anybody can check, and check them.", "evidence export 12 --zip"
 )
 
-Package = Annotated[
-    Path, typer.Argument(metavar="PACKAGE", help="A folder, or a .zip.", exists=True, show_default=False)
-]
 StampUrl = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="A time-stamping authority (RFC 3161) that takes requests.", show_default=False),
+    str | None, typer.Option(metavar="URL", help="A time-stamping authority (RFC 3161) that takes requests.")
 ]
 Roots = Annotated[
     Path | None,
     typer.Option(
-        "--timestamp-roots",
-        metavar="PEM",
-        help="Certificates of the authorities whose word counts.",
-        exists=True,
-        show_default=False,
+        "--timestamp-roots", metavar="PEM", help="Certificates of the authorities whose word counts.", exists=True
     ),
 ]
 
 
 @evidence_app.command()
 def export(
-    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)],
+    case: DecidedCase,
     out: Annotated[
-        Path | None, typer.Option(help="Where; by default evidence-case-CASE here.", show_default=False)
+        Path | None, out_option("A new folder; by default evidence-case-CASE here. It is never written over.", "FOLDER")
     ] = None,
-    as_zip: Annotated[bool, typer.Option("--zip", help="As one file.")] = False,
+    as_zip: AsZip = False,
     warc: Annotated[
-        Path | None,
-        typer.Option(help="A capture of the page to put in.", exists=True, dir_okay=False, show_default=False),
+        Path | None, typer.Option(help="A capture of the page to put in.", exists=True, dir_okay=False)
     ] = None,
     timestamp_url: StampUrl = None,
     timestamp_roots: Roots = None,
@@ -77,13 +80,11 @@ def export(
 
     Example: ipml evidence export 12 --warc page.warc.gz --timestamp-url http://timestamp.example.org
     """
-    from ipml.cli.terminal import printable
     from ipml.enforcement.evidence.bag import ask_for_stamp
     from ipml.enforcement.evidence.package import export_package
     from ipml.settings import get_settings
     from ipml.storage.anchors import store_anchor
     from ipml.storage.database import reading
-    from ipml.web.accounts.permissions import Action
 
     def stamp(content: bytes) -> Stamp:
         return ask_for_stamp(timestamp_url or "", content, timestamp_roots)
@@ -120,33 +121,28 @@ def export(
 
 @evidence_app.command()
 def stamp(
-    package: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False, show_default=False)
-    ],
+    package: Annotated[Path, typer.Argument(metavar="FOLDER", help="A package.", exists=True, file_okay=False)],
     url: StampUrl = None,
-    response: Annotated[
-        Path | None, typer.Option(help="What an authority answered.", exists=True, show_default=False)
-    ] = None,
-    request: Annotated[
-        Path | None, typer.Option(help="Write a request into this file, and do no more.", show_default=False)
-    ] = None,
+    response: Annotated[Path | None, typer.Option(help="What an authority answered.", exists=True)] = None,
+    out: Annotated[Path | None, out_option("The request for an authority; no more is done.")] = None,
     timestamp_roots: Roots = None,
+    force: Force = False,
 ) -> None:
     """Have a package stamped by a third party, so that nobody can date it back.
 
-    Without the network: --request FILE writes what an authority is to be sent, --response FILE takes what it answered.
+    Without the network: --out FILE writes what an authority is to be sent, --response FILE takes what it answered.
 
     Example: ipml evidence stamp evidence-case-12 --response answer.tsr --timestamp-roots authority.pem
     """
     from ipml.enforcement.evidence.bag import ask_for_stamp, check_stamp, make_request, read_stamped, stamp_package
-    from ipml.errors import UnusableSetting
 
-    if sum(one is not None for one in (url, response, request)) != 1:
-        raise UnusableSetting("time stamp", "none or several of them", "one of --url, --response and --request")
+    if sum(one is not None for one in (url, response, out)) != 1:
+        raise UnusableSetting("time stamp", "none or several of them", "one of --url, --response and --out")
     content = read_stamped(package)
-    if request:
-        request.write_bytes(make_request(content))
-        typer.echo(f"{request}: send it to an authority as application/timestamp-query.")
+    if out:
+        check_outputs(out, force=force)
+        out.write_bytes(make_request(content))
+        typer.echo(f"{out}: send it to an authority as application/timestamp-query.")
         return
     made = (
         ask_for_stamp(url, content, timestamp_roots)
@@ -160,21 +156,10 @@ def stamp(
 @evidence_app.command()
 def verify(
     package: Package,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Public key that the anchor must be signed with.", show_default=False),
-    ] = None,
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE|COUNT:HASH",
-            help="The anchor as told when it was made, or a file of anchors.",
-            show_default=False,
-        ),
-    ] = None,
-    name: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PERSON=LOGIN", help="The name behind a code, where you know it.", show_default=False),
+    key: PublicKey = None,
+    anchor: Anchors = None,
+    person: Annotated[
+        list[str] | None, typer.Option(metavar="CODE=LOGIN", help="The name behind a code, where you know it.")
     ] = None,
     timestamp_roots: Roots = None,
     rescore: Annotated[bool, typer.Option("--rescore", help="Also score the listings again with the model.")] = False,
@@ -190,11 +175,10 @@ def verify(
 
     Example: ipml evidence verify evidence-case-12 --anchor 4711:9f2c… --model models/goods
     """
-    from ipml.cli.terminal import printable
     from ipml.enforcement.evidence.bag import check_stamp_of
     from ipml.enforcement.evidence.verify import check_package
 
-    names = dict(one.split("=", 1) for one in name or () if "=" in one)
+    names = dict(one.split("=", 1) for one in person or () if "=" in one)
     with as_folder(package) as folder:
         report = check_package(folder, key, read_given_anchors(anchor or ()), names)
         problems = [str(finding) for finding in report.findings]
@@ -208,12 +192,15 @@ def verify(
             n_scored, differences = _rescore(folder, model)
             problems += differences
             notes.append(f"{n_scored - len(differences)} of {n_scored} scores came out again")
-    for problem in problems:
-        typer.echo(f"problem  {printable(problem)}")
-    for note in notes:
-        typer.echo(f"note     {printable(note)}")
-    typer.echo("The package is NOT as it was made." if problems else "The package is whole.")
-    if problems:
+    show_verdict(problems, notes)
+
+
+def show_verdict(problems: Iterable[str], notes: Iterable[str]) -> None:
+    """Print what was found wrong with a package, and what to know; exit with 1 if anything is wrong."""
+    lines = [f"problem  {printable(problem)}" for problem in problems]
+    verdict = "The package is NOT as it was made." if lines else "The package is whole."
+    typer.echo("\n".join((*lines, *(f"note     {printable(note)}" for note in notes), verdict)))
+    if lines:
         raise typer.Exit(1)
 
 
@@ -223,7 +210,6 @@ def as_folder(package: Path) -> Iterator[Path]:
     from tempfile import TemporaryDirectory
 
     from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack
-    from ipml.errors import UnreadableFile
 
     if package.is_dir():
         if not (package / "data").is_dir() and not (package / "bagit.txt").is_file():
@@ -256,8 +242,6 @@ def _compare(folder: Path, database: str | None) -> list[str]:
 
 def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     """Score the listings of a package again; return how many there are, and a sentence for each that differs."""
-    import json
-
     from ipml.enforcement.evidence.pieces import read_scored_listing
     from ipml.scoring.scorer import load_model, rescore
 
@@ -274,13 +258,7 @@ def _rescore(folder: Path, model: str | None) -> tuple[int, list[str]]:
     return len(files), problems
 
 
-audit_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Check the audit trail, and keep signed anchors of it outside the database.
-
-    Example: ipml audit verify
-    """,
-)
+audit_app = make_group("Check the audit trail, and keep signed anchors of it outside the database.", "audit verify")
 
 
 @audit_app.command("verify")
@@ -291,15 +269,12 @@ def verify_trail(
         typer.Option(
             metavar="FILE|COUNT:HASH",
             help="A file of anchors, or one as it was printed; as often as you like. By default the file IPML_ANCHORS.",
-            show_default=False,
         ),
     ] = None,
     key: Annotated[
         str | None,
         typer.Option(
-            metavar="HEX",
-            help="The public key that anchors must be signed with; by default that of IPML_ANCHOR_KEY.",
-            show_default=False,
+            metavar="HEX", help="The public key that anchors must be signed with; by default that of IPML_ANCHOR_KEY."
         ),
     ] = None,
 ) -> None:
@@ -312,7 +287,6 @@ def verify_trail(
 
     Example: ipml audit verify --anchor anchors.jsonl --anchor 1200:5f1c…
     """
-    from ipml.cli.terminal import show_rows
     from ipml.settings import get_settings
     from ipml.storage import audit
     from ipml.storage.anchors import find_bad_signatures, find_public_key
@@ -341,10 +315,7 @@ def verify_trail(
 
 @audit_app.command()
 def anchor(
-    out: Annotated[
-        Path | None,
-        typer.Option(help="File to add the anchor to; by default IPML_ANCHORS.", dir_okay=False, show_default=False),
-    ] = None,
+    out: Annotated[Path | None, out_option("The anchor is added to it; by default IPML_ANCHORS.")] = None,
     database: Database = None,
 ) -> None:
     """Write down how far the audit trail goes, as a line of JSON, signed with the key of IPML_ANCHOR_KEY.
@@ -367,35 +338,28 @@ def anchor(
 
 
 @audit_app.command()
-def key(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that is not there yet.", show_default=False)],
-) -> None:
+def key(out: Annotated[Path, out_option("A new file. It is never written over.")]) -> None:
     """Make the secret key that signs anchors, in a file for your eyes alone, and print its public half.
 
     Give the public half to whoever will check: auditors, rights holders, a court. Name the file in IPML_ANCHOR_KEY.
     With a new key begin a new file of anchors; the old one is checked with `ipml audit verify --anchor OLD --key HEX`.
 
-    Example: ipml audit key anchor.pem
+    Example: ipml audit key --out anchor.pem
     """
     from ipml.storage.anchors import make_key
 
-    typer.echo(make_key(file))
+    typer.echo(make_key(out))
 
 
 @audit_app.command("show")
 def show_trail(
-    subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.", show_default=False)
-    ],
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What was acted on, such as case:12.")],
     database: Database = None,
 ) -> None:
     """List what was done to a case, a measure, an appeal, …
 
     Example: ipml audit show case:12
     """
-    import json
-
-    from ipml.cli.terminal import printable
     from ipml.storage.audit import list_rows
 
     with reading_from(database) as connection:
@@ -409,7 +373,6 @@ def show_trail(
 
 def _read_given(given: Iterable[str]) -> tuple[list[SignedAnchor], list[Anchor]]:
     """Return the signed anchors of files, and those that were typed."""
-    from ipml.errors import UnusableSetting
     from ipml.storage.anchors import read_anchors
     from ipml.storage.audit import Anchor
 

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from ipml.cli.terminal import Columns, Rejects, check_distinct
+from ipml.cli.options import Columns, Force, Rejects, out_option
+from ipml.cli.terminal import ShowRows, check_outputs, show_rows, show_table, write_text
+from ipml.errors import InvalidListings, UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +59,6 @@ def read_good_listings(path: Path, columns: str | None) -> pd.DataFrame:
     InvalidListings
         Some rows are bad; all are named.
     """
-    from ipml.errors import InvalidListings
     from ipml.listings.readers import read_listings
 
     (validation,) = read_listings(path, load_map(columns))
@@ -66,50 +68,34 @@ def read_good_listings(path: Path, columns: str | None) -> pd.DataFrame:
 
 
 def guess(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
-    ],
-    target: Annotated[
-        Path | None,
-        typer.Argument(metavar="MAP", help="TOML file to write; it is shown where none is named.", show_default=False),
-    ] = None,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.")],
+    out: Annotated[Path | None, out_option("TOML file; by default the map is shown.")] = None,
     zone: Annotated[
-        str | None,
-        typer.Option(help="Zone of times that do not say theirs, such as Europe/Berlin.", show_default=False),
+        str | None, typer.Option(help="Zone of times that do not say theirs, such as Europe/Berlin.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a first column map of a file, for you to read and correct: separator, encoding, and which column is which.
 
     Only the first 1,000 rows are looked at. Each line says on what evidence it rests; what the file does not tell stays
-    as a comment. A file that is there is not written over.
+    as a comment.
 
-    Example: ipml data guess-columns shop.csv shop.toml --zone Europe/Berlin
+    Example: ipml data guess-columns shop.csv --out shop.toml --zone Europe/Berlin
     """
-    from zoneinfo import ZoneInfo
-
-    from ipml.errors import UnusableSetting, UnwritableFile
     from ipml.listings.column_guess import guess_columns
 
     try:
         zone = zone and ZoneInfo(zone).key
     except (KeyError, ValueError, OSError):
         raise UnusableSetting("--zone", repr(zone), "a time zone such as Europe/Berlin") from None
-    text = guess_columns(source, zone)
-    if target is None:
-        typer.echo(text, nl=False)
-        return
-    if target.suffix != ".toml":
-        raise UnwritableFile(target, f"the suffix {target.suffix!r}", ".toml")
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise UnwritableFile(target, "a file of that name", "a name that is not taken yet") from None
-    except OSError as error:
-        raise UnwritableFile(target, error.strerror or str(error), "a folder to write in") from error
-    typer.echo(
-        f"{target} is a first column map. Read it, correct it, then: ipml data validate {source} --columns {target}"
-    )
+    check_outputs(out, read=[source], force=force)
+    if out and out.suffix != ".toml":
+        raise UnwritableFile(out, f"the suffix {out.suffix!r}", ".toml")
+    write_text([guess_columns(source, zone)], out)
+    if out:
+        typer.echo(
+            f"{out} is a first column map. Read it, correct it, then: ipml data validate {source} --columns {out}"
+        )
 
 
 SHOWN = 20
@@ -117,39 +103,34 @@ CHUNK_ROWS = 50_000
 
 
 def validate(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
-    ],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet, by suffix.")],
     columns: Columns = None,
     rejects: Rejects = None,
-    good: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the good rows here, with canonical columns. CSV holds texts as they are: it is for programs.",
-            show_default=False,
-        ),
+        out_option("The good rows, with canonical columns. CSV holds texts as they are: it is for programs."),
     ] = None,
     encoding: Annotated[
-        str | None,
-        typer.Option(help="Encoding of a text file; by default that of the column map, or utf-8.", show_default=False),
+        str | None, typer.Option(help="Encoding of a text file; by default that of the column map, or utf-8.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Check a file of listings against the schema, and name every bad cell.
 
     Exit code 0 says that every row is good, 1 that some are bad, 2 that the file cannot be read at all.
 
-    Example: ipml data validate listings.csv.gz --columns ozon-ecup --rejects rejects.csv --good listings.parquet
+    Example: ipml data validate listings.csv.gz --columns ozon-ecup --out listings.parquet --rejects rejects.csv
     """
     from ipml.listings.readers import read_listings
     from ipml.listings.writers import RejectsFile, write_listings
 
-    check_distinct(source, rejects, good)
-    column_map = load_map(columns)
-    tally = _Tally()
-    with RejectsFile(rejects) if rejects else nullcontext() as kept_apart, tally:
-        frames = tally.count(read_listings(source, column_map, chunk_rows=CHUNK_ROWS, encoding=encoding), kept_apart)
-        if good:
-            write_listings(frames, good)
+    check_outputs(out, rejects, read=[source], force=force)
+    tally, column_map = _Tally(), load_map(columns)
+    with RejectsFile(rejects) if rejects else nullcontext() as kept_apart, show_rows("rows") as show:
+        validations = read_listings(source, column_map, chunk_rows=CHUNK_ROWS, encoding=encoding)
+        frames = tally.count(validations, kept_apart, show)
+        if out:
+            write_listings(frames, out)
         else:
             deque(frames, maxlen=0)
     tally.show()
@@ -159,32 +140,15 @@ def validate(
 
 
 class _Tally:
-    """What has been seen so far, with a progress display while it grows."""
+    """What has been seen so far."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
         self.good = self.bad = self.problems = 0
         self.first: list[Problem] = []
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.completed:,} rows"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._progress.add_task("checking", total=None)
 
-    def __enter__(self) -> None:
-        self._progress.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def count(self, validations: Iterable[Validation], kept_apart: RejectsFile | None) -> Iterator[pd.DataFrame]:
+    def count(
+        self, validations: Iterable[Validation], kept_apart: RejectsFile | None, show: ShowRows
+    ) -> Iterator[pd.DataFrame]:
         """Count each chunk, write its bad rows, and pass its good ones on."""
         for validation in validations:
             self.good += len(validation.listings)
@@ -193,21 +157,14 @@ class _Tally:
             self.first += validation.problems[: SHOWN - len(self.first)]
             if kept_apart:
                 kept_apart.write(validation)
-            self._progress.update(self._task, completed=self.good + self.bad)
+            show(self.good + self.bad)
             yield validation.listings
 
     def show(self) -> None:
         """Print the counts, and the first problems as a table."""
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
         typer.echo(f"{self.good:,} good rows, {self.bad:,} bad rows with {self.problems:,} problems.")
         if not self.first:
             return
         more = self.problems - len(self.first)
-        table = Table("row", "column", "found", "expected", caption=f"and {more:,} more" if more else None)
-        for problem in self.first:
-            # As written in Python, and as Text: what a seller wrote is neither markup nor a command to the terminal.
-            table.add_row(f"{problem.row:,}", Text(problem.column), Text(repr(problem.value)), Text(problem.expected))
-        Console().print(table)
+        rows = [(f"{one.row:,}", one.column, repr(one.value), one.expected) for one in self.first]
+        show_table(("row", "column", "found", "expected"), rows, caption=f"and {more:,} more" if more else None)

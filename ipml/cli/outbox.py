@@ -6,14 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import signal
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from
+from ipml.cli.options import By, Database, Force, make_group, out_option
+from ipml.cli.terminal import (
+    acting,
+    acting_in,
+    check_outputs,
+    open_for_command,
+    printable,
+    reading_from,
+    show_steps,
+    show_table,
+    write_text,
+)
+from ipml.errors import NotFound, Overtaken, SellerErased, UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from threading import Event
@@ -24,19 +41,16 @@ if TYPE_CHECKING:
     from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.")]
 _POLL_SECONDS = 1.0
 _SHOWN = 50
 
 
 def deliver(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C or SIGTERM.")] = False,
-    to: Annotated[
-        Path | None, typer.Option(help="Append to this file instead of sending.", dir_okay=False, show_default=False)
-    ] = None,
+    out: Annotated[Path | None, out_option("JSON lines, a message each; they are appended instead of sent.")] = None,
     channel: Annotated[
-        list[str] | None,
-        typer.Option(help="Only to platform, seller or holder; may be repeated.", show_default=False),
+        list[str] | None, typer.Option(help="Only to platform, seller or holder; may be repeated.")
     ] = None,
     database: Database = None,
 ) -> None:
@@ -49,12 +63,12 @@ def deliver(
     """
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
 
-    engine, sink, total = open_for_command(database), _make_sink(to, channel), Tally()
-    with _until_told_to_stop() as stop, _showing() as show:
+    engine, sink, total = open_for_command(database), _make_sink(out, channel), Tally()
+    with _until_told_to_stop() as stop, show_steps("Delivering") as say:
         while not stop.is_set():
             for tally in deliver_due(engine, sink, is_stopped=stop.is_set):
                 total += tally
-                show(total)
+                say(_say(total))
             if not follow:
                 break
             stop.wait(_POLL_SECONDS)
@@ -64,7 +78,7 @@ def deliver(
 
 def answer(
     key: Key,
-    status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.", show_default=False)],
+    status: Annotated[str, typer.Argument(metavar="STATUS", help="accepted, done or refused.")],
     why: Annotated[str, typer.Option(help="Why it was refused.")] = "",
     by: By = None,
     database: Database = None,
@@ -73,19 +87,11 @@ def answer(
 
     Example: ipml outbox answer measure-12-imposed-3f9a1c2e done
     """
-    from datetime import UTC, datetime
-
     from ipml.enforcement.takedown.delivery import SAID, note_answer
-    from ipml.errors import UnusableSetting
-    from ipml.storage.database import reading, writing
-    from ipml.web.accounts.permissions import Action
 
     if status not in SAID:
         raise UnusableSetting("status", repr(status[:80]), f"one of {', '.join(SAID)}")
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.SETTLE_MESSAGES, by)
-    with writing(engine) as connection:
+    with acting_in(database, Action.SETTLE_MESSAGES, by) as (connection, name):
         noted = note_answer(connection, key, status, name, datetime.now(UTC), why=why)
     typer.echo(f"Message {key}: {status}." if noted.is_new else f"Message {key}: {status}, as was known.")
 
@@ -98,24 +104,19 @@ def dead(
 
     Example: ipml outbox dead
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.storage.outbox import list_dead
 
-    table = Table("key", "to", "about", "attempts", "given up", "why")
+    rows = []
     with reading_from(database) as connection:
-        for message in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
-            when = f"{message.settled_at:%Y-%m-%d %H:%M}" if message.settled_at else ""
-            why = f"dropped by {message.dropped_by}" if message.dropped_by else message.last_error or ""
-            texts = (message.key, message.channel, message.subject, str(message.attempts), when, why)
-            table.add_row(*(Text(printable(text)) for text in texts))
-    Console().print(table)
+        for one in list_dead(connection, with_dropped=dropped, at_most=_SHOWN):
+            when = f"{one.settled_at:%Y-%m-%d %H:%M}" if one.settled_at else ""
+            why = f"dropped by {one.dropped_by}" if one.dropped_by else one.last_error or ""
+            rows.append((one.key, one.channel, one.subject, one.attempts, when, why))
+    show_table(("key", "to", "about", "attempts", "given up", "why"), rows)
 
 
 def retry(
-    key: Annotated[str | None, typer.Argument(metavar="KEY", help="Key of a message.", show_default=False)] = None,
+    key: Annotated[str | None, typer.Argument(metavar="KEY", help="Key of a message.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that were given up and not dropped.")] = False,
     waiting: Annotated[
         bool, typer.Option("--waiting", help="At once those that wait for another attempt, too; the receiver is back.")
@@ -130,12 +131,8 @@ def retry(
 
     Example: ipml outbox retry --all --waiting
     """
-    from datetime import UTC, datetime
-
-    from ipml.errors import Overtaken, UnusableSetting
     from ipml.storage import outbox
     from ipml.storage.database import reading, writing
-    from ipml.web.accounts.permissions import Action
 
     if bool(key) + (every or waiting) != 1:
         raise UnusableSetting("messages", "neither or both", "a KEY, or --all or --waiting")
@@ -162,7 +159,7 @@ def retry(
 
 def drop(
     key: Key,
-    why: Annotated[str, typer.Option(help="Why it need not be delivered.", show_default=False)],
+    why: Annotated[str, typer.Option(help="Why it need not be delivered.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -170,30 +167,22 @@ def drop(
 
     Example: ipml outbox drop measure-12-imposed-3f9a1c2e --why "done by phone"
     """
-    from datetime import UTC, datetime
-
     from ipml.storage import outbox
-    from ipml.storage.database import reading, writing
-    from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.SETTLE_MESSAGES, by)
-    with writing(engine) as connection:
+    with acting_in(database, Action.SETTLE_MESSAGES, by) as (connection, name):
         outbox.drop_dead(connection, key, name, why, datetime.now(UTC))
     typer.echo(f"Message {key} is dropped.")
 
 
-def _make_sink(to: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
+def _make_sink(out: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
     from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
-    from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
 
     if unknown := set(channels or ()) - set(CHANNELS):
         raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
-    if to is not None:
-        return FileSink(to, channels or CHANNELS)
+    if out is not None:
+        return FileSink(out, channels or CHANNELS)
     settings = get_settings()
     sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
     return sink.only(channels) if channels else sink
@@ -202,9 +191,6 @@ def _make_sink(to: Path | None, channels: list[str] | None) -> WebhookSink | Fil
 @contextmanager
 def _until_told_to_stop() -> Iterator[Event]:
     """Give an event that SIGTERM and Ctrl-C set: what is being sent is finished and settled first."""
-    import signal
-    from threading import Event
-
     stop = Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -214,28 +200,18 @@ def _until_told_to_stop() -> Iterator[Event]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _showing() -> Iterator[Callable[[Tally], None]]:
-    """Give a function that shows on a terminal how far delivery has come."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("Delivering") as status:
-        yield lambda tally: status.update(_say(tally))
-
-
 def _say(tally: Tally) -> str:
     return f"{tally.delivered:,} delivered, {tally.failed:,} to be tried again, {tally.dead:,} given up."
 
 
 def secret(
     out: Annotated[
-        Path | None, typer.Option(help="File to write it into; printed without.", dir_okay=False, show_default=False)
+        Path | None, out_option("A new file; by default the secret is printed. It is never written over.")
     ] = None,
 ) -> None:
     """Make a secret that signs messages (Standard Webhooks); the receiver gets the same one.
 
-    A file that is there is never overwritten. Name it in IPML_WEBHOOK_SECRET; while a secret changes, it holds both, in
-    two lines, the new one first.
+    Name the file in IPML_WEBHOOK_SECRET; while a secret changes, it holds both, in two lines, the new one first.
 
     Example: ipml outbox secret --out webhook.secret
     """
@@ -245,33 +221,22 @@ def secret(
     typer.echo(made if out is None else f"A secret in {printable(str(out))}; name it in IPML_WEBHOOK_SECRET.")
 
 
-statement_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Show, check and send the statements of reasons.
-
-    Example: ipml enforce statement show 12
-    """,
-)
+statement_app = make_group("Show, check and send the statements of reasons.", "enforce statement show 12")
 _MOST_LINES = 50
 
 
 @statement_app.command()
 def show(
     subject: Annotated[str, typer.Argument(metavar="CASE|SUBJECT", help="Such as 12, or measure:7.")],
-    lang: Annotated[
-        str | None, typer.Option(help="Write the letter in another language: de, en, es, fr, zh.", show_default=False)
-    ] = None,
+    lang: Annotated[str | None, typer.Option(help="Write the letter in another language: de, en, es, fr, zh.")] = None,
     database: Database = None,
 ) -> None:
     """Show letter and payload of a restriction, or of all restrictions of a case.
 
     Example: ipml enforce statement show 12 --lang de
     """
-    import json
-
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.statements.statements import get_statement, read_letter
-    from ipml.errors import SellerErased
 
     rules = load_enforcement_policy().statements
     with reading_from(database) as connection:
@@ -311,9 +276,7 @@ def check(
 
 @statement_app.command()
 def send(
-    to: Annotated[
-        str | None, typer.Option(help="Address; by default IPML_TRANSPARENCY_URL.", show_default=False)
-    ] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Where to; by default IPML_TRANSPARENCY_URL.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many wait.")] = False,
     database: Database = None,
 ) -> None:
@@ -324,10 +287,7 @@ def send(
 
     Example: ipml enforce statement send --dry-run
     """
-    from datetime import UTC, datetime
-
     from ipml.enforcement.statements.submission import count_waiting, open_client, post_to, read_token, send_waiting
-    from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 
@@ -336,9 +296,9 @@ def send(
         with reading(engine) as connection:
             typer.echo(f"{count_waiting(connection):,} statements wait.")
         return
-    address = to or get_settings().transparency_url
+    address = url or get_settings().transparency_url
     if address is None:
-        raise UnusableSetting("transparency_url", "none", "an address: set IPML_TRANSPARENCY_URL, or use --to")
+        raise UnusableSetting("transparency_url", "none", "an address: set IPML_TRANSPARENCY_URL, or use --url")
     with open_client() as client:
         post = post_to(address, read_token(get_settings().transparency_token), client)
         sent = send_waiting(engine, post, now=datetime.now(UTC))
@@ -350,23 +310,25 @@ def send(
 
 @statement_app.command()
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, a statement each; must not be there yet.")],
+    out: Annotated[Path | None, out_option("JSON lines, a statement each; by default they are printed.")] = None,
+    force: Force = False,
     database: Database = None,
 ) -> None:
-    """Write all statements as the transparency database takes them into a file; nothing is marked as sent.
+    """Write all statements as the transparency database takes them; nothing is marked as sent.
 
-    Example: ipml enforce statement export statements.jsonl
+    Example: ipml enforce statement export --out statements.jsonl
     """
-    from ipml.enforcement.statements.submission import export_file
+    from ipml.enforcement.statements.submission import find_payloads
 
+    check_outputs(out, force=force)
     with reading_from(database) as connection:
-        n_statements = export_file(connection, file)
-    typer.echo(f"{n_statements:,} statements written to {file}.")
+        n_statements = write_text((f"{payload}\n" for payload in find_payloads(connection)), out)
+    if out:
+        typer.echo(f"{n_statements:,} statements written to {out}.")
 
 
 def _subjects(connection: Connection, subject: str) -> list[str]:
     from ipml.enforcement.statements.statements import list_statements
-    from ipml.errors import NotFound
 
     if not subject.isdecimal():
         return [subject]

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from
+from ipml.cli.options import By, Database, make_group
+from ipml.cli.terminal import acting, open_for_command, printable, reading_from, show_steps, show_table
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.records import ScoredListing
@@ -23,21 +26,17 @@ if TYPE_CHECKING:
 
 
 def enqueue(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True, show_default=False)
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `ipml score` wrote.", exists=True)],
     top: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="Only the N most suspicious of the file; those that the queue knows already count among the N.",
             metavar="N",
-            show_default=False,
         ),
     ] = None,
     min_score: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Only scores of at least P.", metavar="P", show_default=False),
+        float | None, typer.Option(min=0, max=1, help="Only scores of at least P.", metavar="P")
     ] = None,
     explore: Annotated[
         float | None,
@@ -46,12 +45,10 @@ def enqueue(
             max=0.99,
             help="Share of the reviewers' time for listings drawn from all others; by default IPML_EXPLORE, or 0.05.",
             metavar="SHARE",
-            show_default=False,
         ),
     ] = None,
     due_in: Annotated[
-        float | None,
-        typer.Option(min=0, max=8760, help="They must be decided within H hours.", metavar="H", show_default=False),
+        float | None, typer.Option(min=0, max=8760, help="They must be decided within H hours.", metavar="H")
     ] = None,
     database: Database = None,
 ) -> None:
@@ -116,19 +113,10 @@ def enqueue(
         typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="""Rank the queue by what a review is worth.
-
-    Example: ipml queue rerank --order value
-    """,
-)
+app = make_group("Rank the queue by what a review is worth.", "queue rerank --order value")
 OrderName = Annotated[str, typer.Option(help="score, value (per minute of review) or fifo (first in, first out).")]
 PolicyFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="Policy file; by default IPML_POLICY_REVIEW, or the one that comes with ipml.", show_default=False
-    ),
+    Path | None, typer.Option(help="Policy file; by default IPML_POLICY_REVIEW, or the one that comes with ipml.")
 ]
 _SHOWN = 10
 
@@ -142,7 +130,6 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
     from ipml.storage.database import migrate, reading
-    from ipml.web.accounts.permissions import Action
 
     chosen, weights = _parse_order(order), load_policy(policy)
     engine = open_for_command(database, create=True)
@@ -156,18 +143,17 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
 
 @app.command("simulate-policy")
 def simulate_policy(
-    policy: Annotated[Path, typer.Argument(metavar="NEW.toml", help="Policy file to try.", show_default=False)],
+    policy: PolicyFile = None,
     order: OrderName = "value",
-    first: Annotated[int, typer.Option(min=1, help="Say what enters and leaves the first N.", metavar="N")] = 100,
+    top: Annotated[int, typer.Option(min=1, help="Say what enters and leaves the first N.", metavar="N")] = 100,
     minutes: Annotated[
-        float | None,
-        typer.Option(min=0, help="Minutes of review; by default a working day of the policy.", show_default=False),
+        float | None, typer.Option(min=0, help="Minutes of review; by default a working day of the policy.")
     ] = None,
     database: Database = None,
 ) -> None:
     """Show what an order and a policy would change; nothing is changed.
 
-    Example: ipml queue simulate-policy policy.toml --first 100
+    Example: ipml queue simulate-policy --policy policy.toml --top 100
     """
     from ipml.review.ranking.plans import simulate_policy as simulate
     from ipml.review.ranking.policy import load_policy
@@ -175,9 +161,9 @@ def simulate_policy(
     chosen, weights = _parse_order(order), load_policy(policy)
     with _counting("Weighing") as count, reading_from(database) as connection:
         preview = simulate(
-            connection, weights, now=datetime.now(UTC), order=chosen, first=first, minutes=minutes, progress=count
+            connection, weights, now=datetime.now(UTC), order=chosen, first=top, minutes=minutes, progress=count
         )
-    _show(preview, chosen, first)
+    _show(preview, chosen, top)
 
 
 @app.command()
@@ -189,20 +175,17 @@ def plan(
 
     Example: ipml queue plan 60
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.review.ranking.plans import plan_shift
 
     with reading_from(database) as connection:
         works = plan_shift(connection, minutes, now=datetime.now(UTC))
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
     typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")
-    table = Table("case", "value", "minutes", "working minutes until due")
+    rows = []
     for work in works[:_SHOWN]:
         left = "" if work.minutes_left is None else f"{work.minutes_left:,.0f}"
-        table.add_row(str(work.case_id), f"{work.value:,.0f}", f"{work.minutes:g}", left)
-    Console().print(table)
+        rows.append((work.case_id, f"{work.value:,.0f}", f"{work.minutes:g}", left))
+    show_table(("case", "value", "minutes", "working minutes until due"), rows)
 
 
 @app.command()
@@ -211,24 +194,17 @@ def minutes(database: Database = None) -> None:
 
     Example: ipml queue minutes
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.review.ranking.plans import measure_minutes, propose_minutes
 
     with reading_from(database) as connection:
         measured = measure_minutes(connection)
-    table = Table("reviews", "decisions", "median minutes", title="From claim to decision")
-    for row in measured:
-        name = f"{row.kind} {printable(row.name)}".strip()
-        table.add_row(name, f"{row.decisions:,}", f"{row.minutes:.1f}")
-    Console().print(table)
+    rows = [(f"{one.kind} {one.name}".strip(), f"{one.decisions:,}", f"{one.minutes:.1f}") for one in measured]
+    show_table(("reviews", "decisions", "median minutes"), rows, title="From claim to decision")
     proposal = propose_minutes(measured)
     typer.echo(f"\nFor the policy file:\n\n{proposal}" if proposal else "Too few decisions yet to propose minutes.")
 
 
 def _parse_order(name: str) -> QueueOrder:
-    from ipml.errors import UnusableSetting
     from ipml.review.ranking.queue_order import QueueOrder
 
     try:
@@ -240,30 +216,25 @@ def _parse_order(name: str) -> QueueOrder:
 @contextmanager
 def _counting(verb: str) -> Iterator[Callable[[int], None]]:
     """Give a function that shows on a terminal how many cases are done."""
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{verb} cases") as status:
-        yield lambda done: status.update(f"{verb} cases: {done:,}") if done % 1000 == 0 else None
+    with show_steps(f"{verb} cases") as say:
+        yield lambda done: say(f"{verb} cases: {done:,}") if done % 1000 == 0 else None
 
 
 def _show(preview: Preview, order: QueueOrder, first: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
     for verb, moved in (("enter", preview.entering), ("leave", preview.leaving)):
         named = ", ".join(f"{case_id} ({printable(listing_id)[:40]})" for case_id, listing_id in moved[:_SHOWN])
         more = f", and {len(moved) - _SHOWN:,} more" if len(moved) > _SHOWN else ""
         typer.echo(f"{len(moved):,} cases {verb} the first {first:,}{': ' if named else ''}{named}{more}.")
     harm = f"harm prevented, {preview.currency}"
-    table = Table("order", "cases", "fakes expected", harm, title=f"In {preview.minutes:,.0f} minutes of review")
-    for outcome in preview.outcomes:
-        table.add_row(outcome.order, f"{outcome.cases:,}", f"{outcome.fakes:,.1f}", f"{outcome.harm:,.0f}")
-    console.print(table)
-    table = Table(
-        "brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}", title="What changes most"
-    )
-    for group in preview.groups:
-        counts = (f"{group.cases_now:,}", f"{group.cases_then:,}", f"{group.harm_now:,.0f}", f"{group.harm_then:,.0f}")
-        table.add_row(printable(group.name)[:40], *counts)
-    console.print(table)
+    rows = [(one.order, f"{one.cases:,}", f"{one.fakes:,.1f}", f"{one.harm:,.0f}") for one in preview.outcomes]
+    title = f"In {preview.minutes:,.0f} minutes of review"
+    show_table(("order", "cases", "fakes expected", harm), rows, title=title)
+    rows = [
+        (
+            printable(one.name)[:40],
+            *(f"{one.cases_now:,}", f"{one.cases_then:,}", f"{one.harm_now:,.0f}", f"{one.harm_then:,.0f}"),
+        )
+        for one in preview.groups
+    ]
+    head = ("brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}")
+    show_table(head, rows, title="What changes most")

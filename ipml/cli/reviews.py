@@ -12,19 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import (
-    By,
-    Database,
-    acting,
-    open_for_command,
-    read_moment_option,
-    reading_from,
-    writing_to,
-)
+from ipml.cli.options import By, Database, DecidedCase, make_group, moment_option
+from ipml.cli.terminal import acting_in, reading_from, show_day, show_table
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ipml.review.group_decisions import SpreadPrecision
     from ipml.review.quality.assessment import Dispute, ReviewerQuality
     from ipml.review.quality.rates import Agreement, Rate
@@ -32,16 +25,7 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    since: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DATE",
-            parser=read_moment_option,
-            help="Only files enqueued since then; UTC where no zone is given.",
-            show_default=False,
-        ),
-    ] = None,
-    database: Database = None,
+    since: Annotated[datetime | None, moment_option("Only files enqueued since then")] = None, database: Database = None
 ) -> None:
     """Say how many of all listings are counterfeit, and how much of that the queue finds.
 
@@ -51,26 +35,18 @@ def estimate(
 
     Example: ipml queue estimate --since 2026-05-01
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.review.group_decisions import measure_spread
     from ipml.review.sampling.estimates import estimate as estimate_figures
-    from ipml.storage.database import reading
 
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        estimates = estimate_figures(connection, since=since)
+    with reading_from(database) as connection:
+        estimates, spread = estimate_figures(connection, since=since), measure_spread(connection)
     if not estimates.listings + estimates.uncovered:
         typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
         return
-    table = Table("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
-    for figure in estimates.figures:
-        table.add_row(*describe(figure))
-    Console().print(table)
-    with reading(engine) as connection:
-        for line in (*explain(estimates), *describe_spread(measure_spread(connection))):
-            typer.echo(line)
+    head = ("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
+    show_table(head, map(describe, estimates.figures))
+    for line in (*explain(estimates), *describe_spread(spread)):
+        typer.echo(line)
 
 
 def describe(figure: EstimatedFigure) -> tuple[str, str, str, str, str]:
@@ -151,58 +127,40 @@ def reviewers(
 
     Example: ipml queue reviewers --brands
     """
-    from rich.console import Console
-
     from ipml.review.quality.assessment import assess_reviewers, list_disputes
-    from ipml.storage.database import reading
 
-    engine, console = open_for_command(database), Console()
-    if disputed:
-        with reading(engine) as connection:
-            console.print(_dispute_table(list_disputes(connection)))
-        return
-    with reading(engine) as connection:
+    with reading_from(database) as connection:
+        if disputed:
+            _show_disputes(list_disputes(connection))
+            return
         quality = assess_reviewers(connection)
-    console.print(_reviewer_table(quality.reviewers))
+    _show_reviewers(quality.reviewers)
     if brands:
-        console.print(_brand_table(quality.reviewers))
+        rows = [
+            (one.name, brand, _percent(missed), _percent(wronged))
+            for one in quality.reviewers
+            for brand, (missed, wronged) in one.by_brand.items()
+        ]
+        show_table(("reviewer", "brand", "missed", "wronged"), rows)
     if quality.alpha is None:
         typer.echo("No case was judged by two people yet; further looks at decided ones come by themselves.")
     else:
         typer.echo(f"All together agree beyond chance by {_coefficient(quality.alpha)} (Krippendorff's alpha).")
 
 
-def _reviewer_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "control", "same again")
+def _show_reviewers(reviewers: tuple[ReviewerQuality, ...]) -> None:
+    rows = []
     for one in reviewers:
         rates = [_percent(rate) for rate in (one.missed, one.wronged, one.control, one.steadiness)]
-        counts = (f"{one.decided:,}", f"{one.looked:,}")
-        table.add_row(Text(one.name), *counts, _percent(one.agreement), _coefficient(one.kappa), *rates)
-    return table
+        agrees = (_percent(one.agreement), _coefficient(one.kappa))
+        rows.append((one.name, f"{one.decided:,}", f"{one.looked:,}", *agrees, *rates))
+    head = ("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "control", "same again")
+    show_table(head, rows)
 
 
-def _brand_table(reviewers: tuple[ReviewerQuality, ...]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("reviewer", "brand", "missed", "wronged")
-    for one in reviewers:
-        for brand, (missed, wronged) in one.by_brand.items():
-            table.add_row(Text(one.name), Text(brand), _percent(missed), _percent(wronged))
-    return table
-
-
-def _dispute_table(disputes: list[Dispute]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("case", "decided", "but", "by", "counterfeit with a chance of")
-    for one in disputes:
-        table.add_row(str(one.case_id), one.decided, one.said, Text(one.by), f"{one.chance * 100:.0f} %")
-    return table
+def _show_disputes(disputes: list[Dispute]) -> None:
+    rows = [(one.case_id, one.decided, one.said, one.by, f"{one.chance * 100:.0f} %") for one in disputes]
+    show_table(("case", "decided", "but", "by", "counterfeit with a chance of"), rows)
 
 
 def _percent(rate: Rate | None) -> str:
@@ -223,22 +181,14 @@ def _coefficient(found: Agreement | None) -> str:
     return "" if found is None else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
 
 
-control_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Keep the cases whose truth is known; reviewers meet them unknowingly.
-
-    Example: ipml queue control list
-    """,
-)
-
-Case = Annotated[int, typer.Argument(metavar="CASE", help="Number of a decided case.", show_default=False)]
+control_app = make_group("Keep the cases whose truth is known; reviewers meet them unknowingly.", "queue control list")
 
 
 @control_app.command()
 def add(
-    case: Case,
-    truth: Annotated[str, typer.Option(help="counterfeit or genuine.", show_default=False)],
-    source: Annotated[str, typer.Option(help="How that is known; told after the verdict.", show_default=False)],
+    case: DecidedCase,
+    truth: Annotated[str, typer.Option(help="counterfeit or genuine.")],
+    source: Annotated[str, typer.Option(help="How that is known; told after the verdict.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -246,17 +196,13 @@ def add(
 
     Example: ipml queue control add 12 --truth counterfeit --source "test purchase of 3 May"
     """
-    from ipml.errors import UnusableSetting
     from ipml.records import Verdict
     from ipml.review.quality.blind_reviews import add_control_case
-    from ipml.web.accounts.permissions import Action
 
     if truth not in (Verdict.COUNTERFEIT, Verdict.GENUINE):
         raise UnusableSetting("truth", repr(truth), "counterfeit or genuine")
-    with writing_to(database) as connection:
-        control = add_control_case(
-            connection, case, Verdict(truth), source, acting(connection, Action.KEEP_CONTROL_CASES, by)
-        )
+    with acting_in(database, Action.KEEP_CONTROL_CASES, by) as (connection, name):
+        control = add_control_case(connection, case, Verdict(truth), source, name)
     typer.echo(f"Case {case} is known to be {control.truth}; each reviewer will meet it once.")
 
 
@@ -266,29 +212,24 @@ def list_(database: Database = None) -> None:
 
     Example: ipml queue control list
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.review.quality.blind_reviews import list_control_cases
 
-    table = Table("case", "truth", "known by", "added by", "since")
     with reading_from(database) as connection:
-        for control in list_control_cases(connection):
-            since = f"{control.added_at:%Y-%m-%d}"
-            table.add_row(str(control.case_id), control.truth, Text(control.source), Text(control.added_by), since)
-    Console().print(table)
+        rows = [
+            (one.case_id, one.truth, one.source, one.added_by, show_day(one.added_at))
+            for one in list_control_cases(connection)
+        ]
+    show_table(("case", "truth", "known by", "added by", "since"), rows)
 
 
 @control_app.command()
-def remove(case: Case, by: By = None, database: Database = None) -> None:
+def remove(case: DecidedCase, by: By = None, database: Database = None) -> None:
     """Take a case off the list; what reviewers said of it stays.
 
     Example: ipml queue control remove 12
     """
     from ipml.review.quality.blind_reviews import remove_control_case
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        remove_control_case(connection, case, acting(connection, Action.KEEP_CONTROL_CASES, by))
+    with acting_in(database, Action.KEEP_CONTROL_CASES, by) as (connection, name):
+        remove_control_case(connection, case, name)
     typer.echo(f"Case {case} is no longer on the list.")

@@ -7,7 +7,7 @@ one night to the next. What scoring and training run is compiled once, so that n
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from multiprocessing import get_context
@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.listing_files import load_map, tell_rejected
-from ipml.cli.terminal import Columns, Model, Rejects, check_distinct
+from ipml.cli.options import Columns, Force, Jobs, Listings, Model, Rejects, count_jobs, out_option
+from ipml.cli.terminal import check_outputs, show_rows
 from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
-    from ipml.features.portfolio import SellerPortfolios
     from ipml.scoring.batch.file_scoring import BatchCounts
 
 
@@ -34,20 +34,14 @@ class Engine(StrEnum):
 
 def score(
     source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="IN",
-            help="CSV, JSON lines or Parquet, by suffix; or a folder of Parquet files.",
-            show_default=False,
-        ),
+        Path, typer.Argument(metavar="IN", help="CSV, JSON lines or Parquet, by suffix; or a folder of Parquet files.")
     ],
-    target: Annotated[
+    out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT",
-            help="The same; a name without a suffix is a folder of Parquet files."
+        out_option(
+            "CSV, JSON lines or Parquet, by suffix; a name without one is a folder of Parquet files."
             " CSV holds texts as they are: it is for programs.",
-            show_default=False,
+            metavar="FILE|FOLDER",
         ),
     ],
     model: Model = None,
@@ -57,12 +51,11 @@ def score(
         Path | None,
         typer.Option(
             help="What is known of sellers, from `ipml data portfolios`; by default only those the model "
-            "was trained on.",
-            show_default=False,
+            "was trained on."
         ),
     ] = None,
     explain_top: Annotated[int, typer.Option(min=0, help="How many of the highest scores get reasons.")] = 100,
-    jobs: Annotated[str, typer.Option(metavar="N", help="How many processes score; `all`, or 0: one a core.")] = "1",
+    jobs: Jobs = "1",
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew, even where another run was stopped in between.")
     ] = False,
@@ -75,13 +68,12 @@ def score(
             metavar="FILE",
             help="Seller events: each seller's history is then what was known when the listing was observed. May be"
             " given several times.",
-            show_default=False,
         ),
     ] = None,
     require_familiar: Annotated[
-        bool,
-        typer.Option("--require-familiar", help="Write nothing where listings are unlike those of the training."),
+        bool, typer.Option("--require-familiar", help="Write nothing where listings are unlike those of the training.")
     ] = False,
+    force: Force = False,
 ) -> None:
     """Score every listing of a file: the probability that it is counterfeit, and why for the most suspicious.
 
@@ -89,10 +81,11 @@ def score(
     than IPML_MOST_WIDTH there is no score, and `abstained` says why.
 
     A run that was stopped, by whatever, goes on where it was when the same command is given again. It keeps what it
-    has finished in a hidden folder beside OUT. However many processes there are, the result is the same.
+    has finished in a hidden folder beside the result. However many processes there are, the result is the same. A
+    folder that this command wrote is brought up to date; a file that is there is written over with `--force` only.
 
-    With `--engine spark`, OUT and the rejects are folders of tables, partitioned by model version and by the name of
-    IN; a run that is repeated replaces its own partition. Reasons are not given there.
+    With `--engine spark`, result and rejects are folders of tables, partitioned by model version and by the name of IN;
+    a run that is repeated replaces its own partition. Reasons are not given there.
 
     Where the listings are unlike those the model was trained on (new words, brands or categories, or scores far from
     the expected prevalence), the first lines say so, on stderr. With `--require-familiar` nothing is written then; what
@@ -100,31 +93,39 @@ def score(
 
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
-    Example: ipml score listings.csv.gz scored.parquet --columns ozon-ecup --model models/shoes --jobs all
+    Example: ipml score listings.csv.gz --out scored.parquet --columns ozon-ecup --model models/shoes --jobs all
     """
-    known = tuple(events or ())
-    check_distinct(source, target, rejects, portfolios, *known)
+    known, column_map = tuple(events or ()), load_map(columns)
+    read = (source, portfolios, *known)
     if engine is Engine.SPARK:
         if require_familiar:
             raise UnusableSetting("--require-familiar", "--engine spark", "--engine here, which looks at the words")
-        _score_on_spark(source, target, model, columns=columns, rejects=rejects, portfolios=portfolios, events=known)
+        from ipml.scoring.spark import score_on_spark
+
+        check_outputs(out, rejects, read=read, force=force or out.is_dir())
+        counts = score_on_spark(
+            source, out, model, columns=column_map, portfolios=portfolios, events=known, rejects=rejects
+        )
+        _tell(counts, f"on Spark into {out}", rejects)
         return
-    from ipml.cli.terminal import show_rows
     from ipml.scoring.batch.worker_pool import gc_disabled
 
     with gc_disabled():
         from ipml.scoring.batch.file_scoring import name_work_folder, score_file
+        from ipml.scoring.portfolio_store import read_store
         from ipml.scoring.scorer import load_model
 
+        stored = name_work_folder(out)
+        check_outputs(out, rejects, read=read, force=force or out.is_dir() or stored.exists())
         scorer = load_model(model)
-    sellers = _read_portfolios(portfolios, scorer.version) if portfolios else None
+    sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
     try:
         with show_rows() as show:
             counts = score_file(
                 scorer,
                 source,
-                target,
-                columns=load_map(columns),
+                out,
+                columns=column_map,
                 portfolios=sellers,
                 events=known,
                 rejects=rejects,
@@ -135,43 +136,12 @@ def score(
                 on_rows=lambda step, rows, total: show(rows, total, step),
             )
     except KeyboardInterrupt:
-        stored = name_work_folder(target)
         is_stored = f"what is finished stands in {stored}: give the same command again to go on"
         typer.echo(f"ipml: stopped; {is_stored if stored.exists() else 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
     for unlike in counts.unlike:
         typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)
-    _tell(counts, f"by {scorer.version} into {target}", rejects)
-
-
-def _read_portfolios(path: Path, version: str) -> SellerPortfolios:
-    from ipml.scoring.portfolio_store import read_store
-
-    return read_store(path, version).portfolios
-
-
-def _score_on_spark(
-    source: Path,
-    target: Path,
-    model: str | None,
-    *,
-    columns: str | None,
-    rejects: Path | None,
-    portfolios: Path | None,
-    events: Sequence[Path],
-) -> None:
-    from ipml.scoring.spark import score_on_spark
-
-    counts = score_on_spark(
-        source,
-        target,
-        model,
-        columns=load_map(columns),
-        portfolios=portfolios,
-        events=events,
-        rejects=rejects,
-    )
-    _tell(counts, f"on Spark into {target}", rejects)
+    _tell(counts, f"by {scorer.version} into {out}", rejects)
 
 
 def _tell(counts: BatchCounts, where: str, rejects: Path | None) -> None:
@@ -184,33 +154,9 @@ def _tell(counts: BatchCounts, where: str, rejects: Path | None) -> None:
     tell_rejected(counts.rejected, rejects)
 
 
-def count_jobs(jobs: str) -> int:
-    """Return how many processes `--jobs` asks for.
-
-    Raises
-    ------
-    UnusableSetting
-        It is neither a number nor "all".
-
-    Examples
-    --------
-    >>> count_jobs("3")
-    3
-    """
-    import os
-
-    if jobs in ("0", "all"):
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not (jobs.isascii() and jobs.isdecimal() and int(jobs) <= 1_000):
-        raise UnusableSetting("--jobs", repr(jobs), "a number up to 1,000, or all")
-    return int(jobs)
-
-
 def portfolios(
-    listings: Annotated[
-        Path, typer.Argument(metavar="LISTINGS", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
-    ],
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="Made where it is not there yet.", show_default=False)],
+    listings: Listings,
+    out: Annotated[Path, out_option("Store of portfolios; what it holds is added to.")],
     model: Model = None,
     columns: Columns = None,
     rejects: Rejects = None,
@@ -227,27 +173,17 @@ def portfolios(
 
     Exit code 1 says that some rows were bad and are in the file of rejects.
 
-    Example: ipml data portfolios tonight.parquet sellers.npz --model models/shoes
+    Example: ipml data portfolios tonight.parquet --out sellers.npz --model models/shoes
     """
-    from contextlib import nullcontext
-
-    from ipml.cli.terminal import show_rows
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.portfolio_store import update_store
     from ipml.scoring.scorer import load_model
 
-    check_distinct(listings, store, rejects)
+    check_outputs(out, rejects, read=[listings], force=True)
     scorer = load_model(model)
     with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
-        counts = update_store(
-            scorer,
-            listings,
-            store,
-            columns=load_map(columns),
-            rejects=bad_rows,
-            on_rows=on_rows,
-        )
-    typer.echo(f"{counts.new:,} listings taken into {store} by {scorer.version}")
+        counts = update_store(scorer, listings, out, columns=load_map(columns), rejects=bad_rows, on_rows=on_rows)
+    typer.echo(f"{counts.new:,} listings taken into {out} by {scorer.version}")
     if counts.known:
         typer.echo(f"{counts.known:,} were in it already, and count once")
     tell_rejected(counts.rejected, rejects)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import DAY, By, Database, NewList, acting, open_for_command, reading_from, writing_to
+from ipml.cli.options import DAY, By, Database, NewList, Seller, Yes, make_group
+from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -19,15 +22,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.legal_holds import Hold
 
 
-seller_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Say what is kept of a seller, forget them, or hold what a claim needs.
-
-    Example: ipml seller show s-1207
-    """,
-)
-
-Seller = Annotated[str, typer.Argument(metavar="SELLER", help="Id of the seller.", show_default=False)]
+seller_app = make_group("Say what is kept of a seller, forget them, or hold what a claim needs.", "seller show s-1207")
 
 
 @seller_app.command()
@@ -38,7 +33,6 @@ def show(seller: Seller, database: Database = None) -> None:
 
     Example: ipml seller show s-1207
     """
-    from ipml.cli.terminal import printable
     from ipml.cooperation.referrals.handover import find_disclosures
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import find_stored
@@ -63,13 +57,9 @@ def show(seller: Seller, database: Database = None) -> None:
 
 @seller_app.command()
 def erase(
-    seller: Annotated[
-        list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.", show_default=False)
-    ] = None,
-    why: Annotated[
-        str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.", show_default=False)
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    seller: Annotated[list[str] | None, typer.Argument(metavar="SELLER…", help="Ids of sellers.")] = None,
+    why: Annotated[str | None, typer.Option(help="Such as the number of the request; no name, as it is kept.")] = None,
+    yes: Yes = False,
     again: Annotated[
         bool, typer.Option("--again", help="Erase whoever is in the file IPML_ERASED and came back with a backup.")
     ] = False,
@@ -85,10 +75,8 @@ def erase(
     Example: ipml seller erase s-1207 --why "request 93"
     """
     from ipml.enforcement.privacy.erasure import begin_list, erase_again, erase_sellers
-    from ipml.errors import UnusableSetting
     from ipml.settings import get_settings
     from ipml.storage.database import reading
-    from ipml.web.accounts.permissions import Action
 
     listed_in = get_settings().erased
     engine = open_for_command(database)
@@ -128,13 +116,9 @@ def sweep(database: Database = None) -> None:
 @seller_app.command()
 def hold(
     seller: Seller,
-    why: Annotated[str, typer.Option(help="For which claim, court or authority.", show_default=False)],
-    until: Annotated[
-        datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.", show_default=False)
-    ],
-    case: Annotated[
-        int | None, typer.Option(help="Only what belongs to this case; by default everything.", show_default=False)
-    ] = None,
+    why: Annotated[str, typer.Option(help="For which claim, court or authority.")],
+    until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.")],
+    case: Annotated[int | None, typer.Option(help="Only what belongs to this case; by default everything.")] = None,
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -143,13 +127,10 @@ def hold(
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """
     from ipml.enforcement.privacy.legal_holds import place_hold
-    from ipml.web.accounts.permissions import Action
 
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
-    with writing_to(database) as connection:
-        placed = place_hold(
-            connection, seller, why=why, until=end, by=acting(connection, Action.HOLD_RECORDS, by), case_id=case
-        )
+    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+        placed = place_hold(connection, seller, why=why, until=end, by=name, case_id=case)
     typer.echo(f"Hold {placed.hold_id} is in force to the end of {until:%Y-%m-%d} (UTC).")
 
 
@@ -159,7 +140,6 @@ def holds(database: Database = None) -> None:
 
     Example: ipml seller holds
     """
-    from ipml.cli.terminal import printable
     from ipml.enforcement.privacy.legal_holds import list_holds
     from ipml.storage.pseudonyms import find_seller
 
@@ -174,9 +154,7 @@ def holds(database: Database = None) -> None:
 @seller_app.command()
 def release(
     seller: Seller,
-    number: Annotated[
-        int | None, typer.Option("--hold", help="Number of one hold; by default all of them.", show_default=False)
-    ] = None,
+    number: Annotated[int | None, typer.Option("--hold", help="Number of one hold; by default all of them.")] = None,
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -185,16 +163,14 @@ def release(
     Example: ipml seller release s-1207
     """
     from ipml.enforcement.privacy.legal_holds import release_holds
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        count = release_holds(connection, seller, by=acting(connection, Action.HOLD_RECORDS, by), hold_id=number)
+    with acting_in(database, Action.HOLD_RECORDS, by) as (connection, name):
+        count = release_holds(connection, seller, by=name, hold_id=number)
     typer.echo(f"{count:,} hold(s) ended.")
 
 
 def _warn_of_referrals(engine: Engine, sellers: list[str]) -> None:
     """Say in which referrals that were not dropped sellers are named: whoever follows them may need the records."""
-    from ipml.cli.terminal import printable
     from ipml.cooperation.referrals.handover import find_open
     from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import Database
+from ipml.cli.options import Database
 from ipml.errors import Failed, UnreadableFile, UnusableSetting
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; by default this machine only.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
     model: Annotated[
-        str | None,
-        typer.Option(help="Serve the scoring API as well, with this model folder or registry URI.", show_default=False),
+        str | None, typer.Option(help="Serve the scoring API as well, with this model folder or registry URI.")
     ] = None,
     api_only: Annotated[
         bool, typer.Option("--api-only", help="Serve the API alone, by default with IPML_MODEL; needs no database.")
@@ -49,7 +48,6 @@ def serve(
             help="What is known of sellers, from `ipml data portfolios` with that model; the API only reads it.",
             exists=True,
             dir_okay=False,
-            show_default=False,
         ),
     ] = None,
 ) -> None:

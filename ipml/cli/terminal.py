@@ -1,68 +1,21 @@
-"""What commands take and show in the same words: options, moments, what sellers wrote, how far the work is.
-
-Days and moments are in UTC where no zone is named.
-"""
+"""What commands do in the same way: open the database, refuse to lose files, and show tables, moments and progress."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from datetime import datetime, timedelta
+from getpass import getuser
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import typer
-
-from ipml.errors import UnusableSetting
-from ipml.kit.moments import read_typed_moment
+from ipml.errors import UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from ipml.web.accounts.permissions import Action
-
-
-Database = Annotated[
-    str | None,
-    typer.Option(
-        help="Review database, as a SQLAlchemy URL; by default IPML_DATABASE, or ipml.db here.", show_default=False
-    ),
-]
-NewList = Annotated[
-    bool,
-    typer.Option(
-        "--new-list",
-        help="Begin an empty list of erased sellers where IPML_ERASED is not there: nobody erased before is in it.",
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        help="Model folder or registry URI; by default IPML_MODEL, or the champion of ipml.", show_default=False
-    ),
-]
-Columns = Annotated[
-    str | None,
-    typer.Option(
-        help="How the file's columns map to ipml's: a TOML file, or a bundled map such as ozon-ecup.",
-        show_default=False,
-    ),
-]
-By = Annotated[
-    str | None,
-    typer.Option(
-        help="The user (`ipml admin user`) who does it; by default the one with your name on this machine.",
-        show_default=False,
-    ),
-]
-Networks = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder that `ipml cooperate network find` wrote; by default IPML_NETWORKS, or networks here.",
-        show_default=False,
-    ),
-]
-Rejects = Annotated[Path | None, typer.Option(help="Keep bad rows apart in this CSV file.", show_default=False)]
 
 
 OPENED = ExitStack()
@@ -109,6 +62,13 @@ def writing_to(url: str | None) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def acting_in(database: str | None, action: Action, by: str | None) -> Iterator[tuple[Connection, str]]:
+    """Open the review database for one change, and give the name of who makes it; see `acting`."""
+    with writing_to(database) as connection:
+        yield connection, acting(connection, action, by)
+
+
 def acting(connection: Connection, action: Action, by: str | None) -> str:
     """Return the name of the user who acts: the one that was given, else the one named as who runs the command.
 
@@ -117,8 +77,6 @@ def acting(connection: Connection, action: Action, by: str | None) -> str:
     Forbidden
         No active user of the database has that name, or their role is too low (`ipml.web.accounts.permissions`).
     """
-    from getpass import getuser
-
     from ipml.web.accounts.users import find_permitted
 
     if not by:
@@ -136,32 +94,54 @@ def choose_networks(folder: Path | None) -> Path:
     return folder or get_settings().networks or Path("networks")
 
 
-def check_distinct(*files: Path | None) -> None:
-    """Refuse to write over the file that is read, or two results into one file.
+def check_outputs(*files: Path | None, read: Sequence[Path | None] = (), force: bool) -> None:
+    """Refuse to lose a file: one that is read, one of two results, or, without `--force`, one that is there.
+
+    Parameters
+    ----------
+    *files : Path or None
+        What is written, file or folder; None stands for what was not asked for, here as among those that are read.
+    read : sequence of Path or None, default=()
+        What is read.
+    force : bool
+        Whether what is there is written over.
 
     Raises
     ------
     UnusableSetting
-        Two of the files are the same; None stands for one that was not given.
+        Two of the files are the same.
+    UnwritableFile
+        There is something of that name.
     """
-    given = [file.resolve() for file in files if file is not None]
-    for at, file in enumerate(given):
-        if file in given[:at]:
+    given: list[Path] = []
+    for file in filter(None, (*read, *files)):
+        if file.resolve() in given:
             raise UnusableSetting("files", f"{file.name} twice", "a file of its own for each of them")
+        given.append(file.resolve())
+    for file in filter(None, files):
+        if not force and file.exists():
+            raise UnwritableFile(file, "something of that name", "a new name, or --force")
 
 
-ModelName = Annotated[str, typer.Option(help="Name in the registry.")]
-Tracking = Annotated[
-    str | None,
-    typer.Option(help="MLflow's tracking and registry URI; by default IPML_TRACKING, or mlflow.db here."),
-]
-Labelled = Annotated[
-    Path | None,
-    typer.Option(
-        help="Compare on these labelled listings, not on those that both were tested on when they were trained.",
-        show_default=False,
-    ),
-]
+def write_text(parts: Iterable[str], out: Path | None) -> int:
+    """Write a text into a file, or on the standard output where none is named; return how many parts it had.
+
+    Raises
+    ------
+    UnwritableFile
+        No file can be made there.
+    """
+    n_parts = 0
+    try:
+        with nullcontext(sys.stdout) if out is None else out.open("w", encoding="utf-8", newline="") as file:
+            for part in parts:
+                file.write(part)
+                n_parts += 1
+    except OSError as error:
+        if out is None:
+            raise
+        raise UnwritableFile(out, error.strerror or str(error), "a file in a folder that is there") from error
+    return n_parts
 
 
 def make_uri(model: str, name: str) -> str:
@@ -173,23 +153,6 @@ def make_uri(model: str, name: str) -> str:
     ('models:/ipml/3', 'models:/shoes@champion')
     """
     return f"models:/{name}/{model}" if model.isdecimal() and len(model) < 10 else model
-
-
-DAY = ["%Y-%m-%d"]
-
-
-def read_moment_option(text: str) -> datetime:
-    """Return the moment that an option gives: a day is its first moment, and UTC is meant where no zone is named.
-
-    Examples
-    --------
-    >>> read_moment_option("2026-05-01").isoformat()
-    '2026-05-01T00:00:00+00:00'
-    """
-    try:
-        return read_typed_moment(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}.") from None
 
 
 def show_day(moment: datetime | None) -> str:
@@ -227,6 +190,29 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
+def show_table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None, caption: str | None = None
+) -> None:
+    """Print a table; what a seller wrote in it is neither markup nor a command to the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, title=title, caption=caption)
+    for row in rows:
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
+    Console().print(table)
+
+
+@contextmanager
+def show_steps(first: str) -> Iterator[Callable[[str], None]]:
+    """Show on the terminal, if there is one, what is being done; give the function that is told the next step."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(first) as status:
+        yield lambda step: status.update(step.capitalize())
+
+
 class ShowRows(Protocol):
     """What tells the display how many rows have been done, and of how many where that is known."""
 
@@ -237,8 +223,6 @@ class ShowRows(Protocol):
 @contextmanager
 def show_rows(things: str = "listings") -> Iterator[ShowRows]:
     """Show a line on the terminal, if there is one; give the function that is told how many rows have been done."""
-    import sys
-
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -276,8 +260,6 @@ class ProgressPace:
 
     def describe(self, rows: int, total: int | None, seconds: float) -> str:
         """Return the line for so many rows of a total, at a time."""
-        from datetime import timedelta
-
         self._first = self._first or (rows, seconds)
         done, took = rows - self._first[0], seconds - self._first[1]
         of = f" of {total:,}" if total is not None and total >= rows else ""

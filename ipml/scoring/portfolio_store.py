@@ -112,7 +112,7 @@ def read_store(path: Path, version: str) -> PortfolioStore:
         raise UnreadableFile(path, "no archive of the arrays expected", _EXPECTED) from error
     _check_arrays(arrays, path)
     if (made_by := str(arrays["version"])) != version:
-        remedy = "Name that model with --model, or make a new file: ipml data portfolios LISTINGS FILE."
+        remedy = "Name that model with --model, or make a new file: ipml data portfolios LISTINGS --out FILE."
         expected = f"some by {version!r}, for models do not suspect alike"
         raise UnreadableFile(path, f"portfolios by the model {made_by[:120]!r}", expected, remedy)
     portfolios = SellerPortfolios()

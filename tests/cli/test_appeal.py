@@ -101,7 +101,7 @@ def test_mistakes_are_answered_with_one_line(ipml, database: str):
         ("holder-acted", 99, "--reference", "x"),
         ("file", "case:1", "--seller", "s2", "--text", "letter.txt"),
         ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--kind", "prayer"),
-        ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--rules", "atlantis"),
+        ("file", "case:1", "--seller", "s1", "--text", "letter.txt", "--profile", "atlantis"),
         ("file", "case:1", "--seller", "s1", "--text", "ipml.db"),
     ):
         answer = ipml("enforce", "appeal", *arguments, "--database", database)

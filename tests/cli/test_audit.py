@@ -29,7 +29,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("IPML_ANCHOR_KEY", str(tmp_path / "anchor.pem"))
     monkeypatch.setenv("IPML_ANCHORS", str(tmp_path / "anchors.jsonl"))
     get_settings.cache_clear()
-    assert run("key", str(tmp_path / "anchor.pem")).stdout.strip() == find_public_key(tmp_path / "anchor.pem")
+    assert run("key", "--out", str(tmp_path / "anchor.pem")).stdout.strip() == find_public_key(tmp_path / "anchor.pem")
     yield path
     get_settings.cache_clear()
 

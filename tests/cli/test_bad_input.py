@@ -104,7 +104,7 @@ def in_csv(column: str, value: str) -> bytes:
 def test_what_is_no_file_of_listings_is_refused(ask: Ask, name: str, content: bytes, words: str) -> None:
     """The line says what was found, and neither good rows nor rejects are written."""
     Path(name).write_bytes(content)
-    assert_refused(ask("data", "validate", name, "--good", "good.csv", "--rejects", "bad.csv"), name, words)
+    assert_refused(ask("data", "validate", name, "--out", "good.csv", "--rejects", "bad.csv"), name, words)
     assert [path.name for path in Path().iterdir()] == [name]
 
 
@@ -119,12 +119,12 @@ def test_what_is_no_file_of_listings_is_refused(ask: Ask, name: str, content: by
         (["a.csv", "--columns", "nothing"], "or one of mercadolibre, ozon-ecup"),
         (["a.csv", "--columns", "nothing.toml"], "nothing.toml: found No such file"),
         (["a.csv", "--columns", "map.toml"], "unknown colour"),
-        (["a.csv", "--good", "nowhere/good.csv"], "cannot write nowhere/good.csv"),
+        (["a.csv", "--out", "nowhere/good.csv"], "cannot write nowhere/good.csv"),
         (["a.csv", "--rejects", "nowhere/bad.csv"], "cannot write nowhere/bad.csv"),
-        (["a.csv", "--good", "folder.csv"], "cannot write folder.csv: found a folder"),
-        (["a.csv", "--good", "good.xlsx"], "the suffix '.xlsx'"),
-        (["a.csv", "--good", "a.csv"], "found a.csv twice"),
-        (["a.csv", "--good", "b.csv", "--rejects", "./b.csv"], "found b.csv twice"),
+        (["a.csv", "--out", "folder.csv", "--force"], "cannot write folder.csv: found a folder"),
+        (["a.csv", "--out", "good.xlsx"], "the suffix '.xlsx'"),
+        (["a.csv", "--out", "a.csv"], "found a.csv twice"),
+        (["a.csv", "--out", "b.csv", "--rejects", "./b.csv"], "found b.csv twice"),
     ],
 )
 def test_an_impossible_option_is_refused(ask: Ask, options: list[str], words: str) -> None:
@@ -137,7 +137,7 @@ def test_an_impossible_option_is_refused(ask: Ask, options: list[str], words: st
 
 
 @pytest.mark.parametrize(
-    "command", ["data labels out.csv --known-by", "report transparency --as-of", "queue estimate --since"]
+    "command", ["data labels --out out.csv --known-by", "report transparency --as-of", "queue estimate --since"]
 )
 def test_a_moment_that_is_mistyped_is_named(ask: Ask, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
     """With what is expected, whichever command was asked."""
@@ -182,7 +182,7 @@ def test_a_moment_that_is_mistyped_is_named(ask: Ask, monkeypatch: pytest.Monkey
 def test_a_bad_row_of_a_csv_file_is_kept_apart(ask: Ask, name: str, content: bytes, good: int, bad: int) -> None:
     """Each row is either good or in the file of rejects, and the exit code is 1."""
     Path("a.csv").write_bytes(content)
-    assert_parted(ask("data", "validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good, bad)
+    assert_parted(ask("data", "validate", "a.csv", "--out", "good.jsonl", "--rejects", "bad.csv"), good, bad)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_bad_line_of_json_is_kept_apart(ask: Ask, name: str, line: bytes) -> N
     """The lines around it are read."""
     lines = [in_json(listing_id="a"), line.rstrip(b"\n") + b"\n", in_json(listing_id="b")]
     Path("a.jsonl").write_bytes(b"".join(lines))
-    assert_parted(ask("data", "validate", "a.jsonl", "--good", "good.jsonl", "--rejects", "bad.csv"), good=2, bad=1)
+    assert_parted(ask("data", "validate", "a.jsonl", "--out", "good.jsonl", "--rejects", "bad.csv"), good=2, bad=1)
 
 
 def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
@@ -219,7 +219,7 @@ def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
     rows = b"".join(f"{number},s,Bag {number * 7919 % 1_000_003},1,EUR\n".encode() for number in range(5_000))
     whole = gzip.compress(HEADER + rows, mtime=0)
     Path("a.csv.gz").write_bytes(whole[: len(whole) // 2])
-    answer = ask("data", "validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
+    answer = ask("data", "validate", "a.csv.gz", "--out", "good.jsonl", "--rejects", "bad.csv")
     assert answer.code == 1
     assert len(read_table(Path("good.jsonl"))) > 1_000
     assert len(read_table(Path("bad.csv"))) == 1
@@ -228,13 +228,13 @@ def test_what_can_be_read_of_a_damaged_gzip_file_is_read(ask: Ask) -> None:
 def test_an_enormous_row_is_one_bad_row(ask: Ask) -> None:
     """It is not held in memory, and the row after it is read."""
     Path("a.csv").write_bytes(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD)
-    assert_parted(ask("data", "validate", "a.csv", "--good", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
+    assert_parted(ask("data", "validate", "a.csv", "--out", "good.jsonl", "--rejects", "bad.csv"), good=1, bad=1)
 
 
 def test_a_small_file_that_holds_a_large_one_is_refused(ask: Ask) -> None:
     """64 MB that came as 64 kB are one line, that says what to do if they are sound."""
     Path("a.csv.gz").write_bytes(gzip.compress(HEADER + b"2,s," + 64_000_000 * b"x" + b"\n" + GOOD, 1, mtime=0))
-    answer = ask("data", "validate", "a.csv.gz", "--good", "good.jsonl", "--rejects", "bad.csv")
+    answer = ask("data", "validate", "a.csv.gz", "--out", "good.jsonl", "--rejects", "bad.csv")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "expected at most 20 times as many; if it is sound, unpack it" in answer.err
 
@@ -267,7 +267,7 @@ def assert_parted(answer: Answer, good: int, bad: int) -> None:
 def test_a_title_stays_as_it_is(ask: Ask, title: str) -> None:
     """No title is taken for a missing one, and none is changed."""
     pd.DataFrame([LISTING | {"title": title}]).to_csv("a.csv", index=False)
-    assert ask("data", "validate", "a.csv", "--good", "good.csv").code == 0
+    assert ask("data", "validate", "a.csv", "--out", "good.csv").code == 0
     assert read_table(Path("good.csv"))["title"].tolist() == [title]
 
 
@@ -321,7 +321,7 @@ def test_what_is_no_model_is_refused(ask: Ask, model: str, monkeypatch: pytest.M
     monkeypatch.setenv("IPML_TRACKING", "sqlite:///nothing.db")
     Path("empty").mkdir()
     Path("a.csv").write_bytes(HEADER + GOOD)
-    assert_refused(ask("score", "a.csv", "scored.csv", "--model", model), model)
+    assert_refused(ask("score", "a.csv", "--out", "scored.csv", "--model", model), model)
     assert not Path("scored.csv").exists()
 
 
@@ -332,7 +332,7 @@ def test_unscored_listings_cannot_be_enqueued(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["data", "labels", "labels.csv"], ["admin", "user", "list"], ["serve", "--port", "0"]]
+    "command", [["data", "labels", "--out", "labels.csv"], ["admin", "user", "list"], ["serve", "--port", "0"]]
 )
 @pytest.mark.parametrize(
     ("url", "words"),
@@ -365,4 +365,4 @@ def test_a_setting_that_cannot_be_is_named(ask: Ask, monkeypatch: pytest.MonkeyP
 def test_a_place_that_cannot_be_written_to_is_named(ask: Ask) -> None:
     """What the machine refuses is said in one line too."""
     Path("file").touch()
-    assert_refused(ask("data", "simulate", "--listings", "500", "--out", "file"), "file: File exists")
+    assert_refused(ask("data", "simulate", "--listings", "500", "--out", "file", "--force"), "file: File exists")

@@ -15,7 +15,7 @@ def test_a_brand_is_reported_on(ipml, tmp_path, make_scored):
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, ground="declared_replica")
     engine.dispose()
-    days = ("--from", "2020-01-01", "--until", "2199-12-31")
+    days = ("--since", "2020-01-01", "--until", "2199-12-31")
     answer = ipml("report", "brand", "Acme", *days, "--database", url, "--out", "acme")
     assert answer.exit_code == 0, answer.err
     assert "Found counterfeit: 1" in answer.out

@@ -10,7 +10,7 @@ SHOP = "Artikel-Nr.;Verkäufer;Titel;Preis;Währung;Eingestellt am\n1;s;Gürtel;
 def test_a_guessed_map_is_written_and_followed(ipml, tmp_path: Path) -> None:
     """What is written is what is shown without a target, and validation of the file with it finds good rows."""
     (tmp_path / "shop.csv").write_bytes(SHOP.encode("cp1252"))
-    written = ipml("data", "guess-columns", "shop.csv", "shop.toml", "--zone", "Europe/Berlin")
+    written = ipml("data", "guess-columns", "shop.csv", "--out", "shop.toml", "--zone", "Europe/Berlin")
     assert (written.exit_code, written.err) == (0, "")
     assert "ipml data validate shop.csv --columns shop.toml" in written.out
     shown = ipml("data", "guess-columns", "shop.csv", "--zone", "Europe/Berlin")
@@ -23,8 +23,8 @@ def test_what_cannot_be_done_is_said_in_one_line(ipml, tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text(SHOP, encoding="utf-8")
     (tmp_path / "shop.toml").write_text("corrected", encoding="utf-8")
     for arguments, words in [
-        (["shop.csv", "shop.toml"], "a name that is not taken yet"),
-        (["shop.csv", "shop.txt"], "expected .toml"),
+        (["shop.csv", "--out", "shop.toml"], "a new name, or --force"),
+        (["shop.csv", "--out", "shop.txt"], "expected .toml"),
         (["shop.csv", "--zone", "Mars/Base"], "a time zone such as Europe/Berlin"),
         (["none.csv"], "none.csv: found No such file"),
         (["shop.toml"], "the suffix '.toml'"),

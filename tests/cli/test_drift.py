@@ -25,7 +25,7 @@ def june(market, tmp_path):
 def remembered(ipml, model, june, tmp_path):
     """Return the reference of these listings, beside the model."""
     path = tmp_path / "shoes.drift.json"
-    answer = ipml("model", "drift", model, june, "--remember", path)
+    answer = ipml("model", "drift", model, june, "--remember", "--out", path)
     assert answer.exit_code == 0
     assert answer.out.startswith("1,000 listings are the reference")
     return path
@@ -44,7 +44,7 @@ def test_the_same_listings_have_not_moved(ipml, model, june, remembered):
 def test_what_alarms_is_shown_and_exits_1(ipml, model, market, remembered, tmp_path):
     """The report is written as a page and as JSON, too."""
     market.listings.head(1_000).assign(brand="[red]New\x1b[31m").to_parquet(tmp_path / "july.parquet", index=False)
-    answer = ipml("model", "drift", model, "july.parquet", "--html", "july.html", "--json", "july.json")
+    answer = ipml("model", "drift", model, "july.parquet", "--out", "july.html", "--out", "july.json")
     assert answer.exit_code == 1
     assert "checks: alarm" in answer.out
     assert "brand has new values" in answer.out
@@ -81,7 +81,7 @@ def test_a_model_without_a_reference_says_so(ipml, model, june, source):
     answer = ipml("model", "drift", source, june)
     assert answer.exit_code == 2
     assert "No drift reference" in answer.err
-    assert "ipml model drift MODEL LISTINGS --remember REFERENCE.json" in answer.err
+    assert "ipml model drift MODEL LISTINGS --remember --out REFERENCE.json" in answer.err
 
 
 def test_listings_with_bad_rows_are_refused(ipml, remembered, tmp_path):

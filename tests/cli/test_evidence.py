@@ -111,7 +111,7 @@ def test_a_package_is_stamped_with_and_without_network(ipml: Callable[..., Any],
         exported = ipml("evidence", "export", 1, "--timestamp-url", url, *trusted)
         assert "Stamped at" in exported.out
     ipml("evidence", "export", 1, "--out", "later")
-    assert ipml("evidence", "stamp", "later", "--request", "ask.tsq").exit_code == 0
+    assert ipml("evidence", "stamp", "later", "--out", "ask.tsq").exit_code == 0
     (folder / "answer.tsr").write_bytes(authority.answer((folder / "ask.tsq").read_bytes()))
     assert "Stamped at" in ipml("evidence", "stamp", "later", "--response", "answer.tsr", *trusted).out
     for package in ("evidence-case-1", "later"):

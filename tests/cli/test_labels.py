@@ -37,7 +37,7 @@ def url(tmp_path: Path) -> str:
 
 def run(url: str, target: Path, *options: str) -> Result:
     """Run the command into a file."""
-    return CliRunner().invoke(app, ["data", "labels", str(target), "--database", url, *options])
+    return CliRunner().invoke(app, ["data", "labels", "--out", str(target), "--database", url, *options])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])

@@ -14,7 +14,9 @@ def test_networks_are_found_added_to_and_shown(ipml, tmp_path, monkeypatch):
     (tmp_path / "key").write_bytes(b"a key of many bytes")
     for day in ("raw", "next"):
         assert (
-            ipml("cooperate", "network", "hash", f"{day}.parquet", f"{day}-hashed.parquet", "--key", "key").exit_code
+            ipml(
+                "cooperate", "network", "hash", f"{day}.parquet", "--out", f"{day}-hashed.parquet", "--key", "key"
+            ).exit_code
             == 0
         )
     assert "2 of them in 1 networks" in ipml("cooperate", "network", "find", "raw-hashed.parquet", "--out", "nets").out

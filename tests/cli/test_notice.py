@@ -69,7 +69,7 @@ def test_complaints_are_written_as_seller_events(ipml, database: str, tmp_path: 
     complaint = SAID | {"kind": "complaint", "brand": None, "rights": None}
     (tmp_path / "c.jsonl").write_text(json.dumps(complaint), encoding="utf-8")
     assert "1 notices taken in" in ipml("cooperate", "notice", "import", "c.jsonl", "--database", database).out
-    written = ipml("cooperate", "complaints", "c.parquet", "--database", database)
+    written = ipml("cooperate", "complaints", "--out", "c.parquet", "--database", database)
     assert written.out == "1 complaints into c.parquet.\n", written.err
     events = pd.read_parquet(tmp_path / "c.parquet")
     assert events[["seller_id", "kind", "amount"]].to_numpy().tolist() == [["s1", "complained", 1.0]]

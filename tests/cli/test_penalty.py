@@ -110,7 +110,9 @@ def test_found_networks_are_looked_through_as_they_are(ipml, database: str, tmp_
 
 def test_strikes_are_written_as_events(ipml, database: str, tmp_path):
     """One for each offence."""
-    assert ipml("enforce", "penalty", "events", "struck.csv", "--database", database).out.startswith("9 events")
+    assert ipml("enforce", "penalty", "events", "--out", "struck.csv", "--database", database).out.startswith(
+        "9 events"
+    )
     assert (tmp_path / "struck.csv").read_text(encoding="utf-8").splitlines()[0] == EVENTS_HEAD
 
 
@@ -124,10 +126,10 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved
         {"seller_id": [bag.seller_id], "kind": "sold", "occurred_at": now, "known_at": now, "amount": 5}
     ).to_csv(tmp_path / "sales.csv", index=False)
     files = ["sales.csv", f"struck.{suffix}", f"complaints.{suffix}"]
-    assert ipml("enforce", "penalty", "events", files[1], "--database", database).exit_code == 0
-    assert ipml("cooperate", "complaints", files[2], "--database", database).exit_code == 0
+    assert ipml("enforce", "penalty", "events", "--out", files[1], "--database", database).exit_code == 0
+    assert ipml("cooperate", "complaints", "--out", files[2], "--database", database).exit_code == 0
     given = [word for file in files for word in ("--events", file)]
-    told = ipml("score", "shop.parquet", "scored.parquet", "--model", saved_model, *given)
+    told = ipml("score", "shop.parquet", "--out", "scored.parquet", "--model", saved_model, *given)
     assert told.exit_code == 0, told.err
     data = {"listings": "shop.parquet", "events": files}
     learnt = read_training_listings(Experiment(name="e", data=data, folder=tmp_path))
@@ -138,7 +140,7 @@ def test_strikes_and_complaints_are_read_beside_sales(ipml, database: str, saved
 
 def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
     """And says that there is too little to compare."""
-    told = ipml("enforce", "ledger", "--csv", "ledger.csv", "--database", database)
+    told = ipml("enforce", "ledger", "--out", "ledger.csv", "--database", database)
     assert told.exit_code == 0
     assert "too few to say: small sellers: nothing to compare with yet." in told.out
     assert (tmp_path / "ledger.csv").read_text(encoding="utf-8").startswith("by,band,currency,right,caught,wrong")

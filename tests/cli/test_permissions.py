@@ -89,8 +89,7 @@ COMMANDS = dict(list_commands(ROOT))
 def test_who_acts_is_asked_exactly_where_a_person_acts():
     """A command takes --by if and only if it stands among those that a person with a role may give."""
     asks = {name for name, command in COMMANDS.items() if any(one.name == "by" for one in command.params)}
-    is_choice = {"enforce measure times", "enforce ledger"}  # where it says by what figures are grouped
-    assert asks - is_choice == set(ACTING) | MORE
+    assert asks == set(ACTING) | MORE
     unattended = {name.strip() for name in UNATTENDED.split(",")}
     assert unattended <= set(COMMANDS)
     assert not unattended & asks

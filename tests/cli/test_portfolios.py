@@ -26,9 +26,9 @@ def shop(classifier, market, tmp_path):
 
 def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, saved_model):
     """Night by night: scored by what was known before, then taken in."""
-    assert ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model).exit_code == 0
-    ipml("score", "tonight.csv", "without.csv", "--model", saved_model)
-    answer = ipml("score", "tonight.csv", "with.csv", "--model", saved_model, "--portfolios", "sellers.npz")
+    assert ipml("data", "portfolios", "earlier.csv", "--out", "sellers.npz", "--model", saved_model).exit_code == 0
+    ipml("score", "tonight.csv", "--out", "without.csv", "--model", saved_model)
+    answer = ipml("score", "tonight.csv", "--out", "with.csv", "--model", saved_model, "--portfolios", "sellers.npz")
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     ((without,), (known,)) = (list(read_scored(shop / name)) for name in ("without.csv", "with.csv"))
     assert known.score > without.score
@@ -37,7 +37,7 @@ def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, sa
 
 def test_what_was_done_is_counted(ipml, shop, saved_model):
     """Taken in the first time, known the second; and the store is the same file to the byte."""
-    command = ("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    command = ("data", "portfolios", "earlier.csv", "--out", "sellers.npz", "--model", saved_model)
     first = ipml(*command)
     assert first.out.startswith("8 listings taken into sellers.npz by market/")
     written = (shop / "sellers.npz").read_bytes()
@@ -50,7 +50,9 @@ def test_what_was_done_is_counted(ipml, shop, saved_model):
 def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model):
     """The good ones are taken in, the bad ones kept apart and counted."""
     (shop / "earlier.csv").write_text(f"{HEADER}7,s,Wool hat,\n8,s,,\n")
-    answer = ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model, "--rejects", "bad.csv")
+    answer = ipml(
+        "data", "portfolios", "earlier.csv", "--out", "sellers.npz", "--model", saved_model, "--rejects", "bad.csv"
+    )
     assert answer.exit_code == 1
     assert "1 listings taken" in answer.out
     assert "1 bad rows kept in bad.csv" in answer.out
@@ -59,11 +61,11 @@ def test_bad_rows_with_a_file_for_them_exit_1(ipml, shop, saved_model):
 def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifier):
     """By both commands, in one line; the store stays as it is."""
     save_model(classifier, shop / "other", name="other", data_digest="0", experiment={}, figures={})
-    ipml("data", "portfolios", "earlier.csv", "sellers.npz", "--model", saved_model)
+    ipml("data", "portfolios", "earlier.csv", "--out", "sellers.npz", "--model", saved_model)
     written = (shop / "sellers.npz").read_bytes()
     for command in (
-        ("data", "portfolios", "tonight.csv", "sellers.npz"),
-        ("score", "tonight.csv", "scored.csv", "--portfolios", "sellers.npz"),
+        ("data", "portfolios", "tonight.csv", "--out", "sellers.npz"),
+        ("score", "tonight.csv", "--out", "scored.csv", "--portfolios", "sellers.npz"),
     ):
         answer = ipml(*command, "--model", "other")
         assert (answer.exit_code, answer.out) == (2, "")
@@ -76,16 +78,19 @@ def test_the_store_of_another_model_is_refused(ipml, shop, saved_model, classifi
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["data", "portfolios", "no.csv", "sellers.npz"], "ipml: no.csv: found No such file"),
-        (["data", "portfolios", "earlier.csv", "earlier.csv"], "found earlier.csv twice"),
-        (["data", "portfolios", "earlier.csv", "no/sellers.npz"], "ipml: cannot write no/sellers.npz: found "),
+        (["data", "portfolios", "no.csv", "--out", "sellers.npz"], "ipml: no.csv: found No such file"),
+        (["data", "portfolios", "earlier.csv", "--out", "earlier.csv"], "found earlier.csv twice"),
+        (["data", "portfolios", "earlier.csv", "--out", "no/sellers.npz"], "ipml: cannot write no/sellers.npz: found "),
         (
-            ["data", "portfolios", "earlier.csv", "tonight.csv"],
+            ["data", "portfolios", "earlier.csv", "--out", "tonight.csv"],
             "ipml: tonight.csv: found no archive of the arrays expected",
         ),
-        (["score", "tonight.csv", "scored.csv", "--portfolios", "no.npz"], "ipml: no.npz: found No such file"),
-        (["score", "tonight.csv", "scored.csv", "--portfolios", "earlier.csv"], "ipml: earlier.csv: found no archive "),
-        (["score", "tonight.csv", "scored.csv", "--portfolios", "scored.csv"], "found scored.csv twice"),
+        (["score", "tonight.csv", "--out", "scored.csv", "--portfolios", "no.npz"], "ipml: no.npz: found No such file"),
+        (
+            ["score", "tonight.csv", "--out", "scored.csv", "--portfolios", "earlier.csv"],
+            "ipml: earlier.csv: found no archive ",
+        ),
+        (["score", "tonight.csv", "--out", "scored.csv", "--portfolios", "scored.csv"], "found scored.csv twice"),
     ],
 )
 def test_a_mistake_exits_2_with_one_line(ipml, shop, saved_model, arguments, said):

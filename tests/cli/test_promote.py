@@ -89,7 +89,7 @@ def test_models_go_by_any_of_their_names(ipml, loop):
 def test_labelled_listings_are_scored_by_both(ipml, loop):
     """With listings given, both models score them, and the table says whom that flatters."""
     listings = loop.market / "listings.parquet"
-    answer = ipml("model", "compare", "1", "2", "--listings", listings, "--tracking", loop.store)
+    answer = ipml("model", "compare", "1", "2", "--labelled", listings, "--tracking", loop.store)
     assert answer.exit_code == 0
     assert "learnt from flatter" in answer.out
     assert "B clearly worse" in answer.out
@@ -110,7 +110,7 @@ def test_an_override_promotes_and_can_be_taken_back(ipml, loop, champions):
     assert answer.exit_code == 0
     assert "models:/ipml/2 is champion, in place of version 1" in answer.out
     assert champions()[-2:] == (1, 2)
-    answer = ipml("model", "rollback", "--reason", "finds nothing", "--tracking", loop.store)
+    answer = ipml("model", "rollback", "--why", "finds nothing", "--tracking", loop.store)
     assert answer.exit_code == 0
     assert "models:/ipml/1 is champion again, in place of version 2" in answer.out
     *_, promotion, rollback = read_champions("ipml", loop.store).moves

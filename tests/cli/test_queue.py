@@ -44,7 +44,7 @@ def test_rerank_puts_an_order_in_force(ipml, engine):
 def test_simulate_policy_shows_what_would_change_and_changes_nothing(ipml, engine, tmp_path):
     """A hostile id of a listing does not reach the terminal as it is."""
     (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
-    answer = ipml("queue", "simulate-policy", "new.toml", "--first", "1", "--minutes", "2")
+    answer = ipml("queue", "simulate-policy", "--policy", "new.toml", "--top", "1", "--minutes", "2")
     assert answer.exit_code == 0
     assert "1 cases enter the first 1: 2 (dear" in answer.out
     assert "\x1b" not in answer.out
@@ -69,7 +69,7 @@ def test_minutes_of_a_queue_without_decisions(ipml, engine):
     [
         (("rerank", "--order", "best"), "order: found 'best'; expected one of score, value, fifo."),
         (("rerank", "--policy", "none.toml"), "policy none.toml: found no such file"),
-        (("simulate-policy", "bad.toml"), "policy bad.toml: found no currency"),
+        (("simulate-policy", "--policy", "bad.toml"), "policy bad.toml: found no currency"),
     ],
 )
 def test_mistakes_are_answered_with_one_line(ipml, engine, tmp_path, arguments, said):

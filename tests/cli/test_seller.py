@@ -95,7 +95,7 @@ def test_a_hold_is_placed_shown_and_released(url: str):
 
 def test_a_restore_erases_again_by_itself(url: str, tmp_path: Path):
     """An older backup brings nobody back; after another way of restoring the flag does the same."""
-    assert run(url, "admin", "backup", str(tmp_path / "backup.zip")).exit_code == 0
+    assert run(url, "admin", "backup", "--out", str(tmp_path / "backup.zip")).exit_code == 0
     run(url, "seller", "erase", SELLER, "--why", "request 7", "--yes")
     restored = f"sqlite:///{tmp_path}/restored.db"
     result = run(restored, "admin", "restore", str(tmp_path / "backup.zip"))

@@ -67,8 +67,8 @@ def test_what_cannot_be_done_is_said_in_one_line(ipml, stated: Engine, arguments
 
 def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated: Engine, tmp_path: Path):
     """The file is not written over; a fault is named by line and field, and makes the exit code 1."""
-    assert ipml("enforce", "statement", "export", "out.jsonl").exit_code == 0
-    assert ipml("enforce", "statement", "export", "out.jsonl").exit_code == 2
+    assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 0
+    assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 2
     assert ipml("enforce", "statement", "check", "out.jsonl").out == "1 statements, 0 faults.\n"
     content = json.loads((tmp_path / "out.jsonl").read_text())
     (tmp_path / "bad.jsonl").write_text(json.dumps(content | {"category": "SHOES\x1b[2J"}), encoding="utf-8")
@@ -85,7 +85,7 @@ def test_a_dry_run_sends_nothing(ipml, stated: Engine):
 
 def test_what_cannot_be_sent_waits(ipml, stated: Engine):
     """Nobody answers at the address: exit code 1, and the statement waits on."""
-    answer = ipml("enforce", "statement", "send", "--to", "http://127.0.0.1:1/api")
+    answer = ipml("enforce", "statement", "send", "--url", "http://127.0.0.1:1/api")
     assert answer.exit_code == 1
     assert "0 taken, 0 refused, 1 left for later." in answer.out
     assert ipml("enforce", "statement", "send", "--dry-run").out == "1 statements wait.\n"

@@ -72,12 +72,12 @@ def test_mistakes_are_answered_with_one_line(ipml, database: str):
         ("outbox", "answer", "k", "done", "--database", database),
         ("outbox", "answer", "k", "eaten", "--database", database),
         ("enforce", "measure", "list", "--state", "lost", "--database", database),
-        ("enforce", "measure", "times", "--by", "moon", "--database", database),
+        ("enforce", "measure", "times", "--group-by", "moon", "--database", database),
         ("outbox", "retry", "--database", database),
         ("outbox", "retry", "k", "--database", database),
         ("outbox", "drop", "k", *why),
         ("outbox", "deliver", "--database", database),
-        ("outbox", "deliver", "--channel", "press", "--to", "f", "--database", database),
+        ("outbox", "deliver", "--channel", "press", "--out", "f", "--database", database),
     ):
         answer = ipml(*arguments)
         assert (answer.exit_code, answer.err.count("\n")) == (2, 1), arguments
@@ -106,14 +106,14 @@ def test_nothing_is_sent_unsigned(ipml, database: str, tmp_path: Path, monkeypat
 
 def test_messages_go_into_a_file_and_are_answered_by_hand(ipml, database: str, tmp_path: Path):
     """Delivered once; a second run has nothing to do; the platform's word is noted."""
-    told = ipml("outbox", "deliver", "--to", "out.jsonl", "--database", database)
+    told = ipml("outbox", "deliver", "--out", "out.jsonl", "--database", database)
     assert told.out == "2 delivered, 0 to be tried again, 0 given up.\n"
-    assert ipml("outbox", "deliver", "--to", "out.jsonl", "--database", database).out.startswith("0 delivered")
+    assert ipml("outbox", "deliver", "--out", "out.jsonl", "--database", database).out.startswith("0 delivered")
     keys = [json.loads(line)["key"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert ipml("outbox", "answer", keys[0], "done", "--database", database).out == f"Message {keys[0]}: done.\n"
     assert "as was known" in ipml("outbox", "answer", keys[0], "done", "--database", database).out
     assert "done" in ipml("enforce", "measure", "list", "--database", database).out
-    assert "[red]Acme" in ipml("enforce", "measure", "times", "--by", "brand", "--database", database).out
+    assert "[red]Acme" in ipml("enforce", "measure", "times", "--group-by", "brand", "--database", database).out
     shown = ipml("enforce", "measure", "show", 1, "--database", database).out.splitlines()
     assert shown[0] == "Measure 1 on case 1: remove, done"
     assert "by ana: " in shown[1]

@@ -73,7 +73,7 @@ def test_a_mistake_in_the_experiment_exits_2_with_one_line(ipml, experiment, tmp
     ("options", "said"),
     [
         (["no.toml"], "ipml: no.toml: found No such file or directory; expected an experiment file."),
-        (["shoes.toml", "--models", "shoes.toml"], "ipml: cannot write shoes.toml/shoes: found File exists; expected "),
+        (["shoes.toml", "--out", "shoes.toml"], "ipml: cannot write shoes.toml/shoes: found File exists; expected "),
         (["shoes.toml", "--tracking", "sqlite:///shoes.toml"], "shoes.toml: found "),
         (["shoes.toml", "--tracking", "nonsense://x"], "ipml: nonsense://x: found "),
         (

@@ -17,9 +17,9 @@ def test_a_year_is_written_into_a_folder(ipml, tmp_path):
 def test_a_period_is_asked_for_in_one_way(ipml, tmp_path):
     """A year and days at once, or half of the days, are refused in one line."""
     url = copy_sqlite(tmp_path)
-    for options in ([], ["--year", 2026, "--from", "2026-01-01"], ["--from", "2026-01-01"]):
+    for options in ([], ["--year", 2026, "--since", "2026-01-01"], ["--since", "2026-01-01"]):
         answer = ipml("report", "transparency", *options, "--database", url)
         assert answer.exit_code == 2
-        assert "--year, or both --from and --until" in answer.err
-    backwards = ipml("report", "transparency", "--from", "2026-02-01", "--until", "2026-01-01", "--database", url)
+        assert "--year, or both --since and --until" in answer.err
+    backwards = ipml("report", "transparency", "--since", "2026-02-01", "--until", "2026-01-01", "--database", url)
     assert "not before the first" in backwards.err

@@ -44,9 +44,9 @@ def test_a_mistake_raises(tmp_path: Path) -> None:
 
 
 def test_good_and_bad_rows_are_kept_apart(tmp_path: Path) -> None:
-    """--good takes the good rows and --rejects the bad ones; together they are the file."""
+    """--out takes the good rows and --rejects the bad ones; together they are the file."""
     good, rejects = tmp_path / "good.parquet", tmp_path / "rejects.csv"
-    result = run(tmp_path, GOOD + "2,s,=A1,x,EUR\n", "--good", str(good), "--rejects", str(rejects))
+    result = run(tmp_path, GOOD + "2,s,=A1,x,EUR\n", "--out", str(good), "--rejects", str(rejects))
     assert result.exit_code == 1
     (validation,) = read_listings(good)
     assert validation.listings["listing_id"].tolist() == ["1"]

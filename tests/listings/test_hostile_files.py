@@ -72,7 +72,7 @@ def run(*arguments):
         sys.stdout, sys.stderr = out, err
 
 def score(path):
-    return run("score", path, path.with_suffix(".scored.parquet"), "--restart", "--model", "model")
+    return run("score", path, "--out", path.with_suffix(".scored.parquet"), "--restart", "--model", "model")
 
 def train(path):
     experiment = Path(f"{path.name}.toml")

@@ -38,6 +38,6 @@ def measure(plan: Plan) -> None:
 def score(file: Path, model: Path, n_jobs: str) -> None:
     """Run the command on a file; its result is thrown away."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "ipml", "score", str(file), str(Path(folder) / "scored.parquet")]
+        command = [sys.executable, "-m", "ipml", "score", str(file), "--out", str(Path(folder) / "scored.parquet")]
         options = ["--model", str(model), "--jobs", n_jobs]
         subprocess.run([*command, *options], check=True, capture_output=True, env=os.environ | ONE_THREAD)  # noqa: S603 - ours

@@ -6,44 +6,63 @@ What is handed on to the police, customs and rights holders is few, good, and su
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, Networks, acting, choose_networks, open_for_command, printable, writing_to
+from ipml.cli.evidence import as_folder, read_given_anchors, show_verdict
+from ipml.cli.options import (
+    Anchors,
+    AsZip,
+    By,
+    Database,
+    Force,
+    Networks,
+    NetworkSales,
+    Package,
+    PublicKey,
+    make_group,
+    out_option,
+)
+from ipml.cli.terminal import (
+    acting,
+    acting_in,
+    check_outputs,
+    choose_networks,
+    open_for_command,
+    printable,
+    reading_from,
+    show_table,
+)
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sqlalchemy import Engine
 
     from ipml.cooperation.policy import ReferralRules
 
 
-network_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Find the networks behind sellers, by what they share, and look at one.
-
-    Example: ipml cooperate network list
-    """,
+network_app = make_group(
+    "Find the networks behind sellers, by what they share, and look at one.", "cooperate network list"
 )
 
 
 @network_app.command()
 def find(
     attributes: Annotated[
-        Path,
-        typer.Argument(metavar="ATTRIBUTES", help="Parquet: seller_id, kind, value (a keyed hash), seen_at."),
+        Path, typer.Argument(metavar="ATTRIBUTES", help="Parquet: seller_id, kind, value (a keyed hash), seen_at.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of the networks; what it holds is added to. By default IPML_NETWORKS, or networks here.",
-            show_default=False,
+        out_option(
+            "Folder of the networks; what it holds is added to. By default IPML_NETWORKS, or networks here.", "FOLDER"
         ),
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option(help="How much shared things say: a copy of networks/rules.toml.", show_default=False)
+        Path | None, typer.Option(help="How much shared things say: a copy of networks/rules.toml.")
     ] = None,
 ) -> None:
     """Find networks in what sellers share, or add the events of a day to those found before.
@@ -56,7 +75,6 @@ def find(
     from ipml.cooperation.networks.links import load_network_rules
     from ipml.cooperation.networks.store import has_networks, load_networks, store_networks
     from ipml.cooperation.networks.ties import find_newcomers
-    from ipml.errors import UnusableSetting
 
     newcomers, out = [], choose_networks(out)
     if has_networks(out):
@@ -78,19 +96,19 @@ def find(
 @network_app.command("hash")
 def hash_(
     raw: Annotated[Path, typer.Argument(metavar="RAW", help="Parquet: seller_id, kind, value as it is, seen_at.")],
-    attributes: Annotated[Path, typer.Argument(metavar="ATTRIBUTES", help="Parquet file to write.")],
-    key: Annotated[Path, typer.Option(help="File with the key; the same every day.", show_default=False)],
+    out: Annotated[Path, out_option("Parquet: seller_id, kind, value (a keyed hash), seen_at.")],
+    key: Annotated[Path, typer.Option(help="File with the key; the same every day.")],
     calling_code: Annotated[str, typer.Option(help="Of phones that name no country, such as 49.")] = "",
+    force: Force = False,
 ) -> None:
     """Put keyed hashes in the place of phones, addresses, accounts and the like, however they are written.
 
-    Example: ipml cooperate network hash raw.parquet attributes.parquet --key network.key --calling-code 49
+    Example: ipml cooperate network hash raw.parquet --out attributes.parquet --key network.key --calling-code 49
     """
-    from ipml.cli.terminal import check_distinct
     from ipml.cooperation.networks.attributes import hash_attributes
 
-    check_distinct(raw, attributes, key)
-    typer.echo(f"{hash_attributes(raw, attributes, key, calling_code):,} rows in {attributes}.")
+    check_outputs(out, read=[raw, key], force=force)
+    typer.echo(f"{hash_attributes(raw, out, key, calling_code):,} rows in {out}.")
 
 
 @network_app.command("list")
@@ -100,47 +118,39 @@ def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1
     Example: ipml cooperate network list --top 10
     """
     import numpy as np
-    from rich.console import Console
-    from rich.table import Table
 
     from ipml.cooperation.networks.store import load_networks
     from ipml.kit.moments import from_microseconds
 
     found = load_networks(choose_networks(networks))
     sizes = np.bincount(found.numbering.number)[1:]
-    table = Table("network", "members", "first seen", "last member since")
+    rows = []
     for number in (np.argsort(-sizes, kind="stable") + 1)[: min(top, int((sizes > 0).sum()))].tolist():
         joined = found.holdings.joined[found.members_of(number)]
         since = [f"{from_microseconds(moment):%Y-%m-%d}" for moment in (joined.min(), joined.max())]
-        table.add_row(str(number), f"{sizes[number - 1]:,}", *since)
-    Console().print(table)
+        rows.append((number, f"{sizes[number - 1]:,}", *since))
+    show_table(("network", "members", "first seen", "last member since"), rows)
 
 
 @network_app.command()
 def show(
-    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.", show_default=False)],
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a network.")],
     networks: Networks = None,
-    sales: Annotated[
-        Path | None,
-        typer.Option(
-            help="Parquet: seller_id, units, value, currency of each listing, empty where not known.",
-            show_default=False,
-        ),
-    ] = None,
-    most: Annotated[int, typer.Option(min=1, help="Of members, links and events, so many.")] = 20,
+    sales: NetworkSales = None,
+    top: Annotated[int, typer.Option(min=1, help="How many members, links and events.")] = 20,
 ) -> None:
     """Show a network: members, roles, links with their evidence, timeline, and what it sold.
 
     Example: ipml cooperate network show 12 --sales listings.parquet
     """
     from ipml.cooperation.networks.roles import describe_network
-    from ipml.cooperation.networks.sales import estimate_sales, read_sales
+    from ipml.cooperation.networks.sales import estimate_sales
     from ipml.cooperation.networks.store import load_networks
     from ipml.review.ranking.policy import load_policy
 
     found = load_networks(choose_networks(networks))
-    known = read_sales(sales) if sales else None
-    for line in describe_network(found, number, most):
+    known = _read_sales(sales)
+    for line in describe_network(found, number, top):
         typer.echo("\n".join(map(printable, line.split("\n"))))
     if known is not None:
         sold = estimate_sales(found, number, known, load_policy().exchange_rates)
@@ -150,12 +160,12 @@ def show(
             typer.echo(f"  {one.n_listings:,} listings in {one.currency}: {rate}")
 
 
-ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number of a referral.", show_default=False)]
+ReferralNumber = Annotated[int, typer.Argument(metavar="REFERRAL", help="Number of a referral.")]
 
 
 def receipt(
     referral: ReferralNumber,
-    signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.", show_default=False)],
+    signed_by: Annotated[str, typer.Option(help="Who of the recipient signed for it.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -164,26 +174,22 @@ def receipt(
     Example: ipml cooperate referral receipt 3 --signed-by "KHK Weber, file 12 Js 4/26"
     """
     from ipml.cooperation.referrals.handover import sign_receipt
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        signed = sign_receipt(connection, referral, signed_by, by=acting(connection, Action.HAND_ON_NETWORKS, by))
+    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
+        signed = sign_receipt(connection, referral, signed_by, by=name)
     typer.echo(f"Referral {referral} ({signed.reference}), content {signed.content_digest}: received.")
 
 
 def outcome(
     referral: ReferralNumber,
     opened: Annotated[bool, typer.Option("--opened", help="An investigation was opened.")] = False,
-    arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.", show_default=False)] = None,
-    seized: Annotated[
-        float | None, typer.Option(help="Value of what was seized, in --currency.", show_default=False)
-    ] = None,
+    arrests: Annotated[int | None, typer.Option(min=1, help="How many were arrested.")] = None,
+    seized: Annotated[float | None, typer.Option(help="Value of what was seized, in --currency.")] = None,
     currency: Annotated[
-        str | None,
-        typer.Option(help="Of what was seized, such as USD; else that of the referral.", show_default=False),
+        str | None, typer.Option(help="Of what was seized, such as USD; else that of the referral.")
     ] = None,
     dropped: Annotated[
-        str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.", show_default=False)
+        str | None, typer.Option(metavar="WHY", help="It was dropped: a word of the policy's list.")
     ] = None,
     by: By = None,
     database: Database = None,
@@ -194,63 +200,37 @@ def outcome(
     """
     from ipml.cooperation.policy import load_cooperation_policy
     from ipml.cooperation.referrals.handover import note_outcome
-    from ipml.errors import UnusableSetting
-    from ipml.web.accounts.permissions import Action
 
-    amounts: dict[str, float | None] = {"opened": None, "arrests": arrests, "seized": seized, "dropped": None}
-    told = {
-        "opened": opened,
-        "arrests": arrests is not None,
-        "seized": seized is not None,
-        "dropped": dropped is not None,
-    }
-    kinds = [kind for kind, is_told in told.items() if is_told]
+    amounts = {"opened": opened or None, "arrests": arrests, "seized": seized, "dropped": dropped}
+    kinds = [kind for kind, told in amounts.items() if told is not None]
     if len(kinds) != 1:
         raise UnusableSetting("outcome", ", ".join(kinds) or "none", "one of --opened, --arrests, --seized, --dropped")
-    with writing_to(database) as connection:
-        said = {
-            "by": acting(connection, Action.HAND_ON_NETWORKS, by),
-            "amount": amounts[kinds[0]],
-            "currency": currency,
-            "why": dropped,
-        }
-        note_outcome(connection, referral, kinds[0], load_cooperation_policy().referrals, **said)  # type: ignore[arg-type]
+    amount, rules = arrests if seized is None else seized, load_cooperation_policy().referrals
+    with acting_in(database, Action.HAND_ON_NETWORKS, by) as (connection, name):
+        note_outcome(connection, referral, kinds[0], rules, by=name, amount=amount, currency=currency, why=dropped)
     typer.echo(f"Referral {referral}: {kinds[0]}.")
 
 
-referral_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Hand networks of sellers on to those who can follow them, and learn what became of it.
-
-    Example: ipml cooperate referral rank
-    """,
+referral_app = make_group(
+    "Hand networks of sellers on to those who can follow them, and learn what became of it.", "cooperate referral rank"
 )
 referral_app.command()(receipt)
 referral_app.command()(outcome)
 
-Sales = Annotated[
-    Path | None,
-    typer.Option(
-        help="Parquet: seller_id, units, value, currency of each listing, empty where not known.", show_default=False
-    ),
-]
-
 
 @referral_app.command()
 def build(
-    network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.", show_default=False)],
+    network: Annotated[int, typer.Argument(metavar="NETWORK", help="Number of a network.")],
     recipient: Annotated[str, typer.Option(help="Who gets it: a profile of the policy.")] = "police-criminal",
-    brand: Annotated[
-        str | None, typer.Option(help="Whose listings alone are told, for rights holders.", show_default=False)
-    ] = None,
+    brand: Annotated[str | None, typer.Option(help="Whose listings alone are told, for rights holders.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where; by default referral-NETWORK here.", show_default=False)
+        Path | None,
+        out_option("A new folder; by default referral-NETWORK-RECIPIENT here. It is never written over.", "FOLDER"),
     ] = None,
-    as_zip: Annotated[bool, typer.Option("--zip", help="As one file.")] = False,
-    sales: Sales = None,
+    as_zip: AsZip = False,
+    sales: NetworkSales = None,
     warc: Annotated[
-        list[Path] | None,
-        typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False, show_default=False),
+        list[Path] | None, typer.Option(help="A capture of a page to put in.", exists=True, dir_okay=False)
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Though nothing is new since the last one.")] = False,
     by: By = None,
@@ -270,11 +250,10 @@ def build(
     from ipml.settings import get_settings
     from ipml.storage.anchors import store_anchor
     from ipml.storage.database import reading
-    from ipml.web.accounts.permissions import Action
 
     settings = get_settings()
     request = ReferralRequest(network, recipient, brand, _read_sales(sales), tuple(warc or ()), again)
-    engine = _open(database)
+    engine = open_for_command(database)
     with reading(engine) as connection:
         name = acting(connection, Action.HAND_ON_NETWORKS, by)
     built = build_referral(
@@ -311,39 +290,27 @@ def list_handed_on(database: Database = None) -> None:
 
     Example: ipml cooperate referral list
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.cooperation.referrals.handover import find_outcomes, list_referrals
     from ipml.money import say_amount
-    from ipml.storage.database import reading
 
-    with reading(_open(database)) as connection:
+    with reading_from(database) as connection:
         referrals, outcomes = list_referrals(connection), find_outcomes(connection)
-    table = Table(
-        "referral", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome"
-    )
-    for referral in referrals:
-        value = "" if referral.value is None else say_amount(referral.value, referral.currency)
-        became = ", ".join(map(str, outcomes.get(referral.referral_id, ())))
-        recipient = referral.recipient + (f" ({referral.brand})" if referral.brand else "")
-        receipt = f"{referral.received_at:%Y-%m-%d} {referral.received_by}" if referral.received_at else ""
-        cells = (
-            referral.referral_id,
-            referral.reference,
-            referral.network,
-            recipient,
-            f"{referral.built_at:%Y-%m-%d}",
-            referral.n_confirmed,
-        )
-        table.add_row(*(printable(str(cell)) for cell in (*cells, value, receipt, became)))
-    Console().print(table)
+    head = ("referral", "reference", "network", "recipient", "built", "counterfeits", "value", "receipt", "outcome")
+    rows = []
+    for one in referrals:
+        recipient = one.recipient + (f" ({one.brand})" if one.brand else "")
+        value = "" if one.value is None else say_amount(one.value, one.currency)
+        receipt = f"{one.received_at:%Y-%m-%d} {one.received_by}" if one.received_at else ""
+        became = ", ".join(map(str, outcomes.get(one.referral_id, ())))
+        built = (one.referral_id, one.reference, one.network, recipient, f"{one.built_at:%Y-%m-%d}", one.n_confirmed)
+        rows.append((*built, value, receipt, became))
+    show_table(head, rows)
 
 
 @referral_app.command()
 def rank(
     top: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
-    sales: Sales = None,
+    sales: NetworkSales = None,
     networks: Networks = None,
     database: Database = None,
 ) -> None:
@@ -353,30 +320,32 @@ def rank(
 
     Example: ipml cooperate referral rank --sales sales.parquet
     """
-    from datetime import UTC, datetime
-
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.cooperation.networks.store import load_networks
     from ipml.cooperation.referrals.ranking import judge_candidates
-    from ipml.storage.database import reading
 
     rules = _load_rules()
-    with reading(_open(database)) as connection:
+    with reading_from(database) as connection:
         found = load_networks(choose_networks(networks))
         pairs = [(found, number) for number in found.numbers]
         candidates, n_outcomes = judge_candidates(connection, pairs, rules, datetime.now(UTC), _read_sales(sales))
-    table = Table(
-        "network", "members", "counterfeits", "value", "solvability", "hours", "value an hour", "what speaks for it"
+    head = (
+        "network",
+        "members",
+        "counterfeits",
+        "value",
+        "solvability",
+        "hours",
+        "value an hour",
+        "what speaks for it",
     )
+    rows = []
     for candidate in candidates[:top]:
         one, (low, high) = candidate.ranked, candidate.likely
         signs = " ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in one.signs.items())
         likely = f"{one.solvability:.0%} ({low:.0%} to {high:.0%})"
-        counts = (one.number, one.n_members, one.n_confirmed, str(one.value))
-        table.add_row(*map(str, (*counts, likely, f"{one.effort:.0f}", str(one.worth), signs)))
-    Console().print(table)
+        counts = (one.number, one.n_members, one.n_confirmed, one.value)
+        rows.append((*counts, likely, f"{one.effort:.0f}", one.worth, signs))
+    show_table(head, rows)
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 
 
@@ -400,42 +369,18 @@ def profiles() -> None:
 
 
 @referral_app.command()
-def verify(
-    package: Annotated[
-        Path, typer.Argument(metavar="PACKAGE", help="A folder, or a .zip.", exists=True, show_default=False)
-    ],
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="HEX", help="Public key that the anchor must be signed with.", show_default=False),
-    ] = None,
-    anchor: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE|COUNT:HASH", help="The anchor as told when it was made.", show_default=False),
-    ] = None,
-) -> None:
+def verify(package: Package, key: PublicKey = None, anchor: Anchors = None) -> None:
     """Say whether a referral is as it was made; exit code 1, with every file and line at fault, if it is not.
 
     The one file verify.py in it does the same without ipml.
 
     Example: ipml cooperate referral verify referral-12-police-criminal.zip
     """
-    from ipml.cli.evidence import as_folder, read_given_anchors
     from ipml.enforcement.evidence.verify import check_package
 
     with as_folder(package) as folder:
         report = check_package(folder, key, read_given_anchors(anchor or ()))
-    for finding in report.findings:
-        typer.echo(f"problem  {printable(str(finding))}")
-    for note in report.notes:
-        typer.echo(f"note     {printable(note)}")
-    typer.echo("The package is NOT as it was made." if report.findings else "The package is whole.")
-    if report.findings:
-        raise typer.Exit(1)
-
-
-def _open(database: str | None) -> Engine:
-
-    return open_for_command(database)
+    show_verdict(map(str, report.findings), report.notes)
 
 
 def _load_rules() -> ReferralRules:

@@ -9,29 +9,30 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ipml.cli.options import By, Database, Force, KnownBy, OutTable, make_group
 from ipml.cli.terminal import (
-    By,
-    Database,
-    acting,
+    acting_in,
+    check_outputs,
     open_for_command,
     printable,
-    read_moment_option,
     reading_from,
     show_minute,
-    writing_to,
+    show_rows,
+    show_table,
 )
-from ipml.errors import UnreadableFile
+from ipml.errors import InvalidNotice, KeyReused, UnreadableFile, UnusableSetting
 from ipml.records import Problem
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.cooperation.notices.notice import Notice
@@ -138,10 +139,9 @@ def _make_content(rows: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def answer(
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="Of the notice.", show_default=False)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="Of the notice.")],
     acted: Annotated[
-        str | None,
-        typer.Option(help="They sued or complained: where, and its number. The measure stays.", show_default=False),
+        str | None, typer.Option(help="They sued or complained: where, and its number. The measure stays.")
     ] = None,
     withdrawn: Annotated[
         bool, typer.Option("--withdrawn", help="They give up: the listing is put back at once.")
@@ -155,10 +155,8 @@ def answer(
     """
     from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.counter_notices import answer_counter_notice as take_answer
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.DECIDE_APPEALS, by)
+    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
         for appeal in take_answer(
             connection, reference, by=name, acted=acted, has_withdrawn=withdrawn, consequences=Cooperation()
         ):
@@ -167,12 +165,8 @@ def answer(
 
 _MOST_SHOWN = 1_000
 
-notice_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Take in notices of counterfeits and complaints, and see how they stand.
-
-    Example: ipml cooperate notice waiting
-    """,
+notice_app = make_group(
+    "Take in notices of counterfeits and complaints, and see how they stand.", "cooperate notice waiting"
 )
 notice_app.command()(answer)
 
@@ -180,10 +174,7 @@ notice_app.command()(answer)
 @notice_app.command("import")
 def import_(
     file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", help="JSON with a notice a line, or CSV with a row for each listing.", show_default=False
-        ),
+        Path, typer.Argument(metavar="FILE", help="JSON with a notice a line, or CSV with a row for each listing.")
     ],
     partial: Annotated[
         bool, typer.Option("--partial", help="Take the good ones where some are bad; else none is taken.")
@@ -198,12 +189,8 @@ def import_(
 
     Example: ipml cooperate notice import vellmar.csv --partial
     """
-    from collections import Counter
-
-    from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.intake import receive
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import InvalidNotice, KeyReused
     from ipml.records import Problem
     from ipml.storage.database import writing
 
@@ -245,38 +232,23 @@ def list_(
 
     Example: ipml cooperate notice list --state settled
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.cooperation.notices.status import STATES, list_notices
-    from ipml.errors import UnusableSetting
 
     if state not in STATES:
         raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
-    table = Table("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due")
+    rows = []
     with reading_from(database) as connection:
-        for row in list_notices(connection, state, top):
-            tier = f"{row.tier}, suspended" if row.is_suspended else row.tier
-            numbers = (f"{number:,}" for number in (row.listings, row.waiting, row.unknown))
-            brand = Text(printable(row.brand or ""))
-            table.add_row(
-                str(row.notice_id),
-                show_minute(row.received_at),
-                row.kind,
-                brand,
-                tier,
-                *numbers,
-                show_minute(row.due_at),
-            )
-    Console().print(table)
+        for one in list_notices(connection, state, top):
+            tier = f"{one.tier}, suspended" if one.is_suspended else one.tier
+            numbers = (f"{number:,}" for number in (one.listings, one.waiting, one.unknown))
+            who = (one.notice_id, show_minute(one.received_at), one.kind, one.brand or "", tier)
+            rows.append((*who, *numbers, show_minute(one.due_at)))
+    show_table(("notice", "received", "kind", "brand", "tier", "listings", "waiting", "unknown", "due"), rows)
 
 
 @notice_app.command()
 def show(
-    notice: Annotated[
-        str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.", show_default=False)
-    ],
+    notice: Annotated[str, typer.Argument(metavar="NOTICE", help="Number or reference of a notice.")],
     database: Database = None,
 ) -> None:
     """Show what a notice says, and how each of its listings stands.
@@ -296,7 +268,6 @@ def match(database: Database = None) -> None:
 
     Example: ipml cooperate notice match
     """
-    from ipml.cli.terminal import show_rows
     from ipml.cooperation.notices.intake import match_notices
 
     with show_rows() as show_progress:
@@ -310,24 +281,20 @@ def waiting(database: Database = None) -> None:
 
     Example: ipml cooperate notice waiting
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.cooperation.notices.status import count_waiting_by_tier
 
-    table = Table("tier", "kind", "waiting", "overdue", "unknown", "oldest")
     with reading_from(database) as connection:
-        for row in count_waiting_by_tier(connection):
-            numbers = (f"{number:,}" for number in (row.listings, row.overdue, row.unknown))
-            table.add_row(row.tier, row.kind, *numbers, show_minute(row.oldest))
-    Console().print(table)
+        rows = [
+            (one.tier, one.kind, f"{one.listings:,}", f"{one.overdue:,}", f"{one.unknown:,}", show_minute(one.oldest))
+            for one in count_waiting_by_tier(connection)
+        ]
+    show_table(("tier", "kind", "waiting", "overdue", "unknown", "oldest"), rows)
 
 
 def _check_all(file: Path) -> Iterator[tuple[int, tuple[Notice] | list[Problem]]]:
     """Give each notice of a file with its row: what it says, or everything wrong with it."""
     from ipml.cooperation.notices.notice import check_notice
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import InvalidNotice
 
     rules = load_cooperation_policy().notices
     for entry in read_entries(file):
@@ -363,42 +330,24 @@ def _describe(file: NoticeFile) -> list[str]:
     return lines + [f"  {printable(line)}" for line in (file.explanation or "").splitlines()]
 
 
-def complaints(
-    target: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT",
-            help="CSV, JSON lines or Parquet, by suffix. CSV holds texts as they are: it is for programs.",
-            show_default=False,
-        ),
-    ],
-    known_by: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DATE",
-            parser=read_moment_option,
-            help="Only complaints made by then; UTC where no zone is given.",
-            show_default=False,
-        ),
-    ] = None,
-    database: Database = None,
-) -> None:
+def complaints(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
     """Write complaints as seller events "complained": once for each consumer and listing, as seller history reads them.
 
     Those of consumers who were suspended when they complained are left out, as are those of erased sellers.
 
-    Example: ipml cooperate complaints complaints.parquet --known-by 2026-05-01
+    Example: ipml cooperate complaints --out complaints.parquet --known-by 2026-05-01
     """
     import pandas as pd
 
     from ipml.cooperation.notices.status import list_complaints
     from ipml.listings.writers import write_listings
 
+    check_outputs(out, force=force)
     with reading_from(database) as connection:
         found = list(list_complaints(connection, known_by=known_by))
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
     events = pd.DataFrame({name: [getattr(event, name) for event in found] for name in names})
     for name in ("occurred_at", "known_at"):
         events[name] = pd.to_datetime(events[name], utc=True)
-    write_listings(events, target)
-    typer.echo(f"{len(events):,} complaints into {target}.")
+    write_listings(events, out)
+    typer.echo(f"{len(events):,} complaints into {out}.")

@@ -5,41 +5,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.reports import AsOf
-from ipml.cli.terminal import (
-    By,
-    Database,
-    acting,
-    open_for_command,
-    printable,
-    reading_from,
-    show_day,
-    writing_to,
-)
+from ipml.cli.options import DAY, AsOf, By, Database, Yes, make_group
+from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from, show_day, show_table
+from ipml.errors import NotFound, UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
     from ipml.cooperation.notifiers.record import NotifierRate, NotifierRecord
     from ipml.storage.pseudonyms import Notifier
 
 
-document_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Say whether a document shows the rights it is to show.
-
-    Example: ipml cooperate notifier document accept 3
-    """,
+document_app = make_group(
+    "Say whether a document shows the rights it is to show.", "cooperate notifier document accept 3"
 )
 
 DocumentNumber = Annotated[
-    int,
-    typer.Argument(metavar="DOCUMENT", help="Number, as `ipml cooperate notifier show` lists it.", show_default=False),
+    int, typer.Argument(metavar="DOCUMENT", help="Number, as `ipml cooperate notifier show` lists it.")
 ]
 
 
@@ -63,40 +53,25 @@ def reject(document: DocumentNumber, by: By = None, database: Database = None) -
 
 def _check_document(number: int, by: str | None, database: str | None, *, is_accepted: bool) -> None:
     from ipml.cooperation.notifiers.notifier import check_document
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        checked = check_document(
-            connection, number, acting(connection, Action.JUDGE_NOTIFIERS, by), is_accepted=is_accepted
-        )
+    with acting_in(database, Action.JUDGE_NOTIFIERS, by) as (connection, name):
+        checked = check_document(connection, number, name, is_accepted=is_accepted)
     said = f"Document {number} of notifier {checked.notifier_id} is {'accepted' if is_accepted else 'rejected'}."
     typer.echo(said)
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="""Look after those who give notice: their record, their tier, and misuse.
-
-    Example: ipml cooperate notifier list
-    """,
-)
+app = make_group("Look after those who give notice: their record, their tier, and misuse.", "cooperate notifier list")
 app.add_typer(document_app, name="document")
 
-Name = Annotated[
-    str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.", show_default=False)
-]
-Ground = Annotated[
-    str, typer.Option(help="Who gave or took the status, and where that is written.", show_default=False)
-]
-Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.", show_default=False)]
+Name = Annotated[str, typer.Argument(metavar="NOTIFIER", help="Number, e-mail address or pseudonym.")]
+Ground = Annotated[str, typer.Option(help="Who gave or took the status, and where that is written.")]
+Why = Annotated[str, typer.Option(help="Reasons, for the notifier to read.")]
 _KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 
 
 @app.command("list")
 def list_(
-    kind: Annotated[
-        str | None, typer.Option(help=f"Only one of {', '.join(_KINDS)}; by default all.", show_default=False)
-    ] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Only one of {', '.join(_KINDS)}; by default all.")] = None,
     as_of: AsOf = None,
     database: Database = None,
 ) -> None:
@@ -107,23 +82,16 @@ def list_(
 
     Example: ipml cooperate notifier list --kind "rights holder"
     """
-    from datetime import UTC, datetime
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.cooperation.notifiers.misuse import find_suspension
     from ipml.cooperation.notifiers.notifier import list_notifiers
     from ipml.cooperation.notifiers.record import empty_record, list_records
     from ipml.cooperation.notifiers.tiers import choose_tier
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import UnusableSetting
 
     if kind not in (None, *_KINDS):
         raise UnusableSetting("kind", repr(kind), f"one of {', '.join(_KINDS)}")
     rules, now = load_cooperation_policy().notifiers, as_of or datetime.now(UTC)
-    table = Table("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended")
+    rows = []
     with reading_from(database) as connection:
         records, unknown = list_records(connection, rules, now), empty_record(connection, rules, now)
         for one in list_notifiers(connection, kind, at=now):
@@ -134,8 +102,8 @@ def list_(
             tier = choose_tier(one.kind, record, rules).name
             shown = (f"{record.counts.settled:,}", _share(record.success), _share(record.overturned))
             until = show_day(suspension.until) if suspension else ""
-            table.add_row(str(one.notifier_id), Text(_who(one)), one.kind, Text(tier), *shown, until)
-    Console().print(table)
+            rows.append((one.notifier_id, _who(one), one.kind, tier, *shown, until))
+    show_table(("notifier", "who", "kind", "tier", "settled", "upheld", "put back", "suspended"), rows)
 
 
 @app.command()
@@ -146,14 +114,11 @@ def show(notifier: Name, as_of: AsOf = None, database: Database = None) -> None:
 
     Example: ipml cooperate notifier show brand@example.com
     """
-    from datetime import UTC, datetime
-
     from ipml.cooperation.notifiers.misuse import list_steps
     from ipml.cooperation.notifiers.notifier import find_notifier, list_appointments, list_documents
     from ipml.cooperation.notifiers.record import record_of
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import NotFound
     from ipml.storage.pseudonyms import get_notifier
 
     policy, now = load_cooperation_policy(), as_of or datetime.now(UTC)
@@ -195,20 +160,17 @@ def tiers() -> None:
 
     Example: ipml cooperate notifier tiers
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.cooperation.policy import load_cooperation_policy
 
-    table = Table("tier", "for", "settled", "upheld", "put back", "hours", "cases a day")
+    rows = []
     for tier in load_cooperation_policy().notifiers.tiers:
         asked = "" if tier.success_at_least is None else f"≥ {tier.success_at_least:.0%}"
         asked += "" if tier.success_below is None else f"< {tier.success_below:.0%}"
         back = "" if tier.overturned_at_most is None else f"≤ {tier.overturned_at_most:.0%}"
         cap = "all" if tier.raised_a_day is None else f"{tier.raised_a_day:,}"
         least = f"≥ {tier.least_settled}" if tier.least_settled else ""
-        table.add_row(tier.name, ", ".join(tier.kinds) or "all", least, asked, back, f"{tier.deadline_hours:g}", cap)
-    Console().print(table)
+        rows.append((tier.name, ", ".join(tier.kinds) or "all", least, asked, back, f"{tier.deadline_hours:g}", cap))
+    show_table(("tier", "for", "settled", "upheld", "put back", "hours", "cases a day"), rows)
 
 
 @app.command()
@@ -217,8 +179,6 @@ def check(database: Database = None) -> None:
 
     Example: ipml cooperate notifier check
     """
-    from datetime import UTC, datetime
-
     from ipml.cooperation.notifiers.misuse import find_misuse
     from ipml.cooperation.policy import load_cooperation_policy
 
@@ -243,10 +203,8 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml cooperate notifier warn 7 --why "Twenty notices of listings that are plainly not of your brand."
     """
     from ipml.cooperation.notifiers import misuse
-    from ipml.storage.database import writing
 
-    engine, number, name = _find(notifier, database, by)
-    with writing(engine) as connection:
+    with _judging(notifier, database, by) as (connection, number, name):
         step = misuse.warn(connection, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is warned; the warning counts until {show_day(step.until)}.")
 
@@ -255,9 +213,7 @@ def warn(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
 def suspend(
     notifier: Name,
     why: Why,
-    days: Annotated[
-        float | None, typer.Option(help="For how long; by default as the policy says.", min=0, show_default=False)
-    ] = None,
+    days: Annotated[float | None, typer.Option(help="For how long; by default as the policy says.", min=0)] = None,
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -266,10 +222,8 @@ def suspend(
     Example: ipml cooperate notifier suspend 7 --why "After our warning of May you sent forty more."
     """
     from ipml.cooperation.notifiers import misuse
-    from ipml.storage.database import writing
 
-    engine, number, name = _find(notifier, database, by)
-    with writing(engine) as connection:
+    with _judging(notifier, database, by) as (connection, number, name):
         step = misuse.suspend(connection, number, name, why, days=days)
     typer.echo(f"Notifier {step.notifier_id} is suspended until {show_day(step.until)}.")
 
@@ -281,10 +235,8 @@ def lift(notifier: Name, why: Why, by: By = None, database: Database = None) -> 
     Example: ipml cooperate notifier lift 7 --why "The notices were founded, as we see now."
     """
     from ipml.cooperation.notifiers import misuse
-    from ipml.storage.database import writing
 
-    engine, number, name = _find(notifier, database, by)
-    with writing(engine) as connection:
+    with _judging(notifier, database, by) as (connection, number, name):
         step = misuse.lift(connection, number, name, why)
     typer.echo(f"Notifier {step.notifier_id} is neither suspended nor warned.")
 
@@ -294,16 +246,13 @@ def appoint(
     notifier: Annotated[
         str,
         typer.Argument(
-            metavar="NOTIFIER",
-            help="Number, e-mail address or pseudonym; an address that is new is added.",
-            show_default=False,
+            metavar="NOTIFIER", help="Number, e-mail address or pseudonym; an address that is new is added."
         ),
     ],
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(_KINDS)}.")] = "trusted flagger",
     ground: Ground = "",
     until: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC), if it ends by itself.", show_default=False),
+        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day (UTC), if it ends by itself.")
     ] = None,
     by: By = None,
     database: Database = None,
@@ -312,23 +261,14 @@ def appoint(
 
     Example: ipml cooperate notifier appoint flags@ngo.example --until 2027-12-31 --ground "Coordinator, no. 12/2026"
     """
-    from datetime import UTC
-    from datetime import datetime as clock
-
     from ipml.cooperation.notifiers import notifier as appointments
     from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.cooperation.notifiers.tiers import lane_of
     from ipml.cooperation.policy import load_cooperation_policy
-    from ipml.errors import NotFound
-    from ipml.storage.database import reading, writing
     from ipml.storage.pseudonyms import note_notifier_added, notifier_of
-    from ipml.web.accounts.permissions import Action
 
-    engine, now = open_for_command(database), clock.now(UTC)
-    with reading(engine) as connection:
-        name = acting(connection, Action.JUDGE_NOTIFIERS, by)
-    end = appointments.end_of_day(until.date()) if until else None
-    with writing(engine) as connection:
+    now, end = datetime.now(UTC), appointments.end_of_day(until.date()) if until else None
+    with acting_in(database, Action.JUDGE_NOTIFIERS, by) as (connection, name):
         try:
             number = find_notifier(connection, notifier).notifier_id
         except NotFound:
@@ -349,28 +289,18 @@ def revoke(notifier: Name, ground: Ground = "", by: By = None, database: Databas
 
     Example: ipml cooperate notifier revoke 7 --ground "The coordinator withdrew the status on 3 May."
     """
-    from datetime import UTC
-    from datetime import datetime as clock
-
     from ipml.cooperation.notifiers import notifier as appointments
-    from ipml.storage.database import writing
     from ipml.storage.pseudonyms import get_notifier
 
-    engine, number, name = _find(notifier, database, by)
-    now = clock.now(UTC)
-    with writing(engine) as connection:
+    now = datetime.now(UTC)
+    with _judging(notifier, database, by) as (connection, number, name):
         appointments.revoke(connection, number, name, ground, now)
         kind = get_notifier(connection, number, at=now).kind
     typer.echo(f"Notifier {number} is {kind} again.")
 
 
 @app.command()
-def erase(
-    notifier: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    by: By = None,
-    database: Database = None,
-) -> None:
+def erase(notifier: Name, yes: Yes = False, by: By = None, database: Database = None) -> None:
     """Forget a notifier: nothing that tells of them is left. It cannot be undone.
 
     Example: ipml cooperate notifier erase 7
@@ -378,7 +308,6 @@ def erase(
     from ipml.cooperation.notifiers.notifier import find_notifier
     from ipml.cooperation.notifiers.tiers import erase_notifier
     from ipml.storage.database import reading
-    from ipml.web.accounts.permissions import Action
 
     engine = open_for_command(database)
     with reading(engine) as connection:
@@ -391,16 +320,13 @@ def erase(
     typer.echo(f"Notifier {found.notifier_id} is erased.")
 
 
-def _find(notifier: str, database: str | None, by: str | None) -> tuple[Engine, int, str]:
-    """Return the database, a notifier's number, and who acts on them."""
+@contextmanager
+def _judging(notifier: str, database: str | None, by: str | None) -> Iterator[tuple[Connection, int, str]]:
+    """Open the review database for one change, and give a notifier's number and the name of who acts on them."""
     from ipml.cooperation.notifiers.notifier import find_notifier
-    from ipml.storage.database import reading
-    from ipml.web.accounts.permissions import Action
 
-    engine = open_for_command(database)
-    with reading(engine) as connection:
-        name = acting(connection, Action.JUDGE_NOTIFIERS, by)
-        return engine, find_notifier(connection, notifier).notifier_id, name
+    with acting_in(database, Action.JUDGE_NOTIFIERS, by) as (connection, name):
+        yield connection, find_notifier(connection, notifier).notifier_id, name
 
 
 def _describe(record: NotifierRecord) -> list[str]:

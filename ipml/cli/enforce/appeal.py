@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from, show_minute, writing_to
+from ipml.cli.options import By, Database, make_group
+from ipml.cli.terminal import acting_in, open_for_command, printable, reading_from, show_minute, show_table, writing_to
+from ipml.errors import DatabaseBusy, UnreadableFile, UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.enforcement.appeals.appeal import AppealFile
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="""Deal with complaints and counter-notices of sellers.
-
-    Example: ipml enforce appeal list
-    """,
-)
-Number = Annotated[int, typer.Argument(metavar="APPEAL", help="Number of an appeal.", show_default=False)]
+app = make_group("Deal with complaints and counter-notices of sellers.", "enforce appeal list")
+Number = Annotated[int, typer.Argument(metavar="APPEAL", help="Number of an appeal.")]
 
 
 @app.command("list")
 def list_(
     state: Annotated[
-        str | None,
-        typer.Option(help="Only those in this state, or all; by default those that wait.", show_default=False),
+        str | None, typer.Option(help="Only those in this state, or all; by default those that wait.")
     ] = None,
     database: Database = None,
 ) -> None:
@@ -35,23 +34,17 @@ def list_(
 
     Example: ipml enforce appeal list --state rejected
     """
-    from datetime import UTC, datetime
-
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.enforcement.appeals.appeal import AppealState, list_appeals
-    from ipml.errors import UnusableSetting
 
     if state not in (None, "all", *AppealState):
         raise UnusableSetting("state", repr(state), f"all, {', '.join(AppealState)}")
-    now, table = datetime.now(UTC), Table("appeal", "kind", "against", "case", "rules", "state", "filed", "due")
+    now, rows = datetime.now(UTC), []
     with reading_from(database) as connection:
-        for row in list_appeals(connection, state):
-            appeal, due = row.appeal, show_minute(row.due_at) + (" OVERDUE" if row.is_overdue(now) else "")
-            shown = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
-            table.add_row(*map(str, shown), show_minute(appeal.filed_at), due)
-    Console().print(table)
+        for one in list_appeals(connection, state):
+            appeal, due = one.appeal, show_minute(one.due_at) + (" OVERDUE" if one.is_overdue(now) else "")
+            what = (appeal.appeal_id, appeal.kind, appeal.subject, appeal.case_id, appeal.profile, appeal.state)
+            rows.append((*what, show_minute(appeal.filed_at), due))
+    show_table(("appeal", "kind", "against", "case", "rules", "state", "filed", "due"), rows)
 
 
 @app.command()
@@ -69,15 +62,13 @@ def show(appeal: Number, database: Database = None) -> None:
 
 @app.command("file")
 def file_(
-    about: Annotated[
-        str,
-        typer.Argument(metavar="AGAINST", help="measure:12, penalty:3 or case:7.", show_default=False),
-    ],
-    seller: Annotated[str, typer.Option(help="Id of the seller.", show_default=False)],
-    text: Annotated[Path, typer.Option(help="File with what the seller says, UTF-8.", show_default=False)],
+    about: Annotated[str, typer.Argument(metavar="AGAINST", help="measure:12, penalty:3 or case:7.")],
+    seller: Annotated[str, typer.Option(help="Id of the seller.")],
+    text: Annotated[Path, typer.Option(help="File with what the seller says, UTF-8.")],
     kind: Annotated[str, typer.Option(help="complaint or counter-notice.")] = "complaint",
-    rules: Annotated[
-        str | None, typer.Option(help="eu, china, us, platform or your own; by default the listing's.", metavar="NAME")
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Rules: eu, china, us, platform or your own; by default the listing's.", metavar="NAME"),
     ] = None,
     key: Annotated[str | None, typer.Option(help="Sent again with the same key it is the same appeal.")] = None,
     database: Database = None,
@@ -86,11 +77,8 @@ def file_(
 
     Example: ipml enforce appeal file measure:12 --seller s-1881 --text letter.txt
     """
-    from typing import get_args
-
     from ipml.enforcement.appeals.filings import file_appeal
     from ipml.enforcement.deadlines.terms import Kind
-    from ipml.errors import UnreadableFile, UnusableSetting
 
     if kind not in get_args(Kind):
         raise UnusableSetting("kind", repr(kind), " or ".join(get_args(Kind)))
@@ -100,14 +88,14 @@ def file_(
         raise UnreadableFile(text, f"a byte that is no UTF-8 ({error.reason})", "text in UTF-8") from error
     chosen: Kind = "complaint" if kind == "complaint" else "counter-notice"
     with writing_to(database) as connection:
-        filed = file_appeal(connection, about, seller, words, kind=chosen, profile=rules, key=key)
+        filed = file_appeal(connection, about, seller, words, kind=chosen, profile=profile, key=key)
     typer.echo(f"Appeal {filed.appeal_id} against {filed.subject} is {filed.state}, by the rules of {filed.profile}.")
 
 
 @app.command()
 def withdraw(
     appeal: Number,
-    seller: Annotated[str, typer.Option(help="Id of the seller who gives it up.", show_default=False)],
+    seller: Annotated[str, typer.Option(help="Id of the seller who gives it up.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -116,20 +104,16 @@ def withdraw(
     Example: ipml enforce appeal withdraw 3 --seller s-1881
     """
     from ipml.enforcement.appeals.filings import withdraw_appeal
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        acting(connection, Action.DECIDE_APPEALS, by)
+    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, _):
         typer.echo(f"Appeal {appeal} is {withdraw_appeal(connection, appeal, seller).state}; the seller is told.")
 
 
 @app.command()
 def decide(
     appeal: Number,
-    outcome: Annotated[
-        str, typer.Argument(metavar="OUTCOME", help="granted, 'partly granted' or rejected.", show_default=False)
-    ],
-    why: Annotated[str, typer.Option(help="Reasons, for the seller to read.", show_default=False)],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="granted, 'partly granted' or rejected.")],
+    why: Annotated[str, typer.Option(help="Reasons, for the seller to read.")],
     measure: Annotated[
         str | None, typer.Option(help="The milder measure, if granted in part: label, demote, pause, …")
     ] = None,
@@ -143,14 +127,11 @@ def decide(
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.appeals.resolution import decide_appeal
     from ipml.enforcement.restrictions import MeasureKind
-    from ipml.errors import UnusableSetting
-    from ipml.web.accounts.permissions import Action
 
     if measure not in (None, *MeasureKind):
         raise UnusableSetting("measure", repr(measure), f"one of {', '.join(MeasureKind)}")
     milder = MeasureKind(measure) if measure else None
-    with writing_to(database) as connection:
-        name = acting(connection, Action.DECIDE_APPEALS, by)
+    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
         made = decide_appeal(connection, appeal, name, outcome, why, measure=milder, consequences=Cooperation())
     typer.echo(f"Appeal {appeal} is {made.state}; the seller is told.")
 
@@ -174,13 +155,10 @@ def holder_acted(
     """
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.appeals import resolution
-    from ipml.errors import UnusableSetting
-    from ipml.web.accounts.permissions import Action
 
     if [bool(reference), withdrew, extend].count(True) != 1:
         raise UnusableSetting("options", "none or several", "one of --reference, --withdrew and --extend")
-    with writing_to(database) as connection:
-        name = acting(connection, Action.DECIDE_APPEALS, by)
+    with acting_in(database, Action.DECIDE_APPEALS, by) as (connection, name):
         if extend:
             deadline = resolution.change_term(connection, appeal, "extend", name)
             said = f"Appeal {appeal}: the rights holder has until {show_minute(deadline.due_at)}."
@@ -202,13 +180,9 @@ def run(
 
     Example: ipml enforce appeal run --follow
     """
-    import signal
-    import threading
-
     from ipml.cooperation.consequences import Cooperation
     from ipml.cooperation.notices.outcomes import run_notice_deadlines
     from ipml.enforcement.appeals.resolution import run_appeal_deadlines as tick_once
-    from ipml.errors import DatabaseBusy
 
     engine, consequences, stopped = open_for_command(database), Cooperation(), threading.Event()
     if follow:

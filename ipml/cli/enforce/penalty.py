@@ -13,19 +13,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ipml.cli.terminal import (
+from ipml.cli.options import (
     By,
     Database,
-    acting,
+    EnforcementPolicyFile,
+    Force,
+    KnownBy,
+    Seller,
+    make_group,
+    moment_option,
+    out_option,
+)
+from ipml.cli.terminal import (
+    acting_in,
+    check_outputs,
     open_for_command,
     printable,
-    read_moment_option,
     reading_from,
-    writing_to,
+    show_day,
+    show_steps,
+    show_table,
+    write_text,
 )
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from sqlalchemy import Connection
 
     from ipml.enforcement.penalties.links import Link
@@ -35,67 +48,45 @@ if TYPE_CHECKING:
     from ipml.enforcement.policy import EnforcementPolicy
 
 
-PolicyFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="Policy file; by default IPML_POLICY_ENFORCEMENT, or the one that comes with ipml.", show_default=False
-    ),
-]
-Since = Annotated[
-    datetime | None,
-    typer.Option(
-        metavar="DATE",
-        parser=read_moment_option,
-        help="Count only penalties from then on, UTC.",
-        show_default=False,
-    ),
-]
+Since = Annotated[datetime | None, moment_option("Count only penalties from then on")]
 
 _COUNTED = ("imposed", "proposed", "wrong", "wrong_days")
 
 
-def simulate(policy: PolicyFile = None, since: Since = None, database: Database = None) -> None:
+def simulate(policy: EnforcementPolicyFile = None, since: Since = None, database: Database = None) -> None:
     """Show what a policy would have made of the decisions there are, beside the one in force; nothing changes.
 
     Example: ipml enforce penalty simulate --policy milder.toml --since 2026-01-01
     """
-    from rich.console import Console
-
     from ipml.enforcement.penalties.simulation import simulate_penalties
     from ipml.enforcement.policy import load_enforcement_policy
 
     in_force, other = load_enforcement_policy().penalties, load_enforcement_policy(policy).penalties
-    with Console(stderr=True).status("Replaying decisions") as status, reading_from(database) as connection:
+    with show_steps("Replaying decisions") as say, reading_from(database) as connection:
         found = simulate_penalties(
-            connection,
-            in_force,
-            other,
-            since=since,
-            progress=lambda done: status.update(f"Replaying decisions: {done:,}"),
+            connection, in_force, other, since=since, progress=lambda done: say(f"replaying decisions: {done:,}")
         )
     _show_simulation(found, in_force)
 
 
 def _show_simulation(found: Simulation, rules: PenaltyRules) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.enforcement.penalties.simulation import name_bands
     from ipml.enforcement.restrictions import PenaltyKind
 
     kinds = [kind.value for kind in PenaltyKind]
-    table = Table("penalty: now > then", "imposed", "proposed", "wrongly imposed", "for days")
+    rows = []
     for kind in kinds:
         pairs = [(getattr(found.now, name)[kind], getattr(found.then, name)[kind]) for name in _COUNTED]
-        table.add_row(kind, *(_change(*pair) for pair in pairs))
-    console = Console()
-    console.print(table)
-    table = Table("sellers", *("nothing", *kinds), title="The hardest each seller met: now > then")
+        rows.append((kind, *(_change(*pair) for pair in pairs)))
+    show_table(("penalty: now > then", "imposed", "proposed", "wrongly imposed", "for days"), rows)
     now, then = found.now.hardest, found.then.hardest
     met = {band for band, _ in (*now, *then)}
-    for band in [band for band in name_bands(rules) if band in met]:
-        table.add_row(band, *(_change(now[band, kind], then[band, kind]) for kind in ("nothing", *kinds)))
-    console.print(table)
+    rows = [
+        (band, *(_change(now[band, kind], then[band, kind]) for kind in ("nothing", *kinds)))
+        for band in name_bands(rules)
+        if band in met
+    ]
+    show_table(("sellers", "nothing", *kinds), rows, title="The hardest each seller met: now > then")
     changed = f"{found.harder:,} would have met a harder penalty, {found.milder:,} a milder one"
     typer.echo(f"{found.decisions:,} decisions on {found.sellers:,} sellers: {changed}.")
     hit = f"a penalty hit {found.honest_now:,} now and {found.honest_then:,} then"
@@ -116,20 +107,15 @@ def links(
             metavar="[LINKS]",
             help="Links to look at: the folder of `ipml cooperate network find`, or CSV: seller, other, "
             "kind, weight, evidence.",
-            show_default=False,
         ),
     ] = None,
-    policy: PolicyFile = None,
+    policy: EnforcementPolicyFile = None,
     database: Database = None,
 ) -> None:
     """List accounts linked to penalised sellers, after looking through links that were found; none of them is struck.
 
     Example: ipml enforce penalty links networks
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.enforcement.penalties.links import list_linked, read_links, recommend_linked
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.storage.database import reading, writing
@@ -143,14 +129,19 @@ def links(
             handed_in = read_links(source) if is_csv else _read_networks(connection, source, rules, now)
             made = recommend_linked(connection, handed_in, rules, now)
         typer.echo(f"{len(handed_in):,} links, {len(made):,} accounts newly recommended.")
-    table = Table("link", "account", "penalty", "shares", "weight", "evidence")
     with reading(engine) as connection:
-        for one in list_linked(connection):
-            account = find_seller(connection, one.pseudonym) or "erased"
-            shown = [Text(printable(words)) for words in (account, str(one.penalty_id), one.kind)]
-            evidence = Text(printable(one.evidence or "erased"))
-            table.add_row(str(one.link_id), *shown, f"{one.weight:.2f}", evidence)
-    Console().print(table)
+        rows = [
+            (
+                one.link_id,
+                find_seller(connection, one.pseudonym) or "erased",
+                one.penalty_id,
+                one.kind,
+                f"{one.weight:.2f}",
+                one.evidence or "erased",
+            )
+            for one in list_linked(connection)
+        ]
+    show_table(("link", "account", "penalty", "shares", "weight", "evidence"), rows)
 
 
 def _read_networks(connection: Connection, source: Path, policy: EnforcementPolicy, at: datetime) -> list[Link]:
@@ -175,11 +166,9 @@ def _read_networks(connection: Connection, source: Path, policy: EnforcementPoli
 
 
 def link(
-    number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.", show_default=False)],
-    outcome: Annotated[
-        str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.", show_default=False)
-    ],
-    why: Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)] = "",
+    number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.")],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.")],
+    why: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -188,34 +177,19 @@ def link(
     Example: ipml enforce penalty link 3 look --why "same payout account"
     """
     from ipml.enforcement.penalties.links import decide_link
-    from ipml.errors import UnusableSetting
-    from ipml.web.accounts.permissions import Action
 
     if outcome not in ("look", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
     decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
-    with writing_to(database) as connection:
-        decide_link(connection, number, acting(connection, Action.CHANGE_PENALTIES, by), decided, why)
+    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
+        decide_link(connection, number, name, decided, why)
     typer.echo(f"Link {number}: {outcome}.")
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="""Look after strikes and penalties of sellers.
+app = make_group("Look after strikes and penalties of sellers.", "enforce penalty list --state proposed")
 
-    Example: ipml enforce penalty list --state proposed
-    """,
-)
-
-Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.", show_default=False)]
-Seller = Annotated[str, typer.Argument(metavar="SELLER", help="The seller's id.", show_default=False)]
-Why = Annotated[str, typer.Option(help="The reason, for the record.", show_default=False)]
-KnownBy = Annotated[
-    datetime | None,
-    typer.Option(
-        metavar="DATE", parser=read_moment_option, help="Only what was known by then, UTC.", show_default=False
-    ),
-]
+Number = Annotated[int, typer.Argument(metavar="PENALTY", help="Its number, as listed.")]
+Why = Annotated[str, typer.Option(help="The reason, for the record.")]
 
 
 @app.command("list")
@@ -229,10 +203,7 @@ def list_(
 
     Example: ipml enforce penalty list --state proposed
     """
-    from rich.console import Console
-
     from ipml.enforcement.penalties.ladder import find_penalties
-    from ipml.errors import UnusableSetting
     from ipml.storage.pseudonyms import find_seller
 
     states = ("proposed", "in force", "over", "lifted", "dismissed", "taken back", "all")
@@ -242,27 +213,23 @@ def list_(
     with reading_from(database) as connection:
         found = find_penalties(connection, state=None if state == "all" else state, at=now)
         sellers = {one.pseudonym: find_seller(connection, one.pseudonym) for one in found}
-    Console().print(_penalty_table(found, now, sellers))
+    _show_penalties(found, now, sellers)
 
 
 @app.command()
-def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -> None:
+def show(seller: Seller, policy: EnforcementPolicyFile = None, database: Database = None) -> None:
     """Show a seller's strikes and penalties, with the reasons, and where they stand now.
 
     Example: ipml enforce penalty show s-1029
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.enforcement.penalties.ladder import find_penalties
     from ipml.enforcement.penalties.penalties import explain_penalty
     from ipml.enforcement.penalties.strikes import list_strikes, weigh
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import reading
     from ipml.storage.pseudonyms import find_pseudonym
 
-    engine, now, rules = open_for_command(database), datetime.now(UTC), load_enforcement_policy(policy)
-    with reading(engine) as connection:
+    now, rules = datetime.now(UTC), load_enforcement_policy(policy)
+    with reading_from(database) as connection:
         pseudonym = find_pseudonym(connection, seller)
         if pseudonym is None:
             typer.echo(f"Nothing is kept of seller {printable(seller)}.")
@@ -270,14 +237,12 @@ def show(seller: Seller, policy: PolicyFile = None, database: Database = None) -
         found = find_penalties(connection, pseudonym=pseudonym)
         standing = weigh(connection, pseudonym, now, rules)
         reasons = {one.penalty_id: explain_penalty(connection, one.penalty_id) for one in found}
-    table = Table("decision", "case", "ground", "weight", "on", "expires", "taken back", title="Strikes")
-    with reading(engine) as connection:
+        rows = []
         for strike in list_strikes(connection, seller):
-            back = f"{strike.taken_back_at:%Y-%m-%d}" if strike.taken_back_at else ""
-            numbers = (str(strike.decision_id), str(strike.case_id), strike.ground, f"{strike.weight:.2f}")
-            table.add_row(*numbers, f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", back)
-    Console().print(table)
-    Console().print(_penalty_table(found, now, {pseudonym: seller}))
+            days = (f"{strike.struck_at:%Y-%m-%d}", f"{strike.expires_at:%Y-%m-%d}", show_day(strike.taken_back_at))
+            rows.append((strike.decision_id, strike.case_id, strike.ground, f"{strike.weight:.2f}", *days))
+    show_table(("decision", "case", "ground", "weight", "on", "expires", "taken back"), rows, title="Strikes")
+    _show_penalties(found, now, {pseudonym: seller})
     for number, reason in reasons.items():
         if reason is None:
             typer.echo(f"{number}: its seller was erased")
@@ -296,10 +261,8 @@ def confirm(penalty: Number, why: Why = "", by: By = None, database: Database = 
     """
     from ipml.enforcement.actions import confirm_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.CHANGE_PENALTIES, by)
+    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
         made = confirm_penalty(connection, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({made.kind}) is in force{_until(made)}.")
 
@@ -312,10 +275,8 @@ def lift(penalty: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.actions import lift_penalty
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.CHANGE_PENALTIES, by)
+    with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
         ended = lift_penalty(connection, penalty, name, why, load_enforcement_policy())
     typer.echo(f"Penalty {penalty} ({ended.kind}) is {ended.ended_as}.")
 
@@ -327,22 +288,21 @@ app.command()(link)
 
 @app.command()
 def events(
-    target: Annotated[
+    out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT",
-            help="JSON lines or Parquet for programs, by suffix; CSV is for people: texts that a spreadsheet takes "
-            "for formulae get an apostrophe.",
-            show_default=False,
+        out_option(
+            "JSON lines or Parquet for programs, by suffix; CSV is for people: texts that a spreadsheet takes "
+            "for formulae get an apostrophe."
         ),
     ],
     known_by: KnownBy = None,
-    policy: PolicyFile = None,
+    policy: EnforcementPolicyFile = None,
+    force: Force = False,
     database: Database = None,
 ) -> None:
     """Write strikes as seller events, as seller history reads them; what was taken back is not among them.
 
-    Example: ipml enforce penalty events struck.parquet --known-by 2026-05-01
+    Example: ipml enforce penalty events --out struck.parquet --known-by 2026-05-01
     """
     import pandas as pd
 
@@ -351,33 +311,29 @@ def events(
     from ipml.kit.moments import write_moment
     from ipml.listings.writers import write_listings
     from ipml.spreadsheet import write_csv
-    from ipml.storage.database import reading
 
-    engine, rules = open_for_command(database), load_enforcement_policy(policy).penalties
-    with reading(engine) as connection:
+    check_outputs(out, force=force)
+    rules = load_enforcement_policy(policy).penalties
+    with reading_from(database) as connection:
         rows = [
             (event.seller_id, event.kind, write_moment(event.occurred_at), write_moment(event.known_at), event.amount)
             for event in list_events(connection, known_by=known_by, rules=rules)
         ]
     names = ("seller_id", "kind", "occurred_at", "known_at", "amount")
-    if target.suffix == ".csv":
-        target.write_text(write_csv(names, rows), encoding="utf-8", newline="")
+    if out.suffix == ".csv":
+        write_text([write_csv(names, rows)], out)
     else:
-        write_listings(pd.DataFrame(rows, columns=list(names)), target)
-    typer.echo(f"{len(rows):,} events into {target}.")
+        write_listings(pd.DataFrame(rows, columns=list(names)), out)
+    typer.echo(f"{len(rows):,} events into {out}.")
 
 
-def _penalty_table(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("penalty", "seller", "kind", "state", "since", "until", "weight", title="Penalties")
+def _show_penalties(found: list[Penalty], now: datetime, sellers: Mapping[str, str | None]) -> None:
+    rows = []
     for one in found:
-        since = f"{one.imposed_at or one.proposed_at:%Y-%m-%d}"
-        until = f"{one.until:%Y-%m-%d}" if one.until else ""
-        seller = Text(printable(sellers.get(one.pseudonym) or "erased"))
-        table.add_row(str(one.penalty_id), seller, one.kind.value, one.state(now), since, until, f"{one.weight:.2f}")
-    return table
+        since, until = show_day(one.imposed_at or one.proposed_at), show_day(one.until)
+        seller = sellers.get(one.pseudonym) or "erased"
+        rows.append((one.penalty_id, seller, one.kind.value, one.state(now), since, until, f"{one.weight:.2f}"))
+    show_table(("penalty", "seller", "kind", "state", "since", "until", "weight"), rows, title="Penalties")
 
 
 def _until(penalty: Penalty) -> str:

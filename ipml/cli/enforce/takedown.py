@@ -6,32 +6,39 @@ what wrongful takedowns cost honest sellers, beside the value caught (`ipml enfo
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import By, Database, acting, open_for_command, printable, reading_from, show_minute, writing_to
+from ipml.cli.options import By, Database, EnforcementPolicyFile, Force, make_group, out_option
+from ipml.cli.terminal import (
+    acting_in,
+    check_outputs,
+    open_for_command,
+    printable,
+    reading_from,
+    show_minute,
+    show_steps,
+    show_table,
+)
+from ipml.errors import UnusableSetting
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.ledger import LedgerEntry
     from ipml.enforcement.takedown.measures import Measure, Span
 
 
-measure_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Take listings down, put them back, and see that the platform does it.
-
-    Example: ipml enforce measure list
-    """,
+measure_app = make_group(
+    "Take listings down, put them back, and see that the platform does it.", "enforce measure list"
 )
 
-Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.", show_default=False)]
-Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.", show_default=False)]
-Why = Annotated[str, typer.Option(help="Why; kept with the measure.", show_default=False)]
+Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.")]
+Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.")]
+Why = Annotated[str, typer.Option(help="Why; kept with the measure.")]
 Countries = Annotated[str, typer.Option("--in", help="For remove-in: countries, such as DE,FR.")]
 Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how many days it ends by itself.")]
 _SHOWN = 50
@@ -39,43 +46,33 @@ _SHOWN = 50
 
 @measure_app.command("list")
 def list_(
-    state: Annotated[
-        str | None, typer.Option(help="asked, done, refused, lifted, back, replaced, or overdue.", show_default=False)
-    ] = None,
-    case: Annotated[int | None, typer.Option(help="Those of one case only.", show_default=False)] = None,
-    before: Annotated[int | None, typer.Option(help="Older ones than this number.", show_default=False)] = None,
+    state: Annotated[str | None, typer.Option(help="asked, done, refused, lifted, back, replaced, or overdue.")] = None,
+    case: Annotated[int | None, typer.Option(help="Those of one case only.")] = None,
+    before: Annotated[int | None, typer.Option(help="Older ones than this number.")] = None,
     database: Database = None,
 ) -> None:
     """List measures, the newest first, and how far the platform has come with each.
 
     Example: ipml enforce measure list --state overdue
     """
-    from datetime import UTC, datetime
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.takedown.measures import STATES, find_measures, find_overdue, read_whys
-    from ipml.errors import UnusableSetting
 
     if state not in (None, "overdue", *STATES):
         raise UnusableSetting("state", repr(state), f"one of {', '.join(STATES)}, overdue")
     hours = load_enforcement_policy().measures.overdue_hours
-    table = Table("measure", "case", "what", "state", "by", "since", "why")
+    rows = []
     with reading_from(database) as connection:
         if state == "overdue":
             found = find_overdue(connection, datetime.now(UTC), hours, before=before, at_most=_SHOWN)
         else:
             found = find_measures(connection, case_id=case, state=state, before=before, at_most=_SHOWN)
-        for measure in found:
-            whys = read_whys(connection, measure)
-            why = (whys["why_refused"] if measure.state == "refused" else whys["why_lifted"]) or whys["why"] or ""
-            since = f"{measure.imposed_at:%Y-%m-%d %H:%M}"
-            texts = (measure.state, printable(measure.imposed_by), since, printable(why)[:80])
-            table.add_row(str(measure.measure_id), str(measure.case_id), _describe(measure), *map(Text, texts))
-    Console().print(table)
+        for one in found:
+            whys = read_whys(connection, one)
+            why = (whys["why_refused"] if one.state == "refused" else whys["why_lifted"]) or whys["why"] or ""
+            by = (one.imposed_by, f"{one.imposed_at:%Y-%m-%d %H:%M}", printable(why)[:80])
+            rows.append((one.measure_id, one.case_id, _describe(one), one.state, *by))
+    show_table(("measure", "case", "what", "state", "by", "since", "why"), rows)
     if len(found) == _SHOWN:
         typer.echo(f"Older ones: --before {found[-1].measure_id}")
 
@@ -107,7 +104,7 @@ def show(measure: Number, database: Database = None) -> None:
 
 @measure_app.command()
 def impose(
-    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.", show_default=False)],
+    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a counterfeit case.")],
     kind: Kind,
     why: Why,
     countries: Countries = "",
@@ -121,11 +118,10 @@ def impose(
     """
     from ipml.enforcement.actions import impose_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    with writing_to(database) as connection:
-        measure = impose_measure(connection, case, order, acting(connection, Action.CHANGE_MEASURES, by), policy)
+    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
+        measure = impose_measure(connection, case, order, name, policy)
     typer.echo(f"Measure {measure.measure_id}: {_describe(measure)}.")
 
 
@@ -145,11 +141,10 @@ def change(
     """
     from ipml.enforcement.actions import change_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
     order, policy = _read_order(kind, why, countries, days), load_enforcement_policy()
-    with writing_to(database) as connection:
-        new = change_measure(connection, measure, order, acting(connection, Action.CHANGE_MEASURES, by), policy)
+    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
+        new = change_measure(connection, measure, order, name, policy)
     typer.echo(f"Measure {new.measure_id} takes the place of {measure}: {_describe(new)}.")
 
 
@@ -161,10 +156,8 @@ def lift(measure: Number, why: Why, by: By = None, database: Database = None) ->
     """
     from ipml.enforcement.actions import lift_measure
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.CHANGE_MEASURES, by)
+    with acting_in(database, Action.CHANGE_MEASURES, by) as (connection, name):
         lift_measure(connection, measure, name, why, load_enforcement_policy())
     typer.echo(f"Measure {measure} is lifted.")
 
@@ -183,9 +176,7 @@ def end(database: Database = None) -> None:
 
 
 @measure_app.command()
-def explain(
-    case: Annotated[int, typer.Argument(metavar="CASE", show_default=False)], database: Database = None
-) -> None:
+def explain(case: Annotated[int, typer.Argument(metavar="CASE")], database: Database = None) -> None:
     """Say what the policy in force would do to a listing on each ground, and why; nothing is done.
 
     Example: ipml enforce measure explain 12
@@ -194,40 +185,33 @@ def explain(
     from ipml.review.cases import get_case
     from ipml.review.decisions import GROUNDS
 
+    rules = load_enforcement_policy().measures
     with reading_from(database) as connection:
-        scored, rules = (
-            get_case(connection, case).scored,
-            load_enforcement_policy().measures,
-        )
+        scored = get_case(connection, case).scored
     for ground in GROUNDS:
         typer.echo(f"{ground}: {printable(rules.choose(scored.listing, scored.score, ground).why)}")
 
 
 @measure_app.command()
 def times(
-    by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all",
-    database: Database = None,
+    group_by: Annotated[str, typer.Option(help="all, brand, category or month.")] = "all", database: Database = None
 ) -> None:
     """Show how long it takes from a listing to its measure, and how many came before the first sale.
 
-    Example: ipml enforce measure times --by month
+    Example: ipml enforce measure times --group-by month
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.enforcement.takedown.measures import GROUPINGS, STAGES, measure_times
-    from ipml.errors import UnusableSetting
 
-    if by not in GROUPINGS:
-        raise UnusableSetting("by", repr(by), f"one of {', '.join(GROUPINGS)}")
-    table = Table(by, "measures", *STAGES, "before the first sale", caption="median / nine in ten within")
+    if group_by not in GROUPINGS:
+        raise UnusableSetting("group-by", repr(group_by), f"one of {', '.join(GROUPINGS)}")
+    rows = []
     with reading_from(database) as connection:
-        for group in measure_times(connection, by):
+        for group in measure_times(connection, group_by):
             spans = [_describe_span(group.spans.get(stage)) for stage in STAGES]
             share = "" if group.before_first_sale is None else f"{group.before_first_sale:.0%} of {group.sales_known:,}"
-            table.add_row(Text(printable(group.group)[:40]), f"{group.measures:,}", *spans, share)
-    Console().print(table)
+            rows.append((printable(group.group)[:40], f"{group.measures:,}", *spans, share))
+    head = (group_by, "measures", *STAGES, "before the first sale")
+    show_table(head, rows, caption="median / nine in ten within")
 
 
 def _describe(measure: Measure) -> str:
@@ -241,7 +225,6 @@ def _describe_span(span: Span | None) -> str:
 
 
 def _hours(span: object) -> str:
-    from datetime import timedelta
 
     assert isinstance(span, timedelta)
     hours = span / timedelta(hours=1)
@@ -249,11 +232,9 @@ def _hours(span: object) -> str:
 
 
 def _read_order(kind: str, why: str, countries: str, days: float | None) -> MeasureOrder:
-    from datetime import UTC, datetime, timedelta
 
     from ipml.enforcement.actions import MeasureOrder
     from ipml.enforcement.restrictions import MeasureKind
-    from ipml.errors import UnusableSetting
 
     if kind not in tuple(MeasureKind):
         raise UnusableSetting("kind", repr(kind[:80]), f"one of {', '.join(MeasureKind)}")
@@ -263,17 +244,11 @@ def _read_order(kind: str, why: str, countries: str, days: float | None) -> Meas
     )
 
 
-automatic_app = typer.Typer(
-    no_args_is_help=True,
-    help="""Act on listings without review, as far as a promise of precision is shown to hold.
-
-    Example: ipml enforce automatic status
-    """,
+automatic_app = make_group(
+    "Act on listings without review, as far as a promise of precision is shown to hold.", "enforce automatic status"
 )
-Brand = Annotated[
-    str | None, typer.Argument(metavar="[BRAND]", help="One brand; without it all of them.", show_default=False)
-]
-Reason = Annotated[str, typer.Option(help="Why; it goes on record.", show_default=False)]
+Brand = Annotated[str | None, typer.Argument(metavar="[BRAND]", help="One brand; without it all of them.")]
+Reason = Annotated[str, typer.Option(help="Why; it goes on record.")]
 
 
 @automatic_app.command()
@@ -282,8 +257,6 @@ def run(database: Database = None) -> None:
 
     Example: ipml enforce automatic run
     """
-    from rich.console import Console
-
     from ipml.cooperation.consequences import Cooperation
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
@@ -294,12 +267,14 @@ def run(database: Database = None) -> None:
         typer.echo("The policy acts on nothing without review: is_on is false in its section [automatic].")
         return
     engine, consequences = open_for_command(database), Cooperation(policy)
-    with Console(stderr=True).status("Looking at cases") as status:
-
-        def tell(seen: int) -> None:
-            status.update(f"Looking at cases: {seen:,}")
-
-        acted = act(engine, policy, get_settings(), progress=tell, consequences=consequences)
+    with show_steps("Looking at cases") as say:
+        acted = act(
+            engine,
+            policy,
+            get_settings(),
+            progress=lambda seen: say(f"looking at cases: {seen:,}"),
+            consequences=consequences,
+        )
     typer.echo(f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people.")
     for why, number in sorted(acted.left.items(), key=lambda one: -one[1]):
         typer.echo(f"{number:,} left: {why}.")
@@ -311,11 +286,6 @@ def status(database: Database = None) -> None:
 
     Example: ipml enforce automatic status
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from ipml.cli.terminal import printable
     from ipml.enforcement.automation.promises import read_standings
     from ipml.enforcement.policy import load_enforcement_policy
 
@@ -324,12 +294,13 @@ def status(database: Database = None) -> None:
         standings = read_standings(connection, policy)
     on = "on" if policy.automatic.is_on else "off: nothing is done"
     typer.echo(f"Policy {policy.digest[:12]}, automatic action {on}.")
-    table = Table("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
+    head = ("brand", "from score", "reviewed", "errors", "waiting", "precision at least", "promised", "in force")
+    rows = []
     for one in standings:
         counts = (f"{one.count.n:,}", f"{one.count.errors:,}", f"{one.count.waiting:,}")
         shown = (f"{one.threshold:g}", *counts, f"{one.bound:.4f}", f"{one.promised:g}")
-        table.add_row(Text(printable(one.brand)[:40]), *shown, "yes" if one.is_in_force else "no")
-    Console().print(table)
+        rows.append((printable(one.brand)[:40], *shown, "yes" if one.is_in_force else "no"))
+    show_table(head, rows)
     for one in standings:
         against = ", ".join(map(str, one.count.against[-10:]))
         cases = f" Cases that speak against it, for a lead to look at: {against}." if against else ""
@@ -345,10 +316,8 @@ def withdraw(brand: Brand = None, why: Reason = "", by: By = None, database: Dat
     """
     from ipml.enforcement.automation.promises import withdraw as withdraw_promise
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.CHANGE_AUTOMATION, by)
+    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
         withdraw_promise(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"Nothing more is done without review to {brand or 'any brand'}.")
 
@@ -361,22 +330,16 @@ def allow(brand: Brand = None, why: Reason = "", by: By = None, database: Databa
     """
     from ipml.enforcement.automation.promises import allow as allow_again
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.web.accounts.permissions import Action
 
-    with writing_to(database) as connection:
-        name = acting(connection, Action.CHANGE_AUTOMATION, by)
+    with acting_in(database, Action.CHANGE_AUTOMATION, by) as (connection, name):
         allow_again(connection, load_enforcement_policy(), brand, name, why)
     typer.echo(f"{brand or 'All brands'}: allowed again once newly drawn cases show the promise.")
 
 
 def ledger(
-    csv: Annotated[Path | None, typer.Option(help="Write it into this file as well.", show_default=False)] = None,
-    policy: Annotated[
-        Path | None,
-        typer.Option(
-            help="Policy file; by default IPML_POLICY_ENFORCEMENT, or the one that comes with ipml.", show_default=False
-        ),
-    ] = None,
+    out: Annotated[Path | None, out_option("CSV of what is shown.")] = None,
+    policy: EnforcementPolicyFile = None,
+    force: Force = False,
     database: Database = None,
 ) -> None:
     """Show what errors cost honest sellers beside the value caught, by size and age of the seller.
@@ -384,40 +347,34 @@ def ledger(
     Days offline x usual sales x price. Slips, taken back within minutes, count apart. Says so when small or new sellers
     are wronged more often than the others; exit code 1 then.
 
-    Example: ipml enforce ledger --csv ledger.csv
+    Example: ipml enforce ledger --out ledger.csv
     """
-    from rich.console import Console
-
     from ipml.enforcement.ledger import find_alarms, read_ledger
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.storage.database import reading
 
-    engine, rules = open_for_command(database), load_enforcement_policy(policy)
-    with reading(engine) as connection:
-        lines = read_ledger(connection, rules)
-    Console().print(_ledger_table(lines))
-    if csv is not None:
-        _write_ledger(lines, csv)
-        typer.echo(f"{len(lines):,} lines into {csv}.")
-    with reading(engine) as connection:
-        alarms = find_alarms(connection, rules)
+    check_outputs(out, force=force)
+    rules = load_enforcement_policy(policy)
+    with reading_from(database) as connection:
+        lines, alarms = read_ledger(connection, rules), find_alarms(connection, rules)
+    _show_ledger(lines)
+    if out is not None:
+        _write_ledger(lines, out)
+        typer.echo(f"{len(lines):,} lines into {out}.")
     for found in alarms:
         typer.echo(f"{'too few to say' if found.state == 'too few' else found.state}: {found.words}")
     if any(found.state == "alarm" for found in alarms):
         raise typer.Exit(1)
 
 
-def _ledger_table(lines: list[LedgerEntry]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("sellers", "", "right", "caught", "wrong", "days offline", "cost", "slips", "their cost")
+def _show_ledger(lines: list[LedgerEntry]) -> None:
+    rows = []
     for line in lines:
         name = line.band if line.by == "all" else f"{line.by} {line.band}"
-        money = [f"{amount:,.0f}" for amount in (line.caught, line.cost, line.slip_cost)]
-        counts = (f"{line.right:,}", money[0], f"{line.wrong:,}", f"{line.days:,.1f}", money[1])
-        table.add_row(Text(name), line.currency, *counts, f"{line.slips:,}", money[2])
-    return table
+        caught, cost, slip_cost = (f"{amount:,.0f}" for amount in (line.caught, line.cost, line.slip_cost))
+        wrong = (f"{line.wrong:,}", f"{line.days:,.1f}", cost, f"{line.slips:,}", slip_cost)
+        rows.append((name, line.currency, f"{line.right:,}", caught, *wrong))
+    head = ("sellers", "", "right", "caught", "wrong", "days offline", "cost", "slips", "their cost")
+    show_table(head, rows)
 
 
 def _write_ledger(lines: list[LedgerEntry], target: Path) -> None:

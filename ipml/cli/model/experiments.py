@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.terminal import ModelName, Tracking, make_uri
+from ipml.cli.options import ExperimentFile, Force, Jobs, ModelName, OutModels, Tracking, count_jobs, out_option
+from ipml.cli.terminal import check_outputs, make_uri, show_steps, show_table
+from ipml.errors import UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,20 +43,15 @@ def _in_words(reason: Reason) -> str:
 
 
 def train(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
-    ],
+    experiment: ExperimentFile,
     donor: Annotated[
-        str | None,
-        typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS.", show_default=False),
+        str | None, typer.Option("--from", help="Model of another market to start from: models:/NAME@ALIAS.")
     ] = None,
-    models: Annotated[Path, typer.Option(help="Folder in which the model is saved.")] = Path("models"),
+    out: OutModels = Path("models"),
     rules: Annotated[
-        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.", show_default=False)
+        Path | None, typer.Option(help="What a first model must show, where not the bundled rules.")
     ] = None,
-    tracking: Annotated[
-        str | None, typer.Option(help="MLflow's tracking and registry URI; by default the setting.")
-    ] = None,
+    tracking: Tracking = None,
 ) -> None:
     """Train a model, measure it on sellers it has not seen, record the run and register the model.
 
@@ -83,9 +80,6 @@ def train(
 
     Example: ipml model train experiments/shoes.toml --from models:/ipml-bags@champion
     """
-    from rich.console import Console
-
-    from ipml.errors import UnusableSetting
     from ipml.model.promotion import load_rules
     from ipml.model.training import load_experiment, start_from
     from ipml.model.training import train as run
@@ -95,16 +89,8 @@ def train(
         raise UnusableSetting(
             str(experiment), "a table [sweep]", "one model to train; try them all with `ipml model sweep`"
         )
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        trained = run(
-            plan,
-            models=models,
-            tracking_uri=tracking,
-            explain=explain_by_folder,
-            rules=limits,
-            say=lambda step: status.update(step.capitalize()),
-        )
+    with show_steps("Starting") as say:
+        trained = run(plan, models=out, tracking_uri=tracking, explain=explain_by_folder, rules=limits, say=say)
     typer.echo(trained.evaluation.table())
     if trained.gate:
         typer.echo(f"\nNo model is in use, so the gate has judged this one:\n\n{trained.gate.table()}")
@@ -118,24 +104,15 @@ def train(
 
 
 def sweep(
-    experiment: Annotated[
-        Path,
-        typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML) with a table [sweep].", show_default=False),
-    ],
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="How many to try at once, each with the memory of a training; by default one per core.",
-            show_default=False,
-        ),
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Try also what was tried before.")] = False,
+    experiment: ExperimentFile,
+    jobs: Jobs = "all",
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew, with what was tried before as well.")] = False,
     tracking: Tracking = None,
 ) -> None:
     """Try every combination of some values, on sellers the models have not seen, and show all in one table.
 
-    The table [sweep] of the experiment names parameters, each with the values to try:
+    The table [sweep] of the experiment names parameters, each with the values to try. Each process takes the memory of
+    a training.
 
     ```toml
     [sweep]
@@ -149,33 +126,22 @@ def sweep(
 
     Example: ipml model sweep experiments/shoes.toml --jobs 2
     """
-    import joblib
-    from rich.console import Console
-
     from ipml.model.training import load_experiment
     from ipml.model.training.sweep import sweep as try_all
 
     plan = load_experiment(experiment)
-    with Console(stderr=True).status("Starting") as status:
-        swept = try_all(
-            plan,
-            jobs=jobs or joblib.cpu_count(),
-            again=again,
-            tracking_uri=tracking,
-            say=lambda step: status.update(step.capitalize()),
-        )
+    with show_steps("Starting") as say:
+        swept = try_all(plan, jobs=count_jobs(jobs), again=restart, tracking_uri=tracking, say=say)
     typer.echo(swept.table())
 
 
 def report(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
-    ],
-    out: Annotated[Path, typer.Option(help="Write the page (HTML) here.")] = Path("report.html"),
+    experiment: ExperimentFile,
+    out: Annotated[Path, out_option("Page of HTML.")] = Path("report.html"),
     model: Annotated[
-        str | None,
-        typer.Option(help="Model folder or registry URI that gives the reasons; none without.", show_default=False),
+        str | None, typer.Option(help="Model folder or registry URI that gives the reasons; none without.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Test the model of an experiment on sellers it has not seen, and write everything about it on one page.
 
@@ -184,10 +150,6 @@ def report(
 
     Example: ipml model report experiments/shoes.toml --model models/shoes --out shoes.html
     """
-    from rich.console import Console
-
-    from ipml.cli.terminal import check_distinct
-    from ipml.errors import UnwritableFile
     from ipml.features.goods import brand_table
     from ipml.model.report import model_report, write_report
     from ipml.model.training import load_experiment
@@ -197,16 +159,16 @@ def report(
     from ipml.scoring.scorer import load_model
 
     plan = load_experiment(experiment)
-    check_distinct(out, experiment, *plan.find_all())
+    check_outputs(out, read=[experiment, *plan.find_all()], force=force)
     if not out.resolve().parent.is_dir():
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
     scorer = load_model(model) if model else None
-    with Console(stderr=True).status("Checking what is needed") as status:
+    with show_steps("Checking what is needed") as say:
         brands, attacks = prepare(plan), choose_attacks(plan)
-        status.update("Reading listings")
+        say("reading listings")
         listings, table = read_training_listings(plan), brand_table(brands)
-        tested = score_unseen(plan, listings, table, attacks=attacks, say=lambda step: status.update(step.capitalize()))
-        status.update("Measuring")
+        tested = score_unseen(plan, listings, table, attacks=attacks, say=say)
+        say("measuring")
         tested = name_brands(tested, table)
         facts = model_report(
             tested,
@@ -223,19 +185,11 @@ def report(
 
 def reproduce(
     run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN",
-            help="Id of a run, registry URI, version number, or recorded model folder.",
-            show_default=False,
-        ),
+        str, typer.Argument(metavar="RUN", help="Id of a run, registry URI, version number, or recorded model folder.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the model that is trained again.")] = Path("models/reproduced"),
+    out: OutModels = Path("models/reproduced"),
     folder: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the files of the experiment lie; by default where they lay at the time.", show_default=False
-        ),
+        Path | None, typer.Option(help="Where the files of the experiment lie; by default where they lay at the time.")
     ] = None,
     name: ModelName = "ipml",
     tracking: Tracking = None,
@@ -248,18 +202,10 @@ def reproduce(
 
     Example: ipml model reproduce models:/ipml@champion --out models/again
     """
-    from rich.console import Console
-
     from ipml.model.training.run_record import reproduce as train_again
 
-    with Console(stderr=True).status("Starting") as status:
-        outcome = train_again(
-            make_uri(run, name),
-            out,
-            data_folder=folder,
-            tracking_uri=tracking,
-            say=lambda step: status.update(step.capitalize()),
-        )
+    with show_steps("Starting") as say:
+        outcome = train_again(make_uri(run, name), out, data_folder=folder, tracking_uri=tracking, say=say)
     uri, version = outcome.model.uri, outcome.recorded.full_version
     if not outcome.differences:
         typer.echo(f"Same bytes: {outcome.folder} is {version}, as {uri}")
@@ -275,13 +221,10 @@ SHOWN_LABELS = 20
 
 
 def label_errors(
-    experiment: Annotated[
-        Path, typer.Argument(metavar="EXPERIMENT", help="Experiment file (TOML).", show_default=False)
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Write the list here: CSV, JSON lines or Parquet.", show_default=False)
-    ] = None,
+    experiment: ExperimentFile,
+    out: Annotated[Path | None, out_option("CSV, JSON lines or Parquet, by suffix; by default only shown.")] = None,
     top: Annotated[int, typer.Option(min=1, help="How many listings.")] = 200,
+    force: Force = False,
 ) -> None:
     """List the labels that are probably wrong, the most doubtful first.
 
@@ -290,22 +233,23 @@ def label_errors(
 
     Example: ipml model label-errors experiments/shoes.toml --out doubtful.csv
     """
-    from rich.console import Console
-
     from ipml.listings.writers import check_writable, write_listings
     from ipml.model.selection import rank_label_errors
     from ipml.model.training import load_experiment
 
+    check_outputs(out, read=[experiment], force=force)
     if out:
         check_writable(out)
     plan = load_experiment(experiment)
-    with Console(stderr=True).status("Scoring listings of unseen sellers …"):
+    with show_steps("Scoring listings of unseen sellers …"):
         listings, y, score = _score_all(plan)
     ranked = rank_label_errors(listings, y, score, listings["seller_id"]).head(top)
     listed = ranked.join(listings[["seller_id", "title"]])
     if out:
         write_listings(_defuse_texts(listed) if ".csv" in out.suffixes else listed, out)
-    _show_label_errors(listed.head(SHOWN_LABELS))
+    shown = listed.head(SHOWN_LABELS)
+    rows = zip(shown["listing_id"], shown["title"], shown["reason"], strict=True)
+    show_table(("listing", "title", "reason"), [(repr(one)[:40], repr(title)[:60], why) for one, title, why in rows])
     beyond = f"; {len(listed):,} into {out}" if out else ""
     typer.echo(f"{min(SHOWN_LABELS, len(listed))} of {len(listings):,} labels shown{beyond}.")
 
@@ -339,15 +283,3 @@ def _defuse_texts(listed: pd.DataFrame) -> pd.DataFrame:
 
     names = ["listing_id", "seller_id", "title"]
     return listed.assign(**{name: listed[name].map(defuse, na_action="ignore") for name in names})
-
-
-def _show_label_errors(listed: pd.DataFrame) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("listing", "title", "reason")
-    for row in listed.itertuples():
-        # As written in Python, and as Text: what a seller wrote is neither markup nor a command to the terminal.
-        table.add_row(Text(repr(row.listing_id)[:40]), Text(repr(row.title)[:60]), Text(str(row.reason)))
-    Console().print(table)

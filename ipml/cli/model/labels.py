@@ -6,20 +6,15 @@ out what in a labelled table gives the label away.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from ipml.cli.terminal import (
-    Columns,
-    Database,
-    Model,
-    check_distinct,
-    read_moment_option,
-    reading_from,
-)
+from ipml.cli.listing_files import read_good_listings
+from ipml.cli.options import Columns, Database, Force, KnownBy, Listings, Model, OutTable
+from ipml.cli.terminal import check_outputs, reading_from, show_steps, show_table
+from ipml.errors import InvalidListings, MissingColumns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,55 +22,29 @@ if TYPE_CHECKING:
     from ipml.model.leakage import LeakageReport
 
 
-def labels(
-    target: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT",
-            help="CSV, JSON lines or Parquet, by suffix. CSV holds texts as they are: it is for programs.",
-            show_default=False,
-        ),
-    ],
-    known_by: Annotated[
-        datetime | None,
-        typer.Option(
-            metavar="DATE",
-            parser=read_moment_option,
-            help="Only decisions made by then; a date is its first moment, UTC where no zone is given.",
-            show_default=False,
-        ),
-    ] = None,
-    database: Database = None,
-) -> None:
+def labels(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
     """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
 
     Where a listing came with a file, label_odds says with what odds it was shown: 1 for its score, less where drawn.
     Training weighs labels by them, so that its probabilities are those of all listings, not of the reviewed ones.
 
-    Example: ipml data labels labels.parquet --known-by 2026-05-01
+    Example: ipml data labels --out labels.parquet --known-by 2026-05-01
     """
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
     from ipml.review.exports import export_labels, label_listing
 
+    check_outputs(out, force=force)
     with reading_from(database) as connection:
         listings = [label_listing(label) for label in export_labels(connection, known_by=known_by)]
-    write_listings(listings_to_frame(listings), target)
+    write_listings(listings_to_frame(listings), out)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
-    typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {target}.")
+    typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {out}.")
 
 
 def select(
-    source: Annotated[
-        Path, typer.Argument(metavar="LISTINGS", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Where the selected listings go; the same kinds. CSV holds texts as they are: it is for programs.",
-            show_default=False,
-        ),
-    ],
+    source: Listings,
+    out: OutTable,
     budget: Annotated[int, typer.Option(min=1, help="How many listings people can review.")] = 500,
     model: Model = None,
     columns: Columns = None,
@@ -84,6 +53,7 @@ def select(
     ] = "uncertain and different",
     exploration: Annotated[float, typer.Option(min=0, max=1, help="Share of them that is drawn at random.")] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="The same seed selects the same listings.")] = 0,
+    force: Force = False,
 ) -> None:
     """Select the listings from whose review the model learns most: those it is unsure of, and unlike each other.
 
@@ -93,20 +63,17 @@ def select(
 
     Example: ipml model select june.parquet --budget 500 --out selected.csv
     """
-    from rich.console import Console
-
-    from ipml.cli.listing_files import read_good_listings
     from ipml.listings.writers import check_writable, write_listings
     from ipml.model.selection import select_for_review
     from ipml.scoring.scorer import load_model
 
-    check_distinct(source, out)
+    check_outputs(out, read=[source], force=force)
     check_writable(out)
-    with Console(stderr=True).status("Scoring listings …") as status:
+    with show_steps("Scoring listings …") as say:
         scorer = load_model(model)
         listings = read_good_listings(source, columns)
         score = scorer.score_frame(listings)["score"]
-        status.update("Selecting …")
+        say("selecting …")
         selection = select_for_review(
             listings,
             score,
@@ -117,9 +84,7 @@ def select(
             exploration=exploration,
         )
     selected = listings.iloc[selection.positions].assign(
-        score=score.iloc[selection.positions],
-        selection_probability=selection.probability,
-        is_drawn=selection.is_drawn,
+        score=score.iloc[selection.positions], selection_probability=selection.probability, is_drawn=selection.is_drawn
     )
     write_listings(selected, out)
     drawn = int(selection.is_drawn.sum())
@@ -128,20 +93,12 @@ def select(
 
 
 def leakage_audit(
-    source: Annotated[
-        Path, typer.Argument(metavar="DATA", help="CSV, JSON lines or Parquet, by suffix.", show_default=False)
-    ],
+    source: Annotated[Path, typer.Argument(metavar="DATA", help="CSV, JSON lines or Parquet, by suffix.")],
     columns: Columns = None,
-    label: Annotated[
-        str | None,
-        typer.Option(help="Column of the label; that of the map, or is_counterfeit.", show_default=False),
-    ] = None,
-    seller: Annotated[
-        str | None, typer.Option(help="Column of the seller; that of the map, or seller_id.", show_default=False)
-    ] = None,
+    label: Annotated[str | None, typer.Option(help="Column of the label; that of the map, or is_counterfeit.")] = None,
+    seller: Annotated[str | None, typer.Option(help="Column of the seller; that of the map, or seller_id.")] = None,
     events: Annotated[
-        Path | None,
-        typer.Option(help="Seller events, to see whether history counts what was not known.", show_default=False),
+        Path | None, typer.Option(help="Seller events, to see whether history counts what was not known.")
     ] = None,
 ) -> None:
     """Look for columns, texts and moments that will not be there when a listing has to be judged.
@@ -151,14 +108,12 @@ def leakage_audit(
 
     Example: ipml model leakage-audit ozon.csv --columns ozon-ecup
     """
-    from rich.console import Console
-
     from ipml.listings.tables import read_table
     from ipml.model.leakage import audit_leakage
 
-    with Console(stderr=True).status("Reading …") as status:
+    with show_steps("Reading …") as say:
         read = _read_labelled(source, columns, label, seller)
-        status.update("Looking …")
+        say("looking …")
         report = audit_leakage(
             read.table,
             read.y,
@@ -191,7 +146,6 @@ def _read_labelled(source: Path, columns: str | None, label: str | None, seller:
     InvalidListings
         Rows are not what the map says.
     """
-    from ipml.errors import InvalidListings, MissingColumns
     from ipml.listings.column_maps import load_columns
     from ipml.listings.fields import COLUMNS
     from ipml.listings.kinds import Kind, read_column
@@ -232,17 +186,9 @@ def _read_labelled(source: Path, columns: str | None, label: str | None, seller:
 
 
 def _show_leakage(report: LeakageReport) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     found = f"{len(report.leaks)} found" if report.leaks else "nothing found"
     typer.echo(f"{report.n_listings:,} listings, {report.n_counterfeit:,} of them counterfeit: {found}")
     if report.leaks:
-        table = Table("kind", "what was found")
-        for leak in report.leaks:  # as Text: names of columns are neither markup nor a command to the terminal
-            sentence = "".join(letter if letter.isprintable() else "\ufffd" for letter in leak.sentence)
-            table.add_row(leak.kind, Text(sentence))
-        Console().print(table)
+        show_table(("kind", "what was found"), [(leak.kind, leak.sentence) for leak in report.leaks])
     for note in report.notes:
         typer.echo(note)

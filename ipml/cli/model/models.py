@@ -8,14 +8,17 @@ what has moved since a model was made, `robustness` what it still finds when sel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ipml.cli.listing_files import load_map, tell_rejected
-from ipml.cli.terminal import Columns, Labelled, ModelName, Rejects, Tracking, check_distinct, make_uri
+from ipml.cli.listing_files import load_map, read_good_listings, tell_rejected
+from ipml.cli.options import Columns, Force, Labelled, Listings, ModelName, OutTable, Rejects, Tracking, out_option
+from ipml.cli.terminal import check_outputs, make_uri, printable, show_rows, show_steps, show_table, write_text
+from ipml.errors import NotFound, UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
     from ipml.model.drift import DriftReference, DriftReport
@@ -27,32 +30,29 @@ _MODEL_HELP = "Registry URI, version number, id of a run, or model folder."
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=_MODEL_HELP, show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same.", show_default=False)],
-    listings: Labelled = None,
+    a: Annotated[str, typer.Argument(metavar="A", help=_MODEL_HELP)],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same.")],
+    labelled: Labelled = None,
     columns: Columns = None,
     name: ModelName = "ipml",
     tracking: Tracking = None,
 ) -> None:
     """Compare two models on the same listings: every measure, the difference, and what it says.
 
-    Without --listings, the models are compared on the listings that both were tested on when they were trained, with
+    Without --labelled, the models are compared on the listings that both were tested on when they were trained, with
     scores from before either had seen their sellers. Differences come with a 95 % interval over sellers.
 
     Example: ipml model compare models:/ipml@champion models:/ipml@challenger
     """
-    from rich.console import Console
-
-    from ipml.cli.listing_files import read_good_listings
     from ipml.model.promotion import compare_models
 
-    with Console(stderr=True).status("Reading") as status:
+    with show_steps("Reading") as say:
         compared = compare_models(
             make_uri(a, name),
             make_uri(b, name),
-            listings=read_good_listings(listings, columns) if listings else None,
+            listings=read_good_listings(labelled, columns) if labelled else None,
             tracking_uri=tracking,
-            say=lambda step: status.update(step.capitalize()),
+            say=say,
         )
     typer.echo(compared.table())
 
@@ -63,16 +63,11 @@ def promote(
         typer.Argument(
             metavar="MODEL",
             help="Registry URI, version number, id of a run, or recorded model folder; by default the challenger.",
-            show_default=False,
         ),
     ] = None,
-    rules: Annotated[
-        Path | None, typer.Option(help="What differs from the bundled rules (TOML).", show_default=False)
-    ] = None,
-    override: Annotated[
-        str | None, typer.Option(help="Promote even if it does not pass, for this reason.", show_default=False)
-    ] = None,
-    listings: Labelled = None,
+    rules: Annotated[Path | None, typer.Option(help="What differs from the bundled rules (TOML).")] = None,
+    override: Annotated[str | None, typer.Option(help="Promote even if it does not pass, for this reason.")] = None,
+    labelled: Labelled = None,
     columns: Columns = None,
     name: ModelName = "ipml",
     tracking: Tracking = None,
@@ -93,25 +88,22 @@ def promote(
 
     Example: ipml model promote --name ipml-shoes
     """
-    from rich.console import Console
-
-    from ipml.cli.listing_files import read_good_listings
     from ipml.model.promotion import examine, load_rules
     from ipml.model.promotion import promote as move
 
     limits = load_rules(rules)
     wanted = f"models:/{name}@challenger" if model is None else make_uri(model, name)
-    with Console(stderr=True).status("Reading") as status:
+    with show_steps("Reading") as say:
         candidacy = examine(
             wanted,
             limits,
-            listings=read_good_listings(listings, columns) if listings else None,
+            listings=read_good_listings(labelled, columns) if labelled else None,
             tracking_uri=tracking,
-            say=lambda step: status.update(step.capitalize()),
+            say=say,
         )
     uri = candidacy.model.uri
     typer.echo(f"{candidacy.report.table()}\n")
-    with Console(stderr=True).status("Promoting"):
+    with show_steps("Promoting"):
         moved = move(candidacy, override=override, tracking_uri=tracking)
     if moved is None:
         typer.echo(f'{uri} is refused; nothing has changed. To promote it all the same, say --override "REASON".')
@@ -122,10 +114,9 @@ def promote(
 
 def rollback(
     to: Annotated[
-        int | None,
-        typer.Option(help="A version that was champion once; by default the one before.", min=1, show_default=False),
+        int | None, typer.Option(help="A version that was champion once; by default the one before.", min=1)
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why, for those who read the history.", show_default=False)] = "",
+    why: Annotated[str, typer.Option(help="The reason, for those who read the history.")] = "",
     name: ModelName = "ipml",
     tracking: Tracking = None,
 ) -> None:
@@ -133,14 +124,12 @@ def rollback(
 
     Nothing is measured: this is for when a new model does harm. Only a model that still loads is put back.
 
-    Example: ipml model rollback --reason "flags every second-hand watch"
+    Example: ipml model rollback --why "flags every second-hand watch"
     """
-    from rich.console import Console
-
     from ipml.model.promotion import roll_back
 
-    with Console(stderr=True).status("Going back"):
-        moved = roll_back(name, to=to, reason=reason, tracking_uri=tracking)
+    with show_steps("Going back"):
+        moved = roll_back(name, to=to, reason=why, tracking_uri=tracking)
     typer.echo(f"models:/{name}/{moved.version} is champion again, in place of version {moved.replaced}")
 
 
@@ -148,20 +137,10 @@ SHOWN_DISPUTED = 10
 
 
 def shadow(
-    listings: Annotated[
-        Path, typer.Argument(metavar="LISTINGS", help="Live ones: CSV, JSON lines or Parquet.", show_default=False)
-    ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="File for both scores of every listing, by suffix as well."
-            " CSV holds texts as they are: it is for programs.",
-            show_default=False,
-        ),
-    ],
+    listings: Listings,
+    out: OutTable,
     champion: Annotated[
-        str | None,
-        typer.Option(help="The model in use; by default IPML_MODEL, or the champion of ipml.", show_default=False),
+        str | None, typer.Option(help="The model in use; by default IPML_MODEL, or the champion of ipml.")
     ] = None,
     challenger: Annotated[
         str, typer.Option(help="The model that may take its place: folder or registry URI.")
@@ -169,6 +148,7 @@ def shadow(
     top: Annotated[int, typer.Option(min=1, help="How many cases people can look at.")] = 100,
     columns: Columns = None,
     rejects: Rejects = None,
+    force: Force = False,
 ) -> None:
     """Score listings by two models without touching the queue, and say what would change.
 
@@ -180,24 +160,15 @@ def shadow(
 
     Example: ipml model shadow tonight.parquet --out both.parquet --challenger models/shoes
     """
-    from contextlib import nullcontext
-
-    from ipml.cli.terminal import show_rows
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.scorer import load_model
     from ipml.scoring.shadow import shadow_file
 
-    check_distinct(listings, out, rejects)
+    check_outputs(out, rejects, read=[listings], force=force)
     scorers = load_model(champion), load_model(challenger)
     with RejectsFile(rejects) if rejects else nullcontext() as bad_rows, show_rows() as on_rows:
         compared = shadow_file(
-            *scorers,
-            listings,
-            out,
-            top=top,
-            columns=load_map(columns),
-            rejects=bad_rows,
-            on_rows=on_rows,
+            *scorers, listings, out, top=top, columns=load_map(columns), rejects=bad_rows, on_rows=on_rows
         )
     _show_shadow(compared)
     typer.echo(f"\nBoth scores of all {compared.scored:,} listings are in {out}")
@@ -206,17 +177,15 @@ def shadow(
 
 def _show_shadow(compared: Shadow) -> None:
     """Print a table of both models, how far they agree, and the cases of one only."""
-    from rich.console import Console
-    from rich.table import Table
-
     from ipml.scoring.shadow import MOVED
 
-    table = Table("", "champion", "challenger")
-    table.add_row("model", *compared.versions)
-    table.add_row("could not judge", *(f"{number:,}" for number in compared.abstained))
-    table.add_row("mean score", *(_number(mean) for mean in compared.mean_score))
-    table.add_row(f"lowest score in its top {compared.top:,}", *(_number(least) for least in compared.least_in_top))
-    Console().print(table)
+    rows = (
+        ("model", *compared.versions),
+        ("could not judge", *(f"{number:,}" for number in compared.abstained)),
+        ("mean score", *map(_number, compared.mean_score)),
+        (f"lowest score in its top {compared.top:,}", *map(_number, compared.least_in_top)),
+    )
+    show_table(("", "champion", "challenger"), rows)
     typer.echo(f"Rank correlation of their scores: {_number(compared.rank_correlation)}")
     typer.echo(f"Share of scores that differ by more than {MOVED}: {_number(compared.moved)}")
     typer.echo(f"In the top {compared.top:,} of both: {compared.in_both:,} listings")
@@ -236,7 +205,6 @@ def _show_disputed(role: str, disputed: Sequence[Disputed]) -> None:
 
 
 def _describe_shadow(by: ScoredListing, one: Disputed) -> str:
-    from ipml.cli.terminal import printable
 
     scores = " → ".join(
         "  –  " if said.score is None else f"{said.score:.1%}" for said in (one.champion, one.challenger)
@@ -259,59 +227,57 @@ def drift(
         typer.Argument(
             metavar="REFERENCE_OR_MODEL",
             help="A model folder with its reference beside it, or the reference: a .json file.",
-            show_default=False,
         ),
     ],
-    listings: Annotated[
-        Path, typer.Argument(metavar="LISTINGS", help="All listings of a period: CSV, …", show_default=False)
-    ],
+    listings: Listings,
     model: Annotated[
-        str | None,
-        typer.Option(help="With a reference: the model that it belongs to, to compare scores too.", show_default=False),
+        str | None, typer.Option(help="With a reference: the model that it belongs to, to compare scores too.")
     ] = None,
     columns: Columns = None,
-    html: Annotated[Path | None, typer.Option(help="Write the report as a page.", show_default=False)] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the report as JSON.", show_default=False)] = None,
-    remember: Annotated[
-        Path | None,
-        typer.Option(help="Compare nothing; make these listings the reference, in this file.", show_default=False),
+    out: Annotated[
+        list[Path] | None, out_option("The report as .html or .json, by suffix; may be given for each of them.")
     ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Compare nothing; these listings become the reference, in --out.")
+    ] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show also what has not moved.")] = False,
+    force: Force = False,
 ) -> None:
     """Compare listings, scores and labels with what they were like when the model was made.
 
-    Prices are compared with the model's reference price of their brand and category, too. Labels are read from
-    `is_counterfeit` where the listings have it. Exit code 1 says that something alarms.
+    LISTINGS are all those of a period. Their prices are compared with the model's reference price of their brand and
+    category, too. Labels are read from `is_counterfeit` where the listings have it. Exit code 1 says that something
+    alarms.
 
-    Example: ipml model drift models/shoes june.parquet --html june.html
+    Example: ipml model drift models/shoes june.parquet --out june.html
     """
-    from rich.console import Console
-
-    from ipml.cli.listing_files import read_good_listings
     from ipml.model.drift import measure_drift, reference_of
     from ipml.model.drift.drift import to_html
     from ipml.scoring.scorer import load_model
 
-    check_distinct(listings, html, json, remember)
+    files = out or []
+    check_outputs(*files, read=[listings], force=force)
+    if remember and [file.suffix for file in files] != [".json"]:
+        raise UnusableSetting("--out", ", ".join(map(str, files)) or "none", "one .json file for the reference")
+    if strange := [file for file in files if file.suffix not in (".html", ".json")]:
+        raise UnwritableFile(strange[0], f"the suffix {strange[0].suffix!r}", ".html or .json")
     is_reference = source.endswith(".json")
     reference = None if remember else _find_reference(source)
     scored_by = model if is_reference else source
-    with Console(stderr=True).status("Scoring listings …"):
+    with show_steps("Scoring listings …"):
         scorer = load_model(scored_by) if scored_by else None
         frame = read_good_listings(listings, columns)
         score = scorer.score_frame(frame)["score"] if scorer else None
         ratio = scorer.classifier.price_ratios(frame) if scorer else None
     labels = frame["is_counterfeit"]
     if reference is None:
-        assert remember is not None
-        remember.write_text(reference_of(frame, score, labels, ratio).to_json(), encoding="utf-8")
-        typer.echo(f"{len(frame):,} listings are the reference, in {remember}")
+        write_text([reference_of(frame, score, labels, ratio).to_json()], files[0])
+        typer.echo(f"{len(frame):,} listings are the reference, in {files[0]}")
         return
     report = measure_drift(reference, frame, score, labels, ratio)
-    if html:
-        html.write_text(to_html(report, f"Drift of {listings.name}"), encoding="utf-8")
-    if json:
-        json.write_text(report.to_json(), encoding="utf-8")
+    for file in files:
+        page = to_html(report, f"Drift of {listings.name}") if file.suffix == ".html" else report.to_json()
+        write_text([page], file)
     _show_drift(report, show_all)
     raise typer.Exit(1 if report.alarm == "alarm" else 0)
 
@@ -324,7 +290,6 @@ def _find_reference(source: str) -> DriftReference:
     NotFound
         There is none; a registered model has none beside it.
     """
-    from ipml.errors import NotFound
     from ipml.model.drift import path_beside, read_reference
     from ipml.model.drift.reference import MAKE_ONE
 
@@ -335,20 +300,13 @@ def _find_reference(source: str) -> DriftReference:
 
 def _show_drift(report: DriftReport, show_all: bool) -> None:
     """Print a table, and what to bear in mind."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from ipml.model.drift.drift import show_effect
 
     shown = [check for check in report.checks if show_all or check.alarm != "none"]
     typer.echo(f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}")
     if shown:
-        table = Table("alarm", "what moved", "effect", "by chance")
-        for check in shown:  # as Text: what a seller wrote is neither markup nor a command to the terminal
-            sentence = "".join(letter if letter.isprintable() else "\ufffd" for letter in check.sentence)
-            table.add_row(check.alarm, Text(sentence), show_effect(check), f"{check.p_value:.1g}")
-        Console().print(table)
+        rows = [(one.alarm, one.sentence, show_effect(one), f"{one.p_value:.1g}") for one in shown]
+        show_table(("alarm", "what moved", "effect", "by chance"), rows)
     for warning in report.warnings:
         typer.echo(warning)
 
@@ -361,43 +319,37 @@ class Targets(StrEnum):
 
 
 def robustness(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or registry URI.", show_default=False)],
-    listings: Annotated[
-        Path,
-        typer.Argument(
-            metavar="LISTINGS", help="Labelled listings of sellers the model has not seen.", show_default=False
-        ),
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or registry URI.")],
+    listings: Listings,
     columns: Columns = None,
     precision: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Found means: above the threshold with this precision.")
     ] = 0.8,
     families: Annotated[
-        list[str] | None,
-        typer.Option(help="An attack or a kind of attack, such as styled; may be repeated.", show_default=False),
+        list[str] | None, typer.Option(help="An attack or a kind of attack, such as styled; may be repeated.")
     ] = None,
     targets: Annotated[
         Targets, typer.Option(help="Rewrite all words, or only brand names and replica words.")
     ] = Targets.ALL,
     seed: Annotated[int, typer.Option(min=0, help="Of the attacks and the intervals.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the figures as JSON.", show_default=False)] = None,
+    out: Annotated[Path | None, out_option("The figures as JSON.")] = None,
+    force: Force = False,
 ) -> None:
     """Attack the counterfeits among some listings in every known way, and show what each attack costs, worst first.
 
-    Below it: how often harmless listings in fifteen languages are taken for counterfeits at the same threshold.
+    The listings have labels, and are of sellers whom the model has not seen. Below the table: how often harmless
+    listings in fifteen languages are taken for counterfeits at the same threshold.
 
     Example: ipml model robustness models/shoes unseen.parquet --families look-alike --families gaming --out report.json
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ipml.cli.listing_files import read_good_listings
-    from ipml.errors import UnwritableFile
     from ipml.model.robustness import find_attacks
     from ipml.model.robustness.robustness import alarms_table, false_alarms_by_script, measure_robustness
     from ipml.scoring.scorer import load_model
 
-    check_distinct(listings, out)
+    check_outputs(out, read=[listings], force=force)
     if out and not out.resolve().parent.is_dir():
         raise UnwritableFile(out, "no such folder", "a file in a folder that is there")
     attacks = find_attacks(families or ())
@@ -422,5 +374,5 @@ def robustness(
     typer.echo(f"{measured.summary()}\n\n{measured.table()}\n")
     typer.echo(alarms_table(false_alarms_by_script(classifier, measured.threshold)))
     if out:
-        out.write_text(measured.to_json(), encoding="utf-8")
+        write_text([measured.to_json()], out)
         typer.echo(f"\nFigures are in {out}.")

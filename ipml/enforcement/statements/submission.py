@@ -26,7 +26,7 @@ import httpx
 from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults
-from ipml.errors import UnreadableFile, UnusableSetting, UnwritableFile, first_line
+from ipml.errors import UnreadableFile, UnusableSetting, first_line
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import outbox, statements
@@ -365,24 +365,10 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     return n_statements, faults
 
 
-def export_file(connection: Connection, path: Path) -> int:
-    """Write the payloads of all statements that go to the transparency database, in order, and return how many.
-
-    Raises
-    ------
-    UnwritableFile
-        There is a file of this name already, or none can be made.
-    """
+def find_payloads(connection: Connection) -> Iterator[str]:
+    """Give the payloads of all statements that go to the transparency database, in order."""
     query = select(statements.c.payload).where(statements.c.payload.is_not(None)).order_by(statements.c.statement_id)
-    n_statements = 0
-    try:
-        with path.open("x", encoding="ascii", newline="\n") as file:
-            for payload in connection.execute(query.execution_options(yield_per=1000)).scalars():
-                file.write(f"{payload}\n")
-                n_statements += 1
-    except OSError as error:
-        raise UnwritableFile(path, error.strerror or str(error), "a new file") from error
-    return n_statements
+    yield from connection.execute(query.execution_options(yield_per=1000)).scalars()
 
 
 def _read_statements(path: Path, faults: list[str]) -> Iterator[tuple[str, Any]]:

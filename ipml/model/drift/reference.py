@@ -27,7 +27,7 @@ from ipml.listings.kinds import Kind
 Floats = NDArray[np.float64]
 MAKE_ONE = (
     "Make it from listings of unseen sellers at the time of the model: "
-    "`ipml model drift MODEL LISTINGS --remember REFERENCE.json`."
+    "`ipml model drift MODEL LISTINGS --remember --out REFERENCE.json`."
 )
 
 

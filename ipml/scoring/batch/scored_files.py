@@ -119,7 +119,7 @@ def _check_scored(table: RawTable, source: str) -> None:
     needed = ["model_version"] if table.is_sparse else SCORE_COLUMNS
     missing = [name for name in needed if name not in table.frame]
     if missing and not (table.is_sparse and table.frame.empty):
-        remedy = "Score it first: ipml score FILE SCORED."
+        remedy = "Score it first: ipml score FILE --out SCORED."
         raise MissingColumns(source, missing, list(map(str, table.frame.columns)), remedy)
 
 

@@ -283,7 +283,7 @@ def read_source(session: SparkSession, source: str | Path, text: TextFormat = _P
     name = place.removesuffix(".gz")
     is_utf_8 = codecs.lookup(text.encoding).name in ("utf-8", "utf-8-sig")
     if name.endswith((".jsonl", ".csv")) and not is_utf_8:
-        remedy = "utf-8 for Spark: write the file anew with `ipml data validate FILE --columns MAP --good GOOD`"
+        remedy = "utf-8 for Spark: write the file anew with `ipml data validate FILE --columns MAP --out GOOD`"
         raise UnusableSetting(f"encoding of {source}", repr(text.encoding), remedy)
     try:
         if name.endswith(".jsonl"):

@@ -180,7 +180,7 @@ def night(evening, tmp_path) -> Path:
 
 def start(folder: Path, target: str, *options: str) -> subprocess.Popen[str]:
     """Start `ipml score` as a process of its own, in chunks of 500 rows."""
-    command = [sys.executable, "score.py", "score", "night.parquet", target, "--model", "model", *options]
+    command = [sys.executable, "score.py", "score", "night.parquet", "--out", target, "--model", "model", *options]
     return subprocess.Popen(
         command,
         cwd=folder,

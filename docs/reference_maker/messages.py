@@ -85,7 +85,11 @@ def make_examples() -> Messages:
 def _settings(folder: Path) -> Iterator[str]:
     """Set what the settings are within a block, whatever they are outside, and give the URL of the database."""
     policy = folder / "cooperation.toml"
-    hasty = re.sub(r"least_warning_days = \d+", "least_warning_days = 0", _find_policy())  # suspend at once
+    hasty = re.sub(
+        r"least_warning_days = \d+",
+        "least_warning_days = 0",
+        (files("ipml") / "cooperation/policy.toml").read_text("utf-8"),
+    )  # suspend at once
     policy.write_text(hasty, "utf-8")
     outside = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("IPML_")}
     os.environ["IPML_POLICY_COOPERATION"] = str(policy)
@@ -96,12 +100,6 @@ def _settings(folder: Path) -> Iterator[str]:
         del os.environ["IPML_POLICY_COOPERATION"]
         os.environ.update(outside)
         get_settings.cache_clear()
-
-
-def _find_policy() -> str:
-    """Return the cooperation policy that ships with ipml."""
-    texts = (path.read_text("utf-8") for path in sorted(Path(str(files("ipml"))).rglob("*.toml")))
-    return next(text for text in texts if "least_warning_days" in text)
 
 
 def _run(url: str, *arguments: str, given: str | None = None) -> None:
@@ -139,13 +137,13 @@ def _decide(engine: Engine) -> None:
 
 def _follow(folder: Path, url: str) -> None:
     """Let the seller appeal, a lead grant it, and a lead answer misuse of notices."""
-    _run(url, "outbox", "deliver", "--to", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
+    _run(url, "outbox", "deliver", "--out", str(folder / "delivered.jsonl"))  # so that an outcome has to be corrected
     letter = folder / "letter.txt"
     letter.write_text("I bought these goods from the brand itself; the invoice is attached.", "utf-8")
     told = ("--seller", "harbour-outlet", "--text", str(letter))
     _run(url, "enforce", "appeal", "file", "measure:1", *told)
     _run(url, "enforce", "appeal", "decide", "1", "granted", "--why", "The invoice is genuine.", "--by", "lea")
-    _run(url, "enforce", "appeal", "file", "measure:2", *told, "--kind", "counter-notice", "--rules", "us")
+    _run(url, "enforce", "appeal", "file", "measure:2", *told, "--kind", "counter-notice", "--profile", "us")
     for step in ("warn", "suspend", "lift"):
         _run(url, "cooperate", "notifier", step, _NOTIFIER, "--why", "Notices of genuine goods.", "--by", "lea")
 
