@@ -198,22 +198,40 @@ def test_the_page_opens_and_lets_in_as_the_demonstration_says(
         assert (answer.status, answer.headers["Location"]) == (303, "/")
 
 
+SCORE = """
+import sys
+import ipml
+
+titles = ["AAA replica watch 1:1 mirror", "Brown leather wallet", "N\u0456ke sh0es", "革の手袋"]
+listings = [{"listing_id": str(at), "seller_id": "s", "title": title} for at, title in enumerate(titles)]
+scorer = ipml.load_model(sys.argv[1])
+for scored in [*ipml.score_listings(listings, scorer), *map(scorer.score, listings)]:
+    print(scored.log_odds, scored.score, scored.abstained, *(reason.sentence for reason in scored.reasons))
+"""
+
+
 def test_a_service_scores_with_the_base_alone(
-    demo: subprocess.CompletedProcess[str], base_commands: Path, elsewhere: Path
+    demo: subprocess.CompletedProcess[str], base_commands: Path, commands: Path, elsewhere: Path
 ) -> None:
-    """Without MLflow, a database or a web framework the model of the demonstration scores a file."""
+    """Without Arrow, MLflow, a database or a web framework the model of the demonstration scores listings as ever."""
     assert demo.returncode == 0
-    found = run(base_commands, base_commands / "python", "-c", "import fastapi, mlflow, sqlalchemy")
-    assert "ModuleNotFoundError" in found.stderr
+    for module in ("fastapi", "mlflow", "pyarrow", "sqlalchemy"):
+        found = run(base_commands, base_commands / "python", "-c", f"import {module}")
+        assert "ModuleNotFoundError" in found.stderr
     (model,) = (path.parent for path in (elsewhere / "tour" / "models").rglob("manifest.json"))
-    arguments = ("tour/market/listings.parquet", "--out", "scored-by-base.parquet", "--model", model)
-    result = run(elsewhere, base_commands / "ipml", "score", *arguments)
-    assert result.returncode == 0, result.stderr
-    assert (elsewhere / "scored-by-base.parquet").is_file()
+    by_base, by_all = (run(elsewhere, of / "python", "-c", SCORE, model) for of in (base_commands, commands))
+    assert by_base.returncode == 0, by_base.stderr
+    assert by_base.stdout == by_all.stdout != ""
 
 
 @pytest.mark.parametrize(
-    ("command", "extra"), [(("queue", "estimate"), "console"), (("demo",), "train"), (("model", "rollback"), "train")]
+    ("command", "extra"),
+    [
+        (("score", "listings.csv", "scored.csv", "--model", "models/shoes"), "batch"),
+        (("queue", "estimate"), "console"),
+        (("demo",), "train"),
+        (("model", "rollback"), "train"),
+    ],
 )
 def test_a_command_names_the_extra_that_it_lacks(
     base_commands: Path, elsewhere: Path, command: tuple[str, ...], extra: str

@@ -6,7 +6,6 @@ A command's module imports what it needs inside the function, so that `ipml --he
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Annotated, NoReturn
 
@@ -36,6 +35,7 @@ _OFTEN, _MODELS, _CASES, _OTHERS = (
 )
 
 MISSING = {
+    "pyarrow": "batch",
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
     **dict.fromkeys(
         ("alembic", "cryptography", "datasketch", "fastapi", "httpx", "networkx", "standardwebhooks"), "console"
@@ -155,8 +155,6 @@ def ipml(
 
 def main() -> NoReturn:
     """Run one command; a mistake of a person, or a lack of the machine, is answered with one line and exit code 2."""
-    # pandera loads PySpark where it is installed, and PySpark warns of pandas 3, which ipml does not hand it.
-    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     try:
         app()
     except IpmlError as error:

@@ -372,11 +372,8 @@ def _fitting_decimals(column: _Column) -> list[str]:
     unit = _find_unit(column)
     if unit is None:
         return []
-    return _choose_fitting(column, {sign: partial(_read_by_sign, sign, unit or None) for sign in (",", ".")})
-
-
-def _read_by_sign(sign: str, unit: str | None, text: str) -> str | None:
-    return read_number_text(text, sign, unit)
+    readers = {sign: partial(read_number_text, decimal=sign, unit=unit or None) for sign in (",", ".")}
+    return _choose_fitting(column, readers)
 
 
 def _has_signs(column: _Column) -> bool:
@@ -425,12 +422,8 @@ def _scale_shares(column: _Column, reading: _Reading) -> _Reading:
 
 def _fitting_orders(column: _Column) -> list[DateOrder]:
     """Return the orders in which the cells are dates; for texts in ISO 8601 that is the year first alone."""
-    fits = _choose_fitting(column, {order: partial(_read_by_order, order) for order in _ORDERS})
+    fits = _choose_fitting(column, {order: partial(read_date_text, order=order) for order in _ORDERS})
     return [order for order in fits if order == "YMD"] or fits
-
-
-def _read_by_order(order: DateOrder, text: str) -> str | None:
-    return read_date_text(text, order)
 
 
 def _read_moments(column: _Column, signs: _Signs, zone: str | None) -> _Reading | None:

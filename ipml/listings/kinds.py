@@ -4,7 +4,8 @@ The readers of one value are the specification; the column readers follow them f
 stroke and call them for the rest. Text is read strictly: "12,50", "1e400" and " 7" are no numbers, and a moment without
 a zone is no moment.
 
-What a whole column of text says by its bytes is found without a look at each text. These functions are quick and may
+What a whole column of text says by its bytes is found without a look at each text, where Arrow holds them; a service
+that scores single listings does without Arrow, so it is imported where it is used. These functions are quick and may
 only err to one side: where they say yes it is so, where they say no somebody has to look closer.
 """
 
@@ -16,15 +17,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ipml.kit import moments
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SAMPLE = 500
 
@@ -57,6 +59,7 @@ def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> offsets, letters = split_texts(pa.array(["Bag", "Cap"]))
     >>> offsets.tolist(), letters.tobytes()
     ([0, 3, 6], b'BagCap')
@@ -64,7 +67,7 @@ def split_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     _, places, data = texts.buffers()
     if len(texts) == 0:
         return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.uint8)
-    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    width = np.int64 if texts.type == "large_string" else np.int32
     offsets = np.frombuffer(places, dtype=width, count=texts.offset + len(texts) + 1)[texts.offset :]
     if data is None or offsets[0] == offsets[-1]:
         return offsets.astype(np.int64), np.zeros(0, dtype=np.uint8)
@@ -77,6 +80,7 @@ def is_without_nul(texts: pa.ChunkedArray) -> bool:
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> is_without_nul(pa.chunked_array([["Bag", None]])), is_without_nul(pa.chunked_array([["Bag", "C\\0p"]]))
     (True, False)
     """
@@ -88,6 +92,8 @@ def is_utf8(texts: pa.Array) -> bool:
 
     Together the bytes have to be, and no text may begin within a letter.
     """
+    import pyarrow as pa
+
     offsets, letters = split_texts(texts)
     if letters.size == 0 or letters.max() < 0x80:
         return True
@@ -105,9 +111,12 @@ def find_lengths(texts: pa.Array | pa.ChunkedArray) -> tuple[int, int] | None:
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> find_lengths(pa.array(["Bag", "Capé", None]))
     (3, 5)
     """
+    import pyarrow.compute as pc
+
     if texts.null_count == len(texts):
         return None
     bounds = pc.min_max(pc.binary_length(texts)).as_py()
@@ -119,9 +128,13 @@ def drop_empty_texts(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.Chunked
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> drop_empty_texts(pa.array(["Bag", ""])).to_pylist()
     ['Bag', None]
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     lengths = find_lengths(texts)
     if lengths is None or lengths[0] > 0:
         return texts
@@ -135,6 +148,7 @@ def keep_lengths(texts: pa.ChunkedArray, shortest: int, longest: int | None) -> 
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> keep_lengths(pa.chunked_array([["Bag", None]]), 1, 3), keep_lengths(pa.chunked_array([["Bag", ""]]), 1, 3)
     (True, False)
     """
@@ -150,9 +164,12 @@ def match_pattern(texts: pa.ChunkedArray, pattern: str) -> bool:
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> match_pattern(pa.chunked_array([["EUR", None]]), "[A-Z]{3}")
     True
     """
+    import pyarrow.compute as pc
+
     if texts.null_count == len(texts):
         return True
     sample = texts.slice(0, _SAMPLE)
@@ -290,8 +307,6 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
 
 def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
     """Return a column of the kind's dtype in which every cell is missing."""
-    if kind is Kind.TEXT:
-        return make_text_column(pa.nulls(len(index), pa.large_string()), index)
     if kind is Kind.FLAG:
         flags = pd.arrays.BooleanArray(np.zeros(len(index), dtype=bool), np.ones(len(index), dtype=bool))
         return pd.Series(flags, index=index)
@@ -304,9 +319,12 @@ def make_text_column(texts: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) ->
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> make_text_column(pa.array(["Bag", None], pa.large_string()), pd.RangeIndex(2)).tolist()
     ['Bag', nan]
     """
+    import pyarrow as pa
+
     chunks = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
     cells = pd.arrays.ArrowStringArray(chunks, dtype=_TEXT)  # type: ignore[call-arg]  # not in stubs
     return pd.Series(cells, index=index)
@@ -353,12 +371,12 @@ def _read_sound_objects(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | 
 
 def _read_sound_strings(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | None:
     texts = get_texts(column)
-    if texts is None:
+    if texts is None or kind is Kind.FLAG:
         return None
     if kind is Kind.TEXT:
         return column if column.dtype == _TEXT and is_without_nul(texts) else None
-    if kind is Kind.FLAG:
-        return None
+    import pyarrow as pa
+
     try:
         if kind is Kind.MOMENT:
             return _read_sound_moments(_cast(column, texts, moments.PATTERN, pa.timestamp("us", "UTC")))
@@ -369,6 +387,8 @@ def _read_sound_strings(column: pd.Series[Any], kind: Kind) -> pd.Series[Any] | 
 
 def _cast(column: pd.Series[Any], texts: pa.ChunkedArray, pattern: str, target: pa.DataType) -> pd.Series[Any]:
     """Return texts as what they say; raise ArrowInvalid where one does not match the pattern, or says nothing."""
+    import pyarrow as pa
+
     if not match_pattern(texts, pattern):
         raise pa.ArrowInvalid(pattern)
     return texts.cast(target).to_pandas().set_axis(column.index)  # type: ignore[no-any-return]

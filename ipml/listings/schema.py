@@ -1,4 +1,4 @@
-"""The checks of listings, made from the table of fields: frames with pandera, records with pydantic.
+"""The checks of listings, made from the table of fields: frames column by column, records with pydantic.
 
 Both keep the same rules. Nothing is repaired: a row that breaks a rule is kept apart, with all that is wrong.
 

@@ -16,15 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
-from ipml.features.lexicon import TradeWords
+from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.names import Names
-from ipml.features.offer import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios, listing_moments
-from ipml.features.price import PriceFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.donor import Asked, ask_donor, count_sellers, take_over

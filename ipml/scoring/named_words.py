@@ -78,7 +78,11 @@ class Losses:
         rows = np.array([row for row, _ in some])
         texts = {name: self._listings.texts(name) for name in columns}
         written = {
-            name: [without(texts[name][row], _of_column(pieces, name)) for row, pieces in some] for name in columns
+            name: [
+                without(texts[name][row], [(piece.start, piece.end) for piece in pieces if piece.column == name])
+                for row, pieces in some
+            ]
+            for name in columns
         }
         left = self._classifier.first_stage.log_odds(self._listings.rewrite(rows, written))
         lost = self._classifier.second_stage_.slope_ * (self._whole[rows] - left)
@@ -138,10 +142,6 @@ def without(text: str, places: Iterable[tuple[int, int]]) -> str:
         kept.append(text[at:start])
         at = max(at, end)
     return "".join([*kept, text[at:]])
-
-
-def _of_column(pieces: Pieces, column: str) -> list[tuple[int, int]]:
-    return [(piece.start, piece.end) for piece in pieces if piece.column == column]
 
 
 MOST_NAMED = 3
@@ -211,7 +211,8 @@ class NamedWords:
     def choose(self, loss: Loss) -> None:
         """Choose which words are named: of each group the heaviest of the weightier side, and no word twice."""
         taken: set[tuple[str, int]] = set()
-        for group, found in (*self._found.items(), *self._whole.items(), *self._by_text()):
+        by_text = ((column, list(self._words[column].values())) for column in TEXTS)
+        for group, found in (*self._found.items(), *self._whole.items(), *by_text):
             is_whole = group in self._whole
             free = (word for word in found if is_whole or taken.isdisjoint(_letters(word.pieces)))
             self.named[group] = list(free) if is_whole else _weightier(list(free), loss)
@@ -258,9 +259,6 @@ class NamedWords:
                 if where == column:
                     sides[at] = max(side, sides.get(at, side))
         return sides
-
-    def _by_text(self) -> Iterator[tuple[str, list[Word]]]:
-        yield from ((column, list(self._words[column].values())) for column in TEXTS)
 
     def _read(self, column: str, weigh_letters: Callable[[str], Sequence[float]]) -> dict[str, Word]:
         """Return the words of a text that are worth to be tried."""

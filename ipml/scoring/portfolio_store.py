@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from ipml.errors import UnreadableFile
 from ipml.features.compiled.texts import Texts, hash_texts
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.column_maps import ColumnMap
-from ipml.listings.writers import RejectsFile, WholeFile
-from ipml.scoring.batch.file_scoring import read_good_chunks
 from ipml.scoring.scorer import Scorer
+
+if TYPE_CHECKING:
+    from ipml.listings.column_maps import ColumnMap
+    from ipml.listings.writers import RejectsFile
 
 Keys = NDArray[np.uint64]
 
@@ -128,6 +130,8 @@ def write_store(store: PortfolioStore, path: Path) -> None:
     UnwritableFile
         There is no such folder, or it cannot be written to.
     """
+    from ipml.listings.writers import WholeFile
+
     with WholeFile(path) as partial:
         _write(store, partial)
 
@@ -163,6 +167,9 @@ def update_store(
     UnreadableFile, UnwritableFile, InvalidListings
         Nothing has been changed then.
     """
+    from ipml.listings.writers import WholeFile
+    from ipml.scoring.batch.file_scoring import read_good_chunks  # needs pyarrow, which services do without
+
     with WholeFile(path) as partial:
         store = read_store(path, scorer.version) if path.exists() else start_store(scorer)
         counts = TakenIn(0, 0, 0)

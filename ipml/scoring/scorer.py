@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
@@ -23,7 +22,6 @@ from ipml.features.compiled.texts import have_plain_letters
 from ipml.features.goods import brand_table, listing_brands
 from ipml.features.portfolio import EarlierListings, EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.listings.brands import load_brands
-from ipml.listings.kinds import make_text_column
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
 from ipml.model.familiarity import Familiarity, ListingSample
@@ -198,9 +196,9 @@ class Scorer:
                 "score_low": judged.low,
                 "score_high": judged.high,
                 "log_odds": judged.log_odds,
-                "abstained": make_text_column(_name_causes(judged.causes), listings.index),
-                "model_version": make_text_column(_repeat(self.version, len(listings)), listings.index),
-                "model_digest": make_text_column(self._digests(len(listings)), listings.index),
+                "abstained": pd.Series(judged.abstained(), index=listings.index, dtype="str"),
+                "model_version": pd.Series(self.version, index=listings.index, dtype="str"),
+                "model_digest": pd.Series(self.digest, index=listings.index, dtype="str"),
                 "earlier_listings": judged.known.n,
                 "earlier_suspicion": judged.known.suspicion,
             },
@@ -273,9 +271,6 @@ class Scorer:
         if sample is not None and self.familiarity is not None:
             self.familiarity.look(columns, listing_brands(columns, classifier.brand_table), score, sample)
         return _Judged(columns, known, log_odds, score, low, high, causes)
-
-    def _digests(self, n: int) -> pa.Array:
-        return pa.nulls(n, pa.large_string()) if self.digest is None else _repeat(self.digest, n)
 
     def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
@@ -352,21 +347,6 @@ class Scorer:
             "earlier_listings": float(earlier.n),
             "earlier_suspicion": earlier.suspicion,
         }
-
-
-def _name_causes(causes: NDArray[np.int8]) -> pa.Array:
-    """Return a text for each cause, by its number."""
-    if not causes.any():
-        return pa.nulls(len(causes), pa.large_string())
-    return pa.array(CAUSES, pa.large_string()).take(pa.array(causes))
-
-
-def _repeat(text: str, times: int) -> pa.Array:
-    """Return a text so many times."""
-    data = text.encode()
-    offsets = np.arange(times + 1, dtype=np.int64) * len(data)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data * times)]
-    return pa.Array.from_buffers(pa.large_string(), times, buffers)
 
 
 def load_model(source: str | Path | None = None, *, allow_version_mismatch: bool = False) -> Scorer:

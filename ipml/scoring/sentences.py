@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ipml.features.columns import ListingColumns
+from ipml.features.figures import BRAND_AND_CATEGORY
 from ipml.features.goods import brands_in_titles, listing_brands
 from ipml.features.portfolio import EarlierListings
-from ipml.features.price import BRAND_AND_CATEGORY
 from ipml.model.pipeline import PORTFOLIO
 from ipml.records import REST
 

@@ -6,13 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, brand_table
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
-from ipml.features.price import PriceFeatures
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.listings.brands import load_brands
 
 

@@ -11,15 +11,13 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 
 from ipml.features.columns import ListingColumns
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
-from ipml.features.lexicon import TradeWords
-from ipml.features.offer import OfferFeatures
-from ipml.features.price import PriceFeatures
+from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.listings.schema import frame_to_listings, listings_to_frame
+from ipml.model.model_file.folder import TRUSTED_TYPES
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.model_file.skops_file import TRUSTED_TYPES
 
 EXTRACTORS = [
     TextFeatures("title", bits=10, min_listings=1),

@@ -87,7 +87,7 @@ def test_a_column_is_read_as_by_the_closer_look(monkeypatch: pytest.MonkeyPatch,
 @given(column=columns)
 @settings(one_by_one, max_examples=15)
 def test_a_column_is_judged_as_by_the_closer_look(monkeypatch: pytest.MonkeyPatch, field: Any, column: Any) -> None:
-    """The cells that break a rule are those that pandera finds."""
+    """The cells that break a rule are those that the closer look finds."""
     frame = pd.DataFrame({field.name: column})
     _, is_bad = frames.check_cells(frame, (field,))
     with monkeypatch.context() as patch:

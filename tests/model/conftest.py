@@ -17,9 +17,8 @@ from sklearn.pipeline import Pipeline
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, save_model
-from ipml.model.model_file.card import content_version
 from ipml.model.model_file.folder import make_manifest
-from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.model_file.model_file import GOLDEN_LISTINGS, content_version
 
 FACTS: dict[str, Any] = {
     "name": "ipml-test",

@@ -9,9 +9,9 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import FeatureUnion
 
 from ipml.features.columns import ListingColumns
+from ipml.features.figures import ListingFeatures
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures
 from ipml.model.donor import DonorColumn, take_over
 from ipml.model.learner import choose_members, fit_all
 from ipml.model.pipeline import CounterfeitClassifier

@@ -13,10 +13,9 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import FeatureUnion
 
 from ipml import Scorer
+from ipml.features.figures import ListingFeatures, PriceFeatures
 from ipml.features.goods import BrandFeatures
-from ipml.features.price import PriceFeatures
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures
 from ipml.listings.schema import listings_to_frame
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.evaluation.fairness import seller_fairness

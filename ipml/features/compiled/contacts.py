@@ -1,4 +1,4 @@
-"""Links, telephones, addresses and handles in one text: the patterns of `ipml.features.offer`, sign by sign.
+"""Links, telephones, addresses and handles in one text: the patterns of `ipml.features.lexicon`, sign by sign.
 
 Each function is given a text, `data` from `start` to `end`, and the byte `at` of the sign that tells. Digits are those
 of ASCII; texts with others are not for these functions.

@@ -1,4 +1,4 @@
-"""Numbers of pieces and ranges of sizes in one text: the patterns of `ipml.features.offer`, letter by letter.
+"""Numbers of pieces and ranges of sizes in one text: the patterns of `ipml.features.lexicon`, letter by letter.
 
 Each function is given a text, `data` up to `end`, and the byte `at` of its first letter or digit. Digits are those of
 ASCII; texts with others are not for these functions.

@@ -1,4 +1,4 @@
-"""How offers are made in many texts, as `ipml.features.offer.OfferFeatures` says of each."""
+"""How offers are made in many texts, as `ipml.features.lexicon.OfferFeatures` says of each."""
 
 from __future__ import annotations
 

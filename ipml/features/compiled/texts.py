@@ -10,7 +10,6 @@ from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
@@ -49,13 +48,12 @@ class Texts:
 
         Parameters
         ----------
-        texts : sequence of str or None, pandas Series, or pyarrow string array
+        texts : sequence of str or None, or pandas Series
         """
         if isinstance(texts, pd.Series):
-            is_arrow = isinstance(texts.dtype, pd.StringDtype)
-            texts = cast(Any, texts.array).__arrow_array__() if is_arrow else texts.tolist()
-        if isinstance(texts, pa.Array | pa.ChunkedArray):
-            return cls._of_arrow(texts)
+            if isinstance(texts.dtype, pd.StringDtype) and texts.dtype.storage == "pyarrow":
+                return cls._of_arrow(cast(Any, texts.array).__arrow_array__())
+            texts = texts.tolist()
         encoded = [_encode(text) for text in texts]
         offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)), out=offsets[1:])
@@ -75,9 +73,9 @@ class Texts:
 
     @classmethod
     def _of_arrow(cls, array: Any) -> Self:
-        if isinstance(array, pa.ChunkedArray):
+        if hasattr(array, "num_chunks"):
             array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-        array = array.cast(pa.large_string())
+        array = array.cast("large_string")
         if array.null_count:
             array = array.fill_null("")
         if len(array) == 0:

@@ -14,6 +14,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -24,8 +25,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features import names as features
+from ipml.features.compiled.inner import plain_njit
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
-from ipml.model.calibration.probability import judge_rows
 from ipml.model.calibration.seller_weights import (
     clustered_covariance,
     correlation_within_sellers,
@@ -423,3 +424,54 @@ def _look_up(known: NDArray[np.str_], names: features.Names) -> Codes:
     distinct = np.array(names.names, dtype=np.str_)
     places = np.minimum(np.searchsorted(known, distinct), len(known) - 1)
     return np.asarray(np.where(known[places] == distinct, places, len(known))[names.codes])
+
+
+_LEAST_VARIANCE = 1e-12  # rounding could make a tiny one negative
+
+
+@plain_njit
+def _expit(value: float) -> float:
+    return 1.0 / (1.0 + np.exp(-value))  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def judge_rows(
+    log_odds: Floats,
+    category: Codes,
+    brand: Codes,
+    line: tuple[float, float],
+    category_effects: Floats,
+    brand_effects: Floats,
+    quantile: float,
+    covariances: tuple[Floats, ...],
+) -> Floats:
+    """Return the probability of each listing and the bounds of its interval, compiled; shape (3, n_listings).
+
+    Parameters
+    ----------
+    log_odds : array of shape (n_listings,)
+    category, brand : array of int, shape (n_listings,)
+    line : tuple of float
+        Slope and intercept.
+    category_effects, brand_effects : array
+    quantile : float
+        Standard errors from the estimate to a bound.
+    covariances : tuple of array
+        Of the line; of the line with categories, and with brands; variances of categories, and of brands; of brands
+        with categories.
+    """
+    slope, intercept = line
+    of_line, with_categories, with_brands, of_categories, of_brands, of_pairs = covariances
+    judged = np.empty((3, log_odds.size))
+    for row in range(log_odds.size):
+        c, b = category[row], brand[row]
+        centre = slope * log_odds[row] + intercept + (category_effects[c] + brand_effects[b])
+        z = log_odds[row] if slope > 0.0 else 0.0
+        shared = of_line[0, 1] * z + of_pairs[b, c]
+        shared += (with_categories[c, 0] + with_brands[b, 0]) * z + (with_categories[c, 1] + with_brands[b, 1])
+        variance = of_line[0, 0] * z * z + of_line[1, 1] + of_categories[c] + of_brands[b] + 2.0 * shared
+        margin = quantile * np.sqrt(max(variance, _LEAST_VARIANCE))
+        judged[0, row] = _expit(centre)
+        judged[1, row] = _expit(centre - margin)
+        judged[2, row] = _expit(centre + margin)
+    return judged

@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import ListingColumns
+from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.features.lexicon import load_lexicon
 from ipml.features.phrases import find_phrases
-from ipml.features.price import PriceFeatures
 from ipml.model.calibration import SigmoidCalibration
 
 

@@ -183,62 +183,6 @@ class Evaluation:
 _JSON = TypeAdapter(Evaluation)
 
 
-def evaluate(
-    y: ArrayLike,
-    score: ArrayLike,
-    listings: pd.DataFrame,
-    *,
-    baselines: Mapping[str, ArrayLike] | None = None,
-    k: Sequence[int] = (100,),
-    n_resamples: int = 500,
-    seed: int = 0,
-) -> Evaluation:
-    """Measure a model and the baselines on listings that none of them has learnt from.
-
-    Parameters
-    ----------
-    y : array of shape (n_listings,)
-        True or 1 where the listing is counterfeit.
-    score : array of shape (n_listings,)
-        The model's probabilities.
-    listings : DataFrame of shape (n_listings, …)
-        With the column `seller_id`; what else there is makes slices (`ipml.model.evaluation.slices`) and, as
-        `add_values` adds it, the value of the counterfeits among the first k.
-    baselines : mapping of str to array of shape (n_listings,), optional
-        Probabilities of the baselines by name.
-    k : sequence of int, default=(100,)
-        How many listings reviewers read, for precision, recall and value at k.
-    n_resamples : int, default=500
-        Resamples of the sellers, for the intervals.
-    seed : int, default=0
-        Seed of the resamples.
-
-    Raises
-    ------
-    UnmeasurableScores
-        No counterfeit listing, fewer than two sellers, scores that are not probabilities.
-
-    Examples
-    --------
-    >>> listings = pd.DataFrame({"seller_id": list("aabbccdd")})
-    >>> y, score = [1, 1, 0, 0, 1, 0, 0, 0], [0.9, 0.8, 0.7, 0.2, 0.6, 0.3, 0.12, 0.1]
-    >>> print(evaluate(y, score, listings, baselines={"prevalence": [0.4] * 8}, k=[2]).table())
-    8 listings of 4 sellers, 3 counterfeit (37.5 %)
-    <BLANKLINE>
-                             model                   prevalence
-    average precision        0.917 (0.333 to 1.000)  0.375 (0.125 to 0.750)
-    recall at precision 0.9  0.667 (0.000 to 1.000)  0.000 (0.000 to 0.000)
-    precision at 2           1.000 (0.000 to 1.000)  0.375 (0.125 to 0.750)
-    recall at 2              0.667 (0.000 to 1.000)  0.250 (0.250 to 0.250)
-    brier                    0.107 (0.019 to 0.201)  0.235 (0.185 to 0.310)
-    calibration error        0.265 (0.130 to 0.400)  0.025 (0.025 to 0.350)
-    <BLANKLINE>
-    average precision above the best baseline, prevalence: 0.542 (0.208 to 0.750)
-    """
-    repeated = {name: [scores] for name, scores in (baselines or {}).items()}
-    return evaluate_repeats(y, [score], listings, baselines=repeated, k=k, n_resamples=n_resamples, seed=seed)
-
-
 def evaluate_repeats(
     y: ArrayLike,
     scores: Sequence[ArrayLike],
@@ -258,13 +202,29 @@ def evaluate_repeats(
 
     Parameters
     ----------
+    y : array of shape (n_listings,)
+        True or 1 where the listing is counterfeit.
     scores : sequence of array of shape (n_listings,)
-        One array per seed.
+        The model's probabilities, one array per seed.
+    listings : DataFrame of shape (n_listings, …)
+        With the column `seller_id`; what else there is makes slices (`ipml.model.evaluation.slices`) and, as
+        `add_values` adds it, the value of the counterfeits among the first k.
     baselines : mapping of str to sequence of array, optional
-        The same for the baselines.
+        The same for the baselines, by name.
     label_odds : array of shape (n_listings,), optional
         With what odds a person came to see each listing, NaN where unknown: the figures are then those of all listings
         that came by, not of those that were reviewed. For precision and recall at k, k of them are read.
+    k : sequence of int, default=(100,)
+        How many listings reviewers read, for precision, recall and value at k.
+    n_resamples : int, default=500
+        Resamples of the sellers, for the intervals.
+    seed : int, default=0
+        Seed of the resamples.
+
+    Raises
+    ------
+    UnmeasurableScores
+        No counterfeit listing, fewer than two sellers, scores that are not probabilities.
 
     Examples
     --------

@@ -70,11 +70,6 @@ class Fairness:
     rows: tuple[FairnessRow, ...]
 
     @property
-    def worst_ratio(self) -> float | None:
-        """The largest ratio of any group; None where no group was large enough to compare."""
-        return max((row.ratio.value for row in self.rows), default=None)
-
-    @property
     def false_positive_ratio_small(self) -> Estimate | None:
         """How many times as often genuine listings of small sellers are flagged; None where not compared."""
         return self._ratio(SELLER_SIZE, SMALL)

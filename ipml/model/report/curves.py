@@ -54,16 +54,6 @@ class Reliability:
     high: Floats
     listings: Floats
 
-    @property
-    def counterfeits_predicted(self) -> float:
-        """How many counterfeits the scores add up to."""
-        return float(self.predicted @ self.listings)
-
-    @property
-    def counterfeits_observed(self) -> float:
-        """How many there are."""
-        return float(self.observed @ self.listings)
-
 
 @dataclass(frozen=True)
 class ScoreHistogram:

@@ -388,7 +388,6 @@ def _row(cost: AttackCost) -> list[str]:
 
 
 REFERENCE = "English"
-MAX_SURPLUS = 0.01  # how much higher than in English the share may be; our own bar
 
 _PRICES_USD = (12.0, 25.0, 9.5, 34.0, 18.0)
 _LISTED_AT = pd.Timestamp("2026-01-05T12:00Z")
@@ -413,11 +412,6 @@ class ScriptAlarms:
     share: float
     surplus: float
 
-    @property
-    def is_fair(self) -> bool:
-        """Whether hardly more harmless listings are taken for counterfeits than in English."""
-        return self.surplus <= MAX_SURPLUS
-
 
 def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -> tuple[ScriptAlarms, ...]:
     """Return the false alarms on harmless listings in each language, the reference first.
@@ -437,8 +431,8 @@ def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -
     ...         is_ascii = X["title"].str.isascii().to_numpy(dtype=float)
     ...         return np.column_stack([is_ascii, 1 - is_ascii])
     >>> alarms = false_alarms_by_script(Alarmist(), 0.5)
-    >>> [(alarm.language, alarm.share, alarm.is_fair) for alarm in alarms if alarm.language in ("English", "Greek")]
-    [('English', 0.0, True), ('Greek', 1.0, False)]
+    >>> [(alarm.language, alarm.share, alarm.surplus) for alarm in alarms if alarm.language in ("English", "Greek")]
+    [('English', 0.0, 0.0), ('Greek', 1.0, 1.0)]
     """
     shares = {
         name: float((classifier.predict_proba(listings)[:, 1] >= threshold).mean())

@@ -32,7 +32,7 @@ from ipml.features.compiled.spelling import _read_texts
 from ipml.features.compiled.texts import _count_letters, _have_plain_letters
 from ipml.features.compiled.trade_words import _count_all
 from ipml.features.compiled.walking import find_places
-from ipml.model.calibration.probability import judge_rows
+from ipml.model.calibration.calibration import judge_rows
 
 # What is known of a listing besides its texts, by place in an array of numbers; NaN where unknown.
 PRICE, REFERENCE_OF_FIELD, USUAL_OF_CATEGORY, WEIGHT_OF_CATEGORY = range(4)

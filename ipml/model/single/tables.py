@@ -12,14 +12,12 @@ from ipml.features.columns import MAX_LETTERS, SPELT
 from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.skeletons import letter_bones, letter_pairs
 from ipml.features.dictionary import compiled_ordinary_words
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
-from ipml.features.lexicon import TradeWords
+from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.names import Names
 from ipml.features.normalisation import MAX_TITLE_LETTERS
-from ipml.features.offer import OfferFeatures
-from ipml.features.price import PriceFeatures
 from ipml.features.text import TextFeatures
-from ipml.features.track_record import ListingFeatures, SellerFeatures
 from ipml.model.calibration import HierarchicalCalibration
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.stages import PASSAGE_WORDS, FirstStage, SecondStage

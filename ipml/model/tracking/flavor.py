@@ -47,10 +47,6 @@ def served_fields() -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if name not in LABEL_FIELDS}
 
 
-def _moment_fields() -> list[str]:
-    return [name for name, hint in served_fields().items() if hint == datetime | None]
-
-
 def make_example() -> pd.DataFrame:
     """Return one listing, with the fields it has, as a caller of MLflow's scoring would send it.
 
@@ -60,7 +56,7 @@ def make_example() -> pd.DataFrame:
     [{'title': 'Brown leather wallet with coin pocket', 'price': 35.0, 'currency': 'EUR'}]
     """
     example: pd.DataFrame = listings_to_frame(GOLDEN_LISTINGS[:1]).dropna(axis="columns")
-    return example[[name for name in served_fields() if name in example and name not in _moment_fields()]]
+    return example[[name for name, hint in served_fields().items() if name in example and hint != datetime | None]]
 
 
 class FlavorModel:

@@ -27,7 +27,7 @@ from mlflow.models import Model
 from ipml.errors import NotFound, UnusableSetting, hide_password
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import load_model
-from ipml.model.model_file.card import NAME_PATTERN
+from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.model.tracking import flavor
 from ipml.model.tracking.registry import CHALLENGER, CHAMPION, RegisteredModel, find_model, register
 from ipml.model.tracking.store import (

@@ -25,7 +25,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from ipml.errors import Failed, NotFound, UnusableSetting, first_line, hide_password
-from ipml.model.model_file.card import NAME_PATTERN
+from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.settings import get_settings
 
 MODEL_URI = re.compile(r"models:/(?P<name>[^@/]+)(?:@(?P<alias>[^@/]+)|/(?P<version>[1-9][0-9]{0,8}))")

@@ -54,7 +54,7 @@ from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
 from ipml.model.labels import PREVALENCE_BOUND, draw_unlabelled
-from ipml.model.model_file.card import NAME_PATTERN
+from ipml.model.model_file.model_file import NAME_PATTERN
 from ipml.records import Problem
 from ipml.settings import get_settings
 from ipml.toml import parse_toml

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from ipml.features.goods import brand_table
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.evaluation.label_weights import count_by_odds, odds_of
 from ipml.model.model_file import ModelCard, manifest_sha256, read_card
-from ipml.model.model_file.card import running_versions
 from ipml.model.model_file.folder import check_replaceable
+from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.promotion.gate import GATE_FILE, GateFacts, make_gate_facts
 from ipml.model.report import ReportFacts
@@ -258,16 +258,16 @@ def reproduce(
     found = find_model(model, tracking_uri)
     original = resolve_model(found.uri, tracking_uri)
     recorded = read_card(original)
-    experiment = _experiment_of(recorded, data_folder or _find_folder(found, tracking_uri), found.uri)
+    folder = data_folder or Path(fetch_run_tags(found, tracking_uri).get(FOLDER_TAG, "."))
+    experiment = read_recorded(json.dumps(dict(recorded.experiment)), folder, f"experiment of {found.uri}")
     experiment, donor = fetch_donor(experiment, tracking_uri)
     brands = prepare(experiment)
     say("reading listings")
     listings = read_training_listings(experiment)
     digest = digest_training(listings, read_unlabelled(experiment, listings))
-    causes = [
-        *_differ_if("data digest", digest, recorded.data_digest),
-        *_compare_versions(running_versions(), recorded.versions),
-    ]
+    causes, running = _differ_if("data digest", digest, recorded.data_digest), running_versions()
+    for name in dict.fromkeys([*recorded.versions, *running]):
+        causes += _differ_if(f"version of {name}", running.get(name), recorded.versions.get(name))
     if digest != recorded.data_digest:
         return Reproduction(found, recorded, tuple(causes), None)
     card = save_learnt(experiment, learn(experiment, listings, brand_table(brands), donor=donor, say=say), out)
@@ -298,19 +298,6 @@ def compare_cards(card: ModelCard, recorded: ModelCard) -> list[str]:
         if getattr(card, name) != getattr(recorded, name):
             found.append(f"{name.replace('_', ' ')} in the card: another")
     return found
-
-
-def _experiment_of(card: ModelCard, folder: Path, source: str) -> Experiment:
-    return read_recorded(json.dumps(dict(card.experiment)), folder, f"experiment of {source}")
-
-
-def _find_folder(model: RegisteredModel, tracking_uri: str | None) -> Path:
-    return Path(fetch_run_tags(model, tracking_uri).get(FOLDER_TAG, "."))
-
-
-def _compare_versions(running: Mapping[str, str], recorded: Mapping[str, str]) -> list[str]:
-    names = dict.fromkeys([*recorded, *running])
-    return [line for name in names for line in _differ_if(f"version of {name}", running.get(name), recorded.get(name))]
 
 
 def _differ_if(what: str, found: object, recorded: object) -> list[str]:

@@ -35,7 +35,7 @@ from ipml.model.evaluation.evaluation import (
 from ipml.model.evaluation.label_weights import odds_of
 from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.slices import SliceCounts
-from ipml.model.model_file.card import running_versions
+from ipml.model.model_file.model_file import running_versions
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking import RunFacts, check_store, fetch_trial_file, record_trial
 from ipml.model.training.classifier import fetch_donor, rehearse, score_unseen

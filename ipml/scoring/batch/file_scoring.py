@@ -25,8 +25,7 @@ from ipml.listings.tables import read_tables
 from ipml.listings.writers import RejectsFile, check_place, check_writable
 from ipml.model.familiarity import ListingSample
 from ipml.records import Unlike
-from ipml.scoring.batch.chunks import BadChunk, BatchJob, score_chunk
-from ipml.scoring.batch.merge import make_shard, plan_merge, raise_first
+from ipml.scoring.batch.chunks import BadChunk, BatchJob, make_shard, plan_merge, raise_first, score_chunk
 from ipml.scoring.batch.scored_files import (
     check_folder,
     is_finished,
@@ -216,8 +215,8 @@ def score_file(
     rows = open_source(source, columns.text_format if columns else None)
     for path in events:
         next(read_tables(path, 1))  # says what is wrong with it
-    suffix = ".parquet" if is_folder(target) else _suffix_of(target)
-    kind = "folder" if is_folder(target) else suffix
+    of_file = "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix
+    suffix, kind = (".parquet", "folder") if is_folder(target) else (of_file, of_file)
     facts = describe_run(
         *(scorer, source, kind),
         columns=columns,
@@ -304,11 +303,6 @@ def name_work_folder(target: Path) -> Path:
     '.scored.csv.chunks'
     """
     return target.with_name(f".{target.name}.chunks")
-
-
-def _suffix_of(target: Path) -> str:
-    packed = ".gz" if target.suffix == ".gz" else ""
-    return Path(target.name.removesuffix(".gz")).suffix + packed
 
 
 def _check_results(target: Path, rejects: Path | None) -> None:

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ipml.errors import Failed, IpmlError, WorkerLost, first_line
 
 if TYPE_CHECKING:
-    from ipml.scoring.batch.chunks import BatchJob
-    from ipml.scoring.batch.merge import MergePlan
+    from ipml.scoring.batch.chunks import BatchJob, MergePlan
     from ipml.scoring.batch.source import Chunk
     from ipml.scoring.batch.work_folder import Record
 
@@ -150,7 +149,7 @@ def _attempt(do: Callable[[BatchJob, Task], Record], job: BatchJob, task: Task) 
 
 
 def _name_rows(task: Chunk | MergePlan) -> str:
-    from ipml.scoring.batch.merge import MergePlan
+    from ipml.scoring.batch.chunks import MergePlan
 
     chunk = task.chunk if isinstance(task, MergePlan) else task
     return f"rows {chunk.first_row:,} to {chunk.first_row + chunk.n_rows - 1:,}"

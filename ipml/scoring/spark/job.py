@@ -101,6 +101,14 @@ def use_setting(session: SparkSession, name: str, value: str) -> Iterator[None]:
 
 
 @contextmanager
+def silence_pandas_warning() -> Iterator[None]:
+    """Keep PySpark from warning of pandas: rows travel as Arrow, and what it does with pandas is not used."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        yield
+
+
+@contextmanager
 def in_plain_words() -> Iterator[None]:
     """Say in a line why a job failed: the last line of a worker's traceback, or the first of what Spark says."""
     from py4j.protocol import Py4JError
@@ -271,7 +279,7 @@ def score_on_spark(
     """
     run = name_run(run, source)
     of_sellers = [events] if isinstance(events, str | Path) else list(events)
-    with open_session(session) as active, in_plain_words():
+    with open_session(session) as active, in_plain_words(), silence_pandas_warning():
         rows, form = read_source(active, source, *([columns.text_format] if columns else []))
         reading = RowReading(str(source), form, columns, keeps_bad=True, places=PLACE_COLUMNS)
         _check_columns(rows, reading)
@@ -300,9 +308,7 @@ def _judge(
             judged = judge_rows(check_batch(batch, reading), *load_shipped(model))
             yield from judged_to_arrow(judged, batch, reading.places).to_batches()
 
-    with warnings.catch_warnings():
-        # Rows travel as Arrow; what PySpark does with pandas, and warns of, is not used.
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    with silence_pandas_warning():
         if events is None:
             return listings.mapInArrow(check_and_judge, judged_ddl(reading.places))
         checked = listings.mapInArrow(check, checked_ddl(reading.places))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ipml.features.compiled.offers import describe_offers, group_columns
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
+from ipml.features.lexicon import _find_contacts, _find_lots, load_offer_words
 from ipml.features.normalisation import fold_text
-from ipml.features.offer import _find_contacts, _find_lots, load_offer_words
 from ipml.features.phrases import find_phrases
 
 GROUPS, PHRASES = (tuple(column) for column in zip(*load_offer_words(), strict=True))

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from support.evaluation import evaluate
 
 from ipml.errors import UnmeasurableScores
-from ipml.model.evaluation.evaluation import Evaluation, evaluate, evaluate_repeats
+from ipml.model.evaluation.evaluation import Evaluation, evaluate_repeats
 from ipml.model.evaluation.metrics import estimate_all, measure_names, paired_difference
 from ipml.model.evaluation.splits import seller_folds
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.evaluation import evaluate
 
-from ipml.model.evaluation.evaluation import MODEL, evaluate
+from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.evaluation.metrics import add_values, draw_values, say_what_has_no_value
 from ipml.model.promotion.comparison import compare_scores
 

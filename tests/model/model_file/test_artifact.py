@@ -16,8 +16,8 @@ from ipml.errors import UntrustedModel
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, load_model, manifest_sha256, read_card
+from ipml.model.model_file.folder import TRUSTED_TYPES
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.model.model_file.skops_file import TRUSTED_TYPES
 from ipml.model.pipeline import CounterfeitClassifier
 
 Save = Callable[..., ModelCard]

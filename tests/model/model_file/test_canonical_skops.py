@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.pipeline import Pipeline
 
-from ipml.model.model_file.skops_file import make_canonical, pack
+from ipml.model.model_file.folder import make_canonical, pack
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.binary(max_size=5)
 VALUES = st.recursive(

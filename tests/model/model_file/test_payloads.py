@@ -17,7 +17,7 @@ import pytest
 
 from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model
-from ipml.model.model_file.skops_file import TRUSTED_TYPES
+from ipml.model.model_file.folder import TRUSTED_TYPES
 
 
 class Payload:

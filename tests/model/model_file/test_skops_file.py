@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model
-from ipml.model.model_file.skops_file import check_array
+from ipml.model.model_file.folder import check_array
 
 Reseal = Callable[..., None]
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.evaluation import evaluate
 
 from ipml.errors import UnusableSetting
-from ipml.model.evaluation.evaluation import evaluate
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.promotion.gate import GateFacts, make_gate_facts
 

@@ -20,8 +20,8 @@ from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
 from ipml.records import Listing, ScoredListing
 from ipml.scoring.batch import file_scoring
+from ipml.scoring.batch.chunks import keep_top
 from ipml.scoring.batch.file_scoring import score_file
-from ipml.scoring.batch.merge import keep_top
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import NO_LETTERS, Scorer
 

@@ -184,7 +184,6 @@ def start(folder: Path, target: str, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         cwd=folder,
-        env=os.environ | {"PYTHONWARNINGS": "ignore:PySpark does not yet"},  # which pandera loads where it is there
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
