@@ -12,22 +12,23 @@ from __future__ import annotations
 import argparse
 import secrets
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Engine, func, select
 
+from experiments.databases import own_database
 from ipml.cooperation.consequences import Cooperation
-from ipml.cooperation.notifiers.tiers import lane_of
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.notice import check_notice
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.cases import change_case
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.tables import cases, measures, notice_items, notices, notifiers, penalties, statements, strikes
+from ipml.simulation.year.people import write_notice
+from ipml.simulation.year.weeks import DrawnNotice
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, measures, penalties, statements, strikes
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 ENFORCED = (strikes, measures, penalties, statements)
@@ -52,11 +53,8 @@ def main() -> None:
         ("flood, no cap", arguments.notices, policy.model_copy(update={"notifiers": uncapped})),
     ):
         began = time.process_time()
-        with tempfile.TemporaryDirectory() as folder:
-            engine = open_database(f"sqlite:///{Path(folder)}/ipml.db")
-            migrate(engine)
+        with own_database() as (engine, _):
             waits, left = run(engine, arguments, flood, rules)
-            engine.dispose()
         middle, tail = statistics.median(waits), sorted(waits)[int(0.9 * len(waits))]
         seconds = time.process_time() - began
         print(f"{name}: median wait {middle:.1f} h, nine of ten within {tail:.1f} h, {left} left ({seconds:.0f} s)")
@@ -70,58 +68,44 @@ def run(
     add(engine, "ordinary", arguments.ordinary, 0.7)
     honest = add(engine, "honest", 2 * half, 0.4)
     genuine = add(engine, "genuine", flood, 0.02)
-    given = dict.fromkeys(honest[:half], START)
+    first, then = list(honest)[:half], list(honest)[half:]
+    given = dict.fromkeys(first, START)
     for at in range(0, half, 10):
-        give(engine, f"brand-{at}", honest[at : at + 10], policy, START)
+        give(engine, f"brand-{at}", [honest[case_id] for case_id in first[at : at + 10]], policy, START)
+    takedown = {"ground": "declared_replica", "consequences": consequences}
     for number in add(engine, "struck", 5, 0.9):
         with writing(engine) as connection:
-            decide(
-                connection,
-                claim(connection, "ana", number, now=START),
-                Verdict.COUNTERFEIT,
-                ground="declared_replica",
-                now=START,
-                consequences=consequences,
-            )
+            decide(connection, claim(connection, "ana", number, now=START), Verdict.COUNTERFEIT, **takedown, now=START)
     before = count_enforced(engine)
     for at in range(0, flood, 100):
-        give(engine, "flood", genuine[at : at + 100], policy, START + timedelta(minutes=1))
+        give(engine, "flood", list(genuine.values())[at : at + 100], policy, START + timedelta(minutes=1))
     after = count_enforced(engine)
     if flood:
         print(f"  strikes, measures, penalties, statements before the flood {before}, after it {after}")
     now, decided = START + timedelta(minutes=2), {}
     while len(decided) < len(honest) and now < START + timedelta(days=12):
         if now >= START + timedelta(hours=4) and len(given) < len(honest):
-            for at in range(half, 2 * half, 10):
-                give(engine, f"brand-{at}", honest[at : at + 10], policy, now)
-            given |= dict.fromkeys(honest[half:], now)
+            for at in range(0, half, 10):
+                give(engine, f"brand-{at}", [honest[case_id] for case_id in then[at : at + 10]], policy, now)
+            given |= dict.fromkeys(then, now)
         now += timedelta(minutes=MINUTES / arguments.reviewers)
         with writing(engine) as connection:
             taken = claim(connection, f"reviewer-{now.microsecond % arguments.reviewers}", now=now)
         if taken is None:
             continue
-        is_honest = taken.case_id in given
-        if is_honest:
-            with writing(engine) as connection:
-                decide(
-                    connection,
-                    taken,
-                    Verdict.COUNTERFEIT,
-                    ground="declared_replica",
-                    now=now,
-                    consequences=consequences,
-                )
-        else:
-            with writing(engine) as connection:
+        with writing(engine) as connection:
+            if taken.case_id in given:
+                decide(connection, taken, Verdict.COUNTERFEIT, **takedown, now=now)
+            else:
                 decide(connection, taken, Verdict.GENUINE, now=now, consequences=consequences)
-        if taken.case_id in set(honest):
+        if taken.case_id in honest:
             decided[taken.case_id] = now
     waits = [(decided.get(number, now) - at).total_seconds() / 3600 for number, at in given.items()]
     return waits, len(honest) - len(decided)
 
 
-def add(engine: Engine, name: str, count: int, score: float) -> list[int]:
-    """Enqueue listings, each of another seller, and return the numbers of their cases."""
+def add(engine: Engine, name: str, count: int, score: float) -> dict[int, str]:
+    """Enqueue listings, each of another seller, and return their ids by the numbers of their cases."""
     scored = [
         ScoredListing(
             Listing(f"{name}-{at}", f"{name}-{at}", f"{name} {secrets.token_hex(12)}", observed_at=START),
@@ -137,32 +121,15 @@ def add(engine: Engine, name: str, count: int, score: float) -> list[int]:
     enqueue(engine, scored, now=START - timedelta(hours=1))
     with reading(engine) as connection:
         theirs = cases.c.listing_id.like(f"{name}-%")
-        return list(connection.scalars(select(cases.c.case_id).where(theirs).order_by(cases.c.case_id)))
+        found = connection.execute(select(cases.c.case_id, cases.c.listing_id).where(theirs).order_by(cases.c.case_id))
+        return {row.case_id: row.listing_id for row in found}
 
 
-def give(engine: Engine, name: str, case_ids: Sequence[int], policy: CooperationPolicy, now: datetime) -> None:
-    """Let a notifier give notice: as many cases get the deadline of their lane as it has left today."""
+def give(engine: Engine, name: str, listing_ids: Sequence[str], policy: CooperationPolicy, now: datetime) -> None:
+    """Let a notifier give notice."""
+    said = write_notice(DrawnNotice("holder", name, "Acme", now, ()), listing_ids, now)
     with writing(engine) as connection:
-        number = find_or_add(connection, name, now)
-        lane = lane_of(connection, number, policy, now)
-        fields = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "encrypted": ""}
-        fields |= {"content_digest": secrets.token_hex(8), "tier": lane.tier, "received_at": now}
-        notice_id = connection.scalars(insert(notices).values(fields).returning(notices.c.notice_id)).one()
-        item = {"notice_id": notice_id, "listing_digest": "", "location": "", "state": "waiting"}
-        rows = [item | {"position": at, "case_id": case_id} for at, case_id in enumerate(case_ids, 1)]
-        connection.execute(insert(notice_items), rows)
-        for case_id in case_ids[: lane.left_today]:
-            change_case(connection, case_id, due_at=lane.due_at(now))
-
-
-def find_or_add(connection: Connection, name: str, now: datetime) -> int:
-    """Return the number of a notifier, who is new the first time."""
-    known = connection.scalar(select(notifiers.c.notifier_id).where(notifiers.c.address == name))
-    if known is not None:
-        return known
-    fields = {"address": name, "pseudonym": name, "key": secrets.token_hex(32), "kind": "rights holder"}
-    query = insert(notifiers).values(**fields, created_at=now)
-    return connection.scalars(query.returning(notifiers.c.notifier_id)).one()
+        receive(connection, check_notice(said, policy.notices, now=now), policy=policy, now=now)
 
 
 def count_enforced(engine: Engine) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ Writes random sales of two years into a Parquet file, then reads them and search
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.benchmark.timing.processes import peak_memory
 from ipml.cooperation.policy import InformRules
 from ipml.cooperation.reports.high_volume import find_high_volume, read_sales
 
@@ -40,9 +40,8 @@ def search(folder: Path) -> None:
     read = time.process_time()
     found = find_high_volume(sales, InformRules(), date(2026, 5, 30))
     searched = time.process_time()
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
     print(f"{len(found):,} of {len(sales.seller_ids):,} sellers; {len(sales.day):,} days with sales")
-    print(f"{read - began:.1f} s CPU to read, {searched - read:.2f} s to search, peak {peak:.0f} MB")
+    print(f"{read - began:.1f} s CPU to read, {searched - read:.2f} s to search, peak {peak_memory() / 1e6:.0f} MB")
 
 
 def main() -> None:

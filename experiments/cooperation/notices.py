@@ -21,18 +21,16 @@ import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
-from experiments.enforcement.audit_speed import a_database
+from experiments.databases import own_database, url_of
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import open_database, reading
 from ipml.storage.tables import notice_items, notices, outbox
 
 CASES = 2_000
@@ -55,14 +53,12 @@ def main() -> None:
     parser.add_argument("--listings", type=int, default=3, help="in each")
     parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    with TemporaryDirectory() as folder, a_database(Path(folder), options.postgres) as url, ExitStack() as until_end:
-        engine = open_database(url)
-        migrate(engine)
+    with own_database(options.postgres) as (engine, _), ExitStack() as until_end:
         listed = [Listing(f"L{number}", f"s{number % 500}", f"Bag no {number}") for number in range(CASES)]
         enqueue(engine, [ScoredListing(one, 0.5, 0.0, (), (), None, "m") for one in listed], joins_alike=False)
         engine.dispose()
         listener = socket.create_server(("127.0.0.1", 0), backlog=2_048)
-        server = multiprocessing.get_context("fork").Process(target=serve, args=(url, listener), daemon=True)
+        server = multiprocessing.get_context("fork").Process(target=serve, args=(url_of(engine), listener), daemon=True)
         server.start()
         until_end.callback(server.join)
         until_end.callback(server.terminate)
@@ -70,7 +66,9 @@ def main() -> None:
         start = time.perf_counter()
         answers = asyncio.run(send_all(listener.getsockname()[1], given))
         seconds = time.perf_counter() - start
-        print(json.dumps({"database": engine.dialect.name, "seconds": round(seconds, 1)} | count(url, given, answers)))
+        print(
+            json.dumps({"database": engine.dialect.name, "seconds": round(seconds, 1)} | count(engine, given, answers))
+        )
 
 
 def serve(url: str, listener: socket.socket) -> None:
@@ -134,9 +132,8 @@ async def post(port: int, body: bytes) -> tuple[int, dict[str, Any]]:
         writer.close()
 
 
-def count(url: str, given: list[dict[str, Any]], answers: list[list[dict[str, Any]]]) -> dict[str, Any]:
+def count(engine: Engine, given: list[dict[str, Any]], answers: list[list[dict[str, Any]]]) -> dict[str, Any]:
     """Compare what was sent with what is kept, and with the receipts."""
-    engine = open_database(url)
     statuses = Counter(str(answer["status"]) for pair in answers for answer in pair)
     references = [{answer.get("reference") for answer in pair} for pair in answers]
     with reading(engine) as connection:
@@ -144,7 +141,6 @@ def count(url: str, given: list[dict[str, Any]], answers: list[list[dict[str, An
         receipts = connection.scalar(select(func.count()).where(outbox.c.kind == "notice_receipt")) or 0
         items = connection.scalar(select(func.count()).select_from(notice_items)) or 0
         is_sound = audit.verify(connection).is_intact and not list(find_disagreements(connection))
-    engine.dispose()
     return {
         "sent": len(given),
         "kept": kept,

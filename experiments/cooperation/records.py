@@ -78,12 +78,13 @@ def time_lanes(items: int) -> str:
     before, each = NOW - timedelta(days=9), 500
     decision = {"case_id": 1, "listing_id": "L1", "ground": "", "note": "", "reviewer": "ana", "token": 1}
     item = {"listing_digest": "", "location": "", "case_id": 1, "settled_at": NOW - timedelta(days=2)}
+    item |= {"noted_at": before}
     with writing(engine) as connection:
         for number in range(1, items // each + 1):
             fields = {"address": f"{number}@example.com", "pseudonym": secrets.token_hex(16), "kind": "rights holder"}
             connection.execute(insert(notifiers).values(**fields, created_at=before))
             given = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "encrypted": ""}
-            given |= {"content_digest": "", "tier": "usual", "received_at": before}
+            given |= {"content_digest": "", "tier": "usual", "received_at": before, "explanation": ""}
             connection.execute(insert(notices).values(given))
             rows = [decision | {"verdict": "genuine", "decided_at": NOW - timedelta(days=2)}] * each
             connection.execute(insert(decisions), rows)

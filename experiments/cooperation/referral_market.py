@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine
 
+from experiments.enforcement.identities import Identity, give_identities, write_contact
 from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.networks.detection import Networks, find_networks
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.simulation.identities import Identity, give_identities, write_contact
 from ipml.simulation.networks import simulate_networks
 from ipml.storage.database import writing
 

@@ -18,18 +18,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import select
 
 from experiments.cooperation.referral_market import NOON, STAFF, ReferralMarket, fill_market
-from experiments.enforcement.scanner import Scanner
+from experiments.databases import own_database
+from experiments.enforcement.identities import Identity, Scanner
 from ipml.cooperation.networks.attributes import KINDS
 from ipml.cooperation.policy import PackageField, RecipientProfile, ReferralRules, load_cooperation_policy
 from ipml.cooperation.referrals.disclosure import HASHES
 from ipml.cooperation.referrals.package import ReferralRequest, build_referral
-from ipml.simulation.identities import Identity
-from ipml.storage.database import migrate, open_database, reading
+from ipml.storage.database import reading
 from ipml.storage.tables import seller_keys
 
 _WRITTEN = {"name", "phone", "email", "address"}  # what sellers write into their listings
@@ -54,13 +55,10 @@ def main() -> None:
     hits: list[Hit] = []
     n_files = 0
     for seed in options.seeds:
-        with TemporaryDirectory() as name:
-            engine = open_database(f"sqlite:///{name}/ipml.db")
-            migrate(engine)
+        with own_database() as (engine, folder):
             market = fill_market(engine, seed=seed, n_networks=options.networks)
-            found, count = scan_market(market, load_cooperation_policy().referrals, Path(name))
+            found, count = scan_market(market, load_cooperation_policy().referrals, folder)
             hits, n_files = hits + found, n_files + count
-            engine.dispose()
     outside = [hit for hit in hits if not hit.is_allowed]
     print(f"{n_files:,} files searched")
     for (recipient, kind), count in sorted(
@@ -115,19 +113,11 @@ def find_kinds(market: ReferralMarket, people: dict[str, Identity], text: str) -
             found |= {"pseudonym"} if row.pseudonym in text else set()
             found |= {"key"} if row.key in text else set()
     held = market.networks.holdings.held
-    mine = held.filter(pa_in(held["seller_id"], list(people)))
+    mine = held.filter(pc.is_in(held["seller_id"], value_set=pa.array(list(people))))
     for kind, value in zip(mine["kind"].to_pylist(), mine["value"].to_pylist(), strict=True):
         if value in text:
             found.add(f"{kind} hash")
     return found
-
-
-def pa_in(column: object, values: list[str]) -> object:
-    """Return which cells are one of some values."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    return pc.is_in(column, value_set=pa.array(values))  # type: ignore[attr-defined]
 
 
 def write_capture(path: Path, person: Identity) -> Path:

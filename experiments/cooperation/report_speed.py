@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, insert
 
+from experiments.benchmark.timing.processes import peak_memory
 from ipml.cooperation.policy import ReportRules
 from ipml.cooperation.reports.period import Period
 from ipml.cooperation.reports.transparency import write_transparency_report
@@ -243,17 +243,12 @@ def main() -> None:
 
 
 def _write(url: str, folder: Path) -> None:
-    before, began = _peak(), time.process_time()
+    before, began = peak_memory() / 1e6, time.process_time()
     rules = ReportRules(provider="Bazaar Ltd", service="Bazaar")
     with reading(open_database(url)) as connection:
         write_transparency_report(connection, YEAR, folder / "report", rules, now=NOW)
-    print(f"{time.process_time() - began:.1f} s CPU, peak {_peak():.0f} MB, of which {before:.0f} MB before it began")
-
-
-def _peak() -> float:
-    """Return the most memory that this process has held, in MB; what `getrusage` says begins with the parent's."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+    seconds, peak = time.process_time() - began, peak_memory() / 1e6
+    print(f"{seconds:.1f} s CPU, peak {peak:.0f} MB, of which {before:.0f} MB before it began")
 
 
 if __name__ == "__main__":

@@ -10,22 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
+from experiments.databases import own_database
 from ipml.storage import audit
 from ipml.storage.anchors import make_anchor
-from ipml.storage.database import migrate, open_database, reading, writing
-
-sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to start a PostgreSQL
-from support.postgres import FORGETFUL, own_server
+from ipml.storage.database import reading, writing
 
 BAR = 100_000
 _AT_ONCE = 10_000
@@ -39,24 +32,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    with TemporaryDirectory() as folder, a_database(Path(folder), options.postgres) as url:
-        engine = open_database(url)
-        migrate(engine)
+    with own_database(options.postgres) as (engine, _):
         anchors = fill(engine, options.rows)
         print(json.dumps({"database": engine.dialect.name, "bar": BAR, **measure(engine, options.rows, anchors)}))
-        engine.dispose()
-
-
-@contextmanager
-def a_database(folder: Path, is_postgres: bool) -> Iterator[str]:
-    """Give the URL of a new database."""
-    if not is_postgres:
-        yield f"sqlite:///{folder / 'ipml.db'}"
-        return
-    with own_server(FORGETFUL) as server:
-        if server is None:
-            sys.exit("no PostgreSQL: install Debian's package postgresql")
-        yield server.url("postgres")
 
 
 def fill(engine: Engine, rows: int) -> list[audit.Anchor]:

@@ -17,10 +17,11 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
+from sqlalchemy import Engine
 
+from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.bag import check_stamp, close_bag, make_request
 from ipml.enforcement.evidence.package import Stamper, export_package
@@ -29,7 +30,7 @@ from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
 from ipml.storage.anchors import make_key
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have an authority
 from support.authority import Authority
@@ -44,8 +45,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    with TemporaryDirectory(prefix="flips") as place:
-        folder = make_package(Path(place))
+    with own_database() as (engine, place):
+        folder = make_package(engine, place)
         n_files = sum(path.is_file() for path in folder.rglob("*"))
         print(f"{n_files} files, stamped: {(folder / STAMP).exists()}; seed {options.seed}")
         named, in_line, with_lines = flip_bytes(folder, options.flips, rng)
@@ -56,10 +57,8 @@ def main() -> None:
     sys.exit(0 if named == options.flips and found == options.flips // 5 else 1)
 
 
-def make_package(place: Path) -> Path:
+def make_package(engine: Engine, place: Path) -> Path:
     """Return the folder of a package with all that a package may have."""
-    engine = open_database(f"sqlite:///{place / 'ipml.db'}")
-    migrate(engine)
     listing = Listing("A7", "s1", "Gu\u0441\u0441i bag, mirror quality", price=40.0, currency="EUR", seller_sales=3.0)
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])

@@ -19,18 +19,16 @@ import pstats
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
-from experiments.enforcement.audit_speed import a_database
+from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.takedown.delivery import deliver_due
 from ipml.enforcement.takedown.sinks import FileSink
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, decide_bulk, enqueue, list_cases, preview_bulk
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import writing
 
 _NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _GROUND = "declared_replica"
@@ -46,9 +44,7 @@ def main() -> None:
     parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL of its own, not on SQLite")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
-    with TemporaryDirectory() as folder, a_database(Path(folder), asked.postgres) as url:
-        engine = open_database(url)
-        migrate(engine)
+    with own_database(asked.postgres) as (engine, folder):
         ways = {"warm": (_decide_together, 20), "together": (_decide_together, asked.cases)}
         for name, (work, n_cases) in (ways | {"one by one": (_decide_singly, asked.cases // 10)}).items():
             enqueue(engine, _make_listings(name, n_cases, asked.sellers), joins_alike=False)
@@ -56,9 +52,8 @@ def main() -> None:
                 work(engine, asked.at_once)
             else:
                 _measure(f"decisions {name}", lambda: work(engine, asked.at_once), asked.profile)  # noqa: B023
-        sink = FileSink(Path(folder) / "messages.jsonl")
+        sink = FileSink(folder / "messages.jsonl")
         _measure("messages to a file", lambda: _deliver(engine, sink), asked.profile)
-        engine.dispose()
 
 
 def _measure(name: str, work: Callable[[], int], is_profiled: bool) -> None:

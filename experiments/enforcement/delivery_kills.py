@@ -22,21 +22,19 @@ import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import Engine, func, select
 
+from experiments.databases import own_database, url_of
 from ipml.enforcement.takedown.delivery import Backoff, deliver_due
 from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage import outbox
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to listen
 from support.receiver import SECRET, Receiver, listening
-
-from experiments.review.drain import a_database
 
 _BACKOFF = Backoff(base_seconds=0.05, cap_seconds=0.5, most_attempts=100_000)
 _LEASE = timedelta(seconds=1)
@@ -57,8 +55,8 @@ def main() -> None:
     elif options.receive:
         receive(Path(options.receive[0]), int(options.receive[1]))
     else:
-        with TemporaryDirectory(prefix="kills") as folder, a_database(Path(folder), options.postgres) as url:
-            print(json.dumps(measure(url, Path(folder), options.kills, options.seed)))
+        with own_database(options.postgres, is_lasting=True) as (engine, folder):
+            print(json.dumps(measure(engine, folder, options.kills, options.seed)))
 
 
 def send(url: str, port: int) -> None:
@@ -98,10 +96,9 @@ def receive(path: Path, port: int) -> None:
         signal.pause()
 
 
-def measure(url: str, folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
+def measure(engine: Engine, folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
     """Return counts of what was put down and what arrived."""
-    engine, draw = open_database(url), random.Random(seed)  # noqa: S311 - only spreads the kills
-    migrate(engine)
+    url, draw = url_of(engine), random.Random(seed)  # noqa: S311 - only spreads the kills
     file, port = folder / "accepted.jsonl", _free_port()
     orders = [("--send", url, str(port)), ("--send", url, str(port)), ("--receive", str(file), str(port))]
     running = [_start(order) for order in orders]
@@ -122,7 +119,6 @@ def measure(url: str, folder: Path, n_kills: int, seed: int) -> dict[str, Any]:
             process.kill()
             process.wait()
     found = compare(engine, put, file)
-    engine.dispose()
     return {"database": engine.dialect.name, "kills": sum(hits.values()), "killed": dict(hits)} | found
 
 

@@ -16,15 +16,14 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
-from experiments.enforcement.audit_speed import a_database
+from experiments.databases import own_database
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import writing
 
 _SELLER, _PHONE = "zqseller4711", "zq015112345"
 _NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -37,11 +36,9 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=15_000)
     parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    with TemporaryDirectory() as name, a_database(Path(name), options.postgres) as url:
-        engine = open_database(url)
-        migrate(engine)
+    with own_database(options.postgres) as (engine, folder):
         fill(engine, options.listings, options.others)
-        folder = Path(engine.url.query["host"]) / "data" if options.postgres else Path(name)  # type: ignore[arg-type]
+        folder = Path(engine.url.query["host"]) / "data" if options.postgres else folder  # type: ignore[arg-type]
         before = Counter(find_traces(folder))
         start = time.perf_counter()
         erased = erase_sellers(engine, [_SELLER], why="measured", by="ipml")
@@ -49,7 +46,6 @@ def main() -> None:
         after = Counter(find_traces(folder))
         figures = {"listings": erased.sellers[0].cases, "seconds": round(seconds, 2), "before": before, "after": after}
         print(json.dumps({"database": engine.dialect.name, **figures}))
-        engine.dispose()
 
 
 def fill(engine: Engine, theirs: int, others: int) -> None:

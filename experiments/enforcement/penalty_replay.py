@@ -16,14 +16,13 @@ import resource
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Engine, insert, select
 
+from experiments.databases import own_database
 from ipml.enforcement.penalties.ladder import climb
 from ipml.enforcement.penalties.simulation import simulate_penalties
 from ipml.enforcement.penalties.strikes import add_strikes
@@ -33,7 +32,7 @@ from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import load_policy, weigh
 from ipml.review.snapshot import encode
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -144,9 +143,7 @@ def main() -> None:
     chosen = parser.parse_args()
     rules = load_enforcement_policy().penalties
     other = rules.model_copy(update={"ladder": rules.ladder[1:], "usual_weight": 2.0})
-    with TemporaryDirectory() as folder:
-        engine = open_database(f"sqlite:///{Path(folder)}/replay.db")
-        migrate(engine)
+    with own_database() as (engine, _):
         fill(engine, chosen.decisions)
         if chosen.with_strikes:
             took = np.array(list(strike_all(engine))) * 1000
@@ -161,7 +158,6 @@ def main() -> None:
         print(f"{found.decisions:,} decisions on {found.sellers:,} sellers in {seconds:.1f} s (bar {MOST_SECONDS:g})")
         print(f"of which the processor worked {worked:.1f} s")
         print(f"largest memory {mb:.0f} MB (bar {MOST_MB:g}), {before:.0f} before; now {dict(found.now.imposed)}")
-        engine.dispose()
     if chosen.decisions <= 100_000 and (seconds > MOST_SECONDS or mb > MOST_MB):
         sys.exit("missed")
 

@@ -26,14 +26,24 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
+from sqlalchemy import select
 
 from ipml.enforcement.actions import Enforcement
-from ipml.enforcement.automation.promises import PromiseEvent, PromiseRecord, judge_promise, list_promise_events
+from ipml.enforcement.automation.promises import (
+    PromiseEvent,
+    PromiseRecord,
+    judge_promise,
+    list_promise_events,
+    read_standings,
+)
 from ipml.enforcement.automation.sample import SampledCase
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
-from ipml.records import Listing, ScoredListing
-from ipml.simulation.operations import Operations, Staff
-from ipml.storage.database import migrate, open_database, reading
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, decide, list_decisions, undo
+from ipml.simulation.year.people import SimulatedStaff, Staff, Truth
+from ipml.simulation.year.programme import Programme
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.tables import decisions
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -125,34 +135,55 @@ def is_genuine(plan: Plan, brand: Brand, drift: int, day: datetime, n: int, rng:
 
 def simulate(plan: Plan, seed: int) -> Outcome:
     """Run one marketplace on a real database."""
-    drift = draw_drift(plan, seed)
+    drift, rng = draw_drift(plan, seed), np.random.default_rng(seed)
     engine = open_database("sqlite://")
     migrate(engine)
     bundled = load_enforcement_policy()
     policy = EnforcementPolicy.model_validate(bundled.model_dump() | {"automatic": plan.rules.model_dump()})
     # Three in four of what comes in can be looked at.
-    staff = Staff(reviewers=("ana",), reviews_a_day=max(1, round(plan.a_day * len(plan.brands) * 0.75)))
-    bring_some, consequences = partial(bring, plan, drift), Enforcement(policy)
-    market = Operations(engine, policy, bring_some, staff, seed=seed, consequences=consequences)
-    done, wrong = np.zeros(plan.months, int), np.zeros(plan.months, int)
-    for day in market.run(START, int(plan.months * MONTH / DAY)):
-        done[int((day.at - START) / MONTH)] += day.automatic
-        wrong[int((day.at - START) / MONTH)] += day.automatic_wrong
+    staff = Staff(most_reviewers=1, reviews_a_day=max(1, round(plan.a_day * len(plan.brands) * 0.75)))
+    people = SimulatedStaff(engine, policy, Truth(), staff, Enforcement(policy))
+    programme, looked_at = Programme(people), set()
+    for number in range(int(plan.months * MONTH / DAY)):
+        morning = START + number * DAY
+        programme.live_day(morning, bring(plan, drift, morning, people.truth, rng), rng)
+        look_at_sample(people, looked_at, morning + timedelta(hours=18), rng)
+    acted = np.zeros((plan.months, 2), int)  # of each month, genuine and counterfeit
     with reading(engine) as connection:
-        return conclude(done, wrong, drift, list_promise_events(connection))
+        query = select(decisions.c.listing_id, decisions.c.decided_at).where(decisions.c.origin == "policy")
+        for row in connection.execute(query):
+            acted[int((row.decided_at - START) / MONTH), int(people.truth.is_fake(row.listing_id))] += 1
+        return conclude(acted.sum(axis=1), acted[:, 0], drift, list_promise_events(connection))
 
 
-def bring(plan: Plan, drift: int, day: datetime, rng: np.random.Generator) -> list[tuple[ScoredListing, bool]]:
-    """Return the suspicious listings of a day: scores of 0.9 and more, and whether each is counterfeit."""
+def bring(plan: Plan, drift: int, day: datetime, truth: Truth, rng: np.random.Generator) -> list[ScoredListing]:
+    """Return the suspicious listings of a day, with scores of 0.9 and more, and let the truth be known of them."""
     arrived = []
     for brand in plan.brands:
-        n = rng.poisson(brand.a_day)
-        for number, genuine in enumerate(is_genuine(plan, brand, drift, day, n, rng)):
-            name = f"{brand.name}-{day:%Y%m%d}-{number}"
+        first, genuine = len(truth), is_genuine(plan, brand, drift, day, rng.poisson(brand.a_day), rng)
+        truth.add(~genuine)
+        for number in range(first, len(truth)):
+            name = f"listing-{number:07d}"
             listing = Listing(name, f"seller-{name}", f"{brand.name} bag {number}", brand=brand.name, price=30.0)
             score = float(1 - 0.1 * rng.beta(1, 3))
-            arrived.append((ScoredListing(listing, score, None, (), (), None, "m1"), not genuine))
+            arrived.append(ScoredListing(listing, score, None, (), (), None, "m1"))
     return arrived
+
+
+def look_at_sample(people: SimulatedStaff, looked_at: set[int], now: datetime, rng: np.random.Generator) -> None:
+    """Let the lead look once at each drawn case that speaks against a promise, and decide anew what is counterfeit."""
+    with reading(people.engine) as connection:
+        standings = read_standings(connection, people.policy, now=now)
+        against = {case_id for one in standings for case_id in one.count.against} - looked_at
+        last = [list_decisions(connection, case_id)[-1] for case_id in sorted(against)]
+    looked_at |= against
+    for decision in last:
+        if people.lead_finds_fake(decision.listing_id, rng):
+            with writing(people.engine) as connection:
+                followed = {"now": now, "consequences": people.consequences}
+                undo(connection, decision.decision_id, people.staff.lead, may_undo_others=True, **followed)
+                taken = claim(connection, people.staff.lead, decision.case_id, now=now)
+                decide(connection, taken, Verdict.COUNTERFEIT, ground="price_and_seller", **followed)
 
 
 def simulate_quickly(plan: Plan, seed: int) -> Outcome:

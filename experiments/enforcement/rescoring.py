@@ -15,11 +15,11 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from sqlalchemy import Engine, select
 
+from experiments.databases import own_database
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.evidence.pieces import find_evidence, read_scored_listing
@@ -34,7 +34,7 @@ from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store
 from ipml.scoring.scorer import TOLERANCE, Scorer, load_model, rescore
 from ipml.simulation.marketplace import simulate_marketplace
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import evidence
 
 
@@ -45,11 +45,10 @@ def main() -> None:
     parser.add_argument("--packages", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with TemporaryDirectory(prefix="rescoring") as place:
-        folder = Path(place)
+    with own_database() as (engine, folder):
         later = train(folder, options.decisions, options.seed)
         score_later(folder, later)
-        engine = decide_all(folder, options.decisions)
+        decide_all(engine, folder, options.decisions)
         scorer = load_model(folder / "model")
         archived = read_archived(engine)
         judged = [rescore(scorer, one) for one in archived]
@@ -84,27 +83,17 @@ def score_later(folder: Path, listings: pd.DataFrame) -> None:
     score_file(scorer, folder / "listings.csv", folder / "scored.parquet", portfolios=store.portfolios)
 
 
-def decide_all(folder: Path, n_decisions: int) -> Engine:
-    """Put the most suspicious into a queue and decide on each; return the database."""
-    engine = open_database(f"sqlite:///{folder / 'ipml.db'}")
-    migrate(engine)
+def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
+    """Put the most suspicious into a queue and decide on each."""
     scored = sorted(read_scored(folder / "scored.parquet"), key=lambda one: -(one.score or 0.0))
     enqueue(engine, scored[:n_decisions], joins_alike=False)
     for number in range(n_decisions):
         with writing(engine) as connection:
             held = claim(connection, "ana")
         assert held is not None
-        is_counterfeit = number % 10 < 7
-        verdict = Verdict.COUNTERFEIT if is_counterfeit else Verdict.GENUINE
+        verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if number % 10 < 7 else (Verdict.GENUINE, "")
         with writing(engine) as connection:
-            decide(
-                connection,
-                held,
-                verdict,
-                ground="declared_replica" if is_counterfeit else "",
-                consequences=Enforcement(),
-            )
-    return engine
+            decide(connection, held, verdict, ground=ground, consequences=Enforcement())
 
 
 def read_archived(engine: Engine) -> list[ScoredListing]:

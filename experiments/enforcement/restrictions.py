@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.enforcement.identities import Identity, countries_of, give_identities, leave_contacts
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
 from ipml.records import Listing, Reason
 from ipml.review.decisions import GROUNDS
-from ipml.simulation.identities import Identity, countries_of, give_identities, leave_contacts
 from ipml.simulation.marketplace import simulate_marketplace
 
 _FEATURES = ("price.brand", "title", "description", "brand.disguise", "seller.returns", "offer.contact", "portfolio")

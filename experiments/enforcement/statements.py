@@ -15,10 +15,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
+from experiments.enforcement.identities import Scanner
 from experiments.enforcement.judge import judge
 from experiments.enforcement.mutations import MUTATIONS
 from experiments.enforcement.restrictions import draw_listings, draw_restrictions
-from experiments.enforcement.scanner import Scanner
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.statements.facts import encode, state
 from ipml.enforcement.statements.letter import write_letter, write_payload

@@ -1,10 +1,10 @@
 """How fast cases come in and are decided, alone and by eight reviewers at once, and how long anybody waits.
 
-    python -m experiments.review.queue_speed sqlite:///speed.db
-    python -m experiments.review.queue_speed postgresql+psycopg://postgres@127.0.0.1/speed --cases 2000
+    python -m experiments.review.queue_speed --cases 2000               # SQLite
+    python -m experiments.review.queue_speed --cases 2000 --postgres    # a PostgreSQL of its own, synced to disk
 
-Each reviewer is a process of its own. Every case must be decided once, and none left; else the command fails. The
-database must be empty, and is left with what was decided.
+Each reviewer is a process of its own, and claims and decides as fast as it can, so that there is always someone in the
+way. Every case must be decided once, and none left; else the command fails.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from time import perf_counter, sleep, time
 import numpy as np
 from sqlalchemy import Engine
 
+from experiments.databases import own_database, url_of
 from experiments.review.filled import make_cases
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import open_database, reading, writing
 
 START_SECONDS = 8.0  # until all processes have started, so that they begin together
 
@@ -109,27 +110,23 @@ def check(engine: Engine, shifts: Sequence[Shift], n_cases: int) -> None:
 def main() -> None:
     """Enqueue, have one reviewer work, then eight, and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("url", help="an empty database")
     parser.add_argument("--cases", type=int, default=2_000, help="cases that the eight drain")
     parser.add_argument("--alone", type=int, default=500, help="cases that the one decides before")
     parser.add_argument("--reviewers", type=int, default=8)
+    parser.add_argument("--postgres", action="store_true")
     options = parser.parse_args()
-    engine = open_database(options.url)
-    migrate(engine)
-    with reading(engine) as connection:
-        if sum(count_cases(connection).values()):
-            parser.error("the database is not empty")
-    listings: list[ScoredListing] = list(make_cases(options.cases + options.alone))
-    began = perf_counter()
-    enqueue(engine, listings)
-    seconds = perf_counter() - began
-    print(f"{engine.dialect.name}: {len(listings) / seconds:,.0f} listings enqueued a second", flush=True)
-    alone = work_together(options.url, 1, options.alone)
-    print(describe(alone), flush=True)
-    together = work_together(options.url, options.reviewers)
-    print(describe(together), flush=True)
-    check(engine, [*alone, *together], len(listings))
-    print(f"{len(listings):,} cases decided, each once; the audit trail is whole")
+    with own_database(options.postgres, is_lasting=True) as (engine, _):
+        listings = list(make_cases(options.cases + options.alone))
+        began = perf_counter()
+        enqueue(engine, listings)
+        seconds = perf_counter() - began
+        print(f"{engine.dialect.name}: {len(listings) / seconds:,.0f} listings enqueued a second", flush=True)
+        alone = work_together(url_of(engine), 1, options.alone)
+        print(describe(alone), flush=True)
+        together = work_together(url_of(engine), options.reviewers)
+        print(describe(together), flush=True)
+        check(engine, [*alone, *together], len(listings))
+        print(f"{len(listings):,} cases decided, each once; the audit trail is whole")
 
 
 if __name__ == "__main__":

@@ -363,8 +363,8 @@ def _follow_sales(
     sellers: pd.DataFrame, seller: Codes, sold_day: Array, difficulty: float, rng: np.random.Generator
 ) -> list[pd.DataFrame]:
     """Let buyers send back, complain and rate; complaints become known only days to weeks later."""
-    returned = rng.random(len(seller)) < _draw_rates(sellers, "return_rate", difficulty, rng)[seller]
-    complained = rng.random(len(seller)) < _draw_rates(sellers, "complaint_rate", difficulty, rng)[seller]
+    returned = rng.random(len(seller)) < draw_rates(sellers, "return_rate", difficulty, rng)[seller]
+    complained = rng.random(len(seller)) < draw_rates(sellers, "complaint_rate", difficulty, rng)[seller]
     rated = rng.random(len(seller)) < RATED_SHARE
     unhappy = complained | (rng.random(len(seller)) < UNHAPPY_SHARE)
     stars = np.where(unhappy, rng.integers(1, 4, len(seller)), rng.integers(4, 6, len(seller)))
@@ -383,7 +383,7 @@ def _follow_sales(
     ]
 
 
-def _draw_rates(sellers: pd.DataFrame, name: str, difficulty: float, rng: np.random.Generator) -> Array:
+def draw_rates(sellers: pd.DataFrame, name: str, difficulty: float, rng: np.random.Generator) -> Array:
     """Draw a rate per seller about that of his kind: some careful, some careless."""
     bounds: list[tuple[float, float]] = [getattr(kind, name) for kind in SELLER_KINDS]
     rates = np.array([blend(easy, hard, difficulty) for easy, hard in bounds])[sellers["kind"]]

@@ -14,7 +14,7 @@ def test_the_account_names_each_figure_beside_history_and_where_the_time_went():
     stations = Stations()
     stations.add("review", 12.0, 15.0)
     lived = Lived(stations=stations, peak=2**30, peak_beside=2**29, seconds=20.0)
-    figures = [YearFigure("gangs", "43", "43", "41", "F1 0.95")]
+    figures = [YearFigure("gangs", "41", "F1 0.95", "43", "43")]
     told = describe_year(Account(Plan(0.001), TrainedModel(Path("model"), 0.25, 0.7, 0.8), lived, figures))
     lines = told.splitlines()
     assert "not how good it is on your listings" in told

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, Select, distinct, exists, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, distinct, exists, func, select
 
 from ipml.records import Verdict
 from ipml.simulation.year.people import Truth
@@ -42,10 +42,8 @@ class TakedownCounts:
         Listings that are counterfeit, and such as are not.
     done : int
         Of all, those of which the platform said that it is done.
-    right_standing, wrong_standing : int
-        Those of which the measure still holds at the end of the year.
-    right_lifted : int
-        Counterfeits that were put back.
+    right_lifted, wrong_lifted : int
+        Those put back by the end of the year.
     wronged_sellers : int
         Sellers of whom a genuine listing was taken down.
     automatic, automatic_wrong : int
@@ -61,9 +59,8 @@ class TakedownCounts:
     right: int
     wrong: int
     done: int
-    right_standing: int
-    wrong_standing: int
     right_lifted: int
+    wrong_lifted: int
     wronged_sellers: int
     automatic: int
     automatic_wrong: int
@@ -83,13 +80,13 @@ def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
         .join(cases, cases.c.case_id == measures.c.case_id)
         .order_by(measures.c.case_id, measures.c.measure_id)
     )
-    counts = np.zeros((2, 4), dtype=np.int64)  # genuine or counterfeit; all, done, standing, automatic
+    counts = np.zeros((2, 4), dtype=np.int64)  # genuine or counterfeit; all, done, put back, automatic
     wronged: set[str] = set()
     brands: set[str] = set()
     hours, sold, with_sales = [], 0, 0
     for row in _last_of_each(connection, query):
         is_fake = truth.is_fake(row.listing_id)
-        counts[int(is_fake)] += [1, row.done_at is not None, row.lifted_at is None, row.is_automatic]
+        counts[int(is_fake)] += [1, row.done_at is not None, row.lifted_at is not None, row.is_automatic]
         if not is_fake:
             wronged.add(row.pseudonym)
         elif row.brand:
@@ -98,19 +95,16 @@ def count_takedowns(connection: Connection, truth: Truth) -> TakedownCounts:
             hours.append((row.done_at - row.observed_at).total_seconds() / 3600)
         if is_fake and row.sales_before is not None:
             with_sales, sold = with_sales + 1, sold + (row.sales_before > 0)
-    (wrong, wrong_done, wrong_standing, wrong_automatic), (right, right_done, right_standing, right_automatic) = (
-        counts.tolist()
-    )
+    (wrong, right), done, (wrong_lifted, right_lifted), automatic = counts.T.tolist()
     return TakedownCounts(
         right=right,
         wrong=wrong,
-        done=right_done + wrong_done,
-        right_standing=right_standing,
-        wrong_standing=wrong_standing,
-        right_lifted=right - right_standing,
+        done=sum(done),
+        right_lifted=right_lifted,
+        wrong_lifted=wrong_lifted,
         wronged_sellers=len(wronged),
-        automatic=right_automatic + wrong_automatic,
-        automatic_wrong=wrong_automatic,
+        automatic=sum(automatic),
+        automatic_wrong=automatic[0],
         median_hours=float(np.median(hours)) if hours else None,
         before_first_sale=1 - sold / with_sales if with_sales else None,
         brands=len(brands),
@@ -127,8 +121,6 @@ class WorkCounts:
         Cases of the queue.
     missed : int
         Counterfeits that people looked at and found genuine.
-    by_origin : dict of str to int
-        Decisions that a listing is counterfeit, by how they came about.
     penalised, wrongly_penalised : int
         Sellers, and those of them of whose strikes none was for a counterfeit.
     penalties : dict of str to int
@@ -142,7 +134,6 @@ class WorkCounts:
     waiting: int
     decided: int
     missed: int
-    by_origin: dict[str, int]
     penalised: int
     wrongly_penalised: int
     penalties: dict[str, int]
@@ -153,25 +144,17 @@ class WorkCounts:
 def count_work(connection: Connection, truth: Truth) -> WorkCounts:
     """Count what was decided, who was penalised, and how appeals ended."""
     is_imposed = penalties.c.imposed_at.is_not(None)
-    states = _count(connection, select(cases.c.state, func.count()).group_by(cases.c.state))
-    is_fake_found = decisions.c.verdict == Verdict.COUNTERFEIT
-    ended = _count(connection, select(appeal_outcomes.c.outcome, func.count()).group_by(appeal_outcomes.c.outcome))
+    states, ended = _count(connection, cases.c.state), _count(connection, appeal_outcomes.c.outcome)
     n_appeals = connection.scalar(select(func.count()).select_from(appeals)) or 0
-    penalised = connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0
     return WorkCounts(
         waiting=states.get("open", 0) + states.get("escalated", 0),
         decided=states.get("decided", 0),
         missed=_count_missed(connection, truth),
-        by_origin=_count(
-            connection, select(decisions.c.origin, func.count()).where(is_fake_found).group_by(decisions.c.origin)
-        ),
-        penalised=penalised,
+        penalised=connection.scalar(select(func.count(distinct(penalties.c.pseudonym))).where(is_imposed)) or 0,
         wrongly_penalised=_count_wrongly_penalised(connection, truth),
-        penalties=_count(
-            connection, select(penalties.c.kind, func.count()).where(is_imposed).group_by(penalties.c.kind)
-        ),
+        penalties=_count(connection, penalties.c.kind, is_imposed),
         appeals=ended | {"pending": n_appeals - sum(ended.values())},
-        messages=_count(connection, select(outbox.c.state, func.count()).group_by(outbox.c.state)),
+        messages=_count(connection, outbox.c.state),
     )
 
 
@@ -183,11 +166,15 @@ def list_struck_sellers(connection: Connection) -> dict[str, int]:
         .where(measures.c.lifted_at.is_(None))
         .group_by(cases.c.seller_id)
     )
-    return _count(connection, query)
+    return {str(seller): int(n) for seller, n in connection.execute(query)}
 
 
-def _count(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return {str(name): int(number) for name, number in connection.execute(query)}
+def _count(
+    connection: Connection, by: Column[Any], *conditions: ColumnElement[bool], each: Column[Any] | None = None
+) -> dict[str, int]:
+    """Count the rows of a table, or each value of another column once, by what stands in a column."""
+    number = func.count() if each is None else func.count(distinct(each))
+    return {str(name): int(n) for name, n in connection.execute(select(by, number).where(*conditions).group_by(by))}
 
 
 def _stream(connection: Connection, query: Select[Any]) -> Iterator[Row[Any]]:
@@ -262,10 +249,7 @@ def count_notices(connection: Connection, truth: Truth) -> NoticeCounts:
     is_down = exists().where(measures.c.case_id == cases.c.case_id, measures.c.lifted_at.is_(None))
     noted = select(notice_items.c.case_id).where(notice_items.c.case_id.is_not(None))
     query = select(cases.c.listing_id, is_down.label("is_down")).where(cases.c.case_id.in_(noted))
-    taken = notifier_steps.c.kind, func.count(distinct(notifier_steps.c.notifier_id))
-    kinds = _count_in(connection, select(notices.c.kind, func.count()).group_by(notices.c.kind))
-    states = _count_in(connection, select(notice_items.c.state, func.count()).group_by(notice_items.c.state))
-    steps = _count_in(connection, select(*taken).group_by(notifier_steps.c.kind))
+    kinds = _count(connection, notices.c.kind)
     rows = [(truth.is_fake(row.listing_id), bool(row.is_down)) for row in connection.execute(query)]
     return NoticeCounts(
         notices=sum(kinds.values()),
@@ -274,10 +258,6 @@ def count_notices(connection: Connection, truth: Truth) -> NoticeCounts:
         right=sum(is_fake for is_fake, _ in rows),
         taken_down=sum(is_down for _, is_down in rows),
         taken_down_wrong=sum(is_down and not is_fake for is_fake, is_down in rows),
-        states=states,
-        steps=steps,
+        states=_count(connection, notice_items.c.state),
+        steps=_count(connection, notifier_steps.c.kind, each=notifier_steps.c.notifier_id),
     )
-
-
-def _count_in(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return {str(name): int(number) for name, number in connection.execute(query)}

@@ -10,11 +10,11 @@ err.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,46 @@ from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
 from ipml.review.reversals import Consequences
 from ipml.settings import Settings, get_settings
-from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, penalties
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """How many review, how much in a day, and how often they err.
+
+    Attributes
+    ----------
+    most_reviewers : int or None, default=None
+        As many as the waiting cases need where it is None.
+    reviews_a_day : int
+        Of each reviewer.
+    time_a_case : timedelta
+        From opening a case to its verdict, where cases are not decided together.
+    missed, wronged : float
+        How often a counterfeit is called genuine, and a genuine listing counterfeit.
+    lead_missed, lead_wronged : float
+        The same of the lead, who hears appeals and looks at what was passed on.
+    """
+
+    most_reviewers: int | None = None
+    reviews_a_day: int = 400
+    time_a_case: timedelta = timedelta(minutes=1.5)
+    missed: float = 0.03
+    wronged: float = 0.006
+    lead: str = "lea"
+    lead_missed: float = 0.005
+    lead_wronged: float = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class ComplaintRates:
+    """How often sellers complain of a takedown: the wronged, and the others; and after how many days on average."""
+
+    wronged: float = 0.6
+    others: float = 0.01
+    delay_days: float = 6.0
 
 
 class Truth:
@@ -90,7 +126,6 @@ class SimulatedStaff:
     policy : EnforcementPolicy
     truth : Truth
     staff : Staff
-        How often they err; `reviews_a_day` is what one reviewer decides.
     consequences : Consequences, optional
         What follows from their decisions.
     settings : Settings, default=those of the process
@@ -99,15 +134,15 @@ class SimulatedStaff:
 
     engine: Engine
     policy: EnforcementPolicy
-    truth: Truth
-    staff: Staff
+    truth: Truth = field(default_factory=Truth)
+    staff: Staff = field(default_factory=Staff)
     consequences: Consequences | None = None
     settings: Settings = field(default_factory=get_settings)
 
     def review(self, now: datetime, rng: np.random.Generator) -> int:
-        """Let as many reviewers work as the waiting cases need, and return how many cases they decided."""
+        """Let as many reviewers work as there are and the waiting cases need; return how many cases they decided."""
         decided = 0
-        for number in count():
+        for number in islice(count(), self.staff.most_reviewers):
             reviewer = f"reviewer-{number:02d}"
             done = self._take_ahead(reviewer, now, rng)
             done += self._go_down_the_list(reviewer, self.staff.reviews_a_day - done, now, rng)
@@ -230,96 +265,65 @@ _WHY = {"granted": "The invoices show that the goods are genuine.", "rejected": 
 
 @dataclass(slots=True)
 class Appeals:
-    """Appeals to come, and those that were heard.
+    """Appeals to come against what people decided."""
 
-    Attributes
-    ----------
-    granted, rejected : int
-    """
-
-    engine: Engine
-    policy: EnforcementPolicy
+    people: SimulatedStaff
     complaints: ComplaintRates
-    consequences: Consequences | None = None
-    granted: int = 0
-    rejected: int = 0
     _pending: list[tuple[datetime, int, str, str]] = field(default_factory=list)
     _seen: int = 0
 
-    def think_of_complaining(self, people: SimulatedStaff, rng: np.random.Generator) -> None:
+    def think_of_complaining(self, rng: np.random.Generator) -> None:
         """Let the sellers of new takedowns make up their minds."""
         query = (
             select(decisions.c.decision_id, decisions.c.case_id, decisions.c.listing_id, decisions.c.decided_at)
             .where(decisions.c.decision_id > self._seen, decisions.c.verdict == Verdict.COUNTERFEIT)
             .order_by(decisions.c.decision_id)
         )
-        with reading(self.engine) as connection:
+        with reading(self.people.engine) as connection:
             for row in connection.execute(query.add_columns(cases.c.seller_id).join(cases)):
-                is_fake = people.truth.is_fake(row.listing_id)
+                is_fake = self.people.truth.is_fake(row.listing_id)
                 self._seen = row.decision_id
                 if rng.random() < (self.complaints.others if is_fake else self.complaints.wronged):
                     delay = timedelta(days=1 + float(rng.exponential(self.complaints.delay_days)))
                     heapq.heappush(self._pending, (row.decided_at + delay, row.case_id, row.listing_id, row.seller_id))
 
-    def hear(self, people: SimulatedStaff, now: datetime, rng: np.random.Generator) -> None:
+    def hear(self, now: datetime, rng: np.random.Generator) -> None:
         """File what is due, and let a lead decide it."""
+        rules = self.people.policy.appeals
         while self._pending and self._pending[0][0] <= now:
             _, case_id, listing_id, seller_id = heapq.heappop(self._pending)
-            outcome = "rejected" if people.lead_finds_fake(listing_id, rng) else "granted"
+            outcome = "rejected" if self.people.lead_finds_fake(listing_id, rng) else "granted"
             try:
-                with writing(self.engine) as connection:
-                    appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=self.policy.appeals, now=now)
+                with writing(self.people.engine) as connection:
+                    appeal = file_appeal(connection, case_id, seller_id, _TEXT, rules=rules, now=now)
             except (Conflict, NotFound):  # appealed against before, or no restriction stands any more
                 continue
-            self._decide(appeal.appeal_id, people.staff.lead, outcome, now + timedelta(hours=4))
-            self.granted += outcome == "granted"
-            self.rejected += outcome == "rejected"
+            self._decide(appeal.appeal_id, self.people.staff.lead, outcome, now + timedelta(hours=4))
 
     def _decide(self, appeal_id: int, lead: str, outcome: str, now: datetime) -> None:
         """Decide an appeal; where the lead had decided in the matter before, another lead does."""
+        people = self.people
+        rules = people.policy.appeals
         try:
-            with writing(self.engine) as connection:
+            with writing(people.engine) as connection:
                 decide_appeal(
-                    connection,
-                    appeal_id,
-                    lead,
-                    outcome,
-                    _WHY[outcome],
-                    rules=self.policy.appeals,
+                    *(connection, appeal_id, lead, outcome, _WHY[outcome]),
+                    rules=rules,
                     now=now,
-                    consequences=self.consequences,
+                    consequences=people.consequences,
                 )
         except Forbidden:
-            with writing(self.engine) as connection:
-                decide_appeal(
-                    connection,
-                    appeal_id,
-                    _OTHER_LEAD,
-                    outcome,
-                    _WHY[outcome],
-                    rules=self.policy.appeals,
-                    now=now,
-                    consequences=self.consequences,
-                )
-
-
-Give = Callable[[Engine, DrawnNotice, Sequence[str], datetime], object]
-"""Gives a notice on listings, by their ids, at a moment."""
+            if lead == _OTHER_LEAD:
+                raise
+            self._decide(appeal_id, _OTHER_LEAD, outcome, now)
 
 
 @dataclass(slots=True)
 class Post:
-    """Notices to come; what is due is given to the programme.
-
-    Attributes
-    ----------
-    given : int
-        How many notices were given.
-    """
+    """Notices to come; what is due is given to the programme."""
 
     engine: Engine
-    give: Give
-    given: int = 0
+    policy: CooperationPolicy
     _waiting: list[tuple[datetime, int, DrawnNotice, tuple[ScoredListing, ...]]] = field(default_factory=list)
     _number: count[int] = field(default_factory=count)
 
@@ -333,12 +337,12 @@ class Post:
         """Give the notices that are due; a listing that nobody looked at yet comes into the queue with its score."""
         due: list[tuple[DrawnNotice, tuple[ScoredListing, ...]]] = []
         while self._waiting and self._waiting[0][0] <= now:
-            _, _, notice, about = heapq.heappop(self._waiting)
-            due.append((notice, about))
+            due.append(heapq.heappop(self._waiting)[2:])
         enqueue(self.engine, (one for _, about in due for one in about), joins_alike=False, now=now)
         for notice, about in due:
-            self.give(self.engine, notice, [one.listing.listing_id for one in about], now)
-        self.given += len(due)
+            said = write_notice(notice, [one.listing.listing_id for one in about], now)
+            with writing(self.engine) as connection:
+                receive(connection, check_notice(said, self.policy.notices, now=now), policy=self.policy, now=now)
 
 
 # As long as the policy asks of notifiers with a doubtful record.
@@ -352,17 +356,6 @@ _BUYER = (
     "A shop of the brand has looked at it and says that the material is wrong, the seams are crooked and the box is "
     "none of theirs. The seller does not answer."
 )
-
-
-def giving(policy: CooperationPolicy) -> Give:
-    """Return what gives notices under a policy."""
-
-    def give(engine: Engine, notice: DrawnNotice, listing_ids: Sequence[str], now: datetime) -> None:
-        said = write_notice(notice, listing_ids, now)
-        with writing(engine) as connection:
-            receive(connection, check_notice(said, policy.notices, now=now), policy=policy, now=now)
-
-    return give
 
 
 def write_notice(notice: DrawnNotice, listing_ids: Sequence[str], now: datetime) -> dict[str, Any]:

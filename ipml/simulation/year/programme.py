@@ -42,9 +42,16 @@ from ipml.review.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
-from ipml.simulation.operations import ComplaintRates, Staff
 from ipml.simulation.sellers import YEAR_DAYS
-from ipml.simulation.year.people import Appeals, Give, Post, SimulatedStaff, Truth, look_after_notices
+from ipml.simulation.year.people import (
+    Appeals,
+    ComplaintRates,
+    Post,
+    SimulatedStaff,
+    Staff,
+    Truth,
+    look_after_notices,
+)
 from ipml.simulation.year.population import Plan, recruit_population
 from ipml.simulation.year.weekly_scores import Opened, Stations, Watched, held_bytes, peak_bytes, watching
 from ipml.simulation.year.weeks import write_weeks
@@ -183,8 +190,7 @@ def take_statements(_: Sequence[Payload]) -> DatabaseAnswer:
     return DatabaseAnswer(201)
 
 
-STAFF = Staff(reviews_a_day=400)
-COMPLAINTS = ComplaintRates(wronged=0.6, others=0.01, delay_days=6.0)
+STAFF = Staff()
 
 Say = Callable[[str], None]
 
@@ -220,6 +226,65 @@ class Lived:
 
 
 @dataclass(slots=True)
+class Programme:
+    """The programme at work, a day at a time: what comes in, the policy, the people, and the sellers who complain.
+
+    Parameters
+    ----------
+    people : SimulatedStaff
+    complaints : ComplaintRates
+    post : Post, optional
+        Notices to come.
+    stations : Stations
+        Where the time goes.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.records import Listing
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> programme = Programme(SimulatedStaff(engine, load_enforcement_policy()))
+    >>> programme.people.truth.add(np.array([False]))
+    >>> bag = ScoredListing(Listing("listing-0000000", "s1", "Bag"), 0.9, 2.2, (), (), None, "m1")
+    >>> programme.live_day(datetime(2026, 5, 1, tzinfo=UTC), [bag], np.random.default_rng(0))
+    1
+    """
+
+    people: SimulatedStaff
+    complaints: ComplaintRates = field(default_factory=ComplaintRates)
+    post: Post | None = None
+    stations: Stations = field(default_factory=Stations)
+    _appeals: Appeals = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Expect appeals against what people decide."""
+        self._appeals = Appeals(self.people, self.complaints)
+
+    def live_day(self, morning: datetime, arrived: Sequence[ScoredListing], rng: np.random.Generator) -> int:
+        """Live through a day that begins with listings, and return how many cases people decided."""
+        people, at = self.people, self.stations.at
+        with at("queue"):
+            enqueue(people.engine, arrived, joins_alike=False, now=morning)
+        if self.post:
+            with at("notices"):
+                self.post.deliver(morning + timedelta(hours=1))
+        with at("policy"):
+            act(people.engine, people.policy, people.settings, morning + timedelta(hours=2), consequences=people.consequences)
+        with at("review and what follows"):
+            decided = people.review(morning + timedelta(hours=9), rng)
+            decided += people.look_again(morning + timedelta(hours=11), rng)
+        with at("appeals"):
+            self._appeals.hear(morning + timedelta(hours=12), rng)
+            self._appeals.think_of_complaining(rng)
+        with at("penalties"):
+            people.confirm_penalties(morning + timedelta(hours=17))
+            end_due(people.engine, people.policy, now=morning + timedelta(hours=17))
+        return decided
+
+
+@dataclass(slots=True)
 class Year:
     """A year to be lived through.
 
@@ -229,8 +294,6 @@ class Year:
         A database of its own.
     folder : Path
         For the files of the weeks and the messages.
-    give : callable
-        Gives a notice.
     """
 
     plan: Plan
@@ -239,22 +302,22 @@ class Year:
     cooperation: CooperationPolicy
     learnt: TrainedModel
     folder: Path
-    give: Give
     say: Say = lambda _: None
     lived: Lived = field(default_factory=Lived)
     _platform: ObedientPlatform = field(init=False)
-    _consequences: Cooperation = field(init=False)
+    _post: Post = field(init=False)
+    _programme: Programme = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let the platform write where the rest is."""
+        """Let the platform write where the rest is, and the programme begin."""
         self._platform = ObedientPlatform(self.folder)
-        self._consequences = Cooperation(self.policy, self.cooperation)
+        self._post = Post(self.engine, self.cooperation)
+        consequences = Cooperation(self.policy, self.cooperation)
+        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF, consequences)
+        self._programme = Programme(people, post=self._post, stations=self.lived.stations)
 
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
-        people = SimulatedStaff(self.engine, self.policy, self.lived.truth, STAFF, self._consequences)
-        appeals = Appeals(self.engine, self.policy, COMPLAINTS, self._consequences)
-        post = Post(self.engine, self.give)
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
             with self._at("waiting for listings"):
                 opened: Opened = next(weeks)
@@ -265,10 +328,10 @@ class Year:
                     week: Watched | None = next(weeks, None)
                 if week is None:
                     break
-                self._live_week(week, people, appeals, post)
+                self._live_week(week)
         return self.lived
 
-    def _live_week(self, week: Watched, people: SimulatedStaff, appeals: Appeals, post: Post) -> None:
+    def _live_week(self, week: Watched) -> None:
         began = time.perf_counter()
         self.lived.truth.add(week.truth)
         self.lived.unfound += int((week.truth & ~week.is_found).sum())
@@ -276,14 +339,16 @@ class Year:
         self.lived.stations.add("scoring", week.scoring)
         with self._at("reading scored files"):
             by_row = {int(one.listing.listing_id[8:]) - week.first: one for one in read_scored(week.path)}
-        post.add(week.notices, by_row)
+        self._post.add(week.notices, by_row)
         first, last = 7 * week.number, min(7 * week.number + 6, self.plan.last_day)
         arrived: dict[int, list[ScoredListing]] = {day: [] for day in range(first, last + 1)}
         for row, one in by_row.items():
             if week.is_found[row]:
                 arrived[min(max(self._day_of(one), first), last)].append(one)
-        for day, come in arrived.items():
-            self._live_day(day, come, people, appeals, post)
+        for day, come in arrived.items():  # each is worked on the day after the one on which it was observed
+            morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
+            self._programme.live_day(morning, come, np.random.default_rng([self.plan.seed, 5, day]))
+            self._send(day, morning + timedelta(hours=18))
         week.path.unlink()
         self.lived.peak, self.lived.peak_beside = peak_bytes(), week.peak
         memory = (held_bytes() + week.held) / 2**20
@@ -291,29 +356,6 @@ class Year:
             f"week {week.number + 1} of {self.plan.n_weeks}: {len(week.truth):,} listings, {sum(week.is_found):,} for "
             f"people, {time.perf_counter() - began:.0f} s, {memory:,.0f} MiB in use"
         )
-
-    def _live_day(
-        self, day: int, arrived: list[ScoredListing], people: SimulatedStaff, appeals: Appeals, post: Post
-    ) -> None:
-        """Live through the day after the one on which the listings were observed."""
-        rng = np.random.default_rng([self.plan.seed, 5, day])
-        morning = (self.plan.first_morning + timedelta(days=day + 1)).to_pydatetime()
-        with self._at("queue"):
-            enqueue(self.engine, arrived, joins_alike=False, now=morning)
-        with self._at("notices"):
-            post.deliver(morning + timedelta(hours=1))
-        with self._at("policy"):
-            act(self.engine, self.policy, get_settings(), morning + timedelta(hours=2), consequences=self._consequences)
-        with self._at("review and what follows"):
-            people.review(morning + timedelta(hours=9), rng)
-            people.look_again(morning + timedelta(hours=11), rng)
-        with self._at("appeals"):
-            appeals.hear(people, morning + timedelta(hours=12), rng)
-            appeals.think_of_complaining(people, rng)
-        with self._at("penalties"):
-            people.confirm_penalties(morning + timedelta(hours=17))
-            end_due(self.engine, self.policy, now=morning + timedelta(hours=17))
-        self._send(day, morning + timedelta(hours=18))
 
     def _send(self, day: int, now: datetime) -> None:
         with self._at("delivery"):
@@ -326,7 +368,8 @@ class Year:
             with self._at("notices"):
                 look_after_notices(self.engine, self.cooperation, STAFF.lead, now)
             with self._at("deadlines"):
-                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=self._consequences)
+                consequences = self._programme.people.consequences
+                run_appeal_deadlines(self.engine, rules=self.policy.appeals, now=now, consequences=consequences)
 
     def _day_of(self, scored: ScoredListing) -> int:
         """Return on which day of the year a listing was observed, from 0; a second off at midnight by rounding."""

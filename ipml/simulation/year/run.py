@@ -6,16 +6,15 @@ Its figures stand beside the historical ones, and where its time and memory went
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from ipml.cooperation.policy import CooperationPolicy, load_cooperation_policy
-from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy, load_enforcement_policy
+from ipml.enforcement.policy import load_enforcement_policy
 from ipml.errors import UnwritableFile
-from ipml.listings.brands import load_brands
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.simulation.year.account import (
     NoticeCounts,
@@ -27,46 +26,21 @@ from ipml.simulation.year.account import (
     list_struck_sellers,
 )
 from ipml.simulation.year.handover import Gangs, count_brands, find_gangs, hand_over, tell_public
-from ipml.simulation.year.people import giving
 from ipml.simulation.year.population import HISTORY, N_DAYS, Plan
-from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, TrainedModel, Year, learn_model
+from ipml.simulation.year.programme import LISTINGS, STAFF, Lived, Say, TrainedModel, Year, learn_model
 from ipml.simulation.year.weekly_scores import Stations, peak_bytes, seldom_collecting
 from ipml.storage.database import migrate, open_database, reading
-
-_NOT_GIVEN = "not given"
 
 
 @dataclass(frozen=True, slots=True)
 class YearFigure:
-    """A line of the account: what history gives, what that is at the plan's scale, and what the simulated year gave."""
+    """A line of the account: what the simulated year gave, what history gives, and what that is at the plan's scale."""
 
     name: str
-    history: str
-    scaled: str
     simulated: str
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """Networks that were found, on how many of them referrals were built, and on how many brands."""
-
-    gangs: Gangs
-    n_referrals: int
-    n_brands: int
-
-
-def make_figures(
-    plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCounts, noted: NoticeCounts, handed: Handed
-) -> list[YearFigure]:
-    """Return the figures of a year."""
-    return [
-        *_list_found(plan, lived, taken, work),
-        *_list_wrong(taken, work),
-        *_list_pace(taken, work),
-        *_list_notices(noted),
-        *_list_handed(handed),
-    ]
+    history: str = "not given"
+    scaled: str = ""
 
 
 def write_table(figures: Sequence[YearFigure]) -> str:
@@ -74,7 +48,7 @@ def write_table(figures: Sequence[YearFigure]) -> str:
 
     Examples
     --------
-    >>> print(write_table([YearFigure("gangs", "43", "43", "41", "of 43 planted")]))
+    >>> print(write_table([YearFigure("gangs", "41", "of 43 planted", "43", "43")]))
     figure  history  at this scale  simulated  note
     gangs   43       43             41         of 43 planted
     """
@@ -105,91 +79,70 @@ def _list_found(plan: Plan, lived: Lived, taken: TakedownCounts, work: WorkCount
     n_listings, n_fakes = len(lived.truth), lived.truth.n_fakes
     n_days = plan.last_day + 1
     days = f"of {lived.n_sellers:,} sellers" + ("" if n_days == N_DAYS else f", in {n_days} of {N_DAYS} days")
-    yield YearFigure("listings that went past the model", _NOT_GIVEN, f"{plan.n_listings:,}", f"{n_listings:,}", days)
-    yield YearFigure("counterfeit among them", _NOT_GIVEN, f"{plan.n_fakes:,}", f"{n_fakes:,}", "the truth")
-    scaled = f"{HISTORY['handled'] * plan.scale:,.0f}"
-    yield YearFigure(
-        *("infringing listings handled", f"{HISTORY['handled']:,}", scaled, f"{taken.right:,}"),
-        f"{_share(taken.right, n_fakes)} of the counterfeit ones",
-    )
-    is_done = _share(taken.done, taken.right + taken.wrong)
-    yield YearFigure("of them deleted", "all", "all", is_done, "the platform said that it was done")
-    yield YearFigure("put back though counterfeit", _NOT_GIVEN, "", f"{taken.right_lifted:,}", "on appeal, or in error")
-    unfound = n_fakes - taken.right
-    yield YearFigure(
-        *("counterfeit and never taken down", _NOT_GIVEN, "", f"{unfound:,}"),
-        f"the model passed over {lived.unfound:,} at first; reviewers found {work.missed:,} genuine",
-    )
-    yield YearFigure(
-        *("members penalised", f"{HISTORY['penalised']:,}", f"{HISTORY['penalised'] * plan.scale:,.0f}"),
-        *(f"{work.penalised:,}", f"of {lived.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"),
-    )
-    yield YearFigure("brands among the takedowns", _NOT_GIVEN, "", f"{taken.brands}")
+    yield YearFigure("listings that went past the model", f"{n_listings:,}", days, scaled=f"{plan.n_listings:,}")
+    yield YearFigure("counterfeit among them", f"{n_fakes:,}", "the truth", scaled=f"{plan.n_fakes:,}")
+    share = f"{_share(taken.right, n_fakes)} of the counterfeit ones"
+    yield YearFigure("infringing listings handled", f"{taken.right:,}", share, *_scale("handled", plan))
+    done = _share(taken.done, taken.right + taken.wrong)
+    yield YearFigure("of them deleted", done, "the platform said that it was done", "all", "all")
+    yield YearFigure("put back though counterfeit", f"{taken.right_lifted:,}", "on appeal, or in error")
+    passed = f"the model passed over {lived.unfound:,} at first; reviewers found {work.missed:,} genuine"
+    yield YearFigure("counterfeit and never taken down", f"{n_fakes - taken.right:,}", passed)
+    who = f"of {lived.n_offenders:,} who offer counterfeits; {_spell(work.penalties)}"
+    yield YearFigure("members penalised", f"{work.penalised:,}", who, *_scale("penalised", plan))
+    yield YearFigure("brands among the takedowns", f"{taken.brands}")
 
 
-def _list_wrong(taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
+def _list_taken_down(taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
     n_taken = taken.right + taken.wrong
-    yield YearFigure(
-        "WRONGFUL TAKEDOWNS: listings", _NOT_GIVEN, "", f"{taken.wrong:,}", f"{_share(taken.wrong, n_taken)} of all"
-    )
-    yield YearFigure("  put back", _NOT_GIVEN, "", f"{taken.wrong - taken.wrong_standing:,}", "after an appeal")
-    yield YearFigure(
-        "  still down at the end", _NOT_GIVEN, "", f"{taken.wrong_standing:,}", "nobody complained, or in vain"
-    )
-    yield YearFigure("WRONGFUL TAKEDOWNS: sellers", _NOT_GIVEN, "", f"{taken.wronged_sellers:,}")
-    yield YearFigure("  penalised for nothing", _NOT_GIVEN, "", f"{work.wrongly_penalised:,}", "no strike was right")
-
-
-def _list_pace(taken: TakedownCounts, work: WorkCounts) -> Iterator[YearFigure]:
-    n_taken = taken.right + taken.wrong
-    yield YearFigure("precision of takedowns", _NOT_GIVEN, "", _share(taken.right, n_taken))
+    yield YearFigure("WRONGFUL TAKEDOWNS: listings", f"{taken.wrong:,}", f"{_share(taken.wrong, n_taken)} of all")
+    yield YearFigure("  put back", f"{taken.wrong_lifted:,}", "after an appeal")
+    standing = taken.wrong - taken.wrong_lifted
+    yield YearFigure("  still down at the end", f"{standing:,}", "nobody complained, or in vain")
+    yield YearFigure("WRONGFUL TAKEDOWNS: sellers", f"{taken.wronged_sellers:,}")
+    yield YearFigure("  penalised for nothing", f"{work.wrongly_penalised:,}", "no strike was right")
+    yield YearFigure("precision of takedowns", _share(taken.right, n_taken))
     hours = "" if taken.median_hours is None else f"{taken.median_hours:.0f} hours"
-    yield YearFigure("median time to takedown", _NOT_GIVEN, "", hours, "from when the listing was first seen")
+    yield YearFigure("median time to takedown", hours, "from when the listing was first seen")
     before = "" if taken.before_first_sale is None else f"{taken.before_first_sale:.1%}"
-    yield YearFigure("before the first sale", _NOT_GIVEN, "", before, "of those of which sales are known")
-    yield YearFigure(
-        *("taken down without a person", _NOT_GIVEN, "", _share(taken.automatic, n_taken)),
-        f"{taken.automatic_wrong:,} of {taken.automatic:,} wrongly"
-        if taken.automatic
-        else "the policy leaves all to people",
-    )
+    yield YearFigure("before the first sale", before, "of those of which sales are known")
+    wrongly = f"{taken.automatic_wrong:,} of {taken.automatic:,} wrongly"
+    wrongly = wrongly if taken.automatic else "the policy leaves all to people"
+    yield YearFigure("taken down without a person", _share(taken.automatic, n_taken), wrongly)
     n_appeals = sum(work.appeals.values())
     granted = _share(work.appeals.get("granted", 0), n_appeals)
-    yield YearFigure("appeals", _NOT_GIVEN, "", f"{n_appeals:,}", f"{granted} granted; {_spell(work.appeals)}")
-    yield YearFigure("cases decided", _NOT_GIVEN, "", f"{work.decided:,}", f"{work.waiting:,} still wait")
-    yield YearFigure(
-        "messages delivered", _NOT_GIVEN, "", f"{work.messages.get('delivered', 0):,}", _spell(work.messages)
-    )
+    yield YearFigure("appeals", f"{n_appeals:,}", f"{granted} granted; {_spell(work.appeals)}")
+    yield YearFigure("cases decided", f"{work.decided:,}", f"{work.waiting:,} still wait")
+    yield YearFigure("messages delivered", f"{work.messages.get('delivered', 0):,}", _spell(work.messages))
 
 
 def _list_notices(noted: NoticeCounts) -> Iterator[YearFigure]:
-    yield YearFigure("notices", _NOT_GIVEN, "", f"{noted.notices:,}", _spell(noted.kinds))
-    yield YearFigure("  listings noted", _NOT_GIVEN, "", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
-    yield YearFigure(
-        "  of them taken down", _NOT_GIVEN, "", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly"
-    )
+    yield YearFigure("notices", f"{noted.notices:,}", _spell(noted.kinds))
+    yield YearFigure("  listings noted", f"{noted.items:,}", f"{noted.right:,} counterfeit in truth")
+    yield YearFigure("  of them taken down", f"{noted.taken_down:,}", f"{noted.taken_down_wrong:,} wrongly")
     judged = noted.states.get("upheld", 0) + noted.states.get("rejected", 0)
     upheld = _share(noted.states.get("upheld", 0), judged)
-    yield YearFigure("  upheld", _NOT_GIVEN, "", upheld, f"of {judged:,} that were judged; {_spell(noted.states)}")
+    yield YearFigure("  upheld", upheld, f"of {judged:,} that were judged; {_spell(noted.states)}")
     warned = f"{noted.steps.get('warn', 0):,} warned before"
-    yield YearFigure("notifiers suspended", _NOT_GIVEN, "", f"{noted.steps.get('suspend', 0):,}", warned)
+    yield YearFigure("notifiers suspended", f"{noted.steps.get('suspend', 0):,}", warned)
 
 
-def _list_handed(handed: Handed) -> Iterator[YearFigure]:
-    gangs = handed.gangs
+def _list_referred(gangs: Gangs, n_referrals: int, n_brands: int) -> Iterator[YearFigure]:
     quality = f"pairs: F1 {gangs.f1:.2f}, precision {gangs.precision:.2f}, recall {gangs.recall:.2f}"
-    yield YearFigure("gangs", f"{HISTORY['gangs']}", f"{gangs.planted}", f"{gangs.found}", quality)
-    yield YearFigure(
-        "referrals for the police", _NOT_GIVEN, "", f"{handed.n_referrals:,}", "one on each network that has enough"
-    )
-    brands = f"{HISTORY['brands']}"
-    yield YearFigure("brands in the referrals", brands, brands, f"{handed.n_brands}")
-    yield YearFigure(
-        *("suspects", f"{HISTORY['suspects']}", f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"),
-        *(f"{gangs.members:,}", "accounts in these networks; how many people is not known"),
-    )
+    yield YearFigure("gangs", f"{gangs.found}", quality, f"{HISTORY['gangs']}", f"{gangs.planted}")
+    yield YearFigure("referrals for the police", f"{n_referrals:,}", "one on each network that has enough")
+    brands, suspects = f"{HISTORY['brands']}", f"{HISTORY['suspects']}"
+    yield YearFigure("brands in the referrals", f"{n_brands}", "", brands, brands)
+    scaled = f"{HISTORY['suspects'] * gangs.planted // HISTORY['gangs']}"
+    who = "accounts in these networks; how many people is not known"
+    yield YearFigure("suspects", f"{gangs.members:,}", who, suspects, scaled)
     value = f"90 % of each between bounds that sum to {gangs.value_low} and {gangs.value_high}"
-    yield YearFigure("value of what they sold", f"{HISTORY['value']:,} yuan", "", str(gangs.value), value)
+    yield YearFigure("value of what they sold", str(gangs.value), value, f"{HISTORY['value']:,} yuan")
+
+
+def _scale(name: str, plan: Plan) -> tuple[str, str]:
+    """Return what history gives, and what that is at the plan's scale."""
+    return f"{HISTORY[name]:,}", f"{HISTORY[name] * plan.scale:,.0f}"
 
 
 def _share(part: int, whole: int) -> str:
@@ -201,8 +154,6 @@ def _spell(counts: dict[str, int]) -> str:
 
 
 DATABASE = "ipml.db"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +171,6 @@ def run_year(
     folder: Path,
     say: Say = lambda _: None,
     *,
-    promise: float | None = None,
     learn_from: int = LISTINGS,
 ) -> Account:
     """Live through a year in a folder of its own, and return its account.
@@ -232,9 +182,6 @@ def run_year(
         Gets the model, the database and all messages.
     say : callable
         Told what is being done.
-    promise : float, optional
-        Where given, the policy may act without people on each brand whose cases have shown that such a part of what it
-        acts on is counterfeit. Reviewers who miss 3 % never show 0.99.
     learn_from : int
         Listings of the earlier marketplace that the model learns from.
 
@@ -253,21 +200,12 @@ def run_year(
     say("learning")
     with lived.stations.at("learning"):
         learnt = learn_model(plan, folder, n_listings=learn_from)
-    policy, cooperation = make_policy(promise), load_cooperation_policy()
+    policy, cooperation = load_enforcement_policy(), load_cooperation_policy()
     with seldom_collecting():
-        Year(plan, engine, policy, cooperation, learnt, folder, giving(cooperation), say, lived).live()
+        Year(plan, engine, policy, cooperation, learnt, folder, say, lived).live()
         figures = close_year(plan, engine, folder, lived, cooperation, say)
     lived.peak_alone, lived.seconds = peak_bytes(), time.perf_counter() - began
     return Account(plan, learnt, lived, figures)
-
-
-def make_policy(promise: float | None) -> EnforcementPolicy:
-    """Return the enforcement policy of the settings; with a promise one that may act by itself on all brands."""
-    policy = load_enforcement_policy()
-    if promise is None:
-        return policy
-    brands = tuple(brand.name for brand in load_brands())
-    return policy.model_copy(update={"automatic": AutomaticRules(is_on=True, brands=brands, promise=promise)})
 
 
 def close_year(
@@ -292,4 +230,9 @@ def close_year(
     with lived.stations.at("counting"), reading(engine) as connection:
         taken, work = count_takedowns(connection, lived.truth), count_work(connection, lived.truth)
         noted = count_notices(connection, lived.truth)
-    return make_figures(plan, lived, taken, work, noted, Handed(gangs, n_referrals, n_brands))
+    return [
+        *_list_found(plan, lived, taken, work),
+        *_list_taken_down(taken, work),
+        *_list_notices(noted),
+        *_list_referred(gangs, n_referrals, n_brands),
+    ]

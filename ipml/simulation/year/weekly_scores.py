@@ -85,11 +85,10 @@ def seldom_collecting() -> Iterator[None]:
 
 @dataclass(slots=True)
 class Spent:
-    """Seconds of processor time and of the clock on the wall, and how often."""
+    """Seconds of processor time and of the clock on the wall."""
 
     processor: float = 0.0
     wall: float = 0.0
-    times: int = 0
 
 
 @dataclass(slots=True)
@@ -121,7 +120,6 @@ class Stations:
         spent = self.spent.setdefault(name, Spent())
         spent.processor += processor
         spent.wall += wall
-        spent.times += 1
 
 
 _log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.listings.brands import Brands, load_brands
-from ipml.simulation.attackers import blend, craft_of
+from ipml.simulation.attackers import craft_of
 from ipml.simulation.listings import N_CHOICES, number_listings, write_listings
 from ipml.simulation.marketplace import LOOKED_AT_SHARE
 from ipml.simulation.offers import Shelves, make_offers, stock_shelves
@@ -35,6 +35,7 @@ from ipml.simulation.sellers import (
     STRIKE_SHARE,
     UNHAPPY_SHARE,
     YEAR_DAYS,
+    draw_rates,
 )
 from ipml.simulation.year.population import FIRST_MORNING
 
@@ -64,8 +65,8 @@ class Conduct:
         self._sales_a_day = (per_day * luck * size).astype(np.float32)
         self._strikes_a_day = (OTHER_STRIKES / YEAR_DAYS * size).astype(np.float32)
         self._sizes = sellers["n_listings"].to_numpy(dtype=np.float32)
-        self._returned = _draw_rates([kind.return_rate for kind in SELLER_KINDS], kinds, difficulty, rng)
-        self._complained = _draw_rates([kind.complaint_rate for kind in SELLER_KINDS], kinds, difficulty, rng)
+        self._returned = draw_rates(sellers, "return_rate", difficulty, rng).astype(np.float32)
+        self._complained = draw_rates(sellers, "complaint_rate", difficulty, rng).astype(np.float32)
         self._start, self._end, self._joined = (
             sellers[name].to_numpy(dtype=np.float32) for name in ("active_day", "left_day", "joined_day")
         )
@@ -113,12 +114,6 @@ class Conduct:
         days = (offers["observed_day"] - offers["listed_day"]).to_numpy()
         each = self._sales_a_day[seller] / self._sizes[seller]
         return np.asarray(rng.poisson(np.clip(each * days, 0.0, 1_000.0)), dtype=np.float64)
-
-
-def _draw_rates(bounds: list[tuple[float, float]], kinds: Codes, difficulty: float, rng: np.random.Generator) -> Floats:
-    """Draw a rate per seller about that of the kind: some careful, some careless."""
-    rates = np.array([blend(*bound, difficulty) for bound in bounds])[kinds] * rng.gamma(1.0, 1.0, len(kinds))
-    return np.minimum(rates, 0.9).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ def write_weeks(
     n_styles = int(sellers["style"].max()) + 1
     shelves, habits = _stock(n_styles, brands, rng), rng.random((n_styles, N_CHOICES), dtype=np.float32)
     conduct = Conduct(sellers, difficulty, rng)
-    left = _Left.of(sellers)
+    left = _Left(sellers)
     first = 0
     for number in range(n_weeks):
         since = -YEAR_DAYS + number * week_days
@@ -198,15 +193,11 @@ def write_weeks(
 class _Left:
     """What sellers have yet to list in their time, of fakes and of genuine goods."""
 
-    def __init__(self, fakes: Codes, genuine: Codes, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]):
-        self._fakes, self._genuine, self._start, self._end = fakes, genuine, start, end
-
-    @classmethod
-    def of(cls, sellers: pd.DataFrame) -> _Left:
-        fakes = sellers["n_fakes"].to_numpy().astype(np.int64)
-        genuine = sellers["n_listings"].to_numpy().astype(np.int64) - fakes
-        start = np.clip(sellers["active_day"].to_numpy(), -YEAR_DAYS, -0.5)
-        return cls(fakes, genuine, start, np.minimum(np.maximum(sellers["left_day"].to_numpy(), start + 0.5), 0.0))
+    def __init__(self, sellers: pd.DataFrame) -> None:
+        self._fakes = sellers["n_fakes"].to_numpy().astype(np.int64)
+        self._genuine = sellers["n_listings"].to_numpy().astype(np.int64) - self._fakes
+        self._start = np.clip(sellers["active_day"].to_numpy(), -YEAR_DAYS, -0.5)
+        self._end = np.minimum(np.maximum(sellers["left_day"].to_numpy(), self._start + 0.5), 0.0)
 
     def take(self, since: float, until: float, rng: np.random.Generator) -> tuple[Codes, Codes]:
         """Draw how many of each fall into some days; from the days that are left, so that in the end all are taken."""

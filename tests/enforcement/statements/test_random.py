@@ -1,6 +1,5 @@
 """Statements of random decisions hold, spoilt ones are refused, and no seller is found in them."""
 
-import doctest
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 
-from experiments.enforcement import scanner
 from experiments.enforcement.mutations import MUTATIONS
 from experiments.enforcement.statements import measure
 
@@ -25,9 +23,3 @@ def test_random_statements_hold_and_tell_of_nobody(n_listings: int, n_spoilt: in
     assert found.in_listings > n_listings / 5
     assert len(MUTATIONS) >= 50
     assert found.spoilt == found.refused == found.refused_by_judge == n_spoilt * len(MUTATIONS)
-
-
-def test_the_examples_of_the_scanner_are_so():
-    """It finds what is spaced or cased otherwise, and takes a price for no telephone."""
-    found = doctest.testmod(scanner)
-    assert (found.attempted > 0, found.failed) == (True, 0)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 
@@ -14,9 +15,9 @@ KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
 @pytest.mark.slow
-def test_kills_lose_nothing_and_double_nothing(database_url: str, tmp_path: Path):
+def test_kills_lose_nothing_and_double_nothing(engine: Engine, tmp_path: Path):
     """What arrived is what was put down, whoever was killed while it went."""
-    found = delivery_kills.measure(database_url, tmp_path, KILLS, seed=KILLS)
+    found = delivery_kills.measure(engine, tmp_path, KILLS, seed=KILLS)
     assert found["kills"] == KILLS
     assert (found["arrived"], found["twice"], found["missing"], found["out_of_order"]) == (found["put"], 0, 0, 0)
     assert found["states"] == {"delivered": found["put"]}

@@ -12,8 +12,7 @@ from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.simulation.operations import ComplaintRates, Staff
-from ipml.simulation.year.people import Appeals, SimulatedStaff, Truth
+from ipml.simulation.year.people import Appeals, ComplaintRates, SimulatedStaff
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeal_outcomes
 
@@ -35,11 +34,10 @@ def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, d
             now=NOON,
             consequences=consequences,
         )
-    truth = Truth()
-    truth.add(np.array([False]))
-    people = SimulatedStaff(engine, policy, truth, Staff(), consequences)
-    appeals = Appeals(engine, policy, ComplaintRates(wronged=1.0), consequences)
-    appeals.think_of_complaining(people, rng)
-    appeals.hear(people, NOON + timedelta(days=60), rng)
+    people = SimulatedStaff(engine, policy, consequences=consequences)
+    people.truth.add(np.array([False]))
+    appeals = Appeals(people, ComplaintRates(wronged=1.0))
+    appeals.think_of_complaining(rng)
+    appeals.hear(NOON + timedelta(days=60), rng)
     with reading(engine) as connection:
         assert connection.scalars(select(appeal_outcomes.c.decided_by)).all() == [hears]

@@ -7,8 +7,8 @@ from support.consequences import COOPERATION
 
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.queue import decide_bulk, enqueue, list_cases, preview_bulk
-from ipml.simulation.year.people import giving, look_after_notices
+from ipml.review.queue import decide_bulk, list_cases, preview_bulk
+from ipml.simulation.year.people import Post, look_after_notices
 from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notifier_steps
@@ -21,8 +21,9 @@ def send_in_vain(engine, first: int, now: datetime) -> None:
     """Let the rival note forty good listings, and people find all of them genuine."""
     ids = [f"A{first + number}" for number in range(40)]
     bags = [ScoredListing(Listing(name, f"s{name}", "Bag"), 0.01, -4.6, (), (), None, "m1") for name in ids]
-    enqueue(engine, bags, joins_alike=False, now=now)
-    giving(POLICY)(engine, DrawnNotice("bad faith", "rival", None, now, ()), ids, now)
+    post = Post(engine, POLICY)
+    post.add([DrawnNotice("bad faith", "rival", None, now, tuple(range(40)))], dict(enumerate(bags)))
+    post.deliver(now)
     later = now + timedelta(hours=2)
     with writing(engine) as connection:
         numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]

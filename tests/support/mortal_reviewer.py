@@ -1,19 +1,34 @@
-"""A reviewer who decides and undoes, and kills itself just before the n-th statement that changes something."""
+"""A reviewer in a process of its own, who kills itself just before the n-th statement that changes something."""
 
 import os
 import signal
+import subprocess
 import sys
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
-from ipml.storage.database import open_database, writing
+from ipml.storage.audit import verify
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import open_database, reading, writing
+from ipml.storage.row_digests import check_rows
+
+
+def review_until_killed(engine: Engine, steps: int) -> None:
+    """Let a reviewer die before so many statements; the trail must be whole then, and agree with all rows."""
+    url = engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, __file__, url, str(steps)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    with reading(engine) as connection:
+        assert verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+        assert check_rows(connection).problems == ()
 
 
 def main(url: str, steps: int) -> None:
-    """Decide, undo and decide anew until the steps are over."""
+    """Decide case after case, and undo and decide anew every other one, until the steps are over."""
     engine, cooperation, left = open_database(url), Cooperation(), steps
 
     @event.listens_for(engine, "before_cursor_execute")

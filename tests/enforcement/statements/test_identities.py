@@ -1,10 +1,24 @@
 """Simulated sellers are people, and only where that is asked for."""
 
+import doctest
+import sys
+from pathlib import Path
+
 import pandas as pd
 
 from ipml.listings.schema import validate_listings
-from ipml.simulation.identities import countries_of, give_identities, leave_contacts
-from ipml.simulation.marketplace import Marketplace
+from ipml.simulation.marketplace import simulate_marketplace
+
+sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
+
+from experiments.enforcement import identities
+from experiments.enforcement.identities import countries_of, give_identities, leave_contacts
+
+
+def test_the_examples_are_so():
+    """The scanner finds what is spaced or cased otherwise, and takes a price for no telephone."""
+    found = doctest.testmod(identities)
+    assert (found.attempted > 0, found.failed) == (True, 0)
 
 
 def test_a_seller_is_the_same_person_whoever_else_there_is():
@@ -23,9 +37,9 @@ def test_people_of_every_country_have_all_that_tells_of_them():
         assert person.email.rpartition(".")[2] in ("example", "invalid")
 
 
-def test_some_sellers_write_who_they_are_into_their_listings(marketplace: Marketplace):
+def test_some_sellers_write_who_they_are_into_their_listings():
     """Only the texts change, in a part of the listings; the same seed changes the same ones, and all stay valid."""
-    listings = marketplace.listings.head(2_000)
+    listings = simulate_marketplace(2_000).listings
     before = listings.copy()
     people = give_identities(countries_of(listings))
     written = leave_contacts(listings, people, seed=3)

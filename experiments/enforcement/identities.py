@@ -1,25 +1,29 @@
-"""Who the sellers of a simulated marketplace are, for tests of what must never be told about them.
+"""Who the sellers of a simulated marketplace are, and a scanner that finds them in what must never tell of them.
 
 Each seller has a name, a telephone, a mail address, a street, an account for payouts and a device. Some write name,
 telephone, mail or street into their listings, as people do who would rather close the deal elsewhere, and some into
-fields where nobody looks for it, such as the brand's. A marketplace is the same as ever unless this is asked for.
+fields where nobody looks for it, such as the brand's.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
+import ahocorasick
 import numpy as np
 import pandas as pd
 
+NAMES = tomllib.loads(Path(__file__).with_name("identities.toml").read_text(encoding="utf-8"))
 _ABROAD = "US"  # whose people sell from countries that have none of their own here
 _DOMAINS = ("mail.example", "post.example", "shop.invalid", "handel.example")
+_LEAST_DIGITS = 7
 _PLACES = ("title", "description", "brand", "category", "gtin")
 _PLACE_ODDS = (0.3, 0.4, 0.15, 0.1, 0.05)
 _WAYS = ("{name} {phone}", "WhatsApp {phone}", "{email}", "{name}, {street}, {town}", "tel {spaced} {name}")
@@ -53,15 +57,6 @@ class Identity:
     def phone_digits(self) -> str:
         """The telephone number without the code of the country, digits only."""
         return "".join(self.phone.split()[1:])
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    code: str
-    given: list[str]
-    family: list[str]
-    streets: list[str]
-    towns: list[str]
 
 
 def give_identities(countries: Mapping[str, str | None], seed: int = 0) -> dict[str, Identity]:
@@ -131,16 +126,15 @@ def countries_of(listings: pd.DataFrame) -> dict[str, str | None]:
 def _identity(seller_id: str, country: str | None, seed: int) -> Identity:
     digest = hashlib.sha256(f"{seed} {seller_id}".encode()).digest()
     rng = np.random.default_rng(list(digest))
-    home = country if country in _load() else _ABROAD
-    names = _load()[home]
-    given, family = _pick(names.given, rng), _pick(names.family, rng)
-    street, town = _pick(names.streets, rng), _pick(names.towns, rng)
+    home = country if country in NAMES else _ABROAD
+    names = NAMES[home]
+    given, family, street, town = (_pick(names[kind], rng) for kind in ("given", "family", "streets", "towns"))
     number, local = int(rng.integers(1, 200)), f"{int(rng.integers(10_000_000)):07d}"
     nick = f"{_ascii(given)}.{_ascii(family)}" if _ascii(family) else f"shop{local}"
     return Identity(
         seller_id=seller_id,
         name=f"{family}{given}" if home == "CN" else f"{given} {family}",
-        phone=f"{names.code} 100 {local}",
+        phone=f"{names['code']} 100 {local}",
         email=f"{nick}{int(rng.integers(100)):02d}@{_pick(_DOMAINS, rng)}",
         street=_number_house(street, number, home),
         town=town,
@@ -156,17 +150,56 @@ def _number_house(street: str, number: int, country: str) -> str:
     return f"{number} {street}" if country in ("US", "GB", "FR") else f"{street} {number}"
 
 
-@lru_cache(maxsize=1)
-def _load() -> dict[str, _Names]:
-    text = files("ipml.simulation").joinpath("identities.toml").read_text(encoding="utf-8")
-    return {country: _Names(**names) for country, names in tomllib.loads(text).items()}
-
-
-def _pick(words: Iterable[str], rng: np.random.Generator) -> str:
-    choice = list(words)
-    return choice[int(rng.integers(len(choice)))]
+def _pick(words: Sequence[str], rng: np.random.Generator) -> str:
+    return words[int(rng.integers(len(words)))]
 
 
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     return "".join(letter for letter in plain if letter.isascii() and letter.isalnum())
+
+
+class Scanner:
+    """Finds any of some people in a text, however it is spaced or cased.
+
+    Examples
+    --------
+    >>> ann = Identity("s-7", "Ann Thrumbold", "+44 100 5550101", "ann.t@mail.test", "1 Lane", "Ombury", "GB", "", "")
+    >>> scanner = Scanner([ann])
+    >>> sorted(scanner.find("ask for THRUMBOLD, 1 0 0-555.0101")), sorted(scanner.find("Air Max 100, 23.50 EUR"))
+    (['name', 'phone'], [])
+    """
+
+    def __init__(self, people: Iterable[Identity]) -> None:
+        self._marks: dict[str, set[str]] = defaultdict(set)
+        for person in people:
+            self._marks["phone"].add(person.phone_digits[-_LEAST_DIGITS:])
+            self._marks["email"] |= {_plain(person.email), _plain(person.email.partition("@")[0])}
+            self._marks["address"].add(_plain(person.street.strip("0123456789 ")))
+            self._marks["address"].add(_plain(person.town))
+            self._marks["name"] |= {_plain(part) for part in (person.name, *person.name.split()[1:])}
+            self._marks["account"].add(_plain(person.payout))
+            self._marks["seller"].add(_plain(person.seller_id))
+        self._finders = {kind: _finder(marks - {""}) for kind, marks in self._marks.items() if marks - {""}}
+
+    def find(self, text: str) -> set[str]:
+        """Return the kinds of what was found: name, phone, email, address, account, seller."""
+        plain = _plain(text)
+        digits = re.findall(r"\d(?:\W{0,3}\d)+", text)
+        numbers = " ".join(re.sub(r"\D", "", number) for number in digits)
+        where = {kind: numbers if kind == "phone" else plain for kind in self._finders}
+        return {kind for kind, finder in self._finders.items() if next(finder.iter(where[kind]), None)}
+
+
+def _finder(marks: Iterable[str]) -> ahocorasick.Automaton:
+    finder = ahocorasick.Automaton()
+    for mark in marks:
+        finder.add_word(mark, mark)
+    finder.make_automaton()
+    return finder
+
+
+def _plain(text: str) -> str:
+    """Return the letters and digits of a text alone, so that no spacing or punctuation hides anything."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(letter for letter in folded if letter.isalnum())
