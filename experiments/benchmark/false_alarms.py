@@ -6,16 +6,14 @@ Example: IPML_DATA=… python -m experiments.benchmark.false_alarms
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
 
+from experiments.benchmark.protocols import EXPERIMENTS, read_mapped
 from ipml.features.goods import brand_table
-from ipml.listings.column_maps import load_columns
-from ipml.listings.readers import read_listings
 from ipml.model.evaluation.slices import scripts_of
 from ipml.model.evaluation.splits import seller_folds
 from ipml.model.robustness.robustness import threshold_at_precision
@@ -23,9 +21,7 @@ from ipml.model.training import load_experiment
 from ipml.model.training.classifier import fit_classifier, labels_of
 from ipml.model.training.experiment import read_training_listings
 from ipml.scoring.scorer import Scorer
-from ipml.settings import get_settings
 
-EXPERIMENTS = Path(__file__).parents[1]
 PRICE_BANDS = (0.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0, np.inf)
 MOST_EXPLAINED = 2_000
 
@@ -40,7 +36,7 @@ def main(precision: Annotated[float, typer.Option(help="Precision at which the t
         unseen[test] = fit_classifier(experiment, learnt.iloc[train], brands).predict_proba(learnt.iloc[test])[:, 1]
     threshold = threshold_at_precision(y, unseen, precision)
     scorer = Scorer(fit_classifier(experiment, learnt, brands), "dark-net goods")
-    ordinary = read_ordinary()
+    ordinary = read_mapped("ebay_2019.toml", "ebay_2019.csv.gz")
     flagged = scorer.score_frame(ordinary)["score"].to_numpy() >= threshold
     typer.echo(
         f"threshold {threshold:.3f}: {flagged.sum():,} of {len(ordinary):,} flagged ({100 * flagged.mean():.2f} %)"
@@ -54,13 +50,6 @@ def main(precision: Annotated[float, typer.Option(help="Precision at which the t
         shares = pd.Series(flagged).groupby(groups.to_numpy()).agg(["size", "sum", "mean"])
         typer.echo(f"\nby {title}\n{shares.sort_values('mean', ascending=False).round(4).to_string()}")
     say_why(scorer, ordinary[flagged].head(MOST_EXPLAINED))
-
-
-def read_ordinary() -> pd.DataFrame:
-    """Return the ordinary listings, checked."""
-    columns = load_columns(EXPERIMENTS / "columns" / "ebay_2019.toml")
-    chunks = read_listings(get_settings().data / "ebay_2019.csv.gz", columns)
-    return pd.concat([validation.listings for validation in chunks], ignore_index=True)
 
 
 def say_why(scorer: Scorer, flagged: pd.DataFrame) -> None:

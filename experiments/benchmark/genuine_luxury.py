@@ -7,29 +7,24 @@ Example: IPML_DATA=… python -m experiments.benchmark.genuine_luxury --halves 3
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import typer
 
+from experiments.benchmark.protocols import EXPERIMENTS, read_mapped
 from ipml.features.goods import brand_table
-from ipml.listings.column_maps import load_columns
-from ipml.listings.readers import read_listings
 from ipml.model.labels import UnlabelledEffect
 from ipml.model.training import load_experiment
 from ipml.model.training.classifier import fit_classifier
 from ipml.model.training.experiment import read_training_listings
-from ipml.settings import get_settings
-
-EXPERIMENTS = Path(__file__).parents[1]
 
 
 def main(halves: Annotated[int, typer.Option(help="How many halves of the brands are drawn.")] = 3) -> None:
     """Print which share of genuine luxury has a probability above 0.5."""
     experiment, brands = load_experiment(EXPERIMENTS / "darknet_goods.toml"), brand_table()
-    learnt, luxury = read_training_listings(experiment), read_luxury()
+    luxury = read_mapped("luxury_resale.toml", "luxury_resale_2021.csv.gz")
+    learnt = read_training_listings(experiment)
     alone = fit_classifier(experiment, learnt, brands).predict_proba(luxury)[:, 1]
     typer.echo(f"labels alone: {(alone > 0.5).mean():.3f} above 0.5, mean {alone.mean():.3f}")
     named = luxury["brand"].unique()
@@ -39,13 +34,6 @@ def main(halves: Annotated[int, typer.Option(help="How many halves of the brands
         scores = model.predict_proba(luxury[~given])[:, 1]
         typer.echo(f"half {seed}: {(scores > 0.5).mean():.3f} of the others above 0.5, mean {scores.mean():.3f}")
         typer.echo(f"  {UnlabelledEffect(**model.unlabelled_)}")
-
-
-def read_luxury() -> pd.DataFrame:
-    """Return the listings, checked."""
-    columns = load_columns(EXPERIMENTS / "columns" / "luxury_resale.toml")
-    chunks = read_listings(get_settings().data / "luxury_resale_2021.csv.gz", columns)
-    return pd.concat([validation.listings for validation in chunks], ignore_index=True)
 
 
 if __name__ == "__main__":

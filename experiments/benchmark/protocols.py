@@ -18,10 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.benchmark.inputs import add_raw_numbers
+from ipml.listings.column_maps import load_columns
+from ipml.listings.readers import read_listings
 from ipml.model.evaluation.splits import seller_folds
 from ipml.model.robustness import FAMILIES, attack_listings
 from ipml.model.training import load_experiment
 from ipml.model.training.experiment import read_training_listings
+from ipml.settings import get_settings
 
 EXPERIMENTS = Path(__file__).parents[1]
 PLAIN = "plain"
@@ -204,6 +207,12 @@ def drop_mislabelled(listings: pd.DataFrame) -> pd.DataFrame:
     shares = declares[is_negative].groupby(cleaned["seller_id"][is_negative]).mean()
     is_of_doubtful = is_negative & cleaned["seller_id"].isin(shares.index[shares >= _TOO_MANY])
     return cleaned[~declares & ~is_of_doubtful].reset_index(drop=True)
+
+
+def read_mapped(columns: str, file: str) -> pd.DataFrame:
+    """Return the listings of a file of `IPML_DATA`, read by a column map of `columns/` and checked."""
+    chunks = read_listings(get_settings().data / file, load_columns(EXPERIMENTS / "columns" / columns))
+    return pd.concat([validation.listings for validation in chunks], ignore_index=True)
 
 
 def _read(experiment_file: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +18,7 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from experiments.benchmark.protocols import EXPERIMENTS
 from ipml.features.goods import brand_table
 from ipml.listings.schema import check_listings
 from ipml.model.evaluation.splits import seller_folds
@@ -30,7 +30,6 @@ from ipml.records import Reason, ScoredListing
 from ipml.scoring.scorer import Scorer
 from ipml.simulation.marketplace import simulate_marketplace
 
-EXPERIMENTS = Path(__file__).parents[1]
 LEAST = 0.05  # of the log-odds: a share of less cannot be told from rounding
 _QUOTED = re.compile("“([^”]*)”")
 _WORD = re.compile(r"\w+")

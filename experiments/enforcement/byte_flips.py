@@ -63,13 +63,9 @@ def make_package(engine: Engine, place: Path) -> Path:
     reasons = (Reason("words.replica", "Says it is a replica", 2.5),)
     enqueue(engine, [ScoredListing(listing, 0.97, 3.4, reasons, (), None, "m/1", model_digest="ab" * 32)])
     for note in ("as the photo shows", "seen again"):
+        said = {"ground": "declared_replica", "note": note, "consequences": Enforcement()}
         with writing(engine) as connection:
-            held = claim(connection, "ana")
-        assert held is not None
-        with writing(engine) as connection:
-            decision = decide(
-                connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=Enforcement()
-            )
+            decision = decide(connection, claim(connection, "ana"), Verdict.COUNTERFEIT, **said)
         if decision.decision_id == 1:
             with writing(engine) as connection:
                 undo(connection, 1, "ana", consequences=Enforcement())

@@ -61,8 +61,6 @@ def fill(engine: Engine, theirs: int, others: int) -> None:
     for _ in range(20):
         with writing(engine) as connection:
             taken = claim(connection, "ana", now=_NOON)
-        assert taken is not None
-        with writing(engine) as connection:
             decide(connection, taken, Verdict.GENUINE, note=f"{_SELLER} {_PHONE}", now=_NOON)
 
 

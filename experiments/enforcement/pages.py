@@ -30,13 +30,9 @@ def decide_some(engine: Engine, n_decided: int, n_appeals: int) -> None:
     enforcement, grounds = Enforcement(), list(queue.GROUNDS)
     done = find_struck(engine)
     for number in range(len(done), n_decided):
+        said = {"ground": grounds[number % len(grounds)], "consequences": enforcement}
         with writing(engine) as connection:
-            claim = queue.claim(connection, "ana")
-        assert claim is not None
-        with writing(engine) as connection:
-            queue.decide(
-                connection, claim, Verdict.COUNTERFEIT, ground=grounds[number % len(grounds)], consequences=enforcement
-            )
+            queue.decide(connection, queue.claim(connection, "ana"), Verdict.COUNTERFEIT, **said)
     with writing(engine) as connection:
         told = outbox.c.channel == "seller"
         connection.execute(update(outbox).where(told).values(state="delivered", settled_at=datetime.now(UTC)))

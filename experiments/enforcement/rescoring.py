@@ -88,12 +88,9 @@ def decide_all(engine: Engine, folder: Path, n_decisions: int) -> None:
     scored = sorted(read_scored(folder / "scored.parquet"), key=lambda one: -(one.score or 0.0))
     enqueue(engine, scored[:n_decisions], joins_alike=False)
     for number in range(n_decisions):
-        with writing(engine) as connection:
-            held = claim(connection, "ana")
-        assert held is not None
         verdict, ground = (Verdict.COUNTERFEIT, "declared_replica") if number % 10 < 7 else (Verdict.GENUINE, "")
         with writing(engine) as connection:
-            decide(connection, held, verdict, ground=ground, consequences=Enforcement())
+            decide(connection, claim(connection, "ana"), verdict, ground=ground, consequences=Enforcement())
 
 
 def read_archived(engine: Engine) -> list[ScoredListing]:

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, insert
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
-from ipml.review.queue import claim, decide
+from ipml.review.queue import claim, decide, get_case
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
 from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_ticket_drawer
 from ipml.review.snapshot import make_key
@@ -108,7 +108,9 @@ def review(engine: Engine, data: Scored, most: int) -> Iterator[bool]:
             taken = claim(connection, "ana")
         if taken is None:
             return
-        is_counterfeit = bool(data.labels[_row_of(engine, taken.case_id)])
+        with reading(engine) as connection:
+            row = int(get_case(connection, taken.case_id).scored.listing.listing_id)
+        is_counterfeit = bool(data.labels[row])
         verdict, ground = (Verdict.COUNTERFEIT, "known_goods") if is_counterfeit else (Verdict.GENUINE, "")
         with writing(engine) as connection:
             decide(connection, taken, verdict, ground=ground)
@@ -178,13 +180,6 @@ def sure_cases(data: Scored) -> int:
 def name_seed(number: int) -> str:
     """Return a small number as a seed."""
     return f"{number:064x}"
-
-
-def _row_of(engine: Engine, case_id: int) -> int:
-    from ipml.review.queue import get_case
-
-    with reading(engine) as connection:
-        return int(get_case(connection, case_id).scored.listing.listing_id)
 
 
 if __name__ == "__main__":

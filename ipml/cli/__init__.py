@@ -167,9 +167,9 @@ def main() -> NoReturn:
         module = str(error.name).partition(".")[0]
         if module not in MISSING:
             raise
-        _complain(
-            f"this command needs {module}, which is not installed: pip install 'ipml[{MISSING[module]}]', or [all]"
-        )
+        # What trains needs more than the pyarrow that it asks for first.
+        extra = "train" if module == "pyarrow" and sys.argv[1] in ("demo", "model") else MISSING[module]
+        _complain(f"this command needs {module}, which is not installed: pip install 'ipml[{extra}]', or [all]")
     sys.exit(0)
 
 

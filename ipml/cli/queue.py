@@ -109,7 +109,7 @@ def enqueue(
         typer.echo(f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`.")
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
-        acted = act(engine, policy, get_settings(), consequences=Cooperation(policy))
+        acted = act(engine, policy, settings, consequences=Cooperation(policy))
         typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")
 
 
@@ -226,10 +226,10 @@ def _show(preview: Preview, order: QueueOrder, first: int) -> None:
         more = f", and {len(moved) - _SHOWN:,} more" if len(moved) > _SHOWN else ""
         typer.echo(f"{len(moved):,} cases {verb} the first {first:,}{': ' if named else ''}{named}{more}.")
     harm = f"harm prevented, {preview.currency}"
-    rows = [(one.order, f"{one.cases:,}", f"{one.fakes:,.1f}", f"{one.harm:,.0f}") for one in preview.outcomes]
+    outcomes = [(one.order, f"{one.cases:,}", f"{one.fakes:,.1f}", f"{one.harm:,.0f}") for one in preview.outcomes]
     title = f"In {preview.minutes:,.0f} minutes of review"
-    show_table(("order", "cases", "fakes expected", harm), rows, title=title)
-    rows = [
+    show_table(("order", "cases", "fakes expected", harm), outcomes, title=title)
+    groups = [
         (
             printable(one.name)[:40],
             *(f"{one.cases_now:,}", f"{one.cases_then:,}", f"{one.harm_now:,.0f}", f"{one.harm_then:,.0f}"),
@@ -237,4 +237,4 @@ def _show(preview: Preview, order: QueueOrder, first: int) -> None:
         for one in preview.groups
     ]
     head = ("brand or category", "cases now", f"by {order}", f"{harm}, now", f"by {order}")
-    show_table(head, rows, title="What changes most")
+    show_table(head, groups, title="What changes most")

@@ -47,11 +47,8 @@ class Names:
         """
         if len(texts) == 1 and not isinstance(texts, pd.Series):
             return cls(np.zeros(1, dtype=np.int64), [_text_or_none(texts[0])])
-        if (
-            isinstance(texts, pd.Series)
-            and isinstance(texts.dtype, pd.StringDtype)
-            and texts.dtype.storage == "pyarrow"
-        ):
+        dtype = getattr(texts, "dtype", None)
+        if isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow":
             return cls._of_arrow(texts.array.__arrow_array__())
         numbers: dict[str, int] = {}
         codes = [numbers.setdefault(_text_or_none(text), len(numbers)) for text in texts]

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, union_all
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
@@ -86,10 +86,9 @@ def count_recent(connection: Connection, share: float, now: datetime) -> tuple[i
     """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
     query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
     # One short of as many as hold so many turns: the case about to be taken completes them.
-    decided = connection.scalars(query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1))
+    decided = query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1).subquery()
     is_held = (cases.c.holder > "", cases.c.lease_expires_at > now)  # unlike IS NOT NULL, SQLite looks that up
-    held = connection.scalars(select(cases.c.lane).where(*is_held))
-    lanes = [*decided, *held]
+    lanes = connection.scalars(union_all(select(decided.c.lane), select(cases.c.lane).where(*is_held))).all()
     return len(lanes), lanes.count("explored")
 
 
@@ -279,7 +278,8 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
     if look is not None:
         claim = _claim_of(look, case_id, now, look.look_id)
         return ShownCase(replace(case, state="open"), True, claim, look.look_id)
-    hides = row.state != "decided" and _is_halfway(connection, case_id, user_name)
+    halves = [] if row.state == "decided" else find_halves(connection, [case_id])[case_id]
+    hides = len(halves) == 1 and halves[0].reviewer != user_name  # the first of two verdicts, by another
     return ShownCase(case, hides, _claim_of(row, case_id, now) if row.holder == user_name else None)
 
 
@@ -308,12 +308,6 @@ def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> l
         for audit_event, after in zip(audit_events, [*following, None], strict=True)
         if audit_event.action != "claimed" or (audit_event.actor, audit_event.action) != after
     ]
-
-
-def _is_halfway(connection: Connection, case_id: int, user_name: str) -> bool:
-    """Say whether one of two verdicts was given, and by another."""
-    halves = find_halves(connection, [case_id])[case_id]
-    return len(halves) == 1 and halves[0].reviewer != user_name
 
 
 def _claim_of(

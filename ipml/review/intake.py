@@ -245,7 +245,7 @@ class _Intake:
         joining = Joining(connection, arrivals.values())
         locked = find_cases(connection, {*numbers, *joining.candidates}, lock=True)
         arrived, verdicts = _compare(connection, latest, [locked[number] for number in numbers], ranking)
-        outdated = [one.last.case_id for one in arrived.values() if one.last is not None and one.supersedes]
+        outdated = [one.superseded.case_id for one in arrived.values() if one.superseded]
         supersede(connection, outdated)
         # None of those that came apart from what is there can have anything to join that was not there before.
         joining = Joining(connection, [arrivals[key] for key, one in arrived.items() if one.opens and key in arrivals])
@@ -265,7 +265,7 @@ class _Intake:
             note_places(connection, self.sample_id, places)
         added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
-        successors = [(one.last, entries[key][0]) for key, one in opened.items() if one.supersedes and one.last]
+        successors = [(one.superseded, entries[key][0]) for key, one in opened.items() if one.superseded]
         pass_on(connection, successors, self.now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
         audit.append_all(connection, _SYSTEM, "still offered", offered[1], at=self.now)
@@ -290,8 +290,8 @@ class _Intake:
 
     def _lane(self, arrived: Arrived, newcomer: _Newcomer) -> dict[str, Any]:
         """Return what a new case keeps of how its listing came to be shown: once for its score, and always so."""
-        last = arrived.last
-        if last is None or not arrived.supersedes or newcomer.lane.get("lane") == "ranked":
+        last = arrived.superseded
+        if last is None or newcomer.lane.get("lane") == "ranked":
             return newcomer.lane
         return {"odds": last.odds, "lane": last.lane, "lot": last.lot}
 
@@ -305,7 +305,9 @@ class _Intake:
         """Insert cases; return the number of each and what is noted of it, by the id of the listing."""
         if not opened:
             return {}
-        ranked = {key: latest[key].ranked(ranking, self.now, self.due_at, _due_of(one)) for key, one in opened.items()}
+        # The deadline of a case that is superseded holds for the one in its place.
+        dues = {key: (self.due_at, one.superseded.due_at if one.superseded else None) for key, one in opened.items()}
+        ranked = {key: latest[key].ranked(ranking, self.now, *dues[key]) for key in opened}
         rows = [
             {
                 **one.columns,
@@ -412,11 +414,6 @@ def _compare(
 def _find_counterfeit(row: StoredCase, verdicts: Mapping[int, Decision]) -> Decision | None:
     decision = verdicts.get(row.case_id) if row.state == "decided" else None
     return decision if decision is not None and decision.verdict is Verdict.COUNTERFEIT else None
-
-
-def _due_of(arrived: Arrived) -> datetime | None:
-    """Return the deadline of a case that is superseded, which holds for the one in its place."""
-    return arrived.last.due_at if arrived.supersedes and arrived.last is not None else None
 
 
 def _make_key(arrived: Arrived, newcomer: _Newcomer) -> str:

@@ -22,7 +22,6 @@ from ipml.review.group_decisions import (
     preview_spread,
 )
 from ipml.review.intake import Enqueued, enqueue
-from ipml.review.near_duplicates.clusters import list_alike
 from ipml.review.quality.second_person import find_own_verdict
 from ipml.review.reversals import undo, undo_group
 from ipml.review.search import list_cases, seller_cases
@@ -45,7 +44,6 @@ __all__ = [
     "find_own_verdict",
     "get_case",
     "history",
-    "list_alike",
     "list_cases",
     "list_decisions",
     "preview_bulk",

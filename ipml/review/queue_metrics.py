@@ -92,16 +92,19 @@ def measure_backlog(connection: Connection, *, now: datetime | None = None) -> Q
     ends = [None, *(now - longest for _, longest in AGE_BANDS), None]
     bands = [_count("open", since=since, before=before) for before, since in pairwise(ends)]
     oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
-    counts = (_count("escalated"), _count("decided"), _count_held(now), _count_overdue(now))
-    row = connection.execute(select(*counts, oldest, *bands)).one()
-    escalated, decided, held, overdue, oldest_at, *numbers = row
+    held = select(func.count()).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
+    overdue = select(func.count()).where(cases.c.state == "open", cases.c.due_at < now)
+    counts = (_count("escalated"), _count("decided"), held.scalar_subquery(), overdue.scalar_subquery())
+    escalated, decided, n_held, n_overdue, oldest_at, *numbers = connection.execute(
+        select(*counts, oldest, *bands)
+    ).one()
     names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
     return QueueBacklog(
         open=sum(numbers),
         escalated=escalated,
         decided=decided,
-        held=held,
-        overdue=overdue,
+        held=n_held,
+        overdue=n_overdue,
         ages=tuple(zip(names, numbers, strict=True)),
         oldest_at=oldest_at,
     )
@@ -115,15 +118,6 @@ def _count(state: str, *, since: datetime | None = None, before: datetime | None
     if before is not None:
         query = query.where(cases.c.enqueued_at <= before)
     return query.scalar_subquery()
-
-
-def _count_overdue(now: datetime) -> ScalarSelect[int]:
-    return select(func.count()).where(cases.c.state == "open", cases.c.due_at < now).scalar_subquery()
-
-
-def _count_held(now: datetime) -> ScalarSelect[int]:
-    is_held = (cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
-    return select(func.count()).where(*is_held).scalar_subquery()
 
 
 _HOUR = 3_600_000_000  # microseconds

@@ -71,9 +71,9 @@ class Arrived:
         return self.fate in (Fate.NEW, Fate.CHANGED, Fate.RETURNED)
 
     @property
-    def supersedes(self) -> bool:
-        """Whether its newest case still waits, for a decision on what is no longer there."""
-        return self.opens and self.last is not None and self.last.state in PENDING
+    def superseded(self) -> StoredCase | None:
+        """Its newest case if that still waits, for a decision on what is no longer there."""
+        return self.last if self.opens and self.last is not None and self.last.state in PENDING else None
 
 
 def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int]:
@@ -98,7 +98,11 @@ def compare(scored: ScoredListing, known: Sequence[StoredCase], verdict: Verdict
     if listing.observed_at and last.observed_at and last.seen_at and listing.observed_at < last.seen_at:
         return Arrived(Fate.OUTDATED, last.version, last)
     content = digest_content(listing)
-    same = [row.version for row in known if row.content == content and _is_priced_alike(row, listing, policy)]
+    same = [
+        row.version
+        for row in known
+        if row.content == content and has_same_price(decode_listing(row.snapshot), listing, policy.same_price_share)
+    ]
     if last.version not in same or last.state == "superseded":
         return Arrived(Fate.CHANGED, same[-1] if same else 1 + max(row.version for row in known), last)
     if last.state == "decided" and verdict is not Verdict.COUNTERFEIT and _rise(last, scored, policy):
@@ -121,10 +125,6 @@ def has_same_price(one: Listing, other: Listing, share: float) -> bool:
     return one.currency == other.currency and high <= low * (1 + share)
 
 
-def _is_priced_alike(row: StoredCase, listing: Listing, policy: Policy) -> bool:
-    return has_same_price(decode_listing(row.snapshot), listing, policy.same_price_share)
-
-
 def _rise(row: StoredCase, scored: ScoredListing, policy: Policy) -> bool:
     if scored.score is None:
         return False
@@ -134,7 +134,9 @@ def _rise(row: StoredCase, scored: ScoredListing, policy: Policy) -> bool:
 
 def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, Decision]:
     """Return the last verdict that stands on each of some cases."""
-    query = select(decisions).where(decisions.c.case_id.in_(set(case_ids)), is_last_verdict())
+    if not (wanted := set(case_ids)):
+        return {}
+    query = select(decisions).where(decisions.c.case_id.in_(wanted), is_last_verdict())
     return {row.case_id: make_decision(row) for row in connection.execute(query)}
 
 

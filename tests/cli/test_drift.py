@@ -84,6 +84,14 @@ def test_a_model_without_a_reference_says_so(ipml, model, june, source):
     assert "ipml model drift MODEL LISTINGS --remember --out REFERENCE.json" in answer.err
 
 
+@pytest.mark.parametrize("options", [("--remember",), ("--remember", "--out", "x.html"), ("--out", "june.txt")])
+def test_the_suffix_says_what_is_written(ipml, model, june, options):
+    """A reference is JSON, a report JSON or a page; nothing is read where it is something else."""
+    answer = ipml("model", "drift", model, june, *options)
+    assert answer.exit_code == 2
+    assert ".json" in answer.err or ".html" in answer.err
+
+
 def test_listings_with_bad_rows_are_refused(ipml, remembered, tmp_path):
     """A share of a file is not the file."""
     (tmp_path / "bad.csv").write_text("listing_id,seller_id,title,price,currency\n1,s,Bag,9;5,EUR\n")

@@ -66,9 +66,10 @@ def test_what_cannot_be_done_is_said_in_one_line(ipml, stated: Engine, arguments
 
 
 def test_exported_statements_pass_the_check_and_spoilt_ones_do_not(ipml, stated: Engine, tmp_path: Path):
-    """The file is not written over; a fault is named by line and field, and makes the exit code 1."""
+    """They are printed where no file is named, and one is not written over; a fault is named, and exits with 1."""
     assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 0
     assert ipml("enforce", "statement", "export", "--out", "out.jsonl").exit_code == 2
+    assert ipml("enforce", "statement", "export").out == (tmp_path / "out.jsonl").read_text()
     assert ipml("enforce", "statement", "check", "out.jsonl").out == "1 statements, 0 faults.\n"
     content = json.loads((tmp_path / "out.jsonl").read_text())
     (tmp_path / "bad.jsonl").write_text(json.dumps(content | {"category": "SHOES\x1b[2J"}), encoding="utf-8")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine
-from support.databases import BOTH_IN_THE_END
+from support.databases import BOTH
 from support.notice_desk import Desk
 
 
@@ -14,7 +14,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     chosen = chosen or getattr(metafunc.module, "IS_ARITHMETIC", False)
     if "database_url" in metafunc.fixturenames and not chosen:
-        metafunc.parametrize("database_url", BOTH_IN_THE_END, indirect=True)
+        metafunc.parametrize("database_url", BOTH, indirect=True)
 
 
 @pytest.fixture

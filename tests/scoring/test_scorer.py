@@ -55,6 +55,15 @@ def test_one_listing_scores_as_in_a_frame(scorer, newest):
             assert [getattr(scored, name) for name in NUMBERS] == expected
 
 
+def test_texts_of_python_score_as_those_of_arrow(scorer, newest):
+    """Without pyarrow, pandas keeps texts as Python does: checks, scores and causes are the same, to the bit."""
+    with pd.option_context("mode.string_storage", "python"):
+        listings = check_listings(newest.astype(object))
+        scored = scorer.score_frame(listings)
+    assert listings["title"].dtype.storage == "python"
+    assert scored.astype(object).equals(scorer.score_frame(newest).astype(object))
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=40))
 def test_scores_are_the_same_bits_in_any_batch_and_order(scorer, newest, rows):

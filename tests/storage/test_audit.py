@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from support.databases import copy_memory
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.moments import to_microseconds
 from ipml.storage import audit
 from ipml.storage.audit import Anchor, append, append_all, list_rows, verify
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as table
 
 ROWS = 6
-MEMORY = open_database("sqlite://")
-migrate(MEMORY)
+MEMORY = copy_memory()
 NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.none() | st.booleans() | NUMBERS | st.text(max_size=200)
 

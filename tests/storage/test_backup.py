@@ -28,8 +28,6 @@ from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metada
 
 pytestmark = pytest.mark.slow
 
-SLOW_ON_POSTGRES = True
-
 MOMENT = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
 HARD_TEXT = "ünsure\n\"quoted\", 'x' \\ 😀 \u202e"
 

@@ -121,6 +121,7 @@ def test_a_counter_never_goes_back(decided: Engine):
         assert connection.scalars(insert(users).values(ana).returning(users.c.user_id)).one() == 1
 
 
+@pytest.mark.slow
 def test_risky_settings_of_a_server_are_named(postgres: Server):
     """A server that does not wait for its disk is told of, and ipml's own commits wait all the same."""
     with copy_postgres(postgres) as url:

@@ -270,6 +270,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["40001", "40P01", "55P03"])
 def test_who_is_in_the_way_of_others_is_told_to_try_again(postgres: Server, code: str):
     """A conflict, a deadlock, a lock that took too long: nothing was changed or tried again in silence."""
@@ -282,6 +283,7 @@ def test_who_is_in_the_way_of_others_is_told_to_try_again(postgres: Server, code
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_two_who_wait_for_each_other_are_not_kept_waiting(postgres: Server):
     """Of two blocks that lock the same two things in opposite order one is told so, and the other goes on."""
     with copy_postgres(postgres) as url:
@@ -302,6 +304,7 @@ def test_two_who_wait_for_each_other_are_not_kept_waiting(postgres: Server):
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_lock_on_a_server_is_waited_for_as_long_as_on_sqlite(postgres: Server):
     """Nobody waits for ever for one who hangs."""
     with copy_postgres(postgres) as url:

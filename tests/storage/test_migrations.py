@@ -17,8 +17,6 @@ from ipml.storage import migrations
 from ipml.storage.database import get_revision, migrate, open_database, writing
 from ipml.storage.tables import REVISION
 
-SLOW_ON_POSTGRES = True
-
 VERSIONS = Path(migrations.__file__).parent / "versions"
 REVISIONS = sorted(path.name[1:5] for path in VERSIONS.glob("v*.py"))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

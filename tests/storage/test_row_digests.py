@@ -27,7 +27,6 @@ from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import RowReport, check_rows, read_digests
 from ipml.storage.tables import Flag, Moment, metadata
 
-SLOW_ON_POSTGRES = True
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 _ALLOWED = re.compile(r"(\w+) IN \(('[^)]+')\)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -91,3 +92,11 @@ def press(page: Any, *keys: str) -> None:
         page.keyboard.press(key)
     with page.expect_navigation():
         page.keyboard.press(keys[-1])
+
+
+def check_fit(page: Any, name: str, *, full_page: bool = True) -> None:
+    """Check that a page is no wider than its window, and leave a picture to look at; in CI, where nobody does, none."""
+    if "CI" not in os.environ:
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png", full_page=full_page)
+    assert page.evaluate(OVERHANGING) == [], name

@@ -18,8 +18,7 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
 from support.postgres import Server
 
-BOTH = ("sqlite", "postgresql")
-BOTH_IN_THE_END = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))  # the fast suite is for every change
+BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
 
 _numbers = count()
 _compiled: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}

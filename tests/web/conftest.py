@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 from support.browser import start_browser
-from support.databases import BOTH_IN_THE_END, copy_memory, copy_postgres, save_memory
+from support.databases import BOTH, copy_memory, copy_postgres, save_memory
 from support.staff import CHEAP, PASSWORD
 
 from ipml.listings.fields import make_json_schema
@@ -171,7 +171,7 @@ ON_BOTH_DATABASES = ("test_brands_page.py", "test_case_page.py", "test_notices_p
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of some files on every kind of database."""
     if "engine" in metafunc.fixturenames and metafunc.definition.path.name in ON_BOTH_DATABASES:
-        metafunc.parametrize("engine", BOTH_IN_THE_END, indirect=True)
+        metafunc.parametrize("engine", BOTH, indirect=True)
 
 
 @pytest.fixture(scope="module")

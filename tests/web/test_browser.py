@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.browser import (
-    OVERHANGING,
-    PICTURES,
     SIZE_NAMES,
     SIZES,
+    check_fit,
     log_in,
     note_complaints,
     press,
@@ -193,7 +192,6 @@ def test_pictures(
     scale: int,
 ) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
-    PICTURES.mkdir(exist_ok=True)
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
         with writing(queue_of_many) as connection:
             claim = queue.claim(connection, "bo", number)
@@ -211,8 +209,7 @@ def test_pictures(
     page = context.new_page()
 
     def take(name: str) -> None:
-        page.screenshot(path=PICTURES / f"{name}-{scheme}-{width}.png", full_page=name.startswith("case"))
-        assert page.evaluate(OVERHANGING) == [], name
+        check_fit(page, f"{name}-{scheme}-{width}", full_page=name.startswith("case"))
 
     page.goto(address)
     take("login")

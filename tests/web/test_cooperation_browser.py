@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.browser import OVERHANGING, PICTURES, log_in, note_complaints, press, serve_page
+from support.browser import check_fit, log_in, note_complaints, press, serve_page
 from support.consequences import COOPERATION
 from support.databases import copy_sqlite, open_hasty
 from support.given_notices import POLICY, complain, offer, say
@@ -94,7 +94,6 @@ def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pictures(browser: playwright.Browser, address: str, width: int) -> None:
     """No page is wider than the window, by day and by night; pictures are left in tests/output."""
-    PICTURES.mkdir(exist_ok=True)
     page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     log_in(page, address, "lea")
     for path, name in (
@@ -109,6 +108,5 @@ def test_pictures(browser: playwright.Browser, address: str, width: int) -> None
         page.goto(f"{address}/{path}")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
-            page.screenshot(path=PICTURES / f"cooperation-{name}-{scheme}-{width}.png", full_page=True)
-        assert page.evaluate(OVERHANGING) == [], name
+            check_fit(page, f"cooperation-{name}-{scheme}-{width}")
     page.close()

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.browser import (
-    OVERHANGING,
-    PICTURES,
     SIZE_NAMES,
     SIZES,
+    check_fit,
     log_in,
     note_complaints,
     press,
@@ -171,15 +170,13 @@ def test_a_measure_without_script(browser: playwright.Browser, address: str, des
 @pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
 def test_pictures(browser: playwright.Browser, address: str, scheme: str, width: int, scale: int) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
-    PICTURES.mkdir(exist_ok=True)
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
     )
     page = context.new_page()
 
     def take(name: str) -> None:
-        page.screenshot(path=PICTURES / f"enforcement-{name}-{scheme}-{width}.png", full_page=True)
-        assert page.evaluate(OVERHANGING) == [], name
+        check_fit(page, f"enforcement-{name}-{scheme}-{width}")
 
     log_in(page, address, "lea")
     take("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.browser import OVERHANGING, PICTURES, log_in, note_complaints, press, serve_page
+from support.browser import check_fit, log_in, note_complaints, press, serve_page
 from support.planted_network import keep_planted
 from support.staff import CHEAP, PASSWORD
 
@@ -149,12 +149,10 @@ def test_it_is_read_without_a_script(browser: playwright.Browser, address: str) 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pictures(browser: playwright.Browser, address: str, width: int) -> None:
     """No page is wider than the window, by day and by night; pictures are left in tests/output."""
-    PICTURES.mkdir(exist_ok=True)
     page = browser.new_page(color_scheme="light", viewport={"width": width, "height": 900})
 
     def take(name: str) -> None:
-        page.screenshot(path=PICTURES / f"{name}-{width}.png")
-        assert page.evaluate(OVERHANGING) == [], name
+        check_fit(page, f"{name}-{width}", full_page=False)
 
     log_in(page, address, "lea")
     for path, name in (

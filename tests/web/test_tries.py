@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
+from support.databases import copy_memory
 from support.staff import CHEAP, PASSWORD
 
 from ipml.settings import Settings
@@ -113,8 +114,7 @@ def test_ten_at_once_are_ten(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(st.integers(0, 1_200), st.sampled_from(["ana", "bo"])), max_size=25))
 def test_never_more_than_allowed_in_any_quarter_of_an_hour(arrivals: list[tuple[int, str]]) -> None:
     """In no span of 15 minutes are more tries let through than the limits say, and who waits as told gets one."""
-    engine = open_database("sqlite://")
-    migrate(engine)
+    engine = copy_memory()
     limits = LoginLimits(for_name=3, for_address=5)
     passed: list[tuple[datetime, str]] = []
     for seconds, name in sorted(arrivals):

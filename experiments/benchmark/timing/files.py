@@ -8,13 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
+from experiments.benchmark.protocols import EXPERIMENTS, read_mapped
 from experiments.benchmark.timing import inputs
 from experiments.benchmark.timing.plan import digest_files
 from ipml.listings.writers import write_listings
 from ipml.model.training import load_experiment
 from ipml.model.training.experiment import read_training_listings
-
-EXPERIMENTS = Path(__file__).parents[2]
 
 
 def goods(out: Path) -> Path:
@@ -24,7 +23,7 @@ def goods(out: Path) -> Path:
 
 def real(out: Path) -> Path:
     """Return the listings of a marketplace as they are."""
-    return _make(out, "real", inputs.read_real)
+    return _make(out, "real", lambda: read_mapped("ebay_2019.toml", "ebay_2019.csv.gz"))
 
 
 def unique(out: Path, rows: int) -> Path:

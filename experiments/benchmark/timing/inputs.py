@@ -9,28 +9,17 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from experiments.benchmark.parts import REPLICA_WORDS
-from ipml.listings.column_maps import load_columns
-from ipml.listings.readers import read_listings
-from ipml.settings import get_settings
 
 COUNTERFEITERS = 0.07
 SAYS_SO = {True: 0.7, False: 0.01}
 """Which share of the titles gets a word of the trade, of counterfeiters and of others."""
 
 _PAIR_OF_LETTERS = re.compile("(?<=[A-Za-z])(?=[A-Za-z])")
-
-
-def read_real() -> pd.DataFrame:
-    """Return the listings of a marketplace as they are, checked."""
-    columns = load_columns(Path(__file__).parents[2] / "columns" / "ebay_2019.toml")
-    chunks = read_listings(get_settings().data / "ebay_2019.csv.gz", columns)
-    return pd.concat([validation.listings for validation in chunks], ignore_index=True)
 
 
 def multiply(

@@ -221,9 +221,10 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
     """
     waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
     query = (
-        select(notices.c.notice_id, notice_items.c.case_id, notifiers.c.pseudonym)
-        .add_columns(notifier_kind_at(notices.c.received_at), notices.c.kind, notices.c.tier, notices.c.brand)
-        .add_columns(notices.c.received_at, notice_items.c.state, notices.c.explanation)
+        select(notices.c.notice_id, notices.c.kind, notices.c.tier, notices.c.brand, notices.c.received_at)
+        .add_columns(notices.c.explanation, notice_items.c.case_id, notice_items.c.state)
+        .add_columns(notifiers.c.pseudonym.label("notifier"))
+        .add_columns(notifier_kind_at(notices.c.received_at).label("notifier_kind"))
         .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))
@@ -231,8 +232,8 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
         .order_by(notices.c.received_at, notices.c.notice_id, notice_items.c.position)
     )
     return [
-        CaseNotice(*known, read_explanation(connection, known[2], encrypted))
-        for *known, encrypted in connection.execute(query)
+        CaseNotice(**row._asdict() | {"explanation": read_explanation(connection, row.notifier, row.explanation)})
+        for row in connection.execute(query)
     ]
 
 
@@ -323,7 +324,8 @@ def list_notices(
         .group_by(notices.c.notice_id)
         .limit(limit)
     )
-    order = (due_at.is_(None), due_at, notices.c.notice_id) if state == "waiting" else (notices.c.notice_id.desc(),)
+    by_due: tuple[Any, ...] = (due_at.is_(None), due_at, notices.c.notice_id)
+    order = by_due if state == "waiting" else (notices.c.notice_id.desc(),)
     return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]
 
 

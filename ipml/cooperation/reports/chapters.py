@@ -374,7 +374,7 @@ def write_complaints(complaints: FiledComplaints) -> Section:
 
 def write_notices(notices: Noticed) -> Section:
     """Return the chapter on notices and on who gave them without reason."""
-    by_step = ((who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS)
+    by_step: list[Row] = [(who, *(notices.steps.get((who, step), 0) for step in STEPS)) for who in NOTIFIERS]
     columns = count_columns("notifier", *(_STEP_NAMES[step] for step in STEPS))
     steps = Table("steps", "Steps against notifiers", columns, tuple(by_step))
     by_state = tuple((state, notices.listings(state=state)) for state in STATES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -109,9 +109,10 @@ class ReportScope:
 
 
 ALL = "all"
+_Key = TypeVar("_Key", bound=tuple[Hashable, ...])
 
 
-def add_up(counts: Mapping[tuple[Hashable, ...], int], *wanted: Hashable) -> int:
+def add_up(counts: Mapping[_Key, int], *wanted: Hashable) -> int:
     """Return the sum of the counts whose key is as wanted, part by part; None stands for anything.
 
     Examples

@@ -136,18 +136,15 @@ def _read_sheets(name: str) -> list[dict[str, str]]:
 
 def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
     """Return what is told, by the names that stand in the files of the template; "n/a" where it is not known."""
-    notices, suspended, closed = (
-        figures.legal_notices,
-        *(figures.penalties.get(kind, 0) for kind in ("suspend", "close")),
-    )
+    notices, previous = figures.legal_notices, rules.previous_report
     values: dict[str, Value] = {
         "no record": _NO_RECORD,
         "provider": rules.provider or None,
         "published on": figures.as_of.date().isoformat(),
-        "previous report": rules.previous_report and rules.previous_report.isoformat(),
+        "previous report": None if previous is None else previous.isoformat(),
         "first day": figures.period.first.isoformat(),
         "last day": figures.period.last.isoformat(),
-        "accounts suspended": suspended + closed,
+        "accounts suspended": sum(figures.penalties.get(kind, 0) for kind in ("suspend", "close")),
         "notifiers suspended": figures.notices.taken("suspend"),
         "reviewers": figures.people.n,
     }
@@ -161,7 +158,7 @@ def _name_values(figures: Figures, rules: ReportRules) -> dict[str, str]:
     values |= _count_own(figures)
     for subject in (None, *SUBJECTS):
         values |= _count_complaints(figures, subject)
-    scopes = {
+    scopes: dict[str, Sequence[str | None]] = {
         "all": (None,),
         "own": _OWN,
         "notices": NOTICES,

@@ -102,7 +102,8 @@ def count_decided(scope: ReportScope) -> PeriodDecisions:
     counts: dict[tuple[str, str, str, bool], int] = defaultdict(int)
     for is_final, some in ((True, query.where(is_last_verdict(scope.as_of))), (False, query)):
         each = some.subquery().c
-        for name, origin, verdict, n in scope.connection.execute(select(*each, func.count()).group_by(*each)):
+        groups = each.month, each.origin, each.verdict
+        for name, origin, verdict, n in scope.connection.execute(select(*groups, func.count()).group_by(*groups)):
             key = _WAY_OF.get(origin, "appeal"), verdict, name
             counts[*key, is_final] += n
             if is_final:

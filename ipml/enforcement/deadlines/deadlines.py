@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Connection, Engine, Row, and_, bindparam, or_, select, update
 
 from ipml.enforcement.deadlines.terms import Length, TermEnd, TermsProfile
 from ipml.errors import IllegalStep
@@ -346,7 +346,7 @@ def _change_all(
     changed = [replace(deadline, state=next_state(deadline.name, deadline.state, event)) for deadline in some]
     if changed:
         rows = [{f"new_{name}": value for name, value in _fields_of(one).items()} for one in changed]
-        values = {name: bindparam(f"new_{name}") for name in _fields_of(changed[0])}
+        values: dict[str, BindParameter[Any]] = {name: bindparam(f"new_{name}") for name in _fields_of(changed[0])}
         query = update(deadlines).where(deadlines.c.deadline_id == bindparam("which")).values(values)
         connection.execute(query, [row | {"which": one.deadline_id} for row, one in zip(rows, changed, strict=True)])
         _record_and_note(connection, changed, event, by, at, payloads or [{}] * len(changed))

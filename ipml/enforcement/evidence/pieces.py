@@ -150,7 +150,7 @@ class Evidence:
 def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
     """Keep what decisions that were made together were made on, in their transaction."""
     texts = [write_evidence(one, acts) for one in decided]
-    columns = [
+    columns: list[dict[str, Any]] = [
         {
             "decision_id": one.decision.decision_id,
             "case_id": one.case.case_id,

@@ -38,6 +38,7 @@ from ipml.enforcement.privacy.personal_data import (
 from ipml.errors import Conflict, NotFound, UnreadableFile, UnusableSetting
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import write_moment
+from ipml.review.cases import read_cases
 from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.backup import whole_or_not_at_all
@@ -309,7 +310,7 @@ def erase(
         _require_list(connection, listed_in)
     overwrite_deleted(connection)
     serialise(connection, Lock.ENQUEUE)  # so that no listing of theirs comes in meanwhile, and no hold
-    rows = connection.execute(_cases_of(seller_id).with_for_update()).all()
+    rows = read_cases(connection, _cases_of(seller_id).with_for_update())
     pseudonym = _name(connection, seller_id, bool(rows), now)
     if not in_any_case:  # whoever was deciding on a case of theirs has finished by now
         refuse(connection, pseudonym, now)

@@ -18,7 +18,6 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from ipml.errors import NotFound
-from ipml.records import Case, Listing, ScoredListing
-from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, make_case, read_cases
+from ipml.records import Listing, ScoredListing
+from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, read_cases
 from ipml.review.snapshot import decode
 from ipml.storage.tables import bands, cases
 
@@ -446,10 +445,3 @@ def seller_bands(listing: Listing, look: Look, signature: tuple[int, ...]) -> tu
         return ()
     scope = f"seller {listing.seller_id}\0{look.brand}\0{listing.currency}"
     return make_bands(scope, signature, look.image_hash)
-
-
-def list_alike(connection: Connection, case_id: int, limit: int = 50, *, now: datetime | None = None) -> list[Case]:
-    """Return the open cases that wait for a case, the most suspicious first."""
-    query = select(cases).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    found = read_cases(connection, query.order_by(cases.c.rank, cases.c.case_id).limit(limit))
-    return [make_case(case, now or datetime.now(UTC)) for case in found]

@@ -227,7 +227,8 @@ class Joining:
         case_ids : mapping of str to int
             Numbers of the cases that the arrivals became, by listing key.
         """
-        leaders = {case_id: _lead(row) for case_id, row in locked.items() if _is_shown(row)}
+        shown = {case_id: row for case_id, row in locked.items() if row.state in PENDING and row.exemplar is None}
+        leaders = {case_id: _lead(row) for case_id, row in shown.items()}
         remove_from_bands(self.connection, self.kept, self.candidates - leaders.keys())
         numbers = [case_ids[arrival.place[1]] for arrival in self.arrivals]
         exemplars = self._find_exemplars(leaders, numbers)
@@ -279,10 +280,6 @@ class Joining:
                 rooms.append((number, find_room(self.kept, -place, arrival.bands)))
         store_in_bands(self.connection, rooms)
         return joined
-
-
-def _is_shown(row: StoredCase) -> bool:
-    return bool(row.state in PENDING and row.exemplar is None)
 
 
 def _lead(row: StoredCase) -> _Leader:

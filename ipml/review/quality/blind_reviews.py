@@ -22,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    Select,
     and_,
     bindparam,
     case,
@@ -357,8 +356,15 @@ def answer_look(
 
 def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime) -> Offer | None:
     """Return the look of a kind that has waited longest, of those a reviewer may take."""
-    query = _at_decided_cases(reviewer).where(looks.c.kind == kind, looks.c.wanted_at <= now, _is_free(now))
-    query = query.where(_is_latest_decision())
+    # Where the case was decided anew since, nobody looks at the decision before.
+    latest = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == looks.c.case_id).scalar_subquery()
+    query = (
+        select(looks.c.look_id, looks.c.case_id)
+        .join(cases, cases.c.case_id == looks.c.case_id)
+        .where(looks.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
+        .where(looks.c.kind == kind, looks.c.wanted_at <= now, _is_free(now))
+        .where(or_(looks.c.decision_id.is_(None), looks.c.decision_id == latest))
+    )
     if kind == "audit":
         query = query.where(
             or_(looks.c.not_by.is_(None), looks.c.not_by != reviewer),
@@ -392,14 +398,6 @@ def _offer_control_case(connection: Connection, reviewer: str, now: datetime) ->
     return _lock_look(connection, control.case_id, look_id, now)
 
 
-def _at_decided_cases(reviewer: str) -> Select[Any]:
-    return (
-        select(looks.c.look_id, looks.c.case_id)
-        .join(cases, cases.c.case_id == looks.c.case_id)
-        .where(looks.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
-    )
-
-
 def _lock_look(connection: Connection, case_id: int, look_id: int, now: datetime) -> Offer | None:
     """Keep a case from other writers, and look whether its look is still to be had."""
     # Whoever changes a look holds its case, so that two locks are never waited for crosswise.
@@ -411,12 +409,6 @@ def _lock_look(connection: Connection, case_id: int, look_id: int, now: datetime
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(looks.c.lease_expires_at.is_(None), looks.c.lease_expires_at <= now)
-
-
-def _is_latest_decision() -> ColumnElement[bool]:
-    """Return the condition that the case was not decided anew since a look at its decision was wanted."""
-    latest = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == looks.c.case_id).scalar_subquery()
-    return or_(looks.c.decision_id.is_(None), looks.c.decision_id == latest)
 
 
 def _has_judged(reviewer: str) -> ColumnElement[bool]:

@@ -235,17 +235,13 @@ def _join_networks(plan: Plan, sellers: pd.DataFrame, rng: np.random.Generator) 
     sellers["style"] = np.where(number >= 0, len(sellers) + number, np.arange(len(sellers)))
     names = dict(zip(known.truth["seller_id"], sellers["seller_id"].to_numpy()[place], strict=True))
     attributes = known.attributes.assign(
-        seller_id=known.attributes["seller_id"].map(names), seen_at=known.attributes["seen_at"] + _move()
+        seller_id=known.attributes["seller_id"].map(names),
+        seen_at=known.attributes["seen_at"] + (FIRST_MORNING - FIRST_DAY),
     )
     sellers = _open_accounts(sellers, attributes, plan)
     attributes = attributes.assign(seen_at=attributes["seen_at"] + plan.shift)
     seen = attributes[attributes["seen_at"] < plan.closed_at].reset_index(drop=True)
     return Population(sellers, seen, _publish_sales(known.listings, names))
-
-
-def _move() -> pd.Timedelta:
-    """Return how much later this year begins than that in which networks are simulated."""
-    return FIRST_MORNING - FIRST_DAY
 
 
 def _open_accounts(sellers: pd.DataFrame, attributes: pd.DataFrame, plan: Plan) -> pd.DataFrame:

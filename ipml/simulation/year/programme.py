@@ -40,7 +40,6 @@ from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
 from ipml.review.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
-from ipml.settings import get_settings
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS
 from ipml.simulation.year.people import (
@@ -53,7 +52,7 @@ from ipml.simulation.year.people import (
     look_after_notices,
 )
 from ipml.simulation.year.population import Plan, recruit_population
-from ipml.simulation.year.weekly_scores import Opened, Stations, Watched, held_bytes, peak_bytes, watching
+from ipml.simulation.year.weekly_scores import Stations, Watched, held_bytes, peak_bytes, watching
 from ipml.simulation.year.weeks import write_weeks
 from ipml.storage.outbox import Message
 
@@ -271,7 +270,13 @@ class Programme:
             with at("notices"):
                 self.post.deliver(morning + timedelta(hours=1))
         with at("policy"):
-            act(people.engine, people.policy, people.settings, morning + timedelta(hours=2), consequences=people.consequences)
+            act(
+                people.engine,
+                people.policy,
+                people.settings,
+                morning + timedelta(hours=2),
+                consequences=people.consequences,
+            )
         with at("review and what follows"):
             decided = people.review(morning + timedelta(hours=9), rng)
             decided += people.look_again(morning + timedelta(hours=11), rng)
@@ -319,21 +324,17 @@ class Year:
     def live(self) -> Lived:
         """Live through the days of the plan, and return what they leave besides the database."""
         with watching(self.plan, self.folder, self.learnt.folder, self.learnt.threshold) as weeks:
-            with self._at("waiting for listings"):
-                opened: Opened = next(weeks)
-            self.lived.n_sellers, self.lived.n_offenders = opened.n_sellers, opened.n_offenders
-            self.lived.stations.add("making listings", opened.making)
             while True:
                 with self._at("waiting for listings"):
-                    week: Watched | None = next(weeks, None)
+                    week = next(weeks, None)
                 if week is None:
-                    break
+                    return self.lived
                 self._live_week(week)
-        return self.lived
 
     def _live_week(self, week: Watched) -> None:
         began = time.perf_counter()
         self.lived.truth.add(week.truth)
+        self.lived.n_sellers, self.lived.n_offenders = week.n_sellers, week.n_offenders
         self.lived.unfound += int((week.truth & ~week.is_found).sum())
         self.lived.stations.add("making listings", week.making)
         self.lived.stations.add("scoring", week.scoring)

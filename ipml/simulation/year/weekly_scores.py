@@ -142,6 +142,8 @@ class Watched:
     is_found : array of bool, shape (n_listings,)
         Which the model found suspicious enough.
     notices : list of DrawnNotice
+    n_sellers, n_offenders : int
+        On the marketplace.
     making, scoring : float
         Seconds of processor time.
     peak, held : int
@@ -154,24 +156,17 @@ class Watched:
     truth: npt.NDArray[np.bool_]
     is_found: npt.NDArray[np.bool_]
     notices: list[DrawnNotice]
+    n_sellers: int
+    n_offenders: int
     making: float
     scoring: float
     peak: int
     held: int
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What is known before the first week: how many sellers there are, and where it is written what they share."""
-
-    n_sellers: int
-    n_offenders: int
-    making: float
-
-
 @contextmanager
-def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Any]]:
-    """Start the process, and give an iterator over `Opened` and then `Watched` for each week.
+def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterator[Iterator[Watched]]:
+    """Start the process, and give an iterator over its weeks.
 
     Raises
     ------
@@ -189,7 +184,7 @@ def watching(plan: Plan, folder: Path, model: Path, threshold: float) -> Iterato
         process.join()
 
 
-def _receive(process: BaseProcess, weeks: Any) -> Iterator[Any]:
+def _receive(process: BaseProcess, weeks: Any) -> Iterator[Watched]:
     while True:
         try:
             came = weeks.get(timeout=1.0)
@@ -225,7 +220,7 @@ def _watch(plan: Plan, folder: Path, model: Path, threshold: float, weeks: Any) 
     weeks.join_thread()
 
 
-def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Opened | Watched]:
+def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> Iterator[Watched]:
     """Make the sellers and write what they share; then make and score each week's listings."""
     began = time.process_time()
     people = recruit_population(plan)
@@ -234,9 +229,8 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
     kinds = sellers["kind"].to_numpy()
     holders = name_holders(load_brands(), plan.seed)
     portfolios = scorer.start_portfolios()
-    yield Opened(len(sellers), int(people.offenders.sum()), time.process_time() - began)
+    n_offenders = int(people.offenders.sum())
     del people
-    began = time.process_time()
     for made_week in write_weeks(sellers, plan.difficulty, plan.seed, n_weeks=plan.n_weeks):
         week = made_week.moved(plan.shift)
         made = time.process_time()
@@ -250,7 +244,7 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
         _write(listings, scored, is_found, notices, path)
         done = time.process_time()
         yield Watched(
-            *(week.number, path, week.first, week.is_counterfeit, is_found, notices),
+            *(week.number, path, week.first, week.is_counterfeit, is_found, notices, len(sellers), n_offenders),
             *(made - began, done - made, peak_bytes(), held_bytes()),
         )
         began = time.process_time()

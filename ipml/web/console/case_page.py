@@ -198,7 +198,7 @@ def _read_case(
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),
         "grounds": queue.GROUNDS,
-        "undoable": find_undoable(connection, user.name, settings=settings) if can_decide else None,
+        "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(connection, case_id, state=case.state),
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,

@@ -133,6 +133,7 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
 
     Examples
     --------
+    >>> from ipml.review.sampling.estimates import EstimatedFigure
     >>> prevalence = EstimatedFigure("prevalence", 0.081, 0.064, 0.1, 0.84, 2920)
     >>> (bar,) = make_estimate_bars(Estimates((prevalence,), 1, 58_410, 0, 0, 150, 150))
     >>> bar.name, bar.says, bar.bounds, bar.naive
@@ -155,6 +156,7 @@ def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
 
     Examples
     --------
+    >>> from ipml.review.quality.rates import Rate
     >>> (bar,) = make_look_bars(LookSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
     >>> bar.name, bar.says, bar.bounds
     ('Control cases judged rightly', '90 %', '70 to 98 %')

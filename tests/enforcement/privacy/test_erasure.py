@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, insert, select, text, update
-from support.databases import copy_sqlite, read_tables
+from support.databases import copy_memory, copy_sqlite, read_tables
 from support.planted_seller import (
     MARKERS,
     NAME,
@@ -55,8 +55,7 @@ from ipml.storage.pseudonyms import decrypt, pseudonym_of
 from ipml.storage.tables import appeals, cases, erasures, evidence, outbox, user_sellers
 
 LATER = NOON + timedelta(days=1)
-MEMORY = open_database("sqlite://")
-migrate(MEMORY)
+MEMORY = copy_memory()
 
 
 def forget(engine: Engine, seller: str = SELLER, **options: Any) -> erasure.Erased:

@@ -176,7 +176,7 @@ def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
     queue.enqueue(engine, later, now=after(100))
     with reading(engine) as connection:
-        assert len(queue.list_alike(connection, 1)) == 2
+        assert len(queue.preview_spread(connection, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
     with reading(engine) as connection:
         assert [queue.get_case(connection, number).exemplar for number in (2, 3)] == [None, 2]

@@ -50,36 +50,44 @@ def plan(home, data=None, **parts) -> Experiment:
     return Experiment(name="e", data={"listings": "listings.parquet"} | (data or {}), folder=home, model=QUICK, **parts)
 
 
-def test_folds_test_every_labelled_listing_once(home, listings):
+@pytest.fixture(scope="module")
+def later(home, listings):
+    """What is tested where the plan says nothing of it."""
+    return score_unseen(plan(home), listings, BRANDS)
+
+
+@pytest.fixture(scope="module")
+def in_folds(home, listings):
+    """What is tested in folds, once for each of two seeds."""
+    return score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
+
+
+def test_folds_test_every_labelled_listing_once(in_folds, listings):
     """No labelled listing is left out or counted double, and no other is tested."""
-    tested = score_unseen(plan(home, split=SPLITS["folds"]), listings, BRANDS)
     labelled = listings.loc[listings["is_counterfeit"].notna(), "listing_id"]
-    assert tested.listings["listing_id"].tolist() == labelled.tolist()
-    assert not any(np.isnan(scores).any() for repeats in tested.scores.values() for scores in repeats)
+    assert in_folds.listings["listing_id"].tolist() == labelled.tolist()
+    assert not any(np.isnan(scores).any() for repeats in in_folds.scores.values() for scores in repeats)
 
 
-def test_folds_are_drawn_anew_for_every_seed(home, listings):
+def test_folds_are_drawn_anew_for_every_seed(in_folds):
     """Two seeds give two scores for each listing, from different folds."""
-    tested = score_unseen(plan(home, split=SPLITS["folds"] | {"seeds": [0, 1]}), listings, BRANDS)
-    first, second = tested.scores[MODEL]
-    assert len(first) == len(second) == len(tested.y)
+    first, second = in_folds.scores[MODEL]
+    assert len(first) == len(second) == len(in_folds.y)
     assert not np.array_equal(first, second)
 
 
-def test_the_default_split_tests_later_listings(home, listings):
+def test_the_default_split_tests_later_listings(later, listings):
     """Everything tested lies in the last quarter of the listings."""
-    tested = score_unseen(plan(home), listings, BRANDS)
-    assert tested.listings["observed_at"].min() > listings["observed_at"].quantile(0.74)
+    assert later.listings["observed_at"].min() > listings["observed_at"].quantile(0.74)
 
 
-def test_labels_that_came_later_are_not_learnt_from(home, listings):
+def test_labels_that_came_later_are_not_learnt_from(home, later, listings):
     """Turning every label that became known after the cut round changes no score, but the figures."""
-    tested = score_unseen(plan(home), listings, BRANDS)
-    is_later = listings["labelled_at"] >= tested.listings["observed_at"].min()
+    is_later = listings["labelled_at"] >= later.listings["observed_at"].min()
     turned = listings.assign(is_counterfeit=listings["is_counterfeit"] ^ is_later)
     again = score_unseen(plan(home), turned, BRANDS)
-    np.testing.assert_array_equal(again.scores[MODEL], tested.scores[MODEL])
-    np.testing.assert_array_equal(again.y, ~tested.y)
+    np.testing.assert_array_equal(again.scores[MODEL], later.scores[MODEL])
+    np.testing.assert_array_equal(again.y, ~later.y)
 
 
 @pytest.mark.parametrize(("split", "least", "most"), [("random", 0.9, 1.0), ("folds", 0.0, 0.7)])
@@ -118,13 +126,11 @@ def test_the_truth_is_measured_by_but_never_learnt_from(home, market, tmp_path, 
     np.testing.assert_array_equal(straight.scores[MODEL], turned.scores[MODEL])
 
 
-def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, listings):
+def test_unlabelled_listings_are_tested_where_the_truth_is_known(home, later, listings):
     """With the truth the test holds listings that nobody has looked at; without it, it cannot."""
-    with_truth, without = (
-        score_unseen(plan(home, data=data), listings, BRANDS) for data in ({"truth": "truth.parquet"}, {})
-    )
+    with_truth = score_unseen(plan(home, data={"truth": "truth.parquet"}), listings, BRANDS)
     assert with_truth.listings["is_counterfeit"].isna().any()
-    assert not without.listings["is_counterfeit"].isna().any()
+    assert not later.listings["is_counterfeit"].isna().any()
 
 
 def test_the_darknet_experiment_beats_what_was_measured(real_data):

@@ -17,9 +17,9 @@ from ipml.review.queue import (
     enqueue,
     get_case,
     history,
-    list_alike,
     list_cases,
     preview_bulk,
+    preview_spread,
     seller_cases,
     undo,
 )
@@ -63,7 +63,7 @@ def test_a_copy_waits_for_the_case_that_is_reviewed_for_both(engine: Engine, mak
     with writing(engine) as connection:
         assert claim(connection, "ana").case_id == 1
         assert claim(connection, "ben") is None
-        (waiting,) = list_alike(connection, 1)
+        (waiting,) = preview_spread(connection, 1).cases
     assert (waiting.case_id, waiting.exemplar) == (2, 1)
     with reading(engine) as connection:
         assert {case.case_id for case in seller_cases(connection, "s1")} == {1, 2}

@@ -19,7 +19,6 @@ from ipml.review.queue import (
     enqueue,
     get_case,
     history,
-    list_alike,
     list_cases,
     list_decisions,
     preview_spread,
@@ -148,7 +147,7 @@ def test_undoing_the_decision_takes_the_spread_back(queue: Engine):
         assert [case.case_id for case in list_cases(connection)] == [2]
         undo(connection, spread.decision.decision_id, "ana", now=NOON)
         assert count_cases(connection)["open"] == 4
-        assert [case.case_id for case in list_alike(connection, 1)] == [3, 4]
+        assert [case.case_id for case in preview_spread(connection, 1, now=NOON).cases] == [3, 4]
         assert list(export_labels(connection)) == []
 
 

@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Engine, func, select
+from support.databases import copy_memory
 
 from ipml.errors import Conflict
 from ipml.records import Listing, ScoredListing, Verdict
@@ -26,7 +27,7 @@ from ipml.review.queue import (
     undo_group,
 )
 from ipml.storage.audit import verify
-from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, metadata, reversals
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
@@ -35,8 +36,7 @@ numbers = st.integers(1, 8)
 verdicts = st.sampled_from(list(Verdict))
 truths = st.sampled_from([Verdict.COUNTERFEIT, Verdict.GENUINE])
 
-ENGINE = open_database("sqlite://")
-migrate(ENGINE)
+ENGINE = copy_memory()
 
 
 class Waiting(RuleBasedStateMachine):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
+from support.databases import copy_memory
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review.cases import find_case
@@ -14,7 +15,7 @@ from ipml.review.queue import claim, decide, enqueue, history, list_cases
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, current_ranking, rank_again, rerank, sort_column
 from ipml.storage.audit import list_rows, verify
-from ipml.storage.database import migrate, reading, writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, rankings
 
 Make = Callable[..., ScoredListing]
@@ -135,10 +136,8 @@ def test_ranking_goes_on_over_many_batches(engine: Engine, make_scored: Make):
 def test_the_value_of_a_minute_is_what_value_order_sorts_by(rows: list[tuple[float | None, float]]):
     """Each case has at least the value per minute of the one behind it, be its price what it may."""
     from ipml.records import Listing
-    from ipml.storage.database import open_database
 
-    engine = open_database("sqlite://")
-    migrate(engine)
+    engine = copy_memory()
     listings = [
         Listing(f"L{number}", "s1", "Bag", price=price, currency="EUR") for number, (_, price) in enumerate(rows)
     ]

@@ -1,19 +1,38 @@
-"""The people of the simulated year, who work at the same queue as people do."""
+"""The people of the simulated year, and those who write to it: they work at the same queue as people do."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, select
+from support.consequences import COOPERATION
 
+from ipml.cooperation.policy import load_cooperation_policy
+from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import load_enforcement_policy
-from ipml.records import ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.queue import claim, count_cases, decide, decide_bulk, enqueue, list_cases, preview_bulk
 from ipml.review.queue_metrics import time_reviews
-from ipml.simulation.year.people import SimulatedStaff, Staff
+from ipml.simulation.year.people import (
+    Appeals,
+    ComplaintRates,
+    Post,
+    SimulatedStaff,
+    Staff,
+    look_after_notices,
+    write_notice,
+)
+from ipml.simulation.year.weeks import DrawnNotice
 from ipml.storage.database import reading, writing
+from ipml.storage.tables import appeal_outcomes, notices, notifier_steps
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
+MONDAY = datetime(2025, 7, 7, 9, tzinfo=UTC)
+POLICY = load_cooperation_policy()
+BAGS = {row: ScoredListing(Listing(f"A{row}", "s1", "Bag"), 0.1, None, (), (), None, "m1") for row in range(3)}
 
 
 def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., ScoredListing]) -> None:
@@ -26,3 +45,75 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
     with reading(engine) as connection:
         assert 4.0 in [review.minutes for review in time_reviews(connection)]
+
+
+@pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])
+def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, decider: str, hears: str):
+    """The lead hears what reviewers decided; of what the lead decided themselves, another hears."""
+    policy, rng = load_enforcement_policy(), np.random.default_rng(0)
+    consequences = Enforcement(policy)
+    enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
+    with writing(engine) as connection:
+        decide(
+            connection,
+            claim(connection, decider, now=NOON),
+            Verdict.COUNTERFEIT,
+            ground="declared_replica",
+            now=NOON,
+            consequences=consequences,
+        )
+    people = SimulatedStaff(engine, policy, consequences=consequences)
+    people.truth.add(np.array([False]))
+    appeals = Appeals(people, ComplaintRates(wronged=1.0))
+    appeals.think_of_complaining(rng)
+    appeals.hear(NOON + timedelta(days=60), rng)
+    with reading(engine) as connection:
+        assert connection.scalars(select(appeal_outcomes.c.decided_by)).all() == [hears]
+
+
+def test_a_notice_is_given_once_and_not_before_its_time(engine):
+    """Its listings come into the queue with it, whatever the model made of them."""
+    post = Post(engine, POLICY)
+    late = DrawnNotice("buyer", "buyer-1", None, MONDAY + timedelta(days=3), (2,))
+    post.add([late, DrawnNotice("holder", "holder-01", "Acme", MONDAY, (0, 1))], BAGS)
+    given = []
+    for moment in (MONDAY - timedelta(hours=1), MONDAY, MONDAY + timedelta(days=1), late.at):
+        post.deliver(moment)
+        with reading(engine) as connection:
+            received = connection.scalars(select(notices.c.received_at).order_by(notices.c.notice_id)).all()
+            given.append((list(received), count_cases(connection)["open"]))
+    assert given == [([], 0), ([MONDAY], 2), ([MONDAY], 2), ([MONDAY, late.at], 3)]
+
+
+def test_each_kind_of_notifier_writes_what_it_has_to():
+    """A rights holder names the right, a buyer the order."""
+    holder = write_notice(DrawnNotice("holder", "holder-01", "Acme", MONDAY, (0,)), ["A0"], MONDAY)
+    buyer = write_notice(DrawnNotice("buyer", "buyer-1", None, MONDAY, (0,)), ["A0"], MONDAY)
+    assert (holder["brand"], "Acme" in holder["rights"]) == ("Acme", True)
+    assert (buyer["kind"], buyer["order"], "brand" in buyer) == ("complaint", {"order_id": "A0"}, False)
+
+
+def send_in_vain(engine, first: int, now: datetime) -> None:
+    """Let the rival note forty good listings, and people find all of them genuine."""
+    ids = [f"A{first + number}" for number in range(40)]
+    bags = [ScoredListing(Listing(name, f"s{name}", "Bag"), 0.01, -4.6, (), (), None, "m1") for name in ids]
+    post = Post(engine, POLICY)
+    post.add([DrawnNotice("bad faith", "rival", None, now, tuple(range(40)))], dict(enumerate(bags)))
+    post.deliver(now)
+    later = now + timedelta(hours=2)
+    with writing(engine) as connection:
+        numbers = [case.case_id for case in list_cases(connection, limit=200, now=later)]
+        token = preview_bulk(connection, numbers, "ana", Verdict.GENUINE, now=later).digest
+        decide_bulk(connection, numbers, "ana", Verdict.GENUINE, token=token, now=later, consequences=COOPERATION)
+
+
+def test_who_misuses_notices_is_warned_and_then_suspended(engine):
+    """Not before the lead looked, and suspended only where it went on after the warning."""
+    send_in_vain(engine, 0, MONDAY)
+    assert look_after_notices(engine, POLICY, "lead", MONDAY + timedelta(hours=9)) == 1
+    assert look_after_notices(engine, POLICY, "lead", MONDAY + timedelta(days=8)) == 0
+    send_in_vain(engine, 100, MONDAY + timedelta(days=8))
+    assert look_after_notices(engine, POLICY, "lead", MONDAY + timedelta(days=9)) == 1
+    with reading(engine) as connection:
+        steps = select(notifier_steps.c.kind).order_by(notifier_steps.c.step_id)
+        assert list(connection.scalars(steps)) == ["warn", "suspend"]

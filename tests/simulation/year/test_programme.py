@@ -1,9 +1,13 @@
-"""The programme at work on a real queue: arrivals, a policy, reviews and appeals, day by day."""
+"""The programme at work on a real queue, day by day, and the threshold from which on people look at listings."""
+
+from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from ipml.enforcement.actions import Enforcement
@@ -11,7 +15,7 @@ from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import count_cases
 from ipml.simulation.year.people import ComplaintRates, SimulatedStaff, Staff, Truth
-from ipml.simulation.year.programme import Programme
+from ipml.simulation.year.programme import Programme, choose_threshold
 from ipml.storage.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import appeal_outcomes, decisions
@@ -60,3 +64,20 @@ def test_who_errs_in_nothing_wrongs_nobody(engine: Engine):
     assert decided == len(rows) == 14
     assert all((row.verdict == Verdict.COUNTERFEIT) == truth.is_fake(row.listing_id) for row in rows)
     assert "policy" not in {row.origin for row in rows}
+
+
+SCORED = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 10_000)), min_size=2, max_size=40, unique_by=lambda one: one[1]
+)
+
+
+@given(SCORED, st.floats(0.1, 1.0))
+def test_no_lower_threshold_is_precise_enough(scored, precision):
+    """What lies above the threshold is as precise as asked, and with any lower one it would not be."""
+    y, scores = (np.array(part) for part in zip(*scored, strict=True))
+    scores = scores / 10_000
+    threshold, recall = choose_threshold(y, scores, precision)
+    is_enough = [y[scores >= one].mean() >= precision for one in np.sort(scores)]
+    if any(is_enough):
+        assert threshold == np.sort(scores)[is_enough.index(True)]
+        assert recall == y[scores >= threshold].sum() / max(y.sum(), 1)
