@@ -53,7 +53,7 @@ class Listing:
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None
     label_weight: float | None = None
-    label_odds: float | None = None
+    label_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +304,7 @@ class Case:
     n_alike: int = 0
     relisting_of: int | None = None
     due_at: datetime | None = None
-    odds: float | None = None
+    sampling_probability: float | None = None
     lane: str = "ranked"
     seen_at: datetime | None = None
 
@@ -313,15 +313,15 @@ class Case:
 class Claim:
     """A reviewer's lease on a case; `token` must be shown when deciding, and is void after `expires_at`.
 
-    With a `look_id` the verdict is a further opinion on a case that is decided; the reviewer is not told, and the token
-    alone is enough to decide.
+    With a `review_id` the verdict is a second verdict on a case that is decided; the reviewer is not told, and the
+    token alone is enough to decide.
     """
 
     case_id: int
     reviewer: str
     token: int
     expires_at: datetime
-    look_id: int | None = None
+    review_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,4 +361,4 @@ class Label:
     is_counterfeit: bool
     labelled_at: datetime
     weight: float
-    odds: float | None = None
+    sampling_probability: float | None = None

@@ -117,7 +117,10 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="part of the listings a decision would spread to that a person still looks at"
     )
     explore: float = Field(
-        0.05, ge=0, lt=1, description="share of the reviewers' time for listings drawn at random, with known odds"
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of the reviewers' time for listings drawn at random, with known probability",
     )
     idle_minutes: float = Field(60.0, gt=0, description="after how long without a request a login ends")
     trusted_proxies: str = Field(

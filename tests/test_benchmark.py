@@ -75,7 +75,7 @@ def test_scores_of_changed_code_are_not_taken():
 
 def test_no_label_is_shown(task):
     """Models are shown no column that holds a label."""
-    assert not {"is_counterfeit", "labelled_at", "label_weight", "label_odds"} & set(task.listings.columns)
+    assert not {"is_counterfeit", "labelled_at", "label_weight", "label_probability"} & set(task.listings.columns)
 
 
 def test_only_counterfeits_are_disguised(task):

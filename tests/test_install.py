@@ -227,7 +227,7 @@ def test_a_service_scores_with_the_base_alone(
 @pytest.mark.parametrize(
     ("command", "extra"),
     [
-        (("score", "listings.csv", "scored.csv", "--model", "models/shoes"), "batch"),
+        (("score", "listings.csv", "--out", "scored.csv", "--model", "models/shoes"), "batch"),
         (("queue", "estimate"), "console"),
         (("demo",), "train"),
         (("model", "rollback"), "train"),

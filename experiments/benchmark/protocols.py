@@ -31,7 +31,7 @@ PLAIN = "plain"
 DISGUISES = ("homoglyph, 30 % Cyrillic", "zero-width space, all", "leet digits", "spaced out", "full-width")
 N_FOLDS = 5
 LATER_SHARE = 0.3
-LABEL_COLUMNS = ["is_counterfeit", "labelled_at", "label_weight", "label_odds"]
+LABEL_COLUMNS = ["is_counterfeit", "labelled_at", "label_weight", "label_probability"]
 # Known only after buyers complained, perhaps only with the decision.
 OZON_RETURNS = ("item_count_fake_returns", "item_count_returns", "ExemplarReturned")
 OZON_NO_NUMBERS = ["id", "resolution", "ItemID", "SellerID"]

@@ -104,7 +104,7 @@ def _without_quoted(reason: Reason, scored: ScoredListing) -> tuple[str, str | N
 
 
 def beats_another(scorer: Scorer, scored: ScoredListing, generator: np.random.Generator) -> bool | None:
-    """Say whether the heaviest marked word of a title moves the score more than another, drawn by lot."""
+    """Say whether the heaviest marked word of a title moves the score more than another, drawn at random."""
     title, description = scored.listing.title, scored.listing.description
     top = max(scored.highlights, key=lambda mark: abs(mark.weight), default=None)
     if top is None:
@@ -137,7 +137,7 @@ def _learn(darknet: bool, seed: int) -> tuple[Scorer, pd.DataFrame]:
 
 
 def _choose(scorer: Scorer, listings: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
-    """Return listings, half of them those with the highest scores, half of them drawn by lot."""
+    """Return listings, half of them those with the highest scores, half of them drawn at random."""
     scores: NDArray[np.float64] = scorer.score_frame(listings)["score"].fillna(0.0).to_numpy()
     top = np.argsort(-scores)[: most // 2]
     rest = np.setdiff1d(np.arange(len(scores)), top)

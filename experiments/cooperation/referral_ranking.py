@@ -20,7 +20,7 @@ import pandas as pd
 
 from ipml.cooperation.policy import SIGNS, SolvabilityRules, load_cooperation_policy
 from ipml.cooperation.referrals.handover import Known, Solvability, learn_solvability
-from ipml.cooperation.referrals.ranking import Ranked, sort_by_worth
+from ipml.cooperation.referrals.ranking import Ranked, sort_by_expected_value
 from ipml.money import Money
 
 _OUTCOMES = (0, 10, 20, 40)
@@ -67,7 +67,7 @@ def run_world(seed: int, rules: SolvabilityRules, off: float) -> list[dict[str, 
     for n_outcomes in _OUTCOMES:
         while len(known) < n_outcomes:
             model = learn_solvability(rules, known)
-            best = sort_by_worth(draw_networks(rng, _OFFERED, model))[0]
+            best = sort_by_expected_value(draw_networks(rng, _OFFERED, model))[0]
             known.append(Known(best.signs, bool(rng.random() < truth.judge(best.signs))))
         rows.append(judge(seed, f"{n_outcomes} outcomes", learn_solvability(rules, known), truth))
     rows.append(judge(seed, "weights known", truth, truth))
@@ -83,7 +83,7 @@ def judge(seed: int, name: str, model: Solvability, truth: Solvability) -> dict[
     for _ in range(10):
         pool = draw_networks(rng, _POOL, model)
         chance = {one.number: truth.judge(one.signs) for one in pool}
-        first = sort_by_worth(pool)[:_FIRST]
+        first = sort_by_expected_value(pool)[:_FIRST]
         worth = {one.number: one.value.amount / one.effort * chance[one.number] for one in pool}
         found = sum(worth[one.number] for one in first)
         possible = sum(sorted(worth.values(), reverse=True)[:_FIRST])

@@ -36,17 +36,17 @@ from ipml.storage.tables import (
     cases,
     decisions,
     enforcement_policies,
-    looks,
     measures,
     metadata,
     notice_items,
     notices,
     notifier_steps,
     notifiers,
-    opinions,
     penalties,
     promises,
     reversals,
+    second_reviews,
+    second_verdicts,
     statements,
     strikes,
 )
@@ -136,15 +136,21 @@ class Filler:
     ) -> None:
         draw, other = self.draw, {"counterfeit": "genuine", "genuine": "counterfeit"}
         if origin in ("review", "bulk") and draw.random() < 0.03:
-            look = {"look_id": number, "case_id": number, "decision_id": number, "kind": "audit", "odds": 0.03}
+            second_review = {
+                "review_id": number,
+                "case_id": number,
+                "decision_id": number,
+                "kind": "audit",
+                "sampling_probability": 0.03,
+            }
             ended = decided + timedelta(days=1)
-            self._put(looks, **look, wanted_at=decided, ended_at=ended, token=1)
+            self._put(second_reviews, **second_review, wanted_at=decided, ended_at=ended, token=1)
             again = verdict if draw.random() < 0.96 else other.get(verdict, "genuine")
             said = {"ground": "", "note": "", "reviewer": "reviewer x", "decided_at": ended, "token": 1}
-            case = {"look_id": number, "case_id": number, "listing_id": f"L{number}", "kind": "audit"}
-            self._put(opinions, **case, verdict=again, **said)
+            case = {"review_id": number, "case_id": number, "listing_id": f"L{number}", "kind": "audit"}
+            self._put(second_verdicts, **case, verdict=again, **said)
         if is_drawn:
-            known = {"brand": brand, "model_version": "m1", "score": 0.99, "odds": 0.1}
+            known = {"brand": brand, "model_version": "m1", "score": 0.99, "sampling_probability": 0.1}
             self._put(automatic_draws, case_id=number, drawn_at=decided - timedelta(hours=2), **known)
 
     def _give_notice(self, number: int, brand: str, enqueued: datetime, decided: datetime, verdict: str) -> str:

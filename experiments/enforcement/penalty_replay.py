@@ -78,7 +78,7 @@ def _make_listing(number: int, seller: int, at: datetime, rng: np.random.Generat
 
 
 def _make_rows(
-    number: int, listing: Listing, score: float, text: str, worth: str, at: datetime, rng: np.random.Generator
+    number: int, listing: Listing, score: float, text: str, expected_value: str, at: datetime, rng: np.random.Generator
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
     case = {
         "case_id": number,
@@ -92,7 +92,7 @@ def _make_rows(
         "rank": -score,
         "model_version": "m1",
         "snapshot": text,
-        "worth": worth,
+        "expected_value": expected_value,
         "state": "decided",
         "enqueued_at": listing.observed_at,
     }

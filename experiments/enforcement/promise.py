@@ -198,14 +198,14 @@ def simulate_quickly(plan: Plan, seed: int) -> Outcome:
             events += follow(record, standing, now)
             arrived = is_genuine(plan, brand, drift, now, rng.poisson(brand.a_day), rng)
             lots = rng.random(len(arrived))
-            for genuine in arrived[lots < standing.odds]:
+            for genuine in arrived[lots < standing.sampling_probability]:
                 says_wrong = rng.random() < (
                     1 - 0.003 if genuine else 0.03 * 0.005
                 )  # the lead looks at what speaks against
                 at = now + timedelta(days=float(rng.exponential(1.0)))
                 drawn.append(SampledCase(len(drawn), 0.95, now, not says_wrong, at, int(at.timestamp() * 1e6)))
             backlog = [one for one in backlog if one[0] >= now - rules.most_age_days * DAY]
-            backlog += [(now, genuine) for genuine in arrived[lots >= standing.odds]]
+            backlog += [(now, genuine) for genuine in arrived[lots >= standing.sampling_probability]]
             if standing.is_in_force and standing.vouched_until is not None:
                 acted = [one for one in backlog if one[0] <= standing.vouched_until][: rules.most_a_day]
                 backlog = backlog[len(acted) :]

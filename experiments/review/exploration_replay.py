@@ -27,7 +27,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, get_case
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
-from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_ticket_drawer
+from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_sampling_hash
 from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading, writing
@@ -127,11 +127,11 @@ def replay_seeds(data: Scored, first: int, count: int, through_queue: Estimates)
     truth |= {f"precision at {depth:,}": data.labels[first_ones[:depth]].mean() for depth in DEPTHS}
     replays = []
     for seed in range(first, first + count):
-        draw = make_ticket_drawer(name_seed(seed))
-        tickets = np.array([draw("m3", key) for key in keys], dtype=np.uint64)
+        draw = make_sampling_hash(name_seed(seed))
+        hashes = np.array([draw("m3", key) for key in keys], dtype=np.uint64)
         replays.append(
             summarise(
-                reviewed(draw_sample_from_arrays(tickets, data.scores, SamplingRule(SHARE), top=sure), data.labels)
+                reviewed(draw_sample_from_arrays(hashes, data.scores, SamplingRule(SHARE), top=sure), data.labels)
             )
         )
     print(f"the first is what came through the queue: {replays[0] == through_queue}")
@@ -160,7 +160,7 @@ def reviewed(sample: Sample, labels: NDArray[np.bool_]) -> list[Stretch]:
             is_sure=stratum.is_sure,
             listings=stratum.listings,
             shown=shown,
-            odds=stratum.odds,
+            sampling_probability=stratum.sampling_probability,
             mean_score=stratum.mean_score,
             seen=shown,
             counterfeit=counterfeit,

@@ -26,7 +26,7 @@ from ipml.model.pipeline import CounterfeitClassifier, make_features
 from ipml.simulation.marketplace import simulate_marketplace
 
 EARLY, QUEUED = 3_000, 600
-LABELS = ["is_counterfeit", "labelled_at", "label_weight", "label_odds"]
+LABELS = ["is_counterfeit", "labelled_at", "label_weight", "label_probability"]
 
 
 def run(seed: int, share: float, n_folds: int) -> dict[str, Any]:
@@ -43,10 +43,14 @@ def run(seed: int, share: float, n_folds: int) -> dict[str, Any]:
     is_queued[np.argsort(-first.predict_proba(later)[:, 1], kind="stable")[:QUEUED]] = True
     is_drawn = ~is_queued & (np.random.default_rng(seed).random(len(later)) < share)
     seen = np.flatnonzero(is_queued | is_drawn)
-    odds = np.where(is_queued, 1.0, share)[seen]
-    found: dict[str, Any] = {"labels": len(seen), "effective": count_by_odds(odds).sum(), "prevalence": y.mean()}
-    for name, given in (("as they are", None), ("by their odds", odds)):
-        model = CounterfeitClassifier(make_features(brands)).fit(later.iloc[seen], y[seen], label_odds=given)
+    sampling_probability = np.where(is_queued, 1.0, share)[seen]
+    found: dict[str, Any] = {
+        "labels": len(seen),
+        "effective": count_by_odds(sampling_probability).sum(),
+        "prevalence": y.mean(),
+    }
+    for name, given in (("as they are", None), ("by their odds", sampling_probability)):
+        model = CounterfeitClassifier(make_features(brands)).fit(later.iloc[seen], y[seen], label_probability=given)
         probability = model.predict_proba(later)[:, 1]
         precision = f"precision {average_precision_score(y, probability):.2f}"
         if n_folds:
@@ -55,14 +59,20 @@ def run(seed: int, share: float, n_folds: int) -> dict[str, Any]:
     return found
 
 
-def report(reviewed: pd.DataFrame, y: Any, odds: Any, brands: BrandTable, n_folds: int) -> Estimate:
+def report(reviewed: pd.DataFrame, y: Any, sampling_probability: Any, brands: BrandTable, n_folds: int) -> Estimate:
     """Return the average precision that a test on sellers left out reports."""
     unseen = np.full(len(y), np.nan)
     for train, test in seller_folds(reviewed, y, n_folds, seed=0):
         fold = CounterfeitClassifier(make_features(brands))
-        fold.fit(reviewed.iloc[train], y[train], label_odds=None if odds is None else odds[train])
+        fold.fit(
+            reviewed.iloc[train],
+            y[train],
+            label_probability=None if sampling_probability is None else sampling_probability[train],
+        )
         unseen[test] = fold.predict_proba(reviewed.iloc[test])[:, 1]
-    figures = evaluate_repeats(y, [unseen], reviewed, label_odds=odds, n_resamples=200).figures[MODEL]
+    figures = evaluate_repeats(y, [unseen], reviewed, label_probability=sampling_probability, n_resamples=200).figures[
+        MODEL
+    ]
     return figures["average_precision"]
 
 

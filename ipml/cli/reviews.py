@@ -29,9 +29,9 @@ def estimate(
 ) -> None:
     """Say how many of all listings are counterfeit, and how much of that the queue finds.
 
-    From the reviewed listings and the odds with which each was shown: prevalence, recall of the queue, and precision
-    among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from the
-    reviewed listings alone.
+    From the reviewed listings and the probability with which each was shown: prevalence, recall of the queue, and
+    precision among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from
+    the reviewed listings alone.
 
     Example: ipml queue estimate --since 2026-05-01
     """
@@ -143,7 +143,7 @@ def reviewers(
         ]
         show_table(("reviewer", "brand", "missed", "wronged"), rows)
     if quality.alpha is None:
-        typer.echo("No case was judged by two people yet; further looks at decided ones come by themselves.")
+        typer.echo("No case was judged by two people yet; second reviews at decided ones come by themselves.")
     else:
         typer.echo(f"All together agree beyond chance by {_coefficient(quality.alpha)} (Krippendorff's alpha).")
 
@@ -154,7 +154,7 @@ def _show_reviewers(reviewers: tuple[ReviewerQuality, ...]) -> None:
         rates = [_percent(rate) for rate in (one.missed, one.wronged, one.control, one.steadiness)]
         agrees = (_percent(one.agreement), _coefficient(one.kappa))
         rows.append((one.name, f"{one.decided:,}", f"{one.looked:,}", *agrees, *rates))
-    head = ("reviewer", "decided", "looks", "agrees", "kappa", "missed", "wronged", "control", "same again")
+    head = ("reviewer", "decided", "second reviews", "agrees", "kappa", "missed", "wronged", "control", "same again")
     show_table(head, rows)
 
 

@@ -263,7 +263,7 @@ def _climb(
     """Return where the seller stands and would stand, and what would be imposed and proposed."""
     rules = policy.penalties
     pseudonym = find_pseudonym(connection, case.seller_id)
-    # As if nothing had been decided on this case: whoever takes a further look at it must not see that it was.
+    # As if nothing had been decided on this case: whoever takes a second review of it must not see that it was.
     strikes = [] if pseudonym is None else _others(find_strikes(connection, pseudonym), case.case_id)
     known = {strike.strike_id for strike in strikes}
     penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)

@@ -6,7 +6,7 @@ that names anybody: so it can be reckoned after any erasure.
 ::
 
     cost   = days offline x usual sales a day x price x share of its sales that a listing loses by the measure
-    caught = price x units sold until the next look x severity x brand weight x the same share
+    caught = price x units sold until the next review x severity x brand weight x the same share
 
 Days run from when the platform said that the measure is done, else from when it was asked for, until it said that the
 listing is back, else until it was asked for; a listing that is still down costs on. An error is a decision that was
@@ -22,8 +22,9 @@ Both sides are estimates of turnover, not of profit, and what a wrong accusation
 Wronged is a seller whose listing was decided counterfeit and should not have been. How often that happens is known from
 two sides, and each says less than one would like:
 
-- **looked again**: decisions drawn by lot for an audit, or on cases whose truth is known, and how many the second look
-  calls genuine. The draw knows nothing of the seller, so it is fair; but it is small, and the second look may err.
+- **reviewed again**: decisions drawn at random for an audit, or on cases whose truth is known, and how many the second
+review
+  calls genuine. The draw knows nothing of the seller, so it is fair; but it is small, and the second review may err.
 - **overturned**: decisions taken back later than within minutes. Of all decisions, but only those to which somebody
   objected: sellers who know how to appeal are seen more often.
 
@@ -66,9 +67,17 @@ from ipml.enforcement.takedown.measures import Measure
 from ipml.records import Listing, Verdict
 from ipml.review.cases import StoredCase
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.ranking.policy import observe_sales_a_day, read_worth, weigh
+from ipml.review.ranking.policy import observe_sales_a_day, read_expected_value, weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
-from ipml.storage.tables import control_cases, decisions, looks, measure_stakes, measures, opinions, reversals
+from ipml.storage.tables import (
+    control_cases,
+    decisions,
+    measure_stakes,
+    measures,
+    reversals,
+    second_reviews,
+    second_verdicts,
+)
 
 
 def store_stakes(
@@ -90,16 +99,20 @@ def store_stakes(
 
 
 def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:
-    days = ranking.policy.days_until_next_look
-    found = read_worth(case.worth) if case.worth else weigh(listing, case.score, ranking.policy, ranking.usual)
+    days = ranking.policy.days_until_next_review
+    found = (
+        read_expected_value(case.expected_value)
+        if case.expected_value
+        else weigh(listing, case.score, ranking.policy, ranking.usual)
+    )
     observed = observe_sales_a_day(listing)
     sales = found.sales / days if observed is None else observed
-    until_next_look = min(sales * days, ranking.policy.most_sales)
+    until_next_review = min(sales * days, ranking.policy.most_sales)
     return {
         "size_band": Bands(rules.size_bands).find(listing.seller_listings),
         "age_band": Bands(rules.age_bands).find(listing.seller_age_days),
         "loss_a_day": to_two_digits(found.price * sales),
-        "harm": to_two_digits(found.price * until_next_look * found.severity * found.brand_weight),
+        "harm": to_two_digits(found.price * until_next_review * found.severity * found.brand_weight),
         "currency": found.currency,
         "is_assumed": "price" in found.assumed or observed is None,
     }
@@ -365,7 +378,7 @@ class GroupComparison:
     group : str
         "small sellers" or "new sellers".
     source : str
-        "looked again" or "overturned".
+        "reviewed again" or "overturned".
     of_group, of_rest : Counts
     ratio, low, high : float or None
         How many times more often the group is wronged; None of nothing.
@@ -413,10 +426,10 @@ def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[Group
     found = []
     for name, column, first in groups:
         rows = connection.execute(_select_counts(column, rules)).all()
-        looked, overturned = (_split(rows, first, source) for source in ("looked", "overturned"))
-        by_looks = compare(name, "looked again", *looked, rules)
+        reviewed_again, overturned = (_split(rows, first, source) for source in ("reviewed_again", "overturned"))
+        by_second_reviews = compare(name, "reviewed again", *reviewed_again, rules)
         by_reversals = compare(name, "overturned", *overturned, rules)
-        found.append(by_reversals if by_looks.state == "too few" else by_looks)
+        found.append(by_reversals if by_second_reviews.state == "too few" else by_second_reviews)
     return found
 
 
@@ -461,8 +474,10 @@ def _find_ratio(of_group: ErrorCounts, of_rest: ErrorCounts) -> tuple[float, flo
 def _split(rows: Iterable[Any], first: str, source: str) -> tuple[ErrorCounts, ErrorCounts]:
     of_group, of_rest = ErrorCounts(), ErrorCounts()
     for row in rows:
-        judged = row.looked if source == "looked" else row.decided
-        counts = ErrorCounts(judged or 0, (row.looked_wrong if source == "looked" else row.overturned) or 0)
+        judged = row.reviewed_again if source == "reviewed_again" else row.decided
+        counts = ErrorCounts(
+            judged or 0, (row.reviewed_again_wrong if source == "reviewed_again" else row.overturned) or 0
+        )
         if row.band == first:
             of_group += counts
         elif row.band != UNKNOWN:
@@ -478,21 +493,23 @@ def _select_counts(band: Any, rules: LedgerRules) -> Any:
         type_coerce(one, BigInteger) for one in (reversals.c.reversed_at, decisions.c.decided_at)
     )
     is_overturned = and_(reversed_at - decided_at > int(rules.soon_minutes * 60e6), ~is_found_again())
-    its_look = and_(looks.c.case_id == decisions.c.case_id, looks.c.decision_id == decisions.c.decision_id)
-    said = (its_look, looks.c.kind == "audit", opinions.c.withdrawn_at.is_(None))
-    audits = exists().where(looks.c.look_id == opinions.c.look_id, *said)
+    its_second_review = and_(
+        second_reviews.c.case_id == decisions.c.case_id, second_reviews.c.decision_id == decisions.c.decision_id
+    )
+    said = (its_second_review, second_reviews.c.kind == "audit", second_verdicts.c.withdrawn_at.is_(None))
+    audits = exists().where(second_reviews.c.review_id == second_verdicts.c.review_id, *said)
     truths = exists().where(control_cases.c.case_id == decisions.c.case_id, control_cases.c.removed_at.is_(None))
-    says_genuine = audits.where(opinions.c.verdict == Verdict.GENUINE)
-    judges = audits.where(opinions.c.verdict.in_([Verdict.GENUINE, Verdict.COUNTERFEIT]))
-    was_looked = or_(judges, truths)
+    says_genuine = audits.where(second_verdicts.c.verdict == Verdict.GENUINE)
+    judges = audits.where(second_verdicts.c.verdict.in_([Verdict.GENUINE, Verdict.COUNTERFEIT]))
+    was_reviewed_again = or_(judges, truths)
     was_wrong = or_(says_genuine, truths.where(control_cases.c.truth == Verdict.GENUINE))
     return (
         select(
             band.label("band"),
             func.count().label("decided"),
             _count_if(is_overturned).label("overturned"),
-            _count_if(was_looked).label("looked"),
-            _count_if(was_wrong).label("looked_wrong"),
+            _count_if(was_reviewed_again).label("reviewed_again"),
+            _count_if(was_wrong).label("reviewed_again_wrong"),
         )
         .select_from(firsts)
         .join(measure_stakes, measure_stakes.c.measure_id == firsts.c.measure_id)

@@ -70,7 +70,7 @@ class AppealRules(BaseModel):
 
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
-_Odds = Annotated[float, Field(gt=0, le=1)]
+_Probability = Annotated[float, Field(gt=0, le=1)]
 _Thresholds = Annotated[tuple[_Share, ...], Field(min_length=1)]
 
 
@@ -89,8 +89,8 @@ class BrandRules(BaseModel):
     confidence: _Share = 0.95
     thresholds: _Thresholds = (0.95, 0.98, 0.99)
     least_reviews: int = Field(300, ge=1)
-    audit_share: _Odds = 0.1
-    qualifying_share: _Odds = 0.5
+    audit_share: _Probability = 0.1
+    qualifying_share: _Probability = 0.5
     most_a_day: int = Field(500, ge=0)
 
     @field_validator("thresholds")

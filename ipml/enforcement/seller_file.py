@@ -35,7 +35,7 @@ class FiledPenalty:
 
 
 @dataclass(frozen=True, slots=True)
-class RecommendedLook:
+class RecommendedReview:
     """A link to another account, whether that is the one to look at, and a case of it; None where there is none."""
 
     link: LinkedAccount
@@ -66,7 +66,7 @@ class SellerFile:
     penalties: tuple[FiledPenalty, ...] = ()
     measures: tuple[Measure, ...] = ()
     appeals: tuple[PendingAppeal, ...] = ()
-    links: tuple[RecommendedLook, ...] = ()
+    links: tuple[RecommendedReview, ...] = ()
     holds: tuple[Hold, ...] = ()
 
 
@@ -126,7 +126,7 @@ def read_seller_file(
         penalties=tuple(_file(connection, one, by) for one in penalties[::-1][:MOST]),
         measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),
         appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
-        links=tuple(_look(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
+        links=tuple(_recommend(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
         holds=tuple(find_holds(connection, pseudonym, at)),
     )
 
@@ -147,10 +147,10 @@ def _find_appeals(connection: Connection, pseudonym: str, hidden: Collection[int
     return [PendingAppeal(one, find_due(connection, one.name)) for one in found]
 
 
-def _look(connection: Connection, link: LinkedAccount, pseudonym: str) -> RecommendedLook:
+def _recommend(connection: Connection, link: LinkedAccount, pseudonym: str) -> RecommendedReview:
     """Return a link with a case of the other account: pages name sellers by their cases."""
     is_other = link.linked_to == pseudonym
     other = link.pseudonym if is_other else link.linked_to
     seller_id = find_seller(connection, other)
     newest = select(cases.c.case_id).where(cases.c.seller_id == seller_id).order_by(cases.c.case_id.desc()).limit(1)
-    return RecommendedLook(link, is_other, None if seller_id is None else connection.scalar(newest))
+    return RecommendedReview(link, is_other, None if seller_id is None else connection.scalar(newest))

@@ -126,7 +126,7 @@ FIELDS: tuple[Field, ...] = (
     Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),
     _moment("labelled_at", "when the label became known"),
     _share("label_weight", "how much the label counts in training"),
-    _share("label_odds", "with what odds a person came to see the listing and label it"),
+    _share("label_probability", "with what probability a person came to see the listing and label it"),
 )
 
 COLUMNS: tuple[str, ...] = tuple(field.name for field in FIELDS)

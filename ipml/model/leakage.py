@@ -204,7 +204,7 @@ _OUTCOMES = re.compile(
     r"status|outcome|labell?e?d?|appeal\w*|confiscat\w*|seiz\w*|test_?purchase)$"
 )
 _DAMAGE = re.compile("\ufffd|[\u0080-\u009f]|[ÃÂ][\u0080-\u00bf]|â€|Ð[\u0080-\u00bf]")
-_OURS = frozenset({"is_counterfeit", "labelled_at", "label_weight", "label_odds", "listing_id", "seller_id"})
+_OURS = frozenset({"is_counterfeit", "labelled_at", "label_weight", "label_probability", "listing_id", "seller_id"})
 
 
 @dataclass(frozen=True, slots=True)

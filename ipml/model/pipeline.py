@@ -181,7 +181,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         X: pd.DataFrame,
         y: Any,
         sample_weight: Any = None,
-        label_odds: Any = None,
+        label_probability: Any = None,
         maturity: Any = None,
         *,
         unlabelled: pd.DataFrame | None = None,
@@ -199,7 +199,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             counterfeits, as scikit-learn has it; a warning says which.
         sample_weight : array of shape (n_listings,), optional
             How far each label is trusted.
-        label_odds : array of shape (n_listings,), optional
+        label_probability : array of shape (n_listings,), optional
             With what odds a person came to see each listing; NaN where unknown. Probabilities are then those of all
             listings that came by, not of those that were reviewed. The order of listings is learnt without them: it
             hardly depends on them, and some labels that stand for many would only blur it.
@@ -230,7 +230,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
         self.classes_, y = read_labels(y, weight)
-        counted = weight if label_odds is None else weight * count_by_odds(label_odds)
+        counted = weight if label_probability is None else weight * count_by_odds(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         n_labelled = len(y)
         if unlabelled is not None:

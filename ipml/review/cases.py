@@ -61,14 +61,14 @@ class StoredCase:
     token: int
     lease_expires_at: datetime | None
     value: float | None
-    worth: str | None
+    expected_value: str | None
     minutes: float | None
     due_at: datetime | None
     score_rank: float
     value_rank: float
-    odds: float | None
+    sampling_probability: float | None
     lane: str
-    lot: float | None
+    random_order: float | None
     exemplar: int | None
     relisting_of: int | None
     category: str | None
@@ -219,7 +219,7 @@ def make_case(case: StoredCase, now: datetime) -> Case:
         case.n_waiting,
         case.relisting_of,
         due_at=case.due_at,
-        odds=case.odds,
+        sampling_probability=case.sampling_probability,
         lane=case.lane,
         seen_at=case.seen_at,
     )

@@ -27,19 +27,19 @@ from ipml.review.cases import (
     subject_of,
 )
 from ipml.review.quality.blind_reviews import (
-    BlindReview,
     Offer,
-    find_held_look,
-    find_look,
-    find_look_of,
-    give_back_look,
-    hold_look,
+    SecondReview,
+    find_held_second_review,
+    find_second_review,
+    find_second_review_of,
+    hold_second_review,
+    release_second_review,
 )
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
-from ipml.storage.tables import cases, decisions, looks
+from ipml.storage.tables import cases, decisions, second_reviews
 
 _PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
@@ -63,9 +63,9 @@ def find_left_to_people(connection: Connection, reviewer: str, now: datetime) ->
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the open drawn case of the lowest lot that nobody holds, kept from other writers."""
+    """Return the open drawn case that nobody holds and that comes first in random order, kept from other writers."""
     query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free_for(reviewer, now))
-    return lock_first(connection, query.order_by(cases.c.lot, cases.c.case_id))
+    return lock_first(connection, query.order_by(cases.c.random_order, cases.c.case_id))
 
 
 def is_turn(share: float, taken: int, drawn: int) -> bool:
@@ -107,10 +107,10 @@ def claim(
     reviewer : str
         Name of the user. Who claims a case that is already theirs gets a new claim, and the old one is void.
     case_id : int, optional
-        Case to take, open or escalated; without it the next one, now and then one that is decided, for a further look,
+        Case to take, open or escalated; without it the next one, now and then one that is decided, for a second review,
         which the reviewer is not to know. Such a one can be claimed anew by its number.
     settings : Settings, default=its defaults
-        How long the case is kept from others, and how often drawn ones and further looks come up.
+        How long the case is kept from others, and how often drawn ones and second reviews come up.
     now : datetime, default=the clock
 
     Returns
@@ -136,7 +136,7 @@ def claim(
 def claim_ahead(
     connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
 ) -> Claim | None:
-    """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a further look.
+    """Take what comes before the ranked cases: a due one, one for a second person, a drawn one, a second review.
 
     For a reviewer who goes down the list by themselves: what this returns, if anything, is their next case.
     """
@@ -149,9 +149,9 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
     """Give a case back undecided; Overtaken if it is no longer held under this claim."""
     now = now or datetime.now(UTC)
     row = find_case(connection, claim.case_id, lock=True)
-    look = find_held_look(connection, row, claim)
-    if look is not None:
-        give_back_look(connection, look, claim, now)
+    second_review = find_held_second_review(connection, row, claim)
+    if second_review is not None:
+        release_second_review(connection, second_review, claim, now)
         return
     require_holder(row, claim)
     change_case(connection, claim.case_id, holder=None, lease_expires_at=None)
@@ -167,11 +167,11 @@ def find_next(connection: Connection, reviewer: str, now: datetime, settings: Se
 
 
 def find_ahead(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return what comes before the ranked cases, now and then: due, for a second person, a further look, drawn."""
+    """Return what comes before the ranked cases, now and then: due, for a second person, a second review, drawn."""
     found = (
         find_due(connection, reviewer, now)
         or find_awaiting(connection, reviewer, now)
-        or find_look(connection, reviewer, now, settings)
+        or find_second_review(connection, reviewer, now, settings)
         or find_explored(connection, reviewer, now, settings.explore)
         or find_left_to_people(connection, reviewer, now)
     )
@@ -183,10 +183,10 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
     if is_held(row, now) and row.holder != reviewer:
         return None
     if row.state == "decided":
-        look = find_look_of(connection, reviewer, case_id)
-        if look is None:
+        second_review = find_second_review_of(connection, reviewer, case_id)
+        if second_review is None:
             raise Overtaken(f"case {case_id}", "has been decided", "Take the next one.")
-        return Offer(row, look)
+        return Offer(row, second_review)
     if row.state == "superseded":
         raise Overtaken(f"case {case_id}", "its listing was changed", "The newest version is a case of its own.")
     refuse_conflict(connection, row, reviewer)
@@ -196,10 +196,10 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
 def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, settings: Settings) -> Claim:
     """Make a claim on what was found; its token is greater than that of any claim on the case before."""
     case_id, token, until = offer.row.case_id, offer.row.token + 1, now + timedelta(minutes=settings.lease_minutes)
-    if offer.look is not None:
-        claim = Claim(case_id, reviewer, token, until, offer.look.look_id)
+    if offer.second_review is not None:
+        claim = Claim(case_id, reviewer, token, until, offer.second_review.review_id)
         change_case(connection, case_id, token=token)
-        hold_look(connection, claim, now)
+        hold_second_review(connection, claim, now)
         return claim
     change_case(connection, case_id, holder=reviewer, token=token, lease_expires_at=until)
     note_event(connection, reviewer, "claimed", case_id, now, token=token)
@@ -239,19 +239,19 @@ class ShownCase:
     Attributes
     ----------
     case : Case
-        Its state is "open" where the user has a further look at it, whatever it is.
+        Its state is "open" where the user has a second review of it, whatever it is.
     hides_history : bool
         Whether decisions and audit events are kept from the user.
     claim : Claim or None
         The live claim that the user has on it.
-    look_id : int or None
-        The further look that the user has at it.
+    review_id : int or None
+        The second review that the user has at it.
     """
 
     case: Case
     hides_history: bool
     claim: Claim | None
-    look_id: int | None = None
+    review_id: int | None = None
 
 
 def show_case(connection: Connection, user_name: str, case_id: int, *, now: datetime | None = None) -> ShownCase:
@@ -274,18 +274,20 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
     now = now or datetime.now(UTC)
     row = find_case_with_waiting(connection, case_id)
     case = make_case(row, now)
-    look = find_look_of(connection, user_name, case_id) if row.state == "decided" else None
-    if look is not None:
-        claim = _claim_of(look, case_id, now, look.look_id)
-        return ShownCase(replace(case, state="open"), True, claim, look.look_id)
+    second_review = find_second_review_of(connection, user_name, case_id) if row.state == "decided" else None
+    if second_review is not None:
+        claim = _claim_of(second_review, case_id, now, second_review.review_id)
+        return ShownCase(replace(case, state="open"), True, claim, second_review.review_id)
     halves = [] if row.state == "decided" else find_halves(connection, [case_id])[case_id]
     hides = len(halves) == 1 and halves[0].reviewer != user_name  # the first of two verdicts, by another
     return ShownCase(case, hides, _claim_of(row, case_id, now) if row.holder == user_name else None)
 
 
 def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:
-    """Return the decided cases that a user has a further look at, so that what followed is kept from them."""
-    query = select(looks.c.case_id).where(looks.c.holder == user_name, looks.c.ended_at.is_(None))
+    """Return the decided cases that a user has a second review of, so that what followed is kept from them."""
+    query = select(second_reviews.c.case_id).where(
+        second_reviews.c.holder == user_name, second_reviews.c.ended_at.is_(None)
+    )
     return frozenset(connection.scalars(query))
 
 
@@ -297,9 +299,9 @@ def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> l
     another.
     """
     audit_events = audit.list_rows(connection, subject_of(shown.case.case_id))
-    if shown.look_id is not None:
+    if shown.review_id is not None:
         came = [audit_event for audit_event in audit_events if audit_event.actor == _SYSTEM]
-        audit_events = came + audit.list_rows(connection, f"look:{shown.look_id}")
+        audit_events = came + audit.list_rows(connection, f"second_review:{shown.review_id}")
     elif shown.hides_history:
         audit_events = [audit_event for audit_event in audit_events if audit_event.actor in (_SYSTEM, user_name)]
     following = [(audit_event.actor, audit_event.action) for audit_event in audit_events[1:]]
@@ -311,8 +313,8 @@ def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> l
 
 
 def _claim_of(
-    leased: StoredCase | BlindReview, case_id: int, now: datetime, look_id: int | None = None
+    leased: StoredCase | SecondReview, case_id: int, now: datetime, review_id: int | None = None
 ) -> Claim | None:
     if leased.holder is None or leased.lease_expires_at is None or leased.lease_expires_at <= now:
         return None
-    return Claim(case_id, leased.holder, leased.token, leased.lease_expires_at, look_id)
+    return Claim(case_id, leased.holder, leased.token, leased.lease_expires_at, review_id)

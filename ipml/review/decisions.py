@@ -25,12 +25,18 @@ from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, find_case
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
 from ipml.review.near_duplicates.matches import remember_removals
-from ipml.review.quality.blind_reviews import Feedback, answer_look, control_feedback, find_held_look, want_looks
+from ipml.review.quality.blind_reviews import (
+    Feedback,
+    answer_second_review,
+    control_feedback,
+    find_held_second_review,
+    want_second_reviews,
+)
 from ipml.review.quality.second_person import (
     find_halves,
     judge_with_two,
     refuse_conflicts,
-    withdraw_opinion,
+    withdraw_second_verdict,
 )
 from ipml.review.reversals import (
     BY_APPEAL,
@@ -47,7 +53,7 @@ from ipml.review.snapshot import check_text
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import decisions, opinions, reversals
+from ipml.storage.tables import decisions, reversals, second_verdicts
 
 # Keys are stored with decisions: add grounds, reword sentences, but never change or drop a key.
 GROUNDS = {
@@ -125,7 +131,7 @@ def decide(
     Returns
     -------
     Decision
-        Its number is 0 where it closes no case: in a further look at a decided
+        Its number is 0 where it closes no case: in a second review of a decided
         one, or as the first of two verdicts.
 
     Raises
@@ -170,8 +176,8 @@ def decide_claimed(
         if _content(earlier) != _content(decision):
             raise KeyReused(key, f"decision, on case {earlier.case_id}")
         return earlier
-    if look := find_held_look(connection, row, claim):
-        return answer_look(connection, row, look, decision, key or None)
+    if second_review := find_held_second_review(connection, row, claim):
+        return answer_second_review(connection, row, second_review, decision, key or None)
     require_holder(row, claim)
     if not is_held(row, decision.decided_at):
         raise Overtaken(
@@ -184,17 +190,17 @@ def decide_claimed(
 
 
 _CONTENT = [name for name in Decision.__slots__ if name != "decision_id"]
-# Of an opinion the number is 0, as `decide` returned it.
+# Of a second verdict the number is 0, as `decide` returned it.
 _BY_KEY = union_all(
     *(
         select(number.label("decision_id"), *(said.c[name] for name in _CONTENT)).where(said.c.key == bindparam("key"))
-        for said, number in ((decisions, decisions.c.decision_id), (opinions, literal(0)))
+        for said, number in ((decisions, decisions.c.decision_id), (second_verdicts, literal(0)))
     )
 )
 
 
 def _find_by_key(connection: Connection, key: str) -> Decision | None:
-    """Return the decision or opinion that came with a key."""
+    """Return the decision or second verdict that came with a key."""
     row = connection.execute(_BY_KEY, {"key": key}).first()
     return None if row is None else make_decision(row)
 
@@ -255,7 +261,7 @@ def record_all(
     kept = _append(connection, closing, key if is_own[0] else None, origin, consequences)
     if not is_final:
         if settings is not None:
-            want_looks(connection, kept, settings)
+            want_second_reviews(connection, kept, settings)
         remember_removals(connection, [row for row, made in kept if made.verdict is Verdict.COUNTERFEIT])
     numbered = {made.case_id: made for _, made in kept}
     return [
@@ -290,7 +296,7 @@ def _append(
 
 def _columns(row: StoredCase, decision: Decision) -> dict[str, Any]:
     fields = {name: getattr(decision, name) for name in _CONTENT}
-    return fields | {"odds": row.odds, "lane": row.lane, "token": row.token}
+    return fields | {"sampling_probability": row.sampling_probability, "lane": row.lane, "token": row.token}
 
 
 def _state_after(decision: Decision) -> str:
@@ -436,9 +442,9 @@ _DECISION = "decision"
 
 
 def _select_last_said() -> Select[Any]:
-    """Return the query for the last decision or opinion of a reviewer that stands; of two at once, the opinion."""
+    """Return the query for a reviewer's last decision or second verdict that stands; of two at once, the latter."""
     same = "case_id", "verdict", "token", "decided_at"
-    decision, opinion = (
+    decision, second_verdict = (
         select(*(table.c[name] for name in same), kind.label("kind"), group.label("group_key"), literal(at).label("at"))
         .where(table.c.reviewer == bindparam("reviewer"), condition)
         .order_by(number.desc())
@@ -446,10 +452,17 @@ def _select_last_said() -> Select[Any]:
         .subquery()
         for table, kind, group, condition, number, at in (
             (decisions, literal(_DECISION), decisions.c.group_key, stands(), decisions.c.decision_id, 0),
-            (opinions, opinions.c.kind, null(), opinions.c.withdrawn_at.is_(None), opinions.c.opinion_id, 1),
+            (
+                second_verdicts,
+                second_verdicts.c.kind,
+                null(),
+                second_verdicts.c.withdrawn_at.is_(None),
+                second_verdicts.c.verdict_id,
+                1,
+            ),
         )
     )
-    both = union_all(select(decision), select(opinion)).subquery()
+    both = union_all(select(decision), select(second_verdict)).subquery()
     return select(both).order_by(both.c.decided_at.desc(), both.c.at.desc()).limit(1)
 
 
@@ -498,16 +511,20 @@ def take_back(
         There is no such verdict any more, or it is too old, or the case has gone on from it.
     """
     mine = (decisions.c.case_id == case_id, decisions.c.token == token, decisions.c.reviewer == reviewer, stands())
-    said = (opinions.c.case_id == case_id, opinions.c.token == token, opinions.c.reviewer == reviewer)
+    said = (
+        second_verdicts.c.case_id == case_id,
+        second_verdicts.c.token == token,
+        second_verdicts.c.reviewer == reviewer,
+    )
     latest = select(decisions.c.decision_id).where(*mine).order_by(decisions.c.decision_id.desc())
     decision_id = connection.scalar(latest.limit(1))
-    kind = connection.scalar(select(opinions.c.kind).where(*said, opinions.c.withdrawn_at.is_(None)))
+    kind = connection.scalar(select(second_verdicts.c.kind).where(*said, second_verdicts.c.withdrawn_at.is_(None)))
     if decision_id is not None:
         undo(connection, decision_id, reviewer, now=now, undo_minutes=undo_minutes, consequences=consequences)
     elif kind == "control":
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: its truth has been shown")
     elif kind is not None:
-        withdraw_opinion(connection, reviewer, case_id, within_minutes=undo_minutes, now=now)
+        withdraw_second_verdict(connection, reviewer, case_id, within_minutes=undo_minutes, now=now)
     else:
         raise Conflict(f"decision on case {case_id}", "it cannot be undone: it has been undone already")
 

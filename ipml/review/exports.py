@@ -165,7 +165,13 @@ def export_labels(connection: Connection, *, known_by: datetime | None = None) -
         latest = latest.where(decisions.c.decided_at <= known_by)
     query = (
         select(
-            *(decisions.c.verdict, decisions.c.decided_at, decisions.c.case_id, decisions.c.odds, decisions.c.origin),
+            *(
+                decisions.c.verdict,
+                decisions.c.decided_at,
+                decisions.c.case_id,
+                decisions.c.sampling_probability,
+                decisions.c.origin,
+            ),
             cases.c.snapshot,
         )
         .join(cases, cases.c.case_id == decisions.c.case_id)
@@ -177,7 +183,7 @@ def export_labels(connection: Connection, *, known_by: datetime | None = None) -
         is_counterfeit = row.verdict == Verdict.COUNTERFEIT
         chance = None if row.origin == "appeal" else chances.get(row.case_id)
         weight = _weigh(chance, is_counterfeit)
-        yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.odds)
+        yield Label(decode(row.snapshot).listing, is_counterfeit, row.decided_at, weight, row.sampling_probability)
 
 
 def _weigh(chance: float | None, is_counterfeit: bool) -> float:
@@ -201,5 +207,5 @@ def label_listing(label: Label) -> Listing:
         is_counterfeit=label.is_counterfeit,
         labelled_at=label.labelled_at,
         label_weight=label.weight,
-        label_odds=label.odds,
+        label_probability=label.sampling_probability,
     )

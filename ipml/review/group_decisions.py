@@ -250,8 +250,8 @@ def is_drawn_for_audit(decision_id: int, case_id: int, share: float) -> bool:
     >>> 450 < sum(is_drawn_for_audit(7, case_id, 0.05) for case_id in range(1, 10_001)) < 550
     True
     """
-    lot = int(digest(f"spread {decision_id} to {case_id}")[:13], 16) / 16**13
-    return lot < share
+    uniform = int(digest(f"spread {decision_id} to {case_id}")[:13], 16) / 16**13
+    return uniform < share
 
 
 def measure_spread(connection: Connection) -> SpreadPrecision:

@@ -89,7 +89,7 @@ class Enqueued:
         return Enqueued(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
-_NO_LANE = {"odds": None, "lane": "ranked", "lot": None}
+_NO_LANE = {"sampling_probability": None, "lane": "ranked", "random_order": None}
 """What a case keeps that came through no sample: all rows of one statement name the same columns."""
 
 
@@ -109,7 +109,15 @@ class _Newcomer:
     @property
     def lane(self) -> dict[str, Any]:
         """What a new case keeps of the place in a sample."""
-        return {"odds": self.place.odds, "lane": self.place.lane, "lot": self.place.lot} if self.place else {}
+        return (
+            {
+                "sampling_probability": self.place.sampling_probability,
+                "lane": self.place.lane,
+                "random_order": self.place.random_order,
+            }
+            if self.place
+            else {}
+        )
 
     def ranked(self, ranking: QueueRanking, enqueued_at: datetime, *due: datetime | None) -> _Newcomer:
         """Return the same with the columns that the ranking in force gives it."""
@@ -277,7 +285,7 @@ class _Intake:
     def _make_arrivals(self, engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, IncomingListing]:
         """Return what listings that become cases are compared by, made before the queue is locked: it takes a while.
 
-        Drawn listings stand for themselves: they are to be looked at with known odds.
+        Drawn listings stand for themselves: they are to be looked at with known probability.
         """
         with reading(engine) as connection:
             rows = find_cases(connection, find_numbers(connection, latest))
@@ -293,7 +301,7 @@ class _Intake:
         last = arrived.superseded
         if last is None or newcomer.lane.get("lane") == "ranked":
             return newcomer.lane
-        return {"odds": last.odds, "lane": last.lane, "lot": last.lot}
+        return {"sampling_probability": last.sampling_probability, "lane": last.lane, "random_order": last.random_order}
 
     def _add(
         self,
@@ -333,7 +341,7 @@ class _Intake:
     def _explain(self, arrived: Arrived, newcomer: _Newcomer) -> _Payload:
         """Return what the audit trail says of how a case came about."""
         lane = self._lane(arrived, newcomer)
-        drawn: _Payload = {name: lane[name] for name in ("odds", "lane") if lane.get(name) is not None}
+        drawn: _Payload = {name: lane[name] for name in ("sampling_probability", "lane") if lane.get(name) is not None}
         if arrived.last is None:
             return drawn
         return {**drawn, "after": arrived.last.case_id, "why": arrived.fate.value, "version": arrived.version}
@@ -514,4 +522,6 @@ def enqueue_batch(
         waiting = find_pending_listings(connection)
     shown = choose_shown(read(), sample, waiting)
     enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, joins_alike=joins_alike, now=now)
-    return IntakeResult(sample.listings, sum(place.lot is not None for place in sample.places.values()), enqueued)
+    return IntakeResult(
+        sample.listings, sum(place.random_order is not None for place in sample.places.values()), enqueued
+    )

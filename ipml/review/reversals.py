@@ -79,7 +79,7 @@ _LONGEST_WHY = 2000
 _GONE, _LATER = reversals.alias(), decisions.alias()
 _DECISIONS = select(*(decisions.c[field.name] for field in fields(StoredDecision))).order_by(decisions.c.decision_id)
 
-BY_APPEAL = ("appeal", "clock")
+BY_APPEAL = ("appeal", "deadline")
 """Origins of decisions that a person made on appeal, or that follow from a term that ran out."""
 
 

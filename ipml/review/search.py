@@ -341,7 +341,7 @@ _MOST_CASES = 60
 
 
 @dataclass(frozen=True, slots=True)
-class SellerLook:
+class SellerListing:
     """A listing of a seller, with what was known of the seller when it was seen."""
 
     case_id: int
@@ -362,7 +362,7 @@ class SellerVerdict:
 class SellerRecord:
     """The latest 60 cases of a seller in the order they were seen, and the decisions on them that stand."""
 
-    looks: tuple[SellerLook, ...]
+    listings: tuple[SellerListing, ...]
     verdicts: tuple[SellerVerdict, ...]
 
 
@@ -383,27 +383,27 @@ def read_seller_record(connection: Connection, seller_id: str, hidden: Collectio
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with reading(engine) as connection:
-    ...     [look.listing.title for look in read_seller_record(connection, "s1").looks]
+    ...     [one.listing.title for one in read_seller_record(connection, "s1").listings]
     ['Bag']
     """
-    looks = _find_looks(connection, seller_id)
-    numbers = [look.case_id for look in looks if look.case_id not in hidden]
+    listings = _find_listings(connection, seller_id)
+    numbers = [one.case_id for one in listings if one.case_id not in hidden]
     query = (
         select(decisions.c.case_id, decisions.c.decided_at, decisions.c.verdict)
         .where(decisions.c.case_id.in_(numbers), decisions.c.verdict != Verdict.ESCALATE, stands())
         .order_by(decisions.c.decision_id)
     )
     verdicts = [SellerVerdict(row.case_id, row.decided_at, Verdict(row.verdict)) for row in connection.execute(query)]
-    return SellerRecord(tuple(sorted(looks, key=lambda look: (look.at, look.case_id))), tuple(verdicts))
+    return SellerRecord(tuple(sorted(listings, key=lambda one: (one.at, one.case_id))), tuple(verdicts))
 
 
-def _find_looks(connection: Connection, seller_id: str) -> list[SellerLook]:
+def _find_listings(connection: Connection, seller_id: str) -> list[SellerListing]:
     # The numbers come from an index; only the snapshots of the latest are read.
     latest = select(cases.c.case_id).where(cases.c.seller_id == seller_id).order_by(cases.c.case_id.desc())
     query = select(cases.c.case_id, cases.c.observed_at, cases.c.enqueued_at, cases.c.snapshot).where(
         cases.c.case_id.in_(latest.limit(_MOST_CASES))
     )
     return [
-        SellerLook(row.case_id, row.observed_at or row.enqueued_at, decode(row.snapshot).listing)
+        SellerListing(row.case_id, row.observed_at or row.enqueued_at, decode(row.snapshot).listing)
         for row in connection.execute(query)
     ]

@@ -23,7 +23,7 @@ from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.review.snapshot import decode, decode_listing, digest_content
 from ipml.storage import audit
-from ipml.storage.tables import automatic_draws, cases, decisions, looks, sample_cases
+from ipml.storage.tables import automatic_draws, cases, decisions, sample_cases, second_reviews
 
 _SYSTEM = "ipml"
 _SHOWN = {
@@ -170,8 +170,8 @@ def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]]
         for table in (sample_cases, automatic_draws):
             connection.execute(update(table).where(table.c.case_id == row.case_id).values(case_id=new))
         pass_on_notices(connection, row.case_id, new, now)
-        is_pending = looks.c.case_id == row.case_id, looks.c.ended_at.is_(None)
-        connection.execute(update(looks).where(*is_pending).values(ended_at=now))
+        is_pending = second_reviews.c.case_id == row.case_id, second_reviews.c.ended_at.is_(None)
+        connection.execute(update(second_reviews).where(*is_pending).values(ended_at=now))
         entries.append((subject_of(row.case_id), {"superseded_by": new}))
     audit.append_all(connection, _SYSTEM, "superseded", entries, at=now)
 

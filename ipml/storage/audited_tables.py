@@ -102,7 +102,7 @@ EXEMPT: dict[str, str] = {
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
     "identities": "the trail holds a digest of each",
-    "looks": "says who is to look again, and when; what they find is an opinion, which is compared",
+    "second_reviews": "says who is to look again, and when; what they find is a second verdict, which is compared",
     "platform_answers": "the trail repeats each of them",
     "rankings": "the trail repeats each of them",
     "seeds": "the trail holds a digest of each",
@@ -128,8 +128,10 @@ AUDITED: dict[str, Audited] = {
         | _with(_LISTING, "content", "brand_read"),
         _because(_NUMBER, "case_id")
         | _because(_LEASE, "holder", "token", "lease_expires_at")
-        | _because(_ORDER, "rank", "score_rank", "value_rank", "value", "worth", "minutes", "due_at", "exemplar")
-        | _because("decisions keep it as it was", "odds", "lane", "lot")
+        | _because(
+            _ORDER, "rank", "score_rank", "value_rank", "value", "expected_value", "minutes", "due_at", "exemplar"
+        )
+        | _because("decisions keep it as it was", "sampling_probability", "lane", "random_order")
         | _because("a hint for the reviewer", "relisting_of", "seen_at")
         | _because("is that of the draw", "drawn_at"),
         salt="snapshot",
@@ -142,7 +144,9 @@ AUDITED: dict[str, Audited] = {
     "decisions": Audited(
         "decision",
         ("decided", "escalated"),
-        _never("case_id", "verdict", "ground", "reviewer", "decided_at", "token", "odds", "lane", "origin")
+        _never(
+            "case_id", "verdict", "ground", "reviewer", "decided_at", "token", "sampling_probability", "lane", "origin"
+        )
         | _never("group_key", "spread_from")
         | _with(_ERASED, "note"),
         _because(_NUMBER, "decision_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
@@ -153,13 +157,13 @@ AUDITED: dict[str, Audited] = {
         _never("decision_id", "reviewer", "reversed_at") | _with(_ERASED, "why"),
         _because(_NUMBER, "reversal_id"),
     ),
-    "opinions": Audited(
-        "opinion",
-        ("looked", "first verdict", "disagreed"),
-        _never("look_id", "case_id", "kind", "verdict", "ground", "reviewer", "decided_at", "token")
+    "second_verdicts": Audited(
+        "second_verdict",
+        ("reviewed again", "first verdict", "disagreed"),
+        _never("review_id", "case_id", "kind", "verdict", "ground", "reviewer", "decided_at", "token")
         | _with(_ERASED, "note")
         | _with(("withdrawn",), "withdrawn_at"),
-        _because(_NUMBER, "opinion_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
+        _because(_NUMBER, "verdict_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
     ),
     "control_cases": Audited(
         "control",
@@ -365,7 +369,17 @@ AUDITED: dict[str, Audited] = {
     "sample_strata": Audited(
         "sample",
         ("sampled",),
-        _never("stratum", "first", "last", "listings", "shown", "odds", "mean_score", "highest_score", "lowest_score"),
+        _never(
+            "stratum",
+            "first",
+            "last",
+            "listings",
+            "shown",
+            "sampling_probability",
+            "mean_score",
+            "highest_score",
+            "lowest_score",
+        ),
         _because("is that of the sample, by whose number its strata are named", "sample_id"),
         part_of=("samples", "sample_id"),
     ),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select, text
 
 from ipml.storage.row_numbers import find_lagging
-from ipml.storage.tables import audit, cases, decisions, evidence, measures, metadata, opinions, reversals
+from ipml.storage.tables import audit, cases, decisions, evidence, measures, metadata, reversals, second_verdicts
 
 _AT_ONCE = 1000
 _OLDEST_SERVER = 14
@@ -123,8 +123,8 @@ def _evidence_without_record(connection: Connection) -> Iterator[str]:
 
 
 def _listings_of_another_case(connection: Connection) -> Iterator[str]:
-    """Look for decisions and opinions that name another listing than their case, which the audit trail vouches for."""
-    for table in (decisions, opinions):
+    """Look for verdicts that name another listing than their case, which the audit trail vouches for."""
+    for table in (decisions, second_verdicts):
         (key,) = table.primary_key
         query = select(key).join(cases, cases.c.case_id == table.c.case_id)
         for number in connection.scalars(query.where(table.c.listing_id != cases.c.listing_id).order_by(key)):

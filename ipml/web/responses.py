@@ -177,9 +177,9 @@ def cut_pieces(
             weights[index] += highlight.weight
     strongest = max(heaviest, *map(abs, weights), 0.0)
     hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as)
-    looks = {weight: _look(weight, strongest) for weight in set(weights)}
+    styles = {weight: _style(weight, strongest) for weight in set(weights)}
     marks = [
-        (letter if place in hidden else "", looks[weight], "" if place in hidden else disguises.get(place, ""))
+        (letter if place in hidden else "", styles[weight], "" if place in hidden else disguises.get(place, ""))
         for place, (letter, weight) in enumerate(zip(shown, weights, strict=True))
     ]
     runs = groupby(zip(marks, shown, strict=True), itemgetter(0))
@@ -200,17 +200,17 @@ def cut_quotes(text: str) -> list[tuple[str, bool]]:
     return [(piece, place % 2 == 1) for place, piece in enumerate(pieces) if piece]
 
 
-def _look(weight: float, strongest: float) -> tuple[str, int]:
+def _style(weight: float, strongest: float) -> tuple[str, int]:
     if weight == 0:
         return "", 0
     return "counterfeit" if weight > 0 else "genuine", max(1, ceil(3 * (abs(weight) / strongest)))
 
 
 def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> TextPiece:
-    hidden, look, disguise = mark
+    hidden, style, disguise = mark
     if not hidden:
-        return TextPiece(letters, False, *look, disguise)
-    return TextPiece(name_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *look)
+        return TextPiece(letters, False, *style, disguise)
+    return TextPiece(name_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *style)
 
 
 _templates = make_templates("ipml.web")

@@ -148,6 +148,6 @@ def test_an_empty_ledger_is_shown_and_written(ipml, database: str, tmp_path):
 
 def test_what_is_not_known_is_refused_in_one_line(ipml, database: str):
     """With what to do."""
-    for arguments in (("lift", 99, "--why", "x"), ("list", "--state", "odd"), ("link", 7, "look")):
+    for arguments in (("lift", 99, "--why", "x"), ("list", "--state", "odd"), ("link", 7, "review")):
         told = ipml("enforce", "penalty", *arguments, "--database", database)
         assert (told.exit_code, told.err.count("\n")) == (2, 1)

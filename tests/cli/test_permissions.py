@@ -27,7 +27,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "outbox drop": (Action.SETTLE_MESSAGES, ("key", *WHY)),
     "enforce penalty confirm": (Action.CHANGE_PENALTIES, ("1",)),
     "enforce penalty lift": (Action.CHANGE_PENALTIES, ("1", *WHY)),
-    "enforce penalty link": (Action.CHANGE_PENALTIES, ("1", "look")),
+    "enforce penalty link": (Action.CHANGE_PENALTIES, ("1", "review")),
     "enforce appeal decide": (Action.DECIDE_APPEALS, ("1", "granted", *WHY)),
     "enforce appeal withdraw": (Action.DECIDE_APPEALS, ("1", "--seller", "s1")),
     "enforce appeal holder-acted": (Action.DECIDE_APPEALS, ("1", "--withdrew")),

@@ -15,7 +15,7 @@ from ipml.model.training import Experiment, train
 pytestmark = pytest.mark.slow
 
 # What three thousand listings cannot show: ratios of a handful of false alarms, and the recall of a few dozen finds.
-# The poor model scores nearly by lot, and so hits all sellers alike: no yardstick for the good one's ratios.
+# The poor model scores nearly at random, and so hits all sellers alike: no yardstick for the good one's ratios.
 SMALL_MARKET = """
 recall_kept_mean.at_least = 0.5
 false_positive_ratio_small.at_most = 50.0

@@ -97,7 +97,7 @@ def test_a_column_that_names_sellers_is_found(table, y):
 
 
 def test_columns_that_name_sellers_together_are_found(table, y):
-    """Each of them alone says little; which sellers share one value is drawn by lot."""
+    """Each of them alone says little; which sellers share one value is drawn at random."""
     seller = np.arange(N) // 10
     order = np.random.default_rng(3).permutation(60)
     found = find(table.assign(level=order[seller] % 8, trust=order[seller] // 8), y)

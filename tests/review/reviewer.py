@@ -17,7 +17,7 @@ def drain(url: str, name: str) -> None:
             return
         with writing(engine) as connection:
             decision = decide(connection, taken, Verdict.GENUINE)
-        if decision.decision_id:  # a further look decides no case
+        if decision.decision_id:  # a second review decides no case
             print(decision.case_id, flush=True)
 
 

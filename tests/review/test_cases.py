@@ -131,11 +131,11 @@ def test_the_history_tells_what_was_done_by_whom(queue: Engine):
     assert verdicts == [("bo", Verdict.ESCALATE, ""), ("lea", Verdict.COUNTERFEIT, "seen it")]
 
 
-@pytest.mark.parametrize("look", [get_case, history, lambda c, n: list_cases(c, after=n)])
-def test_a_case_that_is_not_there_is_named(queue: Engine, look: Callable[[Connection, int], object]):
+@pytest.mark.parametrize("find", [get_case, history, lambda c, n: list_cases(c, after=n)])
+def test_a_case_that_is_not_there_is_named(queue: Engine, find: Callable[[Connection, int], object]):
     """No case 999, nor one of a number that no database knows, whichever way one looks."""
     with reading(queue) as connection:
         with pytest.raises(NotFound, match="No case 999"):
-            look(connection, 999)
+            find(connection, 999)
         with pytest.raises(NotFound, match="No case"):
-            look(connection, 2**63)
+            find(connection, 2**63)

@@ -11,7 +11,7 @@ from ipml.records import Label, ScoredListing, Verdict
 from ipml.review.exports import export_labels, label_listing
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import opinions
+from ipml.storage.tables import second_verdicts
 
 Make = Callable[..., ScoredListing]
 MONDAY = datetime(2024, 5, 6, tzinfo=UTC)
@@ -81,8 +81,10 @@ def test_a_labelled_listing_differs_in_its_label_only(make_scored: Make):
     listing = make_scored(price=12.5, currency="EUR").listing
     labelled = label_listing(Label(listing, False, TUESDAY, 0.5, 0.01))
     assert (labelled.is_counterfeit, labelled.labelled_at) == (False, TUESDAY)
-    assert (labelled.label_weight, labelled.label_odds) == (0.5, 0.01)
-    assert replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None, label_odds=None) == listing
+    assert (labelled.label_weight, labelled.label_probability) == (0.5, 0.01)
+    assert (
+        replace(labelled, is_counterfeit=None, labelled_at=None, label_weight=None, label_probability=None) == listing
+    )
 
 
 def test_the_weight_of_a_label_is_how_sure_it_is(engine: Engine, make_scored: Make):
@@ -107,11 +109,11 @@ def test_a_look_that_came_later_gives_no_weight_before(engine: Engine, make_scor
 
 
 def _look(engine: Engine, verdicts: dict[int, Verdict], now: datetime = MONDAY) -> None:
-    """Keep ben's opinions of cases."""
+    """Keep ben's second verdicts of cases."""
     row = {"kind": "audit", "ground": "", "note": "", "reviewer": "ben", "decided_at": now, "token": 9}
     said = [
         {**row, "case_id": case_id, "listing_id": f"L{case_id}", "verdict": verdict.value}
         for case_id, verdict in verdicts.items()
     ]
     with writing(engine) as connection:
-        connection.execute(insert(opinions), said)
+        connection.execute(insert(second_verdicts), said)

@@ -140,7 +140,7 @@ class BothDatabases(RuleBasedStateMachine):
         limit=st.sampled_from([1, 3, 50, 2**70]),
         after=st.none() | NUMBERS,
     )
-    def look(self, **wanted: Any) -> None:
+    def second_review(self, **wanted: Any) -> None:
         """Somebody filters and turns pages."""
         self.both(reads(lambda connection: queue.list_cases(connection, now=self.now, **wanted)))
 

@@ -24,15 +24,15 @@ from ipml.storage.tables import (
     cases,
     enforcement_policies,
     evidence,
-    looks,
     measures,
     metadata,
     notice_items,
     notices,
-    opinions,
     outbox,
     promises,
     rankings,
+    second_reviews,
+    second_verdicts,
     seller_keys,
     users,
 )
@@ -125,19 +125,40 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
             "why": "",
         }
         promise_id = connection.scalars(insert(promises).values(promise).returning(promises.c.promise_id)).one()
-        draw = {"case_id": case_id, "brand": NAME, "model_version": "m", "score": 0.9, "odds": 0.1, "drawn_at": NOON}
+        draw = {
+            "case_id": case_id,
+            "brand": NAME,
+            "model_version": "m",
+            "score": 0.9,
+            "sampling_probability": 0.1,
+            "drawn_at": NOON,
+        }
         connection.execute(insert(automatic_draws).values(draw))
         made = {"decision_id": decision_id, "promise_id": promise_id, "brand": NAME, "decided_at": NOON}
         connection.execute(insert(automatic_decisions).values(made))
         message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
         put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
         connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=said))
-        look = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
-        look_id = connection.scalars(insert(looks).values(look).returning(looks.c.look_id)).one()
-        opinion = {"look_id": look_id, "case_id": case_id, "kind": "audit", "verdict": "genuine", "ground": ""}
-        opinion |= {"listing_id": f"{SELLER}-L0", "note": NAME, "key": PHONE, "reviewer": "bo", "decided_at": NOON}
-        opinion |= {"token": 1}
-        connection.execute(insert(opinions).values(opinion))
+        second_review = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
+        review_id = connection.scalars(
+            insert(second_reviews).values(second_review).returning(second_reviews.c.review_id)
+        ).one()
+        second_verdict = {
+            "review_id": review_id,
+            "case_id": case_id,
+            "kind": "audit",
+            "verdict": "genuine",
+            "ground": "",
+        }
+        second_verdict |= {
+            "listing_id": f"{SELLER}-L0",
+            "note": NAME,
+            "key": PHONE,
+            "reviewer": "bo",
+            "decided_at": NOON,
+        }
+        second_verdict |= {"token": 1}
+        connection.execute(insert(second_verdicts).values(second_verdict))
         usual = f'{{"prices":{{"brand:{NAME} own":1.0,"brand:acme":2.0}},"sales_a_day":{{}}}}'
         row = {"at": NOON, "actor": "lea", "order": "value", "usual": usual}
         row |= {"policy": load_policy().text, "policy_digest": load_policy().digest}

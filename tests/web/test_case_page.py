@@ -281,11 +281,11 @@ def test_a_seller_is_shown_when_listed_and_now(
 ) -> None:
     """Figures seen at several moments are lines, each listing has its mark, and strikes are those of the database."""
     assert 'class="timeline"' not in ana.get("/cases/1").text
-    looks = [
+    second_reviews = [
         scored(7 + day, seller_id="newcomer", seller_sales=sales, observed_at=datetime(2026, 5, day, tzinfo=UTC))
         for day, sales in ((1, 4.0), (3, 40.0), (9, 90.0))
     ]
-    queue.enqueue(engine, looks)
+    queue.enqueue(engine, second_reviews)
     first = dict(re.findall(r'name="(token|until|key)" value="([^"]*)"', ana.get("/cases/8").text))
     ana.post("/cases/8/decide", data=first | {"choice": f"counterfeit/{GROUND}"})
     page = ana.get("/cases/9").text

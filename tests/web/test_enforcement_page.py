@@ -137,9 +137,16 @@ def test_a_further_look_shows_nothing_of_the_first(bound: Engine, ana: TestClien
     decide(bound, 1, by="bo")
     with writing(bound) as connection:
         moment = datetime.now(UTC)
-        fields = {"case_id": 1, "kind": "audit", "decision_id": 1, "wanted_at": moment, "odds": 1.0, "holder": "ana"}
+        fields = {
+            "case_id": 1,
+            "kind": "audit",
+            "decision_id": 1,
+            "wanted_at": moment,
+            "sampling_probability": 1.0,
+            "holder": "ana",
+        }
         lease = {"token": 9, "lease_expires_at": moment + timedelta(minutes=9)}
-        connection.execute(tables.looks.insert().values(**fields, **lease))
+        connection.execute(tables.second_reviews.insert().values(**fields, **lease))
     text = plain(ana.get("/cases/1").text)
     assert "Enforcement actions" not in text
     assert "Strikes weigh 0.00 now, and would weigh 1.50 at most." in text

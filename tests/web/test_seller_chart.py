@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
-from ipml.review.search import SellerLook, SellerRecord, SellerVerdict
+from ipml.review.search import SellerListing, SellerRecord, SellerVerdict
 from ipml.web.console.charts import make_seller_card
 from ipml.web.phrases import seller_history
 
@@ -49,15 +49,15 @@ def all_strikes(draw: st.DrawFn) -> list[Strike]:
 def test_what_is_drawn_ends_as_what_is_written(seen: list[tuple[Listing, Verdict | None]], strikes: list[Strike]):
     """Every line ends with the figure beside it at the last moment it is known of, and the axis with the last look."""
     seen = sorted(seen, key=lambda one: one[0].observed_at or NOW)
-    looks = tuple(SellerLook(number, of.observed_at or NOW, of) for number, (of, _) in enumerate(seen))
+    listings = tuple(SellerListing(number, of.observed_at or NOW, of) for number, (of, _) in enumerate(seen))
     verdicts = tuple(SellerVerdict(number, NOW, said) for number, (_, said) in enumerate(seen) if said)
     scored = ScoredListing(seen[0][0], 0.9, 2.2, (), (), None, "m")
-    card = make_seller_card(Case(0, scored, "open", NOW), SellerRecord(looks, verdicts), strikes, NOW)
+    card = make_seller_card(Case(0, scored, "open", NOW), SellerRecord(listings, verdicts), strikes, NOW)
     written = {row.noun: row for row in card.rows}
     for noun, phrase in seller_history(seen[0][0]):
         assert written[noun].when_listed == phrase
     for noun, field in (("Sales", "seller_sales"), ("Strikes reported", "seller_strikes"), ("Rating", "seller_rating")):
-        known = [(look.at, value) for look in looks if (value := getattr(look.listing, field)) is not None]
+        known = [(one.at, value) for one in listings if (value := getattr(one.listing, field)) is not None]
         assert (noun in written) == bool(known)
         if known and (line := written[noun].line):
             assert line.last == known[-1][0]
@@ -70,7 +70,7 @@ def test_what_is_drawn_ends_as_what_is_written(seen: list[tuple[Listing, Verdict
             assert line.now == f"{counting}"
             assert line.last <= NOW
     if card.timeline:
-        assert (card.timeline.first, card.timeline.last) == (looks[0].at, looks[-1].at)
+        assert (card.timeline.first, card.timeline.last) == (listings[0].at, listings[-1].at)
         assert max(mark.at for mark in card.timeline.marks) == 98.0
 
 
@@ -80,7 +80,7 @@ def test_a_line_of_strikes_counts_as_the_strikes_do(strikes: list[Strike]):
     listing = Listing("A", "s", "Bag", seller_sales=1.0, observed_at=NOW)
     card = make_seller_card(
         Case(0, ScoredListing(listing, 0.9, 2.2, (), (), None, "m"), "open", NOW),
-        SellerRecord((SellerLook(0, NOW, listing),), ()),
+        SellerRecord((SellerListing(0, NOW, listing),), ()),
         strikes,
         NOW,
     )

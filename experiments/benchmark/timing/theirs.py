@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 NUMBERS = [
     field.name
     for field in FIELDS
-    if field.kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE) and field.name not in ("label_weight", "label_odds")
+    if field.kind in (Kind.NUMBER, Kind.COUNT, Kind.SHARE) and field.name not in ("label_weight", "label_probability")
 ]
 MOMENTS = ["listed_at", "observed_at"]
 AGE = "age_days"

@@ -344,7 +344,7 @@ def rank(
         signs = " ".join(f"{name.replace('_', ' ')} {value:.2f}" for name, value in one.signs.items())
         likely = f"{one.solvability:.0%} ({low:.0%} to {high:.0%})"
         counts = (one.number, one.n_members, one.n_confirmed, one.value)
-        rows.append((*counts, likely, f"{one.effort:.0f}", one.worth, signs))
+        rows.append((*counts, likely, f"{one.effort:.0f}", one.expected_value, signs))
     show_table(head, rows)
     typer.echo(f"Solvability was learnt from {n_outcomes} outcomes, beside the policy's judgement.")
 

@@ -167,20 +167,20 @@ def _read_networks(connection: Connection, source: Path, policy: EnforcementPoli
 
 def link(
     number: Annotated[int, typer.Argument(metavar="LINK", help="Its number, as listed.")],
-    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="look (at the account's listings) or nothing.")],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="review (the account's listings) or nothing.")],
     why: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
     by: By = None,
     database: Database = None,
 ) -> None:
     """Note what you made of a linked account.
 
-    Example: ipml enforce penalty link 3 look --why "same payout account"
+    Example: ipml enforce penalty link 3 review --why "same payout account"
     """
     from ipml.enforcement.penalties.links import decide_link
 
-    if outcome not in ("look", "nothing"):
+    if outcome not in ("review", "nothing"):
         raise UnusableSetting("outcome", repr(outcome[:40]), "look or nothing")
-    decided: Literal["look", "nothing"] = "look" if outcome == "look" else "nothing"
+    decided: Literal["review", "nothing"] = "review" if outcome == "review" else "nothing"
     with acting_in(database, Action.CHANGE_PENALTIES, by) as (connection, name):
         decide_link(connection, number, name, decided, why)
     typer.echo(f"Link {number}: {outcome}.")

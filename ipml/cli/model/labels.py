@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 def labels(out: OutTable, known_by: KnownBy = None, force: Force = False, database: Database = None) -> None:
     """Write a listings file with the truth that reviewers found: is_counterfeit, labelled_at, label_weight.
 
-    Where a listing came with a file, label_odds says with what odds it was shown: 1 for its score, less where drawn.
-    Training weighs labels by them, so that its probabilities are those of all listings, not of the reviewed ones.
+    Where a listing came with a file, label_probability says with what probability it was shown: 1 for its score, less
+    where drawn. Training weighs labels by them, so that its probabilities are those of all listings, not of the
+    reviewed ones.
 
     Example: ipml data labels --out labels.parquet --known-by 2026-05-01
     """

@@ -126,9 +126,9 @@ class _Shares:
         pair, place, other = pair[is_shared], place[is_shared], other[is_shared]
         value = sharing.value[place]
         weight, discount = sharing.weights[value], self.discount[place] + self.discount[other]
-        worth = np.where(weight >= self.needed, weight, np.maximum(weight - discount, 0))
+        bits = np.where(weight >= self.needed, weight, np.maximum(weight - discount, 0))
         n_kinds = len(sharing.ceilings)
-        sums = np.bincount(pair * n_kinds + sharing.kinds[value], worth, minlength=len(first) * n_kinds)
+        sums = np.bincount(pair * n_kinds + sharing.kinds[value], bits, minlength=len(first) * n_kinds)
         shared: Codes = np.minimum(sums.reshape(-1, n_kinds).astype(np.int64), sharing.ceilings).sum(axis=1)
         return shared
 

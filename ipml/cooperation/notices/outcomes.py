@@ -48,7 +48,7 @@ _WORDS = {
 }
 _TAKEN_BACK = {
     "appeal": "The seller complained, and it is not found to be counterfeit any more; it was put back.",
-    "clock": "The seller sent a counter-notice on which the rights holder did not act; it was put back.",
+    "deadline": "The seller sent a counter-notice on which the rights holder did not act; it was put back.",
 }
 _AUTOMATED = {
     "policy": "decided by a rule, without a person",

@@ -121,7 +121,7 @@ class DisclosedFacts:
     sources: tuple[SourceHypothesis, ...]
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    worth: SoldValue
+    sold_value: SoldValue
     members: DisclosedTable
     links: DisclosedTable
     listings: DisclosedTable
@@ -221,7 +221,7 @@ class Disclosure:
             ),
             nodes=tuple(Node(self._names[one.key], one.role, found[one.key]) for one in members),
             edges=tuple(self._edge(tie) for tie in ties),
-            worth=dossier.worth,
+            sold_value=dossier.sold_value,
             members=self._tabulate(self._member_columns(), members),
             links=self._tabulate(self._link_columns(), [(tie, thing) for tie in ties for thing in tie.shared]),
             listings=self._tabulate(
@@ -395,23 +395,23 @@ def list_unknown(told: DisclosedFacts, profile: RecipientProfile, n_erased: int,
     if others := told.n_listings - told.n_confirmed:
         yield f"Whether {others:,} further listings are counterfeit: they were found genuine, or nobody decided."
     yield "Whether the source of the goods has an account at all. The likelihoods rest on simulated networks."
-    yield from _about_worth(told)
+    yield from _about_sold_value(told)
     yield "Sales outside this marketplace, and accounts that share nothing that was seen."
     if bare := told.n_confirmed - told.n_with_evidence:
         yield f"On what {bare:,} of the decisions rested: no evidence of them is kept."
     yield from _about_profile(told, profile, n_erased, n_evidence)
 
 
-def _about_worth(told: DisclosedFacts) -> Iterator[str]:
-    worth = told.worth
-    for one in worth.foreign:
+def _about_sold_value(told: DisclosedFacts) -> Iterator[str]:
+    sold_value = told.sold_value
+    for one in sold_value.foreign:
         if one.rate is None:
             yield f"Not counted: amounts of {one.n_listings:,} listings in {one.currency}, for which there is no rate."
-    if not worth.is_known:
+    if not sold_value.is_known:
         yield "How much was sold: the marketplace knows the sales of none of the listings, or of too few."
         return
-    if unseen := worth.n_listings - worth.value.n_known:
-        yield f"What {unseen:,} of {worth.n_listings:,} listings sold: the interval stands for them."
+    if unseen := sold_value.n_listings - sold_value.value.n_known:
+        yield f"What {unseen:,} of {sold_value.n_listings:,} listings sold: the interval stands for them."
     yield "Which part of the sales was of counterfeits: listings found genuine, or not decided, count in it too."
 
 

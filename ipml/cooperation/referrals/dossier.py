@@ -56,7 +56,7 @@ FROM_LISTINGS = "from the sales counted on the listings x the price shown, as de
 TABLE_TOO_SMALL = "the table of sales was left aside, as it knows less than was found counterfeit"
 
 
-def estimate_worth(
+def estimate_sold_value(
     networks: Networks, number: int, listings: Sequence[CaseListing], sales: pd.DataFrame | None, rates: Rates
 ) -> SoldValue:
     """Estimate what a network sold.
@@ -217,7 +217,7 @@ class Dossier:
     joined: float
     last_seen: datetime
     notices: dict[str, int]
-    worth: SoldValue
+    sold_value: SoldValue
 
     @property
     def first_seen(self) -> datetime:
@@ -257,7 +257,7 @@ def keep_brand(dossier: Dossier, brand: str, rates: Rates) -> Dossier:
     """Return the dossier with the listings of one brand only, and with what these sold."""
     kept = tuple(one for one in dossier.listings if one.brand and one.brand.casefold() == brand.casefold())
     notices = {"all": sum(one.n_notices for one in kept)} if any(one.n_notices for one in kept) else {}
-    return replace(dossier, listings=kept, notices=notices, worth=add_up_listings(kept, rates))
+    return replace(dossier, listings=kept, notices=notices, sold_value=add_up_listings(kept, rates))
 
 
 def latest_of_each(listings: Iterable[CaseListing]) -> tuple[CaseListing, ...]:
@@ -328,7 +328,9 @@ def join_network(
         joined=find_joined(networks, places),
         last_seen=from_microseconds(holdings.last_seen[is_row].max(initial=holdings.joined[places].max())),
         notices=given,
-        worth=estimate_worth(networks, number, listings, sales, current_ranking(connection).policy.exchange_rates),
+        sold_value=estimate_sold_value(
+            networks, number, listings, sales, current_ranking(connection).policy.exchange_rates
+        ),
     )
 
 

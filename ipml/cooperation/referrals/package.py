@@ -118,16 +118,16 @@ def _data(values: Mapping[str, object]) -> str:
 
 def write_value(told: DisclosedFacts) -> str:
     """Return the estimates of units and value, with their intervals and how they came about."""
-    worth = told.worth
+    sold_value = told.sold_value
     return write_json(
         {
-            "how": worth.how,
-            "currency": worth.value.total.currency,
-            "listings": worth.n_listings,
+            "how": sold_value.how,
+            "currency": sold_value.value.total.currency,
+            "listings": sold_value.n_listings,
             "interval": "holds the truth in nine of ten networks, if they are like the simulated ones",
-            "units": _estimate(worth.units),
-            "value": _estimate(worth.value),
-            "value_known_of_listings_found_counterfeit": _number(worth.confirmed_value),
+            "units": _estimate(sold_value.units),
+            "value": _estimate(sold_value.value),
+            "value_known_of_listings_found_counterfeit": _number(sold_value.confirmed_value),
             "other_currencies": [
                 {
                     "currency": one.currency,
@@ -135,7 +135,7 @@ def write_value(told: DisclosedFacts) -> str:
                     "rate": one.rate,
                     "counted": one.rate is not None,
                 }
-                for one in worth.foreign
+                for one in sold_value.foreign
             ],
         }
     )
@@ -460,8 +460,8 @@ def _note_referral(
     for one in dossier.members:
         if one.pseudonym and pseudonyms.get(one.key, one.pseudonym) != one.pseudonym:
             raise SellerErased(one.pseudonym)  # meanwhile: what was just written tells of somebody who is forgotten
-    worth = dossier.worth
-    least = worth.least if worth.is_known or worth.confirmed_value is not None else None
+    sold_value = dossier.sold_value
+    least = sold_value.least if sold_value.is_known or sold_value.confirmed_value is not None else None
     fields = {
         "reference": reference,
         "network": dossier.number,
@@ -476,9 +476,9 @@ def _note_referral(
         "n_members": len(dossier.members),
         "n_confirmed": len(dossier.confirmed),
         "value_low": least.amount if least is not None else None,
-        "value": worth.value.total.amount if worth.is_known else None,
-        "value_high": worth.value.high.amount if worth.is_known else None,
-        "currency": worth.value.total.currency,
+        "value": sold_value.value.total.amount if sold_value.is_known else None,
+        "value_high": sold_value.value.high.amount if sold_value.is_known else None,
+        "currency": sold_value.value.total.currency,
         "solvability": contents.ranked.solvability,
         "effort": contents.ranked.effort,
         "signs": json.dumps(contents.ranked.signs, sort_keys=True),

@@ -1,9 +1,9 @@
 """Which networks to hand over first: those of the most value, likeliest to become a case, for the least work.
 
-worth = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network ahead of
-what is known of another; of networks of which no sales are known, what is known of the listings found counterfeit. All
-values are in the currency of the ranking policy in force, at its rates. What speaks for a network becoming a case, and
-what work it would be, are numbers that anybody can work out again.
+expected value = lower bound of the value x solvability / effort. The lower bound, so that nobody's guess puts a network
+ahead of what is known of another; of networks of which no sales are known, what is known of the listings found
+counterfeit. All values are in the currency of the ranking policy in force, at its rates. What speaks for a network
+becoming a case, and what work it would be, are numbers that anybody can work out again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def estimate_effort(dossier: Dossier, rules: EffortRules) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A network with the parts of its worth.
+    """A network with the parts of its expected value.
 
     Attributes
     ----------
@@ -91,34 +91,34 @@ class Ranked:
     signs: dict[str, float]
 
     @property
-    def worth(self) -> Money:
+    def expected_value(self) -> Money:
         """Value that an hour of an investigator is expected to bring to light."""
         return self.value * self.solvability / self.effort
 
 
 def judge(dossier: Dossier, model: Solvability, rules: ReferralRules, now: datetime) -> Ranked:
-    """Return a network with the parts of its worth."""
+    """Return a network with the parts of its expected value."""
     signs = read_signs(dossier, rules, now)
     return Ranked(
         number=dossier.number,
         n_members=len(dossier.members),
         n_confirmed=len(dossier.confirmed),
-        value=dossier.worth.least,
+        value=dossier.sold_value.least,
         solvability=model.judge(signs),
         effort=estimate_effort(dossier, rules.effort),
         signs=signs,
     )
 
 
-def sort_by_worth(ranked: Iterable[Ranked]) -> list[Ranked]:
-    """Return networks by worth; of equals, the likelier and then the earlier number first.
+def sort_by_expected_value(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """Return networks by expected value; of equals, the likelier and then the earlier number first.
 
     Raises
     ------
     Refused
         Their values are not all in one currency.
     """
-    return sorted(ranked, key=lambda one: (one.worth, one.solvability, -one.number), reverse=True)
+    return sorted(ranked, key=lambda one: (one.expected_value, one.solvability, -one.number), reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ class Candidate:
     Attributes
     ----------
     ranked : Ranked
-        Its worth and the parts of it.
-    worth : Worth
+        Its expected value and the parts of it.
+    sold_value : SoldValue
         What was sold, with its interval.
     likely : (float, float)
         Between which the solvability lies in nine of ten.
@@ -140,7 +140,7 @@ class Candidate:
     """
 
     ranked: Ranked
-    worth: SoldValue
+    sold_value: SoldValue
     likely: tuple[float, float]
     parts: dict[str, float]
     brands: tuple[str, ...]
@@ -168,7 +168,8 @@ def judge_candidates(
     now: datetime,
     sales: pd.DataFrame | None = None,
 ) -> tuple[list[Candidate], int]:
-    """Return networks with a listing found counterfeit, the most worth first, and how many outcomes taught it.
+    """Return networks with a listing found counterfeit, the highest expected value first, and how many outcomes taught
+    it.
 
     Parameters
     ----------
@@ -185,8 +186,10 @@ def judge_candidates(
             continue
         ranked = judge(dossier, model, rules, now)
         brands = tuple(brand for brand, _ in dossier.brands.most_common())
-        found.append(Candidate(ranked, dossier.worth, model.bound(ranked.signs), model.explain(ranked.signs), brands))
-    place = {one.number: place for place, one in enumerate(sort_by_worth(one.ranked for one in found))}
+        found.append(
+            Candidate(ranked, dossier.sold_value, model.bound(ranked.signs), model.explain(ranked.signs), brands)
+        )
+    place = {one.number: place for place, one in enumerate(sort_by_expected_value(one.ranked for one in found))}
     return sorted(found, key=lambda one: place[one.ranked.number]), model.n_outcomes
 
 

@@ -145,10 +145,10 @@ def say_estimate(estimate: SalesEstimate[Amount]) -> str:
 def _tiles(told: DisclosedFacts) -> Iterator[tuple[str, str]]:
     yield f"{told.n_members:,}", "sellers joined by what they share"
     yield f"{told.n_confirmed:,}", f"listings found counterfeit, of {told.n_confirmed_members:,} sellers"
-    if told.worth.is_known:
+    if told.sold_value.is_known:
         yield (
-            f"{_brief(told.worth.value.low)}\u2013{_brief(told.worth.value.high)}",
-            f"{told.worth.value.total.currency} sold, estimated",
+            f"{_brief(told.sold_value.value.low)}\u2013{_brief(told.sold_value.value.high)}",
+            f"{told.sold_value.value.total.currency} sold, estimated",
         )
     yield f"{told.first_seen:%b %Y}\u2013{told.last_seen:%b %Y}", "seen active"
 
@@ -191,17 +191,17 @@ def _say_when(told: DisclosedFacts) -> str:
 
 
 def _say_how_much(told: DisclosedFacts) -> Iterator[str]:
-    worth = told.worth
-    if not worth.is_known:
+    sold_value = told.sold_value
+    if not sold_value.is_known:
         yield "Not known: see below."
         return
-    yield f"Value: {say_estimate(worth.value)}, {worth.how}."
-    yield f"Units: {say_estimate(worth.units)}." if worth.units.is_bounded else "Units: not known."
-    if worth.confirmed_value:
-        yield f"Known of the listings found counterfeit alone: {worth.confirmed_value}."
-    for one in worth.foreign:
+    yield f"Value: {say_estimate(sold_value.value)}, {sold_value.how}."
+    yield f"Units: {say_estimate(sold_value.units)}." if sold_value.units.is_bounded else "Units: not known."
+    if sold_value.confirmed_value:
+        yield f"Known of the listings found counterfeit alone: {sold_value.confirmed_value}."
+    for one in sold_value.foreign:
         if one.rate is not None:
-            rate = f"{one.rate:g} {worth.value.total.currency} for 1 {one.currency}"
+            rate = f"{one.rate:g} {sold_value.value.total.currency} for 1 {one.currency}"
             yield f"Amounts of {one.n_listings:,} listings in {one.currency} were exchanged at {rate}."
 
 
@@ -289,8 +289,8 @@ def draw_network(told: DisclosedFacts) -> str:
         *_draw_circles(told, circles),
         *_draw_key(told, len(circles), height),
     ]
-    look = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "system-ui, sans-serif", "font_size": 11}
-    return write_svg(width, height + 50, (f"\n{part}" for part in parts), title, **look) + "\n"
+    style = {"xmlns": "http://www.w3.org/2000/svg", "font_family": "system-ui, sans-serif", "font_size": 11}
+    return write_svg(width, height + 50, (f"\n{part}" for part in parts), title, **style) + "\n"
 
 
 def _place_circles(told: DisclosedFacts) -> tuple[dict[str, _Circle], int, int]:
@@ -331,8 +331,8 @@ def _draw_circles(told: DisclosedFacts, circles: Mapping[str, _Circle]) -> Itera
     for name, one in circles.items():
         role, count = one.node.role, one.node.n_counterfeit
         says = write_title(f"{name}, {_WORDS[role]}, {count} listings found counterfeit")
-        look = {"fill": _FILL[role] if count else "#fff", "stroke": _FILL[role], "stroke_width": 1.5}
-        yield write_element("circle", says, cx=one.x, cy=one.y, r=one.radius, **look)
+        style = {"fill": _FILL[role] if count else "#fff", "stroke": _FILL[role], "stroke_width": 1.5}
+        yield write_element("circle", says, cx=one.x, cy=one.y, r=one.radius, **style)
         if one.is_named:
             rim = {"stroke": "#fff", "stroke_width": 3, "paint_order": "stroke"}
             yield write_label(one.x, one.y + one.radius + 11, name, text_anchor="middle", fill="#222", **rim)

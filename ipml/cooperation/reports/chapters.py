@@ -165,7 +165,8 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     return Section(
         "precision-of-decisions",
         "How often it was right",
-        "That nobody objected does not make a decision right. So some are drawn with known odds and judged again by "
+        "That nobody objected does not make a decision right. So some are drawn with known probability "
+        "and judged again by "
         "a person who does not know the first verdict. The precision is the share that they, too, found counterfeit;"
         " the interval holds the true share nineteen times of twenty.",
         (
@@ -179,9 +180,11 @@ def write_precision(parts: Sequence[Precision], figures: Figures | None = None) 
     )
 
 
-_WEIGHED = "Each look counts by one over the odds with which it was drawn; cannot tell is not confirmed."
+_WEIGHED = (
+    "Each second review counts by one over the probability with which it was drawn; cannot tell is not confirmed."
+)
 _STOOD = "Of all found counterfeit: what one would think without looking again."
-_OF_ALL = "Of all listings scored, from those reviewed and the odds with which each was shown."
+_OF_ALL = "Of all listings scored, from those reviewed and the probability with which each was shown."
 
 
 def _estimate_quantity(one: EstimatedFigure) -> Quantity:

@@ -5,11 +5,11 @@ decision was repeated for near-duplicates, "policy" without a person, "appeal" w
 
 How often what was found counterfeit is counterfeit is told by what people found who looked a second time. Who decides
 once errs at times, and most errors nobody notices: that a decision was not taken back proves little. So some
-decisions are drawn, with known odds, and judged blind by another person: of people's decisions the audits, of what
-was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted on
-had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
-that time on. Each counts by one over its odds (Hajek 1971); the three are put together by how many decisions each
-stands for. The interval is Wilson's for as many independent looks as these are worth (Kish 1965).
+decisions are drawn, with known probability, and judged blind by another person: of people's decisions the audits, of
+what was spread to near-duplicates the listings left out of it, of what a policy does the cases that it would have acted
+on had they not been drawn for people: those it met while the promise of their brand was in force, from the threshold of
+that time on. Each counts by one over its sampling probability (Hajek 1971); the three are put together by how many
+decisions each stands for. The interval is Wilson's for as many independent looks as these are worth (Kish 1965).
 """
 
 from __future__ import annotations
@@ -43,7 +43,16 @@ from ipml.records import Verdict
 from ipml.review.cases import STATES
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import is_last_verdict, stands
-from ipml.storage.tables import automatic_draws, cases, decisions, looks, measures, opinions, samples, spread_audits
+from ipml.storage.tables import (
+    automatic_draws,
+    cases,
+    decisions,
+    measures,
+    samples,
+    second_reviews,
+    second_verdicts,
+    spread_audits,
+)
 
 WAYS = ("people", "spread", "policy", "appeal")
 VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
@@ -147,14 +156,16 @@ def count_by(scope: ReportScope, column: ColumnElement[Any]) -> list[tuple[str, 
 
 
 def count_people(scope: ReportScope) -> ReviewerCounts:
-    """Return who reviewed, one by one or in selections, and gave second looks."""
+    """Return who reviewed, one by one or in selections, and gave second reviews."""
     said = select(decisions.c.reviewer, decisions.c.decided_at).where(
         scope.holds(decisions.c.decided_at),
         decisions.c.origin.in_(("review", "bulk")),
         decisions.c.reviewer != "ipml",
     )
-    looked = select(opinions.c.reviewer, opinions.c.decided_at).where(scope.holds(opinions.c.decided_at))
-    both = said.union_all(looked).subquery()
+    given = select(second_verdicts.c.reviewer, second_verdicts.c.decided_at).where(
+        scope.holds(second_verdicts.c.decided_at)
+    )
+    both = said.union_all(given).subquery()
     hour = cast(type_coerce(both.c.decided_at, BigInteger) // literal(_HOUR, BigInteger), String)
     at_work = func.count((both.c.reviewer + literal(" ") + hour).distinct())
     n, hours = scope.connection.execute(select(func.count(both.c.reviewer.distinct()), at_work)).one()
@@ -229,8 +240,8 @@ def _make_part(way: str, decided: PeriodDecisions, sums: Sequence[Any]) -> Preci
     back = decided.count(way, Verdict.COUNTERFEIT, stands=False)
     rate = None
     if n:
-        worth = float(weight) ** 2 / float(squares)  # independent looks that these are worth
-        rate = count_rate(float(hits) / float(weight) * worth, worth)
+        effective = float(weight) ** 2 / float(squares)  # independent looks that these are worth
+        rate = count_rate(float(hits) / float(weight) * effective, effective)
     return Precision(way, made, back, n, int(confirmed or 0), rate)
 
 
@@ -244,29 +255,35 @@ def _put_together(parts: list[Precision]) -> Precision:
     if total:
         shares = [(part.decided / total, part.rate) for part in known if part.rate]
         share = sum(weight * rate.share for weight, rate in shares)
-        worth = 1 / sum(weight**2 / rate.n for weight, rate in shares)
-        rate = count_rate(share * worth, worth)
+        effective = 1 / sum(weight**2 / rate.n for weight, rate in shares)
+        rate = count_rate(share * effective, effective)
     return Precision("all", decided, taken_back, drawn, confirmed, rate)
 
 
-def _sums(verdict: ColumnElement[Any], odds: ColumnElement[Any]) -> tuple[Any, ...]:
+def _sums(verdict: ColumnElement[Any], sampling_probability: ColumnElement[Any]) -> tuple[Any, ...]:
     """Return the columns that `_make_part` reads."""
-    hit, weight = case((verdict == Verdict.COUNTERFEIT, 1), else_=0), 1.0 / odds
+    hit, weight = case((verdict == Verdict.COUNTERFEIT, 1), else_=0), 1.0 / sampling_probability
     return func.count(), func.sum(hit), func.sum(weight), func.sum(hit * weight), func.sum(weight * weight)
 
 
 def _audited(scope: ReportScope) -> Select[Any]:
     """Select what others said of people's decisions that were drawn."""
-    is_back = func.coalesce(opinions.c.withdrawn_at <= scope.as_of, false())
-    said = and_(opinions.c.look_id == looks.c.look_id, opinions.c.decided_at <= scope.as_of, ~is_back)
+    is_back = func.coalesce(second_verdicts.c.withdrawn_at <= scope.as_of, false())
+    said = and_(
+        second_verdicts.c.review_id == second_reviews.c.review_id, second_verdicts.c.decided_at <= scope.as_of, ~is_back
+    )
     return (
-        select(*_sums(opinions.c.verdict, looks.c.odds))
-        .select_from(looks.join(decisions, decisions.c.decision_id == looks.c.decision_id))
-        .join(opinions, said)
+        select(*_sums(second_verdicts.c.verdict, second_reviews.c.sampling_probability))
+        .select_from(second_reviews.join(decisions, decisions.c.decision_id == second_reviews.c.decision_id))
+        .join(second_verdicts, said)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(looks.c.kind == "audit", looks.c.odds > 0, decisions.c.origin.in_(("review", "bulk")))
+        .where(
+            second_reviews.c.kind == "audit",
+            second_reviews.c.sampling_probability > 0,
+            decisions.c.origin.in_(("review", "bulk")),
+        )
         .where(scope.holds(decisions.c.decided_at), decisions.c.verdict == Verdict.COUNTERFEIT)
-        .where(opinions.c.verdict.in_(_JUDGED), scope.is_of_brand())
+        .where(second_verdicts.c.verdict.in_(_JUDGED), scope.is_of_brand())
     )
 
 
@@ -291,7 +308,11 @@ def _drawn(scope: ReportScope) -> Select[Any]:
         .select_from(decisions)
         .join(automatic_draws, automatic_draws.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(scope.holds(automatic_draws.c.drawn_at), automatic_draws.c.odds > 0, *_by_people(scope.as_of))
+        .where(
+            scope.holds(automatic_draws.c.drawn_at),
+            automatic_draws.c.sampling_probability > 0,
+            *_by_people(scope.as_of),
+        )
         .where(scope.is_of_brand())
     )
 
@@ -304,7 +325,11 @@ def _sum_in_force(drawn: Iterable[Row[Any]], times: Mapping[str, Sequence[InForc
         if any(one.covers(row.drawn_at, row.score, row.model_version) for one in times.get(row.brand, ())):
             is_hit = row.verdict == Verdict.COUNTERFEIT
             n, confirmed = n + 1, confirmed + is_hit
-            weight, hits, squares = weight + 1 / row.odds, hits + is_hit / row.odds, squares + 1 / row.odds**2
+            weight, hits, squares = (
+                weight + 1 / row.sampling_probability,
+                hits + is_hit / row.sampling_probability,
+                squares + 1 / row.sampling_probability**2,
+            )
     return n, confirmed, weight, hits, squares
 
 

@@ -34,8 +34,8 @@ from ipml.storage.tables import (
     deadlines,
     decisions,
     measures,
-    opinions,
     reversals,
+    second_verdicts,
     users,
 )
 from ipml.storage.tables import audit as trail
@@ -256,8 +256,8 @@ def find_obstacles(connection: Connection, some: Sequence[Appeal], by: str) -> d
 def find_deciders(connection: Connection, appeal: Appeal) -> frozenset[str]:
     """Return who decided in the matter of an appeal before, in whatever part.
 
-    That is who gave a verdict or opinion on the case, taken back or not; who made the decision that was spread to it;
-    who changed its measures or the penalty; and who decided an earlier appeal.
+    That is who gave a verdict, a second one too, on the case, taken back or not; who made the decision that was spread
+    to it; who changed its measures or the penalty; and who decided an earlier appeal.
     """
     return find_deciders_of(connection, [appeal])[appeal.appeal_id]
 
@@ -276,7 +276,7 @@ def _find_on_cases(connection: Connection, numbers: Collection[int]) -> dict[int
     queries = (
         select(decisions.c.case_id, decisions.c.reviewer),
         select(decisions.c.case_id, first.c.reviewer).join(first, first.c.decision_id == decisions.c.spread_from),
-        select(opinions.c.case_id, opinions.c.reviewer),
+        select(second_verdicts.c.case_id, second_verdicts.c.reviewer),
         select(decisions.c.case_id, reversals.c.reviewer).join(
             reversals, reversals.c.decision_id == decisions.c.decision_id
         ),
@@ -310,7 +310,7 @@ def is_person(name: str) -> bool:
 
     Examples
     --------
-    >>> is_person("ana"), is_person("policy:1f3a9c02"), is_person("ipml clock"), is_person(" ")
+    >>> is_person("ana"), is_person("policy:1f3a9c02"), is_person("ipml deadlines"), is_person(" ")
     (True, False, False, False)
     """
     word = _fold(name).partition(":")[0]
@@ -332,7 +332,7 @@ def _fold(name: str) -> str:
 
 
 _MOST_TOGETHER = 200
-_IS_ITS_CLOCK = deadlines.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
+_IS_ITS_DEADLINE = deadlines.c.subject == literal("appeal:") + cast(appeals.c.appeal_id, String)
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +393,7 @@ def list_appeals(connection: Connection, state: str | None = None, limit: int = 
     state : str, optional
         One of `AppealState`, or "all"; by default those that wait for somebody.
     """
-    query = select(appeals, func.min(deadlines.c.due_at).label("due_at")).outerjoin(deadlines, _IS_ITS_CLOCK)
+    query = select(appeals, func.min(deadlines.c.due_at).label("due_at")).outerjoin(deadlines, _IS_ITS_DEADLINE)
     if state != "all":
         query = query.where(appeals.c.state.in_(PENDING if state is None else [AppealState(state)]))
     order = func.min(deadlines.c.due_at)
@@ -452,7 +452,7 @@ def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> 
             deadlines.c.state == DeadlineState.WAITING, appeals.c.filed_at <= now - timedelta(days=rules.unreached_days)
         ),
     )
-    query = select(func.count(appeals.c.appeal_id.distinct())).join(deadlines, _IS_ITS_CLOCK)
+    query = select(func.count(appeals.c.appeal_id.distinct())).join(deadlines, _IS_ITS_DEADLINE)
     return (
         connection.scalar(query.where(appeals.c.state.in_([AppealState.OPEN, AppealState.WITH_HOLDER]), is_late)) or 0
     )

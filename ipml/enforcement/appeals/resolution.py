@@ -31,7 +31,7 @@ from ipml.enforcement.appeals.filings import COMPLAINT, COUNTER_NOTICE, find_new
 from ipml.enforcement.appeals.letters import passed_on_subject, write_seller
 from ipml.enforcement.appeals.remedies import find_penalty, lift_penalty, parse_subject, soften, take_strike_back
 from ipml.enforcement.deadlines.deadlines import (
-    TICKER,
+    DEADLINES,
     Deadline,
     DeadlineResult,
     DeadlineStart,
@@ -252,7 +252,7 @@ def _end_restriction(
     decision_id = _find_standing(connection, appeal)
     if decision_id is None:
         return ()  # others have taken it back meanwhile
-    origin = "appeal" if verdict is Verdict.GENUINE else "clock"
+    origin = "appeal" if verdict is Verdict.GENUINE else "deadline"
     corrected = correct(connection, decision_id, verdict, by, why, at, origin=origin, consequences=consequences)
     return corrected.decisions
 
@@ -413,7 +413,7 @@ def _open_windows(engine: Engine, rules: AppealRules, now: datetime) -> int:
             starts.append(DeadlineStart(subject, COMPLAINT, profile, at))
             if profile.windows.counter_notice != profile.windows.complaint:
                 starts.append(DeadlineStart(subject, COUNTER_NOTICE, profile, at))
-        start_deadlines(connection, starts, TICKER, now)
+        start_deadlines(connection, starts, DEADLINES, now)
         return len(told)
 
 
@@ -457,7 +457,7 @@ def _begin_one(connection: Connection, subject: str, rules: AppealRules, now: da
         and reached_at is not None
         and all(row.state == "delivered" for row in told)
     ):
-        begin(connection, deadline, rules.load_profile(deadline.profile), reached_at, TICKER, now)
+        begin(connection, deadline, rules.load_profile(deadline.profile), reached_at, DEADLINES, now)
 
 
 def _is_followed(deadline: Deadline, rules: AppealRules) -> bool:
@@ -474,6 +474,6 @@ def _follow(
     if rules.load_profile(deadline.profile).stage(deadline.stage).at_expiry != "restore":
         return
     appeal = find_appeal(connection, parse_subject(deadline.subject)[1], lock=True)
-    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, TICKER, now, consequences)
+    appeal = restore(connection, appeal, AppealEvent.HOLDER_SILENT, DEADLINES, now, consequences)
     listing = decode_listing(find_case(connection, appeal.case_id).snapshot)
     write_seller(connection, appeal, "restored", listing, rules, now)

@@ -2,8 +2,8 @@
 
 A policy meets only cases in their turn in which nothing asks for a person. Decisions are made like a person's and in
 the policy's name, some at a time, in a transaction with all that follows from them; so the work can be stopped anywhere
-and goes on where it was. A case is drawn by its own lot, which hangs on the seed of the database alone: to run again
-draws nobody anew.
+and goes on where it was. A case is drawn by a number of its own, which hangs on the seed of the database alone: to run
+again draws nobody anew.
 """
 
 from __future__ import annotations
@@ -248,14 +248,16 @@ class _Run:
     def take(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
         """Draw some of the cases for people, and act on others."""
         eligible = [row for row in rows if (row.score or 0) >= min(self.rules.for_brand(row.brand or "").thresholds)]
-        by_lot = {row.case_id for row in eligible if self._lot(row) < standings[row.brand or ""].odds}
+        drawn = {
+            row.case_id for row in eligible if self._uniform_of(row) < standings[row.brand or ""].sampling_probability
+        }
         with reading(self.engine) as connection:
-            chosen = self._find_free(connection, [row for row in eligible if row.case_id in by_lot])
+            chosen = self._find_free(connection, [row for row in eligible if row.case_id in drawn])
         self._draw(chosen, standings)
         due: list[tuple[int, PromiseStanding]] = []
         for row in eligible:
             standing = standings[row.brand or ""]
-            if row.case_id in by_lot or not standing.is_in_force or (row.score or 0) < standing.threshold:
+            if row.case_id in drawn or not standing.is_in_force or (row.score or 0) < standing.threshold:
                 continue
             if row.enqueued_at > (standing.vouched_until or datetime.min.replace(tzinfo=UTC)):
                 self.left["drawn cases of its time are to be looked at first"] += 1
@@ -274,7 +276,7 @@ class _Run:
         self.left.update(why for why in obstacles.values() if why)
         return [row for row in rows if not obstacles[row.case_id]]
 
-    def _lot(self, row: StoredCase) -> float:
+    def _uniform_of(self, row: StoredCase) -> float:
         return draw_uniform("automatic", self.seed, row.listing_key)
 
     def _draw(self, rows: Sequence[StoredCase], standings: Mapping[str, PromiseStanding]) -> None:
@@ -291,7 +293,7 @@ class _Run:
                     "brand": row.brand,
                     "model_version": row.model_version,
                     "score": row.score,
-                    "odds": standings[row.brand or ""].odds,
+                    "sampling_probability": standings[row.brand or ""].sampling_probability,
                     "drawn_at": self.now,
                 }
                 for row in locked.values()

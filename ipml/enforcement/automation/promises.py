@@ -197,7 +197,7 @@ class PromiseStanding:
         The drawn cases from the threshold on.
     since : datetime
         From when on drawn cases count.
-    odds : float
+    sampling_probability : float
         With which cases are drawn now.
     vouched_until : datetime or None
         Until when listings must have come in to be acted on now; None: none of them are.
@@ -216,7 +216,7 @@ class PromiseStanding:
     bound: float
     count: Count
     since: datetime
-    odds: float
+    sampling_probability: float
     is_in_force: bool
     cause: str
     why: str

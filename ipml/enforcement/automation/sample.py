@@ -3,8 +3,8 @@
 A case is drawn, or not, when the policy first meets it and before anybody knows what it is: open, in its turn, of a
 brand that is covered, with nothing that leaves it to people anyway. Those are the very cases it acts on when a promise
 is in force, so the drawn are a fair sample of them: cases brought up by a notice, by a deadline or by exploration, and
-those that people had decided before the policy came, are in neither. The odds are alike for all cases of a brand at a
-time and depend on no outcome, so each counts once.
+those that people had decided before the policy came, are in neither. The sampling probability is the same for all cases
+of a brand at a time and depend on no outcome, so each counts once.
 
 One thing is not quite even: while listings wait for the drawn ones of their time (`vouching`), people may take the most
 suspicious of them first, and what is acted on is what they left. Where that matters, name more than one threshold.

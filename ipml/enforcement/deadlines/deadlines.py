@@ -390,7 +390,7 @@ def _fields_of(deadline: Deadline) -> dict[str, Any]:
     return {name: getattr(deadline, name) for name in Deadline.__slots__ if name != "deadline_id"}
 
 
-TICKER = "ipml clock"
+DEADLINES = "ipml deadlines"
 """Who lets terms run out. It judges nothing: it records that nobody acted, and what the rules say follows."""
 
 _AT_ONCE = 500
@@ -464,8 +464,8 @@ def _run_together(
         over = [deadline for deadline in found if deadline.due_at is not None and deadline.due_at <= now]
         marked = [deadline for deadline in over if deadline.state is DeadlineState.RUNNING]
         expired = [deadline for deadline in over if _is_confirmed(deadline, now, confirm) and not is_followed(deadline)]
-        mark(connection, marked, TICKER, now)
-        expire(connection, expired, TICKER, now)
+        mark(connection, marked, DEADLINES, now)
+        expire(connection, expired, DEADLINES, now)
     return DeadlineResult(marked=len(marked), expired=len(expired)), {
         deadline.deadline_id for deadline in (*marked, *expired)
     }
@@ -499,13 +499,13 @@ def _step(
     is_over = deadline.due_at is not None and deadline.due_at <= now
     if deadline.state is DeadlineState.MARKED and (marked_at := deadline.marked_at) is not None:
         if now < marked_at:
-            deadline, done = unmark(connection, deadline, TICKER, now), DeadlineResult(unmarked=1)
+            deadline, done = unmark(connection, deadline, DEADLINES, now), DeadlineResult(unmarked=1)
         elif is_over and now >= marked_at + confirm:
             # First, as all who append to the audit trail must hold their rows already.
             follow(connection, deadline, now)
-            expire(connection, [deadline], TICKER, now)
+            expire(connection, [deadline], DEADLINES, now)
             return DeadlineResult(expired=1)
     if deadline.state is DeadlineState.RUNNING and is_over:
-        mark(connection, [deadline], TICKER, now)
+        mark(connection, [deadline], DEADLINES, now)
         done += DeadlineResult(marked=1)
     return done

@@ -57,7 +57,7 @@ def write_evidence(one: DecidedCase, acts: Proceedings) -> str:
                 "case_id": case.case_id,
                 "enqueued_at": moment_text(case.enqueued_at),
                 "lane": case.lane,
-                "odds": case.odds,
+                "sampling_probability": case.sampling_probability,
                 "snapshot": digest(case.snapshot),
             },
             "listing": {name: value for name, value in listing.items() if name not in history},
@@ -188,7 +188,7 @@ def is_person(actor: str) -> bool:
 
     Examples
     --------
-    >>> is_person("ana"), is_person("ipml"), is_person("ipml clock"), is_person("policy:3f2a90c1")
+    >>> is_person("ana"), is_person("ipml"), is_person("ipml deadlines"), is_person("policy:3f2a90c1")
     (True, False, False, False)
     """
     return not (actor in _NO_PERSONS or " " in actor or ":" in actor)  # a user's name holds neither

@@ -27,7 +27,7 @@ from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, find_pseudonym, find_seller, pseudonym_of
 from ipml.storage.tables import linked_accounts
 
-Outcome = Literal["look", "nothing"]
+Outcome = Literal["review", "nothing"]
 
 _COLUMNS = ("seller", "other", "kind", "weight", "evidence")
 _LONGEST = {"seller": 200, "other": 200, "kind": 40, "evidence": 2000}
@@ -56,7 +56,7 @@ class LinkedAccount:
     evidence : str or None
         What they share; None where either seller was erased.
     outcome : str or None
-        "look" or "nothing", once a lead has decided.
+        "review" or "nothing", once a lead has decided.
     """
 
     link_id: int
@@ -115,7 +115,7 @@ def list_linked(connection: Connection, *, pseudonym: str | None = None, is_open
 def decide_link(
     connection: Connection, link_id: int, by: str, outcome: Outcome, why: str, *, now: datetime | None = None
 ) -> LinkedAccount:
-    """Note what a lead made of a link: to "look" at the account's listings, or "nothing"."""
+    """Note what a lead made of a link: to "review" the account's listings, or "nothing"."""
     check_text("why", why, 2000)
     at = now or datetime.now(UTC)
     row = _find(connection, link_id)

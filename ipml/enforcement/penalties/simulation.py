@@ -237,7 +237,7 @@ def _first_of_groups() -> Any:
 def _read_missing_facts(connection: Connection, case_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Read from the cases what strikes would say, for decisions that were made before there were any."""
     facts: dict[int, dict[str, Any]] = {}
-    columns = [cases.c[name] for name in ("case_id", "snapshot", "worth", "category", "score", "exemplar")]
+    columns = [cases.c[name] for name in ("case_id", "snapshot", "expected_value", "category", "score", "exemplar")]
     for start in range(0, len(case_ids), _AT_ONCE):
         query = select(*columns).where(cases.c.case_id.in_(case_ids[start : start + _AT_ONCE]))
         facts |= {row.case_id: read_facts(row, decode_listing(row.snapshot)) for row in connection.execute(query)}

@@ -21,7 +21,7 @@ share of listings upper bound at most `small_share`                           lo
 record            first offence of a seller of at least `clean_days`
 ================  ==========================================================  ===========================
 
-Harm is price x units sold until the next look x severity, of all listings struck. The share is that of the seller's
+Harm is price x units sold until the next review x severity, of all listings struck. The share is that of the seller's
 listings found counterfeit, with Wilson's 95 % interval: of 1 in 1 nothing is sure, so a new seller is not punished for
 being new; 1 in 10,000 is surely small. The fourth question is how likely the strikes are right at all: by Bayes' rule
 from the score and from how often a reviewer is right. It makes nothing harder or milder; too little calls a person.
@@ -61,7 +61,7 @@ class Strike:
     probability : float or None
         The score of the listing; None where the model abstained.
     value : float or None
-        Price times units it would have sold until the next look, in `currency`; None where not known.
+        Price times units it would have sold until the next review, in `currency`; None where not known.
     listings, age_days : float or None
         Of the seller, as known then, to two digits.
     made_with : int or None

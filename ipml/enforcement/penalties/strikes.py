@@ -27,7 +27,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.proceedings import DecidedCase, FirstDecision, Proceedings, find_firsts
 from ipml.records import Decision, Listing
 from ipml.review.cases import StoredCase
-from ipml.review.ranking.policy import fold_name, read_worth
+from ipml.review.ranking.policy import fold_name, read_expected_value
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
@@ -91,12 +91,12 @@ def weigh(connection: Connection, pseudonym: str, at: datetime, policy: Enforcem
 
 def read_facts(case: StoredCase | Row[Any], listing: Listing) -> dict[str, Any]:
     """Return what a case and its listing say of a strike, whatever the policy."""
-    worth = read_worth(case.worth) if case.worth else None
+    expected_value = read_expected_value(case.expected_value) if case.expected_value else None
     return {
         "category": fold_name(case.category or listing.category) or None,
         "probability": case.score,
-        "value": None if worth is None else to_two_digits(worth.price * worth.sales),
-        "currency": None if worth is None else worth.currency,
+        "value": None if expected_value is None else to_two_digits(expected_value.price * expected_value.sales),
+        "currency": None if expected_value is None else expected_value.currency,
         "listings": to_two_digits(listing.seller_listings),
         "age_days": to_two_digits(listing.seller_age_days),
         "cluster": case.exemplar or case.case_id,

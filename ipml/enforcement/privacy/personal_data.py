@@ -31,12 +31,12 @@ from ipml.storage.tables import (
     cases,
     control_cases,
     decisions,
-    looks,
     metadata,
     notice_items,
     notices,
-    opinions,
     rankings,
+    second_reviews,
+    second_verdicts,
 )
 
 
@@ -61,7 +61,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_decisions": {"brand": CLEAR},
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_texts": {"text": CLEAR},
-    "cases": dict.fromkeys(("model_version", "state", "holder", "worth", "lane"), NOTHING)
+    "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
     | {"content": PSEUDONYM},
     "deadline_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
@@ -86,7 +86,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "legal_holds": {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "placed_by": NOTHING, "released_by": NOTHING},
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
-    "looks": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
+    "second_reviews": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_lifted": ENCRYPTED, "why_refused": ENCRYPTED},
     "measure_messages": {"key": NOTHING, "effect": NOTHING},
@@ -99,7 +99,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "notifier_appointments": {"kind": NOTHING, "made_by": NOTHING, "ground": ENCRYPTED},
     "notifier_steps": {"kind": NOTHING, "taken_by": NOTHING, "why": ENCRYPTED},
     "notifiers": dict.fromkeys(("address", "pseudonym", "key", "kind"), NOTHING),
-    "opinions": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
+    "second_verdicts": dict.fromkeys(("kind", "verdict", "ground", "reviewer"), NOTHING)
     | dict.fromkeys(("listing_id", "note", "key"), CLEAR),
     "outbox": dict.fromkeys(("key", "channel", "kind", "subject", "state", "holder", "dropped_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
@@ -128,7 +128,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
 # What takes the place of texts in rows of the seller, which are found by this column.
 BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
     ("decisions", "case_id"): {"note": "", "key": None},
-    ("opinions", "case_id"): {"note": "", "key": None},
+    ("second_verdicts", "case_id"): {"note": "", "key": None},
     ("control_cases", "case_id"): {"source": ""},
     ("reversals", "decision_id"): {"why": ""},
     ("automatic_draws", "case_id"): {"brand": ""},
@@ -149,7 +149,7 @@ REMOVED: dict[str, str] = {
 REPLACED: dict[str, tuple[str, ...]] = {
     "cases": ("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"),
     "decisions": ("listing_id",),
-    "opinions": ("listing_id",),
+    "second_verdicts": ("listing_id",),
     "rankings": ("usual",),
 }
 
@@ -300,23 +300,23 @@ def _replace(
             "erased_at": at,
         }
         connection.execute(update(cases).where(cases.c.case_id == row.case_id).values(**columns))
-    for table in (decisions, opinions):
+    for table in (decisions, second_verdicts):
         alias = literal("erased:").concat(cast(table.c.case_id, Text))
         audit.change_rows(
             connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
         )
     for table in (case_texts, bands):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
-    _end_looks(connection, numbers, by, at)
+    _end_second_reviews(connection, numbers, by, at)
     join_notices(connection, rows, by, at)
     empty_notes(connection, numbers, by, at)
     audit.append_all(connection, by, "erased", [(subject_of(number), {}) for number in numbers], at=at)
 
 
-def _end_looks(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
+def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
     """Nobody is asked to look at a stand-in."""
-    pending = looks.c.case_id.in_(numbers), looks.c.ended_at.is_(None)
-    connection.execute(update(looks).where(*pending).values(ended_at=at))
+    pending = second_reviews.c.case_id.in_(numbers), second_reviews.c.ended_at.is_(None)
+    connection.execute(update(second_reviews).where(*pending).values(ended_at=at))
     listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)
     audit.change_rows(connection, update(control_cases).where(*listed).values(removed_at=at), by, "erased", at=at)
 

@@ -79,7 +79,8 @@ WORD_COLUMNS = ("brand", "category", "currency", "condition", "country", "title_
 NUMBER_COLUMNS = tuple(
     field.name
     for field in FIELDS
-    if field.kind in (Kind.COUNT, Kind.SHARE, Kind.NUMBER) and field.name not in ("price", "label_weight", "label_odds")
+    if field.kind in (Kind.COUNT, Kind.SHARE, Kind.NUMBER)
+    and field.name not in ("price", "label_weight", "label_probability")
 )
 
 

@@ -98,7 +98,7 @@ class Reviewed:
 
     @classmethod
     def of(cls, y: Floats, odds: Floats) -> Reviewed:
-        """Work it out from the labels and with what odds their listings were shown."""
+        """Work it out from the labels and with what probability their listings were shown."""
         weight = weigh_by_odds(odds)
         prevalence = float(weight @ y / weight.sum())
         return cls(int((odds < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
@@ -189,7 +189,7 @@ def evaluate_repeats(
     listings: pd.DataFrame,
     *,
     baselines: Mapping[str, Sequence[ArrayLike]] | None = None,
-    label_odds: ArrayLike | None = None,
+    label_probability: ArrayLike | None = None,
     k: Sequence[int] = (100,),
     n_resamples: int = 500,
     seed: int = 0,
@@ -211,7 +211,7 @@ def evaluate_repeats(
         `add_values` adds it, the value of the counterfeits among the first k.
     baselines : mapping of str to sequence of array, optional
         The same for the baselines, by name.
-    label_odds : array of shape (n_listings,), optional
+    label_probability : array of shape (n_listings,), optional
         With what odds a person came to see each listing, NaN where unknown: the figures are then those of all listings
         that came by, not of those that were reviewed. For precision and recall at k, k of them are read.
     k : sequence of int, default=(100,)
@@ -235,7 +235,7 @@ def evaluate_repeats(
     0.875
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
-    weight = None if label_odds is None else weigh_by_odds(label_odds)
+    weight = None if label_probability is None else weigh_by_odds(label_probability)
     drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
     draws = {
         name: draw_figures(truth, repeats, listings, k, **drawn)
@@ -252,7 +252,7 @@ def evaluate_repeats(
         n_resamples=n_resamples,
         seed=seed,
         n_repeats=len(scores),
-        reviewed=None if label_odds is None else Reviewed.of(truth, np.asarray(label_odds, dtype=float)),
+        reviewed=None if label_probability is None else Reviewed.of(truth, np.asarray(label_probability, dtype=float)),
         no_value=say_what_has_no_value(truth, listings),
     )
 
@@ -322,7 +322,7 @@ def _in_words(name: str) -> str:
 TESTED_FILE = "tested.parquet"
 KEY = ["listing_id", "observed_at"]  # what tells listings apart: one may have been observed several times
 _KEPT = [*KEY, "seller_id", "brand"]
-_KEPT_IF_THERE = ["label_odds", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
+_KEPT_IF_THERE = ["label_probability", VALUE, VALUE_CURRENCY]  # not in files of earlier releases
 _SCORE = "score_"
 
 

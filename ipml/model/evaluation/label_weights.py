@@ -1,7 +1,7 @@
 """What labels count for that are no random sample, and what young ones count for that may not be final.
 
 **Odds.** People see what a score puts before them, and a draw from the rest. Each label counts as often as there are
-listings like it: one over the odds with which a person came to see its listing (Horvitz and Thompson, 1952,
+listings like it: one over the probability with which a person came to see its listing (Horvitz and Thompson, 1952,
 doi:10.1080/01621459.1952.10483446). The odds follow from what the listing shows, so what orders listings can be learnt
 without them; but shares, probabilities and figures of merit need them, since among the reviewed the share of
 counterfeits is that of what was suspected.
@@ -41,10 +41,10 @@ Floats = NDArray[np.float64]
 
 
 def odds_of(listings: pd.DataFrame) -> Floats | None:
-    """Return with what odds people came to see listings, NaN where unknown; None where no listing says so."""
-    if "label_odds" not in listings or listings["label_odds"].isna().all():
+    """Return with what probability people came to see listings, NaN where unknown; None where no listing says so."""
+    if "label_probability" not in listings or listings["label_probability"].isna().all():
         return None
-    return listings["label_odds"].to_numpy(dtype=np.float64, na_value=np.nan)
+    return listings["label_probability"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def weigh_by_odds(odds: ArrayLike) -> Floats:
@@ -72,7 +72,7 @@ def weigh_by_odds(odds: ArrayLike) -> Floats:
     is_wrong = (known <= 0) | (known > 1)
     if is_wrong.any():
         found = f"{known[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
-        raise UnusableSetting("label_odds", found, "numbers above 0, up to 1")
+        raise UnusableSetting("label_probability", found, "numbers above 0, up to 1")
     weight = 1.0 / known
     return np.asarray(np.minimum(weight, weight.mean() * np.sqrt(len(weight))))
 

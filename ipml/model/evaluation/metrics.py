@@ -102,7 +102,7 @@ def precision_at(y: ArrayLike, score: ArrayLike, k: int = 100, weight: ArrayLike
     """Return the share of counterfeits among the `k` highest scores.
 
     Where there are fewer than k listings, all are read. Where the k-th place falls among equal scores, these
-    count by their share of counterfeits: what picking among them by lot gives on average.
+    count by their share of counterfeits: what picking among them at random gives on average.
 
     Examples
     --------

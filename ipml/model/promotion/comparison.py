@@ -177,8 +177,8 @@ def compare_scores(
     scores_a, scores_b : sequence of array of shape (n_listings,)
         Probabilities, once per repeat; a measure is averaged over the repeats.
     listings : DataFrame of shape (n_listings, …)
-        With `seller_id`; weighed by `label_odds`, where known, and with the value at k where prices are known (see
-        `ipml.model.evaluation.metrics.add_values`).
+        With `seller_id`; weighed by `label_probability`, where known, and with the value at k where prices are known
+        (see `ipml.model.evaluation.metrics.add_values`).
     k : int, default=100
         How many listings are read, for value at k.
     names, remarks

@@ -98,7 +98,7 @@ def _one_letter(alphabet: str) -> Rewrite:
 
 
 def _fixed(change: Callable[..., str], **options: Any) -> Rewrite:
-    """Rewrite without drawing anything by lot."""
+    """Rewrite without drawing anything at random."""
     return lambda text, _rng: change(text, **options)
 
 
@@ -119,7 +119,7 @@ def _words_by_lot(change: Rewrite) -> Rewrite:
 
 
 def _one_of(*rewrites: Rewrite) -> Rewrite:
-    """Rewrite each word by one of several ways, drawn by lot."""
+    """Rewrite each word by one of several ways, drawn at random."""
 
     def rewrite(text: str, rng: np.random.Generator) -> str:
         return re.sub(r"\S+", lambda word: rewrites[rng.integers(len(rewrites))](word.group(), rng), text)

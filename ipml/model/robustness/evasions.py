@@ -132,7 +132,7 @@ DIACRITICS = "\u0301\u0300\u0302\u0308\u0303\u030a\u0323\u0327\u0331"
 
 
 def replace_letters(text: str, rng: np.random.Generator, alphabet: Mapping[str, str], share: float = 1.0) -> str:
-    """Replace each letter, or a share of them drawn by lot, by that of another alphabet.
+    """Replace each letter, or a share of them drawn at random, by that of another alphabet.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def replace_letters(text: str, rng: np.random.Generator, alphabet: Mapping[str, 
 
 
 def replace_one(text: str, rng: np.random.Generator, alphabet: Mapping[str, str]) -> str:
-    """Replace one letter of each word, drawn by lot among those that the alphabet changes.
+    """Replace one letter of each word, drawn at random among those that the alphabet changes.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def _styled(letter: str, style: str) -> str:
 
 
 def add_marks(text: str, rng: np.random.Generator, marks: str, n_marks: int = 1) -> str:
-    """Put combining marks, drawn by lot, over each letter.
+    """Put combining marks, drawn at random, over each letter.
 
     Examples
     --------
@@ -207,7 +207,7 @@ def add_marks(text: str, rng: np.random.Generator, marks: str, n_marks: int = 1)
 
 
 def put_between(text: str, rng: np.random.Generator, signs: str) -> str:
-    """Put a sign, drawn by lot, between any two letters of a word.
+    """Put a sign, drawn at random, between any two letters of a word.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def put_between(text: str, rng: np.random.Generator, signs: str) -> str:
 
 
 def put_once(text: str, rng: np.random.Generator, sign: str) -> str:
-    """Put a sign once into each word, at a place drawn by lot.
+    """Put a sign once into each word, at a place drawn at random.
 
     Examples
     --------

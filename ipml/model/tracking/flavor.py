@@ -32,7 +32,7 @@ SERVED_COLUMNS = {
     **dict.fromkeys(("abstained", "model_version"), DataType.string),
 }
 """What is said of each listing, and the kinds of it."""
-LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_odds"}
+LABEL_FIELDS = {"is_counterfeit", "labelled_at", "label_weight", "label_probability"}
 
 
 def served_fields() -> dict[str, Any]:

@@ -223,8 +223,8 @@ def score_unseen(
             else:
                 scores.setdefault(name, []).append(scored[tested])
     kept = add_values(listings.iloc[tested].reset_index(drop=True), brands["rates"], brands["base_currency"])
-    if experiment.data.truth and "label_odds" in kept:  # all are tested, so that none stands for others
-        kept["label_odds"] = np.nan
+    if experiment.data.truth and "label_probability" in kept:  # all are tested, so that none stands for others
+        kept["label_probability"] = np.nan
     return Tested(kept, known, scores, attacked)
 
 
@@ -242,14 +242,15 @@ def name_brands(tested: Tested, brands: BrandTable) -> Tested:
 def measure(experiment: Experiment, tested: Tested) -> Evaluation:
     """Work out the figures of the model beside those of the baselines.
 
-    Where the truth of all is not known, labels are weighed by the odds with which people came to see the listings.
+    Where the truth of all is not known, labels are weighed by the probability with which people came to see the
+    listings.
     """
     return evaluate_repeats(
         tested.y,
         tested.scores[MODEL],
         tested.listings,
         baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
-        label_odds=odds_of(tested.listings),
+        label_probability=odds_of(tested.listings),
         k=experiment.evaluation.k,
         n_resamples=experiment.evaluation.n_resamples,
         seed=experiment.seed,

@@ -326,7 +326,7 @@ def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool
 
 def digest_listings(listings: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
-    read = [name for name in COLUMNS if name != "label_odds" or listings[name].notna().any()]
+    read = [name for name in COLUMNS if name != "label_probability" or listings[name].notna().any()]
     hashes = pd.util.hash_pandas_object(listings[read], index=False).to_numpy()
     return digest(hashes.tobytes())[:16]
 

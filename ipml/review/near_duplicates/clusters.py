@@ -143,7 +143,7 @@ LARGEST_PRICE_STEP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """How a listing looks, its disguise undone: what others are compared with.
 
     Attributes
@@ -159,16 +159,18 @@ class Look:
     image_hash: str | None
 
 
-def make_look(scored: ScoredListing) -> Look:
+def make_appearance(scored: ScoredListing) -> Appearance:
     """Return how a listing looks.
 
     Examples
     --------
     >>> bag = ScoredListing(Listing("1", "s1", "B\u0430g", brand="ACME "), 0.5, None, (), (), None, "m", read_as="bag")
-    >>> make_look(bag).brand, sorted(make_look(bag).shingles)
+    >>> make_appearance(bag).brand, sorted(make_appearance(bag).shingles)
     ('acme', [' ba', 'ag ', 'bag'])
     """
-    return Look(read_brand(scored), make_shingles(scored.read_as or scored.listing.title), scored.listing.image_hash)
+    return Appearance(
+        read_brand(scored), make_shingles(scored.read_as or scored.listing.title), scored.listing.image_hash
+    )
 
 
 def read_brand(scored: ScoredListing) -> str:
@@ -193,15 +195,15 @@ def is_same_offer(one: ScoredListing, other: ScoredListing) -> bool:
     """
     if one.listing.seller_id != other.listing.seller_id or not has_like_price(one.listing, other.listing):
         return False
-    return compare_offers(make_look(one), make_look(other)) is not None
+    return compare_offers(make_appearance(one), make_appearance(other)) is not None
 
 
-def compare_offers(one: Look, other: Look) -> float | None:
+def compare_offers(one: Appearance, other: Appearance) -> float | None:
     """Return how alike two listings of one brand look, in 0-1, or None where they do not; the same picture gives 1."""
-    return compare_looks(one, other) if one.brand == other.brand else None
+    return compare_appearances(one, other) if one.brand == other.brand else None
 
 
-def compare_looks(one: Look, other: Look) -> float | None:
+def compare_appearances(one: Appearance, other: Appearance) -> float | None:
     """Return how alike two listings look, in 0-1, or None where they do not; the same picture gives 1.
 
     Under another brand, or none, the title must be more alike. Titles without letters or digits are like none.
@@ -425,8 +427,8 @@ def _hand_over(connection: Connection, case_id: int, gone: Collection[int]) -> i
     connection.execute(update(cases).where(*is_waiting).values(exemplar=heir.case_id))
     show_cases(connection, [heir.case_id])
     scored = decode(heir.snapshot)
-    look = make_look(scored)
-    numbers = seller_bands(scored.listing, look, sign_shingles(look.shingles))
+    appearance = make_appearance(scored)
+    numbers = seller_bands(scored.listing, appearance, sign_shingles(appearance.shingles))
     kept = find_in_bands(connection, numbers)
     store_in_bands(connection, [(heir.case_id, find_room(kept, heir.case_id, numbers))])
     move_forward(connection, {heir.case_id: 0})
@@ -439,9 +441,9 @@ def show_cases(connection: Connection, case_ids: Collection[int]) -> None:
     connection.execute(update(cases).where(cases.c.case_id.in_(case_ids)).values(exemplar=None))
 
 
-def seller_bands(listing: Listing, look: Look, signature: tuple[int, ...]) -> tuple[int, ...]:
+def seller_bands(listing: Listing, appearance: Appearance, signature: tuple[int, ...]) -> tuple[int, ...]:
     """Return the bands under which a case is found by copies of its seller; none where it has no price."""
     if listing.price is None:
         return ()
-    scope = f"seller {listing.seller_id}\0{look.brand}\0{listing.currency}"
-    return make_bands(scope, signature, look.image_hash)
+    scope = f"seller {listing.seller_id}\0{appearance.brand}\0{listing.currency}"
+    return make_bands(scope, signature, appearance.image_hash)

@@ -19,17 +19,17 @@ from ipml.records import Listing, Verdict
 from ipml.review.cases import PENDING, StoredCase, find_case, find_cases
 from ipml.review.near_duplicates.clusters import (
     LARGEST_SCORE_STEP,
+    Appearance,
     BandCases,
-    Look,
     choose_candidates,
-    compare_looks,
+    compare_appearances,
     compare_offers,
     count_waiting,
     find_in_bands,
     find_room,
     has_like_price,
+    make_appearance,
     make_bands,
-    make_look,
     move_forward,
     remove_from_bands,
     seller_bands,
@@ -60,27 +60,27 @@ class Removed:
     likeness: float
 
 
-def removal_bands(look: Look, signature: tuple[int, ...]) -> tuple[int, ...]:
+def removal_bands(appearance: Appearance, signature: tuple[int, ...]) -> tuple[int, ...]:
     """Return the bands under which removed listings are kept and found, whoever the seller.
 
     First come those of the brand, then those of any brand: in these titles that are only half alike share none, so
     that they do not fill up.
     """
-    of_brand = make_bands(f"removed {look.brand}", signature, look.image_hash)
-    return (*of_brand, *make_bands("removed", signature, look.image_hash, _ROWS_OF_ANY_BRAND))
+    of_brand = make_bands(f"removed {appearance.brand}", signature, appearance.image_hash)
+    return (*of_brand, *make_bands("removed", signature, appearance.image_hash, _ROWS_OF_ANY_BRAND))
 
 
 def remember_removals(connection: Connection, rows: Sequence[StoredCase]) -> None:
     """Keep the listings of cases that were decided counterfeit, so that they are recognised when they come again."""
     numbers: dict[int, tuple[int, ...]] = {}
     for row in rows:
-        look = make_look(decode(row.snapshot))
-        numbers[row.case_id] = removal_bands(look, sign_shingles(look.shingles))
+        appearance = make_appearance(decode(row.snapshot))
+        numbers[row.case_id] = removal_bands(appearance, sign_shingles(appearance.shingles))
     store_where_room(connection, numbers)
 
 
 def find_removed(
-    connection: Connection, wanted: Mapping[int, tuple[str, Look, tuple[int, ...]]]
+    connection: Connection, wanted: Mapping[int, tuple[str, Appearance, tuple[int, ...]]]
 ) -> dict[int, list[Removed]]:
     """Return for cases the removed ones that they look like, the most alike first.
 
@@ -92,8 +92,8 @@ def find_removed(
     kept = find_in_bands(connection, (band for *_, numbers in wanted.values() for band in numbers))
     candidates = {case_id: choose_candidates(kept, numbers) for case_id, (*_, numbers) in wanted.items()}
     removed_at = _find_removals(connection, {number for numbers in candidates.values() for number in numbers})
-    looks = {
-        case_id: (row.seller_id, make_look(decode(row.snapshot)))
+    appearances = {
+        case_id: (row.seller_id, make_appearance(decode(row.snapshot)))
         for case_id, row in find_cases(connection, removed_at).items()
     }
     found: dict[int, list[Removed]] = {}
@@ -102,9 +102,9 @@ def find_removed(
         alike = [
             Removed(number, seller_id, removed_at[number], likeness)
             for number in numbers
-            if number in looks and number != case_id
-            for seller_id, other in [looks[number]]
-            if (likeness := compare_looks(own, other)) is not None
+            if number in appearances and number != case_id
+            for seller_id, other in [appearances[number]]
+            if (likeness := compare_appearances(own, other)) is not None
         ]
         found[case_id] = sorted(
             alike,
@@ -172,7 +172,7 @@ class IncomingListing:
     listing: Listing
     score: float | None
     place: tuple[float, str]
-    look: Look
+    appearance: Appearance
     bands: tuple[int, ...]
     removal_bands: tuple[int, ...]
 
@@ -180,15 +180,15 @@ class IncomingListing:
 def make_arrival(columns: Mapping[str, Any]) -> IncomingListing:
     """Make the arrival of the columns of a case."""
     scored = decode(columns["snapshot"])
-    look = make_look(scored)
-    signature = sign_shingles(look.shingles)
+    appearance = make_appearance(scored)
+    signature = sign_shingles(appearance.shingles)
     return IncomingListing(
         scored.listing,
         columns["score"],
         (-_suspicion(columns["score"]), columns["listing_key"]),
-        look,
-        seller_bands(scored.listing, look, signature),
-        removal_bands(look, signature),
+        appearance,
+        seller_bands(scored.listing, appearance, signature),
+        removal_bands(appearance, signature),
     )
 
 
@@ -198,7 +198,7 @@ class _Leader:
 
     listing: Listing
     score: float | None
-    look: Look
+    appearance: Appearance
 
 
 class Joining:
@@ -233,7 +233,7 @@ class Joining:
         numbers = [case_ids[arrival.place[1]] for arrival in self.arrivals]
         exemplars = self._find_exemplars(leaders, numbers)
         sought = {
-            number: (arrival.listing.seller_id, arrival.look, arrival.removal_bands)
+            number: (arrival.listing.seller_id, arrival.appearance, arrival.removal_bands)
             for number, arrival in zip(numbers, self.arrivals, strict=True)
         }
         removed = {number: alike[0].case_id for number, alike in find_removed(self.connection, sought).items() if alike}
@@ -276,7 +276,7 @@ class Joining:
                 best = max(alike, key=lambda handle: (alike[handle], handle > 0, -abs(handle)))
                 joined[number] = best if best > 0 else numbers[-best - 1]
             else:
-                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.look)
+                leaders[-place] = _Leader(arrival.listing, arrival.score, arrival.appearance)
                 rooms.append((number, find_room(self.kept, -place, arrival.bands)))
         store_in_bands(self.connection, rooms)
         return joined
@@ -284,7 +284,7 @@ class Joining:
 
 def _lead(row: StoredCase) -> _Leader:
     scored = decode(row.snapshot)
-    return _Leader(scored.listing, row.score, make_look(scored))
+    return _Leader(scored.listing, row.score, make_appearance(scored))
 
 
 def _compare(arrival: IncomingListing, leader: _Leader) -> float | None:
@@ -293,7 +293,7 @@ def _compare(arrival: IncomingListing, leader: _Leader) -> float | None:
         return None
     if _suspicion(arrival.score) > _suspicion(leader.score) + LARGEST_SCORE_STEP:
         return None
-    return compare_offers(arrival.look, leader.look)
+    return compare_offers(arrival.appearance, leader.appearance)
 
 
 def _suspicion(score: float | None) -> float:

@@ -1,1 +1,1 @@
-"""How good the reviewing is: further looks, second persons, agreement, error rates and consensus."""
+"""How good the reviewing is: second reviews, second persons, agreement, error rates and consensus."""

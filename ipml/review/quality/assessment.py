@@ -1,11 +1,11 @@
 """How good the reviewing is: of each reviewer how often they agree with others and err, and of each case what it is.
 
-It is reckoned from everything people said of cases, decisions and opinions alike. What cases most probably are, and
-how often each reviewer errs, is found by the method of Dawid and Skene (1979): each reviewer gives each answer with a
-probability that hangs on the truth only; truth and habits are found together (`ipml.review.quality.habits`). Two
+It is reckoned from everything people said of cases, decisions and second verdicts alike. What cases most probably are,
+and how often each reviewer errs, is found by the method of Dawid and Skene (1979): each reviewer gives each answer with
+a probability that hangs on the truth only; truth and habits are found together (`ipml.review.quality.habits`). Two
 things are added. A reviewer's habits are drawn towards those of all, as if some answers of the usual kind had been
-seen, so that who judged little is not thought perfect or useless. And what is known for sure, as of a test purchase,
-is held fixed.
+seen, so that who judged little is not thought perfect or useless. And what is known for sure, as of a test purchase, is
+held fixed.
 
 Habits are learnt from cases that several judged or whose truth is known. A case that one person judged would tell of
 habits only if everybody got the same mixture of cases. The model's score takes no part: a label must not weigh more
@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Select, func, literal, select, union_all
 from ipml.records import Verdict
 from ipml.review.quality.rates import Agreement, Rate, cohen_kappa, count_rate, krippendorff_alpha, weigh_rate
 from ipml.review.reversals import stands
-from ipml.storage.tables import cases, control_cases, decisions, opinions
+from ipml.storage.tables import cases, control_cases, decisions, second_verdicts
 
 if TYPE_CHECKING:
     from ipml.review.quality.habits import Habits
@@ -40,7 +40,7 @@ class Judgement:
     Attributes
     ----------
     kind : str
-        "decision", or the kind of the opinion.
+        "decision", or the kind of the second verdict.
     """
 
     case_id: int
@@ -59,7 +59,7 @@ def list_judgements(connection: Connection, *, known_by: datetime | None = None)
     known_by : datetime, optional
         Only what was said by then.
     """
-    said = union_all(_standing_decisions(), _standing_opinions()).subquery()
+    said = union_all(_standing_decisions(), _standing_second_verdicts()).subquery()
     query = select(said, cases.c.brand).join(cases, cases.c.case_id == said.c.case_id)
     if known_by is not None:
         query = query.where(said.c.decided_at <= known_by)
@@ -77,9 +77,16 @@ def _standing_decisions() -> Select[Any]:
     )
 
 
-def _standing_opinions() -> Select[Any]:
-    columns = (opinions.c.case_id, opinions.c.reviewer, opinions.c.verdict, opinions.c.decided_at)
-    return select(*columns, opinions.c.kind, opinions.c.token).where(opinions.c.withdrawn_at.is_(None))
+def _standing_second_verdicts() -> Select[Any]:
+    columns = (
+        second_verdicts.c.case_id,
+        second_verdicts.c.reviewer,
+        second_verdicts.c.verdict,
+        second_verdicts.c.decided_at,
+    )
+    return select(*columns, second_verdicts.c.kind, second_verdicts.c.token).where(
+        second_verdicts.c.withdrawn_at.is_(None)
+    )
 
 
 # What can be said, where "escalate" says no more of the truth than "cannot tell"; and what can be true.
@@ -135,7 +142,7 @@ def find_consensus(judgements: Iterable[Judgement], known: Mapping[int, bool] | 
     Parameters
     ----------
     judgements : iterable of Judgement
-        A reviewer's second look at a case of their own counts no more; it is no independent voice.
+        A reviewer's second review of a case of their own counts no more; it is no independent voice.
     known : mapping of int to bool, optional
         Cases whose truth is known for sure, and whether they are counterfeit.
 
@@ -209,7 +216,7 @@ class ReviewerQuality:
     Attributes
     ----------
     decided, looked : int
-        Cases decided, and further looks taken.
+        Cases decided, and second reviews taken.
     agreement : Rate or None
         How often another said the same of the same case.
     kappa : Agreement or None
@@ -323,8 +330,8 @@ def find_label_chances(connection: Connection, *, known_by: datetime | None = No
     known_by : datetime, optional
         From what was said by then.
     """
-    twice = select(func.count()).select_from(opinions)
-    twice = twice if known_by is None else twice.where(opinions.c.decided_at <= known_by)
+    twice = select(func.count()).select_from(second_verdicts)
+    twice = twice if known_by is None else twice.where(second_verdicts.c.decided_at <= known_by)
     if not connection.scalar(twice):
         return {}
     known = _find_truths(connection, known_by)

@@ -1,10 +1,10 @@
 """Blind re-reviews of decided cases: judgements that change nothing but what is known of the reviewers.
 
-One comes among ordinary cases, on the same page and with the same kind of claim; its verdict is kept as an opinion.
-What is done with it is noted under the look, not under the case, whose history would tell. Which decisions are looked
-at again, and after how many cases a reviewer gets such a look, is drawn with known odds by hashing what no seller
-knows and every auditor can look up: nothing is stored, everything repeats. A draw hangs on the moment of a decision
-to the microsecond, so that neither the seller nor the reviewer can foresee it.
+One comes among ordinary cases, on the same page and with the same kind of claim; its verdict is kept as a second
+verdict. What is done with it is noted under the second review, not under the case, whose history would tell. Which
+decisions are looked at again, and after how many cases a reviewer gets such a second review, is drawn with known
+probability by hashing what no seller knows and every auditor can look up: nothing is stored, everything repeats. A draw
+hangs on the moment of a decision to the microsecond, so that neither the seller nor the reviewer can foresee it.
 
 Control cases are decided cases whose truth is known otherwise, by a test purchase or the rights holder. Each reviewer
 meets each of them once, unknowingly, and is told afterwards.
@@ -39,17 +39,20 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
 from ipml.review.cases import StoredCase, find_case, lock_first, note_event
 from ipml.review.quality.rates import Rate, count_rate
-from ipml.review.quality.second_person import may_judge, note_opinion, store_opinion
+from ipml.review.quality.second_person import may_judge, note_second_verdict, store_second_verdict
 from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.row_numbers import append_rows
-from ipml.storage.tables import cases, control_cases, decisions, looks, opinions
+from ipml.storage.tables import cases, control_cases, decisions, second_reviews, second_verdicts
 
 # Made once, as making a query takes longer than asking it.
-_IS_THEIRS = opinions.c.reviewer == bindparam("reviewer")
+_IS_THEIRS = second_verdicts.c.reviewer == bindparam("reviewer")
 _LAST = select(
     *(
-        select(func.max(opinions.c.decided_at)).where(_IS_THEIRS, opinions.c.kind == kind).scalar_subquery().label(kind)
+        select(func.max(second_verdicts.c.decided_at))
+        .where(_IS_THEIRS, second_verdicts.c.kind == kind)
+        .scalar_subquery()
+        .label(kind)
         for kind in ("control", "repeat", "audit")
     )
 )
@@ -73,12 +76,12 @@ def draw_uniform(*facts: object) -> float:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
 
 
-def find_look_shares(settings: Settings) -> dict[str, float]:
-    """Return for each kind of look how many there are to be for each case decided in the ordinary way.
+def find_second_review_shares(settings: Settings) -> dict[str, float]:
+    """Return for each kind of second review how many there are to be for each case decided in the ordinary way.
 
     Examples
     --------
-    >>> shares = find_look_shares(Settings(control_share=0, repeat_share=0, audit_share=0.2))
+    >>> shares = find_second_review_shares(Settings(control_share=0, repeat_share=0, audit_share=0.2))
     >>> shares["control"], round(shares["audit"], 2)
     (0.0, 0.25)
     """
@@ -87,16 +90,22 @@ def find_look_shares(settings: Settings) -> dict[str, float]:
     return {kind: share / ordinary for kind, share in shares.items()}
 
 
-def want_looks(connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings) -> None:
+def want_second_reviews(
+    connection: Connection, made: Sequence[tuple[StoredCase, Decision]], settings: Settings
+) -> None:
     """Draw which decisions are to be looked at again: by another reviewer, by the same one later, or not at all."""
-    odds = find_look_shares(settings)
-    found = [look for row, decision in made for look in _draw_looks(row, decision, settings, odds)]
+    sampling_probability = find_second_review_shares(settings)
+    found = [
+        second_review
+        for row, decision in made
+        for second_review in _draw_second_reviews(row, decision, settings, sampling_probability)
+    ]
     if found:
-        connection.execute(insert(looks), found)
+        connection.execute(insert(second_reviews), found)
 
 
-def _draw_looks(
-    row: StoredCase, decision: Decision, settings: Settings, odds: Mapping[str, float]
+def _draw_second_reviews(
+    row: StoredCase, decision: Decision, settings: Settings, sampling_probability: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
     if decision.verdict is Verdict.ESCALATE:
         return
@@ -109,12 +118,12 @@ def _draw_looks(
     }
     named = {"case_id": row.case_id, "decision_id": decision.decision_id}
     for kind, who in wanted.items():
-        if draw_uniform(kind, row.listing_key, decision.reviewer, moment) < odds[kind]:
-            yield {**named, "kind": kind, "odds": min(odds[kind], 1.0), **who}
+        if draw_uniform(kind, row.listing_key, decision.reviewer, moment) < sampling_probability[kind]:
+            yield {**named, "kind": kind, "sampling_probability": min(sampling_probability[kind], 1.0), **who}
 
 
-def find_timely_looks(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
-    """Return the kinds of looks since the last of which a reviewer has decided enough cases to get the next.
+def find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str, float]) -> list[str]:
+    """Return the kinds of second reviews since the last of which a reviewer has decided enough cases to get the next.
 
     Parameters
     ----------
@@ -138,7 +147,7 @@ def find_timely_looks(connection: Connection, reviewer: str, shares: Mapping[str
 
 
 def find_gap(kind: str, reviewer: str, last: int, share: float) -> int:
-    """Return after how many ordinary cases the next look comes: half to one and a half times 1 / share.
+    """Return after how many ordinary cases the next second review comes: half to one and a half times 1 / share.
 
     Examples
     --------
@@ -227,8 +236,12 @@ def remove_control_case(connection: Connection, case_id: int, removed_by: str, *
     connection.execute(
         update(control_cases).where(control_cases.c.control_id == found.control_id).values(removed_at=now)
     )
-    waiting = (looks.c.case_id == case_id, looks.c.kind == "control", looks.c.ended_at.is_(None))
-    connection.execute(update(looks).where(*waiting).values(ended_at=now))
+    waiting = (
+        second_reviews.c.case_id == case_id,
+        second_reviews.c.kind == "control",
+        second_reviews.c.ended_at.is_(None),
+    )
+    connection.execute(update(second_reviews).where(*waiting).values(ended_at=now))
     note_event(connection, removed_by, "control no longer", case_id, now, control=found.control_id)
 
 
@@ -239,12 +252,16 @@ def list_control_cases(connection: Connection) -> list[ControlCase]:
 
 
 def control_feedback(connection: Connection, reviewer: str, case_id: int) -> Feedback | None:
-    """Return what a reviewer should be told of their look at a case; None where it was no control case."""
+    """Return what a reviewer should be told of their second review of a case; None where it was no control case."""
     query = (
-        select(opinions.c.verdict, control_cases.c.truth, control_cases.c.source)
-        .join(control_cases, control_cases.c.case_id == opinions.c.case_id)
-        .where(control_cases.c.removed_at.is_(None), opinions.c.kind == "control", opinions.c.withdrawn_at.is_(None))
-        .where(opinions.c.reviewer == reviewer, opinions.c.case_id == case_id)
+        select(second_verdicts.c.verdict, control_cases.c.truth, control_cases.c.source)
+        .join(control_cases, control_cases.c.case_id == second_verdicts.c.case_id)
+        .where(
+            control_cases.c.removed_at.is_(None),
+            second_verdicts.c.kind == "control",
+            second_verdicts.c.withdrawn_at.is_(None),
+        )
+        .where(second_verdicts.c.reviewer == reviewer, second_verdicts.c.case_id == case_id)
     )
     row = connection.execute(query).first()
     return None if row is None else Feedback(case_id, Verdict(row.verdict), Verdict(row.truth), row.source)
@@ -260,10 +277,10 @@ def _control(row: Row[Any]) -> ControlCase:
 
 
 @dataclass(frozen=True, slots=True)
-class BlindReview:
-    """A look at a decided case, with who took it last and until when it is theirs; None where nobody holds it."""
+class SecondReview:
+    """A second review of a decided case, with who took it last, and until when they hold it; None where nobody does."""
 
-    look_id: int
+    review_id: int
     kind: str
     holder: str | None
     token: int
@@ -272,15 +289,15 @@ class BlindReview:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a source found for a reviewer: a case, and the look at it if the case is decided already."""
+    """What a source found for a reviewer: a case, and the second review of it if the case is decided already."""
 
     row: StoredCase
-    look: BlindReview | None = None
+    second_review: SecondReview | None = None
 
 
-def find_look(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return a look that a reviewer should take now, if it is time for one."""
-    for kind in find_timely_looks(connection, reviewer, find_look_shares(settings)):
+def find_second_review(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
+    """Return a second review that a reviewer should take now, if it is time for one."""
+    for kind in find_timely_kinds(connection, reviewer, find_second_review_shares(settings)):
         offer = _find_wanted(connection, kind, reviewer, now)
         if offer is None and kind == "control":
             offer = _offer_control_case(connection, reviewer, now)
@@ -289,23 +306,29 @@ def find_look(connection: Connection, reviewer: str, now: datetime, settings: Se
     return None
 
 
-_BLIND_REVIEW = select(*(looks.c[name] for name in BlindReview.__slots__))
+_SECOND_REVIEW = select(*(second_reviews.c[name] for name in SecondReview.__slots__))
 
 
-def find_look_of(connection: Connection, reviewer: str, case_id: int) -> BlindReview | None:
-    """Return the look at a case that a reviewer took last and nobody has taken or answered since, or None."""
-    is_theirs = (looks.c.case_id == case_id, looks.c.holder == reviewer, looks.c.ended_at.is_(None))
-    found = connection.execute(_BLIND_REVIEW.where(*is_theirs).order_by(looks.c.token.desc()).limit(1)).first()
-    return None if found is None else BlindReview(*found)
+def find_second_review_of(connection: Connection, reviewer: str, case_id: int) -> SecondReview | None:
+    """Return the second review of a case that a reviewer took last and nobody has taken or answered since, or None."""
+    is_theirs = (
+        second_reviews.c.case_id == case_id,
+        second_reviews.c.holder == reviewer,
+        second_reviews.c.ended_at.is_(None),
+    )
+    found = connection.execute(
+        _SECOND_REVIEW.where(*is_theirs).order_by(second_reviews.c.token.desc()).limit(1)
+    ).first()
+    return None if found is None else SecondReview(*found)
 
 
-def find_held_look(connection: Connection, row: StoredCase, claim: Claim) -> BlindReview | None:
-    """Return the look held under a claim on a case, or None; Overtaken if its reviewer took it anew."""
+def find_held_second_review(connection: Connection, row: StoredCase, claim: Claim) -> SecondReview | None:
+    """Return the second review held under a claim on a case, or None; Overtaken if its reviewer took it anew."""
     if row.holder == claim.reviewer and row.token == claim.token:
-        return None  # each claim of a case, be it on the case or on a look at it, has a token of its own
-    look = find_look_of(connection, claim.reviewer, row.case_id)
-    if look is None or look.token == claim.token:
-        return look
+        return None  # each claim of a case, be it on the case or on a second review of it, has a token of its own
+    second_review = find_second_review_of(connection, claim.reviewer, row.case_id)
+    if second_review is None or second_review.token == claim.token:
+        return second_review
     if row.state == "decided":
         raise Overtaken(
             f"case {row.case_id}", "the claim on it is no longer the one it is held under", "Claim it again."
@@ -313,38 +336,59 @@ def find_held_look(connection: Connection, row: StoredCase, claim: Claim) -> Bli
     return None
 
 
-def hold_look(connection: Connection, claim: Claim, now: datetime) -> None:
-    """Give a look to whoever has claimed it."""
+def hold_second_review(connection: Connection, claim: Claim, now: datetime) -> None:
+    """Give a second review to whoever has claimed it."""
     lease = {"holder": claim.reviewer, "token": claim.token, "lease_expires_at": claim.expires_at}
-    connection.execute(update(looks).where(looks.c.look_id == claim.look_id).values(lease))
-    audit.append(connection, claim.reviewer, "claimed", f"look:{claim.look_id}", {"token": claim.token}, at=now)
+    connection.execute(update(second_reviews).where(second_reviews.c.review_id == claim.review_id).values(lease))
+    audit.append(
+        connection, claim.reviewer, "claimed", f"second_review:{claim.review_id}", {"token": claim.token}, at=now
+    )
 
 
-def give_back_look(connection: Connection, look: BlindReview, claim: Claim, now: datetime) -> None:
+def release_second_review(connection: Connection, second_review: SecondReview, claim: Claim, now: datetime) -> None:
     """Free a look for others; until one takes it, it stays open to who had it, as an ordinary case would."""
-    connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(lease_expires_at=None))
-    audit.append(connection, claim.reviewer, "released", f"look:{look.look_id}", {"token": claim.token}, at=now)
+    connection.execute(
+        update(second_reviews)
+        .where(second_reviews.c.review_id == second_review.review_id)
+        .values(lease_expires_at=None)
+    )
+    audit.append(
+        connection,
+        claim.reviewer,
+        "released",
+        f"second_review:{second_review.review_id}",
+        {"token": claim.token},
+        at=now,
+    )
 
 
-def answer_look(
-    connection: Connection, row: StoredCase, look: BlindReview, decision: Decision, key: str | None
+def answer_second_review(
+    connection: Connection, row: StoredCase, second_review: SecondReview, decision: Decision, key: str | None
 ) -> Decision:
-    """Keep the verdict of a look as an opinion; the case stays as it is."""
-    if look.lease_expires_at is None:
+    """Keep the verdict of a second review as a second verdict; the case stays as it is."""
+    if second_review.lease_expires_at is None:
         raise Overtaken(f"case {row.case_id}", "the claim on it was given back", "Claim it again.")
-    if look.lease_expires_at <= decision.decided_at:
+    if second_review.lease_expires_at <= decision.decided_at:
         raise Overtaken(
-            f"case {row.case_id}", f"the claim on it ran out at {look.lease_expires_at:%H:%M} UTC", "Claim it again."
+            f"case {row.case_id}",
+            f"the claim on it ran out at {second_review.lease_expires_at:%H:%M} UTC",
+            "Claim it again.",
         )
-    number = store_opinion(connection, row, decision, look.kind, key, token=look.token, look_id=look.look_id)
-    connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
-    note_opinion(
+    number = store_second_verdict(
+        connection, row, decision, second_review.kind, key, token=second_review.token, review_id=second_review.review_id
+    )
+    connection.execute(
+        update(second_reviews)
+        .where(second_reviews.c.review_id == second_review.review_id)
+        .values(ended_at=decision.decided_at)
+    )
+    note_second_verdict(
         connection,
         number,
-        look.look_id,
+        second_review.review_id,
         row.case_id,
         decision.reviewer,
-        "looked",
+        "reviewed again",
         decision.decided_at,
         verdict=decision.verdict.value,
         ground=decision.ground,
@@ -355,31 +399,39 @@ def answer_look(
 
 
 def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime) -> Offer | None:
-    """Return the look of a kind that has waited longest, of those a reviewer may take."""
+    """Return the second review of a kind that has waited longest, of those a reviewer may take."""
     # Where the case was decided anew since, nobody looks at the decision before.
-    latest = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == looks.c.case_id).scalar_subquery()
+    latest = (
+        select(func.max(decisions.c.decision_id))
+        .where(decisions.c.case_id == second_reviews.c.case_id)
+        .scalar_subquery()
+    )
     query = (
-        select(looks.c.look_id, looks.c.case_id)
-        .join(cases, cases.c.case_id == looks.c.case_id)
-        .where(looks.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
-        .where(looks.c.kind == kind, looks.c.wanted_at <= now, _is_free(now))
-        .where(or_(looks.c.decision_id.is_(None), looks.c.decision_id == latest))
+        select(second_reviews.c.review_id, second_reviews.c.case_id)
+        .join(cases, cases.c.case_id == second_reviews.c.case_id)
+        .where(second_reviews.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
+        .where(second_reviews.c.kind == kind, second_reviews.c.wanted_at <= now, _is_free(now))
+        .where(or_(second_reviews.c.decision_id.is_(None), second_reviews.c.decision_id == latest))
     )
     if kind == "audit":
         query = query.where(
-            or_(looks.c.not_by.is_(None), looks.c.not_by != reviewer),
-            or_(looks.c.wanted_of.is_(None), looks.c.wanted_of == reviewer),
-            or_(looks.c.wanted_of == reviewer, ~_has_judged(reviewer)),
+            or_(second_reviews.c.not_by.is_(None), second_reviews.c.not_by != reviewer),
+            or_(second_reviews.c.wanted_of.is_(None), second_reviews.c.wanted_of == reviewer),
+            or_(second_reviews.c.wanted_of == reviewer, ~_has_judged(reviewer)),
         )
     else:
-        query = query.where(looks.c.wanted_of == reviewer)
-    found = connection.execute(query.order_by(looks.c.wanted_at, looks.c.look_id).limit(1)).first()
-    return None if found is None else _lock_look(connection, found.case_id, found.look_id, now)
+        query = query.where(second_reviews.c.wanted_of == reviewer)
+    found = connection.execute(query.order_by(second_reviews.c.wanted_at, second_reviews.c.review_id).limit(1)).first()
+    return None if found is None else _lock_second_review(connection, found.case_id, found.review_id, now)
 
 
 def _offer_control_case(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
-    """Return a first look at an item of known truth that a reviewer has not judged, in an order of their own."""
-    known = exists().where(looks.c.case_id == cases.c.case_id, looks.c.wanted_of == reviewer, looks.c.kind == "control")
+    """Return a second review of a case of known truth that a reviewer has not judged, in an order of their own."""
+    known = exists().where(
+        second_reviews.c.case_id == cases.c.case_id,
+        second_reviews.c.wanted_of == reviewer,
+        second_reviews.c.kind == "control",
+    )
     others = select(control_cases.c.case_id).where(
         control_cases.c.removed_at.is_(None), control_cases.c.added_by != reviewer
     )
@@ -394,40 +446,46 @@ def _offer_control_case(connection: Connection, reviewer: str, now: datetime) ->
         return None
     control = min(unseen, key=lambda row: draw_uniform("control", reviewer, row.case_id))
     wanted = {"case_id": control.case_id, "kind": "control", "wanted_at": now, "wanted_of": reviewer}
-    look_id = connection.scalars(insert(looks).values(wanted).returning(looks.c.look_id)).one()
-    return _lock_look(connection, control.case_id, look_id, now)
+    review_id = connection.scalars(insert(second_reviews).values(wanted).returning(second_reviews.c.review_id)).one()
+    return _lock_second_review(connection, control.case_id, review_id, now)
 
 
-def _lock_look(connection: Connection, case_id: int, look_id: int, now: datetime) -> Offer | None:
-    """Keep a case from other writers, and look whether its look is still to be had."""
-    # Whoever changes a look holds its case, so that two locks are never waited for crosswise.
+def _lock_second_review(connection: Connection, case_id: int, review_id: int, now: datetime) -> Offer | None:
+    """Keep a case from other writers, and look whether it is still to be had."""
+    # Whoever changes a second review holds its case, so that two locks are never waited for crosswise.
     row = lock_first(connection, select(cases).where(cases.c.case_id == case_id, cases.c.state == "decided"))
-    free = _BLIND_REVIEW.where(looks.c.look_id == look_id, looks.c.ended_at.is_(None), _is_free(now))
-    look = None if row is None else connection.execute(free).first()
-    return None if row is None or look is None else Offer(row, BlindReview(*look))
+    free = _SECOND_REVIEW.where(
+        second_reviews.c.review_id == review_id, second_reviews.c.ended_at.is_(None), _is_free(now)
+    )
+    second_review = None if row is None else connection.execute(free).first()
+    return None if row is None or second_review is None else Offer(row, SecondReview(*second_review))
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
-    return or_(looks.c.lease_expires_at.is_(None), looks.c.lease_expires_at <= now)
+    return or_(second_reviews.c.lease_expires_at.is_(None), second_reviews.c.lease_expires_at <= now)
 
 
 def _has_judged(reviewer: str) -> ColumnElement[bool]:
     """Return the condition that a reviewer has said something of a case, in whatever way."""
     decided = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.reviewer == reviewer)
     said = exists().where(
-        and_(opinions.c.case_id == cases.c.case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+        and_(
+            second_verdicts.c.case_id == cases.c.case_id,
+            second_verdicts.c.reviewer == reviewer,
+            second_verdicts.c.withdrawn_at.is_(None),
+        )
     )
     return or_(decided, said)
 
 
 @dataclass(frozen=True, slots=True)
-class LookSummary:
-    """What further looks say of the reviewing as a whole.
+class SecondReviewSummary:
+    """What second reviews say of the reviewing as a whole.
 
     Attributes
     ----------
     waiting : dict of str to int
-        Looks wanted and not yet taken, by kind; control cases are wanted as reviewers come.
+        Second reviews wanted and not yet taken, by kind; control cases are wanted as reviewers come.
     control, repeats, audits : Rate or None
         How often the verdict was the known truth, one's own of some weeks before, and the other reviewer's.
     """
@@ -438,8 +496,8 @@ class LookSummary:
     audits: Rate | None
 
 
-def summarise_looks(connection: Connection) -> LookSummary:
-    """Return further looks in brief.
+def summarise_second_reviews(connection: Connection) -> SecondReviewSummary:
+    """Return second reviews in brief.
 
     Examples
     --------
@@ -447,22 +505,26 @@ def summarise_looks(connection: Connection) -> LookSummary:
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> with reading(engine) as connection:
-    ...     summarise_looks(connection)
-    LookSummary(waiting={}, control=None, repeats=None, audits=None)
+    ...     summarise_second_reviews(connection)
+    SecondReviewSummary(waiting={}, control=None, repeats=None, audits=None)
     """
-    pending = select(looks.c.kind, func.count()).where(looks.c.ended_at.is_(None)).group_by(looks.c.kind)
-    waiting: dict[str, int] = dict(connection.execute(pending.order_by(looks.c.kind)).all())
+    pending = (
+        select(second_reviews.c.kind, func.count())
+        .where(second_reviews.c.ended_at.is_(None))
+        .group_by(second_reviews.c.kind)
+    )
+    waiting: dict[str, int] = dict(connection.execute(pending.order_by(second_reviews.c.kind)).all())
     agreeing = {kind: _compare(connection, kind) for kind in ("repeat", "audit")}
-    return LookSummary(waiting, _compare_with_truth(connection), agreeing["repeat"], agreeing["audit"])
+    return SecondReviewSummary(waiting, _compare_with_truth(connection), agreeing["repeat"], agreeing["audit"])
 
 
 def _compare(connection: Connection, kind: str) -> Rate | None:
     query = (
-        select(func.count(), _count_if(opinions.c.verdict == decisions.c.verdict))
-        .select_from(opinions)
-        .join(looks, looks.c.look_id == opinions.c.look_id)
-        .join(decisions, decisions.c.decision_id == looks.c.decision_id)
-        .where(opinions.c.kind == kind, opinions.c.withdrawn_at.is_(None))
+        select(func.count(), _count_if(second_verdicts.c.verdict == decisions.c.verdict))
+        .select_from(second_verdicts)
+        .join(second_reviews, second_reviews.c.review_id == second_verdicts.c.review_id)
+        .join(decisions, decisions.c.decision_id == second_reviews.c.decision_id)
+        .where(second_verdicts.c.kind == kind, second_verdicts.c.withdrawn_at.is_(None))
     )
     n, same = connection.execute(query).one()
     return count_rate(same or 0, n)
@@ -470,10 +532,14 @@ def _compare(connection: Connection, kind: str) -> Rate | None:
 
 def _compare_with_truth(connection: Connection) -> Rate | None:
     query = (
-        select(func.count(), _count_if(opinions.c.verdict == control_cases.c.truth))
-        .select_from(opinions)
-        .join(control_cases, control_cases.c.case_id == opinions.c.case_id)
-        .where(opinions.c.kind == "control", opinions.c.withdrawn_at.is_(None), control_cases.c.removed_at.is_(None))
+        select(func.count(), _count_if(second_verdicts.c.verdict == control_cases.c.truth))
+        .select_from(second_verdicts)
+        .join(control_cases, control_cases.c.case_id == second_verdicts.c.case_id)
+        .where(
+            second_verdicts.c.kind == "control",
+            second_verdicts.c.withdrawn_at.is_(None),
+            control_cases.c.removed_at.is_(None),
+        )
     )
     n, right = connection.execute(query).one()
     return count_rate(right or 0, n)

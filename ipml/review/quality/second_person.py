@@ -3,8 +3,8 @@
 Nobody judges their own listing, nor both times where two persons are needed. A source of cases passes over those with
 `is_free_for`; whoever asks for one by its number is refused.
 
-Opinions are verdicts that close no case: given in a blind re-review of a decided case, or as one of the two verdicts
-that a case needs. They are appended; one can be taken back, and stays on record as such.
+Second verdicts are verdicts that close no case: given in a blind re-review of a decided case, or as one of the two
+verdicts that a case needs. They are appended; one can be taken back, and stays on record as such.
 
 Which verdicts need a second person is data: the setting `second_person`. After the first verdict the case is as open
 as any other to everybody but who gave it, and the second does not see the first. Where the second disagrees, the case
@@ -27,7 +27,7 @@ from ipml.review.reversals import stands
 from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
 from ipml.storage import audit
-from ipml.storage.tables import cases, decisions, looks, opinions, user_sellers, users
+from ipml.storage.tables import cases, decisions, second_reviews, second_verdicts, user_sellers, users
 
 
 def is_free_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
@@ -38,7 +38,7 @@ def is_free_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
 def may_judge(reviewer: str) -> ColumnElement[bool]:
     """Return the condition that a reviewer may judge a case: it is not their own, nor judged by them before."""
     is_own = exists().where(user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == cases.c.seller_id)
-    return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), opinions.c.case_id == cases.c.case_id))
+    return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), second_verdicts.c.case_id == cases.c.case_id))
 
 
 def refuse_conflict(connection: Connection, row: StoredCase, reviewer: str) -> None:
@@ -65,7 +65,7 @@ def _find_conflicts(
     return [_name_conflict(row, name, (name, row.seller_id) in own, halves[row.case_id]) for row, name in wanted]
 
 
-def _name_conflict(row: StoredCase, reviewer: str, is_own: bool, halves: Sequence[Opinion]) -> Forbidden | None:
+def _name_conflict(row: StoredCase, reviewer: str, is_own: bool, halves: Sequence[SecondVerdict]) -> Forbidden | None:
     if is_own:
         return _own_listing(row, reviewer)
     if reviewer not in {half.reviewer for half in halves}:
@@ -120,8 +120,8 @@ def remove_own_seller(
     audit.append(connection, by, "seller forgotten", f"user:{user_id}", {}, at=now)
 
 
-def _no_opinion(case_id: int, found: str) -> Refused:
-    return Refused(f"case {case_id}", found, "an opinion that can still be taken back")
+def _no_second_verdict(case_id: int, found: str) -> Refused:
+    return Refused(f"case {case_id}", found, "a second verdict that can still be taken back")
 
 
 def list_own_sellers(connection: Connection, name: str) -> list[str]:
@@ -132,14 +132,14 @@ def list_own_sellers(connection: Connection, name: str) -> list[str]:
 
 def _is_half_of_two(reviewer: str) -> ColumnElement[bool]:
     return and_(
-        opinions.c.reviewer == reviewer,
-        opinions.c.kind.in_(["first", "second"]),
-        opinions.c.withdrawn_at.is_(None),
+        second_verdicts.c.reviewer == reviewer,
+        second_verdicts.c.kind.in_(["first", "second"]),
+        second_verdicts.c.withdrawn_at.is_(None),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class SecondVerdict:
     """A verdict beside the decision of a case.
 
     Attributes
@@ -149,7 +149,7 @@ class Opinion:
         reviewer), or "first" and "second" where a case needs two persons.
     """
 
-    opinion_id: int
+    verdict_id: int
     case_id: int
     kind: str
     verdict: Verdict
@@ -159,7 +159,7 @@ class Opinion:
     decided_at: datetime
 
 
-def store_opinion(
+def store_second_verdict(
     connection: Connection,
     row: StoredCase,
     decision: Decision,
@@ -167,60 +167,68 @@ def store_opinion(
     key: str | None,
     *,
     token: int,
-    look_id: int | None = None,
+    review_id: int | None = None,
 ) -> int:
-    """Append a verdict on a case as an opinion, and return its number; the caller notes the audit event."""
-    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in opinions.c}
-    values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "look_id": look_id}
-    query = insert(opinions).values(values).returning(opinions.c.opinion_id)
+    """Append a verdict on a case as a second verdict, and return its number; the caller notes the audit event."""
+    fields = {name: getattr(decision, name) for name in Decision.__slots__ if name in second_verdicts.c}
+    values = {**fields, "case_id": row.case_id, "kind": kind, "token": token, "key": key, "review_id": review_id}
+    query = insert(second_verdicts).values(values).returning(second_verdicts.c.verdict_id)
     return int(connection.scalars(query).one())
 
 
-Halves = Mapping[int, Sequence[Opinion]]
+Halves = Mapping[int, Sequence[SecondVerdict]]
 """For each of some cases the verdicts given where it needs two persons, of `find_halves`."""
 
 
 def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
     """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
-    query = select(opinions).where(
-        opinions.c.case_id.in_(case_ids),
-        opinions.c.kind.in_(["first", "second"]),
-        opinions.c.withdrawn_at.is_(None),
+    query = select(second_verdicts).where(
+        second_verdicts.c.case_id.in_(case_ids),
+        second_verdicts.c.kind.in_(["first", "second"]),
+        second_verdicts.c.withdrawn_at.is_(None),
     )
-    found: dict[int, list[Opinion]] = {case_id: [] for case_id in case_ids}
-    for row in connection.execute(query.order_by(opinions.c.opinion_id)):
-        found[row.case_id].append(_opinion(row))
+    found: dict[int, list[SecondVerdict]] = {case_id: [] for case_id in case_ids}
+    for row in connection.execute(query.order_by(second_verdicts.c.verdict_id)):
+        found[row.case_id].append(_second_verdict(row))
     return found
 
 
-def list_opinions(connection: Connection, case_id: int) -> list[Opinion]:
-    """Return the standing opinions on a case, in order; they are for leads, never for who is to judge it yet."""
-    query = select(opinions).where(opinions.c.case_id == case_id, opinions.c.withdrawn_at.is_(None))
+def list_second_verdicts(connection: Connection, case_id: int) -> list[SecondVerdict]:
+    """Return the standing second verdicts on a case, in order; they are for leads, never for who is to judge it yet."""
+    query = select(second_verdicts).where(
+        second_verdicts.c.case_id == case_id, second_verdicts.c.withdrawn_at.is_(None)
+    )
     find_case(connection, case_id)
-    return [_opinion(row) for row in connection.execute(query.order_by(opinions.c.opinion_id))]
+    return [_second_verdict(row) for row in connection.execute(query.order_by(second_verdicts.c.verdict_id))]
 
 
 def find_own_verdict(connection: Connection, reviewer: str, case_id: int) -> Decision | None:
-    """Return what a reviewer said last of a case, be it a decision or an opinion, for the page to confirm.
+    """Return what a reviewer said last of a case, be it a decision or a second verdict, for the page to confirm.
 
-    An opinion has the number 0, as `decide` returned it.
+    A second verdict has the number 0, as `decide` returned it.
     """
-    mine = (opinions.c.case_id == case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
+    mine = (
+        second_verdicts.c.case_id == case_id,
+        second_verdicts.c.reviewer == reviewer,
+        second_verdicts.c.withdrawn_at.is_(None),
+    )
     decided = (decisions.c.case_id == case_id, decisions.c.reviewer == reviewer)
-    opinion = connection.execute(select(opinions).where(*mine).order_by(opinions.c.token.desc()).limit(1)).first()
+    second_verdict = connection.execute(
+        select(second_verdicts).where(*mine).order_by(second_verdicts.c.token.desc()).limit(1)
+    ).first()
     decision = connection.execute(
         select(decisions).where(*decided).order_by(decisions.c.decision_id.desc()).limit(1)
     ).first()
     # Tokens of a case grow with every claim of it, whatever the clock says.
-    if opinion is not None and (decision is None or opinion.token >= decision.token):
-        return _as_decision(opinion)
+    if second_verdict is not None and (decision is None or second_verdict.token >= decision.token):
+        return _as_decision(second_verdict)
     return None if decision is None else _as_decision(decision, decision.decision_id)
 
 
-def withdraw_opinion(
+def withdraw_second_verdict(
     connection: Connection, reviewer: str, case_id: int, *, within_minutes: float = 10.0, now: datetime | None = None
 ) -> None:
-    """Take back one's own last opinion on a case; what it was asked for is then open again.
+    """Take back one's own latest second verdict on a case; what it was asked for is then open again.
 
     Raises
     ------
@@ -230,61 +238,82 @@ def withdraw_opinion(
     """
     now = now or datetime.now(UTC)
     query = (
-        select(opinions)
-        .where(opinions.c.case_id == case_id, opinions.c.reviewer == reviewer, opinions.c.withdrawn_at.is_(None))
-        .order_by(opinions.c.opinion_id.desc())
+        select(second_verdicts)
+        .where(
+            second_verdicts.c.case_id == case_id,
+            second_verdicts.c.reviewer == reviewer,
+            second_verdicts.c.withdrawn_at.is_(None),
+        )
+        .order_by(second_verdicts.c.verdict_id.desc())
         .limit(1)
     )
     case = find_case(connection, case_id, lock=True)
-    opinion = connection.execute(query).first()
-    if opinion is None:
-        raise _no_opinion(case_id, f"no opinion of {reviewer}")
-    if now - opinion.decided_at > timedelta(minutes=within_minutes):
-        raise _no_opinion(case_id, f"one of {opinion.decided_at:%Y-%m-%d %H:%M} UTC")
-    if opinion.kind == "second" or (opinion.kind == "first" and _is_answered(connection, case)):
-        raise _no_opinion(case_id, "the verdict of a second person")
-    connection.execute(update(opinions).where(opinions.c.opinion_id == opinion.opinion_id).values(withdrawn_at=now))
-    _open_again(connection, opinion, now)
-    note_opinion(connection, opinion.opinion_id, opinion.look_id, case_id, reviewer, "withdrawn", now)
+    second_verdict = connection.execute(query).first()
+    if second_verdict is None:
+        raise _no_second_verdict(case_id, f"no second verdict of {reviewer}")
+    if now - second_verdict.decided_at > timedelta(minutes=within_minutes):
+        raise _no_second_verdict(case_id, f"one of {second_verdict.decided_at:%Y-%m-%d %H:%M} UTC")
+    if second_verdict.kind == "second" or (second_verdict.kind == "first" and _is_answered(connection, case)):
+        raise _no_second_verdict(case_id, "the verdict of a second person")
+    connection.execute(
+        update(second_verdicts)
+        .where(second_verdicts.c.verdict_id == second_verdict.verdict_id)
+        .values(withdrawn_at=now)
+    )
+    _open_again(connection, second_verdict, now)
+    note_second_verdict(
+        connection, second_verdict.verdict_id, second_verdict.review_id, case_id, reviewer, "withdrawn", now
+    )
 
 
-def note_opinion(
+def note_second_verdict(
     connection: Connection,
-    opinion_id: int,
-    look_id: int | None,
+    verdict_id: int,
+    review_id: int | None,
     case_id: int,
     reviewer: str,
     action: str,
     at: datetime,
     **payload: audit.Value,
 ) -> None:
-    """Note what was done with an opinion; that of a further look is no part of the case's own history."""
-    if look_id is None:
-        note_event(connection, reviewer, action, case_id, at, opinion=opinion_id, **payload)
+    """Note what was done with a second verdict; that of a second review is no part of the case's own history."""
+    if review_id is None:
+        note_event(connection, reviewer, action, case_id, at, second_verdict=verdict_id, **payload)
     else:
-        subject = f"look:{look_id}"
-        audit.append(connection, reviewer, action, subject, {"case": case_id, "opinion": opinion_id, **payload}, at=at)
+        subject = f"second_review:{review_id}"
+        audit.append(
+            connection, reviewer, action, subject, {"case": case_id, "second_verdict": verdict_id, **payload}, at=at
+        )
 
 
 def _is_answered(connection: Connection, case: StoredCase) -> bool:
     return case.state == "decided" or len(find_halves(connection, [case.case_id])[case.case_id]) > 1
 
 
-def _open_again(connection: Connection, opinion: Row[Any], now: datetime) -> None:
-    """Want the look again, of the same person; or the second person no longer."""
-    if opinion.look_id is None:
-        is_pending = (looks.c.case_id == opinion.case_id, looks.c.kind == "second", looks.c.ended_at.is_(None))
-        connection.execute(update(looks).where(*is_pending).values(ended_at=now))
+def _open_again(connection: Connection, second_verdict: Row[Any], now: datetime) -> None:
+    """Want the second review again, of the same person; or the second person no longer."""
+    if second_verdict.review_id is None:
+        is_pending = (
+            second_reviews.c.case_id == second_verdict.case_id,
+            second_reviews.c.kind == "second",
+            second_reviews.c.ended_at.is_(None),
+        )
+        connection.execute(update(second_reviews).where(*is_pending).values(ended_at=now))
         return
-    look = connection.execute(select(looks).where(looks.c.look_id == opinion.look_id)).one()
-    again = {"wanted_at": now, "wanted_of": opinion.reviewer, "holder": opinion.reviewer, "token": 0}
-    copied = {name: getattr(look, name) for name in ("case_id", "kind", "decision_id", "not_by", "odds")}
-    connection.execute(insert(looks).values({**copied, **again}))
+    second_review = connection.execute(
+        select(second_reviews).where(second_reviews.c.review_id == second_verdict.review_id)
+    ).one()
+    again = {"wanted_at": now, "wanted_of": second_verdict.reviewer, "holder": second_verdict.reviewer, "token": 0}
+    copied = {
+        name: getattr(second_review, name)
+        for name in ("case_id", "kind", "decision_id", "not_by", "sampling_probability")
+    }
+    connection.execute(insert(second_reviews).values({**copied, **again}))
 
 
-def _opinion(row: Row[Any]) -> Opinion:
-    fields = {name: getattr(row, name) for name in Opinion.__slots__}
-    return Opinion(**{**fields, "verdict": Verdict(row.verdict)})
+def _second_verdict(row: Row[Any]) -> SecondVerdict:
+    fields = {name: getattr(row, name) for name in SecondVerdict.__slots__}
+    return SecondVerdict(**{**fields, "verdict": Verdict(row.verdict)})
 
 
 def _as_decision(row: Row[Any], decision_id: int = 0) -> Decision:
@@ -323,7 +352,7 @@ def judge_with_two(
     row: StoredCase,
     decision: Decision,
     key: str | None,
-    halves: Sequence[Opinion],
+    halves: Sequence[SecondVerdict],
     rules: Sequence[SecondPersonRule],
 ) -> Decision | None:
     """Keep one of the two verdicts that a case needs, and return what the case is to be closed or passed on with.
@@ -348,15 +377,19 @@ def judge_with_two(
             return decision
         _keep_first(connection, row, decision, key)
         return None
-    look = connection.execute(_pending(row.case_id)).first()
+    second_review = connection.execute(_pending(row.case_id)).first()
     if len(halves) > 1 or decision.verdict is Verdict.ESCALATE:
         return decision
-    if look is not None:
-        connection.execute(update(looks).where(looks.c.look_id == look.look_id).values(ended_at=decision.decided_at))
+    if second_review is not None:
+        connection.execute(
+            update(second_reviews)
+            .where(second_reviews.c.review_id == second_review.review_id)
+            .values(ended_at=decision.decided_at)
+        )
     if is_leads or decision.verdict == halves[0].verdict:
         return decision
-    number = store_opinion(connection, row, decision, "second", key, token=row.token)
-    note_event(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, opinion=number)
+    number = store_second_verdict(connection, row, decision, "second", key, token=row.token)
+    note_event(connection, decision.reviewer, "disagreed", row.case_id, decision.decided_at, second_verdict=number)
     return Decision(0, row.case_id, row.listing_id, Verdict.ESCALATE, "", "", "ipml", decision.decided_at)
 
 
@@ -385,10 +418,10 @@ def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> Store
     """Return the case that has waited longest for a second person, if a reviewer may be that."""
     query = (
         select(cases)
-        .join(looks, looks.c.case_id == cases.c.case_id)
-        .where(looks.c.ended_at.is_(None), looks.c.kind == "second")
+        .join(second_reviews, second_reviews.c.case_id == cases.c.case_id)
+        .where(second_reviews.c.ended_at.is_(None), second_reviews.c.kind == "second")
         .where(cases.c.state == "open", is_free_for(reviewer, now))
-        .order_by(looks.c.wanted_at, looks.c.look_id)
+        .order_by(second_reviews.c.wanted_at, second_reviews.c.review_id)
     )
     return lock_first(connection, query)
 
@@ -407,12 +440,14 @@ def _meets_rule(row: StoredCase, verdict: Verdict, rules: Sequence[SecondPersonR
 
 def _keep_first(connection: Connection, row: StoredCase, decision: Decision, key: str | None) -> None:
     """Keep the first of two verdicts; the trail names it by number only, so that the second person cannot read it."""
-    number = store_opinion(connection, row, decision, "first", key, token=row.token)
+    number = store_second_verdict(connection, row, decision, "first", key, token=row.token)
     wanted = {"case_id": row.case_id, "kind": "second", "wanted_at": decision.decided_at, "not_by": decision.reviewer}
-    connection.execute(insert(looks).values(wanted))
+    connection.execute(insert(second_reviews).values(wanted))
     change_case(connection, row.case_id, holder=None, lease_expires_at=None)
-    note_event(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, opinion=number)
+    note_event(connection, decision.reviewer, "first verdict", row.case_id, decision.decided_at, second_verdict=number)
 
 
 def _pending(case_id: int) -> Any:
-    return select(looks).where(looks.c.case_id == case_id, looks.c.kind == "second", looks.c.ended_at.is_(None))
+    return select(second_reviews).where(
+        second_reviews.c.case_id == case_id, second_reviews.c.kind == "second", second_reviews.c.ended_at.is_(None)
+    )

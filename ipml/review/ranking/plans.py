@@ -350,8 +350,8 @@ def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, n
     query = query.where(cases.c.state == "open").order_by(cases.c.case_id)
     for row in connection.execute(query.execution_options(yield_per=_BATCH_SIZE)):
         listing = decode_listing(row.snapshot)
-        worth = weigh(listing, row.score, new.policy, new.usual)
-        ranks = make_ranks(worth, row.score, row.enqueued_at)
+        expected_value = weigh(listing, row.score, new.policy, new.usual)
+        ranks = make_ranks(expected_value, row.score, row.enqueued_at)
         in_force = ranks
         if current.order is QueueOrder.VALUE:
             in_force = make_ranks(weigh(listing, row.score, current.policy, current.usual), row.score, row.enqueued_at)
@@ -362,10 +362,13 @@ def _look_at(connection: Connection, current: QueueRanking, new: QueueRanking, n
             case_id=row.case_id,
             listing_id=listing.listing_id,
             groups=tuple(name for name in (listing.brand, listing.category) if name),
-            probability=worth.probability,
-            harm=worth.probability * worth.harm,
+            probability=expected_value.probability,
+            harm=expected_value.probability * expected_value.harm,
             work=PlannedReview(
-                row.case_id, worth.value, worth.minutes, _minutes_left(new.policy, now, min(dues, default=None))
+                row.case_id,
+                expected_value.value,
+                expected_value.minutes,
+                _minutes_left(new.policy, now, min(dues, default=None)),
             ),
             ranks={"in force": in_force[current.order], **{str(name): rank for name, rank in ranks.items()}},
         )

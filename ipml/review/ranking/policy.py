@@ -4,7 +4,7 @@ The weights, and the hours in which people review, are in the file `policy.toml`
 made its own. What a review is worth is the harm it would likely prevent, less what it and its mistakes cost::
 
     value = p x harm - minutes x cost per minute - (1 - p) x share removed wrongly x cost of that
-    harm  = price x units sold until the next look x severity of the category x weight of the brand
+    harm  = price x units sold until the next review x severity of the category x weight of the brand
 
 The queue is ranked by value per minute: whoever has an hour fills it best with what gives most for each minute.
 """
@@ -171,7 +171,7 @@ class Policy(PolicyText):
     """
 
     currency: str = Field(pattern="^[A-Z]{3}$")
-    days_until_next_look: float = Field(gt=0, le=3660)
+    days_until_next_review: float = Field(gt=0, le=3660)
     usual_sales_a_day: float = Field(ge=0, le=1e5)
     usual_days: float = Field(gt=0, le=3660)
     usual_price: Amount
@@ -183,7 +183,6 @@ class Policy(PolicyText):
     wrongful_removal_share: Share
     wrongful_removal_cost: Amount
     safety: float = Field(ge=1, le=10)
-    notice_hours: Hours
     same_price_share: Share = 0.05
     return_score_rise: Share = 0.2
     deadline_hours: Annotated[dict[str, Hours], Named] = Field({})
@@ -272,7 +271,7 @@ class ExpectedValue:
     price : float
         In the currency of the policy, at most the policy's.
     sales : float
-        Units it is expected to sell until the next look.
+        Units it is expected to sell until the next review.
     severity, brand_weight : float
         Of its category and its brand.
     minutes : float
@@ -328,8 +327,8 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     --------
     >>> from ipml.review.ranking.policy import load_policy
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
-    >>> worth = weigh(listing, 0.12, load_policy())
-    >>> round(worth.sales, 1), round(worth.harm), round(worth.per_minute, 1), worth.assumed
+    >>> found = weigh(listing, 0.12, load_policy())
+    >>> round(found.sales, 1), round(found.harm), round(found.per_minute, 1), found.assumed
     (3.5, 1190, 70.0, ())
     """
     usual = usual or Usual()
@@ -340,7 +339,7 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     price = _first(usual.prices, keys, policy.usual_price) if price is None else price
     sales = _first(usual.sales_a_day, keys, policy.usual_sales_a_day) if sales is None else sales
     price = min(max(price, 0.0), policy.most_price)
-    sales = min(max(sales, 0.0) * policy.days_until_next_look, policy.most_sales)
+    sales = min(max(sales, 0.0) * policy.days_until_next_review, policy.most_sales)
     severity, brand_weight = policy.severity_of(listing.category), policy.weight_of(listing.brand)
     minutes = policy.minutes_of(listing.category)
     mistakes = (1 - probability) * policy.wrongful_removal_share * policy.wrongful_removal_cost
@@ -361,7 +360,7 @@ def weigh(listing: Listing, score: float | None, policy: Policy, usual: Usual | 
     )
 
 
-def read_worth(text: str) -> ExpectedValue:
+def read_expected_value(text: str) -> ExpectedValue:
     """Return what `ExpectedValue.text` made a text of."""
     parts: dict[str, Any] = json.loads(text)
     return ExpectedValue(**parts | {"assumed": tuple(parts["assumed"])})

@@ -40,7 +40,7 @@ from ipml.review.ranking.policy import (
     Usual,
     load_policy,
     price_of,
-    read_worth,
+    read_expected_value,
     sales_a_day,
     usual_keys,
     weigh,
@@ -140,12 +140,12 @@ def rank_columns(
         Deadlines beside that of the policy for its category.
     """
     dues = (*dues, ranking.policy.deadline_of(listing.category, enqueued_at))
-    worth = weigh(listing, score, ranking.policy, ranking.usual)
-    ranks = make_ranks(worth, score, enqueued_at)
+    expected_value = weigh(listing, score, ranking.policy, ranking.usual)
+    ranks = make_ranks(expected_value, score, enqueued_at)
     return {
-        "value": worth.value,
-        "worth": worth.text,
-        "minutes": worth.minutes,
+        "value": expected_value.value,
+        "expected_value": expected_value.text,
+        "minutes": expected_value.minutes,
         "due_at": min((due for due in dues if due is not None), default=None),
         "score_rank": ranks[QueueOrder.SCORE],
         "value_rank": ranks[QueueOrder.VALUE],
@@ -153,11 +153,11 @@ def rank_columns(
     }
 
 
-def make_ranks(worth: ExpectedValue, score: float | None, enqueued_at: datetime) -> dict[QueueOrder, float]:
+def make_ranks(expected_value: ExpectedValue, score: float | None, enqueued_at: datetime) -> dict[QueueOrder, float]:
     """Return where a case stands in each order: the smaller, the earlier it is reviewed."""
     return {
         QueueOrder.SCORE: _LAST_RANK if score is None else -score,
-        QueueOrder.VALUE: -worth.per_minute,
+        QueueOrder.VALUE: -expected_value.per_minute,
         QueueOrder.FIFO: float(to_microseconds(enqueued_at)),
     }
 
@@ -293,7 +293,7 @@ def explain_place(
     Parameters
     ----------
     state : str, default=that of the case
-        As which it is shown: a further look at a decided case must not be told from an open one.
+        As which it is shown: a second review of a decided case must not be told from an open one.
     now : datetime, default=the clock
 
     Examples
@@ -311,8 +311,8 @@ def explain_place(
     ...         print(sentence)
     1st of 1 by score
     due in 3 h
-    12 % likely × 340 EUR × 3.5 sales until the next look = 143 EUR of harm
-    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: worth 70 EUR a minute
+    12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
+    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
     now = now or datetime.now(UTC)
     row = find_case_with_waiting(connection, case_id)
@@ -323,7 +323,7 @@ def explain_place(
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":
         sentences.append(_say_due(row.due_at, now))
-    return (*sentences, *(_say_worth(read_worth(row.worth)) if row.worth else ()))
+    return (*sentences, *(_say_expected_value(read_expected_value(row.expected_value)) if row.expected_value else ()))
 
 
 def _say_place(connection: Connection, row: StoredCase) -> str:
@@ -345,23 +345,26 @@ def _say_due(due_at: datetime, now: datetime) -> str:
     return f"due in {_span(due_at - now)}" if due_at > now else f"overdue by {_span(now - due_at)}"
 
 
-def _say_worth(worth: ExpectedValue) -> tuple[str, ...]:
-    """Return the parts of a worth; factors of 1 are left out."""
-    weights = (("severity of the category", worth.severity), ("weight of the brand", worth.brand_weight))
+def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:
+    """Return the parts of an expected value; factors of 1 are left out."""
+    weights = (
+        ("severity of the category", expected_value.severity),
+        ("weight of the brand", expected_value.brand_weight),
+    )
     factors = [
-        f"{100 * min(worth.probability, _SURE):.3g} % likely",
-        _money(worth.price, worth.currency),
-        f"{worth.sales:,.3g} sales until the next look",
+        f"{100 * min(expected_value.probability, _SURE):.3g} % likely",
+        _money(expected_value.price, expected_value.currency),
+        f"{expected_value.sales:,.3g} sales until the next review",
         *(f"{weight:g} for {name}" for name, weight in weights if weight != 1),
     ]
-    expected = worth.probability * worth.harm
-    cost = _money(worth.review_cost, worth.currency)
-    mistakes = _money(expected - worth.review_cost - worth.value, worth.currency)
+    expected = expected_value.probability * expected_value.harm
+    cost = _money(expected_value.review_cost, expected_value.currency)
+    mistakes = _money(expected - expected_value.review_cost - expected_value.value, expected_value.currency)
     return (
-        f"{' × '.join(factors)} = {_money(expected, worth.currency)} of harm",
-        f"less {cost} for {worth.minutes:g} minutes of review and {mistakes} for wrongful removals: "
-        f"worth {_money(worth.per_minute, worth.currency)} a minute",
-        *(_ASSUMED[name] for name in worth.assumed),
+        f"{' × '.join(factors)} = {_money(expected, expected_value.currency)} of harm",
+        f"less {cost} for {expected_value.minutes:g} minutes of review and {mistakes} for wrongful removals: "
+        f"expected value {_money(expected_value.per_minute, expected_value.currency)} a minute",
+        *(_ASSUMED[name] for name in expected_value.assumed),
     )
 
 

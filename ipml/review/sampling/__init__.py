@@ -1,1 +1,1 @@
-"""Listings drawn with known odds, and what they tell of all the others."""
+"""Listings drawn with known probability, and what they tell of all the others."""

@@ -1,25 +1,25 @@
 """How many of all listings are counterfeit, what share of these the queue holds, and how precise its order is.
 
 Among the reviewed the share of counterfeits is that of what the model suspects. The estimates here are for *all*
-listings that came by, from those reviewed and the odds with which they were shown; the naive figure stands beside
-each.
+listings that came by, from those reviewed and the probability with which they were shown; the naive figure stands
+beside each.
 
 What was shown for its score was looked at in full and counts as it is. Of the rest each reviewed draw stands for
-1/odds listings (Horvitz and Thompson 1952; the weights are scaled to the known number of listings, as Hájek 1971).
-The interval is Wilson's with the effective number of reviews in the place of the number (compared with others by
-Franco et al. 2019, "Comparative study of confidence intervals for proportions in complex sample surveys").
+1 / sampling probability listings (Horvitz and Thompson 1952; the weights are scaled to the known number of listings, as
+Hájek 1971). The interval is Wilson's with the effective number of reviews in the place of the number (compared with
+others by Franco et al. 2019, "Comparative study of confidence intervals for proportions in complex sample surveys").
 
 How uncertain a group is follows from the share of counterfeits in it: where none was found that share would be none,
 and the interval far too narrow. So the variance takes the mean of the share found and the share expected: that of the
 model, scaled to what was found in all, and never below one in as many listings as were reviewed. Expectations thus
 widen intervals, and move no value.
 
-What was reviewed is read as one row for each stratum of each file. Of drawn cases only those count whose lot is below
-the lots of all that are still open: they were taken in a drawn order, so that at any time they are a fair sample. A
-drawn case that somebody picked out before its turn counts when its turn has come. One that was escalated waits: which
+What was reviewed is read as one row for each stratum of each file. Of drawn cases only those count whose random order
+is below that of all that are still open: they were taken in a drawn order, so that at any time they are a fair sample.
+A drawn case that somebody picked out before its turn counts when its turn has come. One that was escalated waits: which
 cases people pass on depends on what they are, so that the others are no fair sample, and the intervals allow for
-anything among those that wait. A case that waits once more, since a notice brought it back, counts by its verdict
-until there is another.
+anything among those that wait. A case that waits once more, since a notice brought it back, counts by its verdict until
+there is another.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ class Stretch:
         Whether all are shown for their score.
     listings, shown : int
         How many there are, and how many became cases.
-    odds, mean_score : float
+    sampling_probability, mean_score : float
         With which each became a case, and what the model expects of it.
     seen, counterfeit : int
         How many were reviewed, in whatever order, and found counterfeit.
@@ -223,7 +223,7 @@ class Stretch:
     is_sure: bool
     listings: int
     shown: int
-    odds: float
+    sampling_probability: float
     mean_score: float
     seen: int = 0
     counterfeit: int = 0
@@ -284,22 +284,31 @@ def _cell(stretch: Stretch, share: float) -> Cell:
     if stretch.is_sure:
         waiting = stretch.listings - stretch.done
         return Cell(stretch.listings, stretch.mean_score, stretch.fair, stretch.fair_counterfeit, waiting)
-    weight = 1 / (stretch.odds * share) if stretch.fair + stretch.held else 0.0
+    weight = 1 / (stretch.sampling_probability * share) if stretch.fair + stretch.held else 0.0
     return Cell(stretch.listings, stretch.mean_score, stretch.fair, stretch.fair_counterfeit, stretch.held, weight)
 
 
 def _reviewed(newest: Any, as_of: datetime | None) -> Any:
     """Return the query that counts the cases of each stratum by what became of them."""
     drawn = sample_cases.join(cases, cases.c.case_id == sample_cases.c.case_id)
-    turn = select(sample_cases.c.sample_id, func.min(sample_cases.c.lot).label("lot")).select_from(drawn)
+    turn = select(sample_cases.c.sample_id, func.min(sample_cases.c.random_order).label("random_order")).select_from(
+        drawn
+    )
     turn = turn.where(
-        sample_cases.c.lot.is_not(None), sample_cases.c.sample_id.in_(newest), _waits(as_of), ~_is_passed_on(as_of)
+        sample_cases.c.random_order.is_not(None),
+        sample_cases.c.sample_id.in_(newest),
+        _waits(as_of),
+        ~_is_passed_on(as_of),
     )
     horizon = turn.group_by(sample_cases.c.sample_id).subquery("horizon")
-    has_come = or_(sample_cases.c.lot.is_(None), horizon.c.lot.is_(None), sample_cases.c.lot < horizon.c.lot)
+    has_come = or_(
+        sample_cases.c.random_order.is_(None),
+        horizon.c.random_order.is_(None),
+        sample_cases.c.random_order < horizon.c.random_order,
+    )
     is_known = decisions.c.verdict != Verdict.CANNOT_TELL.value
     is_counterfeit = decisions.c.verdict == Verdict.COUNTERFEIT.value
-    is_held = and_(sample_cases.c.lot.is_not(None), _waits(as_of), _is_passed_on(as_of))
+    is_held = and_(sample_cases.c.random_order.is_not(None), _waits(as_of), _is_passed_on(as_of))
     said = and_(decisions.c.case_id == sample_cases.c.case_id, is_last_verdict(as_of), by_people())
     joined = drawn.outerjoin(decisions, said).outerjoin(horizon, horizon.c.sample_id == sample_cases.c.sample_id)
     return (
@@ -346,7 +355,7 @@ def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
         is_sure=row.last <= row.sure,
         listings=row.listings,
         shown=row.shown,
-        odds=row.odds,
+        sampling_probability=row.sampling_probability,
         mean_score=row.mean_score,
         **{name: int(getattr(reviewed, name)) if reviewed else 0 for name in counts},
     )

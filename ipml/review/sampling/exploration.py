@@ -1,9 +1,9 @@
-"""Which listings besides the most suspicious are shown to a person, and with what odds.
+"""Which listings besides the most suspicious are shown to a person, and with what probability.
 
 Looking only where the model looks, nobody learns what it overlooks. So each of the other listings is drawn
-independently of all others. Its odds are higher where a review tells more: where it is uncertain what the listings
-are (Neyman 1934), and never so low that a kind of listing is not seen at all. Odds are equal within a stratum of
-neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the seed
+independently of all others. Its probability is higher where a review tells more: where it is uncertain what the
+listings are (Neyman 1934), and never so low that a kind of listing is not seen at all. It is the same within a stratum
+of neighbouring scores, and the same listing under the same model is always drawn alike: who does not know the seed
 cannot tell which, and sending a file again draws nobody else.
 
 A scored file is read twice. The first time only a number and a score of each listing are kept (16 bytes, so that a
@@ -53,7 +53,7 @@ class SamplingRule:
     share : float
         Of the reviewers' time, for drawn listings, in 0-1 (1 excluded).
     even : float
-        Share of the draws that is spread evenly over all listings, whatever their score: the odds hold even where
+        Share of the draws that is spread evenly over all listings, whatever their score: the bound holds even where
         the scores are wrong.
     draws_per_stratum : int
         So many draws are expected in each stratum, where they suffice for one.
@@ -90,7 +90,7 @@ class Stratum:
 
     Attributes
     ----------
-    odds : float
+    sampling_probability : float
         With which each of its listings is shown; 1 where all are.
     mean_score : float
         What the model expects of them; a listing that it could not judge counts as the mean of the others.
@@ -102,7 +102,7 @@ class Stratum:
 
     first: int
     last: int
-    odds: float
+    sampling_probability: float
     mean_score: float
     highest_score: float | None
     lowest_score: float | None
@@ -114,12 +114,12 @@ class Stratum:
         return self.last - self.first + 1
 
 
-def make_ticket_drawer(seed: str) -> Callable[[str, str], int]:
-    """Return the function that gives a listing, by model version and key, its ticket: a number below 2**64.
+def make_sampling_hash(seed: str) -> Callable[[str, str], int]:
+    """Return the function that gives a listing, by model version and key, its hash: a number below 2**64.
 
     Examples
     --------
-    >>> draw = make_ticket_drawer("00" * 32)
+    >>> draw = make_sampling_hash("00" * 32)
     >>> draw("m1", "2024-05-01 A7") == draw("m1", "2024-05-01 A7") != draw("m2", "2024-05-01 A7")
     True
     """
@@ -135,7 +135,7 @@ def make_ticket_drawer(seed: str) -> Callable[[str, str], int]:
 
 
 def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list[Stratum]:
-    """Return the strata of a file, and with what odds the listings of each are shown.
+    """Return the strata of a file, and with what probability the listings of each are shown.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list
     >>> import numpy as np
     >>> scores = np.linspace(0.99, 0.01, 1_000)
     >>> for stratum in stratify(scores, 400, SamplingRule(0.2)):
-    ...     print(stratum.first, stratum.last, round(stratum.odds, 2))
+    ...     print(stratum.first, stratum.last, round(stratum.sampling_probability, 2))
     1 100 1.0
     101 400 1.0
     401 531 0.19
@@ -173,14 +173,18 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list
     strata, first = [], 0
     for last in sorted(ends) if len(scores) else ():
         chosen = slice(first, last)
-        odds = 1.0 if last <= sure else min(1.0, draws * float(weight[first - sure : last - sure].mean()))
-        strata.append(_stratum(scores, expected, chosen, odds, last <= sure))
+        sampling_probability = (
+            1.0 if last <= sure else min(1.0, draws * float(weight[first - sure : last - sure].mean()))
+        )
+        strata.append(_stratum(scores, expected, chosen, sampling_probability, last <= sure))
         first = last
     return strata
 
 
-def is_drawn(tickets: Sequence[int] | NDArray[np.uint64], odds: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Say for each listing, by its ticket and its odds, whether it is shown.
+def is_drawn(
+    hashes: Sequence[int] | NDArray[np.uint64], sampling_probability: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Say for each listing, by its hash and its sampling probability, whether it is shown.
 
     Examples
     --------
@@ -188,21 +192,21 @@ def is_drawn(tickets: Sequence[int] | NDArray[np.uint64], odds: NDArray[np.float
     >>> is_drawn([0, 2**63, 2**64 - 1], np.array([0.001, 0.4, 1.0]))
     array([ True, False,  True])
     """
-    return lots(tickets) < odds
+    return to_uniform(hashes) < sampling_probability
 
 
-def lots(tickets: Sequence[int] | NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Return tickets as numbers in 0-1 (1 excluded).
+def to_uniform(hashes: Sequence[int] | NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Return hashes as numbers in 0-1 (1 excluded).
 
     Examples
     --------
-    >>> lots([0, 2**63]).tolist()
+    >>> to_uniform([0, 2**63]).tolist()
     [0.0, 0.5]
     """
     import numpy as np
 
-    # Eleven bits are dropped, as a float has no room for them and would round the highest tickets up to 1.
-    return (np.asarray(tickets, dtype=np.uint64) >> np.uint64(11)) / 2.0**53
+    # Eleven bits are dropped, as a float has no room for them and would round the highest hashes up to 1.
+    return (np.asarray(hashes, dtype=np.uint64) >> np.uint64(11)) / 2.0**53
 
 
 def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
@@ -217,28 +221,32 @@ def _mix(spread: NDArray[np.float64], even: float) -> NDArray[np.float64]:
 
 
 def _stratum(
-    scores: NDArray[np.float64], expected: NDArray[np.float64], chosen: slice, odds: float, is_sure: bool
+    scores: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    chosen: slice,
+    sampling_probability: float,
+    is_sure: bool,
 ) -> Stratum:
     highest, lowest = (float(score) if score == score else None for score in scores[chosen][[0, -1]])
     mean = float(expected[chosen].mean())
-    return Stratum(chosen.start + 1, chosen.stop, odds, mean, highest, lowest, is_sure)
+    return Stratum(chosen.start + 1, chosen.stop, sampling_probability, mean, highest, lowest, is_sure)
 
 
 @dataclass(frozen=True, slots=True)
 class SamplePlace:
-    """Where a listing stands in a sample: its stratum, and its lot unless it is shown for its score.
+    """Where a listing stands in a sample: its stratum, and its place in random order unless it is shown for its score.
 
-    The lot, in 0-1, is drawn evenly: cases taken in its order are a fair sample of their stratum at any time.
+    The random order, in 0-1, is drawn evenly: cases taken by it are a fair sample of their stratum at any time.
     """
 
     stratum: int
-    odds: float
-    lot: float | None
+    sampling_probability: float
+    random_order: float | None
 
     @property
     def lane(self) -> str:
         """Name of the lane in which its case waits."""
-        return "ranked" if self.lot is None else "explored"
+        return "ranked" if self.random_order is None else "explored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +256,7 @@ class Sample:
     Attributes
     ----------
     file_digest : str
-        Of tickets and scores: the same for the same listings in any order.
+        Of hashes and scores: the same for the same listings in any order.
     digest : str
         Of these and of how they were sampled.
     listings : int
@@ -300,12 +308,12 @@ def draw_sample(
     >>> sorted(row for row, place in sample.places.items() if place.lane == "ranked")
     [45, 46, 47, 48, 49]
     """
-    tickets, scores, model_version = _read(scored, seed)
-    return draw_sample_from_arrays(tickets, scores, rule, top=top, min_score=min_score, model_version=model_version)
+    hashes, scores, model_version = _read(scored, seed)
+    return draw_sample_from_arrays(hashes, scores, rule, top=top, min_score=min_score, model_version=model_version)
 
 
 def draw_sample_from_arrays(
-    tickets: NDArray[np.uint64],
+    hashes: NDArray[np.uint64],
     scores: NDArray[np.float64],
     rule: SamplingRule,
     *,
@@ -313,28 +321,30 @@ def draw_sample_from_arrays(
     min_score: float | None = None,
     model_version: str = "",
 ) -> Sample:
-    """Say which listings are shown, given the ticket and the score (or NaN) of each; otherwise like `draw_sample`."""
+    """Say which listings are shown, given the hash and the score (or NaN) of each; otherwise like `draw_sample`."""
     import numpy as np
 
-    # Among equal scores the lower half of the ticket decides: the upper half is left to decide the draw.
-    order = np.lexsort((tickets << np.uint64(32) | tickets >> np.uint64(32), -scores))
-    order = order[np.sort(np.unique(tickets[order], return_index=True)[1])]  # of each listing its highest score
-    tickets, scores = tickets[order], scores[order]
+    # Among equal scores the lower half of the hash decides: the upper half is left to decide the draw.
+    order = np.lexsort((hashes << np.uint64(32) | hashes >> np.uint64(32), -scores))
+    order = order[np.sort(np.unique(hashes[order], return_index=True)[1])]  # of each listing its highest score
+    hashes, scores = hashes[order], scores[order]
     sure = len(order) if min_score is None else int((scores >= min_score).sum())
     sure = sure if top is None else min(sure, top)
     strata = stratify(scores, sure, rule)
     number = np.repeat(np.arange(len(strata)), [stratum.listings for stratum in strata])
-    odds = np.array([stratum.odds for stratum in strata])
-    at = np.flatnonzero(is_drawn(tickets, odds[number]) if strata else [])
-    drawn_lots = lots(tickets[at])
+    sampling_probability = np.array([stratum.sampling_probability for stratum in strata])
+    at = np.flatnonzero(is_drawn(hashes, sampling_probability[number]) if strata else [])
+    uniforms = to_uniform(hashes[at])
     places = {
         int(order[index]): SamplePlace(
-            int(one), strata[one].odds, None if strata[one].is_sure else float(lot / odds[one])
+            int(one),
+            strata[one].sampling_probability,
+            None if strata[one].is_sure else float(random_order / sampling_probability[one]),
         )
-        for index, one, lot in zip(at, number[at], drawn_lots, strict=True)
+        for index, one, random_order in zip(at, number[at], uniforms, strict=True)
     }
     shown = np.bincount(number[at], minlength=len(strata))
-    file_digest = _digest(tickets, scores)
+    file_digest = _digest(hashes, scores)
     drawn_by = digest(f"{file_digest} {sorted(rule.to_record().items())} {sure}")
     counts = tuple(int(count) for count in shown)
     return Sample(file_digest, drawn_by, model_version, len(order), sure, tuple(strata), counts, places)
@@ -343,15 +353,15 @@ def draw_sample_from_arrays(
 def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64], NDArray[np.float64], str]:
     import numpy as np
 
-    draw, tickets, scores, model_version = make_ticket_drawer(seed), array("Q"), array("d"), ""
+    draw, hashes, scores, model_version = make_sampling_hash(seed), array("Q"), array("d"), ""
     for item in scored:
         model_version = model_version or item.model_version
-        tickets.append(draw(item.model_version, make_key(item.listing)))
+        hashes.append(draw(item.model_version, make_key(item.listing)))
         scores.append(float("nan") if item.score is None else item.score)
     values = np.frombuffer(scores, dtype=np.float64)
     if (wrong := values[(values < 0) | (values > 1)]).size:
         raise UnstorableValue("score", str(wrong[0]), "a probability in 0-1 or none")
-    return np.frombuffer(tickets, dtype=np.uint64), values, model_version
+    return np.frombuffer(hashes, dtype=np.uint64), values, model_version
 
 
 def choose_shown(
@@ -368,11 +378,11 @@ def choose_shown(
             yield item, place
 
 
-def _digest(tickets: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
+def _digest(hashes: NDArray[np.uint64], scores: NDArray[np.float64]) -> str:
     import numpy as np
 
-    order = np.argsort(tickets)
-    content = tickets[order].astype("<u8").tobytes() + scores[order].astype("<f8").tobytes()
+    order = np.argsort(hashes)
+    content = hashes[order].astype("<u8").tobytes() + scores[order].astype("<f8").tobytes()
     return digest(content)
 
 
@@ -415,7 +425,7 @@ def note_sample(connection: Connection, sample: Sample, seed: str, rule: Samplin
     if strata:
         connection.execute(insert(sample_strata), strata)
     payload: dict[str, audit.Value] = {name: row[name] for name in ("digest", "listings", "sure")}
-    payload |= rule.to_record() | {"drawn": sum(place.lot is not None for place in sample.places.values())}
+    payload |= rule.to_record() | {"drawn": sum(place.random_order is not None for place in sample.places.values())}
     audit.append(connection, _SYSTEM, "sampled", f"sample:{sample_id}", payload, at=now)
     return sample_id
 
@@ -430,7 +440,12 @@ def note_places(connection: Connection, sample_id: int, places: dict[int, Sample
     shown = [(row, places[row.case_id]) for row in rows]
     if shown:
         values = [
-            {"sample_id": sample_id, "case_id": row.case_id, "stratum": place.stratum, "lot": place.lot}
+            {
+                "sample_id": sample_id,
+                "case_id": row.case_id,
+                "stratum": place.stratum,
+                "random_order": place.random_order,
+            }
             for row, place in shown
         ]
         connection.execute(insert(sample_cases), values)
@@ -438,7 +453,9 @@ def note_places(connection: Connection, sample_id: int, places: dict[int, Sample
         row.case_id for row, place in shown if (row.lane, place.lane, row.state) == ("explored", "ranked", "open")
     ]
     if raised:
-        connection.execute(update(cases).where(cases.c.case_id.in_(raised)).values(lane="ranked", odds=1.0))
+        connection.execute(
+            update(cases).where(cases.c.case_id.in_(raised)).values(lane="ranked", sampling_probability=1.0)
+        )
 
 
 def _cases_of(sample_id: int) -> Select[tuple[int]]:
@@ -454,7 +471,7 @@ def _strata_rows(sample_id: int, sample: Sample) -> list[dict[str, object]]:
             "last": stratum.last,
             "listings": stratum.listings,
             "shown": shown,
-            "odds": stratum.odds,
+            "sampling_probability": stratum.sampling_probability,
             "mean_score": stratum.mean_score,
             "highest_score": stratum.highest_score,
             "lowest_score": stratum.lowest_score,

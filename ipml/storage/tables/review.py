@@ -84,14 +84,14 @@ cases = Table(
     Column("token", Identity, nullable=False, default=0, doc="counts the claims"),
     Column("lease_expires_at", Moment),
     Column("value", Real, doc="of its review, in the currency of the policy"),
-    Column("worth", Text, doc="the parts of that value as JSON"),
+    Column("expected_value", Text, doc="the parts of that value as JSON"),
     Column("minutes", Real, doc="that its review takes by the policy"),
     Column("due_at", Moment, doc="by when it must be decided"),
     Column("score_rank", Real, nullable=False, server_default=text("0"), doc="its rank were the queue sorted by score"),
     Column("value_rank", Real, nullable=False, server_default=text("0"), doc="and by value per minute"),
-    Column("odds", Real, doc="with which it was shown; empty where it did not come through a sample"),
+    Column("sampling_probability", Real, doc="with which it was shown; empty where it did not come through a sample"),
     Column("lane", Text, nullable=False, server_default="ranked", doc="'ranked' or 'explored'"),
-    Column("lot", Real, doc="0-1, drawn: the order in which explored cases are taken"),
+    Column("random_order", Real, doc="0-1, drawn: the order in which explored cases are taken"),
     Column("exemplar", Identity, doc="the case that is reviewed for this one, which waits; empty where it is shown"),
     Column("relisting_of", Identity, doc="the case of a removed listing that it is alike"),
     Column("category", Text),
@@ -116,7 +116,7 @@ cases = Table(
     Index(None, "state", "brand_read", "case_id"),
     Index(None, "state", "enqueued_at", "case_id"),
     Index(None, "lease_expires_at", sqlite_where=_HELD, postgresql_where=_HELD),
-    Index(None, "state", "lane", "lot"),
+    Index(None, "state", "lane", "random_order"),
     Index(None, "holder"),
     Index(None, "listing_id"),  # by which notices find the case of a listing
     # Few are drawn: whoever takes a case must not look through all for them.
@@ -140,7 +140,7 @@ decisions = Table(
     Column("decided_at", Moment, nullable=False),
     Column("token", Identity, nullable=False, doc="of the claim it was made under"),
     Column("key", Text, unique=True, doc="the caller's, so that a repeated request decides once"),
-    Column("odds", Real, doc="with which the case had been shown"),
+    Column("sampling_probability", Real, doc="with which the case had been shown"),
     Column("lane", Text, nullable=False, server_default="ranked", doc="in which the case was taken"),
     Column("origin", Text, nullable=False, server_default="review", doc="how it came about: review, bulk, spread, …"),
     Column("group_key", Text, doc="shared by the decisions that were made, and can be undone, as one"),
@@ -208,33 +208,39 @@ spread_audits = Table(
 )
 
 
-looks = Table(
-    "looks",
+second_reviews = Table(
+    "second_reviews",
     metadata,
-    Column("look_id", Identity, primary_key=True),
+    Column("review_id", Identity, primary_key=True),
     Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("decision_id", Identity, ForeignKey("decisions.decision_id"), doc="the decision it looks at again"),
     Column("wanted_at", Moment, nullable=False, doc="not before this moment"),
     Column("wanted_of", Text, doc="the one who is to look; anybody else but `not_by` where empty"),
     Column("not_by", Text),
-    Column("odds", Real, doc="with which the decision was drawn"),
+    Column("sampling_probability", Real, doc="with which the decision was drawn"),
     Column("holder", Text, doc="who took it last"),
     Column("token", Identity, nullable=False, default=0, doc="of the case, as it was when this was taken"),
     Column("lease_expires_at", Moment),
-    Column("ended_at", Moment, doc="when the opinion came, or was no longer wanted"),
+    Column("ended_at", Moment, doc="when the second verdict came, or was no longer wanted"),
     CheckConstraint("kind IN ('control', 'repeat', 'audit', 'second')", name="kind"),
-    CheckConstraint("odds BETWEEN 0 AND 1", name="odds"),
+    CheckConstraint("sampling_probability BETWEEN 0 AND 1", name="sampling_probability"),
     Index(None, "ended_at", "kind", "wanted_at"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
 
-opinions = Table(
-    "opinions",
+second_verdicts = Table(
+    "second_verdicts",
     metadata,
-    Column("opinion_id", Identity, primary_key=True),
-    Column("look_id", Identity, ForeignKey("looks.look_id"), unique=True, doc="empty for the first of two verdicts"),
+    Column("verdict_id", Identity, primary_key=True),
+    Column(
+        "review_id",
+        Identity,
+        ForeignKey("second_reviews.review_id"),
+        unique=True,
+        doc="empty for the first of two verdicts",
+    ),
     Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
     Column("listing_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -303,7 +309,7 @@ sample_strata = Table(
     Column("last", Identity, nullable=False),
     Column("listings", Identity, nullable=False),
     Column("shown", Identity, nullable=False, doc="how many of them became cases"),
-    Column("odds", Real, nullable=False, doc="with which each of them became a case"),
+    Column("sampling_probability", Real, nullable=False, doc="with which each of them became a case"),
     Column("mean_score", Real, nullable=False),
     Column("highest_score", Real, doc="empty where the model abstained"),
     Column("lowest_score", Real),
@@ -316,7 +322,7 @@ sample_cases = Table(
     Column("sample_id", Identity, ForeignKey("samples.sample_id"), primary_key=True),
     Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, index=True, autoincrement=False),
     Column("stratum", Identity, nullable=False),
-    Column("lot", Real, doc="empty where the case was enqueued for its score"),
+    Column("random_order", Real, doc="empty where the case was enqueued for its score"),
     sqlite_strict=True,
 )
 

@@ -18,7 +18,7 @@ from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.kit.svg import round_up
 from ipml.records import Case, Listing, PriceRange
-from ipml.review.quality.blind_reviews import LookSummary
+from ipml.review.quality.blind_reviews import SecondReviewSummary
 from ipml.review.queue_metrics import Hits, QueueDay
 from ipml.review.sampling.estimates import Estimates
 from ipml.review.search import SellerRecord, read_seller_record
@@ -151,20 +151,20 @@ def make_estimate_bars(estimates: Estimates) -> tuple[ShareBar, ...]:
     )
 
 
-def make_look_bars(looks: LookSummary) -> tuple[ShareBar, ...]:
-    """Place a bar with its interval for each kind of further look that somebody has taken.
+def make_second_review_bars(listings: SecondReviewSummary) -> tuple[ShareBar, ...]:
+    """Place a bar with its interval for each kind of second review that somebody has taken.
 
     Examples
     --------
     >>> from ipml.review.quality.rates import Rate
-    >>> (bar,) = make_look_bars(LookSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
+    >>> (bar,) = make_second_review_bars(SecondReviewSummary({}, Rate(0.9, 0.7, 0.98, 20), None, None))
     >>> bar.name, bar.says, bar.bounds
     ('Control cases judged rightly', '90 %', '70 to 98 %')
     """
     named = (
-        ("Control cases judged rightly", looks.control),
-        ("Own verdict given again", looks.repeats),
-        ("Another's verdict given again", looks.audits),
+        ("Control cases judged rightly", listings.control),
+        ("Own verdict given again", listings.repeats),
+        ("Another's verdict given again", listings.audits),
     )
     return tuple(
         _make_bar(name, rate.share, rate.low, rate.high, round(rate.n)) for name, rate in named if rate is not None
@@ -338,7 +338,7 @@ def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strik
     """
     seen_at, listing = case.scored.listing.observed_at or case.enqueued_at, case.scored.listing
     seen = {
-        noun: [(look.at, value) for look in record.looks if (value := getattr(look.listing, field)) is not None]
+        noun: [(one.at, value) for one in record.listings if (value := getattr(one.listing, field)) is not None]
         for noun, field in _FIGURES.items()
     }
     counted = _count_over_time(strikes, now)
@@ -354,15 +354,15 @@ def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strik
         )
         for noun, phrase in latest.items()
     ]
-    last_seen_at = max([seen_at, *(look.at for look in record.looks)])
+    last_seen_at = max([seen_at, *(one.at for one in record.listings)])
     return SellerCard(tuple(rows), seen_at, last_seen_at, _make_timeline(record))
 
 
 def _latest(record: SellerRecord, listing: Listing) -> Listing:
     """Return a listing with each figure of its seller as it was last known."""
     known = {name: getattr(listing, name) for name in _KNOWN}
-    for look in record.looks:
-        known |= {name: value for name in _KNOWN if (value := getattr(look.listing, name)) is not None}
+    for one in record.listings:
+        known |= {name: value for name in _KNOWN if (value := getattr(one.listing, name)) is not None}
     return replace(listing, **known)
 
 
@@ -397,18 +397,18 @@ def _draw_line(noun: str, values: Series) -> Line | None:
 
 
 def _make_timeline(record: SellerRecord) -> Timeline | None:
-    moments = [look.at for look in record.looks]
+    moments = [one.at for one in record.listings]
     if not moments or max(moments) - min(moments) < _SHORTEST:
         return None
     first, last = min(moments), max(moments)
     verdicts = {said.case_id: said.verdict.value for said in record.verdicts}
     marks = [
-        Mark(_place(look.at, first, last), verdicts.get(look.case_id, "listed").replace(" ", "-"))
-        for look in record.looks
+        Mark(_place(one.at, first, last), verdicts.get(one.case_id, "listed").replace(" ", "-"))
+        for one in record.listings
     ]
     given = [said.verdict.value for said in record.verdicts]
     found = [f"{given.count(kind)} found {kind}" for kind in ("counterfeit", "genuine") if kind in given]
-    return Timeline(first, last, tuple(marks), ", ".join([count(len(record.looks), "case"), *found]))
+    return Timeline(first, last, tuple(marks), ", ".join([count(len(record.listings), "case"), *found]))
 
 
 def _place(at: datetime, first: datetime, last: datetime) -> float:

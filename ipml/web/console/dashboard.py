@@ -22,7 +22,7 @@ from ipml.cooperation.reports.period import Period
 from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
-from ipml.review.quality.blind_reviews import summarise_looks
+from ipml.review.quality.blind_reviews import summarise_second_reviews
 from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
 from ipml.review.sampling.estimates import estimate
 from ipml.storage.database import reading
@@ -30,7 +30,7 @@ from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engi
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.cache import CachedAnswer, CachedByName
-from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_look_bars
+from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_second_review_bars
 from ipml.web.responses import render
 
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
@@ -139,7 +139,7 @@ def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datet
         "hits": make_hit_bars(measure_hits(connection)),
         "times": time_reviews(connection),
         "enforcement": measure_enforcement(connection, policy, now=now),
-        "looks": make_look_bars(summarise_looks(connection)),
+        "second_reviews": make_second_review_bars(summarise_second_reviews(connection)),
     }
 
 

@@ -227,7 +227,7 @@ class NetworkRanking:
 
 
 def show_referrals(request: Request) -> Response:
-    """Show which networks to hand over first, with the parts of their worth, and what became of those that were."""
+    """Show which networks to hand over first, what their expected value is made of, and what became of earlier ones."""
     return _show_referrals(request)
 
 
@@ -310,7 +310,7 @@ def _show_referrals(request: Request, message: str = "") -> Response:
     context: dict[str, Any] = {
         "is_there": is_there,
         "ranking": ranking,
-        "best": ranking.candidates[0].ranked.worth if ranking and ranking.candidates else None,
+        "best": ranking.candidates[0].ranked.expected_value if ranking and ranking.candidates else None,
         "handed": handed,
         "last": last,
         "profiles": rules.profiles,

@@ -218,19 +218,19 @@ class OutboxFacts(Collector):
     def __init__(self, engine: Engine, overdue_hours: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine, self._hours, self._clock = engine, overdue_hours, clock
         self._found: tuple[datetime, list[ChannelBacklog], int] | None = None
-        self._looked_at: float | None = None
+        self._read_at: float | None = None
         self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
         """Give the figures; none while the database cannot be read."""
         with self._lock:
-            if self._looked_at is None or self._clock() - self._looked_at > _KEPT_SECONDS:
-                self._found, self._looked_at = self._look(), self._clock()
+            if self._read_at is None or self._clock() - self._read_at > _KEPT_SECONDS:
+                self._found, self._read_at = self._read_backlog(), self._clock()
             found = self._found
         if found is not None:
             yield from _describe(*found)
 
-    def _look(self) -> tuple[datetime, list[ChannelBacklog], int] | None:
+    def _read_backlog(self) -> tuple[datetime, list[ChannelBacklog], int] | None:
         now = datetime.now(UTC)
         try:
             with reading(self._engine) as connection:

@@ -104,27 +104,32 @@ def test_a_table_of_sales_goes_before_what_listings_say(market):
     """Its sums are taken as they are where they are all known."""
     member = join(market).members[0].key
     sales = pd.DataFrame({"seller_id": member, "units": [1e6] * 60, "value": [1e6] * 60, "currency": "EUR"})
-    worth = join(market, sales=sales).worth
+    sold_value = join(market, sales=sales).sold_value
     value = Money(6e7, "EUR")
-    assert (worth.n_listings, worth.value.low, worth.value.high, worth.units.total) == (60, value, value, 6e7)
-    assert "table of sales" in worth.how
+    assert (sold_value.n_listings, sold_value.value.low, sold_value.value.high, sold_value.units.total) == (
+        60,
+        value,
+        value,
+        6e7,
+    )
+    assert "table of sales" in sold_value.how
 
 
 def test_a_table_that_knows_less_than_was_found_counterfeit_is_left_aside(market):
     """Else the part would be above the whole; it is said."""
     member = join(market).members[0].key
     sales = pd.DataFrame({"seller_id": [member], "units": [1.0], "value": [9.0], "currency": "EUR"})
-    worth = join(market, sales=sales).worth
-    assert worth.value == join(market).worth.value
-    assert worth.confirmed_value <= worth.value.low
-    assert "was left aside" in worth.how
+    sold_value = join(market, sales=sales).sold_value
+    assert sold_value.value == join(market).sold_value.value
+    assert sold_value.confirmed_value <= sold_value.value.low
+    assert "was left aside" in sold_value.how
 
 
 def test_of_one_brand_nothing_else_is_left(market):
     """Listings, and what they sold."""
     dossier = keep_brand(join(market), "calder", load_policy().exchange_rates)
     assert {one.brand for one in dossier.listings} == {"Calder"}
-    assert dossier.worth.n_listings == len(dossier.listings)
+    assert dossier.sold_value.n_listings == len(dossier.listings)
 
 
 def test_signs_lie_between_nothing_and_all(market, rules):

@@ -159,7 +159,7 @@ def test_on_postgresql_too(engine: Engine, rules: ReferralRules, tmp_path: Path)
         ((candidate,), _) = judge_candidates(connection, pairs, rules, NOON)
     ranked = candidate.ranked
     assert ranked.n_confirmed == built.referral.n_confirmed
-    assert ranked.worth == ranked.value * built.referral.solvability / built.referral.effort
+    assert ranked.expected_value == ranked.value * built.referral.solvability / built.referral.effort
 
 
 def test_a_killed_package_leaves_nothing_behind_but_the_note(build, market, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from experiments.cooperation.referral_ranking import measure
 from ipml.cooperation.policy import SIGNS, load_cooperation_policy
 from ipml.cooperation.referrals.handover import Known, learn_solvability
-from ipml.cooperation.referrals.ranking import Ranked, sort_by_worth
+from ipml.cooperation.referrals.ranking import Ranked, sort_by_expected_value
 from ipml.money import Money
 
 RULES = load_cooperation_policy().referrals.solvability
@@ -68,7 +68,7 @@ def test_worth_follows_its_parts(value, solvability, effort, factor):
     base = Ranked(1, 3, 3, Money(value, "EUR"), solvability, effort, {})
     better = Ranked(2, 3, 3, Money(value * factor, "EUR"), solvability, effort, {})
     costly = Ranked(3, 3, 3, Money(value, "EUR"), solvability, effort * factor, {})
-    assert [one.number for one in sort_by_worth([costly, base, better])] == [2, 1, 3]
+    assert [one.number for one in sort_by_expected_value([costly, base, better])] == [2, 1, 3]
 
 
 @pytest.mark.slow

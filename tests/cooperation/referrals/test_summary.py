@@ -111,13 +111,13 @@ def test_the_value_says_what_it_rests_on(told):
     said = json.loads(write_value(told))
     assert said["value"]["low"] <= said["value"]["total"] <= said["value"]["high"]
     assert said["how"]
-    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
-    assert json.loads(write_value(replace(told, worth=worth)))["value"]["high"] is None
+    sold_value = replace(told.sold_value, value=replace(told.sold_value.value, high=Money(float("inf"), "EUR")))
+    assert json.loads(write_value(replace(told, sold_value=sold_value)))["value"]["high"] is None
 
 
 def test_where_sales_are_not_known_it_is_said(told, profile):
     """In the unknown, instead of a number."""
-    worth = replace(told.worth, value=replace(told.worth.value, high=Money(float("inf"), "EUR")))
-    lines = list(list_unknown(replace(told, worth=worth), profile, 2, 0))
+    sold_value = replace(told.sold_value, value=replace(told.sold_value.value, high=Money(float("inf"), "EUR")))
+    lines = list(list_unknown(replace(told, sold_value=sold_value), profile, 2, 0))
     assert any("How much was sold" in line for line in lines)
     assert any("2 members who were erased" in line for line in lines)

@@ -1,4 +1,4 @@
-"""A small year of work, made once: decisions, second looks, measures, complaints, notices."""
+"""A small year of work, made once: decisions, second reviews, measures, complaints, notices."""
 
 import sys
 from collections.abc import Iterator

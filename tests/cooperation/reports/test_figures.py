@@ -26,13 +26,13 @@ from ipml.storage.tables import (
     automatic_draws,
     cases,
     decisions,
-    looks,
     measures,
     notices,
-    opinions,
     penalties,
     promises,
     reversals,
+    second_reviews,
+    second_verdicts,
     spread_audits,
 )
 
@@ -102,7 +102,7 @@ def test_halves_add_up_to_the_year(year, figures):
             rejected=one.complaints.count(outcome="rejected"),
             notices=one.notices.received(),
             upheld=one.notices.listings(state="upheld"),
-            looks=one.confirmed.drawn,
+            second_reviews=one.confirmed.drawn,
             warned=one.notices.taken("warn"),
         )
 
@@ -136,17 +136,24 @@ def test_what_is_not_known_is_not_zero(empty):
 def test_a_rarer_draw_counts_more(own_year):
     """A decision drawn with odds of 1 in 100 speaks for a hundred, and one of 1 in 10 for ten."""
     with writing(own_year) as connection:
-        for table in (opinions, looks):
+        for table in (second_verdicts, second_reviews):
             connection.execute(table.delete())
         query = select(decisions).where(decisions.c.verdict == "counterfeit", decisions.c.origin == "review").limit(2)
-        for odds, verdict, row in zip(
+        for sampling_probability, verdict, row in zip(
             (0.01, 0.1), ("counterfeit", "genuine"), connection.execute(query).all(), strict=True
         ):
-            look = {"case_id": row.case_id, "decision_id": row.decision_id, "kind": "audit", "odds": odds}
-            number = connection.scalars(insert(looks).values(**look, wanted_at=NOW).returning(looks.c.look_id)).one()
-            said = {"look_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
+            second_review = {
+                "case_id": row.case_id,
+                "decision_id": row.decision_id,
+                "kind": "audit",
+                "sampling_probability": sampling_probability,
+            }
+            number = connection.scalars(
+                insert(second_reviews).values(**second_review, wanted_at=NOW).returning(second_reviews.c.review_id)
+            ).one()
+            said = {"review_id": number, "kind": "audit", "ground": "", "note": "", "reviewer": "x", "token": 1}
             at = {"case_id": row.case_id, "listing_id": row.listing_id, "decided_at": row.decided_at}
-            connection.execute(insert(opinions).values(**said, **at, verdict=verdict))
+            connection.execute(insert(second_verdicts).values(**said, **at, verdict=verdict))
     with reading(own_year) as connection:
         figures = measure_figures(connection, YEAR, as_of=NOW)
     people = figures.precision[0]
@@ -212,12 +219,14 @@ def test_a_policy_is_judged_by_what_it_would_have_acted_on(own_year, events, dra
         rows = connection.execute(people.where(~gone).order_by(decisions.c.decision_id).limit(len(draws))).all()
         expected = []
         for row, (hours, score, is_new) in zip(rows, draws, strict=False):
-            at, odds = start + timedelta(hours=hours), 0.1 if is_new else 0.5
+            at, sampling_probability = start + timedelta(hours=hours), 0.1 if is_new else 0.5
             drawn = {"case_id": row.case_id, "brand": row.brand, "model_version": "m1", "drawn_at": at}
-            connection.execute(insert(automatic_draws).values(**drawn, score=score, odds=odds))
+            connection.execute(
+                insert(automatic_draws).values(**drawn, score=score, sampling_probability=sampling_probability)
+            )
             now = [in_force for since, in_force in history if since <= at][-1][row.brand]
             if now is not None and score >= now[0] and now[1] == "m1":
-                expected.append((1 / odds, row.verdict == "counterfeit"))
+                expected.append((1 / sampling_probability, row.verdict == "counterfeit"))
     with reading(own_year) as connection:
         policy = measure_figures(connection, YEAR, as_of=NOW).precision[2]
     assert (policy.drawn, policy.confirmed) == (len(expected), sum(is_right for _, is_right in expected))

@@ -136,7 +136,7 @@ def test_neither_an_earlier_decider_nor_a_machine_decides(market):
         row = {"user_name": "eve", "seller_id": "s1", "since": market.now}
         connection.execute(insert(user_sellers).values(row))
     appeal = file_one(market)
-    for by in ("ana", " ANA ", "ipml", "policy:1f3a9c02", "model", "ipml clock", "", "eve"):
+    for by in ("ana", " ANA ", "ipml", "policy:1f3a9c02", "model", "ipml deadlines", "", "eve"):
         for outcome in ("granted", "rejected"):
             with pytest.raises(Forbidden, match="to decide"):
                 decide_one(market, appeal, by=by, outcome=outcome)
@@ -365,10 +365,10 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     market.pass_time(deadline.due_at - timedelta(minutes=1501))
     assert market.measures()[0].lifted_at is None
     market.pass_time(deadline.due_at)
-    assert market.measures()[0].lifted_by == "ipml clock"
+    assert market.measures()[0].lifted_by == "ipml deadlines"
     with reading(market.engine) as connection:
         assert get_appeal(connection, appeal.appeal_id).appeal.state == "restored"
-    assert read_decisions(market)[-1] == ("cannot tell", "clock", "ipml clock")
+    assert read_decisions(market)[-1] == ("cannot tell", "deadline", "ipml deadlines")
     with reading(market.engine) as connection:
         assert list(export_labels(connection)) == []
     assert market.letter("appeal-1-restored")

@@ -28,7 +28,7 @@ from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 NOON = datetime(2025, 3, 3, 12, tzinfo=UTC)
-TICKER = Path(__file__).with_name("ticker.py")
+RUNNER = Path(__file__).with_name("deadline_runner.py")
 pytestmark = pytest.mark.slow
 
 
@@ -55,8 +55,8 @@ def check_whole(engine: Engine, restored: int) -> None:
     """Check that as many terms ran out as listings came back, each once, and that the records agree."""
     with reading(engine) as connection:
         expired = connection.scalar(select(func.count()).where(deadline_events.c.kind == "expired"))
-        by_clock = select(func.count()).where(decisions.c.origin == "clock")
-        back = select(func.count()).where(reversals.c.reviewer == "ipml clock")
+        by_clock = select(func.count()).where(decisions.c.origin == "deadline")
+        back = select(func.count()).where(reversals.c.reviewer == "ipml deadlines")
         states = select(func.count()).where(appeals.c.state == "restored")
         assert [expired, *map(connection.scalar, (by_clock, back, states))] == [restored] * 4
         assert verify(connection).is_intact
@@ -69,7 +69,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
     due_at = file_many(engine, make_scored, 12)
     lots = random.Random(7)
     for _ in range(KILLS):
-        command = [sys.executable, str(TICKER), database_url, due_at.isoformat()]
+        command = [sys.executable, str(RUNNER), database_url, due_at.isoformat()]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "ready\n"
             time.sleep(lots.uniform(0.0, 0.5))

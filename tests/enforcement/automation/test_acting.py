@@ -17,7 +17,7 @@ from ipml.settings import get_settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import automatic_decisions, automatic_draws, looks, promises
+from ipml.storage.tables import automatic_decisions, automatic_draws, promises, second_reviews
 
 from .conftest import make_policy
 
@@ -253,7 +253,9 @@ def test_the_policy_teaches_nobody(market):
     with reading(market.engine) as connection:
         assert {one.reviewer for one in list_judgements(connection)} == {"ana"}
         assert count_recent(connection, 0.05, market.now)[0] == 20
-        of_policy = select(looks.c.look_id).where(looks.c.wanted_of.like("policy%") | looks.c.not_by.like("policy%"))
+        of_policy = select(second_reviews.c.review_id).where(
+            second_reviews.c.wanted_of.like("policy%") | second_reviews.c.not_by.like("policy%")
+        )
         assert connection.execute(of_policy).first() is None
 
 

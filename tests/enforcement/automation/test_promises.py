@@ -208,9 +208,11 @@ def test_the_odds_are_kept_with_each_draw(market):
     market.bring(20)
     market.act()
     with reading(market.engine) as connection:
-        odds = connection.scalars(select(automatic_draws.c.odds).order_by(automatic_draws.c.case_id)).all()
-    assert odds[:20] == [1.0] * 20
-    assert set(odds[20:]) == {0.3}
+        sampling_probability = connection.scalars(
+            select(automatic_draws.c.sampling_probability).order_by(automatic_draws.c.case_id)
+        ).all()
+    assert sampling_probability[:20] == [1.0] * 20
+    assert set(sampling_probability[20:]) == {0.3}
 
 
 @pytest.mark.parametrize(

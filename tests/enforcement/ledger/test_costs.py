@@ -53,7 +53,7 @@ def test_an_error_costs_days_offline_times_usual_sales_times_price(market: Marke
 
 
 def test_what_stands_is_the_value_caught(market: Market):
-    """Price times units until the next look."""
+    """Price times units until the next review."""
     market.take_down()
     line = _all(market)
     assert (line.right, line.caught, line.wrong) == (1, 30 * A_DAY, 0)
@@ -139,7 +139,7 @@ def test_the_ledger_survives_erasure(market: Market):
         before = read_ledger(connection, market.policy)
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
-        connection.execute(update(cases).values(snapshot="{}", seller_id="erased", worth=None))
+        connection.execute(update(cases).values(snapshot="{}", seller_id="erased", expected_value=None))
     with reading(market.engine) as connection:
         assert read_ledger(connection, market.policy) == before
         row = connection.execute(select(measure_stakes)).one()

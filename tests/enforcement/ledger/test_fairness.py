@@ -11,7 +11,7 @@ from ipml.enforcement.ledger import ErrorCounts, compare, find_alarms
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.records import Decision
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import looks, opinions
+from ipml.storage.tables import second_reviews, second_verdicts
 
 from .conftest import START, Market
 
@@ -24,10 +24,19 @@ def _look_again(market: Market, decision: Decision, verdict: str) -> None:
     at = START + timedelta(days=2)
     content = {"case_id": decision.case_id, "kind": "audit"}
     with writing(market.engine) as connection:
-        look = {"decision_id": decision.decision_id, "wanted_at": at, "ended_at": at, "odds": 0.1}
-        number = connection.scalars(insert(looks).values(content | look).returning(looks.c.look_id)).one()
+        second_review = {
+            "decision_id": decision.decision_id,
+            "wanted_at": at,
+            "ended_at": at,
+            "sampling_probability": 0.1,
+        }
+        number = connection.scalars(
+            insert(second_reviews).values(content | second_review).returning(second_reviews.c.review_id)
+        ).one()
         said = {"listing_id": decision.listing_id, "verdict": verdict, "ground": "", "note": "", "reviewer": "ben"}
-        connection.execute(insert(opinions).values(content | said | {"look_id": number, "decided_at": at, "token": 1}))
+        connection.execute(
+            insert(second_verdicts).values(content | said | {"review_id": number, "decided_at": at, "token": 1})
+        )
 
 
 def test_overturned_decisions_are_counted_by_band(market: Market):
@@ -47,7 +56,7 @@ def test_overturned_decisions_are_counted_by_band(market: Market):
 
 
 def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market):
-    """It is drawn by lot: sellers who know how to appeal are not seen more often."""
+    """It is drawn at random: sellers who know how to appeal are not seen more often."""
     rules = market.policy.penalties.model_copy(update={"ledger": FEW})
     policy = market.policy.model_copy(update={"penalties": rules})
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
@@ -55,7 +64,7 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
     market.undo(market.take_down(), day=9)
     with reading(market.engine) as connection:
         small, _ = find_alarms(connection, policy)
-    assert (small.source, small.of_group, small.of_rest) == ("looked again", ErrorCounts(2, 2), ErrorCounts(2, 0))
+    assert (small.source, small.of_group, small.of_rest) == ("reviewed again", ErrorCounts(2, 2), ErrorCounts(2, 0))
     assert small.state in ("alarm", "watch")
 
 

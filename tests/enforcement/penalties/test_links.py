@@ -50,7 +50,7 @@ def test_no_path_strikes_a_linked_account(suspended: Market):
     links = [PAYOUT, Link("ann", "cid", "phone", 1.0, "one phone"), Link("bob", "cid", "device", 1.0, "one device")]
     with writing(suspended.engine) as connection:
         made = recommend_linked(connection, links, suspended.policy, LATER)
-    for one, outcome in zip(made, ("look", "nothing"), strict=True):
+    for one, outcome in zip(made, ("review", "nothing"), strict=True):
         with writing(suspended.engine) as connection:
             decide_link(connection, one.link_id, "cleo", outcome, "seen", now=LATER)
     after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
@@ -88,13 +88,13 @@ def test_what_was_decided_is_no_longer_open(suspended: Market):
     """It is kept, by whom and when."""
     with writing(suspended.engine) as connection:
         (made,) = recommend_linked(connection, [PAYOUT], suspended.policy, LATER)
-        decided = decide_link(connection, made.link_id, "cleo", "look", "plausible", now=LATER)
-    assert (decided.outcome, decided.decided_by, decided.decided_at) == ("look", "cleo", LATER)
+        decided = decide_link(connection, made.link_id, "cleo", "review", "plausible", now=LATER)
+    assert (decided.outcome, decided.decided_by, decided.decided_at) == ("review", "cleo", LATER)
     with reading(suspended.engine) as connection:
         assert list_linked(connection) == []
         assert list_linked(connection, pseudonym=made.linked_to, is_open=False) == [decided]
     with pytest.raises(NotFound, match="No link 99"), writing(suspended.engine) as connection:
-        decide_link(connection, 99, "cleo", "look", "")
+        decide_link(connection, 99, "cleo", "review", "")
 
 
 @pytest.mark.parametrize(

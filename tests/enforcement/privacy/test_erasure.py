@@ -199,7 +199,7 @@ def test_every_way_to_look_at_cases_copes(engine: Engine):
             "third"
         ]
         assert browse(connection, Filter(seller_id=SELLER, state=None)) == []
-        assert len(read_seller_record(connection, f"erased:{pseudonym}").looks) == 5
+        assert len(read_seller_record(connection, f"erased:{pseudonym}").listings) == 5
         for case in browse(connection, Filter(state=None), limit=100):
             find_precedents(connection, case)
             explain_relisting(connection, case.case_id)
@@ -214,7 +214,7 @@ def test_every_way_to_look_at_cases_copes(engine: Engine):
 
 
 def test_no_reviewer_is_offered_an_erased_listing(engine: Engine):
-    """Neither as a case nor for a further look; what was held is held no more."""
+    """Neither as a case nor for a second review; what was held is held no more."""
     plant(engine)
     with writing(engine) as connection:
         taken = iter(lambda: queue.claim(connection, "cy", now=NOON), None)

@@ -160,7 +160,7 @@ def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
     times = np.array([*stands_for, 1, 1])
     y, score = np.arange(14) % 3 == 0, np.linspace(0.95, 0.05, 14) ** 2
     listings = pd.DataFrame({"seller_id": list("abcdefghijklmn")})
-    drawn = evaluate_repeats(y, [score], listings, label_odds=1 / times, k=[5], n_resamples=20)
+    drawn = evaluate_repeats(y, [score], listings, label_probability=1 / times, k=[5], n_resamples=20)
     rows = np.repeat(np.arange(14), times)
     all_of_them = evaluate_repeats(y[rows], [score[rows]], listings.iloc[rows], k=[5], n_resamples=20)
     for name, estimate in all_of_them.figures["model"].items():
@@ -173,7 +173,9 @@ def test_a_label_with_odds_counts_as_the_listings_it_stands_for(stands_for):
 def test_it_is_said_for_what_reviewed_listings_stand(y, scores, listings):
     """Above the figures, and as plainly where nothing was drawn, so that nobody takes them for those of all."""
     odds = np.where(np.arange(len(y)) % 2, 1.0, 0.5)
-    drawn, shown = (evaluate_repeats(y, scores, listings, label_odds=of, n_resamples=20) for of in (odds, odds > 0))
+    drawn, shown = (
+        evaluate_repeats(y, scores, listings, label_probability=of, n_resamples=20) for of in (odds, odds > 0)
+    )
     assert f"stand for {(1 / odds).sum():,.0f} listings" in drawn.table()
     assert "cannot be known from them" in shown.table()
     assert Evaluation.from_json(drawn.to_json()) == drawn

@@ -33,7 +33,7 @@ def fairness_of(y, score, listings) -> Fairness:
 
 
 def test_equal_treatment_has_a_ratio_of_one(y, listings):
-    """Scores drawn by lot flag small and large sellers alike: the interval holds 1."""
+    """Scores drawn at random flag small and large sellers alike: the interval holds 1."""
     fairness = fairness_of(y, np.random.default_rng(0).random(len(y)), listings)
     for row in fairness.rows:
         assert row.ratio.low < 1 < row.ratio.high

@@ -39,5 +39,5 @@ def test_moderate_odds_are_taken_as_they_are():
 @pytest.mark.parametrize("odds", [0.0, -0.5, 1.5])
 def test_impossible_odds_are_named(odds):
     """What is never shown cannot have been reviewed."""
-    with pytest.raises(UnusableSetting, match=f"label_odds.*{odds:g} of 1 labels"):
+    with pytest.raises(UnusableSetting, match=f"label_probability.*{odds:g} of 1 labels"):
         weigh_by_odds([1.0, odds])

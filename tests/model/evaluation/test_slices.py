@@ -62,7 +62,7 @@ def test_break_even_flags_as_many_as_there_are_counterfeits(y, score):
 
 
 def test_a_slice_the_model_cannot_rank_is_marked(y, score, sellers):
-    """Scores drawn by lot on half the sellers mark their slice and not the other."""
+    """Scores drawn at random on half the sellers mark their slice and not the other."""
     is_blind = sellers.str.removeprefix("s").astype(int).to_numpy() >= 50
     score = np.where(is_blind, np.random.default_rng(1).random(N), 0.2 + 0.6 * y)
     marked = {

@@ -48,7 +48,7 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows:
 def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
     """With them, a later comparison weighs labels and adds prices as the first did."""
     tested = make_tested([("1", "s", None, True), ("2", "s", None, False)], 1)
-    known = {"label_odds": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
+    known = {"label_probability": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
     write_tested(replace(tested, listings=tested.listings.assign(**known)), tmp_path / "tested.parquet")
     read = read_tested(tmp_path / "tested.parquet")
     assert np.array_equal(read.weight, weigh_by_odds([1.0, 0.25]))

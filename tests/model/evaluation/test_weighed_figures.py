@@ -1,4 +1,4 @@
-"""Figures of reviewed listings, weighed by the odds with which people saw them, are those of all listings."""
+"""Figures of reviewed listings, weighed by the probability with which people saw them, are those of all listings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_population(seed: int = 0, n: int = N) -> kept.Tested:
 def review(population: kept.Tested, odds: np.ndarray, seed: int = 0) -> kept.Tested:
     """Return what people saw, each listing with its odds."""
     seen = np.random.default_rng(seed).random(len(odds)) < odds
-    listings = population.listings.assign(label_odds=odds)[seen].reset_index(drop=True)
+    listings = population.listings.assign(label_probability=odds)[seen].reset_index(drop=True)
     scores = {name: [score[seen] for score in repeats] for name, repeats in population.scores.items()}
     return kept.Tested(listings, population.y[seen], scores)
 
@@ -51,7 +51,9 @@ def suspicious_first(population: kept.Tested) -> np.ndarray:
 def report(tested: kept.Tested) -> ReportFacts:
     """Measure and report, with few resamples."""
     odds = odds_of(tested.listings)
-    evaluation = evaluate_repeats(tested.y, tested.scores[MODEL], tested.listings, label_odds=odds, n_resamples=20)
+    evaluation = evaluate_repeats(
+        tested.y, tested.scores[MODEL], tested.listings, label_probability=odds, n_resamples=20
+    )
     attacked = robustness_of(
         tested.y,
         tested.scores[MODEL][0],
@@ -69,7 +71,7 @@ def report(tested: kept.Tested) -> ReportFacts:
 def test_equal_odds_change_nothing():
     """Where all were as likely to be seen, slices, curves, fairness, brands and attacks are as if not weighed."""
     plain = make_population(n=1_500)
-    weighed = replace(plain, listings=plain.listings.assign(label_odds=0.25))
+    weighed = replace(plain, listings=plain.listings.assign(label_probability=0.25))
     one, other = report(plain), report(weighed)
     for name in ("slices", "fairness", "robustness"):
         assert_alike(getattr(one, name), getattr(other, name))
@@ -142,9 +144,9 @@ def test_models_are_compared_as_the_labels_weigh():
     reviewed = review(population, suspicious_first(population))
     worse = replace(reviewed, scores={MODEL: [np.round(reviewed.scores[MODEL][0], 1)]})
     compared = compare_tests(worse, reviewed, n_resamples=20)
-    weight = weigh_by_odds(reviewed.listings["label_odds"])
+    weight = weigh_by_odds(reviewed.listings["label_probability"])
     figures = [average_precision(reviewed.y, tested.scores[MODEL][0], weight) for tested in (worse, reviewed)]
     row = compared["average_precision"]
     assert [row.a.value, row.b.value] == pytest.approx(figures)
     assert any("weighed by the odds of being reviewed" in remark for remark in compared.remarks)
-    assert count_by_odds(reviewed.listings["label_odds"]).sum() < len(reviewed.y)
+    assert count_by_odds(reviewed.listings["label_probability"]).sum() < len(reviewed.y)

@@ -43,7 +43,7 @@ def test_every_family_changes_a_title(family):
 
 @by_family
 def test_the_same_text_and_seed_give_the_same(family):
-    """What is drawn by lot depends on them alone."""
+    """What is drawn at random depends on them alone."""
     assert attack_text(TITLE, family, seed=3) == attack_text(TITLE, family, seed=3)
 
 

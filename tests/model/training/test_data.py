@@ -216,8 +216,8 @@ def test_the_digest_changes_with_any_cell(field):
 
 def test_the_digest_does_not_change_where_no_label_has_odds():
     """Runs recorded before labels had odds have the digest they had."""
-    listings = listings_to_frame([replace(FULL, label_odds=None), BAG])
-    cells = pd.util.hash_pandas_object(listings[[name for name in COLUMNS if name != "label_odds"]], index=False)
+    listings = listings_to_frame([replace(FULL, label_probability=None), BAG])
+    cells = pd.util.hash_pandas_object(listings[[name for name in COLUMNS if name != "label_probability"]], index=False)
     assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
 
 

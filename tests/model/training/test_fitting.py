@@ -99,7 +99,8 @@ def test_what_was_drawn_lowers_probabilities_to_those_of_all_listings(market):
     is_fake = labelled["is_counterfeit"].to_numpy(dtype=bool)
     odds = np.where(is_fake, 1.0, 0.25)
     plain, weighed = (
-        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=of), BRANDS) for of in (np.nan, odds)
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_probability=of), BRANDS)
+        for of in (np.nan, odds)
     )
     np.testing.assert_array_equal(weighed.learner_.coef_, plain.learner_.coef_)
     share = np.average(is_fake, weights=1 / odds)
@@ -112,7 +113,7 @@ def test_equal_odds_say_nothing(market):
     """Where everything was shown with the same odds, labels are those of all listings, and so is the model."""
     labelled = check_listings(market.listings[market.listings["is_counterfeit"].notna()]).iloc[:600]
     silent, sure, drawn = (
-        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_odds=odds), BRANDS)
+        fit_classifier(plan({"C": 0.1, "n_folds": 2}), labelled.assign(label_probability=odds), BRANDS)
         for odds in (np.nan, 1.0, 0.25)
     )
     for other in (sure, drawn):

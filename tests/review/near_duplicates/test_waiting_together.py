@@ -69,7 +69,7 @@ def _review(engine: Engine, reviewer: str, is_over: Event) -> tuple[int, int]:
         except Overtaken:
             continue  # a spread from its own exemplar came first
         if not spread.decision.decision_id:
-            continue  # it was a further look, which decides nothing
+            continue  # it was a second review, which decides nothing
         made += 1 + len(spread.decisions)
         if turn % 7 == 3 and not finishes:
             try:

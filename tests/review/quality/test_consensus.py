@@ -19,13 +19,13 @@ def say(case_id: int, reviewer: str, verdict: Verdict, kind: str = "audit") -> J
     return Judgement(case_id, "Acme" if case_id % 2 else "Nordhale", reviewer, verdict, kind, NOON)
 
 
-def simulate(n_cases: int, looks: int, seed: int) -> tuple[list[Judgement], dict[int, bool]]:
+def simulate(n_cases: int, second_reviews: int, seed: int) -> tuple[list[Judgement], dict[int, bool]]:
     """Return what reviewers of known habits said of cases, `looks` of them of each, and the truth."""
     rng = np.random.default_rng(seed)
     truth = {case_id: bool(rng.random() < 0.6) for case_id in range(n_cases)}
     said = []
     for case_id, is_counterfeit in truth.items():
-        for number in rng.choice(len(NAMES), looks, replace=False):
+        for number in rng.choice(len(NAMES), second_reviews, replace=False):
             errs = rng.random() < (MISSED if is_counterfeit else WRONGED)[number]
             verdict = Verdict.COUNTERFEIT if is_counterfeit != errs else Verdict.GENUINE
             said.append(say(case_id, NAMES[number], verdict))

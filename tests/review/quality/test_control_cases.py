@@ -29,7 +29,7 @@ decide = partial(decisions.decide, settings=SETTINGS)
 
 @pytest.fixture
 def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
-    """Return a queue whose first case was decided by lea; control cases are all the looks there are."""
+    """Return a queue whose first case was decided by lea; control cases are all the second reviews there are."""
     enqueue(engine, [make_scored(f"L{number}", 0.9 - number / 100) for number in range(12)], now=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "lea", 1, now=NOON), Verdict.GENUINE, now=NOON)
@@ -37,14 +37,14 @@ def queue(engine: Engine, make_scored: Callable[..., ScoredListing]) -> Engine:
 
 
 def _work(engine: Engine, name: str, n_cases: int = 5) -> list[int]:
-    """Decide some cases, and return those that were further looks."""
+    """Decide some cases, and return those that were second reviews."""
     looked = []
     for number in range(n_cases):
         now = NOON + timedelta(minutes=number)
         with writing(engine) as connection:
             taken = claim(connection, name, now=now)
             decide(connection, taken, Verdict.COUNTERFEIT, ground="known_goods", now=now)
-        looked += [taken.case_id] if taken.look_id else []
+        looked += [taken.case_id] if taken.review_id else []
     return looked
 
 

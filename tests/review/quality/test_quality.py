@@ -14,7 +14,7 @@ from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import opinions
+from ipml.storage.tables import second_verdicts
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 FAKE, REAL, UNSURE = Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL
@@ -48,7 +48,7 @@ def _say(engine: Engine, name: str, kind: str, verdicts: Mapping[int, Verdict]) 
     }
     with writing(engine) as connection:
         connection.execute(
-            insert(opinions),
+            insert(second_verdicts),
             [{**row, "case_id": case, "listing_id": f"L{case}", "verdict": said} for case, said in verdicts.items()],
         )
 
@@ -95,7 +95,7 @@ def test_a_control_case_counts_for_all_who_judged_it(queue: Engine):
 
 
 def test_a_repeat_says_how_steady_one_is_and_nothing_else(queue: Engine):
-    """Ana's second look at her own cases is no agreement with another."""
+    """Ana's second review of her own cases is no agreement with another."""
     _say(queue, "ana", "repeat", _like_ana(1, 2, 3) | {4: REAL})
     ana = _by_name(queue)["ana"]
     assert (ana.steadiness.share, ana.steadiness.n, ana.looked, ana.agreement) == (0.75, 4, 4, None)

@@ -18,9 +18,9 @@ from ipml.review.exports import export_labels
 from ipml.review.quality.second_person import (
     find_awaiting,
     find_own_verdict,
-    list_opinions,
+    list_second_verdicts,
     needs_second,
-    withdraw_opinion,
+    withdraw_second_verdict,
 )
 from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
 from ipml.settings import SecondPersonRule, Settings
@@ -77,7 +77,9 @@ def test_two_who_agree_decide(queue: Engine):
     with reading(queue) as connection:
         assert list_decisions(connection, 1) == [decision]
         assert get_case(connection, 1).state == "decided"
-        assert [(opinion.kind, opinion.reviewer) for opinion in list_opinions(connection, 1)] == [("first", "ana")]
+        assert [
+            (second_verdict.kind, second_verdict.reviewer) for second_verdict in list_second_verdicts(connection, 1)
+        ] == [("first", "ana")]
 
 
 def test_two_who_disagree_pass_the_case_on(queue: Engine):
@@ -189,7 +191,7 @@ def test_a_verdict_sent_again_counts_once(queue: Engine):
         with writing(queue) as connection:
             decide(connection, taken, Verdict.GENUINE, key="b", now=SOON)
     with reading(queue) as connection:
-        assert len(list_opinions(connection, 1)) == 2
+        assert len(list_second_verdicts(connection, 1)) == 2
         assert verify(connection).is_intact
 
 
@@ -197,21 +199,21 @@ def test_a_first_verdict_can_be_taken_back_until_the_second(queue: Engine):
     """Then the case is as if nobody had judged it; who took it back may judge it again."""
     _say(queue, "ana")
     with writing(queue) as connection:
-        withdraw_opinion(connection, "ana", 1, now=SOON)
+        withdraw_second_verdict(connection, "ana", 1, now=SOON)
         assert find_own_verdict(connection, "ana", 1) is None
     _say(queue, "ana")
     _say(queue, "ben")
     with pytest.raises(Refused, match="second person"), writing(queue) as connection:
-        withdraw_opinion(connection, "ana", 1, now=SOON)
+        withdraw_second_verdict(connection, "ana", 1, now=SOON)
 
 
 def test_an_old_verdict_cannot_be_taken_back(queue: Engine):
     """Nor can one that was never given."""
     _say(queue, "ana")
     with pytest.raises(Refused, match="one of 2024-05-02"), writing(queue) as connection:
-        withdraw_opinion(connection, "ana", 1, now=SOON + timedelta(minutes=11))
-    with pytest.raises(Refused, match="no opinion"), writing(queue) as connection:
-        withdraw_opinion(connection, "ben", 1, now=SOON)
+        withdraw_second_verdict(connection, "ana", 1, now=SOON + timedelta(minutes=11))
+    with pytest.raises(Refused, match="no second verdict"), writing(queue) as connection:
+        withdraw_second_verdict(connection, "ben", 1, now=SOON)
 
 
 def test_many_at_once_are_never_a_second_person(queue: Engine):

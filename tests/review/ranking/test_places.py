@@ -90,7 +90,7 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
     """Until the queue is ranked anew there is nothing to say of its worth."""
     enqueue(engine, [make_scored()], now=NOON)
     with writing(engine) as connection:
-        connection.execute(update(cases).values(value=None, worth=None, minutes=None))
+        connection.execute(update(cases).values(value=None, expected_value=None, minutes=None))
     with reading(engine) as connection:
         assert explain_place(connection, 1, now=NOON) == ("1st of 1 by score",)
 

@@ -11,7 +11,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.intake import IntakeResult, enqueue_batch, enqueue_placed
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
-from ipml.review.sampling.exploration import make_ticket_drawer
+from ipml.review.sampling.exploration import make_sampling_hash
 from ipml.review.snapshot import make_key
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
@@ -82,14 +82,26 @@ def test_every_case_carries_its_odds(engine: Engine, file: list[ScoredListing]):
         while taken := claim(connection, "ana"):
             decide(connection, taken, Verdict.GENUINE)
     with reading(engine) as connection:
-        query = select(cases.c.case_id, cases.c.lane, cases.c.odds, decisions.c.odds, decisions.c.lane)
+        query = select(
+            cases.c.case_id,
+            cases.c.lane,
+            cases.c.sampling_probability,
+            decisions.c.sampling_probability,
+            decisions.c.lane,
+        )
         rows = connection.execute(query.join(decisions, decisions.c.case_id == cases.c.case_id)).all()
-    assert all((odds, lane) == (stored, of_decision) for _, lane, odds, stored, of_decision in rows)
-    assert {odds for _, lane, odds, *_ in rows if lane == "ranked"} == {1.0}
-    assert all(0 < odds < 1 for _, lane, odds, *_ in rows if lane == "explored")
+    assert all(
+        (sampling_probability, lane) == (stored, of_decision)
+        for _, lane, sampling_probability, stored, of_decision in rows
+    )
+    assert {sampling_probability for _, lane, sampling_probability, *_ in rows if lane == "ranked"} == {1.0}
+    assert all(0 < sampling_probability < 1 for _, lane, sampling_probability, *_ in rows if lane == "explored")
     with reading(engine) as connection:
-        shown = {case.scored.listing.listing_id: case.odds for case in list_cases(connection, state=None, limit=500)}
-        assert {label.listing.listing_id: label.odds for label in export_labels(connection)} == shown
+        shown = {
+            case.scored.listing.listing_id: case.sampling_probability
+            for case in list_cases(connection, state=None, limit=500)
+        }
+        assert {label.listing.listing_id: label.sampling_probability for label in export_labels(connection)} == shown
         assert {list_decisions(connection, row[0])[0].reviewer for row in rows} == {"ana"}
 
 
@@ -97,12 +109,12 @@ def test_the_draws_follow_from_the_seed(engine: Engine, file: list[ScoredListing
     """Who knows the seed and the strata can check each draw."""
     send(engine, file)
     with reading(engine) as connection:
-        draw = make_ticket_drawer(connection.scalars(select(seeds.c.seed)).one())
+        draw = make_sampling_hash(connection.scalars(select(seeds.c.seed)).one())
         strata = connection.execute(select(sample_strata).order_by(sample_strata.c.stratum)).all()
     drawn = set()
     for place, item in enumerate(reversed(file), start=1):
-        odds = next(row.odds for row in strata if row.first <= place <= row.last)
-        if draw("m1", make_key(item.listing)) / 2**64 < odds:
+        sampling_probability = next(row.sampling_probability for row in strata if row.first <= place <= row.last)
+        if draw("m1", make_key(item.listing)) / 2**64 < sampling_probability:
             drawn.add(item.listing.listing_id)
     with reading(engine) as connection:
         assert {case.scored.listing.listing_id for case in list_cases(connection, limit=500)} == drawn
@@ -123,10 +135,10 @@ def test_another_top_of_the_same_file_is_another_sift(engine: Engine, file: list
     send(engine, file, explore=0.5)
     send(engine, file, top=200, explore=0.5)
     with reading(engine) as connection:
-        rows = connection.execute(select(cases.c.listing_id, cases.c.lane, cases.c.odds)).all()
+        rows = connection.execute(select(cases.c.listing_id, cases.c.lane, cases.c.sampling_probability)).all()
         digests = connection.execute(select(samples.c.file_digest, samples.c.digest)).all()
     first = {f"L{number}" for number in range(100, 300)}
-    assert all(row.lane == "ranked" and row.odds == 1 for row in rows if row.listing_id in first)
+    assert all(row.lane == "ranked" and row.sampling_probability == 1 for row in rows if row.listing_id in first)
     assert [len(set(column)) for column in zip(*digests, strict=True)] == [1, 2]
 
 
@@ -134,8 +146,8 @@ def test_a_case_from_elsewhere_has_no_odds(engine: Engine, file: list[ScoredList
     """What was enqueued one by one was not drawn from anything."""
     enqueue(engine, file[:1])
     with reading(engine) as connection:
-        assert [(case.odds, case.lane) for case in list_cases(connection)] == [(None, "ranked")]
-        assert not {"odds", "lane"} & history(connection, 1)[0].payload.keys()
+        assert [(case.sampling_probability, case.lane) for case in list_cases(connection)] == [(None, "ranked")]
+        assert not {"sampling_probability", "lane"} & history(connection, 1)[0].payload.keys()
 
 
 def test_places_need_a_sift(engine: Engine, file: list[ScoredListing]):

@@ -199,9 +199,9 @@ def test_intervals_cover_the_truth_over_many_draws():
     truth = (labels.mean(), labels[:500].sum() / labels.sum())
     covered = []
     for _ in range(200):
-        tickets = random.integers(0, 2**64 - 1, 5_000, dtype=np.uint64)
+        hashes = random.integers(0, 2**64 - 1, 5_000, dtype=np.uint64)
         figures = summarise(
-            _reviewed(draw_sample_from_arrays(tickets, scores, SamplingRule(0.1), top=500), labels)
+            _reviewed(draw_sample_from_arrays(hashes, scores, SamplingRule(0.1), top=500), labels)
         ).figures
         covered.append([one.low <= true <= one.high for one, true in zip(figures, truth, strict=False)])
         assert all(abs(one.naive - true) > 0.05 for one, true in zip(figures, truth, strict=False))
@@ -212,7 +212,21 @@ def _reviewed(sample: Sample, labels: np.ndarray) -> list[Stretch]:
     strata = [place.stratum for place in sample.places.values()]
     found = np.bincount(strata, labels[list(sample.places)], minlength=len(sample.strata)).astype(int).tolist()
     return [
-        Stretch(1, one.first, one.last, one.is_sure, one.listings, n, one.odds, one.mean_score, n, x, n, n, x)
+        Stretch(
+            1,
+            one.first,
+            one.last,
+            one.is_sure,
+            one.listings,
+            n,
+            one.sampling_probability,
+            one.mean_score,
+            n,
+            x,
+            n,
+            n,
+            x,
+        )
         for one, n, x in zip(sample.strata, sample.shown, found, strict=True)
     ]
 

@@ -1,4 +1,4 @@
-"""Which listings are drawn, and with what odds."""
+"""Which listings are drawn, and with what probability."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
-from ipml.review.sampling.exploration import DEPTHS, SamplingRule, is_drawn, lots, make_ticket_drawer, stratify
+from ipml.review.sampling.exploration import DEPTHS, SamplingRule, is_drawn, make_sampling_hash, stratify, to_uniform
 
 SCORES = st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=200).map(
     lambda scores: np.sort(np.array(scores, dtype=float))[np.argsort(np.sort(np.array(scores)) * -1, kind="stable")]
@@ -29,8 +29,8 @@ def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: Samp
 def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: int, rule: SamplingRule):
     """Odds are above 0 for all, at most 1, and 1 for what is shown for its score."""
     strata = stratify(scores, min(sure, len(scores)), rule)
-    assert all(0 < stratum.odds <= 1 for stratum in strata)
-    assert all(stratum.odds == 1 for stratum in strata if stratum.is_sure)
+    assert all(0 < stratum.sampling_probability <= 1 for stratum in strata)
+    assert all(stratum.sampling_probability == 1 for stratum in strata if stratum.is_sure)
     assert sum(stratum.listings for stratum in strata if stratum.is_sure) == min(sure, len(scores))
 
 
@@ -40,8 +40,8 @@ def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, r
     """The expected number of draws is that of the rule, where no odds are cut at 1."""
     sure = min(sure, len(scores))
     rest = [stratum for stratum in stratify(scores, sure, rule) if not stratum.is_sure]
-    expected = sum(stratum.odds * stratum.listings for stratum in rest)
-    if all(stratum.odds < 1 for stratum in rest) and rest:
+    expected = sum(stratum.sampling_probability * stratum.listings for stratum in rest)
+    if all(stratum.sampling_probability < 1 for stratum in rest) and rest:
         assert expected == pytest.approx(rule.expected_draws(sure))
     assert expected <= rule.expected_draws(sure) * (1 + 1e-9)
 
@@ -49,9 +49,9 @@ def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, r
 def test_odds_are_higher_where_a_review_tells_more():
     """A listing that may be either is drawn more often than one that is nearly sure to be genuine."""
     strata = stratify(np.geomspace(0.5, 0.0005, 20_000), 1_000, SamplingRule(0.3))
-    odds = [stratum.odds for stratum in strata if not stratum.is_sure]
-    assert odds == sorted(odds, reverse=True)
-    assert odds[0] > 2 * odds[-1]
+    sampling_probability = [stratum.sampling_probability for stratum in strata if not stratum.is_sure]
+    assert sampling_probability == sorted(sampling_probability, reverse=True)
+    assert sampling_probability[0] > 2 * sampling_probability[-1]
 
 
 def test_a_stratum_ends_where_precision_is_asked_for():
@@ -65,7 +65,7 @@ def test_what_the_model_could_not_judge_is_a_stratum_of_its_own():
     scores = np.append(np.linspace(1, 0, 90), [np.nan] * 10)
     last = stratify(scores, 20, SamplingRule(0.2))[-1]
     assert (last.first, last.highest_score, last.lowest_score) == (91, None, None)
-    assert last.odds > 0
+    assert last.sampling_probability > 0
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, 1.5, float("nan")])
@@ -79,24 +79,26 @@ def test_another_seed_or_model_draws_others():
     """A listing's draw follows from seed, model and listing, and from nothing else."""
     keys = [f"A{number}" for number in range(500)]
     draws = [
-        [make_ticket_drawer(seed)(model, key) for key in keys]
+        [make_sampling_hash(seed)(model, key) for key in keys]
         for seed, model in (("00", "m1"), ("00", "m1"), ("01", "m1"), ("00", "m2"))
     ]
     assert draws[0] == draws[1]
-    assert len({ticket for draw in draws[1:] for ticket in draw}) == 1_500
+    assert len({hashed for draw in draws[1:] for hashed in draw}) == 1_500
 
 
 def test_draws_are_even():
     """Of many listings the share drawn is that of the odds (within four standard errors)."""
-    draw = make_ticket_drawer("ab" * 32)
-    tickets = [draw("m1", f"2024-05-01 {number}") for number in range(20_000)]
-    for odds in (0.01, 0.3):
-        share = is_drawn(tickets, np.full(20_000, odds)).mean()
-        assert abs(share - odds) < 4 * np.sqrt(odds * (1 - odds) / 20_000)
+    draw = make_sampling_hash("ab" * 32)
+    hashes = [draw("m1", f"2024-05-01 {number}") for number in range(20_000)]
+    for sampling_probability in (0.01, 0.3):
+        share = is_drawn(hashes, np.full(20_000, sampling_probability)).mean()
+        assert abs(share - sampling_probability) < 4 * np.sqrt(
+            sampling_probability * (1 - sampling_probability) / 20_000
+        )
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
-def test_odds_of_one_draw_all(tickets: list[int]):
+def test_odds_of_one_draw_all(hashes: list[int]):
     """The highest ticket, too, is below 1."""
-    assert is_drawn(tickets, np.ones(len(tickets))).all()
-    assert (lots(tickets) >= 0).all()
+    assert is_drawn(hashes, np.ones(len(hashes))).all()
+    assert (to_uniform(hashes) >= 0).all()

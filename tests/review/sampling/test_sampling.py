@@ -45,7 +45,7 @@ def test_without_options_everything_is_shown(scores: list[float | None], seed: s
     file = make_file(scores)
     sample = draw_sample(file, seed, SamplingRule(0.2))
     assert [item for item, _ in choose_shown(file, sample)] == file
-    assert all(place.lane == "ranked" and place.odds == 1 for place in sample.places.values())
+    assert all(place.lane == "ranked" and place.sampling_probability == 1 for place in sample.places.values())
 
 
 @settings(max_examples=40)
@@ -78,7 +78,7 @@ def test_counts_are_those_of_what_is_shown():
     sample = draw_sample(file, "07", SamplingRule(0.3), top=500)
     shown = [place.stratum for place in sample.places.values()]
     assert sample.shown == tuple(shown.count(number) for number in range(len(sample.strata)))
-    assert 0 < sum(place.lot is not None for place in sample.places.values()) < 500
+    assert 0 < sum(place.random_order is not None for place in sample.places.values()) < 500
 
 
 def test_among_equal_scores_the_draw_is_still_fair():
@@ -93,9 +93,13 @@ def test_lots_are_even_in_every_stratum():
     """Cases taken in the order of lots are at any time a fair sample of each stratum."""
     sample = draw_sample(make_file([number / 20_000 for number in range(20_000)]), "07", SamplingRule(0.5), top=3_000)
     for number, stratum in enumerate(sample.strata):
-        lots = [place.lot for place in sample.places.values() if place.stratum == number and place.lot is not None]
+        to_uniform = [
+            place.random_order
+            for place in sample.places.values()
+            if place.stratum == number and place.random_order is not None
+        ]
         if not stratum.is_sure:
-            assert abs(sum(lots) / len(lots) - 0.5) < 4 * (1 / 12 / len(lots)) ** 0.5
+            assert abs(sum(to_uniform) / len(to_uniform) - 0.5) < 4 * (1 / 12 / len(to_uniform)) ** 0.5
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.5])

@@ -37,7 +37,7 @@ def take(engine: Engine, case_id: int | None = None, settings: Settings = QUARTE
         decide(connection, taken, Verdict.GENUINE, now=NOON)
     with reading(engine) as connection:
         return tuple(
-            connection.execute(select(cases.c.lane, cases.c.lot).where(cases.c.case_id == taken.case_id)).one()
+            connection.execute(select(cases.c.lane, cases.c.random_order).where(cases.c.case_id == taken.case_id)).one()
         )
 
 
@@ -54,8 +54,8 @@ def test_both_lanes_are_worked(queue: Engine):
     """While both wait, every fourth case is a drawn one, and drawn cases come in the order of their lots."""
     taken = [take(queue) for _ in range(40)]
     assert [lane for lane, _ in taken] == ["ranked", "ranked", "ranked", "explored"] * 10
-    lots = [lot for lane, lot in taken if lane == "explored"]
-    assert lots == sorted(lots)
+    to_uniform = [random_order for lane, random_order in taken if lane == "explored"]
+    assert to_uniform == sorted(to_uniform)
 
 
 def test_cases_that_are_held_count_as_taken(queue: Engine):

@@ -86,13 +86,13 @@ def _replays(count: int) -> Iterator[tuple[int, float, float]]:
     listings = np.array([1_000, 2_000, 5_000, 20_000, 40_000])
     counterfeit = np.array([500, 300, 200, 150, 60])
     scores = np.array([0.7, 0.2, 0.1, 0.01, 0.001])
-    odds = 28 / listings
+    sampling_probability = 28 / listings
     for _ in range(count):
-        reviewed = random.binomial(listings, odds)
+        reviewed = random.binomial(listings, sampling_probability)
         found = random.hypergeometric(counterfeit, listings - counterfeit, reviewed)
         cells = [
             Cell(int(n), float(score), int(m), int(x), weight=1 / float(one))
-            for n, score, m, x, one in zip(listings, scores, reviewed, found, odds, strict=True)
+            for n, score, m, x, one in zip(listings, scores, reviewed, found, sampling_probability, strict=True)
         ]
         total = count_drawn(cells)
         yield int(counterfeit.sum()), total.low, total.high

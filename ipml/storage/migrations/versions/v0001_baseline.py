@@ -46,7 +46,7 @@ TABLES = (
     "appeals",
     "automatic_decisions",
     "evidence",
-    "looks",
+    "second_reviews",
     "measures",
     "notice_items",
     "reversals",
@@ -58,7 +58,7 @@ TABLES = (
     "appeal_outcomes",
     "measure_messages",
     "measure_stakes",
-    "opinions",
+    "second_verdicts",
     "penalties",
     "strikes_taken_back",
     "linked_accounts",
@@ -99,14 +99,14 @@ def upgrade() -> None:
         sa.Column("token", identity, nullable=False),
         sa.Column("lease_expires_at", moment, nullable=True),
         sa.Column("value", real, nullable=True),
-        sa.Column("worth", sa.Text, nullable=True),
+        sa.Column("expected_value", sa.Text, nullable=True),
         sa.Column("minutes", real, nullable=True),
         sa.Column("due_at", moment, nullable=True),
         sa.Column("score_rank", real, server_default=sa.text("0"), nullable=False),
         sa.Column("value_rank", real, server_default=sa.text("0"), nullable=False),
-        sa.Column("odds", real, nullable=True),
+        sa.Column("sampling_probability", real, nullable=True),
         sa.Column("lane", sa.Text, server_default="ranked", nullable=False),
-        sa.Column("lot", real, nullable=True),
+        sa.Column("random_order", real, nullable=True),
         sa.Column("exemplar", identity, nullable=True),
         sa.Column("relisting_of", identity, nullable=True),
         sa.Column("category", sa.Text, nullable=True),
@@ -169,7 +169,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_cases_state_enqueued_at_case_id"), "cases", ["state", "enqueued_at", "case_id"], unique=False
     )
-    op.create_index(op.f("ix_cases_state_lane_lot"), "cases", ["state", "lane", "lot"], unique=False)
+    op.create_index(op.f("ix_cases_state_lane_random_order"), "cases", ["state", "lane", "random_order"], unique=False)
     op.create_index(
         op.f("ix_cases_state_score_rank_case_id"), "cases", ["state", "score_rank", "case_id"], unique=False
     )
@@ -394,7 +394,7 @@ def upgrade() -> None:
         sa.Column("brand", sa.Text, nullable=False),
         sa.Column("model_version", sa.Text, nullable=False),
         sa.Column("score", real, nullable=False),
-        sa.Column("odds", real, nullable=False),
+        sa.Column("sampling_probability", real, nullable=False),
         sa.Column("drawn_at", moment, nullable=False),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_automatic_draws_case_id")),
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_automatic_draws")),
@@ -469,7 +469,7 @@ def upgrade() -> None:
         sa.Column("decided_at", moment, nullable=False),
         sa.Column("token", identity, nullable=False),
         sa.Column("key", sa.Text, nullable=True),
-        sa.Column("odds", real, nullable=True),
+        sa.Column("sampling_probability", real, nullable=True),
         sa.Column("lane", sa.Text, server_default="ranked", nullable=False),
         sa.Column("origin", sa.Text, server_default="review", nullable=False),
         sa.Column("group_key", sa.Text, nullable=True),
@@ -768,29 +768,34 @@ def upgrade() -> None:
     op.create_index(op.f("ix_evidence_case_id"), "evidence", ["case_id"], unique=False)
     op.create_index(op.f("ix_evidence_pseudonym"), "evidence", ["pseudonym"], unique=False)
     op.create_table(
-        "looks",
-        sa.Column("look_id", identity, nullable=False),
+        "second_reviews",
+        sa.Column("review_id", identity, nullable=False),
         sa.Column("case_id", identity, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("decision_id", identity, nullable=True),
         sa.Column("wanted_at", moment, nullable=False),
         sa.Column("wanted_of", sa.Text, nullable=True),
         sa.Column("not_by", sa.Text, nullable=True),
-        sa.Column("odds", real, nullable=True),
+        sa.Column("sampling_probability", real, nullable=True),
         sa.Column("holder", sa.Text, nullable=True),
         sa.Column("token", identity, nullable=False),
         sa.Column("lease_expires_at", moment, nullable=True),
         sa.Column("ended_at", moment, nullable=True),
-        sa.CheckConstraint("kind IN ('control', 'repeat', 'audit', 'second')", name=op.f("ck_looks_kind")),
-        sa.CheckConstraint("odds BETWEEN 0 AND 1", name=op.f("ck_looks_odds")),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_looks_case_id")),
-        sa.ForeignKeyConstraint(["decision_id"], ["decisions.decision_id"], name=op.f("fk_looks_decision_id")),
-        sa.PrimaryKeyConstraint("look_id", name=op.f("pk_looks")),
+        sa.CheckConstraint("kind IN ('control', 'repeat', 'audit', 'second')", name=op.f("ck_second_reviews_kind")),
+        sa.CheckConstraint("sampling_probability BETWEEN 0 AND 1", name=op.f("ck_second_reviews_sampling_probability")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_second_reviews_case_id")),
+        sa.ForeignKeyConstraint(["decision_id"], ["decisions.decision_id"], name=op.f("fk_second_reviews_decision_id")),
+        sa.PrimaryKeyConstraint("review_id", name=op.f("pk_second_reviews")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_looks_case_id"), "looks", ["case_id"], unique=False)
-    op.create_index(op.f("ix_looks_ended_at_kind_wanted_at"), "looks", ["ended_at", "kind", "wanted_at"], unique=False)
+    op.create_index(op.f("ix_second_reviews_case_id"), "second_reviews", ["case_id"], unique=False)
+    op.create_index(
+        op.f("ix_second_reviews_ended_at_kind_wanted_at"),
+        "second_reviews",
+        ["ended_at", "kind", "wanted_at"],
+        unique=False,
+    )
     op.create_table(
         "measures",
         sa.Column("measure_id", identity, nullable=False),
@@ -906,7 +911,7 @@ def upgrade() -> None:
         sa.Column("sample_id", identity, nullable=False),
         sa.Column("case_id", identity, autoincrement=False, nullable=False),
         sa.Column("stratum", identity, nullable=False),
-        sa.Column("lot", real, nullable=True),
+        sa.Column("random_order", real, nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_sample_cases_case_id")),
         sa.ForeignKeyConstraint(["sample_id"], ["samples.sample_id"], name=op.f("fk_sample_cases_sample_id")),
         sa.PrimaryKeyConstraint("sample_id", "case_id", name=op.f("pk_sample_cases")),
@@ -921,7 +926,7 @@ def upgrade() -> None:
         sa.Column("last", identity, nullable=False),
         sa.Column("listings", identity, nullable=False),
         sa.Column("shown", identity, nullable=False),
-        sa.Column("odds", real, nullable=False),
+        sa.Column("sampling_probability", real, nullable=False),
         sa.Column("mean_score", real, nullable=False),
         sa.Column("highest_score", real, nullable=True),
         sa.Column("lowest_score", real, nullable=True),
@@ -1037,9 +1042,9 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
-        "opinions",
-        sa.Column("opinion_id", identity, nullable=False),
-        sa.Column("look_id", identity, nullable=True),
+        "second_verdicts",
+        sa.Column("verdict_id", identity, nullable=False),
+        sa.Column("review_id", identity, nullable=True),
         sa.Column("case_id", identity, nullable=False),
         sa.Column("listing_id", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
@@ -1051,21 +1056,26 @@ def upgrade() -> None:
         sa.Column("token", identity, nullable=False),
         sa.Column("key", sa.Text, nullable=True),
         sa.Column("withdrawn_at", moment, nullable=True),
-        sa.CheckConstraint("kind IN ('control', 'repeat', 'audit', 'first', 'second')", name=op.f("ck_opinions_kind")),
         sa.CheckConstraint(
-            "verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name=op.f("ck_opinions_verdict")
+            "kind IN ('control', 'repeat', 'audit', 'first', 'second')", name=op.f("ck_second_verdicts_kind")
         ),
-        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_opinions_case_id")),
-        sa.ForeignKeyConstraint(["look_id"], ["looks.look_id"], name=op.f("fk_opinions_look_id")),
-        sa.PrimaryKeyConstraint("opinion_id", name=op.f("pk_opinions")),
-        sa.UniqueConstraint("key", name=op.f("uq_opinions_key")),
-        sa.UniqueConstraint("look_id", name=op.f("uq_opinions_look_id")),
+        sa.CheckConstraint(
+            "verdict IN ('counterfeit', 'genuine', 'cannot tell', 'escalate')", name=op.f("ck_second_verdicts_verdict")
+        ),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_second_verdicts_case_id")),
+        sa.ForeignKeyConstraint(["review_id"], ["second_reviews.review_id"], name=op.f("fk_second_verdicts_review_id")),
+        sa.PrimaryKeyConstraint("verdict_id", name=op.f("pk_second_verdicts")),
+        sa.UniqueConstraint("key", name=op.f("uq_second_verdicts_key")),
+        sa.UniqueConstraint("review_id", name=op.f("uq_second_verdicts_review_id")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
-    op.create_index(op.f("ix_opinions_case_id"), "opinions", ["case_id"], unique=False)
+    op.create_index(op.f("ix_second_verdicts_case_id"), "second_verdicts", ["case_id"], unique=False)
     op.create_index(
-        op.f("ix_opinions_reviewer_kind_decided_at"), "opinions", ["reviewer", "kind", "decided_at"], unique=False
+        op.f("ix_second_verdicts_reviewer_kind_decided_at"),
+        "second_verdicts",
+        ["reviewer", "kind", "decided_at"],
+        unique=False,
     )
     op.create_table(
         "penalties",
@@ -1129,7 +1139,7 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.Text, nullable=True),
         sa.Column("decided_at", moment, nullable=True),
         sa.Column("why", sa.Text, nullable=True),
-        sa.CheckConstraint("outcome IN ('look', 'nothing')", name=op.f("ck_linked_accounts_outcome")),
+        sa.CheckConstraint("outcome IN ('review', 'nothing')", name=op.f("ck_linked_accounts_outcome")),
         sa.ForeignKeyConstraint(["penalty_id"], ["penalties.penalty_id"], name=op.f("fk_linked_accounts_penalty_id")),
         sa.PrimaryKeyConstraint("link_id", name=op.f("pk_linked_accounts")),
         sqlite_autoincrement=True,

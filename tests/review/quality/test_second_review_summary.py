@@ -1,4 +1,4 @@
-"""Further looks in brief."""
+"""Second reviews in brief."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review import claims, decisions
-from ipml.review.quality.blind_reviews import add_control_case, summarise_looks
+from ipml.review.quality.blind_reviews import add_control_case, summarise_second_reviews
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -35,7 +35,7 @@ def test_the_summary_counts_what_was_looked_at_and_what_waits(
         with writing(engine) as connection:
             decide(connection, claim(connection, "ben", now=now), Verdict.GENUINE, now=now)
     with reading(engine) as connection:
-        summary = summarise_looks(connection)
+        summary = summarise_second_reviews(connection)
     assert (summary.control.share, summary.control.n) == (0, 1)
     assert (summary.audits.share, summary.audits.n) == (1, 1)
     assert summary.repeats is None

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review import claims, decisions
-from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_look_shares
+from ipml.review.quality.blind_reviews import draw_uniform, find_gap, find_second_review_shares
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.database import writing
@@ -34,9 +34,11 @@ def test_a_draw_lies_between_0_and_1(facts: list[str]):
 
 def test_draws_fall_below_odds_as_often_as_the_odds_say():
     """Of 20,000 facts a share equal to the odds is drawn, within four standard errors."""
-    for odds in (0.02, 0.3):
-        share = fmean(draw_uniform("audit", number) < odds for number in range(20_000))
-        assert abs(share - odds) < 4 * (odds * (1 - odds) / 20_000) ** 0.5
+    for sampling_probability in (0.02, 0.3):
+        share = fmean(draw_uniform("audit", number) < sampling_probability for number in range(20_000))
+        assert (
+            abs(share - sampling_probability) < 4 * (sampling_probability * (1 - sampling_probability) / 20_000) ** 0.5
+        )
 
 
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
@@ -49,7 +51,7 @@ def test_gaps_have_the_mean_that_the_share_asks_for(share: float):
 
 def test_shares_are_of_all_reviews():
     """With 10 % of audits there is one for nine ordinary cases."""
-    shares = find_look_shares(Settings(control_share=0, repeat_share=0, audit_share=0.1))
+    shares = find_second_review_shares(Settings(control_share=0, repeat_share=0, audit_share=0.1))
     assert shares["audit"] == pytest.approx(1 / 9)
 
 
@@ -63,7 +65,7 @@ def test_the_share_of_looks_is_the_one_set(engine: Engine, make_scored: Callable
         with writing(engine) as connection:
             taken = claim(connection, name, now=now)
             decide(connection, taken, Verdict.GENUINE, now=now)
-        looked[name] += taken.look_id is not None
-        kinds[name].append(taken.look_id is not None)
+        looked[name] += taken.review_id is not None
+        kinds[name].append(taken.review_id is not None)
     assert 8 <= looked.total() <= 16
     assert not any(one and other for row in kinds.values() for one, other in pairwise(row))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
 from ipml.records import Listing
-from ipml.review.ranking.policy import Policy, Usual, load_policy, read_worth, weigh
+from ipml.review.ranking.policy import Policy, Usual, load_policy, read_expected_value, weigh
 from ipml.review.ranking.queue_order import MedianCounter
 
 POLICY = load_policy()
@@ -47,13 +47,15 @@ def make_listing(**fields: object) -> Listing:
 @given(listings, st.none() | scores)
 def test_a_value_is_finite_bounded_and_adds_up(listing: Listing, score: float | None):
     """Whatever a listing says: at most what the caps allow, never nothing of a number, and the same from its text."""
-    worth = weigh(listing, score, POLICY)
-    assert 0 <= worth.harm <= POLICY.most_price * POLICY.most_sales * 3
-    mistakes = (1 - worth.probability) * POLICY.wrongful_removal_share * POLICY.wrongful_removal_cost
-    assert worth.value == pytest.approx(worth.probability * worth.harm - worth.review_cost - mistakes)
-    assert math.isfinite(worth.per_minute)
-    assert read_worth(worth.text) == worth
-    assert worth.text.isascii()
+    expected_value = weigh(listing, score, POLICY)
+    assert 0 <= expected_value.harm <= POLICY.most_price * POLICY.most_sales * 3
+    mistakes = (1 - expected_value.probability) * POLICY.wrongful_removal_share * POLICY.wrongful_removal_cost
+    assert expected_value.value == pytest.approx(
+        expected_value.probability * expected_value.harm - expected_value.review_cost - mistakes
+    )
+    assert math.isfinite(expected_value.per_minute)
+    assert read_expected_value(expected_value.text) == expected_value
+    assert expected_value.text.isascii()
 
 
 @given(listings, scores, scores)
@@ -82,7 +84,7 @@ def test_a_price_that_is_a_slip_of_the_pen_does_not_own_the_queue():
 def test_sales_are_the_listings_own_where_known():
     """Ten in ten days are about twenty in thirty more, drawn to what is usual; a seller's hundreds do not count."""
     own = make_listing(listing_sales=10, listed_at=LISTED, observed_at=SEEN, seller_sales=900)
-    expected = (10 + POLICY.usual_sales_a_day * 30) / (10 + 30) * POLICY.days_until_next_look
+    expected = (10 + POLICY.usual_sales_a_day * 30) / (10 + 30) * POLICY.days_until_next_review
     assert weigh(own, 0.5, POLICY).sales == pytest.approx(expected)
 
 
@@ -95,8 +97,8 @@ def test_sales_of_a_seller_are_shared_by_the_listings():
 @pytest.mark.parametrize("currency", ["XXX", None])
 def test_a_price_without_a_rate_counts_as_missing(currency: str | None):
     """It takes the usual price, and the parts say so."""
-    worth = weigh(make_listing(currency=currency), 0.5, POLICY)
-    assert (worth.price, worth.assumed) == (POLICY.usual_price, ("price",))
+    expected_value = weigh(make_listing(currency=currency), 0.5, POLICY)
+    assert (expected_value.price, expected_value.assumed) == (POLICY.usual_price, ("price",))
 
 
 def test_what_is_unknown_is_the_median_of_the_brand_then_of_the_category():
@@ -106,14 +108,16 @@ def test_what_is_unknown_is_the_median_of_the_brand_then_of_the_category():
         weigh(Listing("A7", "s1", "Bag", **fields), 0.5, POLICY, usual)
         for fields in ({"brand": "ACME", "category": "Bags"}, {"brand": "Other", "category": "Bags"}, {})
     ]
-    assert [worth.price for worth in seen] == [70.0, 30.0, POLICY.usual_price]
-    assert [worth.sales for worth in seen] == pytest.approx([60.0, 60.0, POLICY.usual_sales_a_day * 30])
+    assert [expected_value.price for expected_value in seen] == [70.0, 30.0, POLICY.usual_price]
+    assert [expected_value.sales for expected_value in seen] == pytest.approx(
+        [60.0, 60.0, POLICY.usual_sales_a_day * 30]
+    )
 
 
 def test_a_listing_without_a_score_has_the_prevalence():
     """Where the model abstained, the policy says how likely it is."""
-    worth = weigh(make_listing(), None, POLICY)
-    assert (worth.probability, worth.assumed) == (POLICY.prevalence, ("probability",))
+    expected_value = weigh(make_listing(), None, POLICY)
+    assert (expected_value.probability, expected_value.assumed) == (POLICY.prevalence, ("probability",))
 
 
 def test_medians_need_five_listings():

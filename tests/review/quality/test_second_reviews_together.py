@@ -15,7 +15,7 @@ from ipml.review.queue import enqueue
 from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import audit, decisions, looks, opinions
+from ipml.storage.tables import audit, decisions, second_reviews, second_verdicts
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 SETTINGS = Settings(audit_share=0.25, audit_hours=0, repeat_share=0, control_share=0.25)
@@ -34,20 +34,23 @@ def test_six_at_once_share_cases_and_looks(engine: Engine, make_scored: Callable
             with writing(engine) as connection:
                 if taken := claim(connection, name, now=now):
                     decide(connection, taken, Verdict.GENUINE, now=now)
-                    done.append((taken.case_id, taken.look_id))
+                    done.append((taken.case_id, taken.review_id))
         return done
 
     with ThreadPoolExecutor(6) as pool:
         done = [one for mine in pool.map(work, [f"r{number}" for number in range(6)]) for one in mine]
-    decided = Counter(case_id for case_id, look_id in done if look_id is None)
-    looked = Counter(look_id for _, look_id in done if look_id is not None)
+    decided = Counter(case_id for case_id, review_id in done if review_id is None)
+    looked = Counter(review_id for _, review_id in done if review_id is not None)
     assert set(decided.values()) == set(looked.values()) == {1}
     with reading(engine) as connection:
-        counts = [connection.scalar(select(func.count()).select_from(table)) for table in (decisions, opinions)]
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in (decisions, second_verdicts)]
         noted = [
-            connection.scalar(select(func.count()).where(audit.c.action == word)) for word in ("decided", "looked")
+            connection.scalar(select(func.count()).where(audit.c.action == word))
+            for word in ("decided", "reviewed again")
         ]
-        own = select(opinions.c.opinion_id).join(looks, looks.c.look_id == opinions.c.look_id)
-        assert connection.execute(own.where(looks.c.not_by == opinions.c.reviewer)).first() is None
+        own = select(second_verdicts.c.verdict_id).join(
+            second_reviews, second_reviews.c.review_id == second_verdicts.c.review_id
+        )
+        assert connection.execute(own.where(second_reviews.c.not_by == second_verdicts.c.reviewer)).first() is None
         assert verify(connection).is_intact
     assert counts == noted == [len(decided), len(looked)]

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select, update
 
 from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
 from ipml.cooperation.networks.detection import find_networks
-from ipml.cooperation.referrals.dossier import CaseListing, add_up_listings, estimate_worth
-from ipml.cooperation.referrals.ranking import Ranked, judge_candidates, sort_by_worth
+from ipml.cooperation.referrals.dossier import CaseListing, add_up_listings, estimate_sold_value
+from ipml.cooperation.referrals.ranking import Ranked, judge_candidates, sort_by_expected_value
 from ipml.money import Money, Rates
 from ipml.records import Verdict
 from ipml.storage.database import writing
@@ -88,15 +88,15 @@ def is_close(one: Money | None, other: Money | None) -> bool:
 @given(st.lists(listings(), max_size=8), st.none() | tables())
 def test_a_part_is_never_above_its_whole(found, sales):
     """What is known of the listings found counterfeit, of any currency, from listings or from a table."""
-    worth = estimate_worth(NETWORKS, 1, found, sales, RATES)
-    assert worth.value.low <= worth.value.total <= worth.value.high
-    assert {worth.value.total.currency, worth.value.low.currency, worth.least.currency} == {"EUR"}
-    if worth.confirmed_value is not None:
-        assert worth.confirmed_value <= worth.value.low
-        assert worth.confirmed_value <= worth.least
-    assert sum(one.is_counterfeit for one in found) <= worth.n_listings
+    sold_value = estimate_sold_value(NETWORKS, 1, found, sales, RATES)
+    assert sold_value.value.low <= sold_value.value.total <= sold_value.value.high
+    assert {sold_value.value.total.currency, sold_value.value.low.currency, sold_value.least.currency} == {"EUR"}
+    if sold_value.confirmed_value is not None:
+        assert sold_value.confirmed_value <= sold_value.value.low
+        assert sold_value.confirmed_value <= sold_value.least
+    assert sum(one.is_counterfeit for one in found) <= sold_value.n_listings
     units = sum(one.sales for one in found if one.is_counterfeit and one.sales is not None)
-    assert units <= worth.units.low <= worth.units.total <= worth.units.high
+    assert units <= sold_value.units.low <= sold_value.units.total <= sold_value.units.high
 
 
 @settings(max_examples=60)
@@ -118,7 +118,7 @@ def test_nor_on_that_of_a_table_of_sales(sales, code):
         value=np.where(rate.isna(), sales["value"], sales["value"] * rate / RATES.rate_of(code)),
         currency=np.where(rate.isna(), sales["currency"], code),
     )
-    here, there = (estimate_worth(NETWORKS, 1, [], each, RATES).value for each in (sales, other))
+    here, there = (estimate_sold_value(NETWORKS, 1, [], each, RATES).value for each in (sales, other))
     assert (here.n_known, here.n_listings, here.is_bounded) == (there.n_known, there.n_listings, there.is_bounded)
     assert is_close(here.total, there.total)
 
@@ -126,11 +126,11 @@ def test_nor_on_that_of_a_table_of_sales(sales, code):
 @given(st.lists(listings(), max_size=8))
 def test_what_has_no_rate_is_counted_and_never_added(found):
     """The worth is that of the listings without it, but for how many there are."""
-    worth = add_up_listings(found, RATES)
+    sold_value = add_up_listings(found, RATES)
     gold = [one for one in found if one.asked is not None and one.currency == "XAU"]
-    assert sum(one.n_listings for one in worth.foreign if one.rate is None) == len(gold)
+    assert sum(one.n_listings for one in sold_value.foreign if one.rate is None) == len(gold)
     known = [one for one in found if one.currency in CODES and one.price is not None and one.sales is not None]
-    assert worth.value.n_known == len(known)
+    assert sold_value.value.n_known == len(known)
 
 
 prices = st.lists(st.floats(1, 1e6), min_size=2, max_size=8)
@@ -142,7 +142,7 @@ def test_the_order_of_networks_does_not_depend_on_currencies(values, data):
     codes = [data.draw(st.sampled_from(CODES)) for _ in values]
     amounts = [Money(value / RATES.rate_of(code), code) for value, code in zip(values, codes, strict=True)]
     ranked = [Ranked(number, 3, 3, RATES.exchange(amount), 0.5, 10.0, {}) for number, amount in enumerate(amounts, 1)]
-    order = [values[one.number - 1] for one in sort_by_worth(ranked)]
+    order = [values[one.number - 1] for one in sort_by_expected_value(ranked)]
     assert all(one >= other * (1 - 1e-12) for one, other in pairwise(order))
 
 
@@ -167,7 +167,7 @@ def check_ranking(market: ReferralMarket, rules) -> None:
         assert express_cases(connection, sellers, "RUB", 0.01) > 0
         after = [one.ranked for one in judge_candidates(connection, pairs, rules, NOON)[0]]
     assert [one.number for one in after] == [one.number for one in before]
-    assert all(is_close(one.worth, other.worth) for one, other in zip(before, after, strict=True))
+    assert all(is_close(one.expected_value, other.expected_value) for one, other in zip(before, after, strict=True))
 
 
 def test_networks_rank_the_same_in_rubles(market, rules):

@@ -1,4 +1,4 @@
-"""Further looks, second persons and own listings on the page: what a reviewer sees, and what not."""
+"""Second reviews, second persons and own listings on the page: what a reviewer sees, and what not."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.blind_reviews import add_control_case
-from ipml.review.quality.second_person import add_own_seller, list_opinions
+from ipml.review.quality.second_person import add_own_seller, list_second_verdicts
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 
@@ -40,13 +40,13 @@ def _judge(client: TestClient, case_id: int, choice: str) -> str:
 
 
 def _outline(page: str) -> list[str]:
-    """Return headings, buttons and kinds of events of a page; a further look must have none of its own."""
+    """Return headings, buttons and kinds of events of a page; a second review must have none of its own."""
     return re.findall(r"<h2[^>]*>[A-Z][^<]*|<button[^>]*>|<li>[a-z]+ by \w+|that was done[^<]*", page)
 
 
 @pytest.fixture
-def look(engine: Engine, set_settings: Callable[..., Settings]) -> int:
-    """Return the case that ana called genuine, at which bo has a look after his next verdict."""
+def second_review(engine: Engine, set_settings: Callable[..., Settings]) -> int:
+    """Return the case that ana called genuine, at which bo has a second review after his next verdict."""
     # At these shares every decision is looked at again.
     settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
     with writing(engine) as connection:
@@ -58,35 +58,37 @@ def look(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     return 1
 
 
-def test_a_look_comes_after_a_verdict_and_looks_like_any_case(engine: Engine, visitor: Visit, look: int):
+def test_a_look_comes_after_a_verdict_and_looks_like_any_case(engine: Engine, visitor: Visit, second_review: int):
     """Neither the state nor what was said and done before is on the page, and the outline is that of an open case."""
     bo = visitor("bo")
     ordinary = bo.get("/cases/6").text
-    assert _judge(bo, 6, "genuine").startswith(f"/cases/{look}?")
-    page = bo.get(f"/cases/{look}").text
+    assert _judge(bo, 6, "genuine").startswith(f"/cases/{second_review}?")
+    page = bo.get(f"/cases/{second_review}").text
     assert [part for part in _outline(page) if "others" not in part] == _outline(ordinary)
     assert "Case 1 · open" in page
     assert "ana was here" not in page
 
 
-def test_the_verdict_of_a_look_is_confirmed_as_ones_own(engine: Engine, visitor: Visit, look: int):
+def test_the_verdict_of_a_look_is_confirmed_as_ones_own(engine: Engine, visitor: Visit, second_review: int):
     """What is said to be recorded is what bo said, not what the case was decided as."""
     bo = visitor("bo")
     _judge(bo, 6, "genuine")
-    following = bo.get(_judge(bo, look, "counterfeit/known_goods")).text
+    following = bo.get(_judge(bo, second_review, "counterfeit/known_goods")).text
     assert re.search(r"Case 1</a> recorded: <b>counterfeit</b>", following)
     with reading(engine) as connection:
-        assert [opinion.verdict for opinion in list_opinions(connection, look)] == ["counterfeit"]
-        assert queue.list_decisions(connection, look)[0].verdict == "genuine"
+        assert [second_verdict.verdict for second_verdict in list_second_verdicts(connection, second_review)] == [
+            "counterfeit"
+        ]
+        assert queue.list_decisions(connection, second_review)[0].verdict == "genuine"
 
 
-def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor: Visit, look: int):
+def test_a_look_that_was_skipped_is_still_shown_as_open(engine: Engine, visitor: Visit, second_review: int):
     """Going back to it, bo can judge it."""
     bo = visitor("bo")
     _judge(bo, 6, "genuine")
-    token = re.search(r'name="token" value="(\d+)"', bo.get(f"/cases/{look}").text)[1]
-    assert bo.post(f"/cases/{look}/leave", data={"to": "next", "token": token}).status_code == 303
-    assert "Case 1 · open" in bo.get(f"/cases/{look}").text
+    token = re.search(r'name="token" value="(\d+)"', bo.get(f"/cases/{second_review}").text)[1]
+    assert bo.post(f"/cases/{second_review}/leave", data={"to": "next", "token": token}).status_code == 303
+    assert "Case 1 · open" in bo.get(f"/cases/{second_review}").text
 
 
 def test_nobody_judges_their_own_listing(engine: Engine, visitor: Visit):
@@ -114,17 +116,17 @@ def test_the_second_person_sees_nothing_of_the_first(
         assert [decision.reviewer for decision in queue.list_decisions(connection, 1)] == ["bo"]
 
 
-def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visitor: Visit, look: int):
+def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visitor: Visit, second_review: int):
     """The form names case and claim as for a decision; afterwards the case is open to bo, and decided to all others."""
     bo = visitor("bo")
     _judge(bo, 6, "genuine")
-    page = bo.get(_judge(bo, look, "counterfeit/known_goods")).text
+    page = bo.get(_judge(bo, second_review, "counterfeit/known_goods")).text
     form = re.search(r'action="/undo">.*?</form>', page, re.DOTALL)[0]
     answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
-    assert answer.headers["location"] == f"/cases/{look}?undone=1"
-    assert "the case is open again" in bo.get(f"/cases/{look}?undone=1").text
+    assert answer.headers["location"] == f"/cases/{second_review}?undone=1"
+    assert "the case is open again" in bo.get(f"/cases/{second_review}?undone=1").text
     with reading(engine) as connection:
-        assert queue.get_case(connection, look).state == "decided"
+        assert queue.get_case(connection, second_review).state == "decided"
 
 
 def test_after_a_control_case_its_truth_is_told_and_stands(
