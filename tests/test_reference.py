@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from ipml.settings import Settings
+from ipml.storage.message_kinds import EXAMPLES_FILE, MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import metadata
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -64,12 +65,16 @@ def test_every_table_is_on_its_page() -> None:
 
 def test_every_kind_of_message_has_a_meaning_and_an_example() -> None:
     """A receiver finds each kind of message with what it says."""
-    webhooks = load("reference_maker.interface_pages")
-    parts = re.split(r"^### ", _read("webhooks.md"), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^### ", _read("webhooks.md").partition("\n## Contents")[0], flags=re.MULTILINE)[1:]
     found = {part.partition("\n")[0]: part for part in parts}
-    assert found.keys() == webhooks.MESSAGE_KINDS
-    assert [kind for kind, part in found.items() if f'"type": "ipml.{kind}"' not in part] == []
-    assert [kind for kind in sorted(webhooks.MESSAGE_KINDS) if kind not in webhooks.MEANINGS] == []
+    assert found.keys() == MESSAGE_KINDS
+    assert [shape for shape in MESSAGES.values() if f'"type": "{shape.type}"' not in found[shape.kind]] == []
+    assert [shape for shape in MESSAGES.values() if shape.meaning not in found[shape.kind]] == []
+
+
+def test_the_examples_of_messages_are_what_the_code_sends() -> None:
+    """They are made by the code itself, as the pages are."""
+    assert EXAMPLES_FILE.read_text("utf-8") == load("reference_maker.messages").write_examples(), HOW
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -12,12 +12,13 @@ from typer.main import get_command
 
 from ipml.cli import app as commands
 from ipml.listings.fields import make_json_schema
-from ipml.storage.outbox import MESSAGE_KINDS
+from ipml.storage.message_kinds import ENVELOPE, MESSAGE_KINDS, MESSAGES, RECEIVERS, TRANSPARENCY, read_examples
 from ipml.web.accounts.permissions import LEAST_ROLES
 from ipml.web.accounts.permissions import PURPOSES as KEY_PURPOSES
 from ipml.web.app import ROUTES
 from ipml.web.http_api.api import API_ROUTES, make_api
 from ipml.web.http_api.requests import Access
+from ipml.web.http_api.webhooks import HEADERS, describe_webhooks
 from reference_maker.markdown import (
     as_code,
     as_sentence,
@@ -30,7 +31,6 @@ from reference_maker.markdown import (
     write_page,
     write_table,
 )
-from reference_maker.messages import make_examples
 
 # Commands
 
@@ -169,7 +169,10 @@ def make_http_api() -> str:
             action = who[method.upper(), path]
             parts += [f"## {method.upper()} {path}", *_describe_operation(operation, _name_caller(action))]
     parts += ["## Shapes", "What is sent and answered. A field that is not marked as required may be left out."]
+    _, of_messages = describe_webhooks()  # they have a page of their own
     for name, schema in document["components"]["schemas"].items():
+        if name in of_messages:
+            continue
         parts += [f"### {name}", *_describe_schema(name, schema)]
     rows = [
         (as_code(method), as_code(path), as_sentence(action or "anybody"), LEAST_ROLES[action] if action else "none")
@@ -288,50 +291,6 @@ def _name_limits(schema: Json) -> str:
 
 # Webhooks
 
-MEANINGS: Mapping[str, tuple[str, str]] = {
-    "measure": ("platform, holder", "Measures are in force on a listing; `in_force` is all that holds from now on."),
-    "reinstatement": ("platform, holder", "No measure is in force on a listing any more: put it back."),
-    "buyers": ("platform", "Tell those who bought a listing what was found, or that the finding was a mistake."),
-    "statement": ("seller, transparency", "A statement of reasons: the letter to the seller, or its public record."),
-    "lifted": ("seller", "Tells the seller that a restriction has ended."),
-    "appeal": ("seller", "Answers an appeal: a receipt, or its outcome with reasons."),
-    "counter_notice": (
-        "holder",
-        "Passes a seller's counter-notice on to the rights holder, with the deadline to answer.",
-    ),
-    "penalty": ("platform", "A penalty is in force on a seller; `do` says what the platform does."),
-    "penalty_lifted": ("platform", "A penalty has ended; undo what it did."),
-    "notice_receipt": ("holder", "Confirms a notice or complaint, with the reference by which to ask how it stands."),
-    "notice_outcome": ("holder", "Says what was decided on every listing of a notice."),
-    "notice_correction": ("holder", "Corrects an outcome that was told before."),
-    "notifier_warning": ("holder", "Warns a notifier of misuse."),
-    "notifier_suspension": ("holder", "Tells a notifier that their notices are not processed for a time."),
-    "notifier_lift": ("holder", "Tells a notifier that a suspension has ended."),
-    "rights_document": ("holder", "Says whether the document of a right to a brand was accepted."),
-}
-
-_ENVELOPE = (
-    ("type", "`ipml.` and the kind of message."),
-    ("timestamp", "When the message was written, ISO 8601 in UTC; the same at every attempt."),
-    (
-        "key",
-        "Identifies the message for ever, as the header `webhook-id` does: the same key again is the same message.",
-    ),
-    ("channel", "To whom it goes: `platform`, `seller` or `holder` (rights holders and other notifiers)."),
-    ("subject", "What it is about, such as `measure:12`. Messages of one subject are delivered in order."),
-    ("data", "What it says, by kind; see below."),
-)
-
-_HEADERS = (
-    ("webhook-id", "The key of the message."),
-    ("webhook-timestamp", "When this attempt was made, in seconds since 1970."),
-    (
-        "webhook-signature",
-        "`v1,` and the base64 of HMAC-SHA256 over `webhook-id.webhook-timestamp.body`: one for each secret, the newest "
-        "first, separated by spaces.",
-    ),
-)
-
 _SECRETS = """
 The secrets stand in the file named in `IPML_WEBHOOK_SECRET`, one a line, as `whsec_` and base64; `ipml outbox secret`
 makes one. To change a secret, add the new one as the first line, give it to the receiver, then remove the old one.
@@ -353,43 +312,53 @@ _ANSWERS = (
     ("any other 4xx", "Given up at once: a dead letter (`ipml outbox dead`)."),
 )
 
-_CHANNELS: Mapping[str, str] = {
-    "platform": "To the platform:",
-    "seller": "To the seller:",
-    "holder": "To the rights holder or other notifier:",
-    "transparency": "To the transparency database, which gets this without an envelope:",
-}
-
 
 def make_webhooks() -> str:
     """Return the page of outgoing messages."""
-    examples = make_examples()
-    rows = [(link(kind), *MEANINGS.get(kind, ("", ""))) for kind in sorted(MESSAGE_KINDS)]
+    examples, (_, schemas) = read_examples(), describe_webhooks()
+    kinds = {kind: [shape for shape in MESSAGES.values() if shape.kind == kind] for kind in sorted(MESSAGE_KINDS)}
+    rows = [
+        (link(kind), ", ".join(examples[kind]), str(shapes[0].version), shapes[0].meaning)
+        for kind, shapes in kinds.items()
+    ]
     parts = [
         "`ipml outbox deliver` sends what waits in the outbox to `IPML_WEBHOOK_URL`, or to the address of its "
         "channel in `IPML_WEBHOOK_URLS`. Statements for the transparency database go by `ipml enforce "
         "statement send` instead.",
+        "`GET /openapi.json` has all of this under `webhooks` (OpenAPI 3.1), for those who generate code.",
         "## Kinds of message",
-        write_table(("Kind", "Channel", "Meaning"), rows),
+        write_table(("Kind", "Channel", "Version", "Meaning"), rows),
         "## Envelope",
-        write_table(("Field", "Meaning"), [(as_code(name), meaning) for name, meaning in _ENVELOPE]),
+        write_table(("Field", "Meaning"), [(as_code(name), meaning) for name, (_, meaning) in ENVELOPE.items()]),
+        "Within a version, fields may be added: ignore what you do not know. Any other change makes a new version.",
         "## Signature",
         "Each message is a `POST` of JSON, signed as [Standard Webhooks](https://www.standardwebhooks.com) describes, "
         "so that its libraries can check it.",
-        write_table(("Header", "Meaning"), [(as_code(name), meaning) for name, meaning in _HEADERS]),
+        write_table(("Header", "Meaning"), [(as_code(name), meaning) for name, meaning in HEADERS.items()]),
         _SECRETS,
         "## Answers",
         write_table(("Answer", "What ipml does"), _ANSWERS),
         "That something is done can be said later, too: `POST /v1/measures/{key}/answer` of the "
         "[HTTP API](http-api.md).",
-        "## Examples",
+        "## Tests",
+        "`ipml outbox test URL` sends one signed example of each message, marked by `is_test` in its envelope and by a "
+        "key that begins with `test-`. Answer them as any other message, and do nothing.",
+        "## Messages",
         "The code made these examples for an invented listing, in one run. Keys end in letters drawn at random, and "
         "references and moments differ from message to message; here they are always the same.",
     ]
-    for kind in sorted(MESSAGE_KINDS):
-        _, meaning = MEANINGS.get(kind, ("", ""))
-        parts += [f"### {kind}", meaning]
-        for channel, example in examples.get(kind, {}).items():
-            parts += [_CHANNELS.get(channel, f"To `{channel}`:"), write_json(example)]
+    for kind, shapes in kinds.items():
+        parts += [f"### {kind}", shapes[0].meaning]
+        for shape in shapes:
+            parts += [
+                f"To {RECEIVERS[shape.channel]}: {shape.when[0].lower()}{shape.when[1:]} "
+                f"`data`: {link(shape.body.__name__)}.",
+                write_json(examples[kind][shape.channel]),
+            ]
+        if bare := examples[kind].get(TRANSPARENCY):
+            parts += ["To the transparency database, which gets this without an envelope:", write_json(bare)]
+    parts += ["## Contents", "What stands in `data`. A field that is not marked as required may be left out."]
+    for name, schema in schemas.items():
+        parts += [f"### {name}", *_describe_schema(name, schema)]
     about = "Every kind of message that ipml sends to a platform, its sellers and rights holders, with an example."
     return write_page("Webhooks", about, parts)

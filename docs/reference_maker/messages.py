@@ -1,6 +1,7 @@
-"""Messages as ipml sends them, for the page on webhooks: a few invented listings are decided, appealed and noticed.
+"""Messages as ipml sends them, for `message_examples.json`: invented listings are decided, appealed and noticed.
 
 Everything is done as people do it, by commands and on the web console, so that the examples are what a receiver gets.
+The page on webhooks, the API's document and `ipml outbox test` show them.
 """
 
 from __future__ import annotations
@@ -66,6 +67,11 @@ _NOTICE = {
     "brand": "Vellmar",
     "rights": "EUTM 018123456",
 }
+
+
+def write_examples() -> str:
+    """Return the content of `ipml/storage/message_examples.json`."""
+    return json.dumps(make_examples(), indent=2, ensure_ascii=False, sort_keys=False) + "\n"
 
 
 def make_examples() -> Messages:

@@ -110,6 +110,7 @@ _add_commands(_enforce, takedown.ledger)
 
 _outbox = _add_group("outbox", _CASES, "Deliver messages to platform, sellers and rights holders.", "deliver --follow")
 _add_commands(_outbox, outbox.deliver, outbox.answer, outbox.dead, outbox.retry, outbox.drop, outbox.secret)
+_outbox.command("test")(outbox.try_receiver)
 
 app.add_typer(evidence.evidence_app, name="evidence", rich_help_panel=_CASES)
 app.add_typer(evidence.audit_app, name="audit", rich_help_panel=_CASES)

@@ -1,6 +1,7 @@
 """Messages that go out: to the platform, to sellers, and to the transparency database.
 
-`ipml outbox` delivers them, looks after those that could not be delivered, and makes the secrets that sign them.
+`ipml outbox` delivers them, looks after those that could not be delivered, makes the secrets that sign them, and tries
+a receiver.
 `ipml enforce statement` shows what sellers are told, and what the transparency database gets.
 """
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.")]
+Channels = Annotated[list[str] | None, typer.Option(help="Only to platform, seller or holder; may be repeated.")]
 _POLL_SECONDS = 1.0
 _SHOWN = 50
 
@@ -49,9 +51,7 @@ _SHOWN = 50
 def deliver(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C or SIGTERM.")] = False,
     out: Annotated[Path | None, out_option("JSON lines, a message each; they are appended instead of sent.")] = None,
-    channel: Annotated[
-        list[str] | None, typer.Option(help="Only to platform, seller or holder; may be repeated.")
-    ] = None,
+    channel: Channels = None,
     database: Database = None,
 ) -> None:
     """Deliver what others must know, to IPML_WEBHOOK_URL or into a file; any number of these may run at once.
@@ -179,13 +179,19 @@ def _make_sink(out: Path | None, channels: list[str] | None) -> WebhookSink | Fi
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
     from ipml.settings import get_settings
 
-    if unknown := set(channels or ()) - set(CHANNELS):
-        raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
+    _check_channels(channels)
     if out is not None:
         return FileSink(out, channels or CHANNELS)
     settings = get_settings()
     sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
     return sink.only(channels) if channels else sink
+
+
+def _check_channels(channels: list[str] | None) -> None:
+    from ipml.enforcement.takedown.delivery import CHANNELS
+
+    if unknown := set(channels or ()) - set(CHANNELS):
+        raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
 
 
 @contextmanager
@@ -219,6 +225,40 @@ def secret(
 
     made = make_secret(out)
     typer.echo(made if out is None else f"A secret in {printable(str(out))}; name it in IPML_WEBHOOK_SECRET.")
+
+
+def try_receiver(
+    url: Annotated[
+        str | None, typer.Argument(metavar="URL", help="A receiver; by default IPML_WEBHOOK_URL and IPML_WEBHOOK_URLS.")
+    ] = None,
+    channel: Channels = None,
+) -> None:
+    """Send a receiver one signed example of each message, marked as a test; exit code 1 if one is not accepted.
+
+    The examples are those of the documentation, with `"is_test": true` and a key that begins with "test-". They are
+    signed with IPML_WEBHOOK_SECRET. Nothing is read from the database, and nothing is put down in it.
+
+    Example: ipml outbox test https://marketplace.example/ipml
+    """
+    from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets, send_examples
+    from ipml.settings import get_settings
+
+    _check_channels(channel)
+    settings = get_settings()
+    sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret), url, is_test=True)
+    rows, refused = [], 0
+    with show_steps("Sending") as say:
+        for sent in send_examples(sink.only(channel) if channel else sink, datetime.now(UTC)):
+            outcome, kind = sent.outcome, f"ipml.{sent.message.kind}"
+            answer = f"{outcome.why}, {outcome.status}" if outcome.status else outcome.why
+            is_accepted = "yes" if outcome.is_accepted else "no"
+            rows.append((kind, sent.message.channel, is_accepted, answer, f"{1000 * sent.seconds:,.0f}"))
+            refused += not outcome.is_accepted
+            say(f"{kind}: {answer}")
+    sink.close()
+    show_table(("message", "to", "accepted", "answer", "ms"), rows)
+    typer.echo(f"{len(rows) - refused:,} of {len(rows):,} messages accepted.")
+    raise typer.Exit(1 if refused else 0)
 
 
 statement_app = make_group("Show, check and send the statements of reasons.", "enforce statement show 12")

@@ -195,7 +195,7 @@ AUDITED: dict[str, Audited] = {
     "outbox": Audited(
         "message",
         ("put",),
-        _never("key", "channel", "kind", "subject", "pseudonym", "put_at")
+        _never("key", "channel", "kind", "version", "subject", "pseudonym", "put_at")
         | _with(_SETTLED, "state", "settled_at", "dropped_by", "dropped_at", "why_dropped")
         | _with(_EXPIRED, "body"),
         _because(_NUMBER, "message_id")

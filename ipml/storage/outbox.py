@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,19 +25,10 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, 
 from ipml.errors import Conflict, NotFound, Overtaken, SellerErased
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
+from ipml.storage.message_kinds import MESSAGE_KINDS, UndocumentedMessage, find_fault, get_version
 from ipml.storage.pseudonyms import Keyring, encrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import outbox
-
-MESSAGE_KINDS = frozenset(
-    {
-        *("measure", "reinstatement", "buyers", "statement", "lifted", "appeal", "counter_notice"),
-        *("penalty", "penalty_lifted"),
-        *("notice_receipt", "notice_outcome", "notice_correction"),
-        *("notifier_warning", "notifier_suspension", "notifier_lift", "rights_document"),
-    }
-)
-"""What messages are, each the end of the type that a receiver sees, such as "ipml.penalty_lifted"."""
 
 _SYSTEM = "ipml"
 _write_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
@@ -56,6 +48,7 @@ class Message:
     key: str
     channel: str
     kind: str
+    version: int
     subject: str
     pseudonym: str | None
     body: str | None
@@ -67,6 +60,7 @@ class Message:
     last_error: str | None
     settled_at: datetime | None
     dropped_by: str | None
+    why_dropped: str | None
 
 
 def make_key(name: str) -> str:
@@ -94,11 +88,11 @@ class Draft:
     channel : str
         To whom: "platform", "seller", "transparency" or "holder".
     kind : str
-        What it is: one of `MESSAGE_KINDS`.
+        What it is: one of `ipml.storage.message_kinds.MESSAGE_KINDS`.
     subject : str
         What it is about: "measure:12". Messages of one subject are delivered in order.
     body : mapping
-        What goes over the wire, as JSON.
+        What goes over the wire, as JSON, in the shape that `ipml.storage.message_kinds` documents.
     pseudonym : str or None
         The seller with whose key the body is encrypted while it waits; None where it tells of no seller.
     not_before : datetime or None
@@ -168,10 +162,13 @@ def subject_of(message_id: int) -> str:
 
 def _make_row(draft: Draft, keys: Keyring) -> dict[str, Any]:
     text = _write_json(draft.body)
+    if fault := find_fault(draft.kind, draft.channel, text):
+        warnings.warn(f"message {draft.key}, {draft.kind}: {fault}", UndocumentedMessage, stacklevel=3)
     return {
         "key": draft.key,
         "channel": draft.channel,
         "kind": draft.kind,
+        "version": get_version(draft.kind, draft.channel),
         "subject": draft.subject,
         "pseudonym": draft.pseudonym,
         "body": text if draft.pseudonym is None else keys.encrypt(draft.pseudonym, text),
@@ -334,7 +331,7 @@ def make_messages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Mess
 def _make_message(row: Row[Any], keys: Keyring) -> Message:
     fields = {name: getattr(row, name) for name in Message.__slots__}
     if row.pseudonym is not None:
-        fields |= {name: _decrypt(keys, row.pseudonym, fields[name]) for name in ("body", "last_error")}
+        fields |= {name: _decrypt(keys, row.pseudonym, fields[name]) for name in ("body", "last_error", "why_dropped")}
     return Message(**fields)
 
 
@@ -379,6 +376,38 @@ def list_dead(connection: Connection, *, with_dropped: bool = False, at_most: in
     query = select(outbox).where(outbox.c.state == "dead").order_by(outbox.c.message_id).limit(at_most)
     if not with_dropped:
         query = query.where(outbox.c.dropped_at.is_(None))
+    return make_messages(connection, connection.execute(query).all())
+
+
+WAITING, DELIVERED, DEAD, DROPPED = MESSAGE_STATES = ("waiting", "delivered", "dead", "dropped")
+"""How a message can stand; a dead one that was dropped stands as dropped."""
+
+
+def browse_messages(
+    connection: Connection, state: str, *, channel: str | None = None, after: int | None = None, at_most: int
+) -> list[Message]:
+    """Return messages that stand in a state: what is due first, of those delivered what was due last.
+
+    Parameters
+    ----------
+    state : str
+        One of `MESSAGE_STATES`.
+    channel : str, default=all
+    after : int, default=from the first
+        Number of the message after which to go on.
+    """
+    is_dropped = outbox.c.dropped_at.is_not(None)
+    is_in = [outbox.c.state == state] if state in (WAITING, DELIVERED) else [outbox.c.state == DEAD]
+    is_in += {DEAD: [~is_dropped], DROPPED: [is_dropped]}.get(state, [])
+    if channel is not None:
+        is_in.append(outbox.c.channel == channel)
+    is_backwards, due, number = state == DELIVERED, outbox.c.next_try_at, outbox.c.message_id
+    there = connection.execute(select(due, number).where(number == after)).first() if after is not None else None
+    if there:
+        passed = or_(due < there[0], number < there[1]) if is_backwards else or_(due > there[0], number > there[1])
+        is_in += [due <= there[0] if is_backwards else due >= there[0], passed]
+    order = (due.desc(), number.desc()) if is_backwards else (due, number)
+    query = select(outbox).where(*is_in).order_by(*order).limit(at_most)
     return make_messages(connection, connection.execute(query).all())
 
 

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 from support.databases import empty_tables
+from support.invented import invented_messages
 
 from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.storage import outbox
 from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.message_kinds import MESSAGE_KINDS
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
 
+pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
@@ -34,7 +37,7 @@ def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object
         return outbox.take(connection, holder, now, LEASE, **{"at_most": 10} | more)
 
 
-@pytest.mark.parametrize("kind", sorted(outbox.MESSAGE_KINDS))
+@pytest.mark.parametrize("kind", sorted(MESSAGE_KINDS))
 def test_types_of_messages_are_spelt_alike(kind: str):
     """Small letters, with low lines between words."""
     assert re.fullmatch("[a-z]+(_[a-z]+)*", kind)

@@ -136,8 +136,15 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         connection.execute(insert(automatic_draws).values(draw))
         made = {"decision_id": decision_id, "promise_id": promise_id, "brand": NAME, "decided_at": NOON}
         connection.execute(insert(automatic_decisions).values(made))
-        message = {"channel": "seller", "kind": "measure", "subject": "measure:1", "pseudonym": pseudonym, "now": NOON}
-        put(connection, key="measure-1-imposed", body={"to": NAME, "phone": PHONE}, **message)
+        message = {
+            "channel": "seller",
+            "kind": "statement",
+            "subject": "measure:1",
+            "pseudonym": pseudonym,
+            "now": NOON,
+        }
+        letter = {"seller_id": NAME, "reference": "p", "language": "en", "subject": NAME, "text": PHONE}
+        put(connection, key="measure-1-imposed", body=letter, **message)
         connection.execute(update(outbox).values(state="delivered", settled_at=NOON, last_error=said))
         second_review = {"case_id": case_id, "kind": "audit", "wanted_at": NOON, "not_by": "ana", "token": 0}
         review_id = connection.scalars(

@@ -165,7 +165,10 @@ def scored() -> Callable[..., ScoredListing]:
 
 
 # Files whose tests run on PostgreSQL, too: what reads and changes the queue.
-ON_BOTH_DATABASES = ("test_brands_page.py", "test_case_page.py", "test_notices_page.py", "test_pages.py")
+ON_BOTH_DATABASES = (
+    *("test_brands_page.py", "test_case_page.py", "test_deliveries_page.py"),
+    *("test_notices_page.py", "test_pages.py"),
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

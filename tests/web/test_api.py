@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from ipml.records import Unlike
 from ipml.settings import Settings
+from ipml.storage.message_kinds import MESSAGE_KINDS, MESSAGES
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
 from ipml.web.http_api.api import API_ROUTES, MOST_AT_ONCE, MOST_LISTINGS, Crowd, make_api, put_beside
@@ -236,6 +237,27 @@ def test_every_reference_of_the_document_leads_somewhere(api: httpx.Client) -> N
     named = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert named <= known.keys()
     assert "$defs" not in text
+
+
+def test_the_document_is_valid(api: httpx.Client) -> None:
+    """It is OpenAPI 3.1, by the JSON Schema of that."""
+    definitions = pytest.importorskip("schemathesis.specs.openapi.definitions")
+    document = api.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1.")
+    assert list(definitions.OPENAPI_31_VALIDATOR.iter_errors(document)) == []
+
+
+def test_the_document_has_every_message_that_is_sent(api: httpx.Client) -> None:
+    """Under `webhooks`, each with when it is sent, and with an example of each channel that its schema takes."""
+    validator_for = pytest.importorskip("jsonschema_rs").validator_for
+    document = api.get("/openapi.json").json()
+    assert document["webhooks"].keys() == MESSAGE_KINDS
+    for kind, channel in MESSAGES:
+        operation = document["webhooks"][kind]["post"]
+        assert MESSAGES[kind, channel].when in operation["description"]
+        content = operation["requestBody"]["content"]["application/json"]
+        schema = content["schema"] | {"components": document["components"]}
+        validator_for(schema, validate_formats=True).validate(content["examples"][channel]["value"])
 
 
 def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable[..., httpx.Client]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
+from support.invented import invented_messages
 
 from ipml.storage import outbox
 from ipml.storage.database import open_database, writing
@@ -19,6 +20,7 @@ def read(facts: OutboxFacts) -> str:
     return generate_latest(registry).decode()
 
 
+@invented_messages
 def test_what_waits_is_shown_and_not_looked_up_more_often_than_every_ten_seconds(engine: Engine):
     """By channel, with the age of the oldest; who asks all the time does not keep the database busy."""
     seconds = [0.0]

@@ -220,7 +220,7 @@ class DeliveryOutcome:
     is_accepted : bool
         Whether the receiver has it now.
     why : str
-        Else why not.
+        Else why not; of one that is accepted, how it was answered.
     is_final : bool
         Whether there is no use in trying again.
     wait : timedelta or None

@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import SEEK_END
@@ -27,20 +28,23 @@ from ipml.enforcement.takedown.delivery import CHANNELS, SAID, DeliveryOutcome
 from ipml.errors import UnusableSetting, UnwritableFile, first_line
 from ipml.kit.moments import read_moment, write_moment
 from ipml.settings import Settings
-from ipml.storage.outbox import Message
+from ipml.storage.message_kinds import MESSAGES, MessageShape, read_examples
+from ipml.storage.outbox import Message, make_key
 
 _PREFIX = "whsec_"
 _LEAST_SECRET_BYTES, _MOST_SECRET_BYTES, _SECRET_BYTES = 24, 64, 32
 
 
-def write_envelope(message: Message) -> bytes:
+def write_envelope(message: Message, *, is_test: bool = False) -> bytes:
     """Return a message as JSON in ASCII; the same message gives the same bytes."""
-    envelope = {
+    envelope: dict[str, Any] = {
         "type": f"ipml.{message.kind}",
+        "version": message.version,
         "timestamp": write_moment(message.put_at),
         "key": message.key,
         "channel": message.channel,
         "subject": message.subject,
+        **({"is_test": True} if is_test else {}),
         "data": json.loads(message.body or "null"),
     }
     return json.dumps(envelope, separators=(",", ":")).encode("ascii")
@@ -164,6 +168,8 @@ class WebhookSink:
         By channel; "" is for those without one of their own.
     secrets : sequence of bytes
         With each of which messages are signed, the newest first: a receiver may know either while they change.
+    is_test : bool, default=False
+        Whether messages are marked so that a receiver does nothing with them.
     """
 
     at_once = 10
@@ -173,9 +179,10 @@ class WebhookSink:
         urls: Mapping[str, str],
         secrets: Sequence[bytes],
         *,
+        is_test: bool = False,
         timeout: httpx.Timeout = _TIMEOUT,
     ) -> None:
-        self._urls, self._signers = urls, [Webhook(secret) for secret in secrets]
+        self._urls, self._signers, self._is_test = urls, [Webhook(secret) for secret in secrets], is_test
         self.channels: Collection[str] = CHANNELS if "" in urls else tuple(urls)
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
@@ -197,7 +204,7 @@ class WebhookSink:
 
     def _post(self, message: Message) -> DeliveryOutcome:
         url = self._urls.get(message.channel) or self._urls[""]
-        body, now = write_envelope(message), datetime.now(UTC)
+        body, now = write_envelope(message, is_test=self._is_test), datetime.now(UTC)
         headers = {
             "content-type": "application/json",
             "user-agent": "ipml",
@@ -222,17 +229,61 @@ def judge(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -
     >>> judge(404, {}, b"", datetime.now(UTC)).is_final, judge(503, {}, b"", datetime.now(UTC)).is_final
     (True, False)
     """
-    if 200 <= status < 300 or status == _KNOWN_BEFORE:
-        return DeliveryOutcome(True, **_read_answer(body))
     why = f"HTTP {status}"
+    if 200 <= status < 300 or status == _KNOWN_BEFORE:
+        return DeliveryOutcome(True, why, **_read_answer(body))
     if 400 <= status < 500 and status not in _TRY_AGAIN:
         said = "".join(letter for letter in body[:400].decode("utf-8", "replace") if letter.isprintable())
         return DeliveryOutcome(False, f"{why}: {said[:200]}" if said else why, is_final=True)
     return DeliveryOutcome(False, why, wait=_read_wait(headers.get("retry-after", ""), now))
 
 
-def make_webhook_sink(settings: Settings, secrets: Sequence[bytes]) -> WebhookSink:
-    """Return the sink that the settings name.
+@dataclass(frozen=True, slots=True)
+class SentExample:
+    """What a receiver made of an example of a message, and after how many seconds."""
+
+    message: Message
+    outcome: DeliveryOutcome
+    seconds: float
+
+
+def send_examples(sink: WebhookSink, now: datetime) -> Iterator[SentExample]:
+    """Send one example of each message to a channel that the sink reaches, and give what became of it."""
+    for shape in MESSAGES.values():
+        if shape.channel in sink.channels:
+            message, began = _make_example(shape, now), time.monotonic()
+            (outcome,) = sink.deliver([message])
+            yield SentExample(message, outcome, time.monotonic() - began)
+
+
+def _make_example(shape: MessageShape, now: datetime) -> Message:
+    """Return an example under a key of its own, so that a receiver does not take it for one that it knows."""
+    sent = read_examples()[shape.kind][shape.channel]
+    return Message(
+        message_id=0,
+        key=make_key(f"test-{sent['key'].rpartition('-')[0]}"),
+        channel=shape.channel,
+        kind=shape.kind,
+        version=shape.version,
+        subject=sent["subject"],
+        pseudonym=None,
+        body=json.dumps(sent["data"]),
+        put_at=now,
+        state="waiting",
+        attempts=0,
+        next_try_at=now,
+        holder=None,
+        last_error=None,
+        settled_at=None,
+        dropped_by=None,
+        why_dropped=None,
+    )
+
+
+def make_webhook_sink(
+    settings: Settings, secrets: Sequence[bytes], url: str | None = None, *, is_test: bool = False
+) -> WebhookSink:
+    """Return the sink that the settings name, or one that sends everything to a URL.
 
     Raises
     ------
@@ -240,13 +291,14 @@ def make_webhook_sink(settings: Settings, secrets: Sequence[bytes]) -> WebhookSi
         There is no URL, or one over which others could read along.
     """
     urls = dict(settings.webhook_urls) | ({"": settings.webhook_url} if settings.webhook_url else {})
+    urls = {"": url} if url else urls
     if not urls:
         raise UnusableSetting("IPML_WEBHOOK_URL", "none", "the platform's address, or --to FILE")
     for channel, url in urls.items():
         if channel not in ("", *CHANNELS):
             raise UnusableSetting("IPML_WEBHOOK_URLS", repr(channel[:80]), f"one of {', '.join(CHANNELS)}")
         _check_url(url)
-    return WebhookSink(urls, secrets)
+    return WebhookSink(urls, secrets, is_test=is_test)
 
 
 def _check_url(url: str) -> None:

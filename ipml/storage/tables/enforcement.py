@@ -94,6 +94,7 @@ outbox = Table(
     Column("key", Text, nullable=False, unique=True, doc="the receiver's idempotency key"),
     Column("channel", Text, nullable=False, doc="to whom: platform, seller, transparency, holder"),
     Column("kind", Text, nullable=False, doc="what it is: measure, reinstatement, statement, …"),
+    Column("version", Identity, nullable=False, server_default="1", doc="of the shape in which it was written"),
     Column("subject", Text, nullable=False, doc="such as measure:12; messages of one subject go in order"),
     Column("pseudonym", Text, index=True, doc="whose key encrypts the body; empty: it tells of no seller"),
     Column("body", Text, nullable=False, doc="JSON, encrypted where there is a pseudonym"),

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ipml.kit.moments import write_moment
 from ipml.records import Problem, ScoredListing, Unlike
+from ipml.web.http_api.webhooks import describe_webhooks
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -186,6 +187,8 @@ One request holds one listing or up to 1,000, in at most 4 MiB. All scores of an
 
 Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
 and can ask how it stands.
+
+What ipml sends by itself is under `webhooks`: signed messages to the platform, its sellers and rights holders.
 """
 _REFERENCE = {"$ref": "#/components/schemas/Listing"}
 _LISTING = {
@@ -329,6 +332,7 @@ def make_document(
         routes=app.routes,
     )
     components = document.setdefault("components", {})
+    document["webhooks"], message_schemas = describe_webhooks()
     error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= error_schema.pop("$defs") | {
         "Listing": dict(listing_schema),
@@ -341,6 +345,7 @@ def make_document(
         "ErrorShape": error_schema,
         "AnswerShape": AnswerShape.model_json_schema(),
         **shapes,
+        **message_schemas,
     }
     _show(document, "/v1/score", "post", 200, examples=_show_examples(_SCORES))
     _show(document, "/health", "get", 200, example=_HEALTH)

@@ -14,6 +14,7 @@ import bagit
 import pytest
 from sqlalchemy import Engine, delete, insert, update
 from support.consequences import KEEPING
+from support.invented import invented_messages
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
@@ -236,6 +237,7 @@ def test_moments_in_a_package_are_those_given(
     assert "Bagging-Date: 2031-05-01" in (exported.path / "bag-info.txt").read_text()
 
 
+@invented_messages
 def test_what_followed_from_a_case_is_found(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
     """Measures of the case and the messages about them, and nothing of another case."""
     moment = datetime(2026, 5, 1, tzinfo=UTC)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, delete
 from support.consequences import MEASURES
+from support.invented import invented_messages
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -30,6 +31,7 @@ Told = Callable[..., list[Message]]
 
 
 @pytest.mark.slow
+@invented_messages
 def test_senders_never_take_the_same_message(engine: Engine):
     """Four senders empty the outbox; each message is taken once, those of a subject in their order."""
     with writing(engine) as connection:

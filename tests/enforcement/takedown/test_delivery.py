@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.consequences import MEASURES
+from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
 
 from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
@@ -22,6 +23,7 @@ from ipml.storage.outbox import list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import seller_keys
 
+pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 Judge = Callable[..., Decision]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.invented import invented_messages
 
 sys.path.append(str(Path(__file__).parents[3]))  # experiments are scripts of the project, not part of the package
 
@@ -15,6 +16,7 @@ KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
 @pytest.mark.slow
+@invented_messages
 def test_kills_lose_nothing_and_double_nothing(engine: Engine, tmp_path: Path):
     """What arrived is what was put down, whoever was killed while it went."""
     found = delivery_kills.measure(engine, tmp_path, KILLS, seed=KILLS)

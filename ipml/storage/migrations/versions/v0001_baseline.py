@@ -280,6 +280,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("channel", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("version", identity, server_default="1", nullable=False),
         sa.Column("subject", sa.Text, nullable=False),
         sa.Column("pseudonym", sa.Text, nullable=True),
         sa.Column("body", sa.Text, nullable=False),

@@ -1,0 +1,110 @@
+"""What goes out to platform, sellers and rights holders: what waits, was delivered or was given up, fifty a page.
+
+What was given up waits for a lead, who has it sent again, or drops it with a reason. What messages say is not shown:
+much of it is written to people, and the pages of cases, appeals and notices show what it tells of.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Form, Query, Request, Response
+
+from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
+from ipml.review.snapshot import check_text
+from ipml.storage import outbox
+from ipml.storage.database import writing
+from ipml.storage.message_kinds import RECEIVERS
+from ipml.web.accounts.login import authorised
+from ipml.web.responses import redirect, render
+
+MOST = 50
+LONGEST_WHY = 2_000
+_OVERTAKEN = "A later message on the same subject was sent, which may say the contrary. Drop it, or send it anyway."
+_STATE = f"^({'|'.join(outbox.MESSAGE_STATES)})$"
+_CHANNEL = f"^(|{'|'.join(RECEIVERS)})$"
+
+State = Annotated[str, Query(pattern=_STATE)]
+Channel = Annotated[str, Query(pattern=_CHANNEL)]
+
+
+def show_deliveries(
+    request: Request,
+    state: State = outbox.DEAD,
+    channel: Channel = "",
+    after: Annotated[int | None, Query(ge=1, le=10**18)] = None,
+) -> Response:
+    """Show the messages that stand in a state, and how many wait or were given up on each channel."""
+    return _render(request, state, channel, after)
+
+
+def settle_delivery(
+    request: Request,
+    to: Annotated[str, Form(pattern="^(retry|drop|hurry)$")],
+    state: Annotated[str, Form(pattern=_STATE)] = outbox.DEAD,
+    channel: Annotated[str, Form(pattern=_CHANNEL)] = "",
+    key: Annotated[str, Form(max_length=255)] = "",
+    why: Annotated[str, Form(max_length=10 * LONGEST_WHY)] = "",
+    *,
+    out_of_order: Annotated[bool, Form()] = False,
+) -> Response:
+    """Send a message again that was given up, or drop it; or have all that failed tried again at once."""
+    now = datetime.now(UTC)
+    try:
+        with authorised(request, writing) as (connection, user):
+            if to == "hurry":
+                outbox.hurry(connection, now)
+            elif to == "retry":
+                outbox.retry_dead(connection, key, user.name, now, out_of_order=out_of_order)
+            else:
+                _check_why(why)
+                outbox.drop_dead(connection, key, user.name, why, now)
+    except Overtaken:
+        return _render(request, state, channel, None, _OVERTAKEN, key, why, is_overtaken=True)
+    except (Conflict, NotFound, UnstorableValue) as error:
+        return _render(request, state, channel, None, str(error), key, why)
+    return redirect(f"/deliveries?{urlencode({'state': state, 'channel': channel})}")
+
+
+def _check_why(why: str) -> None:
+    check_text("why", why, LONGEST_WHY)
+    if not why.strip():
+        raise UnstorableValue("why", "nothing", "the reason why it need not be delivered")
+
+
+def _render(
+    request: Request,
+    state: str,
+    channel: str,
+    after: int | None,
+    message: str = "",
+    key: str = "",
+    why: str = "",
+    *,
+    is_overtaken: bool = False,
+) -> Response:
+    with authorised(request) as (connection, _):
+        at = datetime.now(UTC)
+        listed = outbox.browse_messages(connection, state, channel=channel or None, after=after, at_most=MOST + 1)
+        backlog = outbox.count_backlog(connection, at)
+    asked = {"state": state, "channel": channel}
+    more = {"after": listed[MOST - 1].message_id} if len(listed) > MOST else None
+    context: dict[str, Any] = {
+        "listed": listed[:MOST],
+        "backlog": backlog,
+        "at": at,
+        "state": state,
+        "states": outbox.MESSAGE_STATES,
+        "channel": channel,
+        "receivers": RECEIVERS,
+        "first_link": f"/deliveries?{urlencode(asked)}" if after else None,
+        "next_link": f"/deliveries?{urlencode(asked | more)}" if more else None,
+        "message": message,
+        "chosen": key,
+        "why": why,
+        "longest_why": LONGEST_WHY,
+        "is_overtaken": is_overtaken,
+    }
+    return render(request, "deliveries.html", context)
