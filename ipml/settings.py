@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     api_key: Path | None = Field(
         None,
         description="file of keys that callers of the API show, one a line: KEY, then score, measures, notices, "
-        "metrics or some of these between commas (a key alone is for score), then, where it is for notices, "
+        "lists, metrics or some of these between commas (a key alone is for score), then, where it is for notices, "
         "notifier=E-MAIL or notifier=*; only this machine may call without",
     )
     api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")

@@ -253,6 +253,7 @@ PURPOSES: Mapping[str, str] = {
     "rights_documents": "Documents of rights to a brand, and whether they were accepted.",
     "seeds": "Seeds by which listings are drawn at random.",
     "seller_keys": "The pseudonym and the key of each seller; without the key nothing of theirs can be read.",
+    "seller_list_entries": "Lists of sellers: who is or was authorised, denied or watched, until when.",
     "sessions": "Logins that are open.",
     "sample_cases": "Which cases each sample brought into the queue.",
     "sample_strata": "The strata of each sample, with size and sampling probability.",

@@ -1,17 +1,20 @@
-"""What is kept of sellers (`ipml seller`), and for how long (`ipml seller retention`).
+"""What is kept of sellers (`ipml seller`), for how long (`ipml seller retention`), and on which lists they are.
 
-A seller can be forgotten, and what a claim needs is held. No record is kept longer than the policy says.
+A seller can be forgotten, and what a claim needs is held. No record is kept longer than the policy says. The lists
+(`ipml seller lists`) say who is authorised, denied or watched.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import MAXYEAR, UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.options import DAY, By, Database, NewList, Seller, Yes, make_group
-from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from
+from ipml.cli.terminal import acting, acting_in, open_for_command, printable, reading_from, show_minute
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
+    from ipml.listings.brands import Brands
+    from ipml.review.seller_lists import ListedSeller, ListKind
 
 
 seller_app = make_group("Say what is kept of a seller, forget them, or hold what a claim needs.", "seller show s-1207")
@@ -219,3 +224,151 @@ def expire_records(
     for name, count in expired.counts.items():
         typer.echo(f"{count:>8,}  {name.replace('_', ' ')}")
     typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")
+
+
+lists_app = make_group(
+    "Lists of sellers: authorised, denied, watched. They hold at once, beside the score.", "seller lists show"
+)
+seller_app.add_typer(lists_app, name="lists")
+_KINDS = "authorised, denied or watched"
+
+
+@lists_app.command("show")
+def show_lists(
+    seller: Annotated[str | None, typer.Argument(metavar="[SELLER]", help="Only of this seller.")] = None,
+    kind: Annotated[str | None, typer.Option(help=f"Only one list: {_KINDS}.")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Also what was removed or has expired.")] = False,
+    database: Database = None,
+) -> None:
+    """Show the entries in force, with reason, source, and who put them there.
+
+    Example: ipml seller lists show --kind denied
+    """
+    from ipml.review.seller_lists import list_entries
+
+    now = datetime.now(UTC)
+    wanted = None if kind is None else _read_kind(kind)
+    with reading_from(database) as connection:
+        found = list_entries(connection, now=now, kind=wanted, seller_id=seller, with_ended=ended)
+    for one in found:
+        end = one.removed_at or one.until
+        until = f", until {show_minute(end)}" if end else ""
+        who = f"{one.seller_id or one.pseudonym}: {one.kind} for {one.scope}{until}"
+        said = f"{one.why} ({one.source}; {one.added_by}, {one.added_at:%Y-%m-%d}, {one.origin})"
+        typer.echo(printable(f"entry {one.entry_id}: {who}: {said}"))
+    typer.echo(f"{len(found):,} entries.")
+
+
+@lists_app.command("add")
+def add_to_list(
+    kind: Annotated[str, typer.Argument(metavar="LIST", help=f"{_KINDS.capitalize()}.")],
+    seller: Seller,
+    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
+    source: Annotated[str, typer.Option(help="Where it is known from: a contract, a judgment, a notice.")],
+    brand: Annotated[str | None, typer.Option(help="Only for listings of this brand; by default of all.")] = None,
+    until: Annotated[
+        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.")
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Put a seller on a list: at once, for cases that are open too, and until the end of that day.
+
+    An entry of the same list, seller and brand is replaced. It changes no score.
+
+    Example: ipml seller lists add denied s-1207 --why "sold counterfeits" --source "judgment 4 O 12/26"
+    """
+    from ipml.review.seller_lists import ListedSeller, add_entry
+
+    end = None if until is None else _end_of(until)
+    listed = ListedSeller(_read_kind(kind), seller, why, source, brand, (), end)
+    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
+        entry, is_new = add_entry(connection, listed, by=name, now=datetime.now(UTC))
+    said = "is in force" if is_new else "said so already"
+    typer.echo(printable(f"Entry {entry.entry_id} {said}: {seller} is {entry.kind} for {entry.scope}."))
+
+
+@lists_app.command("remove")
+def remove_from_list(
+    entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Number of the entry.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Take an entry off its list: at once, as if it had never been there.
+
+    Example: ipml seller lists remove 12
+    """
+    from ipml.review.seller_lists import remove_entry
+
+    now = datetime.now(UTC)
+    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
+        removed = remove_entry(connection, entry, by=name, now=now)
+    said = "is off its list" if removed.removed_at == now else "had ended"
+    typer.echo(f"Entry {entry} {said}.")
+
+
+@lists_app.command("load")
+def load_brand_file(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[BRANDS]", help="Brand file (TOML); by default IPML_BRANDS.")
+    ] = None,
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Have the lists say what the brand file says: its authorised sellers, and each [[seller]] of it.
+
+    What an earlier file said and this one does not is removed; what people and programs added stays. Doing it again
+    changes nothing.
+
+    Example: ipml seller lists load brands.toml
+    """
+    from ipml.listings.brands import load_brands
+    from ipml.review.seller_lists import load_entries
+    from ipml.settings import get_settings
+
+    path = file or get_settings().brands
+    if path is None:
+        raise UnusableSetting("brand file", "none", "a file, or the setting IPML_BRANDS")
+    now = datetime.now(UTC)
+    brands = load_brands(path)
+    listed = list(_list_sellers(brands, path.name))
+    in_force = [one for one in listed if one.until is None or one.until > now]
+    with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
+        added, removed, kept = load_entries(connection, in_force, by=name, now=now, version=brands.version)
+    typer.echo(f"{added:,} entries added, {removed:,} removed, {kept:,} as before.")
+    if expired := len(listed) - len(in_force):
+        typer.echo(f"{expired:,} of the file have expired.")
+
+
+def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
+    """Give who is on a list by the brand file; sellers whom it authorises twice once."""
+    from ipml.review.seller_lists import ListedSeller, ListKind
+
+    aliases = {brand.name: brand.aliases for brand in brands}
+    said = {(one.list, one.seller_id, one.brand) for one in brands.sellers}
+    for one in brands.sellers:
+        end = None if one.until is None else _end_of(one.until)
+        names = aliases[one.brand] if one.brand else ()
+        yield ListedSeller(ListKind(one.list), one.seller_id, one.why, one.source, one.brand, names, end)
+    for brand in brands:
+        for seller in dict.fromkeys(brand.authorised_sellers):
+            if ("authorised", seller, brand.name) not in said:
+                why = f"authorised_sellers of {brand.name[:200]}"
+                yield ListedSeller(
+                    ListKind.AUTHORISED, seller, why, f"brand file {name[:150]}", brand.name, brand.aliases
+                )
+
+
+def _end_of(day: date) -> datetime:
+    """Return the moment at which an entry ends that lasts until a day, that day included (UTC)."""
+    if day.year == MAXYEAR:
+        raise UnusableSetting("until", f"{day:%Y-%m-%d}", f"a day before {MAXYEAR}, or none")
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _read_kind(word: str) -> ListKind:
+    from ipml.review.seller_lists import ListKind
+
+    if word not in list(ListKind):
+        raise UnusableSetting("list", repr(word), f"one of {_KINDS}")
+    return ListKind(word)

@@ -149,6 +149,14 @@ class AutomaticRules(BrandRules):
         return BrandRules.model_validate(usual | self.by_brand.get(brand, {}))
 
 
+class ListEnforcement(BaseModel):
+    """Whether a promise of precision may be acted on for sellers on a list: see the policy file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    denied: Literal["people", "as promised"] = "people"
+
+
 _APPEALS_DAYS = 200  # six months from the notification, which may come some days after the decision
 
 
@@ -177,6 +185,7 @@ class RetentionRules(BaseModel):
     dead_messages: int = Field(gt=0)
     disclosures: int = Field(ge=_APPEALS_DAYS)
     ended_holds: int = Field(gt=0)
+    ended_list_entries: int = Field(gt=0)
     idle_sellers: int = Field(ge=_APPEALS_DAYS)
     sessions: int = Field(gt=0)
     tries: int = Field(gt=0)
@@ -236,6 +245,7 @@ class EnforcementPolicy(PolicyText):
     appeals: AppealRules
     statements: StatementRules
     retention: RetentionRules
+    lists: ListEnforcement = ListEnforcement()
 
 
 def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:

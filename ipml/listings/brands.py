@@ -1,7 +1,12 @@
 """The brand file: what brands are called, who may sell them, what their goods cost, and what money is worth.
 
 The bundled file, `brands.toml` beside this module, knows brands that are often counterfeited. A marketplace writes
-its own, with the sellers its rights holders have authorised.
+its own, with the sellers its rights holders have authorised. One file serves for training, scoring and the lists:
+
+- `[rates]` and each `[[brand]]`, its `authorised_sellers` among it, are features of the model. It keeps them as they
+  were when it was trained: who is added counts in scores once it is trained again.
+- `authorised_sellers` and each `[[seller]]` are lists (`ipml seller lists load`): they hold at once, are shown beside
+  the score, and never change one.
 """
 
 from __future__ import annotations
@@ -11,15 +16,18 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ipml.errors import UnreadableFile, UnusableSetting, describe_faults
 from ipml.toml import parse_toml
 
+FORMAT = 1
+_LONGEST_VERSION = 200
 _EXPECTED = "base_currency, [rates], and for each [[brand]] a name, category, reference_price and currency"
 
 
@@ -53,6 +61,31 @@ class Brand:
     authorised_sellers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SellerOnList:
+    """A seller on a list, as the brand file says it; no feature of any model.
+
+    Attributes
+    ----------
+    list : {"authorised", "denied", "watched"}
+    why, source : str
+        The reason, and where it is known from.
+    brand : str or None
+        Name of a brand of the file; None: listings of any brand.
+    until : date or None
+        Last day on which it holds, in UTC.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    seller_id: str
+    list: Literal["authorised", "denied", "watched"]
+    why: str
+    source: str
+    brand: str | None = None
+    until: date | None = None
+
+
 @dataclass(frozen=True)
 class Brands:
     """All brands of a brand file, in its order, with the rates of the currencies.
@@ -65,11 +98,18 @@ class Brands:
         The currency in which prices are compared.
     rates : mapping from str to float
         What one unit of a currency is worth in the base currency; the base currency itself is added, as 1.
+    sellers : tuple of SellerOnList
+        Sellers on lists, beside those that brands authorise.
+    version : str
+        What the marketplace calls this state of its file.
+    format : int, default=1
+        Of the file: what releases of ipml can read it.
 
     Raises
     ------
     UnusableSetting
-        If a name is used twice, a price or rate is not above 0, or a currency has no rate.
+        If a name is used twice, a price or rate is not above 0, a currency has no rate, a seller is twice on a list or
+        listed for a brand that is not there, or the format is another.
 
     Examples
     --------
@@ -83,12 +123,16 @@ class Brands:
     brands: tuple[Brand, ...]
     base_currency: str = "USD"
     rates: Mapping[str, float] = field(default_factory=dict)
+    sellers: tuple[SellerOnList, ...] = ()
+    version: str = ""
+    format: int = FORMAT
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", {self.base_currency: 1.0, **self.rates})
         _check_rates(self)
         _check_prices(self)
         _check_names(self)
+        _check_sellers(self)
 
     def __iter__(self) -> Iterator[Brand]:
         return iter(self.brands)
@@ -130,7 +174,10 @@ def load_brands(path: Path | None = None) -> Brands:
         table = parse_toml(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UnreadableFile(str(source), str(error), "a brand file in TOML") from error
-    table["brands"] = table.pop("brand", [])
+    if table.get("format", FORMAT) != FORMAT:  # before all else, as another format may have other fields
+        found = f"format {table['format']!r}"
+        raise UnusableSetting(f"brand file {source}", found, f"format {FORMAT}, which this release of ipml reads")
+    table["brands"], table["sellers"] = table.pop("brand", []), table.pop("seller", [])
     try:
         # As JSON, for which the strict rules take a list as a tuple, yet no text as a number.
         return TypeAdapter(Brands).validate_json(json.dumps(table, default=str), strict=True)
@@ -150,7 +197,8 @@ def write_brands(brands: Brands, path: Path) -> None:
     ...     load_brands(path) == load_brands()
     True
     """
-    parts = [f"base_currency = {_quote(brands.base_currency)}\n\n[rates]"]
+    head = [f"format = {brands.format}", *([f"version = {_quote(brands.version)}"] if brands.version else [])]
+    parts = ["\n".join([*head, f"base_currency = {_quote(brands.base_currency)}\n\n[rates]"])]
     parts += [f"{_quote(currency)} = {float(rate)!r}" for currency, rate in brands.rates.items()]
     for brand in brands:
         parts.append(
@@ -158,6 +206,11 @@ def write_brands(brands: Brands, path: Path) -> None:
             f"reference_price = {float(brand.reference_price)!r}\ncurrency = {_quote(brand.currency)}\n"
             f"aliases = {_quote_all(brand.aliases)}\nauthorised_sellers = {_quote_all(brand.authorised_sellers)}"
         )
+    for seller in brands.sellers:
+        said = {"seller_id": seller.seller_id, "list": seller.list, "why": seller.why, "source": seller.source}
+        said |= {} if seller.brand is None else {"brand": seller.brand}
+        until = [] if seller.until is None else [f"until = {seller.until}"]
+        parts.append("\n".join(["\n[[seller]]", *(f"{name} = {_quote(text)}" for name, text in said.items()), *until]))
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -198,3 +251,23 @@ def _check_names(brands: Brands) -> None:
                 raise UnusableSetting(
                     f"brand {brand.name!r}", f"the name {name!r}, which {first!r} has", "names of its own"
                 )
+
+
+def _check_sellers(brands: Brands) -> None:
+    if brands.format != FORMAT:
+        raise UnusableSetting("brand file", f"format {brands.format}", f"format {FORMAT}")
+    if len(brands.version) > _LONGEST_VERSION:
+        found = f"a version of {len(brands.version)} characters"
+        raise UnusableSetting("brand file", found, f"at most {_LONGEST_VERSION}")
+    names = {brand.name for brand in brands}
+    listed: set[tuple[str, str, str | None]] = set()
+    for seller in brands.sellers:
+        subject = f"seller {seller.seller_id!r:.80} of the brand file"
+        if seller.brand is not None and seller.brand not in names:
+            raise UnusableSetting(subject, f"the brand {seller.brand!r:.80}", "the name of a [[brand]] of the file")
+        if not all(text.strip() for text in (seller.seller_id, seller.why, seller.source)):
+            raise UnusableSetting(subject, "an empty text", "a seller_id, why and source")
+        entry = (seller.list, seller.seller_id, seller.brand)
+        if entry in listed:
+            raise UnusableSetting(subject, f"it twice as {seller.list}", "each entry once")
+        listed.add(entry)

@@ -37,6 +37,8 @@ from ipml.review.quality.blind_reviews import (
 )
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
+from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.seller_lists import find_parts
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, second_reviews
@@ -207,14 +209,18 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
 
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
-    """Return the open case of the lowest rank that nobody holds, kept from other writers; drawn ones wait apart."""
+    """Return the open case that comes first and that nobody holds, kept from other writers; drawn ones wait apart."""
     is_for_them = (
         cases.c.state == "open",
         cases.c.lane == "ranked",
         cases.c.exemplar.is_(None),
         is_free_for(reviewer, now),
     )
-    return lock_first(connection, select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id))
+    query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
+    for part in find_parts(connection, current_ranking(connection).policy.lists, now).conditions():
+        if found := lock_first(connection, query.where(part)):
+            return found
+    return None
 
 
 def require_holder(row: StoredCase, claim: Claim) -> None:

@@ -33,6 +33,7 @@ from ipml.review.sampling.exploration import (
     note_sample,
 )
 from ipml.review.search import searched_text
+from ipml.review.seller_lists import find_always_enqueued
 from ipml.review.snapshot import check_text, decode_listing, digest_content, encode, make_key
 from ipml.review.versions import (
     Arrived,
@@ -487,7 +488,8 @@ def enqueue_batch(
     """Put the most suspicious listings of a file into the queue, and some that are drawn from the others.
 
     Listings that wait for people are looked at too, wherever they stand in the file: one that was changed supersedes
-    what it was. Sending the file again changes nothing, and completes what was interrupted.
+    what it was. So are listings of sellers on a list that the policy names (`always_enqueued`). Sending the file again
+    changes nothing, and completes what was interrupted.
 
     Parameters
     ----------
@@ -520,7 +522,8 @@ def enqueue_batch(
         sample_id = note_sample(connection, sample, seed, rule, now=now)
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
-    shown = choose_shown(read(), sample, waiting)
+        always = find_always_enqueued(connection, current_ranking(connection).policy.lists, now)
+    shown = choose_shown(read(), sample, waiting, always.includes)
     enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, joins_alike=joins_alike, now=now)
     return IntakeResult(
         sample.listings, sum(place.random_order is not None for place in sample.places.values()), enqueued

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,10 +21,21 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_,
 
 from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
-from ipml.review.cases import LARGEST_NUMBER, SELECT_CASES, StoredCase, find_case, find_cases, make_case, read_cases
+from ipml.review.cases import (
+    LARGEST_NUMBER,
+    PENDING,
+    SELECT_CASES,
+    StoredCase,
+    find_case,
+    find_cases,
+    make_case,
+    read_cases,
+)
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
+from ipml.review.ranking.queue_order import current_ranking, find_part
 from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.review.seller_lists import QueueParts, find_parts
 from ipml.review.snapshot import decode, is_storable
 from ipml.storage.tables import case_texts, cases, decisions
 
@@ -170,12 +181,19 @@ def browse(
         raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
     now = now or datetime.now(UTC)
     last = None if after is None else find_case(connection, after)
-    numbers = _find(connection, wanted, _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now))
-    if numbers is None:
-        return []
-    found = read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))
-    in_order = sorted(found, key=lambda case: (getattr(case, ORDERS[order]), case.case_id))
-    return [make_case(case, now) for case in in_order]
+    parts = QueueParts((), (), now)
+    if order == "rank" and wanted.state in PENDING:
+        parts = find_parts(connection, current_ranking(connection).policy.lists, now)
+    page = _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now, parts)
+    found: list[StoredCase] = []
+    first = 0 if last is None else find_part(connection, last.case_id, page.parts.conditions())
+    for number in range(first, len(page.parts.conditions())):
+        numbers = _find(connection, wanted, page.of_part(number, len(found), goes_on=number == first))
+        if numbers is None or len(found) >= page.limit:
+            break
+        rows = read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))
+        found += sorted(rows, key=lambda case: (getattr(case, ORDERS[order]), case.case_id))
+    return [make_case(case, now) for case in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +204,16 @@ class _Page:
     limit: int
     last: StoredCase | None
     now: datetime
+    parts: QueueParts
+    number: int = 0
+
+    def of_part(self, number: int, found: int, *, goes_on: bool) -> _Page:
+        """Return what is to be shown of a part of the queue, after so many that were found in those before it."""
+        return replace(self, number=number, limit=self.limit - found, last=self.last if goes_on else None)
 
     def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
         """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
-        conditions = [*_conditions(table, wanted, self.now)]
+        conditions = [*_conditions(table, wanted, self.now), self.parts.conditions(table)[self.number]]
         if self.last is not None:
             last = tuple_(literal(getattr(self.last, self.order), table.c[self.order].type), self.last.case_id)
             conditions.append(tuple_(table.c[self.order], table.c.case_id) > last)

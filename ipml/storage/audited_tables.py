@@ -283,6 +283,14 @@ AUDITED: dict[str, Audited] = {
         | _with(("released from hold",), "released_by", "released_at"),
         _because(_NUMBER, "hold_id"),
     ),
+    "seller_list_entries": Audited(
+        "list_entry",
+        ("seller listed",),
+        _never("kind", "pseudonym", "brand", "brand_read", "alias_of", "origin", "encrypted", "added_by", "added_at")
+        | _never("until")
+        | _with(("seller unlisted", "erased"), "removed_by", "removed_at"),
+        _because(_NUMBER, "entry_id"),
+    ),
     "notifier_appointments": Audited(
         "appointment",
         ("notifier appointed", "notifier appointment revoked"),

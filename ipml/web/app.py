@@ -23,7 +23,7 @@ from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
-from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, networks_page
+from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, lists_page, networks_page
 from ipml.web.http_api.monitoring import show_health
 from ipml.web.responses import add_error_pages, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
@@ -58,6 +58,9 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, desks.judge_document),
     ("GET", "/deliveries", Action.SETTLE_MESSAGES, deliveries.show_deliveries),
     ("POST", "/deliveries", Action.SETTLE_MESSAGES, deliveries.settle_delivery),
+    ("GET", "/lists", Action.CHANGE_LISTS, lists_page.show_lists),
+    ("POST", "/lists", Action.CHANGE_LISTS, lists_page.add_to_list),
+    ("POST", "/lists/{entry_id}/remove", Action.CHANGE_LISTS, lists_page.take_off_list),
     ("GET", "/brands", Action.LOOK, dashboard.show_brands),
     ("GET", "/brands/view", Action.LOOK, dashboard.show_brand),
     ("GET", "/networks", Action.HAND_ON_NETWORKS, networks_page.show_networks),

@@ -42,6 +42,8 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "cooperate referral outcome": (Action.HAND_ON_NETWORKS, ("1", "--opened")),
     "seller hold": (Action.HOLD_RECORDS, ("s1", *WHY, "--until", "2999-12-31")),
     "seller release": (Action.HOLD_RECORDS, ("s1",)),
+    "seller lists add": (Action.CHANGE_LISTS, ("denied", "s1", *WHY, "--source", "x")),
+    "seller lists remove": (Action.CHANGE_LISTS, ("1",)),
     "seller erase": (Action.ERASE_PEOPLE, ("s1", *WHY, "--yes")),
     "cooperate notifier warn": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
     "cooperate notifier suspend": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
@@ -61,7 +63,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "admin user sells": (Action.MANAGE_USERS, ("vic", "s1")),
 }
 """What takes a person with a role, and a line of each."""
-MORE = {"cooperate referral build"}
+MORE = {"cooperate referral build", "seller lists load"}
 """What takes a person as well, and more than one line to try."""
 UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal run, enforce statement send,
     enforce automatic run, seller retention, seller sweep, cooperate notice import, cooperate notice match,

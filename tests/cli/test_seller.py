@@ -117,3 +117,55 @@ def test_retention_counts_and_runs(url: str):
     assert "0  tries" in dry.stdout
     assert "due" in dry.stdout
     assert "expired" in run(url, "seller", "retention").stdout
+
+
+LISTS = """
+version = "2026-05"
+base_currency = "EUR"
+[rates]
+[[brand]]
+name = "Acme"
+category = "tools"
+reference_price = 100.0
+currency = "EUR"
+aliases = ["Akme"]
+authorised_sellers = ["s-1", "s-2"]
+[[seller]]
+seller_id = "s-3"
+list = "denied"
+why = "sold counterfeits"
+source = "judgment 4"
+[[seller]]
+seller_id = "s-4"
+list = "watched"
+why = "a letter"
+source = "Acme"
+until = 2020-01-01
+"""
+
+
+def test_a_seller_is_put_on_a_list_and_taken_off(url: str):
+    """What was added is shown with reason, source and who put it there, and gone once it is removed."""
+    line = ("seller", "lists", "add", "denied", "s-9", "--why", "fakes", "--source", "letter", "--until", "2099-12-31")
+    assert run(url, *line).stdout == "Entry 1 is in force: s-9 is denied for all brands.\n"
+    assert run(url, *line).stdout == "Entry 1 said so already: s-9 is denied for all brands.\n"
+    shown = run(url, "seller", "lists", "show", "s-9", "--kind", "denied").stdout
+    assert all(word in shown for word in ("denied", "s-9", "fakes", "letter", OPERATOR, "2100-01-01"))
+    assert run(url, "seller", "lists", "remove", "1").stdout == "Entry 1 is off its list.\n"
+    assert run(url, "seller", "lists", "remove", "1").stdout == "Entry 1 had ended.\n"
+    assert "s-9" not in run(url, "seller", "lists", "show").stdout
+    assert "s-9" in run(url, "seller", "lists", "show", "--ended").stdout
+    assert isinstance(run(url, "seller", "lists", "show", "--kind", "banned").exception, UnusableSetting)
+
+
+def test_the_brand_file_is_loaded_as_it_stands(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its authorised and listed sellers are on lists, those gone from it are not, and what has expired is told."""
+    file = tmp_path / "brands.toml"
+    file.write_text(LISTS, encoding="utf-8")
+    monkeypatch.setenv("IPML_BRANDS", str(file))
+    get_settings.cache_clear()
+    loaded = run(url, "seller", "lists", "load").stdout
+    assert loaded == "3 entries added, 0 removed, 0 as before.\n1 of the file have expired.\n"
+    assert run(url, "seller", "lists", "load").stdout.startswith("0 entries added, 0 removed, 3 as before.")
+    file.write_text(LISTS.replace('"s-1", ', ""), encoding="utf-8")
+    assert run(url, "seller", "lists", "load", str(file)).stdout.startswith("0 entries added, 1 removed, 2 as before.")

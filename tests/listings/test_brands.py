@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnreadableFile, UnusableSetting
-from ipml.listings.brands import Brand, Brands, load_brands, write_brands
+from ipml.features.goods import brand_table
+from ipml.listings.brands import Brand, Brands, SellerOnList, load_brands, write_brands
 
 ACME = Brand("Acme", "tools", 100.0, "EUR", aliases=("Akme",))
 text = st.text(st.characters(codec="utf-8"), min_size=1).filter(str.strip)
@@ -122,3 +124,64 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A path without file raises, with its name."""
     with pytest.raises(UnreadableFile, match=r"none\.toml"):
         load_brands(tmp_path / "none.toml")
+
+
+SELLER = """
+[[seller]]
+seller_id = "s-1207"
+list = "denied"
+why = "sold counterfeits"
+source = "judgment 4 O 12/26"
+brand = "Acme"
+until = 2027-12-31
+"""
+
+
+def test_sellers_on_lists_come_back(tmp_path: Path) -> None:
+    """Sellers on lists, the version and the format are read, and written so that they come back the same."""
+    path = tmp_path / "brands.toml"
+    write_brands(Brands((ACME,), rates={"EUR": 1.1}), path)
+    text = path.read_text(encoding="utf-8").replace("format = 1\n", 'format = 1\nversion = "May"\n') + SELLER
+    brands = load_text(tmp_path, text)
+    expected = SellerOnList(
+        "s-1207", "denied", "sold counterfeits", "judgment 4 O 12/26", "Acme", datetime.date(2027, 12, 31)
+    )
+    assert (brands.version, brands.sellers) == ("May", (expected,))
+    write_brands(brands, path)
+    assert load_brands(path) == brands
+
+
+def test_lists_are_no_feature_of_a_model(tmp_path: Path) -> None:
+    """What a model is trained with is the same whatever sellers are on lists, and whatever the file is called."""
+    brands = Brands((ACME,), rates={"EUR": 1.1})
+    listed = SellerOnList("s-1", "authorised", "why", "source")
+    assert brand_table(dataclasses.replace(brands, sellers=(listed,), version="May")) == brand_table(brands)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("format = 1", "format = 2", "found format 2; expected format 1, which this release of ipml reads"),
+        ('list = "denied"', 'list = "banned"', "list"),
+        ('brand = "Acme"', 'brand = "Umbra"', "expected the name of a \\[\\[brand\\]\\] of the file"),
+        ('why = "sold counterfeits"', 'why = " "', "found an empty text"),
+        ("until = 2027-12-31", 'until = "some day"', "until"),
+        ("until = 2027-12-31", "untill = 2027-12-31", "untill"),
+        (SELLER, SELLER + SELLER, "found it twice as denied"),
+    ],
+)
+def test_a_wrong_list_is_refused(tmp_path: Path, old: str, new: str, found: str) -> None:
+    """An unknown format, list, brand or field, an empty text and an entry that comes twice are refused."""
+    path = tmp_path / "brands.toml"
+    write_brands(Brands((ACME,), rates={"EUR": 1.1}), path)
+    text = path.read_text(encoding="utf-8") + SELLER
+    with pytest.raises(UnusableSetting, match=found):
+        load_text(tmp_path, text.replace(old, new))
+
+
+def test_a_file_without_a_format_is_of_the_first(tmp_path: Path) -> None:
+    """A brand file that names no format is read."""
+    path = tmp_path / "brands.toml"
+    write_brands(Brands((ACME,), rates={"EUR": 1.1}), path)
+    text = path.read_text(encoding="utf-8")
+    assert load_text(tmp_path, text.replace("format = 1\n", "")) == load_text(tmp_path, text)

@@ -26,6 +26,7 @@ from ipml.review.quality.blind_reviews import draw_uniform
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import Consequences, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
+from ipml.review.seller_lists import ListKind, find_marks
 from ipml.review.snapshot import decode, decode_listing
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage import audit
@@ -58,7 +59,7 @@ def select_candidates(
 def find_obstacles(
     connection: Connection,
     rows: Sequence[StoredCase],
-    rules: AutomaticRules,
+    policy: EnforcementPolicy,
     second_person: Sequence[SecondPersonRule],
     actor: str,
     now: datetime,
@@ -74,6 +75,10 @@ def find_obstacles(
     actor : str
         In whose name the policy would decide.
     """
+    rules = policy.automatic
+    left = {ListKind.AUTHORISED, ListKind.WATCHED} | ({ListKind.DENIED} if policy.lists.denied == "people" else set())
+    marks = find_marks(connection, {row.case_id: (row.seller_id, row.brand_read or "") for row in rows}, now)
+    listed = {number: [str(mark.kind) for mark in found if mark.kind in left] for number, found in marks.items()}
     scruples = find_scruples(connection, rows, actor, Verdict.COUNTERFEIT, second_person)
     acquitted = _find_acquitted(connection, {row.listing_id for row in rows})
     excluded = _find_excluded_sellers(connection, {row.seller_id for row in rows}, rules)
@@ -81,6 +86,7 @@ def find_obstacles(
         row.case_id: ("somebody is at it" if is_held(row, now) else None)
         or find_exclusion(decode_listing(row.snapshot), rules)
         or ("its seller is for people" if row.seller_id in excluded else None)
+        or (f"its seller is {listed[row.case_id][0]}" if listed[row.case_id] else None)
         or scruples[row.case_id]
         or ("a person found it genuine before" if row.listing_id in acquitted else None)
         for row in rows
@@ -272,7 +278,7 @@ class _Run:
         return latest - timedelta(days=self.rules.most_age_days), latest
 
     def _find_free(self, connection: Connection, rows: Sequence[StoredCase]) -> list[StoredCase]:
-        obstacles = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
+        obstacles = find_obstacles(connection, rows, self.policy, self.second_person, self.actor, self.now)
         self.left.update(why for why in obstacles.values() if why)
         return [row for row in rows if not obstacles[row.case_id]]
 
@@ -346,7 +352,7 @@ class _Run:
         }
         promised = {name for name, one in brands.items() if is_in_force(connection, name, one.promise_id or 0)}
         room = {name: self.rules.for_brand(name).most_a_day - self._count_today(connection, name) for name in brands}
-        others = find_obstacles(connection, rows, self.rules, self.second_person, self.actor, self.now)
+        others = find_obstacles(connection, rows, self.policy, self.second_person, self.actor, self.now)
         found: dict[int, str | None] = {}
         for case_id, standing in due.items():
             if case_id not in unchanged:

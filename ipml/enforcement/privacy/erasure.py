@@ -45,7 +45,17 @@ from ipml.storage.backup import whole_or_not_at_all
 from ipml.storage.database import Lock, reading, serialise, turn, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of
 from ipml.storage.remains import overwrite_deleted, sweep
-from ipml.storage.tables import appeals, cases, decisions, erasures, metadata, outbox, seller_keys, user_sellers
+from ipml.storage.tables import (
+    appeals,
+    cases,
+    decisions,
+    erasures,
+    metadata,
+    outbox,
+    seller_keys,
+    seller_list_entries,
+    user_sellers,
+)
 
 FORMAT = "ipml erased sellers 2"
 _WITHOUT_END = "ipml erased sellers 1"  # of older releases
@@ -321,6 +331,9 @@ def erase(
     empty_explanations(connection, numbers, by, now)
     n_decisions = connection.scalar(select(func.count()).where(decisions.c.case_id.in_(theirs))) or 0
     _blank_encrypted(connection, pseudonym, by, now)
+    listed = seller_list_entries.c.pseudonym == pseudonym, seller_list_entries.c.removed_at.is_(None)
+    ended = update(seller_list_entries).where(*listed).values(removed_by=by, removed_at=now)
+    audit.change_rows(connection, ended, by, "erased", at=now)
     for table in (user_sellers, seller_keys):
         connection.execute(delete(table).where(table.c.seller_id == seller_id))
     fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}

@@ -112,6 +112,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "seeds": {"seed": NOTHING},
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
     "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
+    "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},

@@ -46,6 +46,7 @@ from ipml.storage.tables import (
     notifier_steps,
     outbox,
     seller_keys,
+    seller_list_entries,
     sessions,
     statements,
     tries,
@@ -98,6 +99,10 @@ class RecordClass:
 
 
 _ENDED = case((legal_holds.c.released_at.is_not(None), legal_holds.c.released_at), else_=legal_holds.c.until)
+_UNLISTED = case(
+    (seller_list_entries.c.removed_at.is_not(None), seller_list_entries.c.removed_at),
+    else_=seller_list_entries.c.until,
+)
 _DELIVERED = outbox.c.state == "delivered"
 
 
@@ -134,6 +139,7 @@ CLASSES = (
     RecordClass("disclosures", disclosures, disclosures.c.disclosed_at),
     RecordClass("notifier_steps", notifier_steps, notifier_steps.c.taken_at, {"why": ""}),
     RecordClass("ended_holds", legal_holds, _ENDED),
+    RecordClass("ended_list_entries", seller_list_entries, _UNLISTED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("sessions", sessions, sessions.c.expires_at),
     RecordClass("tries", tries, tries.c.at),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -160,6 +160,32 @@ Rate = Annotated[float, Field(gt=0, le=1e9)]
 Named = BeforeValidator(_fold_names)
 
 
+Turn = Literal["earlier", "usual", "later"]
+ListName = Literal["denied", "watched", "authorised"]
+
+
+class ListRules(BaseModel):
+    """When the cases of sellers on a list come, and which go into the queue whatever their score; see the policy file.
+
+    Examples
+    --------
+    >>> ListRules().turn_of("denied"), ListRules().turn_of("authorised")
+    ('earlier', 'later')
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    denied: Turn = "earlier"
+    watched: Turn = "earlier"
+    authorised: Turn = "later"
+    always_enqueued: tuple[ListName, ...] = ("denied", "watched")
+
+    def turn_of(self, name: str) -> Turn:
+        """Return when the cases of sellers on a list come."""
+        turn: Turn = getattr(self, name)
+        return turn
+
+
 class Policy(PolicyText):
     """What a review is worth, and by when it must be made; the file says what each weight means.
 
@@ -191,6 +217,7 @@ class Policy(PolicyText):
     brand_weight: Annotated[dict[str, Weight], Named] = Field({})
     rates: dict[str, Rate] = Field({})
     working_hours: WorkingHours = WorkingHours()
+    lists: ListRules = ListRules()
 
     def minutes_of(self, category: str | None) -> float:
         """Return how many minutes the review of a listing of a category takes."""

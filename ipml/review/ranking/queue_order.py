@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -23,6 +23,7 @@ from sqlalchemy import (
     Engine,
     ScalarSelect,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -45,6 +46,7 @@ from ipml.review.ranking.policy import (
     usual_keys,
     weigh,
 )
+from ipml.review.seller_lists import find_marks, find_parts
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -318,7 +320,7 @@ def explain_place(
     row = find_case_with_waiting(connection, case_id)
     state = state or row.state
     stands_alone = state == "open" and row.exemplar is None
-    sentences = [_say_place(connection, row)] if stands_alone else []
+    sentences = _say_place(connection, row, now) if stands_alone else []
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":
@@ -326,18 +328,39 @@ def explain_place(
     return (*sentences, *(_say_expected_value(read_expected_value(row.expected_value)) if row.expected_value else ()))
 
 
-def _say_place(connection: Connection, row: StoredCase) -> str:
+def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[str]:
+    ranking = current_ranking(connection)
+    parts = find_parts(connection, ranking.policy.lists, now)
+    conditions = parts.conditions()
+    number = find_part(connection, row.case_id, conditions)
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
-    place, total = connection.execute(select(_count(_LAST_PLACE, before), _count(_MOST_COUNTED))).one()
+    ahead = [_count(_LAST_PLACE, condition) for condition in conditions[:number]]  # each apart, for its own index
+    ranked = _count(_LAST_PLACE, conditions[number], before, in_order=True)
+    *places, total = connection.execute(select(*ahead, ranked, _count(_MOST_COUNTED, in_order=True))).one()
+    place = sum(places)
     where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
     size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
-    return f"{where} {size} by {_ORDERS[current_ranking(connection).order]}"
+    said = [f"{where} {size} by {_ORDERS[ranking.order]}"]
+    marks = find_marks(connection, {0: (row.seller_id, row.brand_read or "")}, now)[0]
+    for turn, kinds in (("before", parts.earlier), ("after", parts.later)):
+        if moved := [str(mark) for mark in marks if mark.kind in kinds]:
+            return [*said, f"{turn} the others, as its seller is {' and '.join(moved)}"]
+    return said
 
 
-def _count(most: int, *conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+def find_part(connection: Connection, case_id: int, conditions: Sequence[ColumnElement[bool]]) -> int:
+    """Return in which part of the queue a case is, from 0; see `ipml.review.seller_lists.QueueParts`."""
+    if len(conditions) == 1:
+        return 0
+    query = select(*(case((condition, 1), else_=0) for condition in conditions)).where(cases.c.case_id == case_id)
+    return list(connection.execute(query).one()).index(1)
+
+
+def _count(most: int, *conditions: ColumnElement[bool], in_order: bool = False) -> ScalarSelect[int]:
     """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
     is_shown = (cases.c.state == "open", cases.c.exemplar.is_(None))
-    found = select(cases.c.case_id).where(*is_shown, *conditions).order_by(cases.c.rank).limit(most)
+    found = select(cases.c.case_id).where(*is_shown, *conditions).limit(most)
+    found = found.order_by(cases.c.rank) if in_order else found
     return select(func.count()).select_from(found.subquery()).scalar_subquery()
 
 

@@ -365,16 +365,19 @@ def _read(scored: Iterable[ScoredListing], seed: str) -> tuple[NDArray[np.uint64
 
 
 def choose_shown(
-    scored: Iterable[ScoredListing], sample: Sample, waiting: Collection[str] = ()
+    scored: Iterable[ScoredListing],
+    sample: Sample,
+    waiting: Collection[str] = (),
+    always: Callable[[ScoredListing], bool] = lambda _: False,
 ) -> Iterator[tuple[ScoredListing, SamplePlace | None]]:
     """Give the listings that are shown, each with its place, reading the file of the sample a second time.
 
     Those whose case waits for people, by their ids in `waiting`, are given as well: people must know of an edit,
-    whatever the score is now.
+    whatever the score is now. So are those of which `always` says so, as of sellers on a list.
     """
     for row, item in enumerate(scored):
         place = sample.places.get(row)
-        if place is not None or item.listing.listing_id in waiting:
+        if place is not None or item.listing.listing_id in waiting or always(item):
             yield item, place
 
 

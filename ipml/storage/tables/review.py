@@ -60,6 +60,32 @@ user_sellers = Table(
     sqlite_strict=True,
 )
 
+_IN_FORCE = text("removed_at IS NULL")
+
+seller_list_entries = Table(
+    "seller_list_entries",
+    metadata,
+    Column("entry_id", Identity, primary_key=True),
+    Column("kind", Text, nullable=False, doc="the list: 'authorised', 'denied' or 'watched'"),
+    Column("pseudonym", Text, nullable=False, doc="of the seller"),
+    Column("brand", Text, doc="as it was given; empty: listings of any brand"),
+    Column("brand_read", Text, doc="the name of the brand that listings are compared with, without case"),
+    Column("alias_of", Identity, doc="the entry of which this one holds another name of the brand"),
+    Column("origin", Text, nullable=False, doc="how it came: 'person', 'program' or 'brand file'"),
+    Column("encrypted", Text, nullable=False, doc="reason and source as JSON, encrypted with the seller's key"),
+    Column("added_by", Text, nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("until", Moment, doc="when it ends by itself"),
+    Column("removed_by", Text),
+    Column("removed_at", Moment),
+    CheckConstraint("kind IN ('authorised', 'denied', 'watched')", name="kind"),
+    CheckConstraint("origin IN ('person', 'program', 'brand file')", name="origin"),
+    Index(None, "pseudonym", "kind", sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
+    Index(None, "alias_of"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
 
 _HELD = text("holder IS NOT NULL")
 _DRAWN = text("drawn_at IS NOT NULL")

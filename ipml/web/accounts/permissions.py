@@ -33,6 +33,7 @@ class Action(StrEnum):
     RANK_QUEUE = "rank the queue by another policy"
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
     SETTLE_MESSAGES = "settle messages that were not delivered or answered"
+    CHANGE_LISTS = "put sellers on lists and take them off"
     HOLD_RECORDS = "hold or release a seller's records"
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
@@ -89,6 +90,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.RANK_QUEUE: Role.LEAD,
     Action.CHANGE_AUTOMATION: Role.LEAD,
     Action.SETTLE_MESSAGES: Role.LEAD,
+    Action.CHANGE_LISTS: Role.LEAD,
     Action.HOLD_RECORDS: Role.LEAD,
     Action.ERASE_PEOPLE: Role.ADMIN,
     Action.MANAGE_USERS: Role.ADMIN,
@@ -99,6 +101,7 @@ PURPOSES: Mapping[str, Action] = {
     "score": Action.SCORE,
     "measures": Action.SETTLE_MESSAGES,
     "notices": Action.GIVE_NOTICE,
+    "lists": Action.CHANGE_LISTS,
     "metrics": Action.READ_METRICS,
 }
 """What programs do over the API: what a key may be for, by its name in the file of keys."""

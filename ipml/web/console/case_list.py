@@ -12,7 +12,7 @@ import io
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
@@ -29,6 +29,7 @@ from ipml.review import queue
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.search import ORDERS, Filter, browse
+from ipml.review.seller_lists import find_case_marks
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
@@ -249,6 +250,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
                 number: tell_past(past)
                 for number, past in read_pasts(connection, [case.case_id for case in cases]).items()
             },
+            "marks": find_case_marks(connection, {case.case_id: case.scored for case in cases}, datetime.now(UTC)),
             "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1),
             "most_counted": MOST_COUNTED,
             "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
@@ -38,6 +38,7 @@ from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spr
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.ranking.queue_order import explain_place
 from ipml.review.search import find_precedents
+from ipml.review.seller_lists import find_case_marks, get_entry
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -245,9 +246,12 @@ def _tell_seller(connection: Connection, case: Case, user: User) -> dict[str, An
     listing = case.scored.listing
     alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
     shown = {case.case_id, *(one.case_id for one in alike)}
+    marks = find_case_marks(connection, {case.case_id: case.scored}, datetime.now(UTC))
     others = queue.seller_cases(connection, listing.seller_id, _MOST_OTHERS + len(shown))
     return {
         "seller": read_seller_card(connection, case, find_hidden(connection, user.name)),
+        "listed": [get_entry(connection, mark.entry_id) for mark in marks[case.case_id]],
+        "may_list": user.role.may(Action.CHANGE_LISTS),
         "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
         "alike": alike,
     }

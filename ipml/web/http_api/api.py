@@ -30,6 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.takedown.delivery import SAID, PlatformAnswer, Status, note_answer
 from ipml.errors import (
+    Conflict,
     DatabaseBusy,
     Failed,
     Forbidden,
@@ -42,10 +43,21 @@ from ipml.errors import (
     UnstorableValue,
 )
 from ipml.kit.moments import EXPECTED, read_moment, write_moment
-from ipml.records import Problem
+from ipml.records import Problem, ScoredListing
+from ipml.review.seller_lists import find_case_marks
 from ipml.review.snapshot import check_text
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
+from ipml.web.http_api.list_routes import (
+    ADD_DOCUMENT,
+    REMOVE_DOCUMENT,
+    SHOW_DOCUMENT,
+    add_to_list,
+    describe_list_shapes,
+    describe_mark,
+    remove_from_list,
+    show_lists,
+)
 from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
 from ipml.web.http_api.openapi import (
@@ -70,6 +82,7 @@ _STATUS: dict[type[IpmlError], HTTPStatus] = {
     LoginNeeded: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
     KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     Failed: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -217,6 +230,7 @@ Listings = list[dict[str, Any]]
 async def score(
     request: Request,
     explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
+    lists: Annotated[bool, Query(description="say as well on which lists of sellers each seller is")] = False,
 ) -> Response:
     """Score one listing or many, by one and the same model.
 
@@ -233,10 +247,20 @@ async def score(
         def work() -> bytes:
             scored, unlike = model.score_batch(find_listings(parse_body(body)), explain)
             state.metrics.count_listings(scored, unlike)
-            return write_json(describe_scores(scored, model.version, explain, unlike))
+            found = _find_lists(state.engine, scored) if lists else ()
+            return write_json(describe_scores(scored, model.version, explain, unlike, found))
 
-        is_small = len(body) <= _SMALL_BYTES
+        is_small = len(body) <= _SMALL_BYTES and not lists
         return make_json_answer(work() if is_small else await to_thread.run_sync(work, limiter=state.threads))
+
+
+def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[dict[str, Any]]:
+    """Return of each listing on which lists its seller is now; nothing is known of that without a database."""
+    if engine is None:
+        return [{"lists": None} for _ in scored]
+    with reading(engine) as connection:
+        marks = find_case_marks(connection, dict(enumerate(scored)), datetime.now(UTC))
+    return [{"lists": list(map(describe_mark, marks[number]))} for number in range(len(scored))]
 
 
 def show_metrics(request: Request) -> Response:
@@ -259,6 +283,9 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
     ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
     ("POST", "/v1/notices", Action.GIVE_NOTICE, give_notice, GIVE_DOCUMENT),
     ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
+    ("GET", "/v1/lists", Action.CHANGE_LISTS, show_lists, SHOW_DOCUMENT),
+    ("POST", "/v1/lists", Action.CHANGE_LISTS, add_to_list, ADD_DOCUMENT),
+    ("DELETE", "/v1/lists/{entry_id}", Action.CHANGE_LISTS, remove_from_list, REMOVE_DOCUMENT),
 )
 
 
@@ -302,7 +329,8 @@ def make_api(
         app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
     add_error_answers(app)
-    app.openapi = lambda: make_document(app, listing_schema, describe_shapes(), needs_key=bool(access.keys))  # type: ignore[method-assign]
+    shapes = describe_shapes() | describe_list_shapes()
+    app.openapi = lambda: make_document(app, listing_schema, shapes, needs_key=bool(access.keys))  # type: ignore[method-assign]
     return app
 
 

@@ -55,6 +55,14 @@ class PriceRangeShape(_Shape):
     )
 
 
+class ListMarkShape(_Shape):
+    """That a seller is on a list now, for the brand of the listing or for all; it is no part of the score."""
+
+    list: Literal["denied", "watched", "authorised"]
+    brand: str | None = Field(description="null where it is for all brands")
+    until: datetime | None = Field(description="when it ends by itself")
+
+
 class ScoreShape(_Shape):
     """What the model says of one listing; all figures are null where it abstains."""
 
@@ -71,6 +79,9 @@ class ScoreShape(_Shape):
     )
     highlights: list[HighlightShape] | None = Field(None, description="only with explain=true")
     price_range: PriceRangeShape | None = Field(None, description="only with explain=true; null where none is known")
+    lists: list[ListMarkShape] | None = Field(
+        None, description="only with lists=true; on which lists the seller is. Null where no review database is served"
+    )
 
 
 class UnlikeShape(_Shape):
@@ -140,10 +151,16 @@ class ErrorShape(_Shape):
 
 
 def describe_scores(
-    scored: Sequence[ScoredListing], version: str, explain: bool, unlike: Sequence[Unlike] = ()
+    scored: Sequence[ScoredListing],
+    version: str,
+    explain: bool,
+    unlike: Sequence[Unlike] = (),
+    lists: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the plain values of `ScoresShape`."""
+    """Return the plain values of `ScoresShape`; `lists` says of each listing on which lists its seller is."""
     scores = [_describe_score(one, explain) for one in scored]
+    for said, found in zip(scores, lists, strict=False):
+        said.update(found)
     return {"model_version": version, "unlike_training": list(map(asdict, unlike)), "scores": scores}
 
 
@@ -231,6 +248,7 @@ _ERRORS: dict[int, tuple[str, str]] = {
     415: ("Another kind of content", "Found Content-Type 'text/plain'; expected application/json."),
     422: ("Listings that break the rules; every field at fault is named", "1 of the listings breaks the rules; …"),
     404: ("There was never such a message", "No message 'measure-9-imposed-00000000' in the outbox; …"),
+    409: ("It does not fit what is there", "List entry 3: comes from the brand file. Remove it there, and load …"),
     503: ("No model is loaded yet, or too many requests at once", "No model could be loaded yet. Try again later."),
 }
 
@@ -290,7 +308,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "summary": "Score listings",
     "responses": {
         200: {"model": ScoresShape},
-        **{status: describe_error(status) for status in _ERRORS if status != 404},
+        **{status: describe_error(status) for status in _ERRORS if status not in (404, 409)},
     },
     "openapi_extra": describe_body(
         {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]}, one=_LISTING, many={"listings": [_LISTING]}
@@ -299,7 +317,10 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
 ANSWER_DOCUMENT: Mapping[str, Any] = {
     "operation_id": "answer",
     "summary": "Say what became of a message",
-    "responses": {200: {"model": NotedShape}, **{status: describe_error(status) for status in _ERRORS}},
+    "responses": {
+        200: {"model": NotedShape},
+        **{status: describe_error(status) for status in _ERRORS if status != 409},
+    },
     "openapi_extra": describe_body(
         {"$ref": "#/components/schemas/AnswerShape"},
         done={"status": "done", "at": "2026-05-01T12:00:00Z"},

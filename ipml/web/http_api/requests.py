@@ -103,9 +103,10 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
     Parameters
     ----------
     key_file : Path or None
-        File with a key a line, behind it a blank and what it is for (score, measures, notices, metrics, between commas;
-        a key alone is for scoring), so that a new one can come before the old one goes. Behind notices stands whose:
-        notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is asked for without a file.
+        File with a key a line, behind it a blank and what it is for (score, measures, notices, lists, metrics, between
+        commas; a key alone is for scoring), so that a new one can come before the old one goes. Behind notices stands
+        whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is asked for without a
+        file.
     host : str
         The address.
     is_open : bool, default=False

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from ipml.enforcement.automation.automatic_decisions import act
+from ipml.enforcement.policy import ListEnforcement
 from ipml.records import Verdict
 from ipml.review.claims import count_recent
 from ipml.review.exports import export_labels
@@ -13,6 +14,7 @@ from ipml.review.quality.assessment import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
 from ipml.review.queue_metrics import measure_hits, measure_paces
 from ipml.review.search import find_precedents
+from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.settings import get_settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
@@ -343,3 +345,56 @@ def test_decisions_of_one_transaction_stand_or_fall_together(market):
         assert connection.execute(select(automatic_decisions)).all() == []
     assert market.read_decisions() == []
     assert market.act().decided == len(market.read_decisions()) > 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "brand", "decided"),
+    [("authorised", "Acme", 0), ("authorised", "Umbra", 1), ("authorised", None, 0), ("watched", None, 0)],
+)
+def test_a_seller_on_a_list_is_for_people(make_market, kind, brand, decided):
+    """An authorised seller's listings of the brand, and all of a watched one, are never acted on without review."""
+    market = make_market()
+    market.qualify()
+    put_on_list(market, kind, brand)
+    market.bring(1)
+    acted = market.act()
+    assert acted.decided + acted.drawn == decided
+    assert acted.left == ({} if decided else {f"its seller is {kind}": 1})
+
+
+def test_a_denied_seller_is_for_people_unless_the_policy_says_otherwise(make_market):
+    """By default nothing is done without a person; as promised, as much as for any other seller."""
+    market = make_market()
+    market.qualify()
+    put_on_list(market, "denied", None)
+    market.bring(1)
+    assert market.act().left == {"its seller is denied": 1}
+    market.policy = market.policy.model_copy(update={"lists": ListEnforcement(denied="as promised")})
+    acted = market.act()
+    assert (acted.decided + acted.drawn, acted.left) == (1, {})
+
+
+def test_to_be_denied_is_no_reason_to_act(make_market):
+    """Without a promise in force nothing is done about a denied seller, whatever the policy allows."""
+    market = make_market()
+    market.policy = market.policy.model_copy(update={"lists": ListEnforcement(denied="as promised")})
+    put_on_list(market, "denied", None)
+    market.bring(20)
+    assert market.act().decided == 0
+
+
+def test_an_entry_that_has_expired_holds_up_nothing(make_market):
+    """Once the entry has expired the listing is acted on like any other."""
+    market = make_market()
+    market.qualify()
+    put_on_list(market, "watched", None, until=market.now + timedelta(minutes=30))
+    market.bring(1)
+    acted = market.act()
+    assert (acted.decided + acted.drawn, acted.left) == (1, {})
+
+
+def put_on_list(market, kind, brand, until=None):
+    """Put the seller whose listing comes next on a list."""
+    listed = ListedSeller(ListKind(kind), f"s{market.n_listings}", "a reason", "a letter", brand, (), until)
+    with writing(market.engine) as connection:
+        add_entry(connection, listed, by="lea", now=market.now)

@@ -23,6 +23,7 @@ TABLES = (
     "rankings",
     "seeds",
     "seller_keys",
+    "seller_list_entries",
     "tries",
     "user_sellers",
     "users",
@@ -356,6 +357,36 @@ def upgrade() -> None:
         sa.UniqueConstraint("pseudonym", name=op.f("uq_seller_keys_pseudonym")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "seller_list_entries",
+        sa.Column("entry_id", identity, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("pseudonym", sa.Text, nullable=False),
+        sa.Column("brand", sa.Text, nullable=True),
+        sa.Column("brand_read", sa.Text, nullable=True),
+        sa.Column("alias_of", identity, nullable=True),
+        sa.Column("origin", sa.Text, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
+        sa.Column("added_by", sa.Text, nullable=False),
+        sa.Column("added_at", moment, nullable=False),
+        sa.Column("until", moment, nullable=True),
+        sa.Column("removed_by", sa.Text, nullable=True),
+        sa.Column("removed_at", moment, nullable=True),
+        sa.CheckConstraint("kind IN ('authorised', 'denied', 'watched')", name=op.f("ck_seller_list_entries_kind")),
+        sa.CheckConstraint("origin IN ('person', 'program', 'brand file')", name=op.f("ck_seller_list_entries_origin")),
+        sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_seller_list_entries")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_seller_list_entries_alias_of"), "seller_list_entries", ["alias_of"], unique=False)
+    op.create_index(
+        op.f("ix_seller_list_entries_pseudonym_kind"),
+        "seller_list_entries",
+        ["pseudonym", "kind"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
     )
     op.create_table(
         "tries",

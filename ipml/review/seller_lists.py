@@ -1,0 +1,542 @@
+"""Lists of sellers: authorised, denied and watched; each entry with its reason, source, expiry and who put it there.
+
+What a list says is shown beside a score, and never changes one. An entry is in force from the moment it is added until
+it is removed, or until the moment at which it expires; from then on it has no effect. Nothing of it is kept with cases:
+whoever asks for the order of the queue, for what a policy may act on or for what a page shows asks for the entries in
+force at that moment. So an entry holds at once for all cases, those that are open already as well, and once it is gone
+everything is as if it had never been there.
+
+An entry is of one brand or of all. The brand of a listing is that of its field, else the one that the model read.
+Sellers are pseudonyms here, and reason and source are encrypted with their key: a seller who is erased is on no list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
+
+from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
+from ipml.kit.canonical_json import canonical_json
+from ipml.kit.moments import write_moment
+from ipml.records import ScoredListing
+from ipml.review.cases import LARGEST_NUMBER
+from ipml.review.near_duplicates.clusters import read_brand
+from ipml.review.ranking.policy import ListRules, fold_name
+from ipml.review.snapshot import check_text, is_storable
+from ipml.storage import audit
+from ipml.storage.database import Lock, serialise
+from ipml.storage.pseudonyms import Keyring, find_pseudonym, read_keys, read_sellers
+from ipml.storage.tables import cases, seller_keys, seller_list_entries, user_sellers
+
+LONGEST_NAME, LONGEST_SOURCE, LONGEST_WHY = 200, 200, 500
+MOST_ALIASES = 200
+_MOST_SELLERS = 500  # in one query
+
+Origin = Literal["person", "program", "brand file"]
+_Known = Mapping[tuple[str, str, str | None], tuple[Row[Any], tuple[str, ...]]]
+"""By list, seller and brand an entry in force, and the other names of its brand."""
+
+
+class ListKind(StrEnum):
+    """The lists; where a seller is on several, the one named first says when their cases come."""
+
+    DENIED = "denied"
+    WATCHED = "watched"
+    AUTHORISED = "authorised"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSeller:
+    """What is said of a seller who is put on a list.
+
+    Attributes
+    ----------
+    brand : str or None
+        For listings of which brand; None: of any.
+    aliases : tuple of str
+        Other names of the brand; listings that name one of them are of the brand, too.
+    why, source : str
+        The reason, and where it is known from; at most 500 and 200 characters.
+    until : datetime or None
+        When the entry ends by itself.
+    """
+
+    kind: ListKind
+    seller_id: str
+    why: str
+    source: str
+    brand: str | None = None
+    aliases: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """An entry of a list of sellers.
+
+    Attributes
+    ----------
+    seller_id : str or None
+        None where the seller was erased, as reason and source then are.
+    origin : str
+        "person", "program" (over the API) or "brand file".
+    ended_at : datetime or None
+        When it was removed.
+    """
+
+    entry_id: int
+    kind: ListKind
+    pseudonym: str
+    seller_id: str | None
+    brand: str | None
+    why: str
+    source: str
+    origin: str
+    added_by: str
+    added_at: datetime
+    until: datetime | None
+    removed_by: str | None
+    removed_at: datetime | None
+
+    @property
+    def scope(self) -> str:
+        """Which listings it is about, as a phrase."""
+        return self.brand or "all brands"
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """That the seller of a listing is on a list, in force: for its brand, or for all (None).
+
+    Examples
+    --------
+    >>> str(ListMark(1, ListKind.AUTHORISED, "Acme", None)), str(ListMark(2, ListKind.WATCHED, None, None))
+    ('authorised for Acme', 'watched')
+    """
+
+    entry_id: int
+    kind: ListKind
+    brand: str | None
+    until: datetime | None
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.brand}" if self.brand else str(self.kind)
+
+
+def add_entry(
+    connection: Connection, listed: ListedSeller, *, by: str, now: datetime, origin: Origin = "person"
+) -> tuple[ListEntry, bool]:
+    """Put a seller on a list, in the caller's transaction; return the entry, and whether anything changed.
+
+    An entry of the same list, seller and brand that is in force is replaced. The same once more changes nothing.
+
+    Parameters
+    ----------
+    by : str
+        Who puts it there.
+    origin : str, default="person"
+        How it comes. Entries of the brand file are not replaced by others, nor do they replace any.
+
+    Raises
+    ------
+    UnstorableValue
+        The seller, the reason or the source is missing, a text is too long, or it would end before it begins.
+    Forbidden
+        Who adds it sells as this seller.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine, now = open_database("sqlite://"), datetime(2026, 5, 1, tzinfo=UTC)
+    >>> migrate(engine)
+    >>> listed = ListedSeller(ListKind.WATCHED, "s-12", "sold fakes elsewhere", "letter of Acme, 2026-04-30")
+    >>> with writing(engine) as connection:
+    ...     entry, is_new = add_entry(connection, listed, by="lea", now=now)
+    ...     _, again = add_entry(connection, listed, by="lea", now=now)
+    >>> entry.entry_id, entry.scope, is_new, again
+    (1, 'all brands', True, False)
+    """
+    _check(listed, now)
+    serialise(connection, Lock.ENQUEUE)  # so that they are not erased meanwhile
+    pseudonym = find_pseudonym(connection, listed.seller_id)
+    known = _read_in_force(connection, origin, now, pseudonym or "")
+    (row,), keys, new = _put(connection, [listed], known, by, origin, now)
+    return _make_entry(row, keys), bool(new)
+
+
+def remove_entry(connection: Connection, entry_id: int, *, by: str, now: datetime) -> ListEntry:
+    """Take an entry off its list, in the caller's transaction; one that has ended stays as it is.
+
+    Raises
+    ------
+    NotFound
+        There is none of that number.
+    Conflict
+        It comes from the brand file, and would come back with it.
+    Forbidden
+        Who removes it sells as this seller.
+    """
+    serialise(connection, Lock.ENQUEUE)
+    entry = get_entry(connection, entry_id)
+    if not _is_in_force(entry, now):
+        return entry
+    if entry.origin == "brand file":
+        remedy = "Remove it there, and load the file again with `ipml seller lists load`."
+        raise Conflict(f"list entry {entry_id}", "comes from the brand file", remedy)
+    _refuse_own(connection, entry.seller_id or "", by)
+    _end(connection, [entry_id], by, now)
+    return get_entry(connection, entry_id)
+
+
+def load_entries(
+    connection: Connection, wanted: Iterable[ListedSeller], *, by: str, now: datetime, version: str = ""
+) -> tuple[int, int, int]:
+    """Have the entries of the brand file say what the file says now; return how many were added, removed and kept.
+
+    Entries that people and programs added are left alone.
+
+    Parameters
+    ----------
+    version : str
+        Of the file, for the audit trail.
+    """
+    serialise(connection, Lock.ENQUEUE)
+    known = _read_in_force(connection, "brand file", now)
+    rows, _, new = _put(connection, list(wanted), known, by, "brand file", now)
+    kept = {row.entry_id for row in rows} - new
+    gone = {row.entry_id for row, _ in known.values()} - kept
+    _end(connection, sorted(gone), by, now)
+    counts = len(new), len(gone), len(kept)
+    if new or gone:
+        payload: dict[str, audit.Value] = dict(zip(("added", "removed", "kept"), counts, strict=True))
+        audit.append(connection, by, "lists loaded", "brand file", payload | {"version": version}, at=now)
+    return counts
+
+
+def get_entry(connection: Connection, entry_id: int) -> ListEntry:
+    """Return the entry of a number; NotFound where there is none."""
+    is_it = seller_list_entries.c.entry_id == entry_id, seller_list_entries.c.alias_of.is_(None)
+    query = select(seller_list_entries).where(*is_it)
+    row = connection.execute(query).first() if 0 < entry_id <= LARGEST_NUMBER else None
+    if row is None:
+        raise NotFound("list entry", entry_id, "`ipml seller lists show` lists those in force.")
+    return _make_entry(row, read_keys(connection, [row.pseudonym]))
+
+
+def list_entries(
+    connection: Connection,
+    *,
+    now: datetime,
+    kind: ListKind | None = None,
+    seller_id: str | None = None,
+    with_ended: bool = False,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[ListEntry]:
+    """Return the entries in force by number, after one of them: all, or those of one list or of one seller.
+
+    Parameters
+    ----------
+    with_ended : bool, default=False
+        Whether also those that were removed or have expired, as long as they are kept.
+    """
+    query = select(seller_list_entries).where(
+        seller_list_entries.c.alias_of.is_(None), seller_list_entries.c.entry_id > min(after, LARGEST_NUMBER)
+    )
+    if not with_ended:
+        query = query.where(is_in_force(now))
+    if kind is not None:
+        query = query.where(seller_list_entries.c.kind == kind)
+    if seller_id is not None:
+        query = query.where(seller_list_entries.c.pseudonym == (find_pseudonym(connection, seller_id) or ""))
+    rows = connection.execute(query.order_by(seller_list_entries.c.entry_id).limit(limit)).all()
+    keys = read_keys(connection, {row.pseudonym for row in rows})
+    return [_make_entry(row, keys) for row in rows]
+
+
+def find_marks(
+    connection: Connection, listings: Mapping[int, tuple[str, str]], now: datetime
+) -> dict[int, tuple[ListMark, ...]]:
+    """Return on which lists the sellers of listings are, in force and for the brand of each.
+
+    Parameters
+    ----------
+    listings : mapping of int to (str, str)
+        By a number of the caller's the seller's id, and the brand as `read_brand` returns it.
+    """
+    sellers = sorted({seller_id for seller_id, _ in listings.values() if is_storable(seller_id)})
+    found: dict[str, list[Row[Any]]] = {}
+    for start in range(0, len(sellers), _MOST_SELLERS):
+        query = _select_listed(now).where(seller_keys.c.seller_id.in_(sellers[start : start + _MOST_SELLERS]))
+        for row in connection.execute(query):
+            found.setdefault(row.seller_id, []).append(row)
+    return {
+        number: _mark(found.get(seller_id, ()), fold_name(brand)) for number, (seller_id, brand) in listings.items()
+    }
+
+
+def find_case_marks(
+    connection: Connection, scored: Mapping[int, ScoredListing], now: datetime
+) -> dict[int, tuple[ListMark, ...]]:
+    """Return on which lists the sellers of scored listings are, by the same numbers; otherwise like `find_marks`."""
+    said = {number: (one.listing.seller_id, read_brand(one)) for number, one in scored.items()}
+    return find_marks(connection, said, now)
+
+
+def is_in_force(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that an entry was not removed and has not expired: at its last moment it has."""
+    entry = seller_list_entries.c
+    return and_(entry.removed_at.is_(None), or_(entry.until.is_(None), entry.until > now))
+
+
+def is_listed(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
+    """Return the condition that the seller of a case is on one of some lists, for the brand of its listing.
+
+    Parameters
+    ----------
+    table : table
+        With the columns `seller_id` and `brand_read` of `cases`.
+    """
+    # None of the lists hangs on the case, so that each is read once, and an index of sellers can be used.
+    entry = seller_list_entries.c
+    listed = _select_listed(now).where(entry.kind.in_(kinds))
+    sellers = listed.with_only_columns(seller_keys.c.seller_id)
+    of_brand = listed.with_only_columns(seller_keys.c.seller_id, entry.brand_read)
+    said = tuple_(table.c.seller_id, func.coalesce(table.c.brand_read, ""))
+    return and_(
+        table.c.seller_id.in_(sellers),
+        or_(
+            table.c.seller_id.in_(sellers.where(entry.brand_read.is_(None))),
+            said.in_(of_brand.where(entry.brand_read.is_not(None))),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueParts:
+    """The parts in which the queue is worked, one after another, each by rank: by the lists that move cases.
+
+    Attributes
+    ----------
+    earlier, later : tuple of ListKind
+        Lists with an entry in force whose cases come before all others, or after.
+    """
+
+    earlier: tuple[ListKind, ...]
+    later: tuple[ListKind, ...]
+    now: datetime
+
+    def conditions(self, table: FromClause = cases) -> tuple[ColumnElement[bool], ...]:
+        """Return the condition of each part, the first to be worked first; one that always holds where none is moved.
+
+        Parameters
+        ----------
+        table : table, default=cases
+            As for `is_listed`.
+        """
+        if not self.earlier and not self.later:
+            return (true(),)
+        before = [is_listed(table, self.earlier, self.now)] if self.earlier else []
+        after = [is_listed(table, self.later, self.now), *(~one for one in before)] if self.later else []
+        between = [~one for one in before] + ([~after[0]] if after else [])
+        return (*before, and_(*between), *([and_(*after)] if after else []))
+
+
+def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
+    """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
+    query = select(seller_list_entries.c.kind).where(is_in_force(now)).distinct()
+    there = set(connection.scalars(query))
+    return QueueParts(
+        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
+        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),
+        now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysEnqueued:
+    """Whose listings go into the queue whatever their score: by seller the brands, None among them for all."""
+
+    brands: Mapping[str, frozenset[str | None]]
+
+    def includes(self, scored: ScoredListing) -> bool:
+        """Say whether a listing goes into the queue whatever its score."""
+        brands = self.brands.get(scored.listing.seller_id)
+        return brands is not None and (None in brands or read_brand(scored) in brands)
+
+
+def find_always_enqueued(connection: Connection, rules: ListRules, now: datetime) -> AlwaysEnqueued:
+    """Return whose listings go into the queue whatever their score, by the policy and the entries in force."""
+    brands: dict[str, set[str | None]] = {}
+    for row in connection.execute(_select_listed(now).where(seller_list_entries.c.kind.in_(rules.always_enqueued))):
+        brands.setdefault(row.seller_id, set()).add(row.brand_read)
+    return AlwaysEnqueued({seller_id: frozenset(names) for seller_id, names in brands.items()})
+
+
+def _select_listed(now: datetime) -> Select[Any]:
+    """Return the query for the entries in force, those of aliases among them, with the sellers' ids."""
+    entry = seller_list_entries
+    columns = [entry.c[name] for name in ("entry_id", "kind", "brand", "brand_read", "alias_of", "until")]
+    query = select(seller_keys.c.seller_id, *columns)
+    return query.join_from(entry, seller_keys, seller_keys.c.pseudonym == entry.c.pseudonym).where(is_in_force(now))
+
+
+def _mark(rows: Sequence[Row[Any]], brand: str) -> tuple[ListMark, ...]:
+    fitting = [row for row in rows if row.brand_read in (None, brand)]
+    marks = {(row.kind, row.brand): row for row in sorted(fitting, key=lambda row: -row.entry_id)}
+    order = list(ListKind)
+    return tuple(
+        ListMark(row.alias_of or row.entry_id, ListKind(row.kind), row.brand, row.until)
+        for row in sorted(marks.values(), key=lambda row: (order.index(ListKind(row.kind)), row.brand or ""))
+    )
+
+
+def _check(listed: ListedSeller, now: datetime) -> None:
+    texts = [("seller", listed.seller_id, LONGEST_NAME), ("reason", listed.why, LONGEST_WHY)]
+    texts += [("source", listed.source, LONGEST_SOURCE)]
+    texts += [("brand", name, LONGEST_NAME) for name in (listed.brand, *listed.aliases) if name is not None]
+    for name, text, longest in texts:
+        if not text.strip():
+            raise UnstorableValue(f"{name} of the list entry", "none", "a text")
+        check_text(name, text, longest)
+    if listed.aliases and listed.brand is None:
+        raise UnstorableValue("brand of the list entry", "none, but other names of it", "the brand, or no names")
+    if len(listed.aliases) > MOST_ALIASES:
+        raise UnstorableValue(
+            "brand of the list entry", f"{len(listed.aliases)} other names", f"at most {MOST_ALIASES}"
+        )
+    if listed.until is not None and listed.until <= now:
+        raise UnstorableValue("until", write_moment(listed.until), "a moment to come")
+
+
+def _refuse_own(connection: Connection, seller_id: str, by: str) -> None:
+    is_own = user_sellers.c.user_name == by, user_sellers.c.seller_id == seller_id
+    if connection.scalar(select(user_sellers.c.user_name).where(*is_own)) is not None:
+        raise Forbidden("list entry", f"{by} sells as this seller", "Ask another.")
+
+
+def _read_in_force(connection: Connection, origin: Origin, now: datetime, pseudonym: str | None = None) -> _Known:
+    """Return the entries in force, each with the other names of its brand: all, or those of one seller.
+
+    Those of the brand file are apart from all others.
+    """
+    entry = seller_list_entries.c
+    query = select(seller_list_entries).where(is_in_force(now))
+    query = query.where(entry.origin == "brand file" if origin == "brand file" else entry.origin != "brand file")
+    query = query if pseudonym is None else query.where(entry.pseudonym == pseudonym)
+    rows = connection.execute(query.order_by(entry.entry_id)).all()
+    aliases: dict[int, list[str]] = {}
+    for row in rows:
+        aliases.setdefault(row.alias_of or row.entry_id, []).extend([row.brand_read] if row.alias_of else [])
+    return {
+        (row.kind, row.pseudonym, row.brand_read): (row, tuple(aliases[row.entry_id]))
+        for row in rows
+        if row.alias_of is None
+    }
+
+
+def _put(
+    connection: Connection, wanted: Sequence[ListedSeller], known: _Known, by: str, origin: Origin, now: datetime
+) -> tuple[list[Row[Any]], Keyring, set[int]]:
+    """Have entries say what is wanted; return the row of each, the keys of the sellers, and which rows are new."""
+    for listed in wanted:
+        _check(listed, now)
+        _refuse_own(connection, listed.seller_id, by)
+    pseudonyms, keys = read_sellers(connection, [listed.seller_id for listed in wanted], now=now)
+    rows: list[Row[Any] | None] = []
+    for listed in wanted:
+        found = known.get((listed.kind.value, pseudonyms[listed.seller_id], _fold_brand(listed)))
+        rows.append(found[0] if found is not None and _says(*found, keys) == _normalise(listed) else None)
+    added = [(place, listed) for place, (listed, row) in enumerate(zip(wanted, rows, strict=True)) if row is None]
+    replaced = [known.get((one.kind.value, pseudonyms[one.seller_id], _fold_brand(one))) for _, one in added]
+    _end(connection, sorted(found[0].entry_id for found in replaced if found is not None), by, now)
+    fields = [_make_fields(listed, pseudonyms[listed.seller_id], keys, by, origin, now) for _, listed in added]
+    made = _insert(connection, fields)
+    aliases = [
+        {**said, "brand_read": alias, "alias_of": row.entry_id}
+        for said, row, (_, listed) in zip(fields, made, added, strict=True)
+        for alias in _normalise(listed).aliases
+    ]
+    entries = [(f"list_entry:{row.entry_id}", _tell(row)) for row in (*made, *_insert(connection, aliases))]
+    audit.append_all(connection, by, "seller listed", entries, at=now)
+    for (place, _), row in zip(added, made, strict=True):
+        rows[place] = row
+    return [row for row in rows if row is not None], keys, {row.entry_id for row in made}
+
+
+def _fold_brand(listed: ListedSeller) -> str | None:
+    return None if listed.brand is None else fold_name(listed.brand)
+
+
+def _normalise(listed: ListedSeller) -> ListedSeller:
+    """Return what is said with the other names of the brand as they are kept: without case, each once, in order."""
+    names = {fold_name(name) for name in listed.aliases} - {_fold_brand(listed)}
+    return replace(listed, aliases=tuple(sorted(name for name in names if name)))
+
+
+def _says(row: Row[Any], aliases: tuple[str, ...], keys: Keyring) -> ListedSeller:
+    """Return what an entry says, in the words in which it would be added."""
+    entry = _make_entry(row, keys)
+    said = (entry.kind, entry.seller_id or "", entry.why, entry.source, entry.brand, aliases, entry.until)
+    return ListedSeller(*said)
+
+
+def _make_fields(
+    listed: ListedSeller, pseudonym: str, keys: Keyring, by: str, origin: Origin, now: datetime
+) -> dict[str, Any]:
+    told = keys.encrypt(pseudonym, canonical_json({"why": listed.why, "source": listed.source}))
+    fields: dict[str, Any] = {"kind": listed.kind.value, "pseudonym": pseudonym, "brand": listed.brand}
+    fields |= {"origin": origin}
+    fields |= {"encrypted": told, "added_by": by, "added_at": now, "until": listed.until}
+    return fields | {"brand_read": _fold_brand(listed), "alias_of": None}
+
+
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
+    query = insert(seller_list_entries).returning(seller_list_entries, sort_by_parameter_order=True)
+    return connection.execute(query, rows).all() if rows else []
+
+
+def _tell(row: Row[Any]) -> dict[str, audit.Value]:
+    said: dict[str, audit.Value] = {"list": row.kind, "seller": row.pseudonym, "origin": row.origin}
+    return said | ({"until": write_moment(row.until)} if row.until else {})
+
+
+def _end(connection: Connection, entry_ids: Sequence[int], by: str, now: datetime) -> None:
+    for start in range(0, len(entry_ids), _MOST_SELLERS):
+        some = entry_ids[start : start + _MOST_SELLERS]
+        is_it = or_(seller_list_entries.c.entry_id.in_(some), seller_list_entries.c.alias_of.in_(some))
+        change = update(seller_list_entries).where(is_it).values(removed_by=by, removed_at=now)
+        audit.change_rows(connection, change, by, "seller unlisted", at=now)
+
+
+def _is_in_force(entry: ListEntry, now: datetime) -> bool:
+    return entry.removed_at is None and (entry.until is None or entry.until > now)
+
+
+def _make_entry(row: Row[Any], keys: Keyring) -> ListEntry:
+    told = {"why": "(erased)", "source": "(erased)"}
+    if row.pseudonym in keys:
+        told = json.loads(keys.decrypt(row.pseudonym, row.encrypted))
+    made: dict[str, Any] = {"kind": ListKind(row.kind), "seller_id": keys.find_seller(row.pseudonym), **told}
+    return ListEntry(**made, **{name: getattr(row, name) for name in ListEntry.__slots__ if name not in made})

@@ -1,0 +1,102 @@
+"""The lists of sellers: who is authorised, denied or watched, why, until when, and who put them there.
+
+Entries are added and removed here, and hold at once. Those of the brand file are shown, and changed in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from fastapi import Form, Query, Request, Response
+
+from ipml.cooperation.notifiers.notifier import end_of_day
+from ipml.errors import Conflict, Forbidden, UnstorableValue
+from ipml.review.queue import get_case
+from ipml.review.seller_lists import (
+    LONGEST_NAME,
+    LONGEST_SOURCE,
+    LONGEST_WHY,
+    ListedSeller,
+    ListKind,
+    add_entry,
+    list_entries,
+    remove_entry,
+)
+from ipml.storage.database import writing
+from ipml.web.accounts.login import authorised
+from ipml.web.console.case_list import PathNumber
+from ipml.web.responses import redirect, render
+
+MOST_ENTRIES = 100
+_FIELDS = ("kind", "seller", "brand", "why", "source", "until")
+_KINDS = "|".join(ListKind)
+_Number = Annotated[int, Query(ge=0, le=2**63 - 1)]
+_Text = Annotated[str, Form(max_length=10 * LONGEST_WHY)]
+
+
+def show_lists(
+    request: Request,
+    kind: Annotated[str, Query(pattern=f"^(|{_KINDS})$")] = "",
+    after: _Number = 0,
+    case: _Number = 0,
+) -> Response:
+    """Show the entries in force, of one list or of all; with the number of a case its seller can be put on one."""
+    said: dict[str, str] = {}
+    if case:
+        with authorised(request) as (connection, _):
+            listing = get_case(connection, case).scored.listing
+            said = {"seller": listing.seller_id, "brand": listing.brand or ""}
+    return _render(request, kind, after, said)
+
+
+def add_to_list(
+    request: Request,
+    kind: Annotated[str, Form(pattern=f"^({_KINDS})$")],
+    seller: _Text = "",
+    why: _Text = "",
+    source: _Text = "",
+    brand: _Text = "",
+    until: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    """Put a seller on a list, until the end of a day where one is given."""
+    said = {"kind": kind, "seller": seller, "why": why, "source": source, "brand": brand, "until": until}
+    try:
+        end = end_of_day(date.fromisoformat(until)) if until else None
+    except (ValueError, OverflowError):
+        return _render(request, "", 0, said, f"until {until!r}: expected a day such as 2027-05-01.")
+    listed = ListedSeller(ListKind(kind), seller.strip(), why, source, brand.strip() or None, (), end)
+    try:
+        with authorised(request, writing) as (connection, user):
+            entry, _ = add_entry(connection, listed, by=user.name, now=datetime.now(UTC))
+    except (Forbidden, UnstorableValue) as error:
+        return _render(request, "", 0, said, str(error))
+    return redirect(f"/lists?kind={kind}#entry-{entry.entry_id}")
+
+
+def take_off_list(request: Request, entry_id: PathNumber) -> Response:
+    """Take an entry off its list."""
+    try:
+        with authorised(request, writing) as (connection, user):
+            entry = remove_entry(connection, entry_id, by=user.name, now=datetime.now(UTC))
+    except (Conflict, Forbidden) as error:
+        return _render(request, "", 0, {}, str(error))
+    return redirect(f"/lists?kind={entry.kind}")
+
+
+def _render(request: Request, kind: str, after: int, said: Mapping[str, str], message: str = "") -> Response:
+    with authorised(request) as (connection, _):
+        wanted = ListKind(kind) if kind else None
+        found = list_entries(connection, now=datetime.now(UTC), kind=wanted, after=after, limit=MOST_ENTRIES + 1)
+    context: dict[str, Any] = {
+        "entries": found[:MOST_ENTRIES],
+        "next_after": found[MOST_ENTRIES - 1].entry_id if len(found) > MOST_ENTRIES else None,
+        "kinds": list(ListKind),
+        "kind": kind,
+        "said": dict.fromkeys(_FIELDS, "") | dict(said),
+        "longest": {"why": LONGEST_WHY, "source": LONGEST_SOURCE, "name": LONGEST_NAME},
+        "today": datetime.now(UTC).date(),
+        "message": message,
+    }
+    return render(request, "lists.html", context)

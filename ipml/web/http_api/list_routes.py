@@ -1,0 +1,223 @@
+"""Lists of sellers over HTTP: a platform puts sellers on a list, takes them off, and reads who is on one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, TypeVar
+
+from anyio import to_thread
+from fastapi import Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, Engine
+from starlette.exceptions import HTTPException
+
+from ipml.kit.moments import write_moment
+from ipml.review.seller_lists import (
+    LONGEST_NAME,
+    LONGEST_SOURCE,
+    LONGEST_WHY,
+    ListedSeller,
+    ListEntry,
+    ListKind,
+    ListMark,
+    add_entry,
+    list_entries,
+    remove_entry,
+)
+from ipml.storage.database import reading, writing
+from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.requests import parse_body, read_body
+
+MOST_ENTRIES = 1_000
+_ACTOR = "platform"
+_LARGEST_NUMBER = 2**63 - 1
+
+_Answer = TypeVar("_Answer")
+_ListName = Literal["denied", "watched", "authorised"]
+_Number = Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="as `entry_id` says it")]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ListedSellerShape(_Shape):
+    """Who is put on which list, and why."""
+
+    list: _ListName
+    seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
+    why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason, as reviewers read it")
+    source: str = Field(min_length=1, max_length=LONGEST_SOURCE, description="where it is known from")
+    brand: str | None = Field(
+        None, min_length=1, max_length=LONGEST_NAME, description="for listings of which brand; of any where left out"
+    )
+    until: AwareDatetime | None = Field(None, description="from when on it has no effect; until removed where left out")
+
+
+class ListEntryShape(ListedSellerShape):
+    """An entry of a list."""
+
+    entry_id: int
+    origin: Literal["person", "program", "brand file"]
+    added_by: str
+    added_at: AwareDatetime
+    removed_at: AwareDatetime | None
+
+
+class AddedEntryShape(ListEntryShape):
+    """What became of a request to put a seller on a list."""
+
+    is_new: bool = Field(description="false where the same was said before")
+
+
+class ListEntriesShape(_Shape):
+    """Entries in force, by their numbers."""
+
+    entries: list[ListEntryShape]
+    next: int | None = Field(description="`after` of the next page; null where this is the last")
+
+
+_LISTED = {
+    "list": "denied",
+    "seller_id": "harbour-outlet",
+    "why": "sold counterfeits of three brands",
+    "source": "judgment 4 O 12/26",
+}
+_BAD = {"row": 1, "field": "list", "found": "banned", "expected": "denied, watched or authorised"}
+_NONE = "There is no such entry, or no review database is served"
+ADD_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "addToList",
+    "summary": "Put a seller on a list",
+    "description": "It holds at once, for cases that are open, too, and changes no score. An entry of the same list, "
+    "seller and brand is replaced; the same once more changes nothing.",
+    "responses": {
+        200: {"model": AddedEntryShape, "description": "The same was said before"},
+        201: {"model": AddedEntryShape, "description": "The seller is on the list"},
+        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 503)},
+        404: describe_error(404, "No review database is served"),
+        422: describe_error(422, "Something in it breaks the rules", _BAD),
+    },
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/ListedSellerShape"}, denied=_LISTED),
+}
+SHOW_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "showLists",
+    "summary": "Who is on a list",
+    "responses": {
+        200: {"model": ListEntriesShape},
+        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+        404: describe_error(404, "No review database is served"),
+    },
+}
+REMOVE_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "removeFromList",
+    "summary": "Take a seller off a list",
+    "description": "At once, as if it had never been there; an entry that has ended stays as it is. What comes from "
+    "the brand file is removed there.",
+    "responses": {
+        200: {"model": ListEntryShape},
+        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+        404: describe_error(404, _NONE),
+        409: describe_error(409, "The entry comes from the brand file"),
+    },
+}
+
+
+def describe_list_shapes() -> dict[str, Any]:
+    """Return the schema of what is sent to put a seller on a list, by name."""
+    return {"ListedSellerShape": ListedSellerShape.model_json_schema(ref_template="#/components/schemas/{model}")}
+
+
+async def add_to_list(request: Request) -> Response:
+    """Put a seller on a list, at once."""
+    with request.app.state.crowd.join():
+        listed = _read_listed(await read_body(request))
+
+        def add(connection: Connection) -> tuple[ListEntry, bool]:
+            return add_entry(connection, listed, by=_ACTOR, now=datetime.now(UTC), origin="program")
+
+        entry, is_new = await _run(request, writing, add)
+    status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
+    return make_json_answer(write_json(describe_entry(entry) | {"is_new": is_new}), status)
+
+
+async def show_lists(
+    request: Request,
+    kind: Annotated[_ListName | None, Query(alias="list", description="only this list")] = None,
+    after: Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="`next` of the page before")] = 0,
+) -> Response:
+    """Show the entries in force, up to 1,000 at a time."""
+    with request.app.state.crowd.join():
+        wanted = None if kind is None else ListKind(kind)
+
+        def find(connection: Connection) -> list[ListEntry]:
+            return list_entries(connection, now=datetime.now(UTC), kind=wanted, after=after, limit=MOST_ENTRIES + 1)
+
+        found = await _run(request, reading, find)
+    shown = found[:MOST_ENTRIES]
+    is_more = len(found) > MOST_ENTRIES
+    said = {"entries": list(map(describe_entry, shown)), "next": shown[-1].entry_id if is_more else None}
+    return make_json_answer(write_json(said))
+
+
+async def remove_from_list(request: Request, entry_id: _Number) -> Response:
+    """Take a seller off a list, at once."""
+    with request.app.state.crowd.join():
+
+        def remove(connection: Connection) -> ListEntry:
+            return remove_entry(connection, entry_id, by=_ACTOR, now=datetime.now(UTC))
+
+        entry = await _run(request, writing, remove)
+    return make_json_answer(write_json(describe_entry(entry)))
+
+
+def describe_entry(entry: ListEntry) -> dict[str, Any]:
+    """Return the plain values of `ListEntryShape`; a seller who was erased is called by their pseudonym."""
+    return {
+        "entry_id": entry.entry_id,
+        "list": entry.kind.value,
+        "seller_id": entry.seller_id or entry.pseudonym,
+        "why": entry.why,
+        "source": entry.source,
+        "brand": entry.brand,
+        "until": entry.until and write_moment(entry.until),
+        "origin": entry.origin,
+        "added_by": entry.added_by,
+        "added_at": write_moment(entry.added_at),
+        "removed_at": entry.removed_at and write_moment(entry.removed_at),
+    }
+
+
+def describe_mark(mark: ListMark) -> dict[str, Any]:
+    """Return the plain values of `ListMarkShape`."""
+    return {"list": mark.kind.value, "brand": mark.brand, "until": mark.until and write_moment(mark.until)}
+
+
+def _read_listed(body: bytes) -> ListedSeller:
+    """Return what a body says; every field at fault is named."""
+    content = parse_body(body)
+    try:
+        # As JSON, for which the strict rules take a text as a moment, yet no number as a text.
+        said = ListedSellerShape.model_validate_json(write_json(content))
+    except UnicodeEncodeError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "Found half a surrogate pair; expected text.") from error
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**fault, "loc": fault["loc"] or ("body",)} for fault in error.errors()]
+        ) from None
+    return ListedSeller(ListKind(said.list), said.seller_id, said.why, said.source, said.brand, (), said.until)
+
+
+async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:
+    """Do something in a transaction of the review database; a service that only scores has none."""
+    engine: Engine | None = request.app.state.engine
+    if engine is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+
+    def run() -> _Answer:
+        with opened(engine) as connection:
+            return work(connection)
+
+    return await to_thread.run_sync(run, limiter=request.app.state.writers)

@@ -1,0 +1,109 @@
+"""Lists of sellers on the page: leads change them, everybody sees them beside the score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from ipml.review.seller_lists import ListedSeller, ListKind, add_entry, list_entries
+from ipml.storage.database import reading, writing
+
+SAID = {"kind": "denied", "seller": "kx_trade88", "why": "sold <fakes> in 2025", "source": "letter & call"}
+
+
+@pytest.fixture
+def lead(visitor: Callable[..., TestClient]) -> TestClient:
+    """Return a lead's browser."""
+    return visitor("lea")
+
+
+def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, engine: Engine) -> None:
+    """What is added is listed with reason, source and who added it, and gone from the page once removed."""
+    added = lead.post("/lists", data={**SAID, "until": "2999-12-31"}, follow_redirects=True)
+    assert added.url.path == "/lists"
+    assert "kx_trade88" in added.text
+    assert "sold &lt;fakes&gt; in 2025" in added.text
+    assert "letter &amp; call" in added.text
+    assert "Added by lea" in added.text
+    with reading(engine) as connection:
+        (entry,) = list_entries(connection, now=datetime.now(UTC))
+    assert (entry.added_by, entry.origin, entry.until) == ("lea", "person", datetime(3000, 1, 1, tzinfo=UTC))
+    assert "No seller is on this list" in lead.post(f"/lists/{entry.entry_id}/remove", follow_redirects=True).text
+
+
+def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visitor: Callable[..., TestClient]) -> None:
+    """In the list a mark, on the case a line with the reason, for whoever looks; the score is as it was."""
+    before = lead.get("/cases/3").text
+    lead.post("/lists", data=SAID)
+    viewer = visitor("vic")
+    assert "seller denied" in viewer.get("/").text
+    shown = viewer.get("/cases/3").text
+    assert "The seller is <b>denied</b> for all brands" in shown
+    assert "sold &lt;fakes&gt; in 2025" in shown
+    assert "before the others, as its seller is denied" in shown
+    score = 'class="verdict-score"'
+    assert cut(before, score) == cut(shown, score)
+    assert "denied" not in viewer.get("/cases/1").text
+
+
+def cut(text: str, mark: str) -> str:
+    """Return the line in which a mark stands."""
+    (line,) = [line for line in text.splitlines() if mark in line]
+    return line
+
+
+def test_the_cases_of_a_denied_seller_come_first(lead: TestClient) -> None:
+    """The first row of the list is a case of that seller, whatever its score."""
+    lead.post("/lists", data=SAID)
+    text = lead.get("/").text
+    assert text.index('id="case-3"') < text.index('id="case-5"') < text.index('id="case-1"')
+
+
+def test_a_case_gives_its_seller_and_brand(lead: TestClient) -> None:
+    """From a case a lead comes to the form with its seller and brand filled in."""
+    assert "/lists?case=1" in lead.get("/cases/1").text
+    form = lead.get("/lists?case=1").text
+    assert 'value="harbour-outlet"' in form
+    assert 'value="Vellmar"' in form
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"why": " "}, "reason of the list entry: found none"),
+        ({"until": "2020-01-01"}, "expected a moment to come"),
+        ({"until": "soon"}, "expected a day such as"),
+        ({"until": "9999-12-31"}, "expected a day such as"),
+        ({"seller": "x" * 201}, "found 201 characters"),
+    ],
+)
+def test_what_is_wrong_is_said_and_what_was_typed_stays(lead: TestClient, wrong: dict[str, str], said: str) -> None:
+    """A mistake is named, and the form keeps what was written."""
+    text = lead.post("/lists", data=SAID | wrong).text
+    assert said in text
+    assert "letter &amp; call" in text
+
+
+def test_what_the_brand_file_says_is_changed_there(lead: TestClient, engine: Engine) -> None:
+    """An entry of the brand file has no button, and cannot be removed."""
+    listed = ListedSeller(ListKind.AUTHORISED, "anna_l", "contract", "brand file", "Vellmar", ("VLM",))
+    with writing(engine) as connection:
+        entry, _ = add_entry(connection, listed, by="lea", now=datetime.now(UTC), origin="brand file")
+    page = lead.get("/lists").text
+    assert "from the brand file" in page
+    assert "/remove" not in page
+    assert "comes from the brand file" in lead.post(f"/lists/{entry.entry_id}/remove").text
+
+
+@pytest.mark.parametrize("name", ["ana", "vic"])
+def test_only_leads_change_lists(visitor: Callable[..., TestClient], name: str) -> None:
+    """Reviewers and viewers are refused, and are shown no way there."""
+    browser = visitor(name)
+    assert browser.get("/lists").status_code == 403
+    assert browser.post("/lists", data=SAID).status_code == 403
+    assert "/lists" not in browser.get("/").text
+    assert "/lists" not in browser.get("/cases/1").text
