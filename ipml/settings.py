@@ -86,6 +86,34 @@ class Settings(BaseSettings):
     most_width: float | None = Field(
         None, gt=0, le=1, description="a score whose 90 % interval is wider than this is not given; always without"
     )
+    jobs: dict[str, str] = Field(
+        {},
+        description="as JSON: schedules of `ipml worker` that differ from the usual ones, by the job's name: an "
+        "interval such as 15m, a time of day in UTC such as 03:00, or off",
+    )
+    incoming: Path | None = Field(
+        None, description="folder whose files of listings `ipml worker` scores and enqueues, and then moves into `done`"
+    )
+    incoming_top: int | None = Field(None, ge=1, description="how many listings of such a file are enqueued at most")
+    incoming_min_score: float | None = Field(
+        None, ge=0, le=1, description="from which score on listings of such a file are enqueued"
+    )
+    incoming_days: float = Field(
+        30.0, gt=0, description="after how many days such files, and what was made of them, are deleted"
+    )
+    portfolios: Path | None = Field(
+        None, description="store of what is known of sellers, which `ipml worker` scores such files by and adds them to"
+    )
+    backups: Path | None = Field(None, description="folder into which `ipml worker` writes backups")
+    backups_kept: int = Field(14, ge=1, description="how many of these backups are kept; the oldest are deleted")
+    labels: Path | None = Field(None, description="file of labels that `ipml worker` writes anew, to train from")
+    network_attributes: Path | None = Field(
+        None, description="Parquet of what sellers share, which `ipml worker` adds to the networks"
+    )
+    drift_reference: str | None = Field(
+        None, description="model folder, or reference file, with which `ipml worker` compares the files it scored"
+    )
+    drift_days: float = Field(7.0, gt=0, description="of how many days these are")
     data: Path = Field(Path("../shared/data"), description="folder in which experiments look for data files")
     brands: Path | None = Field(
         None, description="brand file for training, which a model then keeps; the bundled one where none is given"

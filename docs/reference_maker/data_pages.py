@@ -232,6 +232,7 @@ PURPOSES: Mapping[str, str] = {
     "evidence": "What each decision rested on, encrypted with the seller's key.",
     "control_cases": "Control cases: cases whose truth is known, to measure reviewers by.",
     "identities": "Which account of an OpenID Connect provider belongs to which user.",
+    "jobs": "The timed jobs of `ipml worker`: when each ran last and runs next, and what became of it.",
     "legal_holds": "Records of sellers that must not be deleted for now.",
     "linked_accounts": "Accounts that share much with a penalised seller, and what a lead made of them.",
     "second_reviews": "Second reviews that are wanted: of which case, by whom, from when.",

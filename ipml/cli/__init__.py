@@ -25,6 +25,7 @@ from ipml.cli.options import make_group
 from ipml.cli.score import portfolios, score, warm_up
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED
+from ipml.cli.worker.commands import worker
 from ipml.errors import IpmlError
 
 _OFTEN, _MODELS, _CASES, _OTHERS = (
@@ -84,7 +85,7 @@ def docs() -> None:
     webbrowser.open(links["Documentation"])
 
 
-_add_commands(app, demo, serve, score, queue.enqueue, doctor, docs, panel=_OFTEN)
+_add_commands(app, demo, serve, worker, score, queue.enqueue, doctor, docs, panel=_OFTEN)
 
 _data = _add_group("data", _MODELS, "Files of listings, labels and portfolios: check, map, make.", "validate shop.csv")
 _data.command("guess-columns")(guess)

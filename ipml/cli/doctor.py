@@ -197,6 +197,28 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     if not risks:
         yield Check("server", "ok", server)
     yield from _check_deliveries(engine)
+    yield from check_jobs(engine)
+
+
+def check_jobs(engine: Engine) -> Iterator[Check]:
+    """Look whether a worker leads, and whether its jobs are done."""
+    from ipml.settings import get_settings
+    from ipml.storage.database import reading
+    from ipml.storage.jobs import has_leader, list_jobs
+
+    try:
+        with reading(engine) as connection:
+            listed = list_jobs(connection, get_settings())
+    except IpmlError as error:
+        yield Check("jobs", "problem", str(error))
+        return
+    failing = [one for one in listed if one.is_failing]
+    for one in failing:
+        yield Check("jobs", "warning", f"{one.job.name} {one.words}: {one.state.words if one.state else ''}")
+    if not has_leader(engine):
+        yield Check("jobs", "warning", "no worker leads: start `ipml worker`, unless cron does what it would")
+    elif not failing:
+        yield Check("jobs", "ok", "a worker leads, and no job failed when it ran last")
 
 
 def _check_deliveries(engine: Engine) -> Iterator[Check]:
@@ -220,7 +242,7 @@ def _check_deliveries(engine: Engine) -> Iterator[Check]:
             yield Check("delivery", "warning", words)
         if backlog.oldest and now - backlog.oldest > timedelta(hours=1):
             words = f"messages to {backlog.channel} wait since {backlog.oldest:%Y-%m-%d %H:%M}"
-            yield Check("delivery", "warning", f"{words}; is `ipml outbox deliver --follow` running?")
+            yield Check("delivery", "warning", f"{words}; is `ipml worker` running?")
     if overdue:
         words = f"{overdue:,} without a word of the platform for {hours:g} hours; see `ipml enforce measure list`"
         yield Check("measures", "warning", words)
@@ -253,7 +275,7 @@ def _check_appeals(engine: Engine) -> Check:
     except UnusableSetting as error:
         return Check("appeals", "problem", str(error))
     words = (
-        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml enforce appeal run` must run"
+        f"{overdue:,} overdue; `ipml enforce appeal list` shows them, `ipml worker` must run"
         if overdue
         else "none overdue"
     )

@@ -32,6 +32,8 @@ from ipml.errors import UnreadableFile, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ipml.enforcement.evidence.bag import Stamp
     from ipml.storage.anchors import SignedAnchor
     from ipml.storage.audit import Anchor
@@ -325,16 +327,24 @@ def anchor(
     Example: ipml audit anchor --out /mnt/elsewhere/anchors.jsonl
     """
     from ipml.settings import get_settings
-    from ipml.storage.anchors import make_anchor, store_anchor
 
     settings = get_settings()
-    with reading_from(database) as connection:
-        made = make_anchor(connection, settings.anchor_key)
-    if path := out or settings.anchors:
-        store_anchor(path, made)
+    made = anchor_trail(open_for_command(database), out or settings.anchors, settings.anchor_key)
     typer.echo(made)
     if not made.signature:
         typer.echo("It is not signed: make a key with `ipml audit key`, and name it in IPML_ANCHOR_KEY.", err=True)
+
+
+def anchor_trail(engine: Engine, path: Path | None, key: Path | None) -> SignedAnchor:
+    """Return an anchor of the audit trail as it is now, signed where there is a key, and add it to a file."""
+    from ipml.storage.anchors import make_anchor, store_anchor
+    from ipml.storage.database import reading
+
+    with reading(engine) as connection:
+        made = make_anchor(connection, key)
+    if path:
+        store_anchor(path, made)
+    return made
 
 
 @audit_app.command()

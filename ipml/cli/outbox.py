@@ -8,12 +8,8 @@ a receiver.
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,18 +24,19 @@ from ipml.cli.terminal import (
     reading_from,
     show_steps,
     show_table,
+    until_told_to_stop,
     write_text,
 )
 from ipml.errors import NotFound, Overtaken, SellerErased, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from threading import Event
+    from sqlalchemy import Connection, Engine
 
-    from sqlalchemy import Connection
-
+    from ipml.enforcement.statements.submission import Sent
     from ipml.enforcement.takedown.delivery import Tally
     from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
+    from ipml.settings import Settings
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Key of a message.")]
@@ -63,17 +60,17 @@ def deliver(
     """
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
 
-    engine, sink, total = open_for_command(database), _make_sink(out, channel), Tally()
-    with _until_told_to_stop() as stop, show_steps("Delivering") as say:
+    engine, sink, total = open_for_command(database), make_sink(out, channel), Tally()
+    with until_told_to_stop() as stop, show_steps("Delivering") as say:
         while not stop.is_set():
             for tally in deliver_due(engine, sink, is_stopped=stop.is_set):
                 total += tally
-                say(_say(total))
+                say(describe_tally(total))
             if not follow:
                 break
             stop.wait(_POLL_SECONDS)
     sink.close()
-    typer.echo(_say(total))
+    typer.echo(describe_tally(total))
 
 
 def answer(
@@ -174,7 +171,8 @@ def drop(
     typer.echo(f"Message {key} is dropped.")
 
 
-def _make_sink(out: Path | None, channels: list[str] | None) -> WebhookSink | FileSink:
+def make_sink(out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:
+    """Return where messages go: into a file, or by default to the addresses of the settings."""
     from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
     from ipml.settings import get_settings
@@ -194,19 +192,8 @@ def _check_channels(channels: list[str] | None) -> None:
         raise UnusableSetting("channel", ", ".join(sorted(unknown))[:80], f"some of {', '.join(CHANNELS)}")
 
 
-@contextmanager
-def _until_told_to_stop() -> Iterator[Event]:
-    """Give an event that SIGTERM and Ctrl-C set: what is being sent is finished and settled first."""
-    stop = Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _say(tally: Tally) -> str:
+def describe_tally(tally: Tally) -> str:
+    """Return in words what became of messages."""
     return f"{tally.delivered:,} delivered, {tally.failed:,} to be tried again, {tally.dead:,} given up."
 
 
@@ -327,7 +314,7 @@ def send(
 
     Example: ipml enforce statement send --dry-run
     """
-    from ipml.enforcement.statements.submission import count_waiting, open_client, post_to, read_token, send_waiting
+    from ipml.enforcement.statements.submission import count_waiting
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 
@@ -336,16 +323,34 @@ def send(
         with reading(engine) as connection:
             typer.echo(f"{count_waiting(connection):,} statements wait.")
         return
-    address = url or get_settings().transparency_url
-    if address is None:
-        raise UnusableSetting("transparency_url", "none", "an address: set IPML_TRANSPARENCY_URL, or use --url")
-    with open_client() as client:
-        post = post_to(address, read_token(get_settings().transparency_token), client)
-        sent = send_waiting(engine, post, now=datetime.now(UTC))
-    typer.echo(f"{sent.delivered:,} taken, {sent.dead:,} refused, {sent.waiting:,} left for later.")
+    sent = send_statements(engine, get_settings(), url)
+    typer.echo(describe_sent(sent))
     if sent.words:
         typer.echo(printable(sent.words))
     raise typer.Exit(1 if sent.dead or sent.waiting else 0)
+
+
+def send_statements(engine: Engine, settings: Settings, url: str | None = None) -> Sent:
+    """Send the statements that wait to an address, by default that of the settings.
+
+    Raises
+    ------
+    UnusableSetting
+        There is no address.
+    """
+    from ipml.enforcement.statements.submission import open_client, post_to, read_token, send_waiting
+
+    address = url or settings.transparency_url
+    if address is None:
+        raise UnusableSetting("transparency_url", "none", "an address: set IPML_TRANSPARENCY_URL, or use --url")
+    with open_client() as client:
+        post = post_to(address, read_token(settings.transparency_token), client)
+        return send_waiting(engine, post, now=datetime.now(UTC))
+
+
+def describe_sent(sent: Sent) -> str:
+    """Return in words what became of statements."""
+    return f"{sent.delivered:,} taken, {sent.dead:,} refused, {sent.waiting:,} left for later."
 
 
 @statement_app.command()

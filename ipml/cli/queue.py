@@ -20,9 +20,12 @@ from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ipml.records import ScoredListing
     from ipml.review.ranking.plans import Preview
     from ipml.review.ranking.queue_order import QueueOrder
+    from ipml.settings import Settings
 
 
 def enqueue(
@@ -66,11 +69,6 @@ def enqueue(
     from rich.console import Console
     from rich.progress import track
 
-    from ipml.cooperation.consequences import Cooperation
-    from ipml.cooperation.notices.intake import match_notices
-    from ipml.enforcement.automation.automatic_decisions import act
-    from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.review.intake import enqueue_batch
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.settings import get_settings
     from ipml.storage.database import migrate
@@ -82,6 +80,35 @@ def enqueue(
 
     def read() -> Iterable[ScoredListing]:
         return track(read_scored(file), next(words), console=console, transient=True, disable=not console.is_terminal)
+
+    for line in put_into_queue(engine, settings, read, top=top, min_score=min_score, explore=explore, due_in=due_in):
+        typer.echo(line)
+
+
+def put_into_queue(
+    engine: Engine,
+    settings: Settings,
+    read: Callable[[], Iterable[ScoredListing]],
+    *,
+    top: int | None = None,
+    min_score: float | None = None,
+    explore: float | None = None,
+    due_in: float | None = None,
+) -> Iterator[str]:
+    """Put scored listings into the queue, match them with notices, act where the policy does; say what was done.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the listings, in the same order each time; called twice.
+    top, min_score, explore, due_in
+        As for the command; `explore` is by default that of the settings.
+    """
+    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.notices.intake import match_notices
+    from ipml.enforcement.automation.automatic_decisions import act
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.review.intake import enqueue_batch
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)
@@ -97,20 +124,18 @@ def enqueue(
     )
     counts = batch.enqueued
     drawn = f" {batch.drawn:,} of them drawn." if batch.drawn else ""
-    typer.echo(
+    yield (
         f"{counts.added:,} new, {counts.changed:,} changed, {counts.returned:,} returned because their score rose, "
         f"{counts.rescored:,} rescored, {counts.unchanged:,} unchanged.{drawn}"
     )
     if counts.still_offered:
-        typer.echo(
-            f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
-        )
+        yield f"{counts.still_offered:,} found counterfeit before are still on offer: `ipml enforce measure list`."
     if matched := match_notices(engine, now=now).found:
-        typer.echo(f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`.")
+        yield f"{matched:,} of them notices had come of: `ipml cooperate notice waiting`."
     policy = load_enforcement_policy()
     if policy.automatic.is_on:
         acted = act(engine, policy, settings, consequences=Cooperation(policy))
-        typer.echo(f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people.")
+        yield f"{acted.decided:,} acted on without review, {acted.drawn:,} drawn for people."
 
 
 app = make_group("Rank the queue by what a review is worth.", "queue rerank --order value")

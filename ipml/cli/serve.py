@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Database
+from ipml.cli.worker.commands import worker_beside
 from ipml.errors import Failed, UnreadableFile, UnusableSetting
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def serve(
     open_api: Annotated[
         bool, typer.Option("--open-api", help="Let the API answer whoever can reach it, without a key.")
     ] = False,
+    with_worker: Annotated[
+        bool, typer.Option("--with-worker", help="Do all timed jobs as well, in a process beside; see `ipml worker`.")
+    ] = False,
     portfolios: Annotated[
         Path | None,
         typer.Option(
@@ -68,6 +72,8 @@ def serve(
     set_up_log()
     if portfolios and not (api_only or model):
         raise UnusableSetting("--portfolios", str(portfolios), "it together with --model or --api-only")
+    if with_worker and api_only:
+        raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
     settings = get_settings()
     host = host or settings.host
     access = _make_access(settings, host, open_api) if api_only or model is not None else None
@@ -80,6 +86,8 @@ def serve(
             app = _make_page(engine, settings)
         else:
             app = _make_api(_start_model(model, portfolios, settings, until_end), access, engine, settings)
+        if with_worker:
+            until_end.enter_context(worker_beside(database or settings.database))
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener, parse_networks(settings.trusted_proxies))
@@ -173,12 +181,13 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.fields import make_json_schema
     from ipml.web.http_api.api import make_api, put_beside
-    from ipml.web.http_api.monitoring import Metrics, OutboxFacts
+    from ipml.web.http_api.monitoring import JobFacts, Metrics, OutboxFacts
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     metrics = Metrics(served)
     if engine is not None:
         metrics.add(OutboxFacts(engine, load_enforcement_policy().measures.overdue_hours))
+        metrics.add(JobFacts(engine, settings))
     api = make_api(served, metrics, access, make_json_schema(), engine)
     return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from getpass import getuser
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from ipml.errors import UnusableSetting, UnwritableFile
@@ -211,6 +213,23 @@ def show_steps(first: str) -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status(first) as status:
         yield lambda step: status.update(step.capitalize())
+
+
+@contextmanager
+def until_told_to_stop() -> Iterator[Event]:
+    """Give an event that SIGTERM and Ctrl-C set: what is being done is finished first. The second time they end it."""
+    stop = Event()
+
+    def tell(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class ShowRows(Protocol):

@@ -101,6 +101,7 @@ EXEMPT: dict[str, str] = {
     "referrals": "what was handed out has its digest in the trail",
     "enforcement_policies": "are named by their digest",
     "erasures": "the trail repeats each of them",
+    "jobs": "when they ran last and run next; what they do to other tables is compared there",
     "identities": "the trail holds a digest of each",
     "second_reviews": "says who is to look again, and when; what they find is a second verdict, which is compared",
     "platform_answers": "the trail repeats each of them",

@@ -38,7 +38,7 @@ from ipml.storage.tables import REVISION, Moment, metadata
 FORMAT: Final = "ipml backup 1"
 MANIFEST = "manifest.json"
 ROWS_AT_ONCE = 500
-LEFT_OUT = frozenset({"sessions", "tries"})
+LEFT_OUT = frozenset({"jobs", "sessions", "tries"})
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip; the manifest says when it was made
 
 

@@ -122,6 +122,7 @@ class Lock(IntEnum):
     OPEN_WINDOWS = 16
     ADD_NOTIFIER = 17
     COUNT_OF_NEW = 18
+    LEAD_WORKERS = 27
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
@@ -424,10 +425,14 @@ def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:
     """Wait for one's turn to write to a SQLite file; PostgreSQL has a queue of its own."""
+    path = lock_file_of(engine, "turn")
+    return nullcontext() if path is None else turn(path, _PATIENCE_SECONDS)
+
+
+def lock_file_of(engine: Engine, purpose: str) -> Path | None:
+    """Return the file beside a SQLite file that serves as a lock; None for a database that is no file."""
     path = engine.url.database or ""
-    if engine.dialect.name != "sqlite" or not _is_file(path):
-        return nullcontext()
-    return turn(Path(f"{path}-turn"), _PATIENCE_SECONDS)
+    return Path(f"{path}-{purpose}") if engine.dialect.name == "sqlite" and _is_file(path) else None
 
 
 def _patiently(step: Callable[[], _Answer]) -> _Answer:

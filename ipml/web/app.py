@@ -78,6 +78,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/bulk", Action.REVIEW, case_page.decide_bulk),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
+    ("GET", "/jobs", Action.WATCH_JOBS, dashboard.show_jobs),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )

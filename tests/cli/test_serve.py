@@ -25,6 +25,7 @@ from ipml.cli.serve import listen, serve
 from ipml.errors import Failed
 from ipml.model.model_file import save_model
 from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.jobs import has_leader
 from ipml.web.accounts.users import add_user
 
 BAG = {"listing_id": "1", "seller_id": "s", "title": "AAA quality Vellmar tote bag"}
@@ -121,6 +122,22 @@ def test_the_page_comes_and_goes(tmp_path: Path) -> None:
             assert json.load(answer)["status"] == "ok"
         assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 403  # the page takes it for a foreign form
         assert httpx.get(f"{address}/metrics").status_code == 404
+
+
+@pytest.mark.slow
+def test_a_worker_comes_and_goes_with_the_server(tmp_path: Path) -> None:
+    """With --with-worker the jobs are done beside it, as long as it is there; even if it is killed."""
+    url = f"sqlite:///{tmp_path}/q.db"
+    with run("--with-worker", "--database", url, lines=2):
+        engine = open_database(url)
+        wait_for(lambda: has_leader(engine))
+    assert not has_leader(engine)
+    command = [sys.executable, "-m", "ipml", "serve", "--port", "0", "--with-worker", "--database", url]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+        wait_for(lambda: has_leader(engine))
+        server.kill()
+    wait_for(lambda: not has_leader(engine))
+    engine.dispose()
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ What is handed on to the police, customs and rights holders is few, good, and su
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,6 +43,8 @@ from ipml.web.accounts.permissions import Action
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ipml.cooperation.networks.detection import Networks as FoundNetworks
+    from ipml.cooperation.networks.ties import Newcomer
     from ipml.cooperation.policy import ReferralRules
 
 
@@ -71,12 +74,28 @@ def find(
 
     Example: ipml cooperate network find attributes.parquet --out networks
     """
+    out = choose_networks(out)
+    networks, newcomers = add_to_networks(attributes, out, rules)
+    typer.echo(f"{describe_networks(networks)}, in {out}.")
+    for newcomer in newcomers:
+        because = "; ".join(map(str, newcomer.tie.shared[:3]))
+        typer.echo(f"New in network {newcomer.network}: {newcomer.seller_id}, with {newcomer.tie.second}: {because}.")
+
+
+def add_to_networks(attributes: Path, out: Path, rules: Path | None = None) -> tuple[FoundNetworks, Sequence[Newcomer]]:
+    """Find networks, or add to those in a folder, and return them with the sellers who came into those known before.
+
+    Raises
+    ------
+    UnusableSetting
+        The networks in the folder were found by other rules.
+    """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules
     from ipml.cooperation.networks.store import has_networks, load_networks, store_networks
     from ipml.cooperation.networks.ties import find_newcomers
 
-    newcomers, out = [], choose_networks(out)
+    newcomers: Sequence[Newcomer] = []
     if has_networks(out):
         before = load_networks(out)
         if rules and load_network_rules(rules) != before.rules:
@@ -86,11 +105,13 @@ def find(
     else:
         networks = find_networks(attributes, load_network_rules(rules))
     store_networks(networks, out, newcomers)
+    return networks, newcomers
+
+
+def describe_networks(networks: FoundNetworks) -> str:
+    """Return in words how many sellers and networks there are."""
     n_members, n_networks = int((networks.numbering.number > 0).sum()), len(networks.numbers)
-    typer.echo(f"{networks.holdings.n_sellers:,} sellers, {n_members:,} of them in {n_networks:,} networks, in {out}.")
-    for newcomer in newcomers:
-        because = "; ".join(map(str, newcomer.tie.shared[:3]))
-        typer.echo(f"New in network {newcomer.network}: {newcomer.seller_id}, with {newcomer.tie.second}: {because}.")
+    return f"{networks.holdings.n_sellers:,} sellers, {n_members:,} of them in {n_networks:,} networks"
 
 
 @network_app.command("hash")

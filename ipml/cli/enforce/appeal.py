@@ -16,7 +16,10 @@ from ipml.errors import DatabaseBusy, UnreadableFile, UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ipml.enforcement.appeals.appeal import AppealFile
+    from ipml.enforcement.deadlines.deadlines import DeadlineResult
 
 
 app = make_group("Deal with complaints and counter-notices of sellers.", "enforce appeal list")
@@ -180,31 +183,41 @@ def run(
 
     Example: ipml enforce appeal run --follow
     """
-    from ipml.cooperation.consequences import Cooperation
-    from ipml.cooperation.notices.outcomes import run_notice_deadlines
-    from ipml.enforcement.appeals.resolution import run_appeal_deadlines as tick_once
-
-    engine, consequences, stopped = open_for_command(database), Cooperation(), threading.Event()
+    engine, stopped = open_for_command(database), threading.Event()
     if follow:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
     while True:
         try:
-            run_notice_deadlines(engine)  # first: a term begins when whoever gave notice has been told, too
-            done = tick_once(engine, consequences=consequences)
+            done = run_deadlines(engine)
         except DatabaseBusy as error:  # the next tick does what this one could not
             if not follow:
                 raise
             typer.echo(str(error), err=True)
         else:
             if not follow or any((done.marked, done.unmarked, done.expired, done.failed)):
-                typer.echo(f"{done.expired} terms ran out, {done.marked} marked, {done.unmarked} marks withdrawn.")
+                typer.echo(describe_deadlines(done))
             for failure in done.failed:
                 typer.echo(printable(failure), err=True)
             if done.failed and not follow:
                 raise typer.Exit(1)
         if not follow or stopped.wait(60):
             return
+
+
+def run_deadlines(engine: Engine) -> DeadlineResult:
+    """Let the terms of notices and appeals begin and run out."""
+    from ipml.cooperation.consequences import Cooperation
+    from ipml.cooperation.notices.outcomes import run_notice_deadlines
+    from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+
+    run_notice_deadlines(engine)  # first: a term begins when whoever gave notice has been told, too
+    return run_appeal_deadlines(engine, consequences=Cooperation())
+
+
+def describe_deadlines(done: DeadlineResult) -> str:
+    """Return in words what became of terms."""
+    return f"{done.expired} terms ran out, {done.marked} marked, {done.unmarked} marks withdrawn."
 
 
 def _describe(file: AppealFile) -> list[str]:

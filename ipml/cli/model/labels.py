@@ -17,7 +17,10 @@ from ipml.cli.terminal import check_outputs, reading_from, show_steps, show_tabl
 from ipml.errors import InvalidListings, MissingColumns
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
+    from sqlalchemy import Connection
 
     from ipml.model.leakage import LeakageReport
 
@@ -31,16 +34,21 @@ def labels(out: OutTable, known_by: KnownBy = None, force: Force = False, databa
 
     Example: ipml data labels --out labels.parquet --known-by 2026-05-01
     """
+    check_outputs(out, force=force)
+    with reading_from(database) as connection:
+        typer.echo(write_labels(connection, out, known_by))
+
+
+def write_labels(connection: Connection, out: Path, known_by: datetime | None = None) -> str:
+    """Write what reviewers found, by then, into a file, and say how many labels they are."""
     from ipml.listings.schema import listings_to_frame
     from ipml.listings.writers import write_listings
     from ipml.review.exports import export_labels, label_listing
 
-    check_outputs(out, force=force)
-    with reading_from(database) as connection:
-        listings = [label_listing(label) for label in export_labels(connection, known_by=known_by)]
+    listings = [label_listing(label) for label in export_labels(connection, known_by=known_by)]
     write_listings(listings_to_frame(listings), out)
     counterfeit = sum(bool(listing.is_counterfeit) for listing in listings)
-    typer.echo(f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {out}.")
+    return f"{len(listings):,} labels, {counterfeit:,} of them counterfeit, into {out}."
 
 
 def select(

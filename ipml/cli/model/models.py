@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,8 +21,11 @@ from ipml.cli.terminal import check_outputs, make_uri, printable, show_rows, sho
 from ipml.errors import NotFound, UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ipml.model.drift import DriftReference, DriftReport
     from ipml.records import ScoredListing
+    from ipml.scoring.scorer import Scorer
     from ipml.scoring.shadow import Disputed, Shadow
 
 
@@ -266,20 +269,49 @@ def drift(
     scored_by = model if is_reference else source
     with show_steps("Scoring listings …"):
         scorer = load_model(scored_by) if scored_by else None
-        frame = read_good_listings(listings, columns)
-        score = scorer.score_frame(frame)["score"] if scorer else None
-        ratio = scorer.classifier.price_ratios(frame) if scorer else None
-    labels = frame["is_counterfeit"]
+        period = _observe(read_good_listings(listings, columns), scorer)
     if reference is None:
-        write_text([reference_of(frame, score, labels, ratio).to_json()], files[0])
-        typer.echo(f"{len(frame):,} listings are the reference, in {files[0]}")
+        write_text([reference_of(*period).to_json()], files[0])
+        typer.echo(f"{len(period.listings):,} listings are the reference, in {files[0]}")
         return
-    report = measure_drift(reference, frame, score, labels, ratio)
+    report = measure_drift(reference, *period)
     for file in files:
         page = to_html(report, f"Drift of {listings.name}") if file.suffix == ".html" else report.to_json()
         write_text([page], file)
     _show_drift(report, show_all)
     raise typer.Exit(1 if report.alarm == "alarm" else 0)
+
+
+class _Period(NamedTuple):
+    """The listings of a period, with what is compared of them."""
+
+    listings: pd.DataFrame
+    score: pd.Series | None
+    labels: pd.Series
+    price_ratio: Any
+
+
+def _observe(listings: pd.DataFrame, scorer: Scorer | None) -> _Period:
+    score = scorer.score_frame(listings)["score"] if scorer else None
+    ratio = scorer.classifier.price_ratios(listings) if scorer else None
+    return _Period(listings, score, listings["is_counterfeit"], ratio)
+
+
+def compare_with_training(source: str, model: str, listings: pd.DataFrame) -> DriftReport:
+    """Return in what listings have moved away from a reference, which is a file or beside a model folder.
+
+    Parameters
+    ----------
+    source : str
+        As for the command.
+    model : str
+        The model by which scores are compared: a folder or a registry URI.
+    listings : DataFrame
+    """
+    from ipml.model.drift import measure_drift
+    from ipml.scoring.scorer import load_model
+
+    return measure_drift(_find_reference(source), *_observe(listings, load_model(model)))
 
 
 def _find_reference(source: str) -> DriftReference:

@@ -83,6 +83,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "evidence": {"pseudonym": PSEUDONYM, "digest": PSEUDONYM, "encrypted": ENCRYPTED},
     "control_cases": {"truth": NOTHING, "source": CLEAR, "added_by": NOTHING},
     "identities": {"issuer": NOTHING, "subject": NOTHING},
+    "jobs": dict.fromkeys(("name", "schedule", "runner", "outcome", "words"), NOTHING),
     "legal_holds": {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "placed_by": NOTHING, "released_by": NOTHING},
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},

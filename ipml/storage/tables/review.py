@@ -366,3 +366,24 @@ audit = Table(
     Column("hash", Text, nullable=False),
     sqlite_strict=True,
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True, doc="one of those that `ipml worker` does"),
+    Column("schedule", Text, nullable=False, doc="such as 15m, or 03:00 in UTC"),
+    Column("due_at", Moment, nullable=False, doc="when it is done next"),
+    Column("runner", Text, doc="the worker that does it just now; empty between runs"),
+    Column("started_at", Moment, doc="of the last run, as all that follows"),
+    Column("finished_at", Moment),
+    Column("seconds", Real),
+    Column("outcome", Text, doc="empty before the first run"),
+    Column("words", Text, doc="what was done, or what went wrong"),
+    Column("runs", Identity, nullable=False, server_default="0"),
+    Column("failures", Identity, nullable=False, server_default="0", doc="of all runs, failed or interrupted"),
+    Column("failures_in_a_row", Identity, nullable=False, server_default="0"),
+    Column("done_at", Moment, doc="end of the last run that did not fail"),
+    CheckConstraint("outcome IN ('done', 'failed', 'interrupted')", name="outcome"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

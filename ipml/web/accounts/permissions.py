@@ -34,6 +34,7 @@ class Action(StrEnum):
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
     SETTLE_MESSAGES = "settle messages that were not delivered or answered"
     CHANGE_LISTS = "put sellers on lists and take them off"
+    WATCH_JOBS = "see how the jobs of the worker stand"
     HOLD_RECORDS = "hold or release a seller's records"
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
@@ -91,6 +92,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.CHANGE_AUTOMATION: Role.LEAD,
     Action.SETTLE_MESSAGES: Role.LEAD,
     Action.CHANGE_LISTS: Role.LEAD,
+    Action.WATCH_JOBS: Role.LEAD,
     Action.HOLD_RECORDS: Role.LEAD,
     Action.ERASE_PEOPLE: Role.ADMIN,
     Action.MANAGE_USERS: Role.ADMIN,

@@ -2,14 +2,14 @@
 
 The command hands the served model over; the web itself knows no model. Metrics are in the text format of Prometheus.
 They name routes and versions, and nothing that was sent. Of the outbox they count what waits, what was given up, and
-what the platform has not answered.
+what the platform has not answered; of the worker's jobs, runs and failures.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
@@ -21,13 +21,15 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError
 from ipml.records import ScoredListing, Unlike
+from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
+from ipml.storage.jobs import ListedJob, has_leader, list_jobs
 from ipml.storage.outbox import ChannelBacklog, count_backlog
 
 
@@ -205,8 +207,46 @@ _KEPT_SECONDS = 10.0  # anybody may ask; the database is asked this often at mos
 _log = logging.getLogger(__name__)
 
 
-class OutboxFacts(Collector):
-    """Figures of the outbox, looked up at each reading, but not more often than every ten seconds.
+class DatabaseFacts(Collector):
+    """Figures of the database, looked up at each reading, but not more often than every ten seconds.
+
+    Parameters
+    ----------
+    engine : Engine
+    look_up : callable
+        Gives the figures of a moment.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        look_up: Callable[[Connection, datetime], Iterable[Metric]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._look_up, self._clock = engine, look_up, clock
+        self._found: list[Metric] = []
+        self._read_at: float | None = None
+        self._lock = Lock()
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the figures; none while the database cannot be read."""
+        with self._lock:
+            if self._read_at is None or self._clock() - self._read_at > _KEPT_SECONDS:
+                self._found, self._read_at = self._read(), self._clock()
+            found = self._found
+        yield from found
+
+    def _read(self) -> list[Metric]:
+        try:
+            with reading(self._engine) as connection:
+                return list(self._look_up(connection, datetime.now(UTC)))
+        except IpmlError as error:
+            _log.warning("%s", error)
+            return []
+
+
+class OutboxFacts(DatabaseFacts):
+    """Figures of the outbox.
 
     Parameters
     ----------
@@ -216,28 +256,51 @@ class OutboxFacts(Collector):
     """
 
     def __init__(self, engine: Engine, overdue_hours: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._engine, self._hours, self._clock = engine, overdue_hours, clock
-        self._found: tuple[datetime, list[ChannelBacklog], int] | None = None
-        self._read_at: float | None = None
-        self._lock = Lock()
+        def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:
+            overdue = count_overdue(connection, now, overdue_hours)
+            return _describe(now, count_backlog(connection, now), overdue)
 
-    def collect(self) -> Iterator[Metric]:
-        """Give the figures; none while the database cannot be read."""
-        with self._lock:
-            if self._read_at is None or self._clock() - self._read_at > _KEPT_SECONDS:
-                self._found, self._read_at = self._read_backlog(), self._clock()
-            found = self._found
-        if found is not None:
-            yield from _describe(*found)
+        super().__init__(engine, look_up, clock)
 
-    def _read_backlog(self) -> tuple[datetime, list[ChannelBacklog], int] | None:
-        now = datetime.now(UTC)
-        try:
-            with reading(self._engine) as connection:
-                return now, count_backlog(connection, now), count_overdue(connection, now, self._hours)
-        except IpmlError as error:
-            _log.warning("%s", error)
-            return None
+
+class JobFacts(DatabaseFacts):
+    """Figures of the jobs of `ipml worker` that are on, and whether a worker leads.
+
+    Parameters
+    ----------
+    engine : Engine
+    settings : Settings
+        By which jobs are on.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        def look_up(connection: Connection, now: datetime) -> Iterator[Metric]:  # noqa: ARG001
+            yield GaugeMetricFamily("ipml_worker_leads", "1 while a worker leads.", int(has_leader(engine)))
+            yield from _describe_jobs(list_jobs(connection, settings))
+
+        super().__init__(engine, look_up, clock)
+
+
+def _describe_jobs(listed: Sequence[ListedJob]) -> Iterator[Metric]:
+    runs = CounterMetricFamily("ipml_job_runs", "Runs of a job that have ended.", labels=("job",))
+    failures = CounterMetricFamily("ipml_job_failures", "Runs that failed or were interrupted.", labels=("job",))
+    in_a_row = GaugeMetricFamily("ipml_job_failures_in_a_row", "Failures since it was last done.", labels=("job",))
+    seconds = GaugeMetricFamily("ipml_job_seconds", "How long the last run took.", labels=("job",))
+    done_at = GaugeMetricFamily("ipml_job_done_timestamp_seconds", "When it was last done.", labels=("job",))
+    due_at = GaugeMetricFamily("ipml_job_due_timestamp_seconds", "When it is due next.", labels=("job",))
+    for one in listed:
+        if one.state is None or one.schedule.is_off:
+            continue
+        label = (one.job.name,)
+        runs.add_metric(label, one.state.runs)
+        failures.add_metric(label, one.state.failures)
+        in_a_row.add_metric(label, one.state.failures_in_a_row)
+        due_at.add_metric(label, one.state.due_at.timestamp())
+        if one.state.seconds is not None:
+            seconds.add_metric(label, one.state.seconds)
+        if one.state.done_at is not None:
+            done_at.add_metric(label, one.state.done_at.timestamp())
+    yield from (runs, failures, in_a_row, seconds, done_at, due_at)
 
 
 def _describe(now: datetime, backlogs: list[ChannelBacklog], overdue: int) -> Iterator[Metric]:

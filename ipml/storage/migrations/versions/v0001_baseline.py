@@ -63,6 +63,7 @@ TABLES = (
     "penalties",
     "strikes_taken_back",
     "linked_accounts",
+    "jobs",
 )
 """In the order in which one may refer to those before it."""
 
@@ -1185,6 +1186,26 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_index(op.f("ix_linked_accounts_pseudonym"), "linked_accounts", ["pseudonym"], unique=False)
+    op.create_table(
+        "jobs",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("schedule", sa.Text, nullable=False),
+        sa.Column("due_at", moment, nullable=False),
+        sa.Column("runner", sa.Text, nullable=True),
+        sa.Column("started_at", moment, nullable=True),
+        sa.Column("finished_at", moment, nullable=True),
+        sa.Column("seconds", real, nullable=True),
+        sa.Column("outcome", sa.Text, nullable=True),
+        sa.Column("words", sa.Text, nullable=True),
+        sa.Column("runs", identity, nullable=False, server_default="0"),
+        sa.Column("failures", identity, nullable=False, server_default="0"),
+        sa.Column("failures_in_a_row", identity, nullable=False, server_default="0"),
+        sa.Column("done_at", moment, nullable=True),
+        sa.CheckConstraint("outcome IN ('done', 'failed', 'interrupted')", name=op.f("ck_jobs_outcome")),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_jobs")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
 
 
 def downgrade() -> None:

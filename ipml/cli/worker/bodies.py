@@ -1,0 +1,175 @@
+"""What each job does: the same as its command, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ipml.cli.worker.incoming import find_recent, remove_old, take_in
+from ipml.cli.worker.loop import Body, JobRun
+from ipml.errors import Failed
+
+
+def deliver(run: JobRun) -> str:
+    """Deliver all messages that are due."""
+    from ipml.cli.outbox import describe_tally, make_sink
+    from ipml.enforcement.takedown.delivery import Tally, deliver_due
+
+    sink = make_sink()
+    try:
+        total = sum(deliver_due(run.engine, sink, is_stopped=run.is_stopped), Tally())
+    finally:
+        sink.close()
+    return describe_tally(total) if total.total else ""
+
+
+def run_deadlines(run: JobRun) -> str:
+    """Let terms begin and run out."""
+    from ipml.cli.enforce.appeal import describe_deadlines
+    from ipml.cli.enforce.appeal import run_deadlines as run_all
+
+    done = run_all(run.engine)
+    if done.failed:
+        raise Failed("deadlines", "; ".join(done.failed[:3]), "`ipml enforce appeal run` names all of them.")
+    return describe_deadlines(done) if any((done.marked, done.unmarked, done.expired)) else ""
+
+
+def end_measures(run: JobRun) -> str:
+    """End the measures and penalties whose time is over."""
+    from ipml.enforcement.actions import end_due
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    ended = end_due(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
+    is_any = ended.measures or ended.penalties
+    return f"{ended.measures:,} measures and {ended.penalties:,} penalties ended." if is_any else ""
+
+
+def act_without_review(run: JobRun) -> str:
+    """Act on what the policy allows, where it is on."""
+    from ipml.cooperation.consequences import Cooperation
+    from ipml.enforcement.automation.automatic_decisions import act
+    from ipml.enforcement.policy import load_enforcement_policy
+
+    policy = load_enforcement_policy(run.settings.policy_enforcement)
+    if not policy.automatic.is_on:
+        return ""
+    acted = act(run.engine, policy, run.settings, consequences=Cooperation(policy))
+    is_any = acted.decided or acted.drawn
+    return f"{acted.decided:,} listings acted on, {acted.drawn:,} drawn for people." if is_any else ""
+
+
+def send_statements(run: JobRun) -> str:
+    """Send the statements of reasons that wait."""
+    from ipml.cli.outbox import describe_sent
+    from ipml.cli.outbox import send_statements as send
+
+    sent = send(run.engine, run.settings)
+    if sent.dead or sent.waiting:
+        raise Failed("statements", describe_sent(sent).rstrip("."), "`ipml enforce statement send` says more.")
+    return describe_sent(sent) if sent.delivered else ""
+
+
+def anchor(run: JobRun) -> str:
+    """Add an anchor to the file of anchors."""
+    from ipml.cli.evidence import anchor_trail
+
+    made = anchor_trail(run.engine, run.settings.anchors, run.settings.anchor_key)
+    return f"{made.count:,} rows anchored."
+
+
+_BACKUP = re.compile(r"ipml-\d{8}T\d{6}Z\.zip")
+
+
+def back_up(run: JobRun) -> str:
+    """Write a backup, and delete the oldest where there are more than are to be kept."""
+    from ipml.storage.backup import back_up as write_backup
+
+    folder = run.settings.backups
+    assert folder is not None  # else the job is off
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"ipml-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip"
+    manifest = write_backup(run.engine, path)
+    backups = sorted(one for one in folder.iterdir() if _BACKUP.fullmatch(one.name))
+    for old in [one for one in backups if one != path][: -run.settings.backups_kept + 1 or None]:
+        old.unlink(missing_ok=True)
+    return f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {path.name}."
+
+
+def expire(run: JobRun) -> str:
+    """Delete what was kept as long as the policy says, and files of listings that came long ago."""
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.enforcement.privacy.retention import run_retention
+
+    expired = run_retention(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
+    n_files = remove_old(run.settings)
+    counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in expired.counts.items() if count]
+    return ", ".join([*counts, *[f"{n_files:,} files of listings"] * bool(n_files)])
+
+
+def find_misuse(run: JobRun) -> str:
+    """Say of how many notifiers a lead should judge."""
+    from ipml.cooperation.notifiers.misuse import find_misuse as propose_steps
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.storage.database import reading
+
+    rules = load_cooperation_policy(run.settings.policy_cooperation).notifiers
+    with reading(run.engine) as connection:
+        found = propose_steps(connection, rules, datetime.now(UTC))
+    return f"{len(found):,} notifiers to be judged by a lead: `ipml cooperate notifier check`." if found else ""
+
+
+def find_networks(run: JobRun) -> str:
+    """Add what sellers share to the networks."""
+    from ipml.cli.cooperate.network import add_to_networks, describe_networks
+
+    assert run.settings.network_attributes is not None  # else the job is off
+    networks, newcomers = add_to_networks(run.settings.network_attributes, run.settings.networks or Path("networks"))
+    return f"{describe_networks(networks)}; {len(newcomers):,} came into known ones."
+
+
+def write_labels(run: JobRun) -> str:
+    """Write the file of labels anew."""
+    from ipml.cli.model.labels import write_labels as write
+    from ipml.storage.database import reading
+
+    assert run.settings.labels is not None  # else the job is off
+    with reading(run.engine) as connection:
+        return write(connection, run.settings.labels)
+
+
+def measure_drift(run: JobRun) -> str:
+    """Compare the listings of the last days with the reference."""
+    import pandas as pd
+
+    from ipml.cli.model.models import compare_with_training
+    from ipml.scoring.batch.file_scoring import read_good_chunks
+
+    source, files = run.settings.drift_reference, find_recent(run.settings)
+    assert source is not None  # else the job is off
+    frames = [frame for file in files for frame, _ in read_good_chunks(file)]
+    if not frames:
+        return ""
+    is_file = source.endswith(".json")
+    listings = pd.concat(frames, ignore_index=True)
+    report = compare_with_training(source, run.settings.model if is_file else source, listings)
+    moved = "".join(f" {check.sentence}" for check in report.checks[:1] if check.alarm != "none")
+    return f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}.{moved}"
+
+
+BODIES: Mapping[str, Body] = {
+    "deliver": deliver,
+    "deadlines": run_deadlines,
+    "ends": end_measures,
+    "score": take_in,
+    "automatic": act_without_review,
+    "statements": send_statements,
+    "anchor": anchor,
+    "backup": back_up,
+    "retention": expire,
+    "notifiers": find_misuse,
+    "networks": find_networks,
+    "labels": write_labels,
+    "drift": measure_drift,
+}

@@ -1,0 +1,168 @@
+"""The folder of incoming listings: each file in it is scored and enqueued once, and then moved away.
+
+`done` holds the files that were enqueued, `scored` what they became, `failed` those that cannot be read, each beside a
+text that says why. A file is known by its name and the moment it was written last. One that was interrupted goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipml.cli.queue import put_into_queue
+from ipml.cli.worker.loop import JobRun
+from ipml.errors import (
+    Conflict,
+    Failed,
+    InvalidListings,
+    IpmlError,
+    MissingColumns,
+    Refused,
+    UnusableSetting,
+    UnwritableFile,
+)
+from ipml.settings import Settings
+
+if TYPE_CHECKING:
+    from ipml.features.portfolio import SellerPortfolios
+    from ipml.scoring.scorer import Scorer
+
+_SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
+_DONE, _SCORED, _FAILED = "done", "scored", "failed"
+_DAY_SECONDS = 86_400
+
+
+def take_in(run: JobRun) -> str:
+    """Score and enqueue the files that came, and say what became of them.
+
+    Raises
+    ------
+    Failed
+        Some cannot be read; all others were enqueued.
+    """
+    folder = run.settings.incoming
+    assert folder is not None  # else the job is off
+    files = _find_new(folder)
+    if not files:
+        return ""
+    from ipml.scoring.scorer import load_model
+
+    scorer = load_model(run.settings.model)
+    said, failed = list[str](), list[str]()
+    for file in files:
+        if run.is_stopped():
+            break
+        try:
+            said.append(f"{file.name}: {' '.join(_take_in_file(run, scorer, file))}")
+            _move(file, folder / _DONE)
+        except _BadFile as error:
+            moved = _move(file, folder / _FAILED)
+            moved.with_name(f"{moved.name}.txt").write_text(f"{error}\n", encoding="utf-8")
+            failed.append(file.name)
+    if failed:
+        raise Failed("incoming listings", f"{', '.join(failed)} cannot be read", f"See {folder / _FAILED}.")
+    return "; ".join(said)
+
+
+def find_recent(settings: Settings) -> list[Path]:
+    """Return the files that were enqueued in the last days, as many days as drift is measured of."""
+    since = time.time() - settings.drift_days * _DAY_SECONDS
+    return (
+        []
+        if settings.incoming is None
+        else [file for file in _files_in(settings.incoming / _DONE) if file.stat().st_mtime >= since]
+    )
+
+
+def remove_old(settings: Settings) -> int:
+    """Delete what was enqueued, scored or refused longer ago than it is to be kept; return how many files."""
+    if settings.incoming is None:
+        return 0
+    until, n_removed = time.time() - settings.incoming_days * _DAY_SECONDS, 0
+    for name in (_DONE, _SCORED, _FAILED):
+        for file in _files_in(settings.incoming / name):
+            if file.stat().st_mtime < until:
+                file.unlink(missing_ok=True)
+                n_removed += 1
+    return n_removed
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else []
+
+
+def _find_new(folder: Path) -> list[Path]:
+    """Return the files of listings in a folder; those still being written have another suffix, such as .part."""
+    return [file for file in _files_in(folder) if file.name.endswith(_SUFFIXES) and not file.name.startswith(".")]
+
+
+def _stamped(file: Path) -> str:
+    written_at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+    return f"{written_at:%Y%m%dT%H%M%S.%fZ}-{file.name}"
+
+
+def _move(file: Path, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return file.rename(folder / _stamped(file))
+
+
+class _BadFile(IpmlError):
+    """A file is none of listings; no other try will find it better."""
+
+
+def _rejects_of(scored: Path) -> Path:
+    return scored.with_name(f"{scored.name}.rejects.csv")
+
+
+def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
+    from ipml.listings.writers import RejectsFile
+    from ipml.scoring.batch.scored_files import read_scored
+    from ipml.scoring.portfolio_store import read_store, update_store
+
+    assert run.settings.incoming is not None
+    store = run.settings.portfolios
+    scored = run.settings.incoming / _SCORED / f"{_stamped(file)}.parquet"
+    if not scored.exists():
+        sellers = read_store(store, scorer.version).portfolios if store and store.exists() else None
+        scored.parent.mkdir(exist_ok=True)
+        try:
+            yield _score(scorer, file, scored, sellers, run.settings.incoming_top)
+        except (UnusableSetting, UnwritableFile):
+            raise
+        except (Refused, MissingColumns, InvalidListings) as error:
+            raise _BadFile(str(error)) from error
+    yield from put_into_queue(
+        run.engine,
+        run.settings,
+        lambda: read_scored(scored),
+        top=run.settings.incoming_top,
+        min_score=run.settings.incoming_min_score,
+    )
+    if store:
+        with RejectsFile(_rejects_of(scored)) as bad_rows:
+            taken = update_store(scorer, file, store, rejects=bad_rows)
+        yield f"{taken.new:,} taken into portfolios."
+
+
+def _score(scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios | None, explain_top: int | None) -> str:
+    from ipml.scoring.batch.file_scoring import score_file
+
+    score = partial(
+        score_file,
+        *(scorer, file, scored),
+        portfolios=sellers,
+        rejects=_rejects_of(scored),
+        explain_top=explain_top or 100,
+    )
+    try:
+        counts = score()
+    except Conflict:  # begun with another model, say
+        counts = score(restart=True)
+    return f"{counts.scored:,} scored, {counts.rejected:,} bad rows." + "".join(
+        f" Unlike training: {one.sentence}." for one in counts.unlike[:1]
+    )

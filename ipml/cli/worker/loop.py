@@ -1,0 +1,237 @@
+"""The worker: leads, begins what is due, each job in a thread of its own, and notes what became of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
+
+from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, hide_password
+from ipml.settings import Settings
+from ipml.storage.database import reading, writing
+from ipml.storage.jobs import (
+    LeaderLock,
+    Outcome,
+    Run,
+    find_due,
+    needs_planning,
+    note_end,
+    note_interrupted,
+    note_start,
+    plan_jobs,
+    plan_runs,
+    read_states,
+)
+
+_log = logging.getLogger(__name__)
+
+_STEP_SECONDS = 1.0  # between two looks for what is due
+_FOLLOWER_SECONDS = 5.0  # between two tries of a worker that does not lead
+_STANDBY_SECONDS = 10.0  # so long others wait once a database that was away is back: who led may still be at work
+_AWAY_SECONDS = 2.0
+_LAST_WORDS_SECONDS = 30.0  # so long a worker that is to stop tries to note how its jobs ended
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """What a job is given: the database, the settings, and whether the worker is to stop."""
+
+    engine: Engine
+    settings: Settings
+    is_stopped: Callable[[], bool]
+
+
+Body = Callable[[JobRun], str]
+"""Does a job once, and says what was done; nothing where nothing was to do."""
+
+
+class Worker:
+    """Does the jobs of a database as long as it leads, and waits as long as another does.
+
+    Parameters
+    ----------
+    engine : Engine
+    settings : Settings
+        `jobs` has the schedules, if others than the usual.
+    bodies : mapping of str to callable
+        What each job does.
+    stop : Event
+        Once it is set, nothing new begins, and `run` returns when all that runs has come to the end of its step.
+    say : callable
+        Is given a line for people now and then.
+    clock : callable
+        Gives the moment.
+
+    Raises
+    ------
+    UnusableSetting
+        A schedule cannot be read.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        bodies: Mapping[str, Body],
+        stop: Event,
+        say: Callable[[str], None],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._engine, self._settings, self._bodies, self._stop = engine, settings, bodies, stop
+        self._say, self._clock = say, clock
+        self._schedules = plan_jobs(settings)
+        self._lock = LeaderLock(engine)
+        self._name = f"{socket.gethostname()[:60]}, process {os.getpid()}"
+        self._running: dict[str, tuple[str, Thread]] = {}
+        self._leads = False  # or did when the database was last heard of
+        self._is_sure = False
+        self._follows = False
+        self._trouble = ""
+        self._told: dict[str, str] = {}
+        self.n_failed = 0
+
+    def run(self) -> None:
+        """Do what is due, again and again, until told to stop."""
+        try:
+            while not self._stop.is_set():
+                self._stop.wait(self._step())
+        finally:
+            self._end()
+
+    def run_once(self) -> bool:
+        """Do what is due now, once, and return whether this worker could: not while another leads.
+
+        Raises
+        ------
+        UnusableDatabase, DatabaseBusy
+        """
+        try:
+            if not self._lock.take():
+                return False
+            self._lead()
+            self._begin_due()
+            return True
+        finally:
+            self._end()
+
+    def _step(self) -> float:
+        """Take the lead, or keep it, and begin what is due; return how many seconds to wait."""
+        try:
+            if not self._lock.take():
+                self._follow()
+                return _FOLLOWER_SECONDS
+            if not self._is_sure:
+                self._lead()
+            self._begin_due()
+        except DatabaseBusy as error:
+            self._tell_trouble(str(error))
+            return _AWAY_SECONDS
+        except (UnusableDatabase, DatabaseError) as error:
+            return self._wait_for_database(error)
+        if self._trouble:
+            self._say("The database answers again.")
+            self._trouble = ""
+        return _STEP_SECONDS
+
+    def _wait_for_database(self, error: IpmlError | DatabaseError) -> float:
+        words = error.args[0] if isinstance(error, IpmlError) else str(error.orig)
+        self._tell_trouble(hide_password(str(words).partition("\n")[0]))
+        self._is_sure = False
+        self._collect()
+        if not self._running:  # another release may have brought the tables up to date, and lead
+            self._lock.release()
+        return _AWAY_SECONDS if self._leads else _STANDBY_SECONDS
+
+    def _tell_trouble(self, words: str) -> None:
+        if words != self._trouble:
+            self._say(f"Waiting for the database: {words}")
+            self._trouble = words
+
+    def _follow(self) -> None:
+        if self._leads or not self._follows:
+            self._say("Another worker leads; this one waits to take its place.")
+        self._leads, self._is_sure, self._follows = False, False, True
+
+    def _lead(self) -> None:
+        own = [runner for runner, _ in self._running.values()]
+        with writing(self._engine) as connection:
+            interrupted = note_interrupted(connection, self._schedules, own, self._clock())
+        for name in interrupted:
+            self._say(f"{name}: was interrupted, and is done again.")
+        if not self._leads:
+            self._say(f"This worker leads ({self._name}).")
+        self._leads, self._is_sure, self._follows = True, True, False
+
+    def _begin_due(self) -> None:
+        self._collect()
+        with reading(self._engine) as connection:
+            states = read_states(connection)
+        now = self._clock()
+        if needs_planning(self._schedules, states, now):
+            with writing(self._engine) as connection:
+                plan_runs(connection, self._schedules, states, now)
+                states = read_states(connection)
+        for name in find_due(self._schedules, states, now):
+            if name not in self._running and not self._stop.is_set():
+                self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        runner = f"{self._name}, run {secrets.token_hex(4)}"
+        with writing(self._engine) as connection:
+            note_start(connection, name, runner, self._clock())
+        thread = Thread(target=self._do, args=(name, runner), name=f"ipml-{name}")
+        self._running[name] = runner, thread
+        thread.start()
+
+    def _do(self, name: str, runner: str) -> None:
+        began = time.monotonic()
+        outcome: Outcome = "done"
+        try:
+            words = self._bodies[name](JobRun(self._engine, self._settings, self._stop.is_set))
+        except Exception as error:
+            outcome = "failed"
+            # What other libraries say may quote what sellers wrote: the log has it, the table of jobs has not.
+            words = str(error) if isinstance(error, IpmlError) else f"{type(error).__name__}; the log says where"
+            if not isinstance(error, IpmlError):
+                _log.exception("job %s", name)
+            self.n_failed += 1
+        run = Run(name, runner, self._clock(), time.monotonic() - began, outcome, " ".join(words.split()))
+        if words and (outcome == "done" or self._told.get(name) != words):
+            self._say(f"{name}: {'' if outcome == 'done' else 'failed: '}{run.words}")
+        self._told[name] = words
+        self._note_end(run)
+
+    def _note_end(self, run: Run) -> None:
+        """Note how a run ended, as soon as the database is there; a worker that is to stop gives up after a while."""
+        last_words = None
+        while True:
+            try:
+                with writing(self._engine) as connection:
+                    note_end(connection, run, self._schedules[run.name])
+            except (IpmlError, DatabaseError):
+                if self._stop.is_set():
+                    last_words = last_words or time.monotonic() + _LAST_WORDS_SECONDS
+                    if time.monotonic() > last_words:
+                        return
+                time.sleep(_STEP_SECONDS)
+            else:
+                return
+
+    def _collect(self) -> None:
+        self._running = {name: one for name, one in self._running.items() if one[1].is_alive()}
+
+    def _end(self) -> None:
+        for _, thread in self._running.values():
+            thread.join()
+        self._running.clear()
+        self._lock.release()

@@ -1,0 +1,415 @@
+"""The jobs that `ipml worker` does by itself: what they are, when each ran and runs next, and who leads.
+
+Of any number of workers on a database one leads and does the jobs. It holds a lock that ends with its process, however
+that ends, and knows no clock: on PostgreSQL an advisory lock of a session, beside a SQLite file the lock of a second,
+empty one. A job whose worker died is due at once for the next leader.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy.exc import DatabaseError
+
+from ipml.errors import UnusableSetting, enumerate_names
+from ipml.settings import Settings
+from ipml.storage.database import Lock, lock_file_of
+from ipml.storage.schedules import Schedule
+from ipml.storage.tables import jobs
+
+_LONGEST_WORDS = 300
+_GLANCE_SECONDS = 0.2  # who only looks whether somebody leads is done by then
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done again and again.
+
+    Parameters
+    ----------
+    name : str
+    about : str
+        What it does, in a sentence.
+    command : str
+        The command that does the same once.
+    usual : str
+        Its schedule where the settings name no other.
+    needs : tuple of str, default=()
+        Settings of which one must be there; without it the job is off.
+    """
+
+    name: str
+    about: str
+    command: str
+    usual: str
+    needs: tuple[str, ...] = ()
+
+
+JOBS = (
+    Job(
+        "deliver",
+        "Deliver what platform, sellers and rights holders must know.",
+        "ipml outbox deliver",
+        "5s",
+        ("webhook_url", "webhook_urls"),
+    ),
+    Job("deadlines", "Let legal and agreed deadlines begin and run out.", "ipml enforce appeal run", "1m"),
+    Job("ends", "End the measures and penalties whose time is over.", "ipml enforce measure end", "15m"),
+    Job(
+        "score",
+        "Score the files that came into the folder of incoming listings, and put them into the queue.",
+        "ipml score, data portfolios and enqueue",
+        "1m",
+        ("incoming",),
+    ),
+    Job("automatic", "Act without review on what the policy allows.", "ipml enforce automatic run", "1h"),
+    Job(
+        "statements",
+        "Send statements of reasons to the transparency database.",
+        "ipml enforce statement send",
+        "1h",
+        ("transparency_url",),
+    ),
+    Job("anchor", "Add an anchor of the audit trail to its file.", "ipml audit anchor", "00:30", ("anchors",)),
+    Job("backup", "Write the whole database into a file.", "ipml admin backup", "01:30", ("backups",)),
+    Job("retention", "Delete what was kept as long as the policy says.", "ipml seller retention", "02:30"),
+    Job("notifiers", "Look for misuse of notices; a lead decides on it.", "ipml cooperate notifier check", "03:00"),
+    Job(
+        "networks",
+        "Add what sellers share to the networks found before.",
+        "ipml cooperate network find",
+        "03:30",
+        ("network_attributes",),
+    ),
+    Job("labels", "Write what reviewers decided into a file to train from.", "ipml data labels", "04:30", ("labels",)),
+    Job(
+        "drift",
+        "Compare the listings of the last days with those of the model's training.",
+        "ipml model drift",
+        "05:00",
+        ("drift_reference",),
+    ),
+)
+"""All of them, in the order in which those that are due at the same moment begin."""
+
+
+def plan_jobs(settings: Settings) -> dict[str, Schedule]:
+    """Return the schedule of each job by its name; off where a setting that it needs is not there.
+
+    Raises
+    ------
+    UnusableSetting
+        `jobs` names one that there is not, or a schedule that cannot be read.
+
+    Examples
+    --------
+    >>> str(plan_jobs(Settings(jobs={"retention": "off", "ends": "2h"}))["ends"])
+    '2h'
+    """
+    known = [job.name for job in JOBS]
+    if unknown := [name for name in settings.jobs if name not in known]:
+        raise UnusableSetting("IPML_JOBS", enumerate_names(unknown, known), f"some of {', '.join(known)}")
+    return {job.name: Schedule() if missing_settings(job, settings) else _read_schedule(job, settings) for job in JOBS}
+
+
+def _read_schedule(job: Job, settings: Settings) -> Schedule:
+    return Schedule.parse(settings.jobs.get(job.name, job.usual), f"IPML_JOBS, {job.name}")
+
+
+def missing_settings(job: Job, settings: Settings) -> tuple[str, ...]:
+    """Return the settings of which a job needs one, as they are named outside, where it has none."""
+    if any(getattr(settings, name) for name in job.needs):
+        return ()
+    return tuple(f"IPML_{name.upper()}" for name in job.needs)
+
+
+Outcome = Literal["done", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """How a job stands: when it is due, its last run, and what became of it."""
+
+    name: str
+    schedule: str
+    due_at: datetime
+    runner: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    seconds: float | None = None
+    outcome: Outcome | None = None
+    words: str | None = None
+    runs: int = 0
+    failures: int = 0
+    failures_in_a_row: int = 0
+    done_at: datetime | None = None
+
+
+def read_states(connection: Connection) -> dict[str, JobState]:
+    """Return how each job stands that was ever planned, by its name."""
+    return {row.name: JobState(**row._mapping) for row in connection.execute(select(jobs))}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedJob:
+    """A job as people see it: what it is, by what schedule, why it is off, and how it stands."""
+
+    job: Job
+    schedule: Schedule
+    why_off: str
+    state: JobState | None
+
+    @property
+    def is_failing(self) -> bool:
+        """Say whether its last run failed, of a job that is on."""
+        return bool(self.state and self.state.failures_in_a_row and not self.schedule.is_off)
+
+    @property
+    def words(self) -> str:
+        """How it stands, in a word or two."""
+        if self.state is not None and self.state.runner:
+            return "running"
+        if self.schedule.is_off:
+            return "off"
+        return "never ran" if self.state is None or self.state.outcome is None else self.state.outcome
+
+
+def list_jobs(connection: Connection, settings: Settings) -> list[ListedJob]:
+    """Return all jobs, in the order of `JOBS`, as they stand by the settings of whoever asks."""
+    schedules, states = plan_jobs(settings), read_states(connection)
+    return [
+        ListedJob(job, schedules[job.name], _why_off(job, schedules[job.name], settings), states.get(job.name))
+        for job in JOBS
+    ]
+
+
+def _why_off(job: Job, schedule: Schedule, settings: Settings) -> str:
+    if not schedule.is_off:
+        return ""
+    missing = missing_settings(job, settings)
+    return f"needs {' or '.join(missing)}" if missing else "so by IPML_JOBS"
+
+
+def plan_runs(
+    connection: Connection, schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime
+) -> None:
+    """Note when jobs are due that are new or have another schedule, or after the clock was put back."""
+    for name, schedule in schedules.items():
+        state = states.get(name)
+        due_at = _find_due(state, schedule, now)
+        if state is None:
+            connection.execute(insert(jobs).values(name=name, schedule=str(schedule), due_at=due_at))
+        elif (state.schedule, state.due_at) != (str(schedule), due_at):
+            changed = update(jobs).where(jobs.c.name == name)
+            connection.execute(changed.values(schedule=str(schedule), due_at=due_at))
+
+
+def needs_planning(schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime) -> bool:
+    """Say whether `plan_runs` would change anything."""
+    return any(
+        name not in states
+        or (states[name].schedule, states[name].due_at) != (str(schedule), _find_due(states[name], schedule, now))
+        for name, schedule in schedules.items()
+    )
+
+
+def _find_due(state: JobState | None, schedule: Schedule, now: datetime) -> datetime:
+    if schedule.is_off:
+        return state.due_at if state else now
+    if state is None or (state.schedule == "off" and state.runs == 0):
+        return schedule.first_due(now)
+    if state.schedule != str(schedule):
+        return schedule.next_after(now)
+    return schedule.hold_to_clock(state.due_at, now)
+
+
+def find_due(schedules: Mapping[str, Schedule], states: Mapping[str, JobState], now: datetime) -> list[str]:
+    """Return the names of the jobs that are due and do not run, in the order of `JOBS`."""
+    return [
+        name
+        for name, schedule in schedules.items()
+        if not schedule.is_off and name in states and states[name].due_at <= now and states[name].runner is None
+    ]
+
+
+def note_start(connection: Connection, name: str, runner: str, now: datetime) -> None:
+    """Note that a worker begins a job."""
+    connection.execute(update(jobs).where(jobs.c.name == name).values(runner=runner, started_at=now))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a job that has ended, and what became of it."""
+
+    name: str
+    runner: str
+    finished_at: datetime
+    seconds: float
+    outcome: Outcome
+    words: str
+
+
+def note_end(connection: Connection, run: Run, schedule: Schedule) -> None:
+    """Note how a run ended, and when the job is due again; nothing if it is no longer this worker's."""
+    state = read_states(connection).get(run.name)
+    if state is None or state.runner != run.runner or state.started_at is None:
+        return
+    in_a_row = 0 if run.outcome == "done" else state.failures_in_a_row + 1
+    fields = {
+        "runner": None,
+        "finished_at": run.finished_at,
+        "seconds": run.seconds,
+        "outcome": run.outcome,
+        "words": run.words[:_LONGEST_WORDS],
+        "runs": state.runs + 1,
+        "failures": state.failures + (run.outcome != "done"),
+        "failures_in_a_row": in_a_row,
+        "due_at": schedule.due_after(state.started_at, run.finished_at, in_a_row),
+    } | ({"done_at": run.finished_at} if run.outcome == "done" else {})
+    connection.execute(update(jobs).where(jobs.c.name == run.name).values(fields))
+
+
+def note_interrupted(
+    connection: Connection, schedules: Mapping[str, Schedule], own: Iterable[str], now: datetime
+) -> list[str]:
+    """Note as interrupted what earlier workers had begun, and return it; a new leader does so first.
+
+    What was interrupted once is due at once. What is interrupted again and again, perhaps because it kills its worker,
+    waits as after a failure.
+
+    Parameters
+    ----------
+    own : iterable of str
+        Runners of which the caller knows that they live.
+    """
+    begun = [state for state in read_states(connection).values() if state.runner and state.runner not in {*own}]
+    for state in begun:
+        schedule, in_a_row = schedules.get(state.name, Schedule()), state.failures_in_a_row + 1
+        due_at = now if in_a_row == 1 or schedule.is_off else schedule.due_after(now, now, in_a_row - 1)
+        fields = {
+            "runner": None,
+            "finished_at": None,
+            "seconds": None,
+            "outcome": "interrupted",
+            "words": f"its worker ({state.runner}) ended before it did",
+            "runs": state.runs + 1,
+            "failures": state.failures + 1,
+            "failures_in_a_row": in_a_row,
+            "due_at": due_at,
+        }
+        connection.execute(update(jobs).where(jobs.c.name == state.name).values(fields))
+    return [state.name for state in begun]
+
+
+class LeaderLock:
+    """The lock of whoever does the jobs of a database; it ends with the process, or when it is released.
+
+    Parameters
+    ----------
+    engine : Engine
+        In memory there is nobody else: the lock is always free.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from ipml.storage.database import open_database
+    >>> with TemporaryDirectory() as folder:
+    ...     engine = open_database(f"sqlite:///{folder}/ipml.db")
+    ...     one, other = LeaderLock(engine), LeaderLock(engine)
+    ...     print(one.take(), other.take())
+    ...     one.release()
+    ...     print(other.take())
+    ...     other.release()
+    True False
+    True
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._file: sqlite3.Connection | None = None
+        self._session: Connection | None = None
+        self._is_held = False
+
+    def take(self) -> bool:
+        """Say whether the lock is this one's, by now or already; it is asked anew each time.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be reached.
+        """
+        if self._is_held and self._is_alive():
+            return True
+        self.release()
+        self._is_held = self._take_session() if self._engine.dialect.name == "postgresql" else self._take_file()
+        if not self._is_held:
+            self.release()
+        return self._is_held
+
+    def release(self) -> None:
+        """Give the lock to whoever asks next."""
+        file, session, self._file, self._session, self._is_held = self._file, self._session, None, None, False
+        if file is not None:
+            file.close()
+        if session is not None:
+            with suppress(Exception):  # it may be gone
+                session.invalidate()
+            session.close()
+
+    def _is_alive(self) -> bool:
+        if self._session is None:
+            return True
+        try:
+            self._session.execute(text("SELECT 1"))
+        except DatabaseError:
+            return False
+        return True
+
+    def _take_file(self) -> bool:
+        path = lock_file_of(self._engine, "worker")
+        if path is None:
+            return True
+        self._file = sqlite3.connect(path, timeout=_GLANCE_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            self._file.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
+
+    def _take_session(self) -> bool:
+        self._session = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # A worker whose machine is lost is replaced after half a minute; one whose process ends, at once.
+        for name, seconds in (("idle", 10), ("interval", 5), ("count", 4)):
+            self._session.execute(text(f"SET tcp_keepalives_{name} = {seconds}"))
+        found = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.LEAD_WORKERS.value})
+        return bool(found)
+
+
+_HELD = """
+    SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND classid = 0 AND objid = :lock AND granted)
+"""
+
+
+def has_leader(engine: Engine) -> bool:
+    """Say whether a worker leads; nobody is kept from leading by being asked."""
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            return bool(connection.scalar(text(_HELD), {"lock": Lock.LEAD_WORKERS.value}))
+    path = lock_file_of(engine, "worker")
+    if path is None or not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=0)) as file:
+        try:
+            file.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError:
+            return True
+    return False

@@ -1,0 +1,109 @@
+"""Files of listings that come into a folder: scored, enqueued, and moved away."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, func, select
+
+from ipml.cli.worker.bodies import BODIES
+from ipml.cli.worker.incoming import find_recent, remove_old
+from ipml.cli.worker.loop import JobRun
+from ipml.errors import Failed
+from ipml.settings import Settings
+from ipml.storage.database import reading
+from ipml.storage.tables import cases
+
+
+def take_in(engine: Engine, folder: Path, model: Path, **settings: Any) -> str:
+    """Do the job once."""
+    given = Settings(incoming=folder, incoming_top=20, model=str(model), explore=0, **settings)
+    return BODIES["score"](JobRun(engine, given, lambda: False))
+
+
+def count_cases(engine: Engine) -> int:
+    """Return how many cases there are."""
+    with reading(engine) as connection:
+        return connection.scalar(select(func.count()).select_from(cases)) or 0
+
+
+@pytest.fixture
+def folder(tmp_path: Path, market) -> Path:
+    """Return a folder into which a file of listings came."""
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    market.listings[:200].to_parquet(folder / "night.parquet")
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder, without the moments before the names."""
+    return sorted(path.name.partition("Z-")[2] or path.name for path in folder.iterdir())
+
+
+def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path) -> None:
+    """It is moved away, its scores stay; the same file again opens no new case."""
+    store = folder.parent / "sellers.npz"
+    said = take_in(engine, folder, saved_model, portfolios=store)
+    assert "200 scored, 0 bad rows" in said
+    assert names(folder) == ["done", "scored"]
+    assert store.exists()
+    n_cases = count_cases(engine)
+    assert 0 < n_cases <= 20
+    (done,) = (folder / "done").iterdir()
+    (folder / "night.parquet").write_bytes(done.read_bytes())
+    assert "0 new" in take_in(engine, folder, saved_model)
+    assert count_cases(engine) == n_cases
+    assert take_in(engine, folder, saved_model) == ""
+
+
+def test_what_was_interrupted_goes_on(engine: Engine, folder: Path, saved_model: Path) -> None:
+    """Killed after it was enqueued and before it was moved, it is moved, and nothing is doubled."""
+    before = (folder / "night.parquet").stat()
+    copy = (folder / "night.parquet").read_bytes()
+    take_in(engine, folder, saved_model)
+    n_cases = count_cases(engine)
+    (folder / "night.parquet").write_bytes(copy)
+    os.utime(folder / "night.parquet", ns=(before.st_atime_ns, before.st_mtime_ns))
+    take_in(engine, folder, saved_model)
+    assert names(folder / "done") == ["night.parquet"]
+    assert count_cases(engine) == n_cases
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_other(engine: Engine, folder: Path, saved_model: Path) -> None:
+    """It lies apart, beside what was wrong with it; what is still written is left alone."""
+    (folder / "bad.csv").write_text("nothing,of,this\n1,2,3\n")
+    (folder / "later.csv.part").write_text("listing_id")
+    with pytest.raises(Failed, match=r"bad\.csv cannot be read"):
+        take_in(engine, folder, saved_model)
+    assert names(folder / "failed") == ["bad.csv", "bad.csv.txt"]
+    assert names(folder / "done") == ["night.parquet"]
+    assert (folder / "later.csv.part").exists()
+
+
+def test_files_are_deleted_after_a_while(engine: Engine, folder: Path, saved_model: Path) -> None:
+    """Recent ones stay, and are those that drift is measured of."""
+    take_in(engine, folder, saved_model)
+    settings = Settings(incoming=folder, incoming_days=3)
+    assert remove_old(settings) == 0
+    (done,) = find_recent(settings)
+    os.utime(done, (time.time() - 4 * 86_400,) * 2)
+    assert remove_old(settings) == 1
+    assert find_recent(settings) == []
+
+
+def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_model: Path, market) -> None:
+    """The files of the last days, with the reference of the model."""
+    from ipml.model.drift import reference_of
+
+    listings: pd.DataFrame = market.listings[:200]
+    take_in(engine, folder, saved_model)
+    reference = folder.parent / "reference.json"
+    reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
+    settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
+    assert BODIES["drift"](JobRun(engine, settings, lambda: False)).startswith("200 listings, ")

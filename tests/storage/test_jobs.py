@@ -1,0 +1,152 @@
+"""How jobs stand in the database, and who leads; on both databases."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from ipml.errors import UnusableSetting
+from ipml.settings import Settings
+from ipml.storage.database import open_database, reading, writing
+from ipml.storage.jobs import (
+    JOBS,
+    LeaderLock,
+    Run,
+    find_due,
+    has_leader,
+    list_jobs,
+    needs_planning,
+    note_end,
+    note_interrupted,
+    note_start,
+    plan_jobs,
+    plan_runs,
+    read_states,
+)
+from ipml.storage.schedules import Schedule
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+SCHEDULES = {"deadlines": Schedule.parse("1m"), "retention": Schedule.parse("02:30"), "score": Schedule()}
+
+
+def plan(engine: Engine, now: datetime = NOW, schedules: dict[str, Schedule] = SCHEDULES) -> list[str]:
+    """Plan, and return what is due."""
+    with writing(engine) as connection:
+        plan_runs(connection, schedules, read_states(connection), now)
+        states = read_states(connection)
+    assert not needs_planning(schedules, states, now)
+    return find_due(schedules, states, now)
+
+
+def run(engine: Engine, name: str, now: datetime = NOW, outcome: str = "done") -> None:
+    """Have a job run for a second."""
+    with writing(engine) as connection:
+        note_start(connection, name, "one", now)
+    end = Run(name, "one", now + timedelta(seconds=1), 1.0, outcome, "words")
+    with writing(engine) as connection:
+        note_end(connection, end, SCHEDULES[name])
+
+
+def test_a_new_job_is_due_at_once_or_at_its_time(engine: Engine) -> None:
+    """What has an interval at once, what has a time of day then, what is off never."""
+    assert plan(engine) == ["deadlines"]
+    assert plan(engine, NOW + timedelta(days=1)) == ["deadlines", "retention"]
+
+
+def test_what_runs_is_not_due(engine: Engine) -> None:
+    """However late it is."""
+    plan(engine)
+    with writing(engine) as connection:
+        note_start(connection, "deadlines", "one", NOW)
+    assert plan(engine, NOW + timedelta(hours=5)) == []
+
+
+def test_what_was_done_is_due_after_its_interval(engine: Engine) -> None:
+    """And its outcome stands beside it."""
+    plan(engine)
+    run(engine, "deadlines")
+    assert plan(engine, NOW + timedelta(seconds=60)) == []
+    assert plan(engine, NOW + timedelta(seconds=61)) == ["deadlines"]
+    with reading(engine) as connection:
+        state = read_states(connection)["deadlines"]
+    assert (state.outcome, state.runs, state.failures, state.done_at) == ("done", 1, 0, NOW + timedelta(seconds=1))
+
+
+def test_failures_are_counted_until_it_is_done(engine: Engine) -> None:
+    """In a row, and in all."""
+    plan(engine)
+    for outcome in ("failed", "failed"):
+        run(engine, "retention", outcome=outcome)
+    with reading(engine) as connection:
+        assert read_states(connection)["retention"].failures_in_a_row == 2
+    run(engine, "retention")
+    with reading(engine) as connection:
+        state = read_states(connection)["retention"]
+    assert (state.failures, state.failures_in_a_row) == (2, 0)
+
+
+def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
+    """The first time; what is interrupted again and again waits."""
+    plan(engine)
+    for again in (["retention"], []):
+        with writing(engine) as connection:
+            note_start(connection, "retention", "one", NOW)
+        with writing(engine) as connection:
+            assert note_interrupted(connection, SCHEDULES, ["other"], NOW) == ["retention"]
+        assert [name for name in plan(engine) if name == "retention"] == again
+
+
+def test_who_lost_a_job_notes_nothing_of_it(engine: Engine) -> None:
+    """Another has it now."""
+    plan(engine)
+    with writing(engine) as connection:
+        note_start(connection, "deadlines", "other", NOW)
+    end = Run("deadlines", "one", NOW, 1.0, "done", "")
+    with writing(engine) as connection:
+        note_end(connection, end, SCHEDULES["deadlines"])
+    with reading(engine) as connection:
+        assert read_states(connection)["deadlines"].runner == "other"
+
+
+def test_another_schedule_plans_anew(engine: Engine) -> None:
+    """From now on, and not as the old one said."""
+    plan(engine)
+    run(engine, "retention", NOW)
+    changed = SCHEDULES | {"retention": Schedule.parse("13:00")}
+    assert "retention" not in plan(engine, NOW, changed)
+    assert "retention" in plan(engine, NOW + timedelta(hours=1), changed)
+
+
+def test_one_leads(engine: Engine, database_url: str) -> None:
+    """And another once it is gone."""
+    other = open_database(database_url)
+    first, second = LeaderLock(engine), LeaderLock(other)
+    assert (first.take(), second.take(), first.take()) == (True, False, True)
+    assert has_leader(other)
+    first.release()
+    assert not has_leader(other)
+    assert second.take()
+    second.release()
+    other.dispose()
+
+
+def test_a_job_without_its_setting_is_off() -> None:
+    """Whatever its schedule."""
+    assert plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
+    assert str(plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
+
+
+def test_a_job_that_is_not_known_is_refused() -> None:
+    """With the one that was meant."""
+    with pytest.raises(UnusableSetting, match="perhaps backup"):
+        plan_jobs(Settings(jobs={"backups": "1h"}))
+
+
+def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
+    """Before any worker ran."""
+    with reading(engine) as connection:
+        listed = {one.job.name: one for one in list_jobs(connection, Settings(jobs={"ends": "off"}))}
+    assert list(listed) == [job.name for job in JOBS]
+    assert listed["ends"].why_off == "so by IPML_JOBS"
+    assert "IPML_INCOMING" in listed["score"].why_off
+    assert listed["deadlines"].words == "never ran"

@@ -1,0 +1,70 @@
+"""The examples of services in the guide for operators are what systemd and compose read."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ipml.storage.jobs import JOBS
+
+GUIDE = (Path(__file__).parents[1] / "docs/guides/operate.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    """Return the one block of the guide in a language."""
+    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+    return found
+
+
+class Compose(yaml.SafeLoader):
+    """Reads compose's own marks, too."""
+
+
+Compose.add_constructor("!reset", lambda loader, node: [])
+
+
+def test_the_unit_has_all_that_a_service_needs() -> None:
+    """It starts the worker again however it ended, and leaves it time to stop."""
+    unit = ConfigParser(interpolation=None, strict=True)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(block("ini"))
+    assert unit.sections() == ["Unit", "Service", "Install"]
+    assert shlex.split(unit["Service"]["ExecStart"]) == ["/opt/ipml/bin/ipml", "worker"]
+    assert unit["Service"]["Restart"] == "always"
+    assert int(unit["Service"]["TimeoutStopSec"]) >= 60
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """Where there is a systemd to ask: every name in it is one that it knows."""
+    if not (analyze := shutil.which("systemd-analyze")):
+        return
+    path = tmp_path / "ipml-worker.service"
+    path.write_text(block("ini").replace("/opt/ipml/bin/ipml", "/bin/true"))
+    said = subprocess.run([analyze, "verify", "--man=no", str(path)], capture_output=True, text=True).stderr
+    assert not [line for line in said.splitlines() if path.name in line and "Unknown" in line]
+
+
+def test_compose_reads_the_file() -> None:
+    """Database, server and worker are there; what they refer to is defined."""
+    # The loader is a safe one, which knows one mark more.
+    file: dict[str, Any] = yaml.load(block("yaml"), Compose)
+    assert list(file["services"]) == ["database", "server", "worker"]
+    worker = file["services"]["worker"]
+    assert worker["command"] == "ipml worker"
+    assert worker["build"] == file["services"]["server"]["build"]
+    used = {volume.partition(":")[0] for one in file["services"].values() for volume in one["volumes"]}
+    assert used == set(file["volumes"])
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_the_guide_names_each_job(job) -> None:
+    """With its usual schedule, and a setting that it needs."""
+    (row,) = re.findall(rf"^\| {job.name} \|.*$", GUIDE, re.MULTILINE)
+    assert f"`{job.usual}`" in row
+    assert not job.needs or f"IPML_{job.needs[0].upper()}" in row

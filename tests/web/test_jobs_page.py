@@ -1,0 +1,58 @@
+"""What people and monitors see of the worker's jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import Engine
+
+from ipml.settings import Settings
+from ipml.storage.database import writing
+from ipml.storage.jobs import LeaderLock, Run, note_end, note_start, plan_jobs, plan_runs
+from ipml.web.http_api.monitoring import JobFacts
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def failed(engine: Engine) -> Engine:
+    """Return a database in which one job was done and one failed."""
+    schedules = plan_jobs(Settings())
+    with writing(engine) as connection:
+        plan_runs(connection, schedules, {}, NOW)
+        for name, outcome, words in (("ends", "done", "3 ended"), ("retention", "failed", "<b>no space</b>")):
+            note_start(connection, name, "one", NOW)
+            note_end(connection, Run(name, "one", NOW, 2.5, outcome, words), schedules[name])
+    return engine
+
+
+def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+    """Its last run, how long it took, what it said, the next run and failures; why others are off."""
+    shown = visitor("lea").get("/jobs").text
+    for words in ("3 ended", "2.5 s", "2026-05-01 12:15", "0 of 1", "1 of 1", "Off: needs IPML_BACKUPS.", "No worker"):
+        assert words in shown
+    assert "<b>no space" not in shown
+
+
+def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+    """Or that none does."""
+    lock = LeaderLock(failed)
+    if lock.take() and failed.url.database:
+        assert "A worker leads" in visitor("lea").get("/jobs").text
+    lock.release()
+
+
+def test_a_monitor_sees_runs_and_failures(failed: Engine) -> None:
+    """Of the jobs that are on."""
+    registry = CollectorRegistry()
+    registry.register(JobFacts(failed, Settings()))
+    shown = generate_latest(registry).decode()
+    assert 'ipml_job_runs_total{job="ends"} 1.0' in shown
+    assert 'ipml_job_failures_total{job="retention"} 1.0' in shown
+    assert 'ipml_job_seconds{job="ends"} 2.5' in shown
+    assert "ipml_worker_leads 0.0" in shown
+    assert 'job="backup"' not in shown
