@@ -175,7 +175,7 @@ class InvalidListings(IpmlError):
     """Some listings break the rules of the schema; all of them are in `problems`."""
 
     def __init__(self, problems: Sequence[Problem], source: str = "listings") -> None:
-        self.problems = tuple(problems)
+        self.problems, self.source = tuple(problems), source
         rows = len({problem.row for problem in self.problems})
         first = "; ".join(str(problem) for problem in self.problems[:3])
         more = "" if len(self.problems) <= 3 else f"; and {len(self.problems) - 3} more"

@@ -124,9 +124,9 @@ class Settings(BaseSettings):
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     api_key: Path | None = Field(
         None,
-        description="file of keys that callers of the API show, one a line: KEY, then score, measures, notices, "
-        "lists, metrics or some of these between commas (a key alone is for score), then, where it is for notices, "
-        "notifier=E-MAIL or notifier=*; only this machine may call without",
+        description="file of keys that callers of the API show, one a line: KEY, then score, listings, appeals, "
+        "measures, notices, lists, metrics or some of these between commas (a key alone is for score), then, where it "
+        "is for notices, notifier=E-MAIL or notifier=*; only this machine may call without",
     )
     api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")
     model_reload_seconds: float = Field(

@@ -187,6 +187,8 @@ class RetentionRules(BaseModel):
     ended_holds: int = Field(gt=0)
     ended_list_entries: int = Field(gt=0)
     idle_sellers: int = Field(ge=_APPEALS_DAYS)
+    marketplace_listings: int = Field(gt=0)
+    seller_events: int = Field(gt=0)
     sessions: int = Field(gt=0)
     tries: int = Field(gt=0)
 

@@ -195,14 +195,21 @@ def enqueue_placed(
 
 
 def enqueue_within(
-    connection: Connection, scored: Iterable[ScoredListing], *, due_at: datetime | None = None, now: datetime
+    connection: Connection,
+    placed: Iterable[tuple[ScoredListing, SamplePlace | None]],
+    *,
+    due_at: datetime | None = None,
+    joins_alike: bool = False,
+    now: datetime,
 ) -> Enqueued:
-    """Put a few scored listings into the queue in the caller's transaction, each for itself; otherwise like `enqueue`.
+    """Put some scored listings into the queue in the caller's transaction; otherwise like `enqueue_placed`.
 
     Whoever keeps cases from other writers besides has taken `Lock.ENQUEUE` before.
     """
-    newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
-    return _Intake(None, due_at, joins_alike=False, now=now).take_within(connection, newcomers, {})
+    newcomers = [_Newcomer(one, place, _columns(one)) for one, place in placed]
+    intake = _Intake(None, due_at, joins_alike, now)
+    arrivals = intake.make_arrivals(connection, newcomers) if joins_alike else {}
+    return intake.take_within(connection, newcomers, arrivals)
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
@@ -240,7 +247,10 @@ class _Intake:
 
     def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
         """Take a batch in, in a transaction of its own."""
-        arrivals = self._make_arrivals(engine, _find_latest(batch)) if self.joins_alike else {}
+        arrivals: Mapping[str, IncomingListing] = {}
+        if self.joins_alike:
+            with reading(engine) as connection:
+                arrivals = self.make_arrivals(connection, batch)
         with writing(engine) as connection:
             return self.take_within(connection, batch, arrivals)
 
@@ -283,14 +293,14 @@ class _Intake:
         unchanged = len(batch) - sum(n_opened) - len(changes) - offered[0]
         return Enqueued(n_opened[0], len(changes), unchanged, *n_opened[1:], offered[0])
 
-    def _make_arrivals(self, engine: Engine, latest: Mapping[str, _Newcomer]) -> dict[str, IncomingListing]:
-        """Return what listings that become cases are compared by, made before the queue is locked: it takes a while.
+    def make_arrivals(self, connection: Connection, batch: Sequence[_Newcomer]) -> dict[str, IncomingListing]:
+        """Return what listings that become cases are compared by; of many, make it before the queue is locked.
 
         Drawn listings stand for themselves: they are to be looked at with known probability.
         """
-        with reading(engine) as connection:
-            rows = find_cases(connection, find_numbers(connection, latest))
-            arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
+        latest = _find_latest(batch)
+        rows = find_cases(connection, find_numbers(connection, latest))
+        arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
         return {
             key: make_arrival(latest[key].columns)
             for key, one in arrived.items()

@@ -171,7 +171,18 @@ class ModelInUse:
         self, listings: Sequence[Mapping[str, Any]], explain: bool = False
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
         """Return what `score_many` does, and in what the listings are unlike those the model was trained on."""
-        records = check_records(listings)
+        return self.score_records(self.check(listings), explain)
+
+    def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
+        """Return listings as records; InvalidListings, as for `score_many`, where some break the rules."""
+        return check_records(listings)
+
+    def score_records(
+        self, records: Sequence[Listing], explain: bool = False
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return what `score_batch` does, of listings that were checked."""
+        if not records:
+            return [], ()
         if len(records) == 1:
             return [self.scorer.score(records[0], self.portfolios, explain=explain)], ()
         frame, sample = listings_to_frame(records), ListingSample()

@@ -14,6 +14,8 @@ from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
+from ipml.review.seller_history import SellerEvent, store_events
+from ipml.review.snapshot import encode
 from ipml.storage import audit
 from ipml.storage.database import writing
 from ipml.storage.outbox import put
@@ -24,6 +26,7 @@ from ipml.storage.tables import (
     cases,
     enforcement_policies,
     evidence,
+    listings,
     measures,
     metadata,
     notice_items,
@@ -83,6 +86,18 @@ def plant_anew(engine: Engine) -> str:
     enqueue(engine, [*theirs, *(bag(n, "other", 0.5 - n / 50) for n in range(OTHERS))], now=NOON)
     rescored = bag(0, SELLER, 0.95, **said, brand=f"{NAME} own", category=STREET, seller_sales=3)
     enqueue(engine, [rescored], now=NOON)  # looked different before
+    sold = SellerEvent(f"{SELLER}-order", SELLER, "sold", NOON, NOON, 1.0, f"{SELLER}-L0")
+    with writing(engine) as connection:
+        store_events(connection, [sold], NOON)
+        submitted = {
+            "listing_id": f"{SELLER}-submitted",
+            "seller_id": SELLER,
+            "sent": "",
+            "seen_at": NOON,
+            "received_at": NOON,
+        }
+        shown = {"score": 0.95, "model_version": rescored.model_version, "snapshot": encode(rescored)}
+        connection.execute(insert(listings).values(submitted | shown))
     first = _decide(engine, Verdict.COUNTERFEIT, note=f"{NAME} lives in {STREET}", key=f"key {PHONE}")
     _decide(engine, Verdict.GENUINE, note=PHONE)
     undone = _decide(engine, Verdict.GENUINE)

@@ -245,7 +245,17 @@ class Judge:
 
     def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
         """Return the listings, each with the one score; one without a letter is not judged."""
-        return [self._judge(listing, explain) for listing in check_records(listings)]
+        return self.score_records(self.check(listings), explain)[0]
+
+    def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
+        """Return listings as records."""
+        return check_records(listings)
+
+    def score_records(
+        self, records: Sequence[Listing], explain: bool
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return checked listings, each with the one score, and what was said beforehand of all listings."""
+        return [self._judge(listing, explain) for listing in records], self.unlike
 
     def score_batch(
         self, listings: Sequence[Mapping[str, Any]], explain: bool

@@ -61,7 +61,7 @@ def served(app: FastAPI) -> Iterator[tuple[str, str]]:
     """Give method and path of whatever an application answers itself."""
     for route in app.routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path_format) for method in route.methods)
 
 
 def contents(engine: Engine) -> dict[str, object]:

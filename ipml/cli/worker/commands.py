@@ -74,8 +74,8 @@ def _show_status(database: str | None) -> NoReturn:
 
 
 def _make_worker(url: str | None, stop: Event) -> Worker:
-    from ipml.cli.worker.bodies import BODIES
     from ipml.cli.worker.loop import Worker
+    from ipml.cli.worker.tasks import TASKS
     from ipml.settings import get_settings
     from ipml.storage.database import migrate
     from ipml.web.server import set_up_log
@@ -83,7 +83,7 @@ def _make_worker(url: str | None, stop: Event) -> Worker:
     set_up_log()
     engine = open_for_command(url, create=True)
     migrate(engine)
-    return Worker(engine, get_settings(), BODIES, stop, _say)
+    return Worker(engine, get_settings(), TASKS, stop, _say)
 
 
 def _say(words: str) -> None:

@@ -50,7 +50,7 @@ class JobRun:
     is_stopped: Callable[[], bool]
 
 
-Body = Callable[[JobRun], str]
+Task = Callable[[JobRun], str]
 """Does a job once, and says what was done; nothing where nothing was to do."""
 
 
@@ -62,7 +62,7 @@ class Worker:
     engine : Engine
     settings : Settings
         `jobs` has the schedules, if others than the usual.
-    bodies : mapping of str to callable
+    tasks : mapping of str to callable
         What each job does.
     stop : Event
         Once it is set, nothing new begins, and `run` returns when all that runs has come to the end of its step.
@@ -81,13 +81,13 @@ class Worker:
         self,
         engine: Engine,
         settings: Settings,
-        bodies: Mapping[str, Body],
+        tasks: Mapping[str, Task],
         stop: Event,
         say: Callable[[str], None],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._engine, self._settings, self._bodies, self._stop = engine, settings, bodies, stop
+        self._engine, self._settings, self._tasks, self._stop = engine, settings, tasks, stop
         self._say, self._clock = say, clock
         self._schedules = plan_jobs(settings)
         self._lock = LeaderLock(engine)
@@ -197,7 +197,7 @@ class Worker:
         began = time.monotonic()
         outcome: Outcome = "done"
         try:
-            words = self._bodies[name](JobRun(self._engine, self._settings, self._stop.is_set))
+            words = self._tasks[name](JobRun(self._engine, self._settings, self._stop.is_set))
         except Exception as error:
             outcome = "failed"
             # What other libraries say may quote what sellers wrote: the log has it, the table of jobs has not.

@@ -110,7 +110,7 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:
-        enqueue_within(connection, opened, now=now)
+        enqueue_within(connection, ((one, None) for one in opened), now=now)
         rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))

@@ -25,11 +25,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, union, update
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, union, update
 
 from ipml.enforcement.privacy.legal_holds import find_holds
 from ipml.enforcement.privacy.personal_data import (
     BLANKED,
+    REMOVED,
     empty_explanations,
     empty_notes,
     replace_listings,
@@ -50,8 +51,10 @@ from ipml.storage.tables import (
     cases,
     decisions,
     erasures,
+    listings,
     metadata,
     outbox,
+    seller_events,
     seller_keys,
     seller_list_entries,
     user_sellers,
@@ -334,8 +337,9 @@ def erase(
     listed = seller_list_entries.c.pseudonym == pseudonym, seller_list_entries.c.removed_at.is_(None)
     ended = update(seller_list_entries).where(*listed).values(removed_by=by, removed_at=now)
     audit.change_rows(connection, ended, by, "erased", at=now)
-    for table in (user_sellers, seller_keys):
-        connection.execute(delete(table).where(table.c.seller_id == seller_id))
+    for name, found_by in REMOVED.items():
+        if found_by == "seller_id":
+            connection.execute(delete(metadata.tables[name]).where(metadata.tables[name].c.seller_id == seller_id))
     fields = {"pseudonym": pseudonym, "erased_by": by, "erased_at": now, "why": why, "cases": count}
     connection.execute(insert(erasures).values(fields))
     payload: dict[str, audit.Value] = {"cases": count, "decisions": n_decisions}
@@ -391,8 +395,9 @@ def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
-    sells = connection.scalar(select(user_sellers.c.user_name).where(user_sellers.c.seller_id == seller_id).limit(1))
-    if not has_cases and sells is None:
+    tables = (listings, seller_events, user_sellers)
+    is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
+    if not has_cases and not is_known:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
     return pseudonym_of(connection, seller_id, now=now)
 
@@ -421,6 +426,10 @@ def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], 
         .group_by(cases.c.seller_id),
         select(seller_keys.c.seller_id, seller_keys.c.created_at.label("since")),
         select(user_sellers.c.seller_id, user_sellers.c.since),
+        *(
+            select(table.c.seller_id, func.min(table.c.received_at).label("since")).group_by(table.c.seller_id)
+            for table in (listings, seller_events)
+        ),
     )
     known = dict(connection.execute(select(seller_keys.c.seller_id, seller_keys.c.pseudonym)).all())
     since: dict[str, datetime] = {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists, insert, or_, select, update
 
 from ipml.errors import NotFound, SellerErased, UnusableSetting
 from ipml.kit.moments import write_moment
@@ -19,7 +19,7 @@ from ipml.review.snapshot import check_text
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
-from ipml.storage.tables import cases, legal_holds, seller_keys
+from ipml.storage.tables import cases, legal_holds, listings, seller_events, seller_keys
 
 _LONGEST_WHY = 500
 
@@ -161,9 +161,10 @@ def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
 
 
 def require_known(connection: Connection, seller_id: str) -> None:
-    """Raise NotFound where neither a case nor a key of a seller is kept."""
-    has_case = connection.scalar(select(cases.c.case_id).where(cases.c.seller_id == seller_id).limit(1))
-    if has_case is None and find_pseudonym(connection, seller_id) is None:
+    """Raise NotFound where nothing of a seller is kept: no case, no listing, no event and no key."""
+    tables = (cases, listings, seller_events)
+    is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
+    if not is_known and find_pseudonym(connection, seller_id) is None:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
 
 

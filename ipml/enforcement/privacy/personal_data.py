@@ -87,6 +87,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "legal_holds": {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "placed_by": NOTHING, "released_by": NOTHING},
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
+    "listings": {"model_version": NOTHING, "sent": PSEUDONYM}
+    | dict.fromkeys(("listing_id", "seller_id", "snapshot"), CLEAR),
     "second_reviews": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_lifted": ENCRYPTED, "why_refused": ENCRYPTED},
@@ -111,6 +113,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "seeds": {"seed": NOTHING},
+    "seller_events": {"kind": NOTHING} | dict.fromkeys(("event_id", "seller_id", "listing_id"), CLEAR),
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
     "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
@@ -144,6 +147,8 @@ BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
 REMOVED: dict[str, str] = {
     "case_texts": "case_id",
     "bands": "case_id",
+    "listings": "seller_id",
+    "seller_events": "seller_id",
     "user_sellers": "seller_id",
     "seller_keys": "seller_id",
 }

@@ -39,12 +39,14 @@ from ipml.storage.tables import (
     disclosures,
     evidence,
     legal_holds,
+    listings,
     measures,
     metadata,
     notice_items,
     notices,
     notifier_steps,
     outbox,
+    seller_events,
     seller_keys,
     seller_list_entries,
     sessions,
@@ -80,7 +82,7 @@ class RecordClass:
     @property
     def can_be_held(self) -> bool:
         """Whether a legal hold can be on such rows."""
-        return "pseudonym" in self.table.c and self.table is not legal_holds
+        return not {"pseudonym", "seller_id"}.isdisjoint(self.table.c.keys()) and self.table is not legal_holds
 
     @property
     def key(self) -> Column[Any]:
@@ -141,6 +143,8 @@ CLASSES = (
     RecordClass("ended_holds", legal_holds, _ENDED),
     RecordClass("ended_list_entries", seller_list_entries, _UNLISTED),
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
+    RecordClass("marketplace_listings", listings, listings.c.received_at),
+    RecordClass("seller_events", seller_events, seller_events.c.received_at),
     RecordClass("sessions", sessions, sessions.c.expires_at),
     RecordClass("tries", tries, tries.c.at),
 )
@@ -262,6 +266,7 @@ def find_stored(
     require_known(connection, seller_id)
     pseudonym = find_pseudonym(connection, seller_id)
     found = _find_listings(connection, seller_id, policy.retention)
+    found += _find_told(connection, seller_id, policy.retention)
     if pseudonym is not None:
         found += _find_encrypted(connection, pseudonym, policy.retention)
     holds = find_holds(connection, pseudonym, now) if pseudonym else []
@@ -279,6 +284,18 @@ def _find_listings(connection: Connection, seller_id: str, rules: RetentionRules
             name, since = find_class(row.state, row.enqueued_at, last.get(row.case_id))
             moments[name].append(since + timedelta(days=getattr(rules, name)))
     return [StoredClass(name, len(until), max(until)) for name, until in sorted(moments.items())]
+
+
+def _find_told(connection: Connection, seller_id: str, rules: RetentionRules) -> list[StoredClass]:
+    """Count what the marketplace told of a seller: what it calls by their id, beside the key of the pseudonym."""
+    found = []
+    for kind in CLASSES:
+        if "seller_id" in kind.table.c and "pseudonym" not in kind.table.c:
+            query = select(func.count(), func.max(kind.since)).where(kind.table.c.seller_id == seller_id)
+            count, last = connection.execute(query).one()
+            if count:
+                found.append(StoredClass(kind.name, count, last + timedelta(days=getattr(rules, kind.name))))
+    return found
 
 
 def _find_encrypted(connection: Connection, pseudonym: str, rules: RetentionRules) -> list[StoredClass]:

@@ -12,6 +12,7 @@ The queue is ranked by value per minute: whoever has an hour fills it best with 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
@@ -186,6 +187,39 @@ class ListRules(BaseModel):
         return turn
 
 
+class IntakeRule(BaseModel):
+    """Which listings that come one by one wait for people: those that are worth it, and some drawn from the rest.
+
+    Attributes
+    ----------
+    min_score, min_value : float
+        Scores from here on, and values of a review from here on, are worth it; both are asked for.
+    sampling_probability : float
+        With which another listing is drawn where nobody can tell what it is; less where the score is surer, and never
+        less than `even` of it.
+    even : float
+        Share of that probability which every listing has, whatever its score: it holds even where scores are wrong.
+
+    Examples
+    --------
+    >>> rule = IntakeRule(sampling_probability=0.1)
+    >>> [round(rule.probability_of(score), 3) for score in (0.5, 0.02, 0.0, None)]
+    [0.1, 0.05, 0.03, 0.1]
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_score: Share = 0.5
+    min_value: float = Field(0.0, ge=-1e9, le=1e9)
+    sampling_probability: Share = 0.002
+    even: Share = 0.3
+
+    def probability_of(self, score: float | None) -> float:
+        """Return with what probability a listing that is not worth it by itself is drawn."""
+        spread = 0.5 if score is None else math.sqrt(score * (1 - score))  # at most one half
+        return self.sampling_probability * (self.even + (1 - self.even) * 2 * spread)
+
+
 class Policy(PolicyText):
     """What a review is worth, and by when it must be made; the file says what each weight means.
 
@@ -218,6 +252,7 @@ class Policy(PolicyText):
     rates: dict[str, Rate] = Field({})
     working_hours: WorkingHours = WorkingHours()
     lists: ListRules = ListRules()
+    intake: IntakeRule = IntakeRule()
 
     def minutes_of(self, category: str | None) -> float:
         """Return how many minutes the review of a listing of a category takes."""

@@ -43,6 +43,7 @@ from ipml.storage.tables.enforcement import (
     strikes,
     strikes_taken_back,
 )
+from ipml.storage.tables.marketplace import listings, seller_events
 from ipml.storage.tables.review import (
     audit,
     bands,
@@ -96,6 +97,7 @@ __all__ = [
     "jobs",
     "legal_holds",
     "linked_accounts",
+    "listings",
     "measure_messages",
     "measure_stakes",
     "measures",
@@ -120,6 +122,7 @@ __all__ = [
     "second_reviews",
     "second_verdicts",
     "seeds",
+    "seller_events",
     "seller_keys",
     "seller_list_entries",
     "sessions",

@@ -39,6 +39,8 @@ class Action(StrEnum):
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
     SCORE = "have listings scored"
+    SUBMIT_LISTINGS = "submit listings and events of sellers and see how they stand"
+    FILE_APPEALS = "file appeals of sellers and see how they stand"
     GIVE_NOTICE = "give notice and see what came of it"
     READ_METRICS = "read the figures of the server"
 
@@ -101,6 +103,8 @@ LEAST_ROLES: Mapping[Action, Role] = {
 
 PURPOSES: Mapping[str, Action] = {
     "score": Action.SCORE,
+    "listings": Action.SUBMIT_LISTINGS,
+    "appeals": Action.FILE_APPEALS,
     "measures": Action.SETTLE_MESSAGES,
     "notices": Action.GIVE_NOTICE,
     "lists": Action.CHANGE_LISTS,

@@ -13,8 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, NoReturn
@@ -48,15 +47,36 @@ from ipml.review.seller_lists import find_case_marks
 from ipml.review.snapshot import check_text
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
+from ipml.web.http_api.appeal_routes import (
+    APPEAL_EXAMPLES,
+    FILE_DOCUMENT,
+    SHOW_APPEAL_DOCUMENT,
+    FiledAppealShape,
+    show_appeal,
+    submit_appeal,
+)
 from ipml.web.http_api.list_routes import (
     ADD_DOCUMENT,
     REMOVE_DOCUMENT,
-    SHOW_DOCUMENT,
+    SHOW_LISTS_DOCUMENT,
     add_to_list,
     describe_list_shapes,
     describe_mark,
     remove_from_list,
     show_lists,
+)
+from ipml.web.http_api.listing_routes import (
+    EVENTS_DOCUMENT,
+    EXAMPLES,
+    SHOW_DOCUMENT,
+    SHOW_EVENT_DOCUMENT,
+    SUBMIT_DOCUMENT,
+    ListingIntake,
+    describe_submissions,
+    show_event,
+    show_listing,
+    submit_events,
+    submit_listings,
 )
 from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
@@ -73,7 +93,7 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import Access, check_site, parse_body, read_body
+from ipml.web.http_api.requests import Access, Crowd, check_site, find_listings, parse_body, read_body
 from ipml.web.responses import HEADERS, add_headers
 
 MOST_PROBLEMS = 1_000
@@ -113,7 +133,9 @@ def add_error_answers(app: FastAPI) -> None:
 def _answer_bad_listings(_request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidListings) else ()
     rows = len({problem.row for problem in problems})
-    detail = f"{rows:,} of the listings break{'s' * (rows == 1)} the rules; nothing was scored."
+    source = error.source if isinstance(error, InvalidListings) else "listings"
+    undone = "scored" if source == "listings" else "kept"
+    detail = f"{rows:,} of the {source} break{'s' * (rows == 1)} the rules; nothing was {undone}."
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
 
 
@@ -219,12 +241,9 @@ def _refuse_answer(found: str) -> NoReturn:
     raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found {found}; expected {_EXPECTED}.")
 
 
-MOST_LISTINGS = 1_000
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
 _MOST_WRITERS = 4  # who wait for the database, beside those who score: neither holds up the other
 _SMALL_BYTES = 16_384  # what is scored in less time than handing it to another thread and back may take
-
-Listings = list[dict[str, Any]]
 
 
 async def score(
@@ -280,10 +299,16 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
     ("GET", "/metrics", Action.READ_METRICS, show_metrics, METRICS_DOCUMENT),
     ("GET", "/openapi.json", None, show_document, OWN_DOCUMENT),
     ("POST", "/v1/score", Action.SCORE, score, SCORE_DOCUMENT),
+    ("POST", "/v1/listings", Action.SUBMIT_LISTINGS, submit_listings, SUBMIT_DOCUMENT),
+    ("GET", "/v1/listings/{listing_id}", Action.SUBMIT_LISTINGS, show_listing, SHOW_DOCUMENT),
+    ("POST", "/v1/events", Action.SUBMIT_LISTINGS, submit_events, EVENTS_DOCUMENT),
+    ("GET", "/v1/events/{event_id}", Action.SUBMIT_LISTINGS, show_event, SHOW_EVENT_DOCUMENT),
+    ("POST", "/v1/appeals", Action.FILE_APPEALS, submit_appeal, FILE_DOCUMENT),
+    ("GET", "/v1/appeals/{appeal}", Action.FILE_APPEALS, show_appeal, SHOW_APPEAL_DOCUMENT),
     ("POST", "/v1/measures/{key}/answer", Action.SETTLE_MESSAGES, answer_message, ANSWER_DOCUMENT),
     ("POST", "/v1/notices", Action.GIVE_NOTICE, give_notice, GIVE_DOCUMENT),
     ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
-    ("GET", "/v1/lists", Action.CHANGE_LISTS, show_lists, SHOW_DOCUMENT),
+    ("GET", "/v1/lists", Action.CHANGE_LISTS, show_lists, SHOW_LISTS_DOCUMENT),
     ("POST", "/v1/lists", Action.CHANGE_LISTS, add_to_list, ADD_DOCUMENT),
     ("DELETE", "/v1/lists/{entry_id}", Action.CHANGE_LISTS, remove_from_list, REMOVE_DOCUMENT),
 )
@@ -321,16 +346,20 @@ def make_api(
     )
     app.state.models, app.state.metrics, app.state.access, app.state.engine = models, metrics, access, engine
     app.state.cooperation = None if engine is None else load_cooperation_policy()
+    app.state.intake = None if engine is None else ListingIntake(engine, models, metrics)
     app.state.actions = {(method, path): action for method, path, action, _, _ in API_ROUTES}
     app.state.crowd = Crowd(MOST_AT_ONCE)
     app.state.threads = CapacityLimiter(os.cpu_count() or 1)
     app.state.writers = CapacityLimiter(_MOST_WRITERS)
     for method, path, _, answer, says in API_ROUTES:
-        app.add_api_route(path, answer, methods=[method], response_class=Response, **says)
+        # An id of the marketplace may hold a slash.
+        served = path.replace("{listing_id}", "{listing_id:path}").replace("{event_id}", "{event_id:path}")
+        app.add_api_route(served, answer, methods=[method], response_class=Response, **says)
     app.add_middleware(_ProtectingHeaders)
     add_error_answers(app)
-    shapes = describe_shapes() | describe_list_shapes()
-    app.openapi = lambda: make_document(app, listing_schema, shapes, needs_key=bool(access.keys))  # type: ignore[method-assign]
+    shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
+    shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
+    app.openapi = lambda: make_document(app, listing_schema, shapes, (*EXAMPLES, *APPEAL_EXAMPLES), needs_key=is_keyed)  # type: ignore[method-assign]
     return app
 
 
@@ -342,7 +371,7 @@ async def authorise_program(request: Request) -> None:
     LoginNeeded, Forbidden
     """
     actions: Mapping[tuple[str, str], Action | None] = request.app.state.actions
-    rule = (request.method, request.scope["route"].path)
+    rule = (request.method, request.scope["route"].path_format)
     if rule in actions and actions[rule] is None:
         return
     check_site(request.headers)
@@ -366,63 +395,6 @@ def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:
         await (api if path in paths or path.startswith("/v1/") else page)(scope, receive, send)
 
     return choose
-
-
-def find_listings(content: object) -> Listings:
-    """Return the listings of a request: the object itself, or those of its list "listings".
-
-    Raises
-    ------
-    HTTPException
-        422 where it is neither, 413 where they are too many.
-    InvalidListings
-
-    Examples
-    --------
-    >>> find_listings({"listing_id": "1"}), find_listings({"listings": []})
-    ([{'listing_id': '1'}], [])
-    """
-    if isinstance(content, dict) and "listings" not in content:
-        return [content]
-    if not isinstance(content, dict) or not isinstance(content["listings"], list) or len(content) > 1:
-        expected = 'a listing as an object, or {"listings": [...]} and nothing else'
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
-    listings = content["listings"]
-    if len(listings) > MOST_LISTINGS:
-        found = f"Found {len(listings):,} listings; expected at most {MOST_LISTINGS:,} in one request."
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
-    strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
-    if strange:
-        expected = "an object with the fields of a listing"
-        raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
-    return listings
-
-
-class Crowd:
-    """Count the requests being worked on, and turn away one too many. For one event loop.
-
-    Examples
-    --------
-    >>> crowd = Crowd(most=1)
-    >>> with crowd.join(), crowd.join():
-    ...     pass
-    Traceback (most recent call last):
-    ipml.errors.Failed: this service: 1 requests are being worked on already. Try again in a second.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most, self._inside = most, 0
-
-    @contextmanager
-    def join(self) -> Iterator[None]:
-        """Be one of them within a block; Failed where there are enough."""
-        if self._inside >= self._most:
-            raise Failed("this service", f"{self._most} requests are being worked on already", "Try again in a second.")
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
 
 
 class _ProtectingHeaders:

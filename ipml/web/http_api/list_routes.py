@@ -89,7 +89,7 @@ _LISTED = {
 _BAD = {"row": 1, "field": "list", "found": "banned", "expected": "denied, watched or authorised"}
 _NONE = "There is no such entry, or no review database is served"
 ADD_DOCUMENT: Mapping[str, Any] = {
-    "operation_id": "addToList",
+    "operation_id": "add_to_list",
     "summary": "Put a seller on a list",
     "description": "It holds at once, for cases that are open, too, and changes no score. An entry of the same list, "
     "seller and brand is replaced; the same once more changes nothing.",
@@ -102,8 +102,8 @@ ADD_DOCUMENT: Mapping[str, Any] = {
     },
     "openapi_extra": describe_body({"$ref": "#/components/schemas/ListedSellerShape"}, denied=_LISTED),
 }
-SHOW_DOCUMENT: Mapping[str, Any] = {
-    "operation_id": "showLists",
+SHOW_LISTS_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "show_lists",
     "summary": "Who is on a list",
     "responses": {
         200: {"model": ListEntriesShape},
@@ -112,7 +112,7 @@ SHOW_DOCUMENT: Mapping[str, Any] = {
     },
 }
 REMOVE_DOCUMENT: Mapping[str, Any] = {
-    "operation_id": "removeFromList",
+    "operation_id": "remove_from_list",
     "summary": "Take a seller off a list",
     "description": "At once, as if it had never been there; an entry that has ended stays as it is. What comes from "
     "the brand file is removed there.",

@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError
-from ipml.records import ScoredListing, Unlike
+from ipml.records import Listing, ScoredListing, Unlike
 from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
 from ipml.storage.jobs import ListedJob, has_leader, list_jobs
@@ -46,6 +46,14 @@ class ScoringModel(Protocol):
 
     def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
         """Return the listings with their scores, in order; InvalidListings where some are bad."""
+
+    def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
+        """Return listings as records; InvalidListings where some are bad."""
+
+    def score_records(
+        self, records: Sequence[Listing], explain: bool
+    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
+        """Return what `score_batch` does, of listings that were checked."""
 
     def score_batch(
         self, listings: Sequence[Mapping[str, Any]], explain: bool

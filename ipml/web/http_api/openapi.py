@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
@@ -246,9 +246,13 @@ _ERRORS: dict[int, tuple[str, str]] = {
     408: ("The body does not arrive in time", "The body did not arrive within 30 seconds."),
     413: ("Too long, or too many listings", "Found 1,001 listings; expected at most 1,000 in one request."),
     415: ("Another kind of content", "Found Content-Type 'text/plain'; expected application/json."),
+    409: ("It cannot be done as things stand", "Found appeal 4 against it is open. Wait for its outcome."),
     422: ("Listings that break the rules; every field at fault is named", "1 of the listings breaks the rules; …"),
     404: ("There was never such a message", "No message 'measure-9-imposed-00000000' in the outbox; …"),
-    409: ("It does not fit what is there", "List entry 3: comes from the brand file. Remove it there, and load …"),
+    429: (
+        "Too many requests at once; the header Retry-After says in how many seconds to try again",
+        "Try again later.",
+    ),
     503: ("No model is loaded yet, or too many requests at once", "No model could be loaded yet. Try again later."),
 }
 
@@ -308,7 +312,7 @@ SCORE_DOCUMENT: Mapping[str, Any] = {
     "summary": "Score listings",
     "responses": {
         200: {"model": ScoresShape},
-        **{status: describe_error(status) for status in _ERRORS if status not in (404, 409)},
+        **{status: describe_error(status) for status in _ERRORS if status not in (404, 409, 429)},
     },
     "openapi_extra": describe_body(
         {"oneOf": [_REFERENCE, {"$ref": "#/components/schemas/Listings"}]}, one=_LISTING, many={"listings": [_LISTING]}
@@ -319,7 +323,7 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
     "summary": "Say what became of a message",
     "responses": {
         200: {"model": NotedShape},
-        **{status: describe_error(status) for status in _ERRORS if status != 409},
+        **{status: describe_error(status) for status in _ERRORS if status not in (409, 429)},
     },
     "openapi_extra": describe_body(
         {"$ref": "#/components/schemas/AnswerShape"},
@@ -330,7 +334,12 @@ ANSWER_DOCUMENT: Mapping[str, Any] = {
 
 
 def make_document(
-    app: FastAPI, listing_schema: Mapping[str, Any], shapes: Mapping[str, Any], *, needs_key: bool
+    app: FastAPI,
+    listing_schema: Mapping[str, Any],
+    shapes: Mapping[str, Any],
+    examples: Iterable[tuple[str, str, Mapping[str, Any]]] = (),
+    *,
+    needs_key: bool,
 ) -> dict[str, Any]:
     """Return the OpenAPI document of the API.
 
@@ -341,6 +350,8 @@ def make_document(
         JSON Schema of a listing.
     shapes : mapping
         JSON Schemas of what else is sent, by name.
+    examples : iterable of (str, str, mapping)
+        Further examples of answers: address, method, and what is answered.
     needs_key : bool
         Whether a key has to be shown.
     """
@@ -369,6 +380,8 @@ def make_document(
         **message_schemas,
     }
     _show(document, "/v1/score", "post", 200, examples=_show_examples(_SCORES))
+    for path, method, example in examples:
+        _show(document, path, method, 200, example=example)
     _show(document, "/health", "get", 200, example=_HEALTH)
     _show(document, "/health", "get", 503, example=_FAILING)
     if needs_key:

@@ -14,7 +14,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +26,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ipml.cooperation.notices.notice import Faults, read_email
-from ipml.errors import Forbidden, LoginNeeded, UnusableSetting
+from ipml.errors import Failed, Forbidden, InvalidListings, LoginNeeded, UnusableSetting
+from ipml.records import Problem
 from ipml.web.accounts.permissions import PURPOSES, Action
 
 MIN_KEY_LENGTH = 32
@@ -103,10 +105,10 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
     Parameters
     ----------
     key_file : Path or None
-        File with a key a line, behind it a blank and what it is for (score, measures, notices, lists, metrics, between
-        commas; a key alone is for scoring), so that a new one can come before the old one goes. Behind notices stands
-        whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is asked for without a
-        file.
+        File with a key a line, behind it a blank and what it is for (score, listings, appeals, measures, notices,
+        lists, metrics, between commas; a key alone is for scoring), so that a new one can come before the old one goes.
+        Behind notices stands whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is
+        asked for without a file.
     host : str
         The address.
     is_open : bool, default=False
@@ -312,3 +314,67 @@ _DECODER = json.JSONDecoder(
 
 def _refuse_body(status: HTTPStatus, says: str) -> NoReturn:
     raise HTTPException(status, says)
+
+
+MOST_LISTINGS = 1_000
+Listings = list[dict[str, Any]]
+
+
+def find_listings(content: object) -> Listings:
+    """Return the listings of a request: the object itself, or those of its list "listings".
+
+    Raises
+    ------
+    HTTPException
+        422 where it is neither, 413 where they are too many.
+    InvalidListings
+
+    Examples
+    --------
+    >>> find_listings({"listing_id": "1"}), find_listings({"listings": []})
+    ([{'listing_id': '1'}], [])
+    """
+    if isinstance(content, dict) and "listings" not in content:
+        return [content]
+    if not isinstance(content, dict) or not isinstance(content["listings"], list) or len(content) > 1:
+        expected = 'a listing as an object, or {"listings": [...]} and nothing else'
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    listings = content["listings"]
+    if len(listings) > MOST_LISTINGS:
+        found = f"Found {len(listings):,} listings; expected at most {MOST_LISTINGS:,} in one request."
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
+    strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
+    if strange:
+        expected = "an object with the fields of a listing"
+        raise InvalidListings([Problem(row, "", "something else", expected) for row in strange])
+    return listings
+
+
+class Crowd:
+    """Count the requests being worked on, and turn away one too many. For one event loop.
+
+    Examples
+    --------
+    >>> crowd = Crowd(most=1)
+    >>> with crowd.join(), crowd.join():
+    ...     pass
+    Traceback (most recent call last):
+    ipml.errors.Failed: this service: 1 requests are being worked on already. Try again in a second.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._inside = most, 0
+
+    @contextmanager
+    def join(self, refusal: HTTPStatus | None = None) -> Iterator[None]:
+        """Be one of them within a block; Failed where there are enough, or HTTPException where a status is given."""
+        if self._inside >= self._most:
+            busy = Failed(
+                "this service", f"{self._most} requests are being worked on already", "Try again in a second."
+            )
+            raise busy if refusal is None else HTTPException(refusal, str(busy), headers={"Retry-After": "1"})
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1

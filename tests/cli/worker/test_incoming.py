@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select
 
-from ipml.cli.worker.bodies import BODIES
 from ipml.cli.worker.incoming import find_recent, remove_old
 from ipml.cli.worker.loop import JobRun
+from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
 from ipml.settings import Settings
 from ipml.storage.database import reading
@@ -23,7 +23,7 @@ from ipml.storage.tables import cases
 def take_in(engine: Engine, folder: Path, model: Path, **settings: Any) -> str:
     """Do the job once."""
     given = Settings(incoming=folder, incoming_top=20, model=str(model), explore=0, **settings)
-    return BODIES["score"](JobRun(engine, given, lambda: False))
+    return TASKS["score"](JobRun(engine, given, lambda: False))
 
 
 def count_cases(engine: Engine) -> int:
@@ -106,4 +106,4 @@ def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_mode
     reference = folder.parent / "reference.json"
     reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
     settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
-    assert BODIES["drift"](JobRun(engine, settings, lambda: False)).startswith("200 listings, ")
+    assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("200 listings, ")

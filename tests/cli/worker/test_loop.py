@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 from sqlalchemy import Engine
 
-from ipml.cli.worker.bodies import BODIES
 from ipml.cli.worker.loop import JobRun, Worker
+from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
 from ipml.settings import Settings
 from ipml.storage.database import reading
@@ -35,8 +35,8 @@ class Bench:
     def step(self, after: timedelta = timedelta(0)) -> Worker:
         """Let time pass, and a worker do what is due."""
         self.now += after
-        bodies = {**BODIES, "ends": self.end}
-        worker = Worker(self.engine, self.settings, bodies, Event(), self.said.append, clock=lambda: self.now)
+        tasks = {**TASKS, "ends": self.end}
+        worker = Worker(self.engine, self.settings, tasks, Event(), self.said.append, clock=lambda: self.now)
         assert worker.run_once()
         return worker
 
@@ -54,7 +54,7 @@ def bench(engine: Engine) -> Bench:
 
 def test_each_job_has_something_to_do() -> None:
     """And nothing else has."""
-    assert list(BODIES) == [job.name for job in JOBS]
+    assert list(TASKS) == [job.name for job in JOBS]
 
 
 def test_a_job_is_done_when_it_is_due(bench: Bench) -> None:
@@ -114,7 +114,7 @@ def test_it_ends_when_told_to(engine: Engine) -> None:
         assert run.is_stopped()
         return "finished"
 
-    Worker(engine, bench.settings, {**BODIES, "ends": end}, stop, bench.said.append).run()
+    Worker(engine, bench.settings, {**TASKS, "ends": end}, stop, bench.said.append).run()
     assert (bench.state().outcome, bench.state().words, bench.state().runner) == ("done", "finished", None)
 
 
@@ -124,7 +124,7 @@ def test_the_jobs_of_an_empty_marketplace(engine: Engine, tmp_path: Path) -> Non
     usual = dict.fromkeys(OFF, "1h")
     settings = Settings(jobs=usual, labels=tmp_path / "labels.parquet", **given)
     said: list[str] = []
-    worker = Worker(engine, settings, BODIES, Event(), said.append)
+    worker = Worker(engine, settings, TASKS, Event(), said.append)
     assert worker.run_once()
     assert worker.n_failed == 0, said
     told = {line.partition(":")[0] for line in said[1:]}
@@ -143,7 +143,7 @@ def test_the_oldest_backups_are_deleted(engine: Engine, tmp_path: Path) -> None:
     for name in (*names, "mine.zip"):
         (folder / name).touch()
     settings = Settings(backups=folder, backups_kept=3)
-    BODIES["backup"](JobRun(engine, settings, lambda: False))
+    TASKS["backup"](JobRun(engine, settings, lambda: False))
     left = sorted(path.name for path in folder.iterdir())
     assert left[:2] == names[-2:]
     assert len(left) == 4

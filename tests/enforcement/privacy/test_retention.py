@@ -272,6 +272,8 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
         "noted_listings": 1,
         "notes": 1,
         "ended_holds": 1,
+        "marketplace_listings": 1,
+        "seller_events": 1,
     }
     until = {kind.name: kind.until for kind in kept.classes}
     assert until["counterfeit_listings"] == after(RULES.counterfeit_listings)

@@ -64,6 +64,8 @@ TABLES = (
     "strikes_taken_back",
     "linked_accounts",
     "jobs",
+    "listings",
+    "seller_events",
 )
 """In the order in which one may refer to those before it."""
 
@@ -1205,6 +1207,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_jobs")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "listings",
+        sa.Column("listing_id", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("sent", sa.Text, nullable=False),
+        sa.Column("seen_at", moment, nullable=False),
+        sa.Column("received_at", moment, nullable=False),
+        sa.Column("score", real, nullable=True),
+        sa.Column("model_version", sa.Text, nullable=False),
+        sa.Column("snapshot", sa.Text, nullable=False),
+        sa.Column("withdrawn_at", moment, nullable=True),
+        sa.CheckConstraint("score BETWEEN 0 AND 1", name=op.f("ck_listings_score")),
+        sa.PrimaryKeyConstraint("listing_id", name=op.f("pk_listings")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_listings_received_at"), "listings", ["received_at"], unique=False)
+    op.create_index(op.f("ix_listings_seller_id"), "listings", ["seller_id"], unique=False)
+    op.create_table(
+        "seller_events",
+        sa.Column("event_id", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("listing_id", sa.Text, nullable=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("occurred_at", moment, nullable=False),
+        sa.Column("known_at", moment, nullable=False),
+        sa.Column("millionths", identity, nullable=False),
+        sa.Column("counts_from", moment, nullable=False),
+        sa.Column("received_at", moment, nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('joined', 'listed', 'sold', 'returned', 'complained', 'rated', 'struck')",
+            name=op.f("ck_seller_events_kind"),
+        ),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_seller_events")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_seller_events_received_at"), "seller_events", ["received_at"], unique=False)
+    op.create_index(
+        op.f("ix_seller_events_seller_id_counts_from"), "seller_events", ["seller_id", "counts_from"], unique=False
     )
 
 

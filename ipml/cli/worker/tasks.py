@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ipml.cli.worker.incoming import find_recent, remove_old, take_in
-from ipml.cli.worker.loop import Body, JobRun
+from ipml.cli.worker.loop import JobRun, Task
 from ipml.errors import Failed
 
 
@@ -158,7 +158,7 @@ def measure_drift(run: JobRun) -> str:
     return f"{report.n_listings:,} listings, {len(report.checks)} checks: {report.alarm}.{moved}"
 
 
-BODIES: Mapping[str, Body] = {
+TASKS: Mapping[str, Task] = {
     "deliver": deliver,
     "deadlines": run_deadlines,
     "ends": end_measures,

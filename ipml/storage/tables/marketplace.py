@@ -1,0 +1,43 @@
+"""Tables of what the marketplace submits: its listings as they are now, and what happened to their sellers."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text
+
+from ipml.storage.tables.columns import Identity, Moment, Real, metadata
+
+listings = Table(
+    "listings",
+    metadata,
+    Column("listing_id", Text, primary_key=True),
+    Column("seller_id", Text, nullable=False, index=True),
+    Column("sent", Text, nullable=False, doc="digest of the fields as they were sent"),
+    Column("seen_at", Moment, nullable=False, doc="when it was observed; when it came where nothing is said"),
+    Column("received_at", Moment, nullable=False, index=True),
+    Column("score", Real, doc="0-1; empty where the model abstained"),
+    Column("model_version", Text, nullable=False),
+    Column("snapshot", Text, nullable=False, doc="the scored listing as JSON, without reasons"),
+    Column("withdrawn_at", Moment, doc="when it was last said to be gone; gone since where not seen later"),
+    CheckConstraint("score BETWEEN 0 AND 1", name="score"),
+    sqlite_strict=True,
+)
+
+seller_events = Table(
+    "seller_events",
+    metadata,
+    Column("event_id", Text, primary_key=True, doc="the marketplace's, so that an event counts once"),
+    Column("seller_id", Text, nullable=False),
+    Column("listing_id", Text),
+    Column("kind", Text, nullable=False),
+    Column("occurred_at", Moment, nullable=False),
+    Column("known_at", Moment, nullable=False),
+    Column("millionths", Identity, nullable=False, doc="of a unit, or of the best rating"),
+    Column("counts_from", Moment, nullable=False, doc="the later of when it happened and when it was known"),
+    Column("received_at", Moment, nullable=False, index=True),
+    CheckConstraint(
+        "kind IN ('joined', 'listed', 'sold', 'returned', 'complained', 'rated', 'struck')",
+        name="kind",
+    ),
+    Index(None, "seller_id", "counts_from"),
+    sqlite_strict=True,
+)

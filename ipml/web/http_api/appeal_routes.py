@@ -1,0 +1,183 @@
+"""Appeals over HTTP: what sellers say against measures and penalties, filed by the marketplace's own form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Literal, get_args
+
+from anyio import to_thread
+from fastapi import Path, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
+from ipml.enforcement.appeals.filings import LONGEST_TEXT, file_appeal
+from ipml.enforcement.case_file import find_due
+from ipml.enforcement.deadlines.terms import Kind
+from ipml.errors import InvalidListings, NotFound
+from ipml.kit.moments import write_moment
+from ipml.storage.database import reading, writing
+from ipml.web.http_api.listing_routes import Fields, require_intake
+from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.requests import parse_body, read_body
+
+_States = Literal[
+    "open", "with holder", "holder acted", "granted", "partly granted", "rejected", "restored", "withdrawn"
+]
+
+_SHOWN: dict[str, Any] = {"pattern": "^[1-9][0-9]{0,18}$"}  # not checked: what is no number is not found
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class FiledAppealShape(_Shape):
+    """What a seller says against a measure, a penalty or a decision."""
+
+    about: str = Field(max_length=60, examples=["measure:12"], description="measure:12, penalty:3 or case:381")
+    seller_id: str = Field(min_length=1, max_length=200)
+    text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the seller's words")
+    kind: Literal["complaint", "counter-notice"] = "complaint"
+    key: str = Field(
+        min_length=1, max_length=200, description="yours, one for each appeal: sent again with it, it is the same one"
+    )
+
+
+class AppealShape(_Shape):
+    """An appeal, and how it stands."""
+
+    appeal: int
+    about: str
+    case: int
+    kind: Literal["complaint", "counter-notice"]
+    state: _States
+    filed_at: AwareDatetime
+    due_at: AwareDatetime | None = Field(description="when the next of its terms is over")
+    decided_at: AwareDatetime | None
+    why: str | None = Field(description="what the seller was told of why; null before, and once the seller was erased")
+
+
+_FILED = {
+    "about": "measure:12",
+    "seller_id": "harbour-outlet",
+    "text": "The bag is mine and old, here is the receipt of the shop in Lyon.",
+    "key": "ticket-9917",
+}
+_APPEAL = {
+    "appeal": 4,
+    "about": "measure:12",
+    "case": 381,
+    "kind": "complaint",
+    "state": "open",
+    "filed_at": "2026-03-09T18:00:00+00:00",
+    "due_at": "2026-03-23T23:00:00+00:00",
+    "decided_at": None,
+    "why": None,
+}
+_BAD = {"row": 1, "field": "text", "found": "nothing", "expected": "text of 1 to 20,000 characters"}
+_CONFLICT = "It is pending already, or its time is over"
+
+FILE_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "submit_appeal",
+    "summary": "File the appeal of a seller",
+    "responses": {
+        200: {"model": AppealShape, "description": "Filed"},
+        404: describe_error(404, "Nothing of that name restricts this seller"),
+        409: describe_error(409, _CONFLICT),
+        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 429, 503)},
+        422: describe_error(422, "What breaks the rules; every field at fault is named", _BAD),
+    },
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/FiledAppealShape"}, appeal=_FILED),
+}
+SHOW_APPEAL_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "show_appeal",
+    "summary": "How does an appeal stand?",
+    "responses": {
+        200: {"model": AppealShape},
+        404: describe_error(404, "There is no such appeal"),
+        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+    },
+}
+APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("/v1/appeals", "post", _APPEAL),
+    ("/v1/appeals/{appeal}", "get", _APPEAL),
+)
+
+
+async def submit_appeal(request: Request) -> Response:
+    """File what a seller says against a measure in force, a penalty, or a decision.
+
+    The seller gets a receipt, and the terms of the policy run from now on. Sent again with its key, it is the same
+    appeal, as it stands by then.
+    """
+    intake = require_intake(request)
+    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+        body = await read_body(request)
+
+        def file() -> bytes:
+            about, seller_id, text, kind, key = read_appeal(parse_body(body))
+            with writing(intake.engine) as connection:
+                appeal = file_appeal(connection, about, seller_id, text, kind=kind, key=key, now=datetime.now(UTC))
+                return write_json(
+                    _describe(appeal, find_due(connection, appeal.name), find_outcome(connection, appeal))
+                )
+
+        return make_json_answer(await to_thread.run_sync(file, limiter=intake.limiter))
+
+
+async def show_appeal(
+    request: Request, appeal: Annotated[str, Path(description="its number", json_schema_extra=_SHOWN)]
+) -> Response:
+    """Show how an appeal stands, and how it was decided."""
+    intake = require_intake(request)
+    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+
+        def find() -> bytes:
+            if not (appeal.isascii() and appeal.isdecimal() and len(appeal) < 20):
+                raise NotFound("appeal", appeal[:80], "Expected its number.")
+            with reading(intake.engine) as connection:
+                found = find_appeal(connection, int(appeal))
+                return write_json(_describe(found, find_due(connection, found.name), find_outcome(connection, found)))
+
+        return make_json_answer(await to_thread.run_sync(find, limiter=intake.limiter))
+
+
+def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
+    """Return what a request says: about what, whose, the words, the kind and the key.
+
+    Raises
+    ------
+    HTTPException
+        422 where it is no object.
+    InvalidListings
+        With every field at fault.
+    """
+    if not isinstance(content, dict):
+        expected = "an object with the fields of an appeal"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    fields = Fields({"kind": "complaint"} | content, 1, tuple(FiledAppealShape.model_fields))
+    about, seller_id = fields.read_name("about"), fields.read_name("seller_id")
+    text, key = fields.read_name("text", longest=LONGEST_TEXT), fields.read_name("key")
+    chosen = fields.read_choice("kind", kinds)
+    if fields.problems or about is None or seller_id is None or text is None or key is None:
+        raise InvalidListings(fields.problems, "appeals")
+    return about, seller_id, text, next(kind for kind in kinds if kind == chosen), key
+
+
+def _describe(appeal: Appeal, due_at: datetime | None, outcome: AppealOutcome | None) -> dict[str, Any]:
+    """Return the plain values of `AppealShape`."""
+    return {
+        "appeal": appeal.appeal_id,
+        "about": appeal.subject,
+        "case": appeal.case_id,
+        "kind": appeal.kind,
+        "state": AppealState(appeal.state),
+        "filed_at": write_moment(appeal.filed_at),
+        "due_at": None if due_at is None else write_moment(due_at),
+        "decided_at": None if outcome is None else write_moment(outcome.decided_at),
+        "why": None if outcome is None else outcome.why,
+    }

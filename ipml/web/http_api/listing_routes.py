@@ -1,0 +1,625 @@
+"""Listings of the marketplace as they appear, change and vanish, and what happens to its sellers, over HTTP.
+
+Requests that come while others are written are written together (`ipml.storage.group_commit`); each is answered once
+it is on the disk, and sent again it changes nothing and is answered alike. More than can be worked on at once are
+answered with 429, so that a caller slows down and nothing piles up here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Path, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
+from starlette.exceptions import HTTPException
+
+from ipml.enforcement.listing_file import ListingFile, read_listing_file
+from ipml.errors import Failed, InvalidListings, NotFound
+from ipml.kit.moments import EXPECTED, read_moment, write_moment
+from ipml.records import Listing, Problem, ScoredListing
+from ipml.review.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
+from ipml.review.seller_history import KINDS, SellerEvent, find_event, store_events
+from ipml.review.snapshot import is_storable
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.group_commit import GroupCommit
+from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
+from ipml.web.http_api.openapi import ReasonShape, describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.requests import Crowd, find_listings, parse_body, read_body
+
+MOST_EVENTS = 1_000
+MOST_AT_ONCE = 64  # requests that are worked on or wait to be, each of at most 4 MiB
+_MOST_TOGETHER = 500  # listings or events written in one go, so that a small request does not wait for many large ones
+_SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
+_LONGEST_NAME = 200
+_MOST_AMOUNT = 1e6
+_SHOWN: dict[str, Any] = {
+    "minLength": 1,
+    "maxLength": _LONGEST_NAME,
+}  # not checked: what cannot be an id is not found
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class KnownListingShape(_Shape):
+    """What is known of a listing, and how it stands; all figures are null where the model abstains."""
+
+    listing_id: str
+    seller_id: str
+    observed_at: AwareDatetime | None = Field(
+        description="of what is known last; later than what you sent where that is"
+    )
+    received_at: AwareDatetime
+    withdrawn_at: AwareDatetime | None = Field(description="since when it is gone; null where it is on offer")
+    score: float | None = Field(ge=0, le=1, description="calibrated probability that the listing is counterfeit")
+    score_low: float | None = Field(ge=0, le=1, description="lower bound of its 90 % interval")
+    score_high: float | None = Field(ge=0, le=1, description="upper bound of its 90 % interval")
+    log_odds: float | None
+    abstained: str | None = Field(description="why the listing cannot be judged, or null")
+    model_version: str
+    case: int | None = Field(description="number of its newest case; null where it never waited for people")
+    state: Literal["scored", "open", "escalated", "decided", "superseded"] = Field(
+        description="how that case stands; scored where there is none"
+    )
+    verdict: Literal["counterfeit", "genuine", "cannot tell", "escalate"] | None = Field(
+        description="what was found last, as far as that stands"
+    )
+    due_at: AwareDatetime | None = Field(description="by when its case must be decided")
+
+
+class KnownListingsShape(_Shape):
+    """How the listings of a request stand, in their order, then those that are gone."""
+
+    listings: list[KnownListingShape]
+
+
+class MeasureShape(_Shape):
+    """What is done to a listing."""
+
+    measure: str = Field(examples=["measure:12"], description="what an appeal is against")
+    kind: str = Field(examples=["remove"])
+    territories: list[str] = Field(description="where; everywhere if empty")
+    state: Literal["asked", "done", "refused"] = Field(description="how far you have come with it")
+    imposed_at: AwareDatetime
+    until: AwareDatetime | None
+
+
+class DeadlineShape(_Shape):
+    """A term that runs."""
+
+    subject: str
+    stage: str = Field(examples=["complaint window"])
+    state: str
+    due_at: AwareDatetime | None = Field(description="the first moment after the term; null as long as it does not run")
+
+
+class MessageShape(_Shape):
+    """A message that is on its way."""
+
+    key: str = Field(description="the header `webhook-id` that it will have")
+    channel: str
+    kind: str
+    subject: str
+    put_at: AwareDatetime
+
+
+class ListingFileShape(KnownListingShape):
+    """All there is about a listing."""
+
+    reasons: list[ReasonShape] | None = Field(
+        description="heaviest first; null where another model is in use since it was scored, and nobody was shown it"
+    )
+    base_rate: float | None = Field(description="log-odds at which every listing of the model starts")
+    measures: list[MeasureShape] = Field(description="in force")
+    deadlines: list[DeadlineShape]
+    messages: list[MessageShape]
+
+
+class EventShape(_Shape):
+    """Something that happened to a seller; sent again it is the same event."""
+
+    event_id: str = Field(min_length=1, max_length=_LONGEST_NAME, description="yours; one event has one for ever")
+    seller_id: str = Field(min_length=1, max_length=_LONGEST_NAME)
+    kind: Literal["joined", "listed", "sold", "returned", "complained", "rated", "struck"]
+    occurred_at: AwareDatetime
+    known_at: AwareDatetime = Field(description="when you knew of it: before that it counts in no score")
+    amount: float | None = Field(
+        None, ge=0, le=_MOST_AMOUNT, description="how many, 1 where nothing is said; of one that is rated, 0 to 1"
+    )
+    listing_id: str | None = Field(None, min_length=1, max_length=_LONGEST_NAME)
+
+
+class StoredEventsShape(_Shape):
+    """That events are stored, be it since before."""
+
+    events: int = Field(ge=0)
+
+
+_LISTING = {
+    "listing_id": "1204",
+    "seller_id": "harbour-outlet",
+    "title": "AAA quality Vellmar tote bag 1:1 mirror, with box",
+    "price": 79.9,
+    "currency": "EUR",
+    "observed_at": "2026-03-01T09:30:00Z",
+}
+_GONE = {"listing_id": "1377", "observed_at": "2026-03-02T08:00:00Z"}
+_KNOWN = {
+    "listing_id": "1204",
+    "seller_id": "harbour-outlet",
+    "observed_at": "2026-03-01T09:30:00+00:00",
+    "received_at": "2026-03-01T09:30:02+00:00",
+    "withdrawn_at": None,
+    "score": 0.93,
+    "score_low": 0.81,
+    "score_high": 0.98,
+    "log_odds": 2.71,
+    "abstained": None,
+    "model_version": "ipml/3f2a90c1b2d4",
+    "case": 381,
+    "state": "open",
+    "verdict": None,
+    "due_at": None,
+}
+_EVENTS = {
+    "events": [
+        {
+            "event_id": "order-17-3381",
+            "seller_id": "harbour-outlet",
+            "listing_id": "1204",
+            "kind": "sold",
+            "occurred_at": "2026-03-01T10:12:00Z",
+            "known_at": "2026-03-01T10:12:00Z",
+            "amount": 2,
+        },
+        {
+            "event_id": "review-5521",
+            "seller_id": "harbour-outlet",
+            "kind": "rated",
+            "occurred_at": "2026-03-09T18:00:00Z",
+            "known_at": "2026-03-09T18:00:00Z",
+            "amount": 0.2,
+        },
+    ]
+}
+_BAD_EVENT = {"row": 2, "field": "amount", "found": "5", "expected": "a rating from 0 to 1"}
+_ERRORS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
+_NO_DATABASE = "This service only scores, and keeps nothing"
+
+
+def _describe_errors(*bad: Mapping[str, Any]) -> dict[int, Any]:
+    return {
+        **{status: describe_error(status) for status in _ERRORS},
+        404: describe_error(404, _NO_DATABASE),
+        **({422: describe_error(422, "What breaks the rules; every field at fault is named", *bad)} if bad else {}),
+    }
+
+
+SUBMIT_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "submit_listings",
+    "summary": "Submit listings that appeared, changed or vanished",
+    "responses": {200: {"model": KnownListingsShape, "description": "Scored and stored"}, **_describe_errors()},
+    "openapi_extra": describe_body(
+        {"oneOf": [{"$ref": "#/components/schemas/Listing"}, {"$ref": "#/components/schemas/SubmittedListings"}]},
+        one=_LISTING,
+        many={"listings": [_LISTING], "withdrawn": []},
+    ),
+}
+SHOW_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "show_listing",
+    "summary": "How does a listing stand?",
+    "responses": {
+        200: {"model": ListingFileShape},
+        404: describe_error(404, "No such listing was submitted"),
+        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+    },
+}
+EVENTS_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "submit_events",
+    "summary": "Submit what happened to sellers",
+    "responses": {200: {"model": StoredEventsShape, "description": "Stored"}, **_describe_errors(_BAD_EVENT)},
+    "openapi_extra": describe_body({"$ref": "#/components/schemas/SubmittedEvents"}, events=_EVENTS),
+}
+SHOW_EVENT_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "show_event",
+    "summary": "Is an event stored?",
+    "responses": {
+        200: {"model": EventShape},
+        404: describe_error(404, "There is no such event"),
+        **{status: describe_error(status) for status in (401, 403, 422, 429, 503)},
+    },
+}
+EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("/v1/listings", "post", {"listings": [_KNOWN]}),
+    (
+        "/v1/listings/{listing_id}",
+        "get",
+        _KNOWN | {"reasons": None, "base_rate": None, "measures": [], "deadlines": [], "messages": []},
+    ),
+    ("/v1/events", "post", {"events": 2}),
+)
+"""Examples of answers: address, method, and what is answered."""
+
+
+def describe_submissions() -> dict[str, Any]:
+    """Return the schemas of what is submitted, by name."""
+    named = {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME}
+    gone = {
+        "type": "object",
+        "description": "a listing that is gone since a moment; submitted before, or in the same request",
+        "properties": {"listing_id": named, "observed_at": {"type": "string", "format": "date-time"}},
+        "required": ["listing_id", "observed_at"],
+        "additionalProperties": False,
+        "examples": [_GONE],
+    }
+    listing = {"$ref": "#/components/schemas/Listing"}
+    return {
+        "SubmittedListings": {
+            "type": "object",
+            "properties": {
+                "listings": {"type": "array", "items": listing, "maxItems": 1_000},
+                "withdrawn": {"type": "array", "items": gone, "maxItems": 1_000},
+            },
+            "required": ["listings"],
+            "additionalProperties": False,
+        },
+        "SubmittedEvents": {
+            "type": "object",
+            "properties": {
+                "events": {
+                    "type": "array",
+                    "items": {"$ref": "#/components/schemas/EventShape"},
+                    "maxItems": MOST_EVENTS,
+                }
+            },
+            "required": ["events"],
+            "additionalProperties": False,
+        },
+        "EventShape": EventShape.model_json_schema(),
+    }
+
+
+class ListingIntake:
+    """Takes in what the marketplace submits: scored by the model of the moment, and written together.
+
+    Parameters
+    ----------
+    engine : Engine
+    models : CurrentModel
+        Asked once for all that is written together.
+    metrics : Metrics
+        Where scored listings are counted.
+    """
+
+    def __init__(self, engine: Engine, models: CurrentModel, metrics: Metrics) -> None:
+        self.engine, self._models, self._metrics = engine, models, metrics
+        self.crowd, self.limiter = Crowd(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
+        self._listings = GroupCommit(self._take_in, _MOST_TOGETHER)
+        self._events = GroupCommit(self._store_events, _MOST_TOGETHER)
+
+    def require_model(self) -> ScoringModel:
+        """Return the model of the moment; Failed where there is none yet."""
+        model = self._models.current()
+        if model is None:
+            found, remedy = "none could be loaded yet", "Try again later; the operator finds more in the log."
+            raise Failed("model", found, remedy)
+        return model
+
+    def submit_listings(self, content: object) -> bytes:
+        """Score and store the listings of a request; return how they stand."""
+        submission = read_submission(content, self.require_model(), datetime.now(UTC))
+        known = self._listings.do(submission, max(len(submission.listings), 1))
+        return write_json({"listings": [_describe(known[key]) for key in submission.listing_ids]})
+
+    def submit_events(self, content: object) -> bytes:
+        """Store the events of a request."""
+        events = read_events(content)
+        return write_json({"events": self._events.do(events, max(len(events), 1))})
+
+    def show_listing(self, listing_id: str) -> bytes:
+        """Return all there is about a listing."""
+        with reading(self.engine) as connection:
+            known = find_known(connection, [listing_id]).get(listing_id)
+            if known is None:
+                raise NotFound("listing", listing_id[:80], "Submit it with POST /v1/listings.")
+            file = read_listing_file(connection, listing_id, known.scored.listing.seller_id)
+            shown = find_reasons(connection, known)
+        return write_json(_describe(known) | self._explain(known, shown) | _describe_file(file))
+
+    def show_event(self, event_id: str) -> bytes:
+        """Return an event as it is stored."""
+        with reading(self.engine) as connection:
+            event = find_event(connection, event_id) if is_storable(event_id) else None
+        if event is None:
+            raise NotFound("event", event_id[:80], "Submit it with POST /v1/events.")
+        moments = {name: write_moment(getattr(event, name)) for name in ("occurred_at", "known_at")}
+        return write_json(asdict(event) | moments)
+
+    def _take_in(self, submissions: Sequence[Submission]) -> list[Mapping[str, KnownListing]]:
+        model = self.require_model()
+
+        def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+            scored, unlike = model.score_records(listings, explain)
+            if not explain:
+                self._metrics.count_listings(scored, unlike)
+            return scored
+
+        known = take_in(self.engine, submissions, score, datetime.now(UTC))
+        return [known] * len(submissions)
+
+    def _store_events(self, submissions: Sequence[Sequence[SellerEvent]]) -> list[int]:
+        now = datetime.now(UTC)
+        with writing(self.engine) as connection:
+            serialise(connection, Lock.ENQUEUE)  # so that no seller is erased meanwhile
+            for events in submissions:
+                store_events(connection, events, now)
+        return list(map(len, submissions))
+
+    def _explain(self, known: KnownListing, shown: ScoredListing | None) -> dict[str, Any]:
+        model = self._models.current()
+        if shown is None and model is not None and model.version == known.scored.model_version:
+            ((shown,), _) = model.score_records([known.scored.listing], True)
+        reasons = None if shown is None else list(map(asdict, shown.reasons))
+        return {"reasons": reasons, "base_rate": shown and shown.base_rate}
+
+
+async def submit_listings(request: Request) -> Response:
+    """Submit one listing or up to 1,000: new, changed, seen again as they were, or gone (`withdrawn`).
+
+    Each is scored with its seller's history as it was known when it was observed, and waits for people where the policy
+    says so. All are stored or none: where a single one breaks the rules, everything wrong with any of them is named.
+    Of a listing what was observed last counts, in whatever order it comes; without `observed_at`, what comes last. The
+    same request again changes nothing and is answered alike.
+    """
+    return await _submit(request, lambda intake, content: intake.submit_listings(content))
+
+
+async def submit_events(request: Request) -> Response:
+    """Submit up to 1,000 sales, returns, complaints, ratings, strikes of sellers, and that they joined or listed.
+
+    What a seller's history is made of: listings are scored with what was known when they were observed. All events are
+    stored or none; one that was submitted before, by its `event_id`, counts once.
+    """
+    return await _submit(request, lambda intake, content: intake.submit_events(content))
+
+
+async def show_listing(
+    request: Request, listing_id: Annotated[str, Path(description="the marketplace's", json_schema_extra=_SHOWN)]
+) -> Response:
+    """Show all there is about a listing: score, reasons, case, verdict, measures in force, deadlines, messages."""
+    return await _show(request, lambda intake: intake.show_listing(listing_id))
+
+
+async def show_event(
+    request: Request, event_id: Annotated[str, Path(description="the marketplace's", json_schema_extra=_SHOWN)]
+) -> Response:
+    """Show an event as it is stored."""
+    return await _show(request, lambda intake: intake.show_event(event_id))
+
+
+async def _submit(request: Request, answer: Callable[[ListingIntake, object], bytes]) -> Response:
+    intake = require_intake(request)
+    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+        body = await read_body(request)
+        said = await to_thread.run_sync(lambda: answer(intake, parse_body(body)), limiter=intake.limiter)
+    return make_json_answer(said)
+
+
+async def _show(request: Request, answer: Callable[[ListingIntake], bytes]) -> Response:
+    intake = require_intake(request)
+    with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
+        return make_json_answer(await to_thread.run_sync(lambda: answer(intake), limiter=intake.limiter))
+
+
+def require_intake(request: Request) -> ListingIntake:
+    """Return where the marketplace is listened to; a service that only scores keeps nothing."""
+    intake: ListingIntake | None = request.app.state.intake
+    if intake is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return intake
+
+
+def read_submission(content: object, model: ScoringModel, now: datetime) -> Submission:
+    """Return the listings of a request, and those that it withdraws.
+
+    Raises
+    ------
+    HTTPException
+        422 where it is neither a listing nor a list of some, 413 where these are too many.
+    InvalidListings
+    """
+    gone: object = []
+    if isinstance(content, dict) and "listings" in content and "withdrawn" in content:
+        gone = content["withdrawn"]
+        content = {name: value for name, value in content.items() if name != "withdrawn"}
+    listings = model.check(find_listings(content))
+    latest = now + _SOON
+    early = [
+        Problem(row, "observed_at", write_moment(one.observed_at), f"a moment before {write_moment(latest)}")
+        for row, one in enumerate(listings, start=1)
+        if one.observed_at is not None and one.observed_at > latest
+    ]
+    if early:
+        raise InvalidListings(early)
+    return Submission(tuple(listings), tuple(_read_withdrawals(gone, latest)))
+
+
+def _read_withdrawals(gone: object, latest: datetime) -> Iterator[Withdrawal]:
+    problems: list[Problem] = []
+    for row, one in enumerate(_require_list(gone, "withdrawn"), start=1):
+        fields = Fields(one, row, ("listing_id", "observed_at"), "withdrawn.")
+        listing_id, at = fields.read_name("listing_id"), fields.read_moment("observed_at")
+        if at is not None and at > latest:
+            fields.fault("observed_at", at, f"a moment before {write_moment(latest)}")
+        problems += fields.problems
+        if listing_id is not None and at is not None:
+            yield Withdrawal(listing_id, at)
+    if problems:
+        raise InvalidListings(problems)
+
+
+def read_events(content: object) -> list[SellerEvent]:
+    """Return the events of a request.
+
+    Raises
+    ------
+    HTTPException
+        422 where it is no list of events, 413 where these are too many.
+    InvalidListings
+
+    Examples
+    --------
+    >>> moment = "2026-03-01T10:12:00Z"
+    >>> event = {"event_id": "e1", "seller_id": "ann", "kind": "rated", "occurred_at": moment, "known_at": moment}
+    >>> read_events({"events": [event | {"amount": 0.8}]})[0].amount
+    0.8
+    >>> read_events({"events": [event | {"amount": 5}]})
+    Traceback (most recent call last):
+    ipml.errors.InvalidListings: events: 1 bad row: row 1, amount: found '5', expected a rating from 0 to 1. ...
+    """
+    if not isinstance(content, dict) or set(content) != {"events"}:
+        expected = '{"events": [...]} and nothing else'
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    events, problems = [], []
+    for row, one in enumerate(_require_list(content["events"], "events"), start=1):
+        fields = Fields(one, row, tuple(EventShape.model_fields))
+        event = _read_event(fields)
+        problems += fields.problems
+        if event is not None:
+            events.append(event)
+    if problems:
+        raise InvalidListings(problems, "events")
+    return events
+
+
+def _read_event(fields: Fields) -> SellerEvent | None:
+    event_id, seller_id = fields.read_name("event_id"), fields.read_name("seller_id")
+    kind = fields.read_choice("kind", KINDS)
+    occurred_at, known_at = fields.read_moment("occurred_at"), fields.read_moment("known_at")
+    most, expected = (
+        (1.0, "a rating from 0 to 1") if kind == "rated" else (_MOST_AMOUNT, "a number from 0 to 1,000,000")
+    )
+    amount = fields.read_number("amount", most, expected, is_required=kind == "rated")
+    listing_id = fields.read_name("listing_id", is_required=False)
+    if event_id is None or seller_id is None or kind is None or occurred_at is None or known_at is None:
+        return None
+    return SellerEvent(event_id, seller_id, kind, occurred_at, known_at, amount, listing_id)
+
+
+def _require_list(content: object, name: str) -> list[Any]:
+    if not isinstance(content, list):
+        expected = f'a list in "{name}"'
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    if len(content) > MOST_EVENTS:
+        found = f"Found {len(content):,} in {name}; expected at most {MOST_EVENTS:,} in one request."
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
+    return content
+
+
+class Fields:
+    """The fields of one object of a request, read one by one; what is wrong with them is in `problems`."""
+
+    def __init__(self, content: object, row: int, names: Sequence[str], prefix: str = "") -> None:
+        self.problems: list[Problem] = []
+        self._row, self._prefix = row, prefix
+        self._said: Mapping[str, Any] = content if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            self.fault("", content, f"an object with the fields {', '.join(names)}")
+        for name in sorted(set(self._said) - set(names)):
+            self.fault(f"{name[:60]!a}"[1:-1], self._said[name], f"one of the fields {', '.join(names)}")
+
+    def fault(self, name: str, found: object, expected: str) -> None:
+        """Note that something is wrong with a field."""
+        self.problems.append(Problem(self._row, f"{self._prefix}{name}" if name else "", _name_found(found), expected))
+
+    def read_name(self, name: str, *, is_required: bool = True, longest: int = _LONGEST_NAME) -> str | None:
+        """Return an id, or another text."""
+        value = self._said.get(name)
+        is_name = isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and is_storable(value)
+        if not is_name and (is_required or value is not None):
+            self.fault(name, value, f"text of 1 to {longest:,} characters, without NUL or broken letters")
+        return value if is_name else None
+
+    def read_choice(self, name: str, choices: Sequence[str]) -> str | None:
+        """Return one of some words."""
+        value = self._said.get(name)
+        if not isinstance(value, str) or value not in choices:
+            self.fault(name, value, f"one of {', '.join(choices)}")
+            return None
+        return value
+
+    def read_moment(self, name: str) -> datetime | None:
+        """Return a moment, in UTC."""
+        try:
+            return read_moment(self._said.get(name))
+        except ValueError:
+            self.fault(name, self._said.get(name), EXPECTED)
+            return None
+
+    def read_number(self, name: str, most: float, expected: str, *, is_required: bool) -> float | None:
+        """Return a number from 0 to some other."""
+        value = self._said.get(name)
+        if value is None and not is_required:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            self.fault(name, value, expected)
+            return None
+        return float(value)
+
+
+def _name_found(value: object) -> str:
+    """Return what was found as a few letters; what is nested may be deeper than Python can show."""
+    kinds = {dict: "an object", list: "a list", type(None): "nothing", bool: str(value).lower()}
+    if type(value) in kinds:
+        return kinds[type(value)]
+    return f"{value[:80]!a}"[1:-1] if isinstance(value, str) else str(value)[:80]
+
+
+def _describe(known: KnownListing) -> dict[str, Any]:
+    """Return the plain values of `KnownListingShape`."""
+    scored = known.scored
+    figures = ("score", "score_low", "score_high", "log_odds", "abstained", "model_version")
+    return {
+        "listing_id": scored.listing.listing_id,
+        "seller_id": scored.listing.seller_id,
+        "observed_at": _write(scored.listing.observed_at),
+        "received_at": write_moment(known.received_at),
+        "withdrawn_at": _write(known.withdrawn_at),
+        **{name: getattr(scored, name) for name in figures},
+        "case": known.case_id,
+        "state": known.state or "scored",
+        "verdict": known.verdict,
+        "due_at": _write(known.due_at),
+    }
+
+
+def _describe_file(file: ListingFile) -> dict[str, Any]:
+    return {
+        "measures": [
+            {
+                "measure": one.subject,
+                "kind": one.kind,
+                "territories": list(one.territories),
+                "state": one.state,
+                "imposed_at": write_moment(one.imposed_at),
+                "until": _write(one.until),
+            }
+            for one in file.measures
+        ],
+        "deadlines": [
+            {"subject": one.subject, "stage": one.stage, "state": one.state, "due_at": _write(one.due_at)}
+            for one in file.deadlines
+        ],
+        "messages": [asdict(one) | {"put_at": write_moment(one.put_at)} for one in file.messages],
+    }
+
+
+def _write(moment: datetime | None) -> str | None:
+    return None if moment is None else write_moment(moment)

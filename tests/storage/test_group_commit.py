@@ -1,0 +1,86 @@
+"""Work of many callers is done together, each gets their own answer, and one who is wrong harms nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ipml.storage.group_commit import GroupCommit
+
+
+def double(items: Sequence[int]) -> list[int]:
+    """Return twice each item; ValueError where one is negative."""
+    if min(items) < 0:
+        raise ValueError(min(items))
+    return [2 * item for item in items]
+
+
+def do_at_once(together: GroupCommit[int, int], items: Sequence[int], busy: threading.Event) -> list[int | Exception]:
+    """Do some items while the first, 0, is at work until all others wait."""
+
+    def do(item: int) -> int | Exception:
+        try:
+            return together.do(item)
+        except ValueError as error:
+            return error
+
+    with ThreadPoolExecutor(len(items) + 1) as pool:
+        first = pool.submit(do, 0)
+        others = [pool.submit(do, item) for item in items]
+        while len(together._waiting) < len(items):
+            threading.Event().wait(0.001)
+        busy.set()
+        assert first.result() == 0
+        return [one.result() for one in others]
+
+
+def make(most: int) -> tuple[GroupCommit[int, int], list[list[int]], threading.Event]:
+    """Return a group commit whose first work waits for an event, and what was done together."""
+    groups: list[list[int]] = []
+    busy = threading.Event()
+
+    def work(items: Sequence[int]) -> list[int]:
+        if 0 in items:
+            busy.wait(10)
+        groups.append(sorted(items))
+        return double(items)
+
+    return GroupCommit(work, most), groups, busy
+
+
+def test_all_who_wait_are_done_together():
+    """One transaction for all, and each has what is theirs."""
+    together, groups, busy = make(100)
+    assert do_at_once(together, [1, 2, 3], busy) == [2, 4, 6]
+    assert groups == [[0], [1, 2, 3]]
+
+
+def test_no_more_than_so_many_are_done_in_one_go():
+    """Whoever is over waits for the next."""
+    together, groups, busy = make(2)
+    assert do_at_once(together, [1, 2, 3], busy) == [2, 4, 6]
+    assert sorted(map(len, groups)) == [1, 1, 2]
+
+
+def test_what_is_wrong_with_one_is_raised_to_them_alone():
+    """The others are done all the same."""
+    together, _, busy = make(100)
+    first, wrong, last = do_at_once(together, [1, -1, 3], busy)
+    assert (first, last) == (2, 6)
+    assert isinstance(wrong, ValueError)
+
+
+def test_an_item_larger_than_all_is_done_alone():
+    """Nobody waits for ever."""
+    assert GroupCommit(double, 2).do(21, size=1_000) == 42
+
+
+def test_a_failure_leaves_nothing_behind():
+    """Whoever comes next is done as ever."""
+    together = GroupCommit(double, 2)
+    with pytest.raises(ValueError, match="-1"):
+        together.do(-1)
+    assert together.do(4) == 8
