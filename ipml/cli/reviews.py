@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    since: Annotated[datetime | None, moment_option("Only files enqueued since then")] = None, database: Database = None
+    since: Annotated[datetime | None, moment_option("Only what came since then")] = None, database: Database = None
 ) -> None:
     """Say how many of all listings are counterfeit, and how much of that the queue finds.
 
-    From the reviewed listings and the probability with which each was shown: prevalence, recall of the queue, and
-    precision among the most suspicious of each file, with 95 % intervals. Beside them stands what one would think from
-    the reviewed listings alone.
+    Of files that were enqueued and of listings that came one by one. From the reviewed listings and the probability
+    with which each was shown: prevalence, recall of the queue, and precision among the most suspicious of each file,
+    with 95 % intervals. Beside them stands what one would think from the reviewed listings alone.
 
     Example: ipml queue estimate --since 2026-05-01
     """
@@ -41,7 +41,7 @@ def estimate(
     with reading_from(database) as connection:
         estimates, spread = estimate_figures(connection, since=since), measure_spread(connection)
     if not estimates.listings + estimates.uncovered:
-        typer.echo("No file was enqueued yet, of which to estimate anything: `ipml enqueue FILE --top N` does it.")
+        typer.echo("No listings came yet, of which to estimate anything: `ipml enqueue FILE --top N` brings some.")
         return
     head = ("figure", "estimate", "95 % interval", "among the reviewed", "reviews")
     show_table(head, map(describe, estimates.figures))
@@ -92,10 +92,11 @@ def explain(estimates: Estimates) -> list[str]:
     """Return in sentences what the figures are about, and what is missing."""
     from ipml.review.sampling.estimates import LEAST_DRAWS
 
-    files = "file" if estimates.files == 1 else "files"
+    counts = ((estimates.files, "file"), (estimates.days, "day of the stream"))
+    sources = [_count(number, word) for number, word in counts if number]
     lines = [
-        f"About {estimates.listings:,} listings of {estimates.files:,} {files}; {estimates.drawn:,} were drawn beside "
-        f"the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
+        f"About {estimates.listings:,} listings of {' and '.join(sources) or 'no file'}; {estimates.drawn:,} were drawn "
+        f"beside the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
     ]
     if estimates.waiting:
         lines.append(
@@ -104,13 +105,19 @@ def explain(estimates: Estimates) -> list[str]:
         )
     if estimates.uncovered:
         lines.append(
-            f"{estimates.uncovered:,} listings are left out, as no listing drawn from their files is reviewed."
+            f"{estimates.uncovered:,} listings are left out, as no listing drawn from their files or days is reviewed."
         )
     if any(figure.value is None for figure in estimates.figures):
         lines.append(
             f"Nothing is said of listings that are not all shown before {LEAST_DRAWS} drawn from them are reviewed."
         )
     return lines
+
+
+def _count(number: int, word: str) -> str:
+    """Return a number of things."""
+    first, *rest = word.split(" ")
+    return " ".join([f"{number:,}", first if number == 1 else f"{first}s", *rest])
 
 
 def reviewers(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
     from ipml.listings.brands import Brands
-    from ipml.review.seller_lists import ListedSeller, ListKind
+    from ipml.review.seller_lists import ListedSeller, ListEntry, ListKind
 
 
 seller_app = make_group("Say what is kept of a seller, forget them, or hold what a claim needs.", "seller show s-1207")
@@ -251,8 +251,7 @@ def show_lists(
     with reading_from(database) as connection:
         found = list_entries(connection, now=now, kind=wanted, seller_id=seller, with_ended=ended)
     for one in found:
-        end = one.removed_at or one.until
-        until = f", until {show_minute(end)}" if end else ""
+        until = _say_end(one, now)
         who = f"{one.seller_id or one.pseudonym}: {one.kind} for {one.scope}{until}"
         said = f"{one.why} ({one.source}; {one.added_by}, {one.added_at:%Y-%m-%d}, {one.origin})"
         typer.echo(printable(f"entry {one.entry_id}: {who}: {said}"))
@@ -291,18 +290,19 @@ def add_to_list(
 @lists_app.command("remove")
 def remove_from_list(
     entry: Annotated[int, typer.Argument(metavar="ENTRY", help="Number of the entry.")],
+    why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
     by: By = None,
     database: Database = None,
 ) -> None:
     """Take an entry off its list: at once, as if it had never been there.
 
-    Example: ipml seller lists remove 12
+    Example: ipml seller lists remove 12 --why "the judgment was reversed"
     """
     from ipml.review.seller_lists import remove_entry
 
     now = datetime.now(UTC)
     with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
-        removed = remove_entry(connection, entry, by=name, now=now)
+        removed = remove_entry(connection, entry, why=why, by=name, now=now)
     said = "is off its list" if removed.removed_at == now else "had ended"
     typer.echo(f"Entry {entry} {said}.")
 
@@ -364,6 +364,16 @@ def _end_of(day: date) -> datetime:
     if day.year == MAXYEAR:
         raise UnusableSetting("until", f"{day:%Y-%m-%d}", f"a day before {MAXYEAR}, or none")
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+
+
+def _say_end(entry: ListEntry, now: datetime) -> str:
+    """Return until when an entry holds or held, in words that follow on."""
+    if entry.removed_at:
+        why = f": {entry.why_removed}" if entry.why_removed else ""
+        return f", removed {show_minute(entry.removed_at)} by {entry.removed_by}{why}"
+    if entry.until is None:
+        return ""
+    return f", {'ended' if entry.until <= now else 'until'} {show_minute(entry.until)}"
 
 
 def _read_kind(word: str) -> ListKind:

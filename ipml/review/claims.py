@@ -37,8 +37,8 @@ from ipml.review.quality.blind_reviews import (
 )
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
+from ipml.review.ranking.list_marks import find_parts
 from ipml.review.ranking.queue_order import current_ranking
-from ipml.review.seller_lists import find_parts
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, second_reviews

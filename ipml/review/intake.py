@@ -22,6 +22,7 @@ from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
+from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
 from ipml.review.sampling.exploration import (
     SamplePlace,
@@ -33,7 +34,6 @@ from ipml.review.sampling.exploration import (
     note_sample,
 )
 from ipml.review.search import searched_text
-from ipml.review.seller_lists import find_always_enqueued
 from ipml.review.snapshot import check_text, decode_listing, digest_content, encode, make_key
 from ipml.review.versions import (
     Arrived,
@@ -200,14 +200,20 @@ def enqueue_within(
     *,
     due_at: datetime | None = None,
     joins_alike: bool = False,
+    is_seen: bool = True,
     now: datetime,
 ) -> Enqueued:
     """Put some scored listings into the queue in the caller's transaction; otherwise like `enqueue_placed`.
 
     Whoever keeps cases from other writers besides has taken `Lock.ENQUEUE` before.
+
+    Parameters
+    ----------
+    is_seen : bool, default=True
+        Whether they were seen on offer, and not only scored again.
     """
     newcomers = [_Newcomer(one, place, _columns(one)) for one, place in placed]
-    intake = _Intake(None, due_at, joins_alike, now)
+    intake = _Intake(None, due_at, joins_alike, now, is_seen)
     arrivals = intake.make_arrivals(connection, newcomers) if joins_alike else {}
     return intake.take_within(connection, newcomers, arrivals)
 
@@ -244,6 +250,7 @@ class _Intake:
     due_at: datetime | None
     joins_alike: bool
     now: datetime
+    is_seen: bool = True
 
     def take(self, engine: Engine, batch: Sequence[_Newcomer]) -> Enqueued:
         """Take a batch in, in a transaction of its own."""
@@ -276,7 +283,7 @@ class _Intake:
         )
         again = [(one.last, latest[key]) for key, one in arrived.items() if one.fate is Fate.AGAIN and one.last]
         changes = self._rescore(connection, again, ranking)
-        offered = self._note_seen(connection, again, verdicts)
+        offered = self._note_seen(connection, again if self.is_seen else [], verdicts)
         if self.sample_id is not None:
             cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
             cases_of |= {key: number for key, (number, _) in entries.items()}
@@ -532,8 +539,9 @@ def enqueue_batch(
         sample_id = note_sample(connection, sample, seed, rule, now=now)
     with reading(engine) as connection:
         waiting = find_pending_listings(connection)
-        always = find_always_enqueued(connection, current_ranking(connection).policy.lists, now)
-    shown = choose_shown(read(), sample, waiting, always.includes)
+        kinds = current_ranking(connection).policy.lists.always_enqueued
+        listed = find_listed(connection, now, kinds=kinds)
+    shown = choose_shown(read(), sample, waiting, lambda one: listed.has(one, kinds))
     enqueued = enqueue_placed(engine, shown, sample_id=sample_id, due_at=due_at, joins_alike=joins_alike, now=now)
     return IntakeResult(
         sample.listings, sum(place.random_order is not None for place in sample.places.values()), enqueued

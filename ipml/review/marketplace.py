@@ -4,38 +4,33 @@ Of each listing is kept what was observed last, with its score. What is older th
 what came before: whatever the order in which things come and however often, the same is known at the end. Of two
 different observations of one moment the same one counts each time.
 
-A file of a night is ranked as a whole (`ipml.review.intake.enqueue_batch`). A stream has no end, so each listing is
-judged by itself: it waits for people where score and value of a review are what the policy asks for; where it is drawn
-from all others, with a probability that its case keeps; and where an earlier version of it waits already.
+Which of them wait for people: `ipml.review.stream_intake`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, delete, func, insert, or_, select, update
 
 from ipml.errors import InvalidListings
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing, Verdict
-from ipml.review.cases import PENDING
 from ipml.review.intake import enqueue_within
-from ipml.review.ranking.policy import weigh
-from ipml.review.ranking.queue_order import QueueRanking, current_ranking
-from ipml.review.sampling.exploration import SamplePlace, get_seed, make_sampling_hash, to_uniform
-from ipml.review.seller_history import add_histories
-from ipml.review.snapshot import decode, digest_content, encode
+from ipml.review.ranking.list_marks import ListMark, find_case_marks
+from ipml.review.sampling.exploration import note_places
+from ipml.review.sampling.stream_samples import StreamPlace, count_listings
+from ipml.review.seller_history import HISTORY, add_histories, find_last_event, remove_history
+from ipml.review.snapshot import decode, encode
+from ipml.review.stream_intake import Judgement, Score, StreamRules, find_seed
 from ipml.review.versions import find_verdicts
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
-from ipml.storage.tables import cases, listings, seeds
+from ipml.storage.tables import cases, listings, seller_events
 
-Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
-"""Scores checked listings, with reasons or without."""
-
-_SURE = SamplePlace(0, 1.0, None)
+_MOST_CHANGED = 20_000  # listings that are found at once to be scored again
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +71,8 @@ class KnownListing:
         Its newest case and how that stands; None where it never waited for people.
     verdict : Verdict or None
         What was found last, as far as that stands.
+    lists : tuple of ListMark
+        On which lists its seller is, for its brand.
     """
 
     scored: ScoredListing
@@ -85,6 +82,7 @@ class KnownListing:
     state: str | None = None
     verdict: Verdict | None = None
     due_at: datetime | None = None
+    lists: tuple[ListMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,11 @@ class _Row:
     sent: str
     seen_at: datetime
     withdrawn_at: datetime | None
+    model_version: str
+    history_as_of: datetime
+    last_event: int
+    content: str
+    sample_id: int
 
 
 def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now: datetime) -> dict[str, KnownListing]:
@@ -126,37 +129,108 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
     """
     latest = _find_latest((one for some in submissions for one in some.listings), now)
     named = {listing_id for some in submissions for listing_id in some.listing_ids}
-    seed = _find_seed(engine, now)
+    seed = find_seed(engine, now)
     with reading(engine) as connection:
         known = _find_rows(connection, latest)
         news = [one for one in latest.values() if _is_news(one, known, now)]
         if not news and not any(some.withdrawals for some in submissions):
-            return find_known(connection, named)
-        filled = add_histories(connection, news, now)
-        ranking, pending = current_ranking(connection), _find_pending(connection, [one.listing_id for one in news])
-    scored = {one.listing.listing_id: one for one in (score(filled, False) if filled else ())}
-    places = {key: _place(one, ranking, seed) for key, one in scored.items()}
-    shown = [key for key, place in places.items() if place is not None or key in pending]
-    explained = dict(zip(shown, score([scored[key].listing for key in shown], True), strict=True)) if shown else {}
+            return find_known(connection, named, now)
+        filled, last_event = add_histories(connection, news, now), find_last_event(connection)
+        rules = StreamRules.read(connection, filled, seed, now)
+    judged = rules.judge(filled, score)
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
         # Another server may have been sent the same meanwhile.
         known = _find_rows(connection, latest)
-        fresh = [one for one in news if _is_news(one, known, now)]
-        _store(connection, fresh, scored, known, now)
+        fresh = {one.listing_id: one for one in news if _is_news(one, known, now)}
+        counting = _Counting.start(connection, rules, judged, known, list(fresh), now)
+        _store(
+            connection,
+            [
+                _make_row(one, known.get(key), now)
+                | _name_score(judged, key, one.observed_at or now, last_event)
+                | counting.name_sample(key)
+                for key, one in fresh.items()
+            ],
+        )
         _withdraw(connection, submissions)
-        keys = [one.listing_id for one in fresh]
-        pending = _find_pending(connection, keys)
-        entering = [
-            (explained.get(key, scored[key]), places[key]) for key in keys if places[key] is not None or key in pending
-        ]
-        if entering:
+        if entering := judged.choose(connection, list(fresh), counting.counted):
             enqueue_within(connection, entering, joins_alike=True, now=now)
-        return find_known(connection, named)
+        counting.note(connection)
+        return find_known(connection, named, now)
 
 
-def find_known(connection: Connection, listing_ids: Collection[str]) -> dict[str, KnownListing]:
-    """Return what is known of listings, by their ids; those that were never submitted are left out."""
+def rescore_changed(
+    engine: Engine,
+    score: Score,
+    model_version: str,
+    now: datetime,
+    *,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> int:
+    """Score listings on offer again where more is known of their seller by now, or another model scored them.
+
+    Each is scored with its seller's history as it is known now, stored, and put into the queue where the policy says
+    so, as when it is submitted. Listings that are gone stay as they are. What is done is done in transactions of 500:
+    whoever is interrupted goes on where they were, and once all are scored nothing is done any more.
+
+    Parameters
+    ----------
+    model_version : str
+        Of the model that scores.
+    is_stopped : callable
+        Asked before each transaction.
+
+    Returns
+    -------
+    int
+        How many listings were scored again.
+
+    Examples
+    --------
+    >>> from datetime import UTC, timedelta
+    >>> from ipml.review.seller_history import SellerEvent, store_events
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
+    >>> migrate(engine)
+    >>> def score(listings, explain):
+    ...     risks = [0.9 if one.seller_complaints else 0.1 for one in listings]
+    ...     return [ScoredListing(one, risk, 0.0, (), (), None, "m1") for one, risk in zip(listings, risks)]
+    >>> sent = Submission((Listing("A7", "ann", "Bag", observed_at=noon),))
+    >>> take_in(engine, [sent], score, noon)["A7"].scored.score
+    0.1
+    >>> later = noon + timedelta(days=1)
+    >>> with writing(engine) as connection:
+    ...     _ = store_events(connection, [SellerEvent("e1", "ann", "complained", later, later)], later)
+    >>> rescore_changed(engine, score, "m1", later), rescore_changed(engine, score, "m1", later)
+    (1, 0)
+    >>> with reading(engine) as connection:
+    ...     find_known(connection, ["A7"])["A7"].state
+    'open'
+    """
+    seed, after, count = find_seed(engine, now), "", 0
+    while True:
+        with reading(engine) as connection:
+            changed = _find_changed(connection, model_version, now, after)
+        for some in in_batches(changed):
+            if is_stopped():
+                return count
+            count += _rescore(engine, some, score, seed, now)
+        if len(changed) < _MOST_CHANGED:
+            return count
+        after = changed[-1]
+
+
+def find_known(
+    connection: Connection, listing_ids: Collection[str], now: datetime | None = None
+) -> dict[str, KnownListing]:
+    """Return what is known of listings, by their ids; those that were never submitted are left out.
+
+    Parameters
+    ----------
+    now : datetime, default=the clock
+        The moment for which is said on which lists their sellers are.
+    """
     rows = [
         row
         for some in in_batches(sorted(set(listing_ids)))
@@ -164,9 +238,11 @@ def find_known(connection: Connection, listing_ids: Collection[str]) -> dict[str
     ]
     newest = _find_newest_cases(connection, [row.listing_id for row in rows])
     verdicts = find_verdicts(connection, [one.case_id for one in newest.values()])
+    stored = {place: decode(row.snapshot) for place, row in enumerate(rows)}
+    marks = find_case_marks(connection, stored, now or datetime.now(UTC))
     found = {}
-    for row in rows:
-        case, scored = newest.get(row.listing_id), decode(row.snapshot)
+    for place, row in enumerate(rows):
+        case, scored = newest.get(row.listing_id), stored[place]
         is_gone = row.withdrawn_at is not None and row.withdrawn_at >= row.seen_at
         decision = verdicts.get(case.case_id) if case else None
         found[row.listing_id] = KnownListing(
@@ -177,6 +253,7 @@ def find_known(connection: Connection, listing_ids: Collection[str]) -> dict[str
             case and case.state,
             None if decision is None else decision.verdict,
             case and case.due_at,
+            marks[place],
         )
     return found
 
@@ -222,78 +299,147 @@ def _is_news(listing: Listing, known: Mapping[str, _Row], now: datetime) -> bool
     return sent != row.sent and (seen_at, sent) > (row.seen_at, row.sent)
 
 
-def _place(scored: ScoredListing, ranking: QueueRanking, seed: str) -> SamplePlace | None:
-    """Return how a listing comes to wait for people; None where it does not.
-
-    The draw is by what is offered, not by when it was seen: seen every day, a listing has one chance and not many.
-    """
-    listing, rule = scored.listing, ranking.policy.intake
-    expected = ranking.policy.prevalence if scored.score is None else scored.score
-    value = weigh(listing, scored.score, ranking.policy, ranking.usual).value
-    if expected >= rule.min_score and value >= rule.min_value:
-        return _SURE
-    probability = rule.probability_of(scored.score)
-    hashed = make_sampling_hash(seed)(scored.model_version, f"{digest_content(listing)} {listing.listing_id}")
-    (uniform,) = to_uniform([hashed])
-    return SamplePlace(0, probability, float(uniform) / probability) if uniform < probability else None
-
-
-def _find_seed(engine: Engine, now: datetime) -> str:
-    with reading(engine) as connection:
-        seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
-    if seed is None:
-        with writing(engine) as connection:
-            seed = get_seed(connection, now=now)
-    return seed
-
-
 def _find_rows(connection: Connection, listing_ids: Collection[str]) -> dict[str, _Row]:
-    columns = listings.c.listing_id, listings.c.sent, listings.c.seen_at, listings.c.withdrawn_at
+    columns = [listings.c[name] for name in ("listing_id", *_Row.__slots__)]
     return {
-        row.listing_id: _Row(row.sent, row.seen_at, row.withdrawn_at)
+        row.listing_id: _Row(*row[1:])
         for some in in_batches(sorted(listing_ids))
         for row in connection.execute(select(*columns).where(listings.c.listing_id.in_(some)))
     }
 
 
-def _find_pending(connection: Connection, listing_ids: Sequence[str]) -> set[str]:
-    return {
-        listing_id
-        for some in in_batches(listing_ids)
-        for listing_id in connection.scalars(
-            select(cases.c.listing_id).where(cases.c.listing_id.in_(some), cases.c.state.in_(PENDING))
-        )
-    }
-
-
-def _store(
-    connection: Connection,
-    fresh: Sequence[Listing],
-    scored: Mapping[str, ScoredListing],
-    known: Mapping[str, _Row],
-    now: datetime,
-) -> None:
+def _store(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put listings in the place of what was known of them."""
-    changed = [one.listing_id for one in fresh if one.listing_id in known]
-    for some in in_batches(changed):
+    for some in in_batches([row["listing_id"] for row in rows]):
         connection.execute(delete(listings).where(listings.c.listing_id.in_(some)))
-    rows = [_make_row(one, scored[one.listing_id], known.get(one.listing_id), now) for one in fresh]
     if rows:
         connection.execute(insert(listings), rows)
 
 
-def _make_row(sent: Listing, scored: ScoredListing, known: _Row | None, now: datetime) -> dict[str, Any]:
+def _make_row(sent: Listing, known: _Row | None, now: datetime) -> dict[str, Any]:
     return {
         "listing_id": sent.listing_id,
         "seller_id": sent.seller_id,
         "sent": _digest_sent(sent),
         "seen_at": sent.observed_at or now,
         "received_at": now,
+        "withdrawn_at": known and known.withdrawn_at,
+        "own_history": " ".join(name for name in HISTORY if getattr(sent, name) is not None),
+    }
+
+
+def _name_score(judged: Judgement, key: str, history_as_of: datetime, last_event: int) -> dict[str, Any]:
+    """Return the columns of a score, and of what it knows of the seller."""
+    scored = judged.scored[key]
+    return {
         "score": scored.score,
         "model_version": scored.model_version,
         "snapshot": encode(scored),
-        "withdrawn_at": known and known.withdrawn_at,
+        "history_as_of": history_as_of,
+        "last_event": last_event,
+        "content": judged.places[key].content,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Which listings count in the sample of the day: those that a model judges for the first time as they are."""
+
+    sample_id: int
+    places: Mapping[str, StreamPlace]
+    known: Mapping[str, _Row]
+
+    @classmethod
+    def start(
+        cls,
+        connection: Connection,
+        rules: StreamRules,
+        judged: Judgement,
+        known: Mapping[str, _Row],
+        listing_ids: Sequence[str],
+        now: datetime,
+    ) -> _Counting:
+        """Count some of the listings of a judgement in the sample that is open now."""
+        if not listing_ids:
+            return cls(0, {}, known)
+        sample_id = rules.open_sample(connection, judged.scored[listing_ids[0]].model_version, now)
+        places = {}
+        for key in listing_ids:
+            row, place = known.get(key), judged.places[key]
+            said = place.content, judged.scored[key].model_version
+            if row is None or (row.sample_id != sample_id and (row.content, row.model_version) != said):
+                places[key] = place
+        count_listings(connection, sample_id, places.values())
+        return cls(sample_id, places, known)
+
+    @property
+    def counted(self) -> Collection[str]:
+        """The ids of the listings that count."""
+        return self.places.keys()
+
+    def name_sample(self, key: str) -> dict[str, int]:
+        """Return the column of the sample in which a listing counted last."""
+        return {"sample_id": self.sample_id if key in self.places else self.known[key].sample_id}
+
+    def note(self, connection: Connection) -> None:
+        """Keep which cases the sample has brought, once they are there."""
+        shown = {key: place for key, one in self.places.items() if (place := one.shown) is not None}
+        if shown:
+            newest = _find_newest_cases(connection, list(shown))
+            note_places(connection, self.sample_id, {newest[key].case_id: place for key, place in shown.items()})
+
+
+def _find_changed(connection: Connection, model_version: str, now: datetime, after: str) -> list[str]:
+    """Return the ids of listings to be scored again, in their order, after one of them."""
+    event, one = seller_events.c, listings.c
+    known = (
+        select(
+            event.seller_id,
+            func.max(event.event_number).label("last_event"),
+            func.max(event.counts_from).label("counts_from"),
+        )
+        .where(event.counts_from <= now)
+        .group_by(event.seller_id)
+        .cte("known")
+    )
+    is_told_more = and_(
+        one.own_history != " ".join(HISTORY),
+        or_(known.c.last_event > one.last_event, known.c.counts_from > one.history_as_of),
+    )
+    query = select(one.listing_id).outerjoin_from(listings, known, known.c.seller_id == one.seller_id)
+    query = query.where(_is_on_offer(), or_(one.model_version != model_version, is_told_more), one.listing_id > after)
+    return list(connection.scalars(query.order_by(one.listing_id).limit(_MOST_CHANGED)))
+
+
+def _is_on_offer() -> ColumnElement[bool]:
+    return or_(listings.c.withdrawn_at.is_(None), listings.c.withdrawn_at < listings.c.seen_at)
+
+
+def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, seed: str, now: datetime) -> int:
+    """Score some listings again, store them and put them into the queue; return how many that were."""
+    is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
+    with reading(engine) as connection:
+        before = _find_rows(connection, listing_ids)
+        rows = connection.execute(select(listings).where(*is_it)).all()
+        sent = [remove_history(decode(row.snapshot).listing, row.own_history.split()) for row in rows]
+        filled = add_histories(connection, sent, now, is_current=True)
+        rules, last_event = StreamRules.read(connection, filled, seed, now), find_last_event(connection)
+    judged = rules.judge(filled, score)
+    with writing(engine) as connection:
+        serialise(connection, Lock.ENQUEUE)
+        # Meanwhile it may have been submitted as it is now, or scored again by another worker.
+        known = _find_rows(connection, listing_ids)
+        same = [key for key in judged.scored if known.get(key) == before[key]]
+        counting = _Counting.start(connection, rules, judged, known, same, now)
+        if same:
+            values = [
+                _name_score(judged, key, now, last_event) | counting.name_sample(key) | {"key": key} for key in same
+            ]
+            connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
+        if entering := judged.choose(connection, same, counting.counted):
+            enqueue_within(connection, entering, joins_alike=True, is_seen=False, now=now)
+        counting.note(connection)
+    return len(same)
 
 
 def _withdraw(connection: Connection, submissions: Sequence[Submission]) -> None:

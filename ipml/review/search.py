@@ -33,9 +33,9 @@ from ipml.review.cases import (
 )
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
+from ipml.review.ranking.list_marks import QueueParts, find_parts
 from ipml.review.ranking.queue_order import current_ranking, find_part
 from ipml.review.reversals import by_people, is_last_verdict, stands
-from ipml.review.seller_lists import QueueParts, find_parts
 from ipml.review.snapshot import decode, is_storable
 from ipml.storage.tables import case_texts, cases, decisions
 

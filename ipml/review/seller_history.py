@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Text, and_, case, column, func, insert, selec
 
 from ipml.errors import InvalidListings
 from ipml.records import Listing, Problem
-from ipml.storage.database import in_batches
+from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.tables import Moment, seller_events
 from ipml.storage.tables.columns import Identity
 
@@ -92,6 +92,7 @@ def store_events(connection: Connection, events: Sequence[SellerEvent], now: dat
     ...     store_events(connection, [sold, sold], noon), store_events(connection, [sold], noon)
     (1, 0)
     """
+    serialise(connection, Lock.ENQUEUE)  # so that their numbers say in which order they came to be known
     known = {row["event_id"]: row for row in _find_rows(connection, {event.event_id for event in events})}
     new: dict[str, dict[str, Any]] = {}
     problems = []
@@ -117,20 +118,33 @@ def find_event(connection: Connection, event_id: str) -> SellerEvent | None:
     return SellerEvent(row.event_id, row.seller_id, row.kind, row.occurred_at, row.known_at, amount, row.listing_id)
 
 
-def add_histories(connection: Connection, listings: Iterable[Listing], now: datetime) -> list[Listing]:
+def add_histories(
+    connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
+) -> list[Listing]:
     """Return listings with what is known of their sellers, in the fields that they leave open.
 
-    It is what was known when each was observed; now, where that is not said.
+    It is what was known when each was observed; now, where that is not said, or where `is_current`.
     """
     some = list(listings)
     open_ones = [place for place, one in enumerate(some) if any(getattr(one, name) is None for name in HISTORY)]
-    asked = [(some[place].seller_id, some[place].observed_at or now) for place in open_ones]
+    asked = [(some[place].seller_id, (not is_current and some[place].observed_at) or now) for place in open_ones]
     found = find_histories(connection, set(asked))
     for place, question in zip(open_ones, asked, strict=True):
         history = found.get(question, {})
         missing: dict[str, Any] = {name: history[name] for name in history if getattr(some[place], name) is None}
         some[place] = replace(some[place], **missing)
     return some
+
+
+def remove_history(listing: Listing, own: Collection[str]) -> Listing:
+    """Return a listing without what is known of its seller, but for the fields that it says itself."""
+    taken: dict[str, Any] = dict.fromkeys(name for name in HISTORY if name not in own)
+    return replace(listing, **taken)
+
+
+def find_last_event(connection: Connection) -> int:
+    """Return the number of the event that was stored last; 0 where there is none."""
+    return connection.scalar(select(func.max(seller_events.c.event_number))) or 0
 
 
 def find_histories(

@@ -13,7 +13,7 @@ Sellers are pseudonyms here, and reason and source are encrypted with their key:
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -22,35 +22,27 @@ from typing import Any, Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    FromClause,
     Row,
-    Select,
     and_,
-    func,
     insert,
     or_,
     select,
-    true,
-    tuple_,
     update,
 )
 
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
-from ipml.records import ScoredListing
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.review.near_duplicates.clusters import read_brand
-from ipml.review.ranking.policy import ListRules, fold_name
-from ipml.review.snapshot import check_text, is_storable
+from ipml.review.ranking.policy import fold_name
+from ipml.review.snapshot import check_text
 from ipml.storage import audit
-from ipml.storage.database import Lock, serialise
+from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.pseudonyms import Keyring, find_pseudonym, read_keys, read_sellers
-from ipml.storage.tables import cases, seller_keys, seller_list_entries, user_sellers
+from ipml.storage.tables import seller_list_entries, user_sellers
 
 LONGEST_NAME, LONGEST_SOURCE, LONGEST_WHY = 200, 200, 500
 MOST_ALIASES = 200
-_MOST_SELLERS = 500  # in one query
 
 Origin = Literal["person", "program", "brand file"]
 _Known = Mapping[tuple[str, str, str | None], tuple[Row[Any], tuple[str, ...]]]
@@ -100,8 +92,8 @@ class ListEntry:
         None where the seller was erased, as reason and source then are.
     origin : str
         "person", "program" (over the API) or "brand file".
-    ended_at : datetime or None
-        When it was removed.
+    removed_by, removed_at, why_removed : optional
+        Who removed it, when and why; no reason where another entry took its place or the brand file has it no more.
     """
 
     entry_id: int
@@ -117,30 +109,12 @@ class ListEntry:
     until: datetime | None
     removed_by: str | None
     removed_at: datetime | None
+    why_removed: str | None
 
     @property
     def scope(self) -> str:
         """Which listings it is about, as a phrase."""
         return self.brand or "all brands"
-
-
-@dataclass(frozen=True, slots=True)
-class ListMark:
-    """That the seller of a listing is on a list, in force: for its brand, or for all (None).
-
-    Examples
-    --------
-    >>> str(ListMark(1, ListKind.AUTHORISED, "Acme", None)), str(ListMark(2, ListKind.WATCHED, None, None))
-    ('authorised for Acme', 'watched')
-    """
-
-    entry_id: int
-    kind: ListKind
-    brand: str | None
-    until: datetime | None
-
-    def __str__(self) -> str:
-        return f"{self.kind} for {self.brand}" if self.brand else str(self.kind)
 
 
 def add_entry(
@@ -185,11 +159,18 @@ def add_entry(
     return _make_entry(row, keys), bool(new)
 
 
-def remove_entry(connection: Connection, entry_id: int, *, by: str, now: datetime) -> ListEntry:
+def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, now: datetime) -> ListEntry:
     """Take an entry off its list, in the caller's transaction; one that has ended stays as it is.
+
+    Parameters
+    ----------
+    why : str
+        The reason, at most 500 characters; encrypted with the seller's key.
 
     Raises
     ------
+    UnstorableValue
+        The reason is missing or too long.
     NotFound
         There is none of that number.
     Conflict
@@ -197,6 +178,7 @@ def remove_entry(connection: Connection, entry_id: int, *, by: str, now: datetim
     Forbidden
         Who removes it sells as this seller.
     """
+    _check_given("reason", why, LONGEST_WHY)
     serialise(connection, Lock.ENQUEUE)
     entry = get_entry(connection, entry_id)
     if not _is_in_force(entry, now):
@@ -205,7 +187,8 @@ def remove_entry(connection: Connection, entry_id: int, *, by: str, now: datetim
         remedy = "Remove it there, and load the file again with `ipml seller lists load`."
         raise Conflict(f"list entry {entry_id}", "comes from the brand file", remedy)
     _refuse_own(connection, entry.seller_id or "", by)
-    _end(connection, [entry_id], by, now)
+    encrypted = read_keys(connection, [entry.pseudonym]).encrypt(entry.pseudonym, why)
+    _end(connection, [entry_id], by, now, encrypted)
     return get_entry(connection, entry_id)
 
 
@@ -250,6 +233,7 @@ def list_entries(
     now: datetime,
     kind: ListKind | None = None,
     seller_id: str | None = None,
+    brand: str | None = None,
     with_ended: bool = False,
     after: int = 0,
     limit: int | None = None,
@@ -258,6 +242,8 @@ def list_entries(
 
     Parameters
     ----------
+    brand : str, optional
+        Only those that are for this brand alone; upper and lower case are the same.
     with_ended : bool, default=False
         Whether also those that were removed or have expired, as long as they are kept.
     """
@@ -270,38 +256,11 @@ def list_entries(
         query = query.where(seller_list_entries.c.kind == kind)
     if seller_id is not None:
         query = query.where(seller_list_entries.c.pseudonym == (find_pseudonym(connection, seller_id) or ""))
+    if brand is not None:
+        query = query.where(seller_list_entries.c.brand_read == fold_name(brand))
     rows = connection.execute(query.order_by(seller_list_entries.c.entry_id).limit(limit)).all()
     keys = read_keys(connection, {row.pseudonym for row in rows})
     return [_make_entry(row, keys) for row in rows]
-
-
-def find_marks(
-    connection: Connection, listings: Mapping[int, tuple[str, str]], now: datetime
-) -> dict[int, tuple[ListMark, ...]]:
-    """Return on which lists the sellers of listings are, in force and for the brand of each.
-
-    Parameters
-    ----------
-    listings : mapping of int to (str, str)
-        By a number of the caller's the seller's id, and the brand as `read_brand` returns it.
-    """
-    sellers = sorted({seller_id for seller_id, _ in listings.values() if is_storable(seller_id)})
-    found: dict[str, list[Row[Any]]] = {}
-    for start in range(0, len(sellers), _MOST_SELLERS):
-        query = _select_listed(now).where(seller_keys.c.seller_id.in_(sellers[start : start + _MOST_SELLERS]))
-        for row in connection.execute(query):
-            found.setdefault(row.seller_id, []).append(row)
-    return {
-        number: _mark(found.get(seller_id, ()), fold_name(brand)) for number, (seller_id, brand) in listings.items()
-    }
-
-
-def find_case_marks(
-    connection: Connection, scored: Mapping[int, ScoredListing], now: datetime
-) -> dict[int, tuple[ListMark, ...]]:
-    """Return on which lists the sellers of scored listings are, by the same numbers; otherwise like `find_marks`."""
-    said = {number: (one.listing.seller_id, read_brand(one)) for number, one in scored.items()}
-    return find_marks(connection, said, now)
 
 
 def is_in_force(now: datetime) -> ColumnElement[bool]:
@@ -310,116 +269,12 @@ def is_in_force(now: datetime) -> ColumnElement[bool]:
     return and_(entry.removed_at.is_(None), or_(entry.until.is_(None), entry.until > now))
 
 
-def is_listed(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
-    """Return the condition that the seller of a case is on one of some lists, for the brand of its listing.
-
-    Parameters
-    ----------
-    table : table
-        With the columns `seller_id` and `brand_read` of `cases`.
-    """
-    # None of the lists hangs on the case, so that each is read once, and an index of sellers can be used.
-    entry = seller_list_entries.c
-    listed = _select_listed(now).where(entry.kind.in_(kinds))
-    sellers = listed.with_only_columns(seller_keys.c.seller_id)
-    of_brand = listed.with_only_columns(seller_keys.c.seller_id, entry.brand_read)
-    said = tuple_(table.c.seller_id, func.coalesce(table.c.brand_read, ""))
-    return and_(
-        table.c.seller_id.in_(sellers),
-        or_(
-            table.c.seller_id.in_(sellers.where(entry.brand_read.is_(None))),
-            said.in_(of_brand.where(entry.brand_read.is_not(None))),
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class QueueParts:
-    """The parts in which the queue is worked, one after another, each by rank: by the lists that move cases.
-
-    Attributes
-    ----------
-    earlier, later : tuple of ListKind
-        Lists with an entry in force whose cases come before all others, or after.
-    """
-
-    earlier: tuple[ListKind, ...]
-    later: tuple[ListKind, ...]
-    now: datetime
-
-    def conditions(self, table: FromClause = cases) -> tuple[ColumnElement[bool], ...]:
-        """Return the condition of each part, the first to be worked first; one that always holds where none is moved.
-
-        Parameters
-        ----------
-        table : table, default=cases
-            As for `is_listed`.
-        """
-        if not self.earlier and not self.later:
-            return (true(),)
-        before = [is_listed(table, self.earlier, self.now)] if self.earlier else []
-        after = [is_listed(table, self.later, self.now), *(~one for one in before)] if self.later else []
-        between = [~one for one in before] + ([~after[0]] if after else [])
-        return (*before, and_(*between), *([and_(*after)] if after else []))
-
-
-def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
-    """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
-    query = select(seller_list_entries.c.kind).where(is_in_force(now)).distinct()
-    there = set(connection.scalars(query))
-    return QueueParts(
-        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
-        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),
-        now,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class AlwaysEnqueued:
-    """Whose listings go into the queue whatever their score: by seller the brands, None among them for all."""
-
-    brands: Mapping[str, frozenset[str | None]]
-
-    def includes(self, scored: ScoredListing) -> bool:
-        """Say whether a listing goes into the queue whatever its score."""
-        brands = self.brands.get(scored.listing.seller_id)
-        return brands is not None and (None in brands or read_brand(scored) in brands)
-
-
-def find_always_enqueued(connection: Connection, rules: ListRules, now: datetime) -> AlwaysEnqueued:
-    """Return whose listings go into the queue whatever their score, by the policy and the entries in force."""
-    brands: dict[str, set[str | None]] = {}
-    for row in connection.execute(_select_listed(now).where(seller_list_entries.c.kind.in_(rules.always_enqueued))):
-        brands.setdefault(row.seller_id, set()).add(row.brand_read)
-    return AlwaysEnqueued({seller_id: frozenset(names) for seller_id, names in brands.items()})
-
-
-def _select_listed(now: datetime) -> Select[Any]:
-    """Return the query for the entries in force, those of aliases among them, with the sellers' ids."""
-    entry = seller_list_entries
-    columns = [entry.c[name] for name in ("entry_id", "kind", "brand", "brand_read", "alias_of", "until")]
-    query = select(seller_keys.c.seller_id, *columns)
-    return query.join_from(entry, seller_keys, seller_keys.c.pseudonym == entry.c.pseudonym).where(is_in_force(now))
-
-
-def _mark(rows: Sequence[Row[Any]], brand: str) -> tuple[ListMark, ...]:
-    fitting = [row for row in rows if row.brand_read in (None, brand)]
-    marks = {(row.kind, row.brand): row for row in sorted(fitting, key=lambda row: -row.entry_id)}
-    order = list(ListKind)
-    return tuple(
-        ListMark(row.alias_of or row.entry_id, ListKind(row.kind), row.brand, row.until)
-        for row in sorted(marks.values(), key=lambda row: (order.index(ListKind(row.kind)), row.brand or ""))
-    )
-
-
 def _check(listed: ListedSeller, now: datetime) -> None:
     texts = [("seller", listed.seller_id, LONGEST_NAME), ("reason", listed.why, LONGEST_WHY)]
     texts += [("source", listed.source, LONGEST_SOURCE)]
     texts += [("brand", name, LONGEST_NAME) for name in (listed.brand, *listed.aliases) if name is not None]
-    for name, text, longest in texts:
-        if not text.strip():
-            raise UnstorableValue(f"{name} of the list entry", "none", "a text")
-        check_text(name, text, longest)
+    for said in texts:
+        _check_given(*said)
     if listed.aliases and listed.brand is None:
         raise UnstorableValue("brand of the list entry", "none, but other names of it", "the brand, or no names")
     if len(listed.aliases) > MOST_ALIASES:
@@ -428,6 +283,12 @@ def _check(listed: ListedSeller, now: datetime) -> None:
         )
     if listed.until is not None and listed.until <= now:
         raise UnstorableValue("until", write_moment(listed.until), "a moment to come")
+
+
+def _check_given(name: str, text: str, longest: int) -> None:
+    if not text.strip():
+        raise UnstorableValue(f"{name} of the list entry", "none", "a text")
+    check_text(name, text, longest)
 
 
 def _refuse_own(connection: Connection, seller_id: str, by: str) -> None:
@@ -522,11 +383,12 @@ def _tell(row: Row[Any]) -> dict[str, audit.Value]:
     return said | ({"until": write_moment(row.until)} if row.until else {})
 
 
-def _end(connection: Connection, entry_ids: Sequence[int], by: str, now: datetime) -> None:
-    for start in range(0, len(entry_ids), _MOST_SELLERS):
-        some = entry_ids[start : start + _MOST_SELLERS]
+def _end(
+    connection: Connection, entry_ids: Sequence[int], by: str, now: datetime, why_removed: str | None = None
+) -> None:
+    for some in in_batches(entry_ids):
         is_it = or_(seller_list_entries.c.entry_id.in_(some), seller_list_entries.c.alias_of.in_(some))
-        change = update(seller_list_entries).where(is_it).values(removed_by=by, removed_at=now)
+        change = update(seller_list_entries).where(is_it).values(removed_by=by, removed_at=now, why_removed=why_removed)
         audit.change_rows(connection, change, by, "seller unlisted", at=now)
 
 
@@ -535,8 +397,9 @@ def _is_in_force(entry: ListEntry, now: datetime) -> bool:
 
 
 def _make_entry(row: Row[Any], keys: Keyring) -> ListEntry:
-    told = {"why": "(erased)", "source": "(erased)"}
+    told = {"why": "(erased)", "source": "(erased)", "why_removed": row.why_removed and "(erased)"}
     if row.pseudonym in keys:
         told = json.loads(keys.decrypt(row.pseudonym, row.encrypted))
+        told["why_removed"] = row.why_removed and keys.decrypt(row.pseudonym, row.why_removed)
     made: dict[str, Any] = {"kind": ListKind(row.kind), "seller_id": keys.find_seller(row.pseudonym), **told}
     return ListEntry(**made, **{name: getattr(row, name) for name in ListEntry.__slots__ if name not in made})

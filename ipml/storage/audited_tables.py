@@ -113,6 +113,7 @@ EXEMPT: dict[str, str] = {
     "sessions": "who is logged in, for some hours",
     "sample_cases": _SAMPLE,
     "spread_audits": "the trail repeats each of them",
+    "stream_strata": "counts that grow with every listing; of which sample they are is noted, and it is compared",
     "tries": "failed logins, for some days",
     "user_sellers": "ids of sellers, which are digested nowhere as they could be guessed",
 }
@@ -291,7 +292,7 @@ AUDITED: dict[str, Audited] = {
         ("seller listed",),
         _never("kind", "pseudonym", "brand", "brand_read", "alias_of", "origin", "encrypted", "added_by", "added_at")
         | _never("until")
-        | _with(("seller unlisted", "erased"), "removed_by", "removed_at"),
+        | _with(("seller unlisted", "erased"), "removed_by", "removed_at", "why_removed"),
         _because(_NUMBER, "entry_id"),
     ),
     "notifier_appointments": Audited(

@@ -43,7 +43,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "seller hold": (Action.HOLD_RECORDS, ("s1", *WHY, "--until", "2999-12-31")),
     "seller release": (Action.HOLD_RECORDS, ("s1",)),
     "seller lists add": (Action.CHANGE_LISTS, ("denied", "s1", *WHY, "--source", "x")),
-    "seller lists remove": (Action.CHANGE_LISTS, ("1",)),
+    "seller lists remove": (Action.CHANGE_LISTS, ("1", "--why", "a mistake")),
     "seller erase": (Action.ERASE_PEOPLE, ("s1", *WHY, "--yes")),
     "cooperate notifier warn": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),
     "cooperate notifier suspend": (Action.JUDGE_NOTIFIERS, ("1", *WHY)),

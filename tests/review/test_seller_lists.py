@@ -17,6 +17,7 @@ from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review.claims import claim, find_best
 from ipml.review.intake import enqueue, enqueue_batch
+from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.policy import ListRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
 from ipml.review.search import Filter, browse
@@ -25,7 +26,6 @@ from ipml.review.seller_lists import (
     ListEntry,
     ListKind,
     add_entry,
-    find_case_marks,
     get_entry,
     list_entries,
     load_entries,
@@ -57,7 +57,7 @@ def put(engine: Engine, kind: ListKind, seller: str, brand: str | None = None, u
 def take_off(engine: Engine, entry_id: int, now: datetime = NOW) -> ListEntry:
     """Take an entry off its list."""
     with writing(engine) as connection:
-        return remove_entry(connection, entry_id, by="lea", now=now)
+        return remove_entry(connection, entry_id, why="a mistake", by="lea", now=now)
 
 
 def order(engine: Engine, now: datetime = NOW, limit: int = 50) -> list[str]:
@@ -363,3 +363,29 @@ def test_nobody_lists_themselves(engine: Engine) -> None:
         put(engine, AUTHORISED, "s1")
     with pytest.raises(Forbidden):
         take_off(engine, number)
+
+
+def test_an_entry_is_removed_for_a_reason(filled: Engine) -> None:
+    """It is kept with the entry, encrypted, and the trail vouches for it; the entry of an erased seller has none."""
+    entry_id = put(filled, DENIED, "sA")
+    with writing(filled) as connection, pytest.raises(UnstorableValue):
+        remove_entry(connection, entry_id, why=" ", by="lea", now=NOW)
+    assert take_off(filled, entry_id).why_removed == "a mistake"
+    with reading(filled) as connection:
+        assert is_vouched_for(connection)
+        (stored,) = connection.scalars(select(seller_list_entries.c.why_removed))
+    assert "mistake" not in stored
+    with writing(filled) as connection:
+        connection.execute(seller_list_entries.update().values(why_removed="another"))
+    with reading(filled) as connection:
+        assert not is_vouched_for(connection)
+
+
+def test_a_list_is_searched_by_seller_and_brand(filled: Engine) -> None:
+    """A brand is found whatever its case, and entries for all brands are not of it."""
+    first, second = put(filled, DENIED, "sA", "Acme"), put(filled, WATCHED, "sA")
+    put(filled, DENIED, "sB", "Umbra")
+    with reading(filled) as connection:
+        of_seller = list_entries(connection, now=NOW, seller_id="sA")
+        of_brand = list_entries(connection, now=NOW, brand="ACME ")
+    assert ([one.entry_id for one in of_seller], [one.entry_id for one in of_brand]) == ([first, second], [first])

@@ -95,6 +95,11 @@ def plant_anew(engine: Engine) -> str:
             "sent": "",
             "seen_at": NOON,
             "received_at": NOON,
+            "own_history": "",
+            "history_as_of": NOON,
+            "last_event": 1,
+            "content": "",
+            "sample_id": 1,
         }
         shown = {"score": 0.95, "model_version": rescored.model_version, "snapshot": encode(rescored)}
         connection.execute(insert(listings).values(submitted | shown))

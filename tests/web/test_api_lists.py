@@ -47,9 +47,9 @@ def test_a_seller_is_put_on_a_list_and_taken_off(door: httpx.Client, engine: Eng
     shown = ListEntriesShape.model_validate_json(door.get(PATH, params={"list": "denied"}).content)
     assert ([entry.entry_id for entry in shown.entries], shown.next) == ([added.entry_id], None)
     assert door.get(PATH, params={"list": "watched"}).json() == {"entries": [], "next": None}
-    removed = door.delete(f"{PATH}/{added.entry_id}")
+    removed = door.post(f"{PATH}/{added.entry_id}/removal", json={"why": "a mistake"})
     assert (removed.status_code, removed.json()["removed_at"] is None) == (200, False)
-    assert door.delete(f"{PATH}/{added.entry_id}").json() == removed.json()
+    assert door.post(f"{PATH}/{added.entry_id}/removal", json={"why": "a mistake"}).json() == removed.json()
     assert first_case(engine) == 1
 
 
@@ -99,9 +99,9 @@ def test_what_cannot_be_removed_is_not(door: httpx.Client, engine: Engine) -> No
     listed = ListedSeller(ListKind.AUTHORISED, "anna_l", "contract", "brand file", "Vellmar")
     with writing(engine) as connection:
         entry, _ = add_entry(connection, listed, by="lea", now=datetime.now(UTC), origin="brand file")
-    assert door.delete(f"{PATH}/{entry.entry_id + 1}").status_code == 404
-    assert door.delete(f"{PATH}/{entry.entry_id}").status_code == 409
-    assert door.delete(f"{PATH}/{2**70}").status_code == 422
+    assert door.post(f"{PATH}/{entry.entry_id + 1}/removal", json={"why": "a mistake"}).status_code == 404
+    assert door.post(f"{PATH}/{entry.entry_id}/removal", json={"why": "a mistake"}).status_code == 409
+    assert door.post(f"{PATH}/{2**70}/removal", json={"why": "a mistake"}).status_code == 422
 
 
 def test_scores_say_on_which_lists_a_seller_is(door: httpx.Client) -> None:

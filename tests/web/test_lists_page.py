@@ -32,7 +32,10 @@ def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, eng
     with reading(engine) as connection:
         (entry,) = list_entries(connection, now=datetime.now(UTC))
     assert (entry.added_by, entry.origin, entry.until) == ("lea", "person", datetime(3000, 1, 1, tzinfo=UTC))
-    assert "No seller is on this list" in lead.post(f"/lists/{entry.entry_id}/remove", follow_redirects=True).text
+    assert (
+        "No seller is on this list"
+        in lead.post(f"/lists/{entry.entry_id}/remove", data={"why": "a mistake"}, follow_redirects=True).text
+    )
 
 
 def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visitor: Callable[..., TestClient]) -> None:
@@ -96,7 +99,7 @@ def test_what_the_brand_file_says_is_changed_there(lead: TestClient, engine: Eng
     page = lead.get("/lists").text
     assert "from the brand file" in page
     assert "/remove" not in page
-    assert "comes from the brand file" in lead.post(f"/lists/{entry.entry_id}/remove").text
+    assert "comes from the brand file" in lead.post(f"/lists/{entry.entry_id}/remove", data={"why": "a mistake"}).text
 
 
 @pytest.mark.parametrize("name", ["ana", "vic"])
@@ -107,3 +110,21 @@ def test_only_leads_change_lists(visitor: Callable[..., TestClient], name: str) 
     assert browser.post("/lists", data=SAID).status_code == 403
     assert "/lists" not in browser.get("/").text
     assert "/lists" not in browser.get("/cases/1").text
+
+
+def test_a_long_list_is_searched(lead: TestClient) -> None:
+    """By the whole id of a seller, and by brand; the next page is of what was searched for."""
+    for number in range(3):
+        lead.post("/lists", data={**SAID, "seller": f"seller-{number}", "brand": "Acme" if number else ""})
+    found = lead.get("/lists", params={"seller": "seller-1"}).text
+    assert ("seller-1" in found, "seller-2" in found) == (True, False)
+    assert "seller-0" not in lead.get("/lists", params={"brand": "acme"}).text
+    assert "No entry in force is like that" in lead.get("/lists", params={"seller": "seller"}).text
+
+
+def test_nothing_is_removed_without_a_reason(lead: TestClient, engine: Engine) -> None:
+    """The page says so, and the entry stays."""
+    lead.post("/lists", data=SAID)
+    assert "found none" in lead.post("/lists/1/remove").text
+    with reading(engine) as connection:
+        assert len(list_entries(connection, now=datetime.now(UTC))) == 1

@@ -52,6 +52,7 @@ from ipml.storage.tables import (
     second_reviews,
     second_verdicts,
     spread_audits,
+    stream_strata,
 )
 
 WAYS = ("people", "spread", "policy", "appeal")
@@ -131,12 +132,17 @@ def count_queued(scope: ReportScope) -> dict[str, int]:
 
 
 def count_seen(scope: ReportScope) -> int | None:
-    """Return how many scored listings came by in files; None where none was sampled. A file counts once."""
+    """Return how many scored listings came by, in files and streams; None where none was sampled.
+
+    A file counts once, and of a stream a listing as it is offered, on one day.
+    """
     newest = select(func.max(samples.c.sample_id)).where(scope.holds(samples.c.drawn_at))
     newest = newest.group_by(samples.c.file_digest)
-    query = select(func.sum(samples.c.listings)).where(samples.c.sample_id.in_(newest))
-    seen = scope.connection.scalar(query)
-    return None if seen is None else int(seen)
+    counts = (samples.c.sample_id, samples.c.listings), (stream_strata.c.sample_id, stream_strata.c.listings)
+    seen = [
+        scope.connection.scalar(select(func.sum(listings)).where(number.in_(newest))) for number, listings in counts
+    ]
+    return None if seen == [None, None] else sum(int(one or 0) for one in seen)
 
 
 def count_sellers(scope: ReportScope) -> Sellers:

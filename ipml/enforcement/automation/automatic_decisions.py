@@ -24,9 +24,10 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.quality.blind_reviews import draw_uniform
 from ipml.review.quality.second_person import find_scruples
+from ipml.review.ranking.list_marks import find_marks
 from ipml.review.reversals import Consequences, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
-from ipml.review.seller_lists import ListKind, find_marks
+from ipml.review.seller_lists import ListKind
 from ipml.review.snapshot import decode, decode_listing
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage import audit

@@ -87,7 +87,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "legal_holds": {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "placed_by": NOTHING, "released_by": NOTHING},
     "linked_accounts": dict.fromkeys(("kind", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "linked_to": PSEUDONYM, "evidence": ENCRYPTED, "why": ENCRYPTED},
-    "listings": {"model_version": NOTHING, "sent": PSEUDONYM}
+    "listings": {"model_version": NOTHING, "own_history": NOTHING, "sent": PSEUDONYM, "content": PSEUDONYM}
     | dict.fromkeys(("listing_id", "seller_id", "snapshot"), CLEAR),
     "second_reviews": dict.fromkeys(("kind", "wanted_of", "not_by", "holder"), NOTHING),
     "measures": dict.fromkeys(("kind", "territories", "policy_digest", "imposed_by", "lifted_by", "source"), NOTHING)
@@ -117,7 +117,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
     "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
-    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
+    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},

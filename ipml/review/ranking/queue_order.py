@@ -35,6 +35,7 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 from ipml.review.cases import PENDING, StoredCase, find_case_with_waiting
 from ipml.review.near_duplicates.clusters import move_forward
+from ipml.review.ranking.list_marks import find_marks, find_parts
 from ipml.review.ranking.policy import (
     ExpectedValue,
     Policy,
@@ -46,7 +47,6 @@ from ipml.review.ranking.policy import (
     usual_keys,
     weigh,
 )
-from ipml.review.seller_lists import find_marks, find_parts
 from ipml.review.snapshot import decode_listing
 from ipml.storage import audit
 from ipml.storage.database import Lock, serialise, writing
@@ -349,7 +349,7 @@ def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[s
 
 
 def find_part(connection: Connection, case_id: int, conditions: Sequence[ColumnElement[bool]]) -> int:
-    """Return in which part of the queue a case is, from 0; see `ipml.review.seller_lists.QueueParts`."""
+    """Return in which part of the queue a case is, from 0; see `ipml.review.ranking.list_marks.QueueParts`."""
     if len(conditions) == 1:
         return 0
     query = select(*(case((condition, 1), else_=0) for condition in conditions)).where(cases.c.case_id == case_id)

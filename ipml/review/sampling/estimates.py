@@ -35,7 +35,7 @@ from ipml.records import Verdict
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.review.sampling.exploration import DEPTHS
-from ipml.storage.tables import cases, decisions, sample_cases, sample_strata, samples
+from ipml.storage.tables import cases, decisions, sample_cases, sample_strata, samples, stream_strata
 
 LEAST_DRAWS = 10
 """With fewer reviewed draws nothing is said about the listings that were not looked at."""
@@ -200,6 +200,8 @@ def _total(groups: Sequence[_Group], expect: Callable[[_Group], float]) -> Total
 class Stretch:
     """Places `first` to `last` in the order of suspicion of one file, and what was reviewed of them.
 
+    Or listings of neighbouring scores of one day of a stream, which have no places: these are 0.
+
     Attributes
     ----------
     is_sure : bool
@@ -236,7 +238,9 @@ class Stretch:
 def read_stretches(
     connection: Connection, *, since: datetime | None = None, as_of: datetime | None = None
 ) -> list[Stretch]:
-    """Return the strata of all files, or of those sampled since a moment; if sampled twice, the last time counts.
+    """Return the strata of all files and days of streams, or of those sampled since a moment.
+
+    Of a file that was sampled twice, the last time counts.
 
     Parameters
     ----------
@@ -252,7 +256,12 @@ def read_stretches(
     columns = (*sample_strata.c, samples.c.sure)
     query = select(*columns).join(samples, samples.c.sample_id == sample_strata.c.sample_id)
     query = query.where(samples.c.sample_id.in_(newest)).order_by(sample_strata.c.sample_id, sample_strata.c.stratum)
-    return [_stretch(row, reviewed.get((row.sample_id, row.stratum))) for row in connection.execute(query)]
+    of_files = [_stretch(row, reviewed.get((row.sample_id, row.stratum))) for row in connection.execute(query)]
+    of_streams = select(stream_strata).where(stream_strata.c.sample_id.in_(newest))
+    of_streams = of_streams.order_by(stream_strata.c.sample_id, stream_strata.c.stratum)
+    return of_files + [
+        _stretch_of_stream(row, reviewed.get((row.sample_id, row.stratum))) for row in connection.execute(of_streams)
+    ]
 
 
 def make_cells(stretches: Iterable[Stretch]) -> list[Cell]:
@@ -346,8 +355,26 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
+def _stretch_of_stream(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
+    return Stretch(
+        sample_id=row.sample_id,
+        first=0,
+        last=0,
+        is_sure=row.is_sure,
+        listings=row.listings,
+        shown=row.shown,
+        sampling_probability=row.sampling_probability,
+        mean_score=row.expected / row.listings,
+        **_count_reviewed(reviewed),
+    )
+
+
+def _count_reviewed(reviewed: Row[Any] | None) -> dict[str, int]:
     counts = ("seen", "counterfeit", "done", "fair", "fair_counterfeit", "held")
+    return {name: int(getattr(reviewed, name)) if reviewed else 0 for name in counts}
+
+
+def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
     return Stretch(
         sample_id=row.sample_id,
         first=row.first,
@@ -357,7 +384,7 @@ def _stretch(row: Row[Any], reviewed: Row[Any] | None) -> Stretch:
         shown=row.shown,
         sampling_probability=row.sampling_probability,
         mean_score=row.mean_score,
-        **{name: int(getattr(reviewed, name)) if reviewed else 0 for name in counts},
+        **_count_reviewed(reviewed),
     )
 
 
@@ -391,15 +418,15 @@ class Estimates:
 
     Attributes
     ----------
-    files, listings : int
-        How many files, and listings in them, the figures are about.
+    files, days, listings : int
+        How many files, days of streams, and listings in them, the figures are about.
     uncovered : int
-        Listings of files left out, since listings were drawn from them and none of these was reviewed.
+        Listings of files and days left out, since listings were drawn from them and none of these was reviewed.
     waiting : int
         Cases shown for their score that nobody has reviewed, and drawn ones that wait for a lead; the intervals allow
         for anything among them.
     drawn, drawn_reviewed : int
-        How many listings were drawn from the rest of these files, and how many of them are reviewed in their turn.
+        How many listings were drawn from the rest of these, and how many of them are reviewed in their turn.
     """
 
     figures: tuple[EstimatedFigure, ...]
@@ -409,6 +436,7 @@ class Estimates:
     waiting: int
     drawn: int
     drawn_reviewed: int
+    days: int = 0
 
 
 def estimate(connection: Connection, *, since: datetime | None = None) -> Estimates:
@@ -417,7 +445,7 @@ def estimate(connection: Connection, *, since: datetime | None = None) -> Estima
     Parameters
     ----------
     since : datetime, optional
-        Only files that were sampled since then.
+        Only files that were sampled, and streams that came by, since then.
 
     Examples
     --------
@@ -444,7 +472,8 @@ def summarise(stretches: Sequence[Stretch]) -> Estimates:
             _recall(covered, stretches),
             *(_share(f"precision at {depth:,}", *_first(stretches, unread, depth)) for depth in DEPTHS),
         ),
-        files=len({stretch.sample_id for stretch in covered}),
+        files=len({stretch.sample_id for stretch in covered if stretch.last}),
+        days=len({stretch.sample_id for stretch in covered if not stretch.last}),
         listings=listings,
         uncovered=sum(stretch.listings for stretch in stretches) - listings,
         waiting=sum(stretch.listings - stretch.done for stretch in sure) + sum(stretch.held for stretch in drawn),

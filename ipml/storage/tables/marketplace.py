@@ -18,6 +18,11 @@ listings = Table(
     Column("model_version", Text, nullable=False),
     Column("snapshot", Text, nullable=False, doc="the scored listing as JSON, without reasons"),
     Column("withdrawn_at", Moment, doc="when it was last said to be gone; gone since where not seen later"),
+    Column("own_history", Text, nullable=False, doc="fields of its seller's history that the listing says itself"),
+    Column("history_as_of", Moment, nullable=False, doc="the history it was scored with is that of this moment"),
+    Column("last_event", Identity, nullable=False, doc="of all events when it was scored; 0 where there were none"),
+    Column("content", Text, nullable=False, doc="digest of what is offered, all but the price"),
+    Column("sample_id", Identity, nullable=False, doc="the sample in which it was counted last"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     sqlite_strict=True,
 )
@@ -25,7 +30,8 @@ listings = Table(
 seller_events = Table(
     "seller_events",
     metadata,
-    Column("event_id", Text, primary_key=True, doc="the marketplace's, so that an event counts once"),
+    Column("event_number", Identity, primary_key=True, doc="in the order in which events were stored"),
+    Column("event_id", Text, nullable=False, unique=True, doc="the marketplace's, so that an event counts once"),
     Column("seller_id", Text, nullable=False),
     Column("listing_id", Text),
     Column("kind", Text, nullable=False),
@@ -39,5 +45,6 @@ seller_events = Table(
         name="kind",
     ),
     Index(None, "seller_id", "counts_from"),
+    sqlite_autoincrement=True,
     sqlite_strict=True,
 )

@@ -78,6 +78,7 @@ seller_list_entries = Table(
     Column("until", Moment, doc="when it ends by itself"),
     Column("removed_by", Text),
     Column("removed_at", Moment),
+    Column("why_removed", Text, doc="encrypted; empty where another entry took its place, or the brand file has none"),
     CheckConstraint("kind IN ('authorised', 'denied', 'watched')", name="kind"),
     CheckConstraint("origin IN ('person', 'program', 'brand file')", name="origin"),
     Index(None, "pseudonym", "kind", sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
@@ -342,6 +343,18 @@ sample_strata = Table(
     sqlite_strict=True,
 )
 
+stream_strata = Table(
+    "stream_strata",
+    metadata,
+    Column("sample_id", Identity, ForeignKey("samples.sample_id"), primary_key=True),
+    Column("stratum", Identity, primary_key=True, autoincrement=False),
+    Column("is_sure", Flag, nullable=False, doc="whether its listings are enqueued for their score"),
+    Column("sampling_probability", Real, nullable=False, doc="with which each of them became a case"),
+    Column("listings", Identity, nullable=False, doc="how many came by"),
+    Column("shown", Identity, nullable=False, doc="how many of them became cases"),
+    Column("expected", Real, nullable=False, doc="sum of their scores"),
+    sqlite_strict=True,
+)
 sample_cases = Table(
     "sample_cases",
     metadata,

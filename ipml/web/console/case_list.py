@@ -28,8 +28,8 @@ from ipml.records import Case
 from ipml.review import queue
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
+from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.search import ORDERS, Filter, browse
-from ipml.review.seller_lists import find_case_marks
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within

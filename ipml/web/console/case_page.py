@@ -36,9 +36,10 @@ from ipml.review.claims import find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.queue_order import explain_place
 from ipml.review.search import find_precedents
-from ipml.review.seller_lists import find_case_marks, get_entry
+from ipml.review.seller_lists import get_entry
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Form, Query, Request, Response
 
@@ -41,14 +42,16 @@ def show_lists(
     kind: Annotated[str, Query(pattern=f"^(|{_KINDS})$")] = "",
     after: _Number = 0,
     case: _Number = 0,
+    seller: Annotated[str, Query(max_length=LONGEST_NAME)] = "",
+    brand: Annotated[str, Query(max_length=LONGEST_NAME)] = "",
 ) -> Response:
-    """Show the entries in force, of one list or of all; with the number of a case its seller can be put on one."""
+    """Show the entries in force, of one list, seller or brand, or all; the seller of a case can be put on one."""
     said: dict[str, str] = {}
     if case:
         with authorised(request) as (connection, _):
             listing = get_case(connection, case).scored.listing
             said = {"seller": listing.seller_id, "brand": listing.brand or ""}
-    return _render(request, kind, after, said)
+    return _render(request, kind, after, said, seller=seller.strip(), brand=brand.strip())
 
 
 def add_to_list(
@@ -75,21 +78,40 @@ def add_to_list(
     return redirect(f"/lists?kind={kind}#entry-{entry.entry_id}")
 
 
-def take_off_list(request: Request, entry_id: PathNumber) -> Response:
-    """Take an entry off its list."""
+def take_off_list(request: Request, entry_id: PathNumber, why: _Text = "") -> Response:
+    """Take an entry off its list, for a reason."""
     try:
         with authorised(request, writing) as (connection, user):
-            entry = remove_entry(connection, entry_id, by=user.name, now=datetime.now(UTC))
-    except (Conflict, Forbidden) as error:
+            entry = remove_entry(connection, entry_id, why=why, by=user.name, now=datetime.now(UTC))
+    except (Conflict, Forbidden, UnstorableValue) as error:
         return _render(request, "", 0, {}, str(error))
     return redirect(f"/lists?kind={entry.kind}")
 
 
-def _render(request: Request, kind: str, after: int, said: Mapping[str, str], message: str = "") -> Response:
+def _render(
+    request: Request,
+    kind: str,
+    after: int,
+    said: Mapping[str, str],
+    message: str = "",
+    *,
+    seller: str = "",
+    brand: str = "",
+) -> Response:
     with authorised(request) as (connection, _):
-        wanted = ListKind(kind) if kind else None
-        found = list_entries(connection, now=datetime.now(UTC), kind=wanted, after=after, limit=MOST_ENTRIES + 1)
+        found = list_entries(
+            connection,
+            now=datetime.now(UTC),
+            kind=ListKind(kind) if kind else None,
+            seller_id=seller or None,
+            brand=brand or None,
+            after=after,
+            limit=MOST_ENTRIES + 1,
+        )
+    filters = {"kind": kind, "seller": seller, "brand": brand}
     context: dict[str, Any] = {
+        "filters": filters,
+        "query": urlencode({name: value for name, value in filters.items() if value}),
         "entries": found[:MOST_ENTRIES],
         "next_after": found[MOST_ENTRIES - 1].entry_id if len(found) > MOST_ENTRIES else None,
         "kinds": list(ListKind),

@@ -43,7 +43,7 @@ from ipml.errors import (
 )
 from ipml.kit.moments import EXPECTED, read_moment, write_moment
 from ipml.records import Problem, ScoredListing
-from ipml.review.seller_lists import find_case_marks
+from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.snapshot import check_text
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
@@ -264,7 +264,8 @@ async def score(
             raise Failed("model", found, remedy)
 
         def work() -> bytes:
-            scored, unlike = model.score_batch(find_listings(parse_body(body)), explain)
+            # On which list a seller is may hang on the brand, which is read with the reasons.
+            scored, unlike = model.score_batch(find_listings(parse_body(body)), explain or lists)
             state.metrics.count_listings(scored, unlike)
             found = _find_lists(state.engine, scored) if lists else ()
             return write_json(describe_scores(scored, model.version, explain, unlike, found))
@@ -310,7 +311,7 @@ API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str
     ("GET", "/v1/notices/{reference}", Action.GIVE_NOTICE, show_notice, STATUS_DOCUMENT),
     ("GET", "/v1/lists", Action.CHANGE_LISTS, show_lists, SHOW_LISTS_DOCUMENT),
     ("POST", "/v1/lists", Action.CHANGE_LISTS, add_to_list, ADD_DOCUMENT),
-    ("DELETE", "/v1/lists/{entry_id}", Action.CHANGE_LISTS, remove_from_list, REMOVE_DOCUMENT),
+    ("POST", "/v1/lists/{entry_id}/removal", Action.CHANGE_LISTS, remove_from_list, REMOVE_DOCUMENT),
 )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
 from ipml.kit.moments import write_moment
+from ipml.review.ranking.list_marks import ListMark
 from ipml.review.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
@@ -22,7 +23,6 @@ from ipml.review.seller_lists import (
     ListedSeller,
     ListEntry,
     ListKind,
-    ListMark,
     add_entry,
     list_entries,
     remove_entry,
@@ -36,6 +36,7 @@ _ACTOR = "platform"
 _LARGEST_NUMBER = 2**63 - 1
 
 _Answer = TypeVar("_Answer")
+_Said = TypeVar("_Said", bound=BaseModel)
 _ListName = Literal["denied", "watched", "authorised"]
 _Number = Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="as `entry_id` says it")]
 
@@ -65,6 +66,13 @@ class ListEntryShape(ListedSellerShape):
     added_by: str
     added_at: AwareDatetime
     removed_at: AwareDatetime | None
+    why_removed: str | None = Field(description="null where another entry took its place")
+
+
+class RemovalShape(_Shape):
+    """Why a seller is taken off a list."""
+
+    why: str = Field(min_length=1, max_length=LONGEST_WHY, description="the reason; encrypted with the seller's key")
 
 
 class AddedEntryShape(ListEntryShape):
@@ -118,16 +126,20 @@ REMOVE_DOCUMENT: Mapping[str, Any] = {
     "the brand file is removed there.",
     "responses": {
         200: {"model": ListEntryShape},
-        **{status: describe_error(status) for status in (401, 403, 422, 503)},
+        **{status: describe_error(status) for status in (400, 401, 403, 408, 413, 415, 422, 503)},
         404: describe_error(404, _NONE),
         409: describe_error(409, "The entry comes from the brand file"),
     },
+    "openapi_extra": describe_body(
+        {"$ref": "#/components/schemas/RemovalShape"}, removed={"why": "the judgment was reversed"}
+    ),
 }
 
 
 def describe_list_shapes() -> dict[str, Any]:
-    """Return the schema of what is sent to put a seller on a list, by name."""
-    return {"ListedSellerShape": ListedSellerShape.model_json_schema(ref_template="#/components/schemas/{model}")}
+    """Return the schemas of what is sent to put a seller on a list and to take one off, by name."""
+    shapes: tuple[type[BaseModel], ...] = (ListedSellerShape, RemovalShape)
+    return {one.__name__: one.model_json_schema(ref_template="#/components/schemas/{model}") for one in shapes}
 
 
 async def add_to_list(request: Request) -> Response:
@@ -146,6 +158,9 @@ async def add_to_list(request: Request) -> Response:
 async def show_lists(
     request: Request,
     kind: Annotated[_ListName | None, Query(alias="list", description="only this list")] = None,
+    brand: Annotated[
+        str | None, Query(max_length=LONGEST_NAME, description="only entries for this brand alone")
+    ] = None,
     after: Annotated[int, Query(ge=0, le=_LARGEST_NUMBER, description="`next` of the page before")] = 0,
 ) -> Response:
     """Show the entries in force, up to 1,000 at a time."""
@@ -153,7 +168,8 @@ async def show_lists(
         wanted = None if kind is None else ListKind(kind)
 
         def find(connection: Connection) -> list[ListEntry]:
-            return list_entries(connection, now=datetime.now(UTC), kind=wanted, after=after, limit=MOST_ENTRIES + 1)
+            most = MOST_ENTRIES + 1
+            return list_entries(connection, now=datetime.now(UTC), kind=wanted, brand=brand, after=after, limit=most)
 
         found = await _run(request, reading, find)
     shown = found[:MOST_ENTRIES]
@@ -165,9 +181,10 @@ async def show_lists(
 async def remove_from_list(request: Request, entry_id: _Number) -> Response:
     """Take a seller off a list, at once."""
     with request.app.state.crowd.join():
+        why = _read_shape(await read_body(request), RemovalShape).why
 
         def remove(connection: Connection) -> ListEntry:
-            return remove_entry(connection, entry_id, by=_ACTOR, now=datetime.now(UTC))
+            return remove_entry(connection, entry_id, why=why, by=_ACTOR, now=datetime.now(UTC))
 
         entry = await _run(request, writing, remove)
     return make_json_answer(write_json(describe_entry(entry)))
@@ -187,6 +204,7 @@ def describe_entry(entry: ListEntry) -> dict[str, Any]:
         "added_by": entry.added_by,
         "added_at": write_moment(entry.added_at),
         "removed_at": entry.removed_at and write_moment(entry.removed_at),
+        "why_removed": entry.why_removed,
     }
 
 
@@ -196,18 +214,23 @@ def describe_mark(mark: ListMark) -> dict[str, Any]:
 
 
 def _read_listed(body: bytes) -> ListedSeller:
+    """Return who is put on which list by a body."""
+    said = _read_shape(body, ListedSellerShape)
+    return ListedSeller(ListKind(said.list), said.seller_id, said.why, said.source, said.brand, (), said.until)
+
+
+def _read_shape(body: bytes, shape: type[_Said]) -> _Said:
     """Return what a body says; every field at fault is named."""
     content = parse_body(body)
     try:
         # As JSON, for which the strict rules take a text as a moment, yet no number as a text.
-        said = ListedSellerShape.model_validate_json(write_json(content))
+        return shape.model_validate_json(write_json(content))
     except UnicodeEncodeError as error:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "Found half a surrogate pair; expected text.") from error
     except ValidationError as error:
         raise RequestValidationError(
             [{**fault, "loc": fault["loc"] or ("body",)} for fault in error.errors()]
         ) from None
-    return ListedSeller(ListKind(said.list), said.seller_id, said.why, said.source, said.brand, (), said.until)
 
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:

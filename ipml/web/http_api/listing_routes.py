@@ -28,8 +28,16 @@ from ipml.review.seller_history import KINDS, SellerEvent, find_event, store_eve
 from ipml.review.snapshot import is_storable
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
+from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
-from ipml.web.http_api.openapi import ReasonShape, describe_body, describe_error, make_json_answer, write_json
+from ipml.web.http_api.openapi import (
+    ListMarkShape,
+    ReasonShape,
+    describe_body,
+    describe_error,
+    make_json_answer,
+    write_json,
+)
 from ipml.web.http_api.requests import Crowd, find_listings, parse_body, read_body
 
 MOST_EVENTS = 1_000
@@ -72,6 +80,7 @@ class KnownListingShape(_Shape):
         description="what was found last, as far as that stands"
     )
     due_at: AwareDatetime | None = Field(description="by when its case must be decided")
+    lists: list[ListMarkShape] = Field(description="on which lists its seller is now; they are no part of the score")
 
 
 class KnownListingsShape(_Shape):
@@ -167,6 +176,7 @@ _KNOWN = {
     "state": "open",
     "verdict": None,
     "due_at": None,
+    "lists": [{"list": "watched", "brand": "Vellmar", "until": None}],
 }
 _EVENTS = {
     "events": [
@@ -597,6 +607,7 @@ def _describe(known: KnownListing) -> dict[str, Any]:
         "state": known.state or "scored",
         "verdict": known.verdict,
         "due_at": _write(known.due_at),
+        "lists": list(map(describe_mark, known.lists)),
     }
 
 

@@ -54,6 +54,7 @@ TABLES = (
     "sample_cases",
     "sample_strata",
     "spread_audits",
+    "stream_strata",
     "statements",
     "strikes",
     "appeal_outcomes",
@@ -376,6 +377,7 @@ def upgrade() -> None:
         sa.Column("until", moment, nullable=True),
         sa.Column("removed_by", sa.Text, nullable=True),
         sa.Column("removed_at", moment, nullable=True),
+        sa.Column("why_removed", sa.Text, nullable=True),
         sa.CheckConstraint("kind IN ('authorised', 'denied', 'watched')", name=op.f("ck_seller_list_entries_kind")),
         sa.CheckConstraint("origin IN ('person', 'program', 'brand file')", name=op.f("ck_seller_list_entries_origin")),
         sa.PrimaryKeyConstraint("entry_id", name=op.f("pk_seller_list_entries")),
@@ -970,6 +972,19 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_table(
+        "stream_strata",
+        sa.Column("sample_id", identity, nullable=False),
+        sa.Column("stratum", identity, autoincrement=False, nullable=False),
+        sa.Column("is_sure", flag, nullable=False),
+        sa.Column("sampling_probability", real, nullable=False),
+        sa.Column("listings", identity, nullable=False),
+        sa.Column("shown", identity, nullable=False),
+        sa.Column("expected", real, nullable=False),
+        sa.ForeignKeyConstraint(["sample_id"], ["samples.sample_id"], name=op.f("fk_stream_strata_sample_id")),
+        sa.PrimaryKeyConstraint("sample_id", "stratum", name=op.f("pk_stream_strata")),
+        sqlite_strict=True,
+    )
+    op.create_table(
         "spread_audits",
         sa.Column("decision_id", identity, autoincrement=False, nullable=False),
         sa.Column("case_id", identity, autoincrement=False, nullable=False),
@@ -1219,6 +1234,11 @@ def upgrade() -> None:
         sa.Column("model_version", sa.Text, nullable=False),
         sa.Column("snapshot", sa.Text, nullable=False),
         sa.Column("withdrawn_at", moment, nullable=True),
+        sa.Column("own_history", sa.Text, nullable=False),
+        sa.Column("history_as_of", moment, nullable=False),
+        sa.Column("last_event", identity, nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.Column("sample_id", identity, nullable=False),
         sa.CheckConstraint("score BETWEEN 0 AND 1", name=op.f("ck_listings_score")),
         sa.PrimaryKeyConstraint("listing_id", name=op.f("pk_listings")),
         sqlite_strict=True,
@@ -1227,6 +1247,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_listings_seller_id"), "listings", ["seller_id"], unique=False)
     op.create_table(
         "seller_events",
+        sa.Column("event_number", identity, nullable=False),
         sa.Column("event_id", sa.Text, nullable=False),
         sa.Column("seller_id", sa.Text, nullable=False),
         sa.Column("listing_id", sa.Text, nullable=True),
@@ -1240,7 +1261,9 @@ def upgrade() -> None:
             "kind IN ('joined', 'listed', 'sold', 'returned', 'complained', 'rated', 'struck')",
             name=op.f("ck_seller_events_kind"),
         ),
-        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_seller_events")),
+        sa.PrimaryKeyConstraint("event_number", name=op.f("pk_seller_events")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_seller_events_event_id")),
+        sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_seller_events_received_at"), "seller_events", ["received_at"], unique=False)

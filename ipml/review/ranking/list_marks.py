@@ -1,0 +1,198 @@
+"""What lists of sellers do: what is shown of listings and their cases, in which order these come, and which always do.
+
+Nothing of it is kept with cases: it is asked for as it is at a moment (`ipml.review.seller_lists`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, or_, select, true, tuple_
+
+from ipml.records import ScoredListing
+from ipml.review.near_duplicates.clusters import read_brand
+from ipml.review.ranking.policy import ListRules, fold_name
+from ipml.review.seller_lists import ListKind, is_in_force
+from ipml.review.snapshot import is_storable
+from ipml.storage.database import in_batches
+from ipml.storage.tables import cases, seller_keys, seller_list_entries
+
+
+@dataclass(frozen=True, slots=True)
+class ListMark:
+    """That the seller of a listing is on a list, in force: for its brand, or for all (None).
+
+    Examples
+    --------
+    >>> str(ListMark(1, ListKind.AUTHORISED, "Acme", None)), str(ListMark(2, ListKind.WATCHED, None, None))
+    ('authorised for Acme', 'watched')
+    """
+
+    entry_id: int
+    kind: ListKind
+    brand: str | None
+    until: datetime | None
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.brand}" if self.brand else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSellers:
+    """Entries in force at a moment, by the ids of the sellers."""
+
+    entries: Mapping[str, Sequence[Row[Any]]]
+
+    def find_marks(self, scored: ScoredListing) -> tuple[ListMark, ...]:
+        """Return on which lists the seller of a listing is, for its brand."""
+        return self.mark(scored.listing.seller_id, read_brand(scored))
+
+    def mark(self, seller_id: str, brand: str) -> tuple[ListMark, ...]:
+        """Return on which lists a seller is for a brand, given as `read_brand` returns it."""
+        return _mark(self.entries.get(seller_id, ()), fold_name(brand))
+
+    def has(self, scored: ScoredListing, kinds: Collection[str]) -> bool:
+        """Say whether the seller of a listing is on one of some lists, for its brand."""
+        if scored.listing.seller_id not in self.entries:
+            return False
+        return any(mark.kind in kinds for mark in self.find_marks(scored))
+
+    def hangs_on_brand(self, scored: ScoredListing) -> bool:
+        """Say whether the brand of a listing decides, and is not known: it says none, and none was read in it yet."""
+        if scored.listing.seller_id not in self.entries or read_brand(scored):
+            return False
+        return any(row.brand_read is not None for row in self.entries[scored.listing.seller_id])
+
+
+def find_listed(
+    connection: Connection,
+    now: datetime,
+    *,
+    sellers: Collection[str] | None = None,
+    kinds: Collection[str] | None = None,
+) -> ListedSellers:
+    """Return the entries in force: all, or those of some sellers or some lists."""
+    found: dict[str, list[Row[Any]]] = {}
+    query = _select_listed(now)
+    if kinds is not None:
+        query = query.where(seller_list_entries.c.kind.in_(kinds))
+    for asked in [query] if sellers is None else _ask_for(query, sellers):
+        for row in connection.execute(asked):
+            found.setdefault(row.seller_id, []).append(row)
+    return ListedSellers(found)
+
+
+def find_marks(
+    connection: Connection, listings: Mapping[int, tuple[str, str]], now: datetime
+) -> dict[int, tuple[ListMark, ...]]:
+    """Return on which lists the sellers of listings are, in force and for the brand of each.
+
+    Parameters
+    ----------
+    listings : mapping of int to (str, str)
+        By a number of the caller's the seller's id, and the brand as `read_brand` returns it.
+    """
+    listed = find_listed(connection, now, sellers={seller_id for seller_id, _ in listings.values()})
+    return {number: listed.mark(*said) for number, said in listings.items()}
+
+
+def find_case_marks(
+    connection: Connection, scored: Mapping[int, ScoredListing], now: datetime
+) -> dict[int, tuple[ListMark, ...]]:
+    """Return on which lists the sellers of scored listings are, by the same numbers; otherwise like `find_marks`."""
+    said = {number: (one.listing.seller_id, read_brand(one)) for number, one in scored.items()}
+    return find_marks(connection, said, now)
+
+
+def is_listed(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
+    """Return the condition that the seller of a case is on one of some lists, for the brand of its listing.
+
+    Parameters
+    ----------
+    table : table
+        With the columns `seller_id` and `brand_read` of `cases`.
+    """
+    # None of the lists hangs on the case, so that each is read once, and an index of sellers can be used.
+    entry = seller_list_entries.c
+    listed = _select_listed(now).where(entry.kind.in_(kinds))
+    sellers = listed.with_only_columns(seller_keys.c.seller_id)
+    of_brand = listed.with_only_columns(seller_keys.c.seller_id, entry.brand_read)
+    said = tuple_(table.c.seller_id, func.coalesce(table.c.brand_read, ""))
+    return and_(
+        table.c.seller_id.in_(sellers),
+        or_(
+            table.c.seller_id.in_(sellers.where(entry.brand_read.is_(None))),
+            said.in_(of_brand.where(entry.brand_read.is_not(None))),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class QueueParts:
+    """The parts in which the queue is worked, one after another, each by rank: by the lists that move cases.
+
+    Attributes
+    ----------
+    earlier, later : tuple of ListKind
+        Lists with an entry in force whose cases come before all others, or after.
+    """
+
+    earlier: tuple[ListKind, ...]
+    later: tuple[ListKind, ...]
+    now: datetime
+
+    def conditions(self, table: FromClause = cases) -> tuple[ColumnElement[bool], ...]:
+        """Return the condition of each part, the first to be worked first; one that always holds where none is moved.
+
+        Parameters
+        ----------
+        table : table, default=cases
+            As for `is_listed`.
+        """
+        if not self.earlier and not self.later:
+            return (true(),)
+        before = [is_listed(table, self.earlier, self.now)] if self.earlier else []
+        after = [is_listed(table, self.later, self.now), *(~one for one in before)] if self.later else []
+        between = [~one for one in before] + ([~after[0]] if after else [])
+        return (*before, and_(*between), *([and_(*after)] if after else []))
+
+
+def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
+    """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
+    query = select(seller_list_entries.c.kind).where(is_in_force(now)).distinct()
+    there = set(connection.scalars(query))
+    return QueueParts(
+        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
+        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),
+        now,
+    )
+
+
+def _select_listed(now: datetime) -> Select[Any]:
+    """Return the query for the entries in force, those of aliases among them, with the sellers' ids."""
+    entry = seller_list_entries
+    columns = [entry.c[name] for name in ("entry_id", "kind", "brand", "brand_read", "alias_of", "until")]
+    query = select(seller_keys.c.seller_id, *columns)
+    return query.join_from(entry, seller_keys, seller_keys.c.pseudonym == entry.c.pseudonym).where(is_in_force(now))
+
+
+def _ask_for(query: Select[Any], sellers: Collection[str] | None) -> Iterator[Select[Any]]:
+    """Give a query for listed sellers, asked only for some of them."""
+    if sellers is None:
+        yield query
+        return
+    for some in in_batches(sorted(filter(is_storable, sellers))):
+        yield query.where(seller_keys.c.seller_id.in_(some))
+
+
+def _mark(rows: Sequence[Row[Any]], brand: str) -> tuple[ListMark, ...]:
+    fitting = [row for row in rows if row.brand_read in (None, brand)]
+    marks = {(row.kind, row.brand): row for row in sorted(fitting, key=lambda row: -row.entry_id)}
+    order = list(ListKind)
+    return tuple(
+        ListMark(row.alias_of or row.entry_id, ListKind(row.kind), row.brand, row.until)
+        for row in sorted(marks.values(), key=lambda row: (order.index(ListKind(row.kind)), row.brand or ""))
+    )

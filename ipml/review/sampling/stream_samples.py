@@ -1,0 +1,140 @@
+"""What comes by in a stream, counted: of how many listings those are a sample that were drawn from it.
+
+A listing of a stream is judged by itself, and is drawn with a probability that is the same for all in its stratum, a
+band of scores. The listings that one model judged on one day (UTC), by one rule, are a sample, as those of a file are
+(`ipml.review.sampling.exploration`): what was drawn on a day is reviewed in random order, so that at any time the
+reviewed are a fair part of it.
+
+Each listing counts when a model judges it for the first time, as it is offered then, and is drawn then or never. Seen
+again, or scored again since more is known of its seller, it counts no more: what was found of one that was drawn may be
+why it is scored again, and its weight must not hang on that. Changed by its seller it counts again, on another day:
+changed on the same day it is the same listing, as it is now.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from ipml.kit.canonical_json import digest
+from ipml.records import ScoredListing
+from ipml.review.ranking.policy import IntakeRule
+from ipml.review.sampling.exploration import SamplePlace, make_sampling_hash, to_uniform
+from ipml.review.snapshot import digest_content
+from ipml.storage import audit
+from ipml.storage.database import Lock, serialise
+from ipml.storage.tables import samples, seeds, stream_strata
+
+_BANDS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
+_SYSTEM = "ipml"  # the actor of what no person did
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlace:
+    """Where a listing stands in the sample of its day.
+
+    Attributes
+    ----------
+    content : str
+        Digest of what is offered.
+    stratum : int
+        Odd where listings wait for people in any case; a band of scores has two.
+    sampling_probability : float
+        With which each listing of the stratum waits for people.
+    expected : float
+        What the model expects of it, 0-1.
+    random_order : float or None
+        In 0-1, where it was drawn.
+    """
+
+    content: str
+    stratum: int
+    sampling_probability: float
+    expected: float
+    random_order: float | None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it waits for people in any case."""
+        return self.stratum % 2 == 1
+
+    @property
+    def shown(self) -> SamplePlace | None:
+        """How it waits for people; None where it does not."""
+        if not self.is_sure and self.random_order is None:
+            return None
+        return SamplePlace(self.stratum, self.sampling_probability, self.random_order)
+
+
+def place_in_stream(
+    scored: ScoredListing, expected: float, rule: IntakeRule, seed: str, *, is_sure: bool
+) -> StreamPlace:
+    """Return where a listing stands in the sample of its day, and whether it is drawn.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing
+    >>> bag = ScoredListing(Listing("A7", "ann", "Bag"), 0.02, None, (), (), None, "m1")
+    >>> place = place_in_stream(bag, 0.02, IntakeRule(sampling_probability=0.1), "00" * 32, is_sure=False)
+    >>> place.stratum, round(place.sampling_probability, 3), place.shown
+    (4, 0.05, None)
+    """
+    content = digest_content(scored.listing)
+    band = len(_BANDS) if scored.score is None else min(bisect_right(_BANDS, scored.score), len(_BANDS) - 1) - 1
+    if is_sure:
+        return StreamPlace(content, 2 * band + 1, 1.0, expected, None)
+    middle = None if scored.score is None else (_BANDS[band] + _BANDS[band + 1]) / 2
+    probability = rule.probability_of(middle)
+    hashed = make_sampling_hash(seed)(scored.model_version, f"{content} {scored.listing.listing_id}")
+    (uniform,) = to_uniform([hashed])
+    order = float(uniform) / probability if uniform < probability else None
+    return StreamPlace(content, 2 * band, probability, expected, order)
+
+
+def open_sample(connection: Connection, model_version: str, rule: IntakeRule, seed: str, now: datetime) -> int:
+    """Return the number of the sample of a day, noted when it is first asked for."""
+    said = json.dumps(rule.model_dump(), sort_keys=True)
+    named = digest(f"stream {now:%Y-%m-%d} {model_version} {said} {seed}")
+    known: int | None = connection.scalar(select(samples.c.sample_id).where(samples.c.digest == named))
+    if known is not None:
+        return known
+    serialise(connection, Lock.ENQUEUE)
+    row = {
+        "digest": named,
+        "file_digest": named,
+        "drawn_at": now,
+        "model_version": model_version,
+        "seed_id": connection.scalars(select(seeds.c.seed_id).where(seeds.c.seed == seed)).one(),
+        "rule": said,
+        "listings": 0,
+        "sure": 0,
+    }
+    sample_id: int = connection.scalars(insert(samples).values(row).returning(samples.c.sample_id)).one()
+    payload: dict[str, audit.Value] = {"digest": named, "listings": 0, "sure": 0, **rule.model_dump()}
+    audit.append(connection, _SYSTEM, "sampled", f"sample:{sample_id}", payload, at=now)
+    return sample_id
+
+
+def count_listings(connection: Connection, sample_id: int, places: Iterable[StreamPlace]) -> None:
+    """Count listings that came by in their strata; whoever does holds `Lock.ENQUEUE`."""
+    counted: dict[int, list[StreamPlace]] = {}
+    for place in places:
+        counted.setdefault(place.stratum, []).append(place)
+    for number, some in sorted(counted.items()):
+        strata = stream_strata.c
+        found: dict[str, float] = {
+            "listings": len(some),
+            "shown": sum(one.shown is not None for one in some),
+            "expected": sum(one.expected for one in some),
+        }
+        more = {name: strata[name] + value for name, value in found.items()}
+        is_it = strata.sample_id == sample_id, strata.stratum == number
+        if not connection.execute(update(stream_strata).where(*is_it).values(more)).rowcount:
+            fixed = {"is_sure": some[0].is_sure, "sampling_probability": some[0].sampling_probability}
+            row = {"sample_id": sample_id, "stratum": number} | fixed | found
+            connection.execute(insert(stream_strata).values(row))

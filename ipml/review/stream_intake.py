@@ -1,0 +1,122 @@
+"""Which listings of a stream wait for people: those that the policy asks for, and some that are drawn from the others.
+
+A file of a night is ranked as a whole (`ipml.review.intake.enqueue_batch`). A stream has no end, so each listing is
+judged by itself: it waits for people where score and value of a review are what the policy asks for; where its seller
+is on a list that the policy names; where it is drawn from all others, with a probability that its case keeps; and
+where an earlier version of it waits already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from ipml.records import Listing, ScoredListing
+from ipml.review.cases import PENDING
+from ipml.review.ranking.list_marks import ListedSellers, find_listed
+from ipml.review.ranking.policy import weigh
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking
+from ipml.review.sampling.exploration import SamplePlace, get_seed
+from ipml.review.sampling.stream_samples import StreamPlace, open_sample, place_in_stream
+from ipml.storage.database import in_batches, reading, writing
+from ipml.storage.tables import cases, seeds
+
+Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
+"""Scores checked listings, with reasons or without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of listings by their scores: all are scored, and those that may wait for people with reasons."""
+
+    scored: Mapping[str, ScoredListing]
+    explained: Mapping[str, ScoredListing]
+    places: Mapping[str, StreamPlace]
+    always: frozenset[str]
+
+    def choose(
+        self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]
+    ) -> list[tuple[ScoredListing, SamplePlace | None]]:
+        """Return which of some listings go into the queue: those that wait there as they were do, too.
+
+        Parameters
+        ----------
+        counted : collection of str
+            Those that may be drawn: the others had their chance when they were judged first.
+        """
+        pending = _find_pending(connection, listing_ids)
+        shown = {key: self.places[key].shown for key in listing_ids if key in counted or self.places[key].is_sure}
+        return [
+            (self.explained.get(key, self.scored[key]), shown.get(key))
+            for key in listing_ids
+            if shown.get(key) is not None or key in self.always or key in pending
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """By what listings are judged at a moment."""
+
+    ranking: QueueRanking
+    listed: ListedSellers
+    pending: Collection[str]
+    seed: str
+
+    @classmethod
+    def read(cls, connection: Connection, some: Sequence[Listing], seed: str, now: datetime) -> StreamRules:
+        """Read what concerns some listings."""
+        listed = find_listed(connection, now, sellers={one.seller_id for one in some})
+        pending = _find_pending(connection, [one.listing_id for one in some])
+        return cls(current_ranking(connection), listed, pending, seed)
+
+    def judge(self, filled: Sequence[Listing], score: Score) -> Judgement:
+        """Score listings, with reasons where they may wait for people."""
+        kinds = self.ranking.policy.lists.always_enqueued
+        scored = {one.listing.listing_id: one for one in (score(filled, False) if filled else ())}
+        places = {key: self._place(one) for key, one in scored.items()}
+        unread = {key for key, one in scored.items() if self.listed.hangs_on_brand(one)}
+        shown = [
+            key
+            for key, one in scored.items()
+            if places[key].shown is not None or key in self.pending or key in unread or self.listed.has(one, kinds)
+        ]
+        explanations = score([scored[key].listing for key in shown], True) if shown else []
+        explained = dict(zip(shown, explanations, strict=True))
+        for key in unread:  # the brand that the model has read says on which list the seller is
+            scored[key] = replace(scored[key], price_range=explained[key].price_range)
+        always = frozenset(key for key in shown if self.listed.has(scored[key], kinds))
+        return Judgement(scored, explained, places, always)
+
+    def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:
+        """Return the number of the sample in which listings count that are judged now."""
+        return open_sample(connection, model_version, self.ranking.policy.intake, self.seed, now)
+
+    def _place(self, scored: ScoredListing) -> StreamPlace:
+        policy, rule = self.ranking.policy, self.ranking.policy.intake
+        expected = policy.prevalence if scored.score is None else scored.score
+        value = weigh(scored.listing, scored.score, policy, self.ranking.usual).value
+        is_sure = expected >= rule.min_score and value >= rule.min_value
+        return place_in_stream(scored, expected, rule, self.seed, is_sure=is_sure)
+
+
+def find_seed(engine: Engine, now: datetime) -> str:
+    """Return what decides the draws of this database, without keeping others from writing where it is there."""
+    with reading(engine) as connection:
+        seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
+    if seed is None:
+        with writing(engine) as connection:
+            seed = get_seed(connection, now=now)
+    return seed
+
+
+def _find_pending(connection: Connection, listing_ids: Sequence[str]) -> set[str]:
+    return {
+        listing_id
+        for some in in_batches(listing_ids)
+        for listing_id in connection.scalars(
+            select(cases.c.listing_id).where(cases.c.listing_id.in_(some), cases.c.state.in_(PENDING))
+        )
+    }

@@ -1,0 +1,193 @@
+"""Of a stream is estimated what of a file would be: how much the model overlooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from sqlalchemy import Engine, insert, select
+from support.databases import copy_memory
+
+from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.claims import claim
+from ipml.review.decisions import decide
+from ipml.review.marketplace import Submission, rescore_changed, take_in
+from ipml.review.ranking.policy import IntakeRule, load_policy
+from ipml.review.ranking.queue_order import QueueOrder, rerank
+from ipml.review.sampling.estimates import Stretch, estimate, read_stretches, summarise
+from ipml.review.sampling.exploration import SamplingRule, draw_sample
+from ipml.review.sampling.stream_samples import place_in_stream
+from ipml.review.seller_history import SellerEvent, store_events
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import cases, seeds
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RULE = IntakeRule(sampling_probability=0.3)
+
+IS_ARITHMETIC = True  # that the same is stored in both databases is tested with the intake
+
+
+def make_stream(count: int) -> list[Listing]:
+    """Return listings, each of its own seller."""
+    return [Listing(f"L{n}", f"s{n}", f"Cup {n}", description=str(n), observed_at=NOON) for n in range(count)]
+
+
+def suspect(listing: Listing) -> float:
+    """Return a score from 0 to 0.6 by the number of a listing."""
+    return 0.6 * (int(listing.description or "") * 37 % 600) / 600
+
+
+def is_counterfeit(listing: Listing) -> bool:
+    """Return the truth: the model overlooks some, and is right of others."""
+    return int(listing.description or "") % 9 == 0 or suspect(listing) > 0.5
+
+
+def score(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+    """Score listings by their numbers; complaints make them sure."""
+    return [
+        ScoredListing(one, 0.95 if one.seller_complaints else suspect(one), 0.0, (), (), None, "m1")
+        for one in submitted
+    ]
+
+
+def find_prevalence(stretches: Sequence[Stretch]) -> float:
+    """Return the estimated share of counterfeits."""
+    (value,) = [one.value for one in summarise(stretches).figures if one.name == "prevalence"]
+    assert value is not None
+    return value
+
+
+def review_all(stretch: Stretch, verdicts: Sequence[bool]) -> Stretch:
+    """Return a stretch of which all that was shown is decided."""
+    seen, found = len(verdicts), sum(verdicts)
+    return replace(stretch, shown=seen, seen=seen, counterfeit=found, done=seen, fair=seen, fair_counterfeit=found)
+
+
+def estimate_stream(stream: Sequence[ScoredListing], seed: str) -> float:
+    """Return the estimate of one day on which all were judged."""
+    placed = [
+        (place_in_stream(one, one.score or 0.0, RULE, seed, is_sure=(one.score or 0.0) >= 0.5), one) for one in stream
+    ]
+    stretches = []
+    for stratum in sorted({place.stratum for place, _ in placed}):
+        some = [(place, one) for place, one in placed if place.stratum == stratum]
+        place, mean = some[0][0], sum(place.expected for place, _ in some) / len(some)
+        empty = Stretch(1, 0, 0, place.is_sure, len(some), 0, place.sampling_probability, mean)
+        stretches.append(review_all(empty, [is_counterfeit(one.listing) for place, one in some if place.shown]))
+    return find_prevalence(stretches)
+
+
+def estimate_file(stream: Sequence[ScoredListing], seed: str) -> float:
+    """Return the estimate of a file of the same listings."""
+    sample = draw_sample(stream, seed, SamplingRule(0.5), min_score=0.5)
+    stretches = []
+    for number, stratum in enumerate(sample.strata):
+        shown = [stream[row] for row, place in sample.places.items() if place.stratum == number]
+        empty = Stretch(
+            1, stratum.first, stratum.last, stratum.is_sure, stratum.listings, 0, stratum.sampling_probability, 0.0
+        )
+        empty = replace(empty, mean_score=stratum.mean_score)
+        stretches.append(review_all(empty, [is_counterfeit(one.listing) for one in shown]))
+    return find_prevalence(stretches)
+
+
+def test_the_estimate_is_right_on_average():
+    """Over many seeds its mean is the truth, as that of a file of the same listings."""
+    stream = score(make_stream(600), False)
+    truth = sum(is_counterfeit(one.listing) for one in stream) / len(stream)
+    for once in (estimate_stream, estimate_file):
+        values = np.array([once(stream, f"{seed:064x}") for seed in range(100)])
+        error = values.std(ddof=1) / 10
+        assert abs(values.mean() - truth) < 3 * error < 0.02, once
+
+
+def open_stream() -> Engine:
+    """Return an empty database in which many listings are drawn, the same each time."""
+    engine = copy_memory()
+    with writing(engine) as connection:
+        connection.execute(insert(seeds).values(seed="07" * 32, drawn_at=NOON))
+    rerank(engine, QueueOrder.SCORE, load_policy().model_copy(update={"intake": RULE}), now=NOON, actor="lea")
+    return engine
+
+
+def review(engine: Engine, now: datetime = NOON) -> list[str]:
+    """Decide the cases that wait by the truth, and return of which listings they are."""
+    with writing(engine) as connection:
+        rows = connection.execute(select(cases.c.case_id, cases.c.listing_id).where(cases.c.state == "open")).all()
+        for row in rows:
+            taken = claim(connection, "ana", row.case_id, now=now)
+            assert taken is not None
+            truth = is_counterfeit(Listing(row.listing_id, "", "", description=row.listing_id[1:]))
+            verdict = Verdict.COUNTERFEIT if truth else Verdict.GENUINE
+            decide(connection, taken, verdict, ground="known_goods" if truth else "", now=now)
+    return [row.listing_id for row in rows]
+
+
+def read(engine: Engine) -> list[Stretch]:
+    """Return what was reviewed of each stratum."""
+    with reading(engine) as connection:
+        return read_stretches(connection)
+
+
+def submit(engine: Engine, listings: Sequence[Listing], now: datetime = NOON) -> None:
+    """Submit listings."""
+    take_in(engine, [Submission(tuple(listings))], score, now)
+
+
+def test_what_came_by_is_counted():
+    """However it is cut; what is seen again as it was does not count again, on that day or another."""
+    engine, stream = open_stream(), make_stream(200)
+    for start in range(0, 200, 50):
+        submit(engine, stream[start : start + 50])
+    reviewed = review(engine)
+    before = read(engine)
+    assert sum(one.listings for one in before) == 200
+    assert sum(one.shown for one in before) == sum(one.seen for one in before) == len(reviewed)
+    for hours in (1, 30):
+        moment = NOON + timedelta(hours=hours)
+        submit(engine, [replace(one, observed_at=moment) for one in stream], moment)
+    assert (read(engine), review(engine)) == (before, [])
+    with reading(engine) as connection:
+        said = estimate(connection)
+    assert (said.files, said.days, said.listings, said.drawn) == (0, 1, 200, said.drawn_reviewed)
+    assert {one.value for one in said.figures if one.name.startswith("precision")} == {None}
+
+
+def test_what_is_changed_counts_on_another_day():
+    """On the same day it is the same listing, as it is now."""
+    engine, stream = open_stream(), make_stream(50)
+    submit(engine, stream)
+    for hours, listings in ((1, 50), (30, 100)):
+        moment = NOON + timedelta(hours=hours)
+        submit(engine, [replace(one, title=f"Hat {hours}", observed_at=moment) for one in stream], moment)
+        assert sum(one.listings for one in read(engine)) == listings
+
+
+def test_each_model_has_samples_of_its_own():
+    """Listings count again where another scores them."""
+    engine = open_stream()
+    submit(engine, make_stream(50))
+
+    def score_newly(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+        return [replace(one, model_version="m2") for one in score(submitted, explain)]
+
+    assert rescore_changed(engine, score_newly, "m2", NOON) == 50
+    assert [sum(one.listings for one in read(engine) if one.sample_id == number) for number in (1, 2)] == [50, 50]
+
+
+def test_what_follows_from_a_draw_does_not_change_its_weight():
+    """Sellers of what was found are complained of, and their listings scored again: the estimate stays as it was."""
+    engine = open_stream()
+    submit(engine, make_stream(200))
+    reviewed = review(engine)
+    before = read(engine)
+    sellers = [f"s{key[1:]}" for key in reviewed if is_counterfeit(Listing(key, "", "", description=key[1:]))]
+    later = NOON + timedelta(days=1)
+    with writing(engine) as connection:
+        events = [SellerEvent(f"e-{seller}", seller, "complained", later, later) for seller in sellers]
+        store_events(connection, events, later)
+    assert rescore_changed(engine, score, "m1", later) == len(sellers) > 0
+    review(engine, later)
+    assert read(engine) == before
