@@ -253,6 +253,10 @@ class UnusableDatabase(Refused):
     """A database cannot be opened, read or written, or its tables are not those of this release."""
 
 
+class UnreachableDatabase(UnusableDatabase):
+    """No server answers where the database should be, or it is just starting or stopping: it may be there later."""
+
+
 class DatabaseBusy(Failed):
     """Others kept the database locked for too long, or stood in the way."""
 

@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine
 
+from ipml.settings import Settings
 from ipml.storage.jobs import JOBS
+from ipml.web.http_api.monitoring import JobFacts
 
 GUIDE = (Path(__file__).parents[1] / "docs/guides/operate.md").read_text(encoding="utf-8")
 
 
-def block(language: str) -> str:
-    """Return the one block of the guide in a language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+def block(language: str, first: str = "") -> str:
+    """Return the one block of the guide in a language that begins with a word."""
+    (found,) = re.findall(rf"```{language}\n({first}.*?)```", GUIDE, re.DOTALL)
     return found
 
 
@@ -53,7 +57,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
 def test_compose_reads_the_file() -> None:
     """Database, server and worker are there; what they refer to is defined."""
     # The loader is a safe one, which knows one mark more.
-    file: dict[str, Any] = yaml.load(block("yaml"), Compose)
+    file: dict[str, Any] = yaml.load(block("yaml", "services"), Compose)
     assert list(file["services"]) == ["database", "server", "worker"]
     worker = file["services"]["worker"]
     assert worker["command"] == "ipml worker"
@@ -68,3 +72,15 @@ def test_the_guide_names_each_job(job) -> None:
     (row,) = re.findall(rf"^\| {job.name} \|.*$", GUIDE, re.MULTILINE)
     assert f"`{job.usual}`" in row
     assert not job.needs or f"IPML_{job.needs[0].upper()}" in row
+
+
+def test_the_alerts_ask_for_figures_that_there_are(engine: Engine) -> None:
+    """Each rule has a name, words for whoever is woken, and no other figures than `/metrics` shows."""
+    registry = CollectorRegistry()
+    registry.register(JobFacts(engine, Settings()))
+    (group,) = yaml.safe_load(block("yaml", "groups"))["groups"]
+    for rule in group["rules"]:
+        assert rule["alert"]
+        assert rule["annotations"]["summary"]
+        asked = set(re.findall(r"ipml_\w+", rule["expr"]))
+        assert asked <= {metric.name for metric in registry.collect()}

@@ -87,7 +87,7 @@ def serve(
         else:
             app = _make_api(_start_model(model, portfolios, settings, until_end), access, engine, settings)
         if with_worker:
-            until_end.enter_context(worker_beside(database or settings.database))
+            until_end.enter_context(worker_beside(database or settings.database, model))
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
         _run(app, listener, parse_networks(settings.trusted_proxies))

@@ -221,6 +221,11 @@ def rescore_changed(
         after = changed[-1]
 
 
+def has_listings(connection: Connection) -> bool:
+    """Say whether a listing was ever submitted."""
+    return connection.scalar(select(listings.c.listing_id).limit(1)) is not None
+
+
 def find_known(
     connection: Connection, listing_ids: Collection[str], now: datetime | None = None
 ) -> dict[str, KnownListing]:

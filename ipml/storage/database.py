@@ -28,9 +28,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
-from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase
+from ipml.errors import DatabaseBusy, IpmlError, UnreachableDatabase, UnusableDatabase
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
 
@@ -97,6 +104,9 @@ _PATIENCE_SECONDS = 20.0
 
 # Of a database that need not survive a power cut: what it holds in memory, and how long its log grows at most.
 _CACHE_KIB = 128 * 1024
+
+# What a server of PostgreSQL says to whom it will not let in later either; before that it gives no code.
+_NOT_LET_IN = re.compile("authentication failed|no password supplied|does not exist|pg_hba.conf|permission denied")
 
 # PostgreSQL's words for: you cannot go on beside the others (a deadlock, a conflict, a lock that took too long).
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
@@ -465,9 +475,16 @@ def _in_words(engine: Engine) -> Iterator[None]:
             raise DatabaseBusy(name_of(engine), f"locked by others for {_PATIENCE_SECONDS:g} seconds") from error
         if getattr(getattr(error, "orig", None), "sqlstate", None) in _IN_THE_WAY_OF_OTHERS:
             raise DatabaseBusy(name_of(engine), f"in the way of others ({_first_line(engine, error)})") from error
-        raise UnusableDatabase(
-            name_of(engine), _first_line(engine, error), "a database that ipml can read and write"
-        ) from error
+        kind = UnreachableDatabase if _is_away(engine, error) else UnusableDatabase
+        raise kind(name_of(engine), _first_line(engine, error), "a database that ipml can read and write") from error
+
+
+def _is_away(engine: Engine, error: Exception) -> bool:
+    """Say whether a server could not be reached, or was left, and may answer later."""
+    if engine.dialect.name != "postgresql" or not isinstance(error, OperationalError):
+        return False
+    is_lost = error.statement is None or error.connection_invalidated
+    return is_lost and not _NOT_LET_IN.search(str(error.orig))
 
 
 def _first_line(engine: Engine, error: Exception) -> str:

@@ -17,9 +17,10 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, insert, select, text, update
 from sqlalchemy.exc import DatabaseError
 
-from ipml.errors import UnusableSetting, enumerate_names
+from ipml.errors import Conflict, NotFound, UnusableSetting, enumerate_names
 from ipml.settings import Settings
-from ipml.storage.database import Lock, lock_file_of
+from ipml.storage import audit
+from ipml.storage.database import Lock, lock_file_of, serialise
 from ipml.storage.schedules import Schedule
 from ipml.storage.tables import jobs
 
@@ -68,6 +69,12 @@ JOBS = (
         "1m",
         ("incoming",),
     ),
+    Job(
+        "rescore",
+        "Score listings again that came over HTTP, where more is known of their seller or the model is another.",
+        "ipml worker --start rescore",
+        "1h",
+    ),
     Job("automatic", "Act without review on what the policy allows.", "ipml enforce automatic run", "1h"),
     Job(
         "statements",
@@ -115,7 +122,8 @@ def plan_jobs(settings: Settings) -> dict[str, Schedule]:
     known = [job.name for job in JOBS]
     if unknown := [name for name in settings.jobs if name not in known]:
         raise UnusableSetting("IPML_JOBS", enumerate_names(unknown, known), f"some of {', '.join(known)}")
-    return {job.name: Schedule() if missing_settings(job, settings) else _read_schedule(job, settings) for job in JOBS}
+    schedules = {job.name: _read_schedule(job, settings) for job in JOBS}
+    return schedules | {job.name: Schedule() for job in JOBS if missing_settings(job, settings)}
 
 
 def _read_schedule(job: Job, settings: Settings) -> Schedule:
@@ -193,7 +201,36 @@ def _why_off(job: Job, schedule: Schedule, settings: Settings) -> str:
     if not schedule.is_off:
         return ""
     missing = missing_settings(job, settings)
-    return f"needs {' or '.join(missing)}" if missing else "so by IPML_JOBS"
+    return f"set {' or '.join(missing)} to turn it on" if missing else "IPML_JOBS says so"
+
+
+def start_job(connection: Connection, name: str, settings: Settings, by: str, now: datetime) -> None:
+    """Have a job done now: it is due, and the worker that leads begins it when it looks next.
+
+    Parameters
+    ----------
+    by : str
+        User who asks for it, for the audit trail.
+
+    Raises
+    ------
+    NotFound
+    Conflict
+        It is off, or runs just now.
+    """
+    serialise(connection, Lock.APPEND_TO_AUDIT)
+    listed = next((one for one in list_jobs(connection, settings) if one.job.name == name), None)
+    if listed is None:
+        raise NotFound("job", name, f"There are {', '.join(job.name for job in JOBS)}.")
+    if listed.schedule.is_off:
+        raise Conflict(f"job {name}", f"is off: {listed.why_off}")
+    if listed.state is None:
+        connection.execute(insert(jobs).values(name=name, schedule=str(listed.schedule), due_at=now))
+    elif listed.state.runner:
+        raise Conflict(f"job {name}", f"runs since {listed.state.started_at:%H:%M} UTC", "Wait for its end.")
+    else:
+        connection.execute(update(jobs).where(jobs.c.name == name).values(due_at=now))
+    audit.append(connection, by, "started", f"job:{name}", {}, at=now)
 
 
 def plan_runs(

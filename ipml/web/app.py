@@ -23,7 +23,7 @@ from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
-from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, lists_page, networks_page
+from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, jobs_page, lists_page, networks_page
 from ipml.web.http_api.monitoring import show_health
 from ipml.web.responses import add_error_pages, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
@@ -78,7 +78,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/bulk", Action.REVIEW, case_page.decide_bulk),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
-    ("GET", "/jobs", Action.WATCH_JOBS, dashboard.show_jobs),
+    ("GET", "/jobs", Action.WATCH_JOBS, jobs_page.show_jobs),
+    ("POST", "/jobs", Action.START_JOBS, jobs_page.start_job),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )

@@ -1,17 +1,14 @@
 """A disk that is full or cannot be written: a line that says so, nothing half done, and on when there is room again."""
 
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from support.postgres import FORGETFUL, own_server
+from support.small_disk import small_disk  # noqa: F401 - a fixture
 
 from ipml.errors import UnusableDatabase
 from ipml.storage import audit
@@ -20,22 +17,6 @@ from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import users
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-NO_MOUNT = "mounting a small disk needs root on Linux"
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """Give a folder on a disk of 14 MB, which a server can get to."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip(NO_MOUNT)
-    folder = Path(mkdtemp())
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=14m,mode=755", "tmpfs", str(folder)], check=False)
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip(NO_MOUNT)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-    folder.rmdir()
 
 
 def write_pairs(engine: Engine, count: int) -> None:
@@ -57,7 +38,7 @@ def count_pairs(engine: Engine) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_sqlite_on_a_full_and_on_a_read_only_disk(small_disk: Path):
+def test_sqlite_on_a_full_and_on_a_read_only_disk(small_disk: Path):  # noqa: F811
     """Each transaction is there as a whole or not at all, and reading goes on."""
     engine = open_database(f"sqlite:///{small_disk}/ipml.db")
     migrate(engine)
@@ -80,7 +61,7 @@ def test_sqlite_on_a_full_and_on_a_read_only_disk(small_disk: Path):
 
 
 @pytest.mark.slow
-def test_postgres_on_a_full_disk_and_in_read_only_mode(small_disk: Path):
+def test_postgres_on_a_full_disk_and_in_read_only_mode(small_disk: Path):  # noqa: F811
     """The same on a server: a tablespace without room, then a database that refuses to be changed."""
     space = small_disk / "space"
     space.mkdir()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from ipml.errors import UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.jobs import (
@@ -22,6 +22,7 @@ from ipml.storage.jobs import (
     plan_jobs,
     plan_runs,
     read_states,
+    start_job,
 )
 from ipml.storage.schedules import Schedule
 
@@ -117,6 +118,27 @@ def test_another_schedule_plans_anew(engine: Engine) -> None:
     assert "retention" in plan(engine, NOW + timedelta(hours=1), changed)
 
 
+def test_a_job_is_started_by_hand(engine: Engine) -> None:
+    """It is due now, whether a worker ever ran or not, and afterwards as ever."""
+    for _ in range(2):
+        with writing(engine) as connection:
+            start_job(connection, "retention", Settings(), "lea", NOW)
+        assert "retention" in plan(engine)
+        run(engine, "retention")
+        assert "retention" not in plan(engine)
+
+
+def test_what_runs_or_is_off_is_not_started(engine: Engine) -> None:
+    """With the reason, and what would turn it on; what is no job is named beside those there are."""
+    plan(engine)
+    with writing(engine) as connection:
+        note_start(connection, "deadlines", "one", NOW)
+    reasons = {"deadlines": "runs since 12:00 UTC", "score": "set IPML_INCOMING", "tea": "There are deliver, deadlines"}
+    for name, why in reasons.items():
+        with writing(engine) as connection, pytest.raises((Conflict, NotFound), match=why):
+            start_job(connection, name, Settings(), "lea", NOW)
+
+
 def test_one_leads(engine: Engine, database_url: str) -> None:
     """And another once it is gone."""
     other = open_database(database_url)
@@ -147,6 +169,6 @@ def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
     with reading(engine) as connection:
         listed = {one.job.name: one for one in list_jobs(connection, Settings(jobs={"ends": "off"}))}
     assert list(listed) == [job.name for job in JOBS]
-    assert listed["ends"].why_off == "so by IPML_JOBS"
+    assert listed["ends"].why_off == "IPML_JOBS says so"
     assert "IPML_INCOMING" in listed["score"].why_off
     assert listed["deadlines"].words == "never ran"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,8 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 
 from ipml.settings import Settings
-from ipml.storage.database import writing
-from ipml.storage.jobs import LeaderLock, Run, note_end, note_start, plan_jobs, plan_runs
+from ipml.storage import audit
+from ipml.storage.database import reading, writing
+from ipml.storage.jobs import LeaderLock, Run, note_end, note_start, plan_jobs, plan_runs, read_states
 from ipml.web.http_api.monitoring import JobFacts
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -33,9 +35,31 @@ def failed(engine: Engine) -> Engine:
 def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable[..., TestClient]) -> None:
     """Its last run, how long it took, what it said, the next run and failures; why others are off."""
     shown = visitor("lea").get("/jobs").text
-    for words in ("3 ended", "2.5 s", "2026-05-01 12:15", "0 of 1", "1 of 1", "Off: needs IPML_BACKUPS.", "No worker"):
+    for words in ("3 ended", "done in 2.5 s", "2026-05-01 12:00", "due now", "0 of 1", "1 of 1", "No worker leads"):
+        assert words in shown
+    for words in ("set IPML_BACKUPS to turn it on.", "1 job failed last time", "ipml seller retention"):
         assert words in shown
     assert "<b>no space" not in shown
+
+
+def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+    """It is due at once, and the trail says who asked for it; those below a lead see neither page nor button."""
+    lead = visitor("lea")
+    assert "Start retention now" in lead.get("/jobs").text
+    assert "Start backup now" not in lead.get("/jobs").text
+    before = datetime.now(UTC)
+    assert lead.post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.SEE_OTHER
+    with reading(failed) as connection:
+        assert before <= read_states(connection)["retention"].due_at <= datetime.now(UTC)
+        (row,) = audit.list_rows(connection, "job:retention")
+    assert (row.actor, row.action) == ("lea", "started")
+    assert visitor("ana").post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.FORBIDDEN
+
+
+def test_a_job_that_is_off_is_not_started(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+    """The page says which setting turns it on."""
+    shown = visitor("lea").post("/jobs", data={"name": "backup"}).text
+    assert "job backup: is off: set IPML_BACKUPS to turn it on." in shown
 
 
 def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable[..., TestClient]) -> None:

@@ -92,10 +92,11 @@ def add_to_networks(attributes: Path, out: Path, rules: Path | None = None) -> t
     """
     from ipml.cooperation.networks.detection import add_events, find_networks
     from ipml.cooperation.networks.links import load_network_rules
-    from ipml.cooperation.networks.store import has_networks, load_networks, store_networks
+    from ipml.cooperation.networks.store import has_networks, load_networks, restore_interrupted, store_networks
     from ipml.cooperation.networks.ties import find_newcomers
 
     newcomers: Sequence[Newcomer] = []
+    restore_interrupted(out)
     if has_networks(out):
         before = load_networks(out)
         if rules and load_network_rules(rules) != before.rules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ipml.cli.options import Database
+from ipml.cli.options import By, Database
 from ipml.cli.terminal import (
     OPENED,
+    acting_in,
     open_for_command,
     printable,
     reading_from,
@@ -21,37 +23,68 @@ from ipml.cli.terminal import (
     show_table,
     until_told_to_stop,
 )
+from ipml.errors import IpmlError
+from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+    from sqlalchemy import Engine
+
     from ipml.cli.worker.loop import Worker
 
 _PAUSE_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0  # between attempts to reach the database
 
 
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, and end.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Do nothing, but show each job and how it stands.")] = False,
+    start: Annotated[
+        str | None, typer.Option(metavar="JOB", help="Have a job done now, by the worker that leads, and end.")
+    ] = None,
+    by: By = None,
     database: Database = None,
 ) -> None:
     """Do all timed jobs, each when it is due, until Ctrl-C or SIGTERM.
 
     Of any number of workers on a database one leads and does the jobs, the others wait to take its place. A worker can
-    be killed at any moment: what it had begun is done again. IPML_JOBS names other schedules than the usual ones. What
-    runs is finished before the worker ends; a second Ctrl-C ends it at once.
+    be killed at any moment: what it had begun is done again. A database that does not answer is waited for, but with
+    --once. IPML_JOBS names other schedules than the usual ones. What runs is finished before the worker ends; a second
+    Ctrl-C ends it at once.
 
     Exit code 1 says, with --once, that a job failed; with --status, that one failed last time or that no worker leads.
 
-    Example: ipml worker --once
+    Example: ipml worker --start backup
     """
     if status:
         _show_status(database)
-    with until_told_to_stop() as stop:
-        made = _make_worker(database, stop)
+    if start:
+        _start_job(start, by, database)
         if not once:
-            made.run()
-        elif not made.run_once():
+            raise typer.Exit
+    from ipml.web.server import set_up_log
+
+    set_up_log()
+    with until_told_to_stop() as stop:
+        if not once:
+            _work(database, stop)
+            raise typer.Exit
+        made = _make_worker(_open(database), stop)
+        if not made.run_once():
             typer.echo("Another worker leads; nothing was done here.")
-    raise typer.Exit(1 if once and made.n_failed else 0)
+    raise typer.Exit(1 if made.n_failed else 0)
+
+
+def _start_job(name: str, by: str | None, database: str | None) -> None:
+    from ipml.settings import get_settings
+    from ipml.storage.jobs import has_leader, start_job
+
+    with acting_in(database, Action.START_JOBS, by) as (connection, user):
+        start_job(connection, name, get_settings(), user, datetime.now(UTC))
+        is_led = has_leader(connection.engine)
+    remedy = "the worker that leads begins it within seconds" if is_led else "no worker leads: start `ipml worker`"
+    typer.echo(f"{name} is due now; {remedy}.")
 
 
 def _show_status(database: str | None) -> NoReturn:
@@ -73,17 +106,60 @@ def _show_status(database: str | None) -> NoReturn:
     raise typer.Exit(0 if is_led and not any(one.is_failing for one in listed) else 1)
 
 
-def _make_worker(url: str | None, stop: Event) -> Worker:
+def _work(url: str | None, stop: Event, model: str | None = None) -> None:
+    """Do all jobs until told to stop."""
+    from ipml.settings import get_settings
+    from ipml.storage.jobs import plan_jobs
+
+    plan_jobs(get_settings())  # what is wrong with the settings is to be known before a database is waited for
+    engine = _open_patiently(url, stop)
+    if engine is not None:
+        _make_worker(engine, stop, model).run()
+
+
+def _open_patiently(url: str | None, stop: Event) -> Engine | None:
+    """Open the database as soon as it answers; None if told to stop before.
+
+    Raises
+    ------
+    UnusableDatabase
+        It answers, or will never: a URL that names none, say, a wrong password, or tables of another release.
+    """
+    from ipml.errors import DatabaseBusy, UnreachableDatabase
+
+    pause, told = _FIRST_PAUSE_SECONDS, ""
+    while not stop.is_set():
+        try:
+            engine = _open(url)
+        except (UnreachableDatabase, DatabaseBusy) as error:
+            if str(error) != told:
+                told = str(error)
+                _say(f"Waiting for the database: {told}")
+            stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        else:
+            if told:
+                _say("The database answers.")
+            return engine
+    return None
+
+
+def _open(url: str | None) -> Engine:
+    """Open the database, and make its tables or bring them up to date."""
+    from ipml.storage.database import migrate
+
+    engine = open_for_command(url, create=True)
+    migrate(engine)
+    return engine
+
+
+def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
     from ipml.cli.worker.loop import Worker
     from ipml.cli.worker.tasks import TASKS
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate
-    from ipml.web.server import set_up_log
 
-    set_up_log()
-    engine = open_for_command(url, create=True)
-    migrate(engine)
-    return Worker(engine, get_settings(), TASKS, stop, _say)
+    settings = get_settings()
+    return Worker(engine, settings.model_copy(update={"model": model or settings.model}), TASKS, stop, _say)
 
 
 def _say(words: str) -> None:
@@ -91,14 +167,35 @@ def _say(words: str) -> None:
 
 
 @contextmanager
-def worker_beside(url: str) -> Iterator[None]:
+def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
     """Have a worker in a process beside this one within a block; one that dies is started again.
 
     It ends with this process, however that ends.
+
+    Parameters
+    ----------
+    url : str
+        Of the database.
+    model : str, default=the setting `model`
+        What it scores with.
+
+    Raises
+    ------
+    UnusableSetting
+        A schedule cannot be read.
     """
+    from ipml.settings import get_settings
+    from ipml.storage.jobs import plan_jobs
+
+    plan_jobs(get_settings())
     stop, spawn = Event(), get_context("spawn")
-    process = spawn.Process(target=_work_beside, args=(url,), name="ipml worker")
-    process.start()
+
+    def start() -> SpawnProcess:
+        process = spawn.Process(target=_work_beside, args=(url, model), name="ipml worker")
+        process.start()
+        return process
+
+    process = start()
 
     def look_after() -> None:
         nonlocal process
@@ -107,8 +204,7 @@ def worker_beside(url: str) -> Iterator[None]:
             if process.exitcode == 0 or stop.wait(_PAUSE_SECONDS):  # it was told to end
                 return
             _say("The worker ended; it is started again.")
-            process = spawn.Process(target=_work_beside, args=(url,), name="ipml worker")
-            process.start()
+            process = start()
 
     watch = Thread(target=look_after, daemon=True)
     watch.start()
@@ -121,8 +217,11 @@ def worker_beside(url: str) -> Iterator[None]:
         watch.join()
 
 
-def _work_beside(url: str) -> None:
+def _work_beside(url: str, model: str | None) -> None:
     """Be the worker beside another process, until told to stop or that process is gone."""
+    from ipml.web.server import set_up_log
+
+    set_up_log()
     with until_told_to_stop() as stop:
         beside = parent_process()
         assert beside is not None
@@ -132,5 +231,9 @@ def _work_beside(url: str) -> None:
             stop.set()
 
         Thread(target=follow, daemon=True).start()
-        _make_worker(url, stop).run()
+        try:
+            _work(url, stop, model)
+        except IpmlError as error:
+            _say(f"The worker cannot go on: {error}")
+            sys.exit(2)
     OPENED.close()

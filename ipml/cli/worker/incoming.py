@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from ipml.settings import Settings
 
 if TYPE_CHECKING:
     from ipml.features.portfolio import SellerPortfolios
+    from ipml.scoring.online_scoring import ServedModel
     from ipml.scoring.scorer import Scorer
 
 _SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
@@ -50,9 +51,7 @@ def take_in(run: JobRun) -> str:
     files = _find_new(folder)
     if not files:
         return ""
-    from ipml.scoring.scorer import load_model
-
-    scorer = load_model(run.settings.model)
+    scorer = get_served(run.settings.model).take().scorer
     said, failed = list[str](), list[str]()
     for file in files:
         if run.is_stopped():
@@ -61,12 +60,30 @@ def take_in(run: JobRun) -> str:
             said.append(f"{file.name}: {' '.join(_take_in_file(run, scorer, file))}")
             _move(file, folder / _DONE)
         except _BadFile as error:
-            moved = _move(file, folder / _FAILED)
-            moved.with_name(f"{moved.name}.txt").write_text(f"{error}\n", encoding="utf-8")
+            _refuse(file, folder / _FAILED, f"{error}\n")
             failed.append(file.name)
     if failed:
         raise Failed("incoming listings", f"{', '.join(failed)} cannot be read", f"See {folder / _FAILED}.")
     return "; ".join(said)
+
+
+@cache
+def get_served(source: str) -> ServedModel:
+    """Return where the model of a source is found: one for all jobs, loaded anew when another takes its place.
+
+    Whoever loads a model of the registry has a copy of it on the disk until the process ends.
+    """
+    from ipml.scoring.online_scoring import ServedModel
+
+    return ServedModel(source)
+
+
+def read_portfolios(settings: Settings, scorer: Scorer) -> SellerPortfolios | None:
+    """Return what is known of sellers, where that is kept and there is something yet."""
+    from ipml.scoring.portfolio_store import read_store
+
+    store = settings.portfolios
+    return read_store(store, scorer.version).portfolios if store and store.exists() else None
 
 
 def find_recent(settings: Settings) -> list[Path]:
@@ -106,9 +123,15 @@ def _stamped(file: Path) -> str:
     return f"{written_at:%Y%m%dT%H%M%S.%fZ}-{file.name}"
 
 
-def _move(file: Path, folder: Path) -> Path:
+def _move(file: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    return file.rename(folder / _stamped(file))
+    file.rename(folder / _stamped(file))
+
+
+def _refuse(file: Path, folder: Path, why: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{_stamped(file)}.txt").write_text(why, encoding="utf-8")
+    _move(file, folder)
 
 
 class _BadFile(IpmlError):
@@ -122,13 +145,13 @@ def _rejects_of(scored: Path) -> Path:
 def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
     from ipml.listings.writers import RejectsFile
     from ipml.scoring.batch.scored_files import read_scored
-    from ipml.scoring.portfolio_store import read_store, update_store
+    from ipml.scoring.portfolio_store import update_store
 
     assert run.settings.incoming is not None
     store = run.settings.portfolios
     scored = run.settings.incoming / _SCORED / f"{_stamped(file)}.parquet"
     if not scored.exists():
-        sellers = read_store(store, scorer.version).portfolios if store and store.exists() else None
+        sellers = read_portfolios(run.settings, scorer)
         scored.parent.mkdir(exist_ok=True)
         try:
             yield _score(scorer, file, scored, sellers, run.settings.incoming_top)

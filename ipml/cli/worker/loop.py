@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from threading import Event, Thread
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, hide_password
+from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, first_line
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.jobs import (
@@ -36,8 +36,8 @@ _log = logging.getLogger(__name__)
 
 _STEP_SECONDS = 1.0  # between two looks for what is due
 _FOLLOWER_SECONDS = 5.0  # between two tries of a worker that does not lead
-_STANDBY_SECONDS = 10.0  # so long others wait once a database that was away is back: who led may still be at work
-_AWAY_SECONDS = 2.0
+_STANDBY_SECONDS = 10.0  # so long others wait once a database that was away is back
+_AWAY_SECONDS = 2.0  # between two tries to reach a database that is away
 _LAST_WORDS_SECONDS = 30.0  # so long a worker that is to stop tries to note how its jobs ended
 
 
@@ -94,7 +94,8 @@ class Worker:
         self._name = f"{socket.gethostname()[:60]}, process {os.getpid()}"
         self._running: dict[str, tuple[str, Thread]] = {}
         self._leads = False  # or did when the database was last heard of
-        self._is_sure = False
+        self._is_sure = False  # that it leads, and that nobody else has begun a job
+        self._was_away = False
         self._follows = False
         self._trouble = ""
         self._told: dict[str, str] = {}
@@ -127,8 +128,14 @@ class Worker:
     def _step(self) -> float:
         """Take the lead, or keep it, and begin what is due; return how many seconds to wait."""
         try:
+            if self._was_away:
+                with reading(self._engine):
+                    self._was_away = False
+                if not self._leads:  # who led goes first: what it had begun may still be at work
+                    return _STANDBY_SECONDS
             if not self._lock.take():
                 self._follow()
+                self._forget_trouble()
                 return _FOLLOWER_SECONDS
             if not self._is_sure:
                 self._lead()
@@ -136,26 +143,28 @@ class Worker:
         except DatabaseBusy as error:
             self._tell_trouble(str(error))
             return _AWAY_SECONDS
-        except (UnusableDatabase, DatabaseError) as error:
-            return self._wait_for_database(error)
-        if self._trouble:
-            self._say("The database answers again.")
-            self._trouble = ""
+        except (UnusableDatabase, DBAPIError) as error:
+            self._wait_for_database(error)
+            return _AWAY_SECONDS
+        self._forget_trouble()
         return _STEP_SECONDS
 
-    def _wait_for_database(self, error: IpmlError | DatabaseError) -> float:
-        words = error.args[0] if isinstance(error, IpmlError) else str(error.orig)
-        self._tell_trouble(hide_password(str(words).partition("\n")[0]))
-        self._is_sure = False
+    def _wait_for_database(self, error: IpmlError | DBAPIError) -> None:
+        self._tell_trouble(_describe(error))
+        self._is_sure, self._was_away = False, True
         self._collect()
         if not self._running:  # another release may have brought the tables up to date, and lead
             self._lock.release()
-        return _AWAY_SECONDS if self._leads else _STANDBY_SECONDS
 
     def _tell_trouble(self, words: str) -> None:
         if words != self._trouble:
             self._say(f"Waiting for the database: {words}")
             self._trouble = words
+
+    def _forget_trouble(self) -> None:
+        if self._trouble:
+            self._say("The database answers again.")
+            self._trouble = ""
 
     def _follow(self) -> None:
         if self._leads or not self._follows:
@@ -197,12 +206,11 @@ class Worker:
         began = time.monotonic()
         outcome: Outcome = "done"
         try:
-            words = self._tasks[name](JobRun(self._engine, self._settings, self._stop.is_set))
+            words = self._tasks[name](JobRun(self._engine, self._settings, self._is_stopped))
         except Exception as error:
             outcome = "failed"
-            # What other libraries say may quote what sellers wrote: the log has it, the table of jobs has not.
-            words = str(error) if isinstance(error, IpmlError) else f"{type(error).__name__}; the log says where"
-            if not isinstance(error, IpmlError):
+            words = _describe(error)
+            if not isinstance(error, _CLEAR):
                 _log.exception("job %s", name)
             self.n_failed += 1
         run = Run(name, runner, self._clock(), time.monotonic() - began, outcome, " ".join(words.split()))
@@ -211,14 +219,20 @@ class Worker:
         self._told[name] = words
         self._note_end(run)
 
+    def _is_stopped(self) -> bool:
+        return self._stop.is_set() or self._follows
+
     def _note_end(self, run: Run) -> None:
         """Note how a run ended, as soon as the database is there; a worker that is to stop gives up after a while."""
-        last_words = None
+        last_words, has_told = None, False
         while True:
             try:
                 with writing(self._engine) as connection:
                     note_end(connection, run, self._schedules[run.name])
-            except (IpmlError, DatabaseError):
+            except (IpmlError, DBAPIError) as error:
+                if not has_told:
+                    self._say(f"{run.name}: {run.outcome}, but that cannot be noted yet: {_describe(error)}")
+                    has_told = True
                 if self._stop.is_set():
                     last_words = last_words or time.monotonic() + _LAST_WORDS_SECONDS
                     if time.monotonic() > last_words:
@@ -235,3 +249,21 @@ class Worker:
             thread.join()
         self._running.clear()
         self._lock.release()
+
+
+_CLEAR = (IpmlError, OperationalError, OSError)
+"""Errors whose first line says all that is needed; of others the log has the whole story."""
+
+
+def _describe(error: Exception) -> str:
+    """Return what went wrong in a line for people.
+
+    What other libraries say may quote what sellers wrote: the log has it, the table of jobs has not.
+    """
+    if isinstance(error, IpmlError):
+        return str(error)
+    if isinstance(error, OperationalError):
+        return first_line(error.orig or error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}; the log says where"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ipml.cli.worker.incoming import find_recent, remove_old, take_in
+from ipml.cli.worker.incoming import find_recent, get_served, read_portfolios, remove_old, take_in
 from ipml.cli.worker.loop import JobRun, Task
 from ipml.errors import Failed
+
+_LEASE = timedelta(minutes=1)  # so long wait, at most, messages that a worker had in hand when it was killed
 
 
 def deliver(run: JobRun) -> str:
@@ -19,7 +21,7 @@ def deliver(run: JobRun) -> str:
 
     sink = make_sink()
     try:
-        total = sum(deliver_due(run.engine, sink, is_stopped=run.is_stopped), Tally())
+        total = sum(deliver_due(run.engine, sink, lease=_LEASE, is_stopped=run.is_stopped), Tally())
     finally:
         sink.close()
     return describe_tally(total) if total.total else ""
@@ -44,6 +46,28 @@ def end_measures(run: JobRun) -> str:
     ended = end_due(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
     is_any = ended.measures or ended.penalties
     return f"{ended.measures:,} measures and {ended.penalties:,} penalties ended." if is_any else ""
+
+
+def rescore(run: JobRun) -> str:
+    """Score listings again that came over HTTP, where more is known of their seller or the model is another."""
+    from ipml.review.marketplace import has_listings, rescore_changed
+    from ipml.storage.database import reading
+
+    with reading(run.engine) as connection:
+        if not has_listings(connection):
+            return ""
+    from ipml.scoring.online_scoring import ModelInUse
+
+    scorer = get_served(run.settings.model).take().scorer
+    model = ModelInUse(scorer, read_portfolios(run.settings, scorer))
+    count = rescore_changed(
+        run.engine,
+        lambda listings, explain: model.score_records(listings, explain)[0],
+        model.version,
+        datetime.now(UTC),
+        is_stopped=run.is_stopped,
+    )
+    return f"{count:,} listings scored again." if count else ""
 
 
 def act_without_review(run: JobRun) -> str:
@@ -80,16 +104,19 @@ def anchor(run: JobRun) -> str:
 
 
 _BACKUP = re.compile(r"ipml-\d{8}T\d{6}Z\.zip")
+_LEFT_BEHIND = re.compile(_BACKUP.pattern + r"\.\d+\.partial")
 
 
 def back_up(run: JobRun) -> str:
-    """Write a backup, and delete the oldest where there are more than are to be kept."""
+    """Write a backup, and delete the oldest where there are more than are to be kept, and what a kill left behind."""
     from ipml.storage.backup import back_up as write_backup
 
     folder = run.settings.backups
     assert folder is not None  # else the job is off
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"ipml-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip"
+    for half in [one for one in folder.iterdir() if _LEFT_BEHIND.fullmatch(one.name)]:
+        half.unlink(missing_ok=True)
     manifest = write_backup(run.engine, path)
     backups = sorted(one for one in folder.iterdir() if _BACKUP.fullmatch(one.name))
     for old in [one for one in backups if one != path][: -run.settings.backups_kept + 1 or None]:
@@ -163,6 +190,7 @@ TASKS: Mapping[str, Task] = {
     "deadlines": run_deadlines,
     "ends": end_measures,
     "score": take_in,
+    "rescore": rescore,
     "automatic": act_without_review,
     "statements": send_statements,
     "anchor": anchor,

@@ -268,9 +268,20 @@ def has_networks(folder: Path) -> bool:
     return (folder / _MEMBERS).exists()
 
 
+def restore_interrupted(folder: Path) -> None:
+    """Put networks back under their name that were moved aside by a process that was killed before it replaced them."""
+    if not folder.exists() and _aside(folder).exists():
+        _aside(folder).rename(folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.old")
+
+
 def store_networks(networks: Networks, folder: Path, newcomers: Iterable[Newcomer] = ()) -> None:
     """Write networks into a folder, all of it or nothing: what was kept there before is replaced at the end."""
-    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+    restore_interrupted(folder)
+    new, old = folder.with_name(f"{folder.name}.new"), _aside(folder)
     for leftover in (new, old):
         shutil.rmtree(leftover, ignore_errors=True)
     new.mkdir(parents=True)

@@ -35,6 +35,7 @@ class Action(StrEnum):
     SETTLE_MESSAGES = "settle messages that were not delivered or answered"
     CHANGE_LISTS = "put sellers on lists and take them off"
     WATCH_JOBS = "see how the jobs of the worker stand"
+    START_JOBS = "have a job of the worker done now"
     HOLD_RECORDS = "hold or release a seller's records"
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
@@ -95,6 +96,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.SETTLE_MESSAGES: Role.LEAD,
     Action.CHANGE_LISTS: Role.LEAD,
     Action.WATCH_JOBS: Role.LEAD,
+    Action.START_JOBS: Role.LEAD,
     Action.HOLD_RECORDS: Role.LEAD,
     Action.ERASE_PEOPLE: Role.ADMIN,
     Action.MANAGE_USERS: Role.ADMIN,

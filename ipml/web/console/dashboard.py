@@ -26,7 +26,6 @@ from ipml.review.quality.blind_reviews import summarise_second_reviews
 from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
 from ipml.review.sampling.estimates import estimate
 from ipml.storage.database import reading
-from ipml.storage.jobs import has_leader, list_jobs
 from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
@@ -194,10 +193,3 @@ def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[Report
 def _draw_report(svg: str) -> Markup:
     """Return a chart of a report, in which everything from outside was escaped as it was drawn."""
     return Markup(svg)  # noqa: S704
-
-
-def show_jobs(request: Request) -> Response:
-    """Show the jobs of the worker: what each does, its last run, how long it took, the next one, and failures."""
-    with authorised(request) as (connection, _):
-        listed = list_jobs(connection, request.app.state.settings)
-    return render(request, "jobs.html", {"listed": listed, "is_led": has_leader(get_engine(request))})
