@@ -257,6 +257,10 @@ class UnreachableDatabase(UnusableDatabase):
     """No server answers where the database should be, or it is just starting or stopping: it may be there later."""
 
 
+class WrongRevision(UnusableDatabase):
+    """The tables of a database are those of another release, with which this one cannot work, or there are none."""
+
+
 class DatabaseBusy(Failed):
     """Others kept the database locked for too long, or stood in the way."""
 

@@ -104,7 +104,9 @@ class Settings(BaseSettings):
     portfolios: Path | None = Field(
         None, description="store of what is known of sellers, which `ipml worker` scores such files by and adds them to"
     )
-    backups: Path | None = Field(None, description="folder into which `ipml worker` writes backups")
+    backups: Path | None = Field(
+        None, description="folder into which `ipml worker` writes backups, and every upgrade of the database one before"
+    )
     backups_kept: int = Field(14, ge=1, description="how many of these backups are kept; the oldest are deleted")
     labels: Path | None = Field(None, description="file of labels that `ipml worker` writes anew, to train from")
     network_attributes: Path | None = Field(
@@ -120,13 +122,21 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
+    shutdown_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="how long after SIGTERM `ipml serve` goes on answering, with `/health/ready` at 503, if anybody "
+        "asked for that in the last minute",
+    )
     lease_minutes: float = Field(15.0, gt=0, description="how long a claimed case stays with its reviewer")
     session_hours: float = Field(12.0, gt=0, description="how long a login lasts")
     api_key: Path | None = Field(
         None,
         description="file of keys that callers of the API show, one a line: KEY, then score, listings, appeals, "
         "measures, notices, lists, metrics or some of these between commas (a key alone is for score), then, where it "
-        "is for notices, notifier=E-MAIL or notifier=*; only this machine may call without",
+        "is for notices, notifier=E-MAIL or notifier=*, and perhaps name=NAME for the audit trail; only this machine "
+        "may call without",
     )
     api_open: bool = Field(False, description="whether the API answers without a key whoever can reach it")
     model_reload_seconds: float = Field(

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ipml.cli import evidence, outbox, queue, reports, reviews, seller
-from ipml.cli.admin import backup, restore, user_app
+from ipml.cli.admin import backup, restore, upgrade, user_app
 from ipml.cli.cooperate import network, notice, notifier
 from ipml.cli.demo import demo, simulate
 from ipml.cli.doctor import doctor
@@ -131,9 +131,9 @@ _report.command("brand")(reports.report_brand)
 _report.command("transparency")(reports.report_transparency)
 _report.command("traders")(reports.report_traders)
 
-_admin = _add_group("admin", _OTHERS, "Users, backup and restore.", "backup ipml-2026-05-01.zip")
+_admin = _add_group("admin", _OTHERS, "Users, backup, restore and upgrade.", "backup ipml-2026-05-01.zip")
 _admin.add_typer(user_app, name="user")
-_add_commands(_admin, backup, restore)
+_add_commands(_admin, backup, restore, upgrade)
 
 
 def _show_version(is_asked: bool) -> None:

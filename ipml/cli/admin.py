@@ -15,7 +15,7 @@ import typer
 
 from ipml.cli.options import By, Database, NewList, TrailAnchor, UserName, make_group, out_option
 from ipml.cli.seller import tell_erased
-from ipml.cli.terminal import acting, open_for_command, reading_from, show_day, show_table, writing_to
+from ipml.cli.terminal import acting, open_for_command, open_up_to_date, reading_from, show_day, show_table, writing_to
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action, parse_role
 
@@ -50,12 +50,11 @@ def add(
 
     Example: ipml admin user add ana --role reviewer
     """
-    from ipml.storage.database import migrate, reading, writing
+    from ipml.storage.database import reading, writing
     from ipml.web.accounts.users import add_user
 
     least = parse_role(role)
-    engine = open_for_command(database, create=True)
-    migrate(engine)
+    engine = open_up_to_date(database)
     with reading(engine) as connection:
         actor = _name_admin(connection, by)
     secret = None if no_password else _ask_password(password_stdin)
@@ -245,6 +244,20 @@ def backup(
     typer.echo(
         f"{manifest.rows:,} rows of {len(manifest.tables)} tables into {out}; keep this anchor: {manifest.anchor}"
     )
+
+
+def upgrade(database: Database = None) -> None:
+    """Bring an older review database up to date, after a backup; then start the new release's processes.
+
+    `ipml serve` and `ipml worker` do the same when they start. The backup goes into the folder IPML_BACKUPS, else
+    beside the SQLite file, else into this folder. Interrupted at any point the database is as it was, or up to date.
+
+    Example: ipml admin upgrade
+    """
+    from ipml.storage.database import get_revision, reading
+
+    with reading(open_up_to_date(database)) as connection:
+        typer.echo(f"The database is at revision {get_revision(connection)}.")
 
 
 def restore(

@@ -18,7 +18,7 @@ import typer
 
 from ipml.cli.options import Force, out_option
 from ipml.cli.score import compile_all, is_compiled, running_beside
-from ipml.cli.terminal import check_outputs, open_for_command, printable, show_steps
+from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_steps
 from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
@@ -213,11 +213,10 @@ def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     """Enqueue the most suspicious listings; return the password of the demonstration's reviewer, if new."""
     from ipml.review.intake import enqueue
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate, reading, writing
+    from ipml.storage.database import reading, writing
     from ipml.web.accounts.users import add_user, list_users
 
-    engine = open_for_command(_database(out), create=True)
-    migrate(engine)
+    engine = open_up_to_date(_database(out))
     enqueue(engine, islice(scored, QUEUED), joins_alike=get_settings().near_duplicates)
     with reading(engine) as connection:
         if any(user.name == USER for user in list_users(connection)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -37,7 +38,7 @@ class Check:
 
 
 def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor = None) -> None:
-    """Check versions, disk, compiler, database, audit trail and model; exit code 1 if there is a problem.
+    """Check versions, disk, settings, database, audit trail and model; exit code 1 if there is a problem.
 
     Example: ipml doctor --database sqlite:///ipml.db
     """
@@ -48,7 +49,9 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
         check_versions,
         check_disk,
         check_compiler,
+        check_settings,
         lambda: check_database(database, kept),
+        lambda: check_lists(database),
         lambda: check_fairness(database),
         lambda: check_model(model),
         check_access,
@@ -71,6 +74,41 @@ def without_traceback(step: Callable[[], Iterator[Check]]) -> Iterator[Check]:
     except Exception as error:
         words = " ".join(f"{error}".split())[:300]
         yield Check("doctor", "problem", f"could not look at everything ({type(error).__name__}): {words}")
+
+
+def check_settings() -> Iterator[Check]:
+    """Look whether every setting can be followed, and does something."""
+    from ipml.cli.configuration import find_faults
+    from ipml.settings import get_settings
+
+    try:
+        faults = list(find_faults(get_settings(), os.environ))
+    except UnusableSetting as error:
+        yield Check("settings", "problem", str(error))
+        return
+    for fault in faults:
+        yield Check("settings", "problem" if fault.is_problem else "warning", f"{fault.setting}: {fault.words}")
+    if not faults:
+        yield Check("settings", "ok", "each can be followed, and does something")
+
+
+def check_lists(url: str | None) -> Iterator[Check]:
+    """Look whether the lists of sellers say what the brand file says."""
+    from ipml.cli.seller import find_unloaded
+    from ipml.settings import get_settings
+    from ipml.storage.database import reading
+
+    path = get_settings().brands
+    if path is None:
+        return
+    with suppress(IpmlError):  # of the file or the database, which have lines of their own
+        with reading(open_for_command(url)) as connection:
+            missing, gone = find_unloaded(connection, path, datetime.now(UTC))
+        if missing or gone:
+            words = f"{missing:,} of IPML_BRANDS are not on them, {gone:,} of them no longer in it"
+            yield Check("lists", "warning", f"{words}: `ipml seller lists load` brings them in line")
+        else:
+            yield Check("lists", "ok", "they say what IPML_BRANDS says")
 
 
 def check_erased() -> Iterator[Check]:
@@ -157,7 +195,7 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.storage.anchors import check_trail
     from ipml.storage.audit import verify
     from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
-    from ipml.storage.database import reading
+    from ipml.storage.database import reading, require_revision
     from ipml.storage.row_digests import check_rows
     from ipml.storage.tables import REVISION
 
@@ -171,10 +209,12 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
             disagreements = list(islice(chain(rows.problems, lines), 2 * _MOST_LINES))
             risks = list(find_risky_settings(connection))
             server = server_version(connection)
+            found = require_revision(connection)
     except IpmlError as error:
         yield Check("tables", "problem", str(error))
         return
-    yield Check("tables", "ok", f"of revision {REVISION}, the newest")
+    newest = "the newest" if found == REVISION else f"of a newer release, which lets this one ({REVISION}) go on"
+    yield Check("tables", "ok", f"of revision {found}, {newest}")
     if report.is_intact:
         yield Check("audit", "ok", f"{report.anchor.count:,} rows in one chain; keep this anchor: {report.anchor}")
     for problem in report.problems:

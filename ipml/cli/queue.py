@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import By, Database, make_group
-from ipml.cli.terminal import acting, open_for_command, printable, reading_from, show_steps, show_table
+from ipml.cli.terminal import acting, open_up_to_date, printable, reading_from, show_steps, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
@@ -71,10 +71,8 @@ def enqueue(
 
     from ipml.scoring.batch.scored_files import read_scored
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate
 
-    engine, settings = open_for_command(database, create=True), get_settings()
-    migrate(engine)
+    engine, settings = open_up_to_date(database), get_settings()
     console = Console(stderr=True)
     words = iter(("Reading", "Enqueuing"))
 
@@ -154,11 +152,10 @@ def rerank(order: OrderName = "value", policy: PolicyFile = None, by: By = None,
     """
     from ipml.review.ranking.policy import load_policy
     from ipml.review.ranking.queue_order import rerank as rerank_cases
-    from ipml.storage.database import migrate, reading
+    from ipml.storage.database import reading
 
     chosen, weights = _parse_order(order), load_policy(policy)
-    engine = open_for_command(database, create=True)
-    migrate(engine)
+    engine = open_up_to_date(database)
     with reading(engine) as connection:
         name = acting(connection, Action.RANK_QUEUE, by)
     with _counting("Ranking") as count:

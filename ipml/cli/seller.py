@@ -19,7 +19,7 @@ from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
@@ -357,6 +357,21 @@ def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
                 yield ListedSeller(
                     ListKind.AUTHORISED, seller, why, f"brand file {name[:150]}", brand.name, brand.aliases
                 )
+
+
+def find_unloaded(connection: Connection, path: Path, now: datetime) -> tuple[int, int]:
+    """Return how many entries of a brand file the lists have not, and how many they have from it that it has not."""
+    from ipml.listings.brands import load_brands
+    from ipml.review.seller_lists import list_entries
+
+    listed = _list_sellers(load_brands(path), path.name)
+    wanted = {(one.kind, one.seller_id, one.brand) for one in listed if one.until is None or one.until > now}
+    loaded = {
+        (entry.kind, entry.seller_id, entry.brand)
+        for entry in list_entries(connection, now=now)
+        if entry.origin == "brand file"
+    }
+    return len(wanted - loaded), len(loaded - wanted)
 
 
 def _end_of(day: date) -> datetime:

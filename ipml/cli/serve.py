@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Database
+from ipml.cli.terminal import open_up_to_date
 from ipml.cli.worker.commands import worker_beside
 from ipml.errors import Failed, UnreadableFile, UnusableSetting
 
@@ -55,14 +57,15 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C.
+    """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C or SIGTERM.
 
-    The page: the tables of the database are made or brought up to date first.
+    The page: the tables of the database are made, or brought up to date after a backup (`ipml admin upgrade`) first.
 
-    The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics` and
-    `/health` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this machine is answered.
-    A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service, on SIGHUP; so are
-    newer `--portfolios`. These belong to one model: as long as they do not fit the newer one, the one in use stays.
+    The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics`,
+    `/health` and `/health/ready` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this
+    machine is answered. A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service,
+    on SIGHUP; so are newer `--portfolios`. These belong to one model: as long as they do not fit the newer one, the one
+    in use stays.
 
     Example: ipml serve --api-only --model models:/ipml@champion
     """
@@ -75,6 +78,7 @@ def serve(
     if with_worker and api_only:
         raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
     settings = get_settings()
+    _check_configuration(settings, api_only=api_only, has_api=api_only or model is not None, with_worker=with_worker)
     host = host or settings.host
     access = _make_access(settings, host, open_api) if api_only or model is not None else None
     engine = None if api_only else _open_database(database or settings.database)
@@ -90,7 +94,14 @@ def serve(
             until_end.enter_context(worker_beside(database or settings.database, model))
         name = f"[{host}]" if ":" in host else host
         typer.echo(f"Listening on http://{name}:{listener.getsockname()[1]} (Ctrl-C ends it)")
-        _run(app, listener, parse_networks(settings.trusted_proxies))
+        _run(app, listener, parse_networks(settings.trusted_proxies), settings.shutdown_seconds)
+
+
+def _check_configuration(settings: Settings, *, api_only: bool, has_api: bool, with_worker: bool) -> None:
+    from ipml.cli.configuration import Process, check_at_start
+
+    parts: dict[Process, bool] = {"page": not api_only, "API": has_api, "worker": with_worker}
+    check_at_start(settings, [part for part, is_there in parts.items() if is_there], os.environ)
 
 
 def _warn_of_listeners(settings: Settings, host: str) -> None:
@@ -111,11 +122,10 @@ def _make_access(settings: Settings, host: str, open_api: bool) -> Access:
 
 def _open_database(url: str) -> Engine:
     from ipml.settings import get_settings
-    from ipml.storage.database import migrate, open_database, reading
+    from ipml.storage.database import reading
     from ipml.web.accounts.users import list_users
 
-    engine = open_database(url)
-    migrate(engine)
+    engine = open_up_to_date(url)
     with reading(engine) as connection:
         if not list_users(connection):
             typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")
@@ -192,13 +202,14 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
     return metrics.measure(api if engine is None else put_beside(_make_page(engine, settings), api))
 
 
-def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network]) -> None:
+def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:
     import uvicorn
 
-    from ipml.web.server import BACKLOG, Connections
+    from ipml.web.server import BACKLOG, ENDING_SECONDS, Connections, GracefulServer, Shutdown
 
+    shutdown = Shutdown(shutdown_seconds)
     config = uvicorn.Config(
-        app,
+        shutdown.known_to(app),
         http=Connections(proxies).make_protocol,  # type: ignore[arg-type]
         ws="none",
         backlog=BACKLOG,
@@ -207,10 +218,11 @@ def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network]) -> N
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=int(ENDING_SECONDS),
         proxy_headers=False,  # the page reads them itself, from trusted proxies only
     )
     with suppress(KeyboardInterrupt):  # raised anew once the page has closed
-        uvicorn.Server(config).run(sockets=[listener])
+        GracefulServer(config, shutdown).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,8 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
+import typer
+
 from ipml.errors import UnusableSetting, UnwritableFile
 
 if TYPE_CHECKING:
@@ -44,6 +46,26 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
     engine = open_database(url, create=create)
     OPENED.callback(engine.dispose)
     return engine
+
+
+def open_up_to_date(url: str | None = None) -> Engine:
+    """Open the review database as `open_for_command` does, with its tables made, or brought up to date after a backup.
+
+    Raises
+    ------
+    UnusableDatabase, UnwritableFile, Failed
+        See `ipml.storage.upgrade.upgrade`.
+    """
+    from ipml.settings import get_settings
+    from ipml.storage.upgrade import upgrade
+
+    engine, settings = open_for_command(url, create=True), get_settings()
+    upgrade(engine, settings.backups, most_backups=settings.backups_kept, say=_say_aside)
+    return engine
+
+
+def _say_aside(words: str) -> None:
+    typer.echo(printable(words), err=True)
 
 
 @contextmanager

@@ -22,7 +22,21 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-from sqlalchemy import BigInteger, Connection, Engine, Table, TableClause, column, insert, inspect, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    TableClause,
+    column,
+    delete,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy import table as name_table
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 
@@ -31,7 +45,7 @@ from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
 from ipml.storage import audit
 from ipml.storage.audit import Anchor
-from ipml.storage.database import migrate_within, migrating, name_of, reading
+from ipml.storage.database import migrate_within, migrating, name_of, reading, require_revision
 from ipml.storage.row_numbers import go_on_after, last_number, numbered_tables
 from ipml.storage.tables import REVISION, Moment, metadata
 
@@ -95,7 +109,7 @@ _MANIFESTS = TypeAdapter(Manifest)
 
 
 def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manifest:
-    """Write the whole database into a file, as it is at one moment.
+    """Write the whole database into a file, as it is at one moment, whatever release its tables are of.
 
     Parameters
     ----------
@@ -123,17 +137,27 @@ def back_up(engine: Engine, path: Path, *, now: datetime | None = None) -> Manif
     if path.exists():
         raise UnwritableFile(path, "a file of that name", "a new name, so that no earlier backup is lost")
     with whole_or_not_at_all(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        with reading(engine) as connection:
-            tables = {table.name: _write_table(connection, table, archive) for table in backed_up_tables()}
+        with reading(engine, of_any_release=True) as connection:
+            revision = require_revision(connection)
+            tables = {
+                table.name: _write_table(connection, table, archive) for table in _tables_in(connection, revision)
+            }
             anchor = str(audit.anchor(connection))
-        manifest = Manifest(FORMAT, REVISION, anchor, write_moment(now or datetime.now(UTC)), tables)
+        manifest = Manifest(FORMAT, revision, anchor, write_moment(now or datetime.now(UTC)), tables)
         archive.writestr(_entry(MANIFEST), json.dumps(asdict(manifest), indent=1))
     return manifest
 
 
-def backed_up_tables() -> list[Table]:
-    """Return the tables that a backup holds."""
-    return [table for table in metadata.tables.values() if table.name not in LEFT_OUT]
+def _tables_in(connection: Connection, revision: str) -> list[Table]:
+    """Return the tables that a backup holds; those of another release as the database describes them."""
+    if revision == REVISION:
+        return [table for table in metadata.tables.values() if table.name not in LEFT_OUT]
+    there, described = inspect(connection), MetaData()
+    for name in {*there.get_table_names()} - LEFT_OUT - {"alembic_version"}:
+        keys = there.get_pk_constraint(name)["constrained_columns"]
+        columns = there.get_columns(name)
+        Table(name, described, *(Column(one["name"], one["type"], primary_key=one["name"] in keys) for one in columns))
+    return [described.tables[name] for name in sorted(described.tables)]
 
 
 def member(table: str) -> str:
@@ -151,13 +175,16 @@ def _write_table(connection: Connection, table: Table, archive: zipfile.ZipFile)
             file.write(line)
             digest.update(line)
             count += 1
-    number = last_number(connection, table) if table in numbered_tables() else 0
+    numbered = {one.name: one for one in numbered_tables()}
+    number = last_number(connection, numbered[table.name]) if table.name in numbered else 0
     return TableContents(tuple(table.columns.keys()), count, digest.hexdigest(), number)
 
 
 def _plain(table: Table) -> TableClause:
     """Return a table whose moments are the numbers that the database keeps."""
-    types = {name: BigInteger() if isinstance(kept.type, Moment) else kept.type for name, kept in table.columns.items()}
+    known = metadata.tables.get(table.name, table).columns
+    found = {name: known.get(name, one).type for name, one in table.columns.items()}
+    types = {name: BigInteger() if isinstance(kind, Moment) else kind for name, kind in found.items()}
     return name_table(table.name, *(column(name, kind) for name, kind in types.items()))
 
 
@@ -238,6 +265,8 @@ def restore(
             migrate_within(connection, manifest.revision)
             _check_tables(connection, path, manifest)
             with _references_checked_at_the_end(connection):
+                for table in manifest.tables:  # a migration may have put rows of its own there
+                    connection.execute(delete(name_table(table)))
                 for table, contents in manifest.tables.items():
                     _fill(connection, archive, table, contents)
             migrate_within(connection)

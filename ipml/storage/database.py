@@ -1,7 +1,8 @@
 """One database: SQLite on a laptop, PostgreSQL for a team; the rest of ipml cannot tell them apart.
 
 Everything particular to a database is in this file. Others open it with `open_database`, bring its tables up to date
-with `migrate`, and from then on use `reading` and `writing`, which refuse tables of another release.
+with `migrate`, and from then on use `reading` and `writing`, which refuse tables of another release, unless a newer
+one says that this may go on with them (`compatible_from` in a migration; see `ipml.storage.upgrade`).
 
 Those who write to one SQLite file take turns, about in the order they came. SQLite gives its lock to whoever asks at
 the right moment, and that is mostly the one who has just had it: with eight writers some wait for seconds. A lock of
@@ -37,7 +38,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from ipml.errors import DatabaseBusy, IpmlError, UnreachableDatabase, UnusableDatabase
+from ipml.errors import DatabaseBusy, IpmlError, UnreachableDatabase, UnusableDatabase, WrongRevision
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
 
@@ -112,6 +113,8 @@ _NOT_LET_IN = re.compile("authentication failed|no password supplied|does not ex
 _IN_THE_WAY_OF_OTHERS = ("40P01", "40001", "55P03")
 
 
+_REVISION_OF_TABLES = "SELECT version_num FROM alembic_version"
+_BOTH_REVISIONS = "SELECT version_num, compatible_from FROM alembic_version"
 _EXAMPLE = "sqlite:///ipml.db"
 _SCHEME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)?://")
 
@@ -133,6 +136,7 @@ class Lock(IntEnum):
     ADD_NOTIFIER = 17
     COUNT_OF_NEW = 18
     LEAD_WORKERS = 27
+    UPGRADE = 28
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
@@ -223,8 +227,13 @@ def _make_file(path: str) -> None:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connection]:
     """Give a connection that sees the database as it is at one moment, and cannot change it.
+
+    Parameters
+    ----------
+    of_any_release : bool, default=False
+        Whether the tables may be of any release: for those who look at them without knowing their columns.
 
     Raises
     ------
@@ -235,7 +244,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "postgresql":
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _in_words(engine), engine.connect().execution_options(**options) as connection:
-        _patiently(lambda: _begin(connection))
+        _patiently(connection.begin if of_any_release else lambda: _begin(connection))
         yield connection
 
 
@@ -292,13 +301,14 @@ def try_writing(engine: Engine) -> str:
     """
     with writing(engine) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-    return REVISION
+        return str(connection.scalar(text(_REVISION_OF_TABLES)))
 
 
 def migrate(engine: Engine, target: str = REVISION) -> None:
-    """Make the tables, or bring them up to date.
+    """Make the tables, or bring them up to date; leave alone what a newer release made for this one, too.
 
-    All of it is one transaction; of two processes that start at once the second waits for the first.
+    All of it is one transaction; of two processes that start at once the second waits for the first. Tables that hold
+    anything are brought up to date by `ipml.storage.upgrade.upgrade`, which writes a backup first.
 
     Parameters
     ----------
@@ -308,7 +318,7 @@ def migrate(engine: Engine, target: str = REVISION) -> None:
     Raises
     ------
     UnusableDatabase
-        A newer release made the database.
+        A newer release made the database, and this one cannot work with it.
     """
     with migrating(engine) as connection:
         migrate_within(connection, target)
@@ -326,7 +336,10 @@ def migrating(engine: Engine) -> Iterator[Connection]:
 
 def migrate_within(connection: Connection, target: str = REVISION) -> None:
     """Do what `migrate` does in the transaction of the caller, one of `migrating`."""
-    found = get_revision(connection) or "base"
+    found, compatible_from = find_revision(connection)
+    if target == REVISION and _is_ahead(found, compatible_from):
+        return
+    found = found or "base"
     for revision in (found, target):
         if revision not in ("base", *_up_to(REVISION)):
             raise _wrong_revision(connection, revision)
@@ -336,10 +349,37 @@ def migrate_within(connection: Connection, target: str = REVISION) -> None:
 
 def get_revision(connection: Connection) -> str | None:
     """Return the migration that the tables are at; None where there are no tables yet."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
+    return find_revision(connection)[0]
+
+
+def find_revision(connection: Connection) -> tuple[str | None, str | None]:
+    """Return the migration that the tables are at, and the oldest whose release may go on with them, if an older."""
+    tables = inspect(connection)
+    if not tables.has_table("alembic_version"):
+        return None, None
+    has_both = any(column["name"] == "compatible_from" for column in tables.get_columns("alembic_version"))
+    row = connection.execute(text(_BOTH_REVISIONS if has_both else _REVISION_OF_TABLES)).first()
+    return (None, None) if row is None else (row[0], row[1] if has_both else None)
+
+
+def require_revision(connection: Connection) -> str:
+    """Return the migration that the tables are at, an older one as well.
+
+    Raises
+    ------
+    WrongRevision
+        There are no tables, or this release cannot read them.
+    """
+    found, compatible_from = find_revision(connection)
+    if found not in _up_to(REVISION) and not _is_ahead(found, compatible_from):
+        raise _wrong_revision(connection, found)
+    assert found is not None
+    return found
+
+
+def is_ahead(connection: Connection) -> bool:
+    """Say whether a newer release has brought the tables up to date, which this one may still use."""
+    return str(connection.scalar(text(_REVISION_OF_TABLES))) != REVISION
 
 
 def find_damage(engine: Engine) -> list[str]:
@@ -388,30 +428,37 @@ def serialise(connection: Connection, lock: Lock) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction and look whether the tables are those this release knows."""
+    """Begin a transaction and look whether the tables are those this release knows, or may use."""
     connection.begin()
     try:
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        row = connection.exec_driver_sql(_BOTH_REVISIONS).first()
+        found, compatible_from = row if row is not None else (None, None)
     except DatabaseError as error:
         connection.rollback()
-        if "alembic_version" not in str(error.orig):
+        if not any(name in str(error.orig) for name in ("alembic_version", "compatible_from")):
             raise
-        found = None
-    if found != REVISION:
+        connection.begin()
+        found, compatible_from = find_revision(connection)
+    if found != REVISION and not _is_ahead(found, compatible_from):
         raise _wrong_revision(connection, found)
 
 
-def _wrong_revision(connection: Connection, found: str | None) -> UnusableDatabase:
+def _is_ahead(found: str | None, compatible_from: str | None) -> bool:
+    """Say whether tables are a newer release's, and that release lets this one go on with them."""
+    return found is not None and compatible_from is not None and compatible_from <= REVISION < found
+
+
+def _wrong_revision(connection: Connection, found: str | None) -> WrongRevision:
     if found is None:
         remedy = "`ipml enqueue` and `ipml serve` make them."
     elif not (found.isdecimal() and len(found) == len(REVISION)):
         remedy = "Another program made it: name another database."
     elif found < REVISION:
-        remedy = "Back it up and start `ipml serve`, which brings it up to date."
+        remedy = "`ipml admin upgrade`, `ipml serve` and `ipml worker` back it up and bring it up to date."
     else:
         remedy = "A newer ipml made it: install that release."
     tables = "no tables" if found is None else f"tables of revision {found}"
-    return UnusableDatabase(name_of(connection.engine), tables, f"tables of revision {REVISION}", remedy)
+    return WrongRevision(name_of(connection.engine), tables, f"tables of revision {REVISION}", remedy)
 
 
 def _commit(connection: Connection) -> None:
@@ -426,11 +473,20 @@ def _commit(connection: Connection) -> None:
 def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
     (command.upgrade if up else command.downgrade)(config, target)
+    if find_revision(connection)[0] is None:
+        return
+    steps = ScriptDirectory.from_config(config).iterate_revisions(target, "base")
+    oldest = max(getattr(step.module, "compatible_from", step.revision) for step in steps)
+    if all(column["name"] != "compatible_from" for column in inspect(connection).get_columns("alembic_version")):
+        connection.execute(text("ALTER TABLE alembic_version ADD COLUMN compatible_from VARCHAR(32)"))
+    noted = text("UPDATE alembic_version SET compatible_from = :oldest")
+    connection.execute(noted, {"oldest": oldest if oldest < target else None})
 
 
 def _turn(engine: Engine) -> AbstractContextManager[None]:

@@ -351,6 +351,8 @@ class LeaderLock:
     ----------
     engine : Engine
         In memory there is nobody else: the lock is always free.
+    lock : Lock, default=Lock.LEAD_WORKERS
+        Or `Lock.UPGRADE`, for whoever brings the database up to date.
 
     Examples
     --------
@@ -367,8 +369,8 @@ class LeaderLock:
     True
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, lock: Lock = Lock.LEAD_WORKERS) -> None:
+        self._engine, self._lock = engine, lock
         self._file: sqlite3.Connection | None = None
         self._session: Connection | None = None
         self._is_held = False
@@ -409,7 +411,7 @@ class LeaderLock:
         return True
 
     def _take_file(self) -> bool:
-        path = lock_file_of(self._engine, "worker")
+        path = lock_file_of(self._engine, "worker" if self._lock is Lock.LEAD_WORKERS else self._lock.name.lower())
         if path is None:
             return True
         self._file = sqlite3.connect(path, timeout=_GLANCE_SECONDS, isolation_level=None, check_same_thread=False)
@@ -426,7 +428,7 @@ class LeaderLock:
         # A worker whose machine is lost is replaced after half a minute; one whose process ends, at once.
         for name, seconds in (("idle", 10), ("interval", 5), ("count", 4)):
             self._session.execute(text(f"SET tcp_keepalives_{name} = {seconds}"))
-        found = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": Lock.LEAD_WORKERS.value})
+        found = self._session.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": self._lock.value})
         return bool(found)
 
 

@@ -24,7 +24,7 @@ from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
 from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, jobs_page, lists_page, networks_page
-from ipml.web.http_api.monitoring import show_health
+from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.responses import add_error_pages, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
@@ -32,6 +32,7 @@ from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 # Whatever is not in this table is refused; `authorised` refuses who may not.
 ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/health", None, show_health),
+    ("GET", "/health/ready", None, show_ready),
     ("GET", "/login", None, login.show_login),
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),

@@ -310,6 +310,13 @@ def shared_api() -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def share_door() -> Iterator[Callable[..., httpx.Client]]:
+    """Return what serves the API to all tests of a file, by a rule and beside a database, and gives a client of it."""
+    with ExitStack() as until_end:
+        yield lambda access, engine: until_end.enter_context(serve(make_open_api(Judges(), access, engine)))
+
+
 def make_open_api(judges: Judges, access: Access | None = None, engine: Engine | None = None) -> ASGIApp:
     """Return the API with its requests counted."""
     metrics = Metrics(judges)

@@ -108,7 +108,7 @@ def test_the_list_of_problems_has_an_end(api: httpx.Client) -> None:
 def test_another_shape_is_refused(content: str, api: httpx.Client) -> None:
     """What is neither a listing nor a list of them is refused, and the shape expected is said."""
     answer = api.post(PATH, content=content, headers={"Content-Type": "application/json"})
-    assert '{"listings": [...]}' in fail(answer, 422).detail
+    assert "listings" in fail(answer, 422).detail
 
 
 def test_too_many_listings(api: httpx.Client) -> None:

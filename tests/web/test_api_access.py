@@ -194,6 +194,8 @@ def test_a_key_is_asked_for_even_where_the_api_was_opened(key_file: Path) -> Non
         *(f"{KEY} {said}" for said in ("notices", "notices,score", "notices ann@acme.test", "notices notifier=")),
         *(f"{KEY} {said}" for said in ("notices notifier=ann", "score notifier=*", "notices notifier=* notifier=*")),
         *(f"{KEY} {said}" for said in ("all", "score,", "score,score", "notifier=ann@acme.test")),
+        *(f"{KEY} {said}" for said in ("name=shop", "score name=", "score name=Shop", "score name=a name=b")),
+        *(f"{KEY} score name={said}" for said in ("a" * 41, "platform:x", "a/b", "-a")),
     ],
 )
 def test_unusable_keys(content: str, tmp_path: Path) -> None:

@@ -38,11 +38,11 @@ def first_case(engine: Engine) -> int:
 
 def test_a_seller_is_put_on_a_list_and_taken_off(door: httpx.Client, engine: Engine) -> None:
     """It holds at once and until it is taken off; the same once more is the same entry."""
-    given = door.post(PATH, json=SAID | {"until": "2999-12-31T00:00:00Z"})
+    given = door.post(PATH, json=SAID | {"until": "2199-12-30T00:00:00Z"})
     added = AddedEntryShape.model_validate_json(given.content)
     assert (given.status_code, added.is_new, added.origin, added.added_by) == (201, True, "program", "platform")
     assert first_case(engine) == 3
-    again = door.post(PATH, json=SAID | {"until": "2999-12-31T01:00:00+01:00"})
+    again = door.post(PATH, json=SAID | {"until": "2199-12-30T01:00:00+01:00"})
     assert (again.status_code, again.json()) == (200, given.json() | {"is_new": False})
     shown = ListEntriesShape.model_validate_json(door.get(PATH, params={"list": "denied"}).content)
     assert ([entry.entry_id for entry in shown.entries], shown.next) == ([added.entry_id], None)
@@ -72,9 +72,9 @@ def test_pages_follow_one_another(door: httpx.Client, monkeypatch: pytest.Monkey
         ({"list": "banned"}, ["list"]),
         ({"why": "", "source": 7}, ["why", "source"]),
         ({"until": "2020-01-01T00:00:00Z"}, ["until"]),
-        ({"until": "2999-01-01T00:00:00"}, ["until"]),
-        ({"seller_id": " "}, ["seller"]),
-        ({"seller_id": "a\0b"}, ["seller"]),
+        ({"until": "2199-01-01T00:00:00"}, ["until"]),
+        ({"seller_id": " "}, ["seller_id"]),
+        ({"seller_id": "a\0b"}, ["seller_id"]),
         ({"score": 1.0}, ["score"]),
     ],
 )
@@ -82,7 +82,7 @@ def test_every_field_at_fault_is_named(door: httpx.Client, wrong: dict[str, obje
     """What is wrong is answered with 422, and nothing is kept."""
     answer = door.post(PATH, json=SAID | wrong)
     assert answer.status_code == 422
-    assert all(name in answer.json()["detail"] for name in named)
+    assert [problem["field"] for problem in answer.json()["problems"]] == named
     assert door.get(PATH).json()["entries"] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ipml.cli.terminal import (
     OPENED,
     acting_in,
     open_for_command,
+    open_up_to_date,
     printable,
     reading_from,
     show_minute,
@@ -57,20 +59,23 @@ def worker(
 
     Example: ipml worker --start backup
     """
+    from ipml.cli.configuration import check_at_start
+    from ipml.settings import get_settings
+    from ipml.web.server import set_up_log
+
     if status:
         _show_status(database)
     if start:
         _start_job(start, by, database)
         if not once:
             raise typer.Exit
-    from ipml.web.server import set_up_log
-
     set_up_log()
+    check_at_start(get_settings(), ["worker"], os.environ)
     with until_told_to_stop() as stop:
         if not once:
             _work(database, stop)
             raise typer.Exit
-        made = _make_worker(_open(database), stop)
+        made = _make_worker(open_up_to_date(database), stop)
         if not made.run_once():
             typer.echo("Another worker leads; nothing was done here.")
     raise typer.Exit(1 if made.n_failed else 0)
@@ -130,7 +135,7 @@ def _open_patiently(url: str | None, stop: Event) -> Engine | None:
     pause, told = _FIRST_PAUSE_SECONDS, ""
     while not stop.is_set():
         try:
-            engine = _open(url)
+            engine = open_up_to_date(url)
         except (UnreachableDatabase, DatabaseBusy) as error:
             if str(error) != told:
                 told = str(error)
@@ -142,15 +147,6 @@ def _open_patiently(url: str | None, stop: Event) -> Engine | None:
                 _say("The database answers.")
             return engine
     return None
-
-
-def _open(url: str | None) -> Engine:
-    """Open the database, and make its tables or bring them up to date."""
-    from ipml.storage.database import migrate
-
-    engine = open_for_command(url, create=True)
-    migrate(engine)
-    return engine
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:

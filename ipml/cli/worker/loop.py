@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ipml.errors import DatabaseBusy, IpmlError, UnusableDatabase, first_line
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import is_ahead, reading, writing
 from ipml.storage.jobs import (
     LeaderLock,
     Outcome,
@@ -97,6 +97,7 @@ class Worker:
         self._is_sure = False  # that it leads, and that nobody else has begun a job
         self._was_away = False
         self._follows = False
+        self._gave_way = False
         self._trouble = ""
         self._told: dict[str, str] = {}
         self.n_failed = 0
@@ -136,9 +137,11 @@ class Worker:
             if not self._lock.take():
                 self._follow()
                 self._forget_trouble()
-                return _FOLLOWER_SECONDS
+                return _STANDBY_SECONDS if self._gave_way else _FOLLOWER_SECONDS
             if not self._is_sure:
                 self._lead()
+            if self._has_to_give_way():
+                return self._give_way()
             self._begin_due()
         except DatabaseBusy as error:
             self._tell_trouble(str(error))
@@ -148,6 +151,23 @@ class Worker:
             return _AWAY_SECONDS
         self._forget_trouble()
         return _STEP_SECONDS
+
+    def _has_to_give_way(self) -> bool:
+        """Say whether a newer release has brought the tables up to date, and was not given its chance to lead."""
+        if self._gave_way:
+            return False
+        with reading(self._engine) as connection:
+            return is_ahead(connection)
+
+    def _give_way(self) -> float:
+        """Begin nothing more; once nothing runs, leave the lead to a worker of the newer release, if there is one."""
+        self._collect()
+        if self._running:
+            return _STEP_SECONDS
+        self._say("A newer release has brought the database up to date: this worker leaves the lead to that release's.")
+        self._lock.release()
+        self._gave_way, self._leads, self._is_sure = True, False, False
+        return _STANDBY_SECONDS
 
     def _wait_for_database(self, error: IpmlError | DBAPIError) -> None:
         self._tell_trouble(_describe(error))

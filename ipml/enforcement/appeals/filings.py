@@ -81,6 +81,7 @@ def file_appeal(
     kind: Kind = "complaint",
     profile: str | None = None,
     key: str | None = None,
+    by: str | None = None,
     rules: AppealRules | None = None,
     now: datetime | None = None,
 ) -> Appeal:
@@ -96,6 +97,8 @@ def file_appeal(
         By whose rules; by default those by which the seller was told, else those of the listing's country.
     key : str, optional
         Identifies the request; sent again it returns the same appeal.
+    by : str, optional
+        Who files it for the seller, for the audit trail.
     rules : AppealRules, default=those of the enforcement policy
     now : datetime, default=the clock
 
@@ -123,7 +126,7 @@ def file_appeal(
     _refuse_late(found.subject, kind, windows)
     window = _find_window(windows, kind)
     chosen = rules.load_profile(profile or (window.profile if window else rules.profile_for(listing.country).name))
-    appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, now)
+    appeal = _keep(connection, found, pseudonym_of(connection, seller_id, now=now), text, kind, chosen, key, by, now)
     goes_to_holder = appeal.state is AppealState.WITH_HOLDER
     _start(connection, appeal, chosen, now)
     write_seller(connection, appeal, "receipt_holder" if goes_to_holder else "receipt", listing, rules, now)
@@ -234,6 +237,7 @@ def _keep(
     kind: str,
     profile: TermsProfile,
     key: str | None,
+    by: str | None,
     now: datetime,
 ) -> Appeal:
     event = AppealEvent.COUNTERED if kind == "counter-notice" and profile.holder else AppealEvent.COMPLAINED
@@ -246,7 +250,7 @@ def _keep(
     number: int = connection.scalars(insert(appeals).values(fields).returning(appeals.c.appeal_id)).one()
     appeal = find_appeal(connection, number)
     payload: dict[str, audit.Value] = {"case": found.case_id, "decision": found.decision_id, "against": found.subject}
-    payload |= {"kind": kind, "profile": profile.name, "encrypted": digest(encrypted)}
+    payload |= {"kind": kind, "profile": profile.name, "encrypted": digest(encrypted)} | ({"by": by} if by else {})
     audit.append(connection, _SELLER, "appealed", appeal.name, payload, at=now)
     return appeal
 

@@ -275,8 +275,9 @@ def read_token(path: Path | None) -> str | None:
         return None
     try:
         token = path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnusableSetting("transparency_token", first_line(error), "a file that holds the token") from error
+    except (OSError, UnicodeDecodeError) as error:  # whose words may name the token, given in place of its file
+        found = type(error).__name__
+        raise UnusableSetting("transparency_token", found, "a file that holds the token") from error
     if not token or not token.isprintable():
         raise UnusableSetting("transparency_token", "no token", "a file that holds the token on one line")
     return token

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
@@ -41,10 +41,9 @@ from ipml.errors import (
     NotFound,
     UnstorableValue,
 )
-from ipml.kit.moments import EXPECTED, read_moment, write_moment
+from ipml.kit.moments import write_moment
 from ipml.records import Problem, ScoredListing
 from ipml.review.ranking.list_marks import find_case_marks
-from ipml.review.snapshot import check_text
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.http_api.appeal_routes import (
@@ -55,6 +54,7 @@ from ipml.web.http_api.appeal_routes import (
     show_appeal,
     submit_appeal,
 )
+from ipml.web.http_api.fields import Fields
 from ipml.web.http_api.list_routes import (
     ADD_DOCUMENT,
     REMOVE_DOCUMENT,
@@ -78,7 +78,7 @@ from ipml.web.http_api.listing_routes import (
     submit_events,
     submit_listings,
 )
-from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health
+from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health, show_ready
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
 from ipml.web.http_api.openapi import (
     ANSWER_DOCUMENT,
@@ -86,6 +86,7 @@ from ipml.web.http_api.openapi import (
     METRICS_DOCUMENT,
     OWN_DOCUMENT,
     PROBLEM_TYPE,
+    READY_DOCUMENT,
     SCORE_DOCUMENT,
     describe_problem,
     describe_scores,
@@ -93,7 +94,16 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import Access, Crowd, check_site, find_listings, parse_body, read_body
+from ipml.web.http_api.requests import (
+    Access,
+    Crowd,
+    InvalidRequest,
+    check_site,
+    find_listings,
+    name_found,
+    parse_body,
+    read_body,
+)
 from ipml.web.responses import HEADERS, add_headers
 
 MOST_PROBLEMS = 1_000
@@ -150,20 +160,32 @@ def _answer_ipml_error(_request: Request, error: Exception) -> Response:
     if status is None:
         _log.error("%s", error)
         return _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE)
-    return _answer_problems(status, str(error))
+    return _answer_problems(status, str(error), _find_problems(error))
 
 
-def _answer_bad_question(_request: Request, error: Exception) -> Response:
+def _find_problems(error: Exception) -> list[Problem]:
+    """Return which field is at fault where what stands in one cannot be kept."""
+    if isinstance(error, UnstorableValue):
+        return [Problem(1, str(error.subject), error.found, error.expected)]
+    if isinstance(error, KeyReused):
+        return [Problem(1, "key", error.found, "a new key for another content")]
+    return []
+
+
+def _answer_bad_question(request: Request, error: Exception) -> Response:
     faults = error.errors() if isinstance(error, RequestValidationError) else ()
-    said = "; ".join(f"{fault['loc'][-1]}: found {fault.get('input')!a:.80}, {fault['msg']}" for fault in faults)
-    return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, said)
+    problems = [
+        Problem(1, str(one["loc"][-1]), name_found(one.get("input")), one["msg"].removeprefix("Input should be "))
+        for one in faults
+    ]
+    return _answer_http_error(request, InvalidRequest(problems))
 
 
 def _answer_http_error(_request: Request, error: Exception) -> Response:
     status = HTTPStatus(getattr(error, "status_code", HTTPStatus.BAD_REQUEST))
-    return _answer_problems(
-        status, _SENTENCES.get(status) or str(getattr(error, "detail", "")), headers=getattr(error, "headers", None)
-    )
+    problems = error.problems if isinstance(error, InvalidRequest) else ()
+    detail = _SENTENCES.get(status) or str(getattr(error, "detail", ""))
+    return _answer_problems(status, detail, problems, getattr(error, "headers", None))
 
 
 def _answer_failure(request: Request, _error: Exception) -> Response:
@@ -186,7 +208,6 @@ def _answer_problems(
 
 _MESSAGE_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}")
 _LONGEST_WHY = 2_000
-_EXPECTED = '{"status": "accepted", "done" or "refused", "at": ' + EXPECTED + ', "why": text}'
 
 
 async def answer_message(
@@ -198,7 +219,7 @@ async def answer_message(
     The same answer again changes nothing. Answers count in the order of the messages, whenever they come; a moment
     that is yet to come counts as now.
     """
-    state = request.app.state
+    state, by = request.app.state, request.state.grant.actor
     with state.crowd.join():
         status, at, why = find_answer(parse_body(await read_body(request)))
         engine: Engine | None = state.engine
@@ -207,7 +228,7 @@ async def answer_message(
 
         def note() -> PlatformAnswer:
             with writing(engine) as connection:
-                return note_answer(connection, key, status, "platform", datetime.now(UTC), at=at, why=why)
+                return note_answer(connection, key, status, by, datetime.now(UTC), at=at, why=why)
 
         noted = await to_thread.run_sync(note, limiter=state.writers)
     said = {"key": noted.key, "status": noted.status, "said_at": write_moment(noted.said_at), "is_new": noted.is_new}
@@ -215,30 +236,19 @@ async def answer_message(
 
 
 def find_answer(content: object) -> tuple[Status, datetime | None, str]:
-    """Return what a body says; HTTPException 422, or UnstorableValue, where that is nothing we know.
+    """Return what a body says; InvalidListings names every field at fault.
 
     Examples
     --------
     >>> find_answer({"status": "refused", "why": "no such listing"})
     ('refused', None, 'no such listing')
     """
-    if not isinstance(content, Mapping) or set(content) - {"status", "at", "why"}:
-        _refuse_answer("something else")
-    status, at, why = content.get("status"), content.get("at"), content.get("why")
-    if not isinstance(status, str) or status not in SAID:
-        _refuse_answer("another status")
-    try:
-        moment = None if at is None else read_moment(at)
-    except ValueError:
-        _refuse_answer("no moment")
-    if why is not None and not isinstance(why, str):
-        _refuse_answer("no text in why")
-    check_text("why", why or "", _LONGEST_WHY)
-    return next(known for known in SAID if known == status), moment, why or ""
-
-
-def _refuse_answer(found: str) -> NoReturn:
-    raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found {found}; expected {_EXPECTED}.")
+    fields = Fields(content, 1, ("status", "at", "why"))
+    status, at = fields.read_choice("status", SAID), fields.read_moment("at", is_required=False)
+    why = fields.read_name("why", is_required=False, longest=_LONGEST_WHY, may_be_blank=True)
+    if fields.problems:
+        raise InvalidListings(fields.problems, "answers")
+    return next(known for known in SAID if known == status), at, why or ""
 
 
 MOST_AT_ONCE = 64  # requests being worked on, each of at most 4 MiB
@@ -297,6 +307,7 @@ def show_document(request: Request) -> Response:
 # Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
 API_ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Any], Mapping[str, Any]], ...] = (
     ("GET", "/health", None, show_health, HEALTH_DOCUMENT),
+    ("GET", "/health/ready", None, show_ready, READY_DOCUMENT),
     ("GET", "/metrics", Action.READ_METRICS, show_metrics, METRICS_DOCUMENT),
     ("GET", "/openapi.json", None, show_document, OWN_DOCUMENT),
     ("POST", "/v1/score", Action.SCORE, score, SCORE_DOCUMENT),
@@ -379,6 +390,19 @@ async def authorise_program(request: Request) -> None:
     request.state.grant = request.app.state.access.check(request, actions.get(rule))
     if actions.get(rule) not in PURPOSES.values():
         raise Forbidden("request", "its address is open to nobody", "Ask for one of /openapi.json.")
+    if request.url.path.startswith("/v1/"):
+        _check_parameters(request)
+
+
+def _check_parameters(request: Request) -> None:
+    """Refuse parameters that are unknown or come twice: a slip of the pen would otherwise ask for something else."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    names = [name for name, _ in request.query_params.multi_items()]
+    expected = f"one of {', '.join(sorted(known))}, once" if known else "no parameters"
+    wrong = sorted(name for name in set(names) if name not in known or names.count(name) > 1)
+    if wrong:
+        found = (Problem(1, f"{name[:60]!a}"[1:-1], name_found(request.query_params[name]), expected) for name in wrong)
+        raise InvalidRequest(list(found)[:MOST_PROBLEMS])
 
 
 def put_beside(page: ASGIApp, api: FastAPI) -> ASGIApp:

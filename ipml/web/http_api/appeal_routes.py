@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, get_args
 from anyio import to_thread
 from fastapi import Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from ipml.enforcement.appeals.appeal import Appeal, AppealOutcome, AppealState, find_appeal, find_outcome
 from ipml.enforcement.appeals.filings import LONGEST_TEXT, file_appeal
@@ -19,7 +18,8 @@ from ipml.enforcement.deadlines.terms import Kind
 from ipml.errors import InvalidListings, NotFound
 from ipml.kit.moments import write_moment
 from ipml.storage.database import reading, writing
-from ipml.web.http_api.listing_routes import Fields, require_intake
+from ipml.web.http_api.fields import Fields
+from ipml.web.http_api.listing_routes import require_intake
 from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
 from ipml.web.http_api.requests import parse_body, read_body
 
@@ -115,12 +115,14 @@ async def submit_appeal(request: Request) -> Response:
     """
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
-        body = await read_body(request)
+        body, by = await read_body(request), request.state.grant.actor
 
         def file() -> bytes:
             about, seller_id, text, kind, key = read_appeal(parse_body(body))
             with writing(intake.engine) as connection:
-                appeal = file_appeal(connection, about, seller_id, text, kind=kind, key=key, now=datetime.now(UTC))
+                appeal = file_appeal(
+                    connection, about, seller_id, text, kind=kind, key=key, by=by, now=datetime.now(UTC)
+                )
                 return write_json(
                     _describe(appeal, find_due(connection, appeal.name), find_outcome(connection, appeal))
                 )
@@ -150,16 +152,12 @@ def read_appeal(content: object) -> tuple[str, str, str, Kind, str]:
 
     Raises
     ------
-    HTTPException
-        422 where it is no object.
     InvalidListings
         With every field at fault.
     """
-    if not isinstance(content, dict):
-        expected = "an object with the fields of an appeal"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
     kinds: tuple[Kind, ...] = get_args(Kind)
-    fields = Fields({"kind": "complaint"} | content, 1, tuple(FiledAppealShape.model_fields))
+    said = {"kind": "complaint"} | content if isinstance(content, dict) else content
+    fields = Fields(said, 1, tuple(FiledAppealShape.model_fields))
     about, seller_id = fields.read_name("about"), fields.read_name("seller_id")
     text, key = fields.read_name("text", longest=LONGEST_TEXT), fields.read_name("key")
     chosen = fields.read_choice("kind", kinds)

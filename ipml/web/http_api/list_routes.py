@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from anyio import to_thread
 from fastapi import Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
+from ipml.errors import InvalidListings
 from ipml.kit.moments import write_moment
 from ipml.review.ranking.list_marks import ListMark
 from ipml.review.seller_lists import (
@@ -28,15 +28,14 @@ from ipml.review.seller_lists import (
     remove_entry,
 )
 from ipml.storage.database import reading, writing
+from ipml.web.http_api.fields import Fields
 from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
 from ipml.web.http_api.requests import parse_body, read_body
 
 MOST_ENTRIES = 1_000
-_ACTOR = "platform"
 _LARGEST_NUMBER = 2**63 - 1
 
 _Answer = TypeVar("_Answer")
-_Said = TypeVar("_Said", bound=BaseModel)
 _ListName = Literal["denied", "watched", "authorised"]
 _Number = Annotated[int, Path(ge=1, le=_LARGEST_NUMBER, description="as `entry_id` says it")]
 
@@ -145,10 +144,10 @@ def describe_list_shapes() -> dict[str, Any]:
 async def add_to_list(request: Request) -> Response:
     """Put a seller on a list, at once."""
     with request.app.state.crowd.join():
-        listed = _read_listed(await read_body(request))
+        listed = read_listed(parse_body(await read_body(request)))
 
         def add(connection: Connection) -> tuple[ListEntry, bool]:
-            return add_entry(connection, listed, by=_ACTOR, now=datetime.now(UTC), origin="program")
+            return add_entry(connection, listed, by=request.state.grant.actor, now=datetime.now(UTC), origin="program")
 
         entry, is_new = await _run(request, writing, add)
     status = HTTPStatus.CREATED if is_new else HTTPStatus.OK
@@ -181,10 +180,10 @@ async def show_lists(
 async def remove_from_list(request: Request, entry_id: _Number) -> Response:
     """Take a seller off a list, at once."""
     with request.app.state.crowd.join():
-        why = _read_shape(await read_body(request), RemovalShape).why
+        why = read_removal(parse_body(await read_body(request)))
 
         def remove(connection: Connection) -> ListEntry:
-            return remove_entry(connection, entry_id, why=why, by=_ACTOR, now=datetime.now(UTC))
+            return remove_entry(connection, entry_id, why=why, by=request.state.grant.actor, now=datetime.now(UTC))
 
         entry = await _run(request, writing, remove)
     return make_json_answer(write_json(describe_entry(entry)))
@@ -213,24 +212,26 @@ def describe_mark(mark: ListMark) -> dict[str, Any]:
     return {"list": mark.kind.value, "brand": mark.brand, "until": mark.until and write_moment(mark.until)}
 
 
-def _read_listed(body: bytes) -> ListedSeller:
-    """Return who is put on which list by a body."""
-    said = _read_shape(body, ListedSellerShape)
-    return ListedSeller(ListKind(said.list), said.seller_id, said.why, said.source, said.brand, (), said.until)
+def read_listed(content: object) -> ListedSeller:
+    """Return what a request says: who is put on which list; InvalidListings names every field at fault."""
+    fields = Fields(content, 1, tuple(ListedSellerShape.model_fields))
+    kind = fields.read_choice("list", tuple(ListKind))
+    seller_id = fields.read_name("seller_id", longest=LONGEST_NAME)
+    why, source = fields.read_name("why", longest=LONGEST_WHY), fields.read_name("source", longest=LONGEST_SOURCE)
+    brand = fields.read_name("brand", is_required=False, longest=LONGEST_NAME)
+    until = fields.read_moment("until", is_required=False)
+    if fields.problems or kind is None or seller_id is None or why is None or source is None:
+        raise InvalidListings(fields.problems, "list entries")
+    return ListedSeller(ListKind(kind), seller_id, why, source, brand, (), until)
 
 
-def _read_shape(body: bytes, shape: type[_Said]) -> _Said:
-    """Return what a body says; every field at fault is named."""
-    content = parse_body(body)
-    try:
-        # As JSON, for which the strict rules take a text as a moment, yet no number as a text.
-        return shape.model_validate_json(write_json(content))
-    except UnicodeEncodeError as error:
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "Found half a surrogate pair; expected text.") from error
-    except ValidationError as error:
-        raise RequestValidationError(
-            [{**fault, "loc": fault["loc"] or ("body",)} for fault in error.errors()]
-        ) from None
+def read_removal(content: object) -> str:
+    """Return why a seller is taken off a list, as a request says it; InvalidListings where it does not."""
+    fields = Fields(content, 1, tuple(RemovalShape.model_fields))
+    why = fields.read_name("why", longest=LONGEST_WHY)
+    if fields.problems or why is None:
+        raise InvalidListings(fields.problems, "list entries")
+    return why
 
 
 async def _run(request: Request, opened: Any, work: Callable[[Connection], _Answer]) -> _Answer:

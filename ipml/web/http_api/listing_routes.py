@@ -21,13 +21,14 @@ from starlette.exceptions import HTTPException
 
 from ipml.enforcement.listing_file import ListingFile, read_listing_file
 from ipml.errors import Failed, InvalidListings, NotFound
-from ipml.kit.moments import EXPECTED, read_moment, write_moment
+from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
 from ipml.review.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
 from ipml.review.seller_history import KINDS, SellerEvent, find_event, store_events
 from ipml.review.snapshot import is_storable
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
+from ipml.web.http_api.fields import LONGEST_NAME, Fields
 from ipml.web.http_api.list_routes import describe_mark
 from ipml.web.http_api.monitoring import CurrentModel, Metrics, ScoringModel
 from ipml.web.http_api.openapi import (
@@ -38,17 +39,23 @@ from ipml.web.http_api.openapi import (
     make_json_answer,
     write_json,
 )
-from ipml.web.http_api.requests import Crowd, find_listings, parse_body, read_body
+from ipml.web.http_api.requests import (
+    Crowd,
+    find_listings,
+    parse_body,
+    read_body,
+    require_list,
+    require_object,
+)
 
 MOST_EVENTS = 1_000
 MOST_AT_ONCE = 64  # requests that are worked on or wait to be, each of at most 4 MiB
 _MOST_TOGETHER = 500  # listings or events written in one go, so that a small request does not wait for many large ones
 _SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
-_LONGEST_NAME = 200
 _MOST_AMOUNT = 1e6
 _SHOWN: dict[str, Any] = {
     "minLength": 1,
-    "maxLength": _LONGEST_NAME,
+    "maxLength": LONGEST_NAME,
 }  # not checked: what cannot be an id is not found
 
 
@@ -134,15 +141,15 @@ class ListingFileShape(KnownListingShape):
 class EventShape(_Shape):
     """Something that happened to a seller; sent again it is the same event."""
 
-    event_id: str = Field(min_length=1, max_length=_LONGEST_NAME, description="yours; one event has one for ever")
-    seller_id: str = Field(min_length=1, max_length=_LONGEST_NAME)
+    event_id: str = Field(min_length=1, max_length=LONGEST_NAME, description="yours; one event has one for ever")
+    seller_id: str = Field(min_length=1, max_length=LONGEST_NAME)
     kind: Literal["joined", "listed", "sold", "returned", "complained", "rated", "struck"]
     occurred_at: AwareDatetime
     known_at: AwareDatetime = Field(description="when you knew of it: before that it counts in no score")
     amount: float | None = Field(
         None, ge=0, le=_MOST_AMOUNT, description="how many, 1 where nothing is said; of one that is rated, 0 to 1"
     )
-    listing_id: str | None = Field(None, min_length=1, max_length=_LONGEST_NAME)
+    listing_id: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
 
 
 class StoredEventsShape(_Shape):
@@ -260,7 +267,7 @@ EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 
 def describe_submissions() -> dict[str, Any]:
     """Return the schemas of what is submitted, by name."""
-    named = {"type": "string", "minLength": 1, "maxLength": _LONGEST_NAME}
+    named = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
     gone = {
         "type": "object",
         "description": "a listing that is gone since a moment; submitted before, or in the same request",
@@ -336,7 +343,7 @@ class ListingIntake:
     def show_listing(self, listing_id: str) -> bytes:
         """Return all there is about a listing."""
         with reading(self.engine) as connection:
-            known = find_known(connection, [listing_id]).get(listing_id)
+            known = find_known(connection, [listing_id]).get(listing_id) if is_storable(listing_id) else None
             if known is None:
                 raise NotFound("listing", listing_id[:80], "Submit it with POST /v1/listings.")
             file = read_listing_file(connection, listing_id, known.scored.listing.seller_id)
@@ -441,7 +448,7 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
 
     Raises
     ------
-    HTTPException
+    InvalidRequest
         422 where it is neither a listing nor a list of some, 413 where these are too many.
     InvalidListings
     """
@@ -463,7 +470,7 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
 
 def _read_withdrawals(gone: object, latest: datetime) -> Iterator[Withdrawal]:
     problems: list[Problem] = []
-    for row, one in enumerate(_require_list(gone, "withdrawn"), start=1):
+    for row, one in enumerate(require_list(gone, "withdrawn", MOST_EVENTS), start=1):
         fields = Fields(one, row, ("listing_id", "observed_at"), "withdrawn.")
         listing_id, at = fields.read_name("listing_id"), fields.read_moment("observed_at")
         if at is not None and at > latest:
@@ -480,7 +487,7 @@ def read_events(content: object) -> list[SellerEvent]:
 
     Raises
     ------
-    HTTPException
+    InvalidRequest
         422 where it is no list of events, 413 where these are too many.
     InvalidListings
 
@@ -494,11 +501,9 @@ def read_events(content: object) -> list[SellerEvent]:
     Traceback (most recent call last):
     ipml.errors.InvalidListings: events: 1 bad row: row 1, amount: found '5', expected a rating from 0 to 1. ...
     """
-    if not isinstance(content, dict) or set(content) != {"events"}:
-        expected = '{"events": [...]} and nothing else'
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
+    content = require_object(content, ("events",), '{"events": [...]} and nothing else')
     events, problems = [], []
-    for row, one in enumerate(_require_list(content["events"], "events"), start=1):
+    for row, one in enumerate(require_list(content["events"], "events", MOST_EVENTS), start=1):
         fields = Fields(one, row, tuple(EventShape.model_fields))
         event = _read_event(fields)
         problems += fields.problems
@@ -521,75 +526,6 @@ def _read_event(fields: Fields) -> SellerEvent | None:
     if event_id is None or seller_id is None or kind is None or occurred_at is None or known_at is None:
         return None
     return SellerEvent(event_id, seller_id, kind, occurred_at, known_at, amount, listing_id)
-
-
-def _require_list(content: object, name: str) -> list[Any]:
-    if not isinstance(content, list):
-        expected = f'a list in "{name}"'
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
-    if len(content) > MOST_EVENTS:
-        found = f"Found {len(content):,} in {name}; expected at most {MOST_EVENTS:,} in one request."
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
-    return content
-
-
-class Fields:
-    """The fields of one object of a request, read one by one; what is wrong with them is in `problems`."""
-
-    def __init__(self, content: object, row: int, names: Sequence[str], prefix: str = "") -> None:
-        self.problems: list[Problem] = []
-        self._row, self._prefix = row, prefix
-        self._said: Mapping[str, Any] = content if isinstance(content, dict) else {}
-        if not isinstance(content, dict):
-            self.fault("", content, f"an object with the fields {', '.join(names)}")
-        for name in sorted(set(self._said) - set(names)):
-            self.fault(f"{name[:60]!a}"[1:-1], self._said[name], f"one of the fields {', '.join(names)}")
-
-    def fault(self, name: str, found: object, expected: str) -> None:
-        """Note that something is wrong with a field."""
-        self.problems.append(Problem(self._row, f"{self._prefix}{name}" if name else "", _name_found(found), expected))
-
-    def read_name(self, name: str, *, is_required: bool = True, longest: int = _LONGEST_NAME) -> str | None:
-        """Return an id, or another text."""
-        value = self._said.get(name)
-        is_name = isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= longest and is_storable(value)
-        if not is_name and (is_required or value is not None):
-            self.fault(name, value, f"text of 1 to {longest:,} characters, without NUL or broken letters")
-        return value if is_name else None
-
-    def read_choice(self, name: str, choices: Sequence[str]) -> str | None:
-        """Return one of some words."""
-        value = self._said.get(name)
-        if not isinstance(value, str) or value not in choices:
-            self.fault(name, value, f"one of {', '.join(choices)}")
-            return None
-        return value
-
-    def read_moment(self, name: str) -> datetime | None:
-        """Return a moment, in UTC."""
-        try:
-            return read_moment(self._said.get(name))
-        except ValueError:
-            self.fault(name, self._said.get(name), EXPECTED)
-            return None
-
-    def read_number(self, name: str, most: float, expected: str, *, is_required: bool) -> float | None:
-        """Return a number from 0 to some other."""
-        value = self._said.get(name)
-        if value is None and not is_required:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-            self.fault(name, value, expected)
-            return None
-        return float(value)
-
-
-def _name_found(value: object) -> str:
-    """Return what was found as a few letters; what is nested may be deeper than Python can show."""
-    kinds = {dict: "an object", list: "a list", type(None): "nothing", bool: str(value).lower()}
-    if type(value) in kinds:
-        return kinds[type(value)]
-    return f"{value[:80]!a}"[1:-1] if isinstance(value, str) else str(value)[:80]
 
 
 def _describe(known: KnownListing) -> dict[str, Any]:

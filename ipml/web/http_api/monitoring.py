@@ -1,4 +1,4 @@
-"""What a monitor asks: the health of the service and of the model it serves, and its metrics.
+"""What a monitor asks: the health of the service and of the model it serves, whether it is ready, and its metrics.
 
 The command hands the served model over; the web itself knows no model. Metrics are in the text format of Prometheus.
 They name routes and versions, and nothing that was sent. Of the outbox they count what waits, what was given up, and
@@ -22,15 +22,17 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.enforcement.takedown.measures import count_overdue
-from ipml.errors import IpmlError
+from ipml.errors import IpmlError, WrongRevision
 from ipml.records import Listing, ScoredListing, Unlike
 from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
 from ipml.storage.jobs import ListedJob, has_leader, list_jobs
 from ipml.storage.outbox import ChannelBacklog, count_backlog
+from ipml.web.server import SHUTDOWN, Shutdown
 
 
 class ScoringModel(Protocol):
@@ -102,6 +104,39 @@ def _look_at_database(engine: Engine) -> dict[str, Any]:
 def _look_at_model(models: CurrentModel) -> dict[str, Any]:
     model = models.current()
     return {"model": model.version} if model else {"status": "failing", "model": None}
+
+
+def show_ready(request: Request) -> Response:
+    """Tell whoever distributes requests whether this server takes any: 200 if so, else 503 with the reasons.
+
+    It takes them while the database can be read and has tables with which this release can work, a model is loaded
+    where one is served, and the server is not shutting down.
+    """
+    state = request.app.state
+    shutdown: Shutdown | None = request.scope.get(SHUTDOWN)
+    if shutdown is not None:
+        shutdown.note_asked()
+    reasons = list(_find_reasons(getattr(state, "engine", None), getattr(state, "models", None), shutdown))
+    if not reasons:
+        return JSONResponse({"status": "ready"})
+    return JSONResponse({"status": "not ready", "reasons": reasons}, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _find_reasons(engine: Engine | None, models: CurrentModel | None, shutdown: Shutdown | None) -> Iterator[str]:
+    """Give why no request should come; anybody may ask, so that nothing of the machine is told."""
+    if shutdown is not None and shutdown.has_begun:
+        yield "the server is shutting down"
+    if models is not None and models.current() is None:
+        yield "no model could be loaded yet"
+    if engine is None:
+        return
+    try:
+        with reading(engine):
+            pass
+    except WrongRevision as error:
+        yield f"database: found {error.found}; expected {error.expected}"
+    except (IpmlError, DatabaseError):
+        yield "database: cannot be read"
 
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -133,8 +133,10 @@ class NotedShape(_Shape):
 class ProblemShape(_Shape):
     """One thing wrong with one field, or with a listing or a notice as a whole."""
 
-    row: int = Field(ge=1, description="number of the listing in the request, from 1; always 1 for a notice")
-    field: str = Field(description='name of the field; "" where the listing as a whole is at fault')
+    row: int = Field(
+        ge=1, description="number of the listing or event in its list, from 1; 1 where a request has no list"
+    )
+    field: str = Field(description='name of the field or parameter; "" where all of it is at fault')
     found: str = Field(description="what was found, shortened")
     expected: str = Field(description="what was expected, as a phrase")
 
@@ -146,7 +148,7 @@ class ErrorShape(_Shape):
     status: int
     detail: str = Field(description="what was found, and what to do")
     problems: list[ProblemShape] = Field(
-        default_factory=list, description="with 422, everything wrong with the listings, up to 1,000 entries"
+        default_factory=list, description="with 422, everything wrong with what was sent, up to 1,000 entries"
     )
 
 
@@ -283,6 +285,7 @@ _SCORES = {
 
 _HEALTH = {"status": "ok", "model": "ipml/3f2a90c1b2d4"}
 _FAILING = {"status": "failing", "model": None}
+_NOT_READY = {"status": "not ready", "reasons": ["the server is shutting down"]}
 
 
 def _describe_health(meaning: str) -> dict[str, Any]:
@@ -296,6 +299,14 @@ HEALTH_DOCUMENT: Mapping[str, Any] = {
     "responses": {
         200: _describe_health("All is well"),
         503: _describe_health("No model is loaded, or the database cannot be used"),
+    },
+}
+READY_DOCUMENT: Mapping[str, Any] = {
+    "operation_id": "ready",
+    "summary": "Does it take requests?",
+    "responses": {
+        200: _describe_health("Send requests here"),
+        503: _describe_health("Send them elsewhere: database or model are missing, or the server is shutting down"),
     },
 }
 METRICS_DOCUMENT: Mapping[str, Any] = {
@@ -384,10 +395,12 @@ def make_document(
         _show(document, path, method, 200, example=example)
     _show(document, "/health", "get", 200, example=_HEALTH)
     _show(document, "/health", "get", 503, example=_FAILING)
+    _show(document, "/health/ready", "get", 200, example={"status": "ready"})
+    _show(document, "/health/ready", "get", 503, example=_NOT_READY)
     if needs_key:
         components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, operations in document["paths"].items():
-            for operation in operations.values() if path != "/health" else ():
+            for operation in operations.values() if not path.startswith("/health") else ():
                 operation["security"] = [{"key": []}]
     return document
 

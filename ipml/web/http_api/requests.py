@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -34,7 +34,8 @@ MIN_KEY_LENGTH = 32
 _KEY = re.compile(rf"[A-Za-z0-9._~+/-]{{{MIN_KEY_LENGTH},512}}=*")  # what may follow "Bearer" (RFC 6750, section 2.1)
 _LOOPBACK = re.compile(r"localhost|127(\.[0-9]{1,3}){3}|\[::1\]")
 _PASSED_ON = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
-_NOTIFIER, _ANY = "notifier=", "*"
+_NOTIFIER, _ANY, _NAME = "notifier=", "*", "name="
+_PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,24 @@ class Grant:
     actions : frozenset of Action
     notifier : str or None
         E-mail, in small letters, of the only notifier that notices are given and asked after for; None: of any.
+    name : str or None
+        Of the program that shows it, for the audit trail.
     """
 
     actions: frozenset[Action]
     notifier: str | None = None
+    name: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Who does it, as the audit trail and the pages say: no user can have such a name.
+
+        Examples
+        --------
+        >>> Grant(frozenset(), name="shop-a").actor, Grant(frozenset()).actor
+        ('platform:shop-a', 'platform')
+        """
+        return f"platform:{self.name}" if self.name else "platform"
 
 
 _EVERYTHING = Grant(frozenset(PURPOSES.values()))
@@ -107,8 +122,8 @@ def make_access(key_file: Path | None, host: str, *, is_open: bool = False) -> A
     key_file : Path or None
         File with a key a line, behind it a blank and what it is for (score, listings, appeals, measures, notices,
         lists, metrics, between commas; a key alone is for scoring), so that a new one can come before the old one goes.
-        Behind notices stands whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. No key is
-        asked for without a file.
+        Behind notices stands whose: notifier=ann@brand.example, or notifier=* for the marketplace's own form. Each may
+        have a name for the audit trail: name=shop-a. No key is asked for without a file.
     host : str
         The address.
     is_open : bool, default=False
@@ -174,7 +189,7 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
     expected = (
         f"each key once, a line each, of at least {MIN_KEY_LENGTH} letters, digits and . _ ~ + / -, behind it what "
         f"it is for ({', '.join(PURPOSES)} or some of these between commas) and, behind notices, "
-        f"{_NOTIFIER} and an e-mail, or {_ANY} for any"
+        f"{_NOTIFIER} and an e-mail, or {_ANY} for any, and perhaps {_NAME} and 1 to 40 small letters, digits, . _ -"
     )
     # A key may have been given where its file belongs: only what is clearly a path is named.
     is_path = path.is_absolute() and path.parent != Path(path.anchor) and path.parent.is_dir()
@@ -196,18 +211,22 @@ def _read_keys(path: Path) -> dict[bytes, Grant]:
 
 def _read_grant(said: list[str]) -> Grant | None:
     """Return what stands behind a key; None where it is no grant, such as notices without whose they are."""
-    names, *whose = said or ["score"]
+    names, *more = said or ["score"]
     actions = frozenset(PURPOSES[name] for name in names.split(",") if name in PURPOSES)
-    gives_notice = Action.GIVE_NOTICE in actions
-    if len(actions) != len(names.split(",")) or len(whose) != gives_notice or not all(map(_is_named, whose)):
+    whose = [word.removeprefix(_NOTIFIER) for word in more if word.startswith(_NOTIFIER)]
+    named = [word.removeprefix(_NAME) for word in more if word.startswith(_NAME)]
+    is_said_once = len(whose) == (Action.GIVE_NOTICE in actions) and len(named) <= 1
+    is_all_known = len(actions) == len(names.split(",")) and len(more) == len(whose) + len(named)
+    if not (
+        is_said_once and is_all_known and all(map(_is_notifier, whose)) and all(map(_PROGRAM_NAME.fullmatch, named))
+    ):
         return None
-    notifier = whose[0].removeprefix(_NOTIFIER).lower() if gives_notice else _ANY
-    return Grant(actions, None if notifier == _ANY else notifier)
+    notifier = whose[0].lower() if whose and whose[0] != _ANY else None
+    return Grant(actions, notifier, named[0] if named else None)
 
 
-def _is_named(whose: str) -> bool:
-    name = whose.removeprefix(_NOTIFIER)
-    return name != whose and (name == _ANY or read_email(Faults(), "notifier", name) is not None)
+def _is_notifier(whose: str) -> bool:
+    return whose == _ANY or read_email(Faults(), "notifier", whose) is not None
 
 
 MOST_BYTES = 4 << 20
@@ -316,7 +335,65 @@ def _refuse_body(status: HTTPStatus, says: str) -> NoReturn:
     raise HTTPException(status, says)
 
 
+class InvalidRequest(HTTPException):
+    """A request as a whole, or a field outside of its rows, breaks the rules; all of it is in `problems`.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    status : int, default=422
+
+    Examples
+    --------
+    >>> InvalidRequest([Problem(1, "explain", "perhaps", "true or false")]).detail
+    'explain: found perhaps; expected true or false.'
+    """
+
+    def __init__(self, problems: Sequence[Problem], status: int = HTTPStatus.UNPROCESSABLE_ENTITY) -> None:
+        self.problems = tuple(problems)
+        said = (f"{one.column or 'the body'}: found {one.value}; expected {one.expected}" for one in self.problems[:10])
+        super().__init__(status, f"{'; '.join(said)}.")
+
+
+def require_object(content: object, names: Collection[str], expected: str) -> dict[str, Any]:
+    """Return an object of just these names; InvalidRequest where it is anything else."""
+    if not isinstance(content, dict):
+        raise InvalidRequest([Problem(1, "", name_found(content), expected)])
+    unknown = [
+        Problem(1, f"{name[:60]!a}"[1:-1], name_found(content[name]), expected) for name in set(content) - {*names}
+    ]
+    missing = [Problem(1, name, "nothing", expected) for name in names if name not in content]
+    if unknown or missing:
+        raise InvalidRequest(sorted(unknown, key=str)[:_MOST_NAMED] + missing)
+    return content
+
+
+def require_list(content: object, name: str, most: int) -> list[Any]:
+    """Return a list that is the field of a name; InvalidRequest where it is none, or too long (413)."""
+    if not isinstance(content, list):
+        raise InvalidRequest([Problem(1, name, name_found(content), "a list")])
+    if len(content) > most:
+        problem = Problem(1, name, f"{len(content):,} of them", f"at most {most:,} in one request; send them in parts")
+        raise InvalidRequest([problem], HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return content
+
+
+def name_found(value: object) -> str:
+    """Return what was found as a few letters; what is nested may be deeper than Python can show.
+
+    Examples
+    --------
+    >>> name_found([[1]]), name_found(None), name_found(True), name_found("caf\\u00e9")
+    ('a list', 'nothing', 'true', 'caf\\\\xe9')
+    """
+    kinds = {dict: "an object", list: "a list", type(None): "nothing", bool: str(value).lower()}
+    if type(value) in kinds:
+        return kinds[type(value)]
+    return f"{value[:80]!a}"[1:-1] if isinstance(value, str) else str(value)[:80]
+
+
 MOST_LISTINGS = 1_000
+_MOST_NAMED = 20
 Listings = list[dict[str, Any]]
 
 
@@ -325,7 +402,7 @@ def find_listings(content: object) -> Listings:
 
     Raises
     ------
-    HTTPException
+    InvalidRequest
         422 where it is neither, 413 where they are too many.
     InvalidListings
 
@@ -336,13 +413,8 @@ def find_listings(content: object) -> Listings:
     """
     if isinstance(content, dict) and "listings" not in content:
         return [content]
-    if not isinstance(content, dict) or not isinstance(content["listings"], list) or len(content) > 1:
-        expected = 'a listing as an object, or {"listings": [...]} and nothing else'
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"Found something else; expected {expected}.")
-    listings = content["listings"]
-    if len(listings) > MOST_LISTINGS:
-        found = f"Found {len(listings):,} listings; expected at most {MOST_LISTINGS:,} in one request."
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{found} Send them in parts.")
+    content = require_object(content, ("listings",), 'a listing as an object, or {"listings": [...]} and nothing else')
+    listings = require_list(content["listings"], "listings", MOST_LISTINGS)
     strange = [row for row, listing in enumerate(listings, start=1) if not isinstance(listing, dict)]
     if strange:
         expected = "an object with the fields of a listing"

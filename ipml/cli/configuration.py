@@ -1,0 +1,274 @@
+"""The settings as a whole: which are wrong, which do nothing, and which names are none.
+
+`ipml doctor` says all of it. `ipml serve` and `ipml worker` stop at what is wrong with what they need, before they do
+anything, and log the rest. Of a setting that names a secret only the name is repeated, and never what it was given: a
+secret may stand where the path of its file belongs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ipml.errors import IpmlError, Refused, UnusableSetting, enumerate_names, first_line
+from ipml.settings import Settings
+from ipml.storage.jobs import JOBS, missing_settings, plan_jobs
+
+Process = Literal["page", "API", "worker"]
+"""What a setting is for: `ipml serve` is the page, the API, or both."""
+
+_log = logging.getLogger(__name__)
+_OTHERS = frozenset({"IPML_CACHE"})  # read from the environment, and no settings
+
+# What does nothing without one of some others.
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "webhook_secret": ("webhook_url", "webhook_urls"),
+    "transparency_token": ("transparency_url",),
+    "backups_kept": ("backups",),
+    **dict.fromkeys(
+        ("incoming_top", "incoming_min_score", "incoming_days", "portfolios", "drift_reference", "drift_days"),
+        ("incoming",),
+    ),
+    **dict.fromkeys(
+        ("oidc_client_id", "oidc_client_secret", "oidc_algorithm", "oidc_scope", "oidc_name_claim", "oidc_role_claim"),
+        ("oidc_issuer",),
+    ),
+    "oidc_roles": ("oidc_issuer",),
+    "repeat_days": ("repeat_share",),
+    "audit_hours": ("audit_share",),
+}
+# Files that ipml writes, each of its own.
+_WRITTEN: Mapping[str, frozenset[Process]] = {
+    "anchors": frozenset({"page", "worker"}),
+    "erased": frozenset({"page", "worker"}),
+    "labels": frozenset({"worker"}),
+    "portfolios": frozenset({"worker"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with a setting.
+
+    Attributes
+    ----------
+    setting : str
+        As it is named outside.
+    found, expected : str
+    stops : frozenset of str
+        What cannot work by it; empty where it is only without effect, or hurts nobody but a command.
+    is_problem : bool
+        Whether it is wrong, rather than without effect.
+    """
+
+    setting: str
+    found: str
+    expected: str
+    stops: frozenset[Process] = frozenset()
+    is_problem: bool = True
+
+    @property
+    def words(self) -> str:
+        """What was found, and what was expected."""
+        return f"found {self.found}; expected {self.expected}"
+
+
+def check_at_start(settings: Settings, processes: Iterable[Process], environment: Mapping[str, str]) -> None:
+    """Log what is wrong with the settings, and stop at what these processes cannot work by.
+
+    Raises
+    ------
+    UnusableSetting
+    """
+    faults = list(find_faults(settings, environment))
+    stopping = [fault for fault in faults if fault.stops & {*processes}]
+    for fault in faults:
+        if fault not in stopping:
+            _log.warning("%s: %s", fault.setting, fault.words)
+    if stopping:
+        more = f", and {len(stopping) - 1} more: see `ipml doctor`" if len(stopping) > 1 else ""
+        raise UnusableSetting(stopping[0].setting, stopping[0].found, stopping[0].expected + more)
+
+
+def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
+    """Give all that is wrong with settings, or without effect.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Variables of the process.
+    env_file : Path, default=.env
+        Where further ones stand.
+
+    Examples
+    --------
+    >>> for fault in find_faults(Settings(backups_kept=3), {"IPML_DATABSE": "sqlite:///shop.db"}, Path("no such file")):
+    ...     print(fault.setting, "-", fault.words)
+    IPML_DATABSE - found no setting of that name (perhaps IPML_DATABASE); expected one that `docs` lists
+    IPML_BACKUPS_KEPT - found no effect; expected IPML_BACKUPS with it
+    """
+    yield from find_unknown(environment, env_file)
+    yield from _find_ignored(settings)
+    yield from _find_contradictions(settings)
+    yield from _find_bad_addresses(settings)
+    yield from _find_unreadable(settings)
+    yield from _find_unwritable(settings)
+
+
+def find_unknown(environment: Mapping[str, str], env_file: Path = Path(".env")) -> Iterator[Fault]:
+    """Give the variables that look like settings and are none."""
+    known = {f"IPML_{name.upper()}" for name in Settings.model_fields} | _OTHERS
+    given = {name.upper() for name in (*environment, *_names_in(env_file)) if name.upper().startswith("IPML_")}
+    for name in sorted(given - known):
+        near = enumerate_names([name], sorted(known)).removeprefix(name)
+        yield Fault(name[:80], f"no setting of that name{near}", "one that `docs` lists", is_problem=False)
+
+
+def _names_in(env_file: Path) -> list[str]:
+    from dotenv import dotenv_values
+
+    try:
+        return list(dotenv_values(env_file, interpolate=False)) if env_file.is_file() else []
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _name(setting: str) -> str:
+    return f"IPML_{setting.upper()}"
+
+
+def _find_ignored(settings: Settings) -> Iterator[Fault]:
+    for setting, others in _NEEDS.items():
+        if setting in settings.model_fields_set and not any(getattr(settings, other) for other in others):
+            yield _without_effect(setting, f"{' or '.join(map(_name, others))} with it")
+    for job in JOBS:
+        if job.name in settings.jobs and settings.jobs[job.name] != "off" and missing_settings(job, settings):
+            expected = f"{' or '.join(missing_settings(job, settings))} with it"
+            yield Fault("IPML_JOBS", f"a schedule of {job.name}, which is off", expected, is_problem=False)
+    if settings.api_key is not None and settings.api_open:
+        yield _without_effect("api_open", "it without IPML_API_KEY, whose keys are asked for")
+    if settings.data != Settings.model_fields["data"].default and not settings.data.is_dir():
+        yield Fault("IPML_DATA", "no such folder", "a folder with data files", is_problem=False)
+
+
+def _without_effect(setting: str, expected: str) -> Fault:
+    return Fault(_name(setting), "no effect", expected, is_problem=False)
+
+
+def _find_contradictions(settings: Settings) -> Iterator[Fault]:
+    if settings.idle_minutes > 60 * settings.session_hours:
+        found = f"{settings.idle_minutes:g} minutes, though a login lasts {settings.session_hours:g} hours"
+        yield Fault("IPML_IDLE_MINUTES", found, "no more than IPML_SESSION_HOURS", is_problem=False)
+    seen: dict[Path, str] = {}
+    for setting, stops in _WRITTEN.items():
+        path = getattr(settings, setting)
+        if path is not None and (other := seen.setdefault(path.resolve(), setting)) != setting:
+            yield Fault(_name(setting), f"the file of {_name(other)}", "a file of its own", stops)
+    if settings.incoming and settings.backups and settings.incoming.resolve() == settings.backups.resolve():
+        yield Fault("IPML_BACKUPS", "the folder of IPML_INCOMING", "a folder of its own", frozenset({"worker"}))
+
+
+def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
+    from ipml.enforcement.statements.submission import open_client, post_to, read_token
+    from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets
+    from ipml.web.server import check_login_settings
+
+    everywhere: frozenset[Process] = frozenset({"page", "worker"})
+    worker: frozenset[Process] = frozenset({"worker"})
+    yield from _try("jobs", worker, lambda: plan_jobs(settings))
+    if settings.webhook_url or settings.webhook_urls:
+        url = "webhook_url" if settings.webhook_url else "webhook_urls"
+        yield from _try(url, worker, lambda: make_webhook_sink(settings, ()).close())
+        yield from _try("webhook_secret", worker, lambda: read_secrets(settings.webhook_secret))
+    if settings.transparency_url:
+        address = settings.transparency_url
+        yield from _try("transparency_token", worker, lambda: read_token(settings.transparency_token))
+        with open_client() as client:
+            yield from _try("transparency_url", worker, lambda: post_to(address, "token", client))
+    if settings.public_url is not None and not _is_address(settings.public_url):
+        expected = "an address with its scheme, such as https://review.example"
+        yield Fault("IPML_PUBLIC_URL", "no such address", expected, frozenset({"page"}))
+    yield from _try("", everywhere & {"page"}, lambda: check_login_settings(settings))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _find_unreadable(settings: Settings) -> Iterator[Fault]:
+    from ipml.cooperation.policy import load_cooperation_policy
+    from ipml.enforcement.policy import load_enforcement_policy
+    from ipml.listings.brands import load_brands
+    from ipml.review.ranking.policy import load_policy
+    from ipml.storage.anchors import find_public_key
+    from ipml.web.http_api.requests import make_access
+
+    both: frozenset[Process] = frozenset({"page", "worker"})
+    readers: tuple[tuple[str, frozenset[Process], Callable[[Path], object]], ...] = (
+        ("policy_review", both, load_policy),
+        ("policy_enforcement", both, load_enforcement_policy),
+        ("policy_cooperation", both, load_cooperation_policy),
+        ("brands", frozenset(), load_brands),
+        ("api_key", frozenset({"API"}), lambda path: make_access(path, "127.0.0.1")),
+        ("anchor_key", both, find_public_key),
+        ("model_key", frozenset({"API"}), _read_secret),
+    )
+    for setting, stops, read in readers:
+        path: Path | None = getattr(settings, setting)
+        if path is not None:
+            yield from _try(setting, stops, lambda read=read, path=path: read(path))  # type: ignore[misc]
+    if settings.network_attributes and not settings.network_attributes.is_file():
+        yield Fault("IPML_NETWORK_ATTRIBUTES", "no such file", "a Parquet file", frozenset({"worker"}))
+    if settings.networks and not settings.networks.is_dir():
+        expected = "a folder that `ipml cooperate network find` wrote"
+        yield Fault("IPML_NETWORKS", "no such folder", expected, is_problem=False)
+    reference = settings.drift_reference
+    if reference and "://" not in reference and not reference.startswith("models:") and not Path(reference).exists():
+        yield Fault("IPML_DRIFT_REFERENCE", "nothing there", "a model folder, or a file", frozenset({"worker"}))
+
+
+def _read_secret(path: Path) -> object:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnusableSetting("key file", error.strerror or "no file", "a file that can be read") from error
+
+
+def _try(setting: str, stops: frozenset[Process], read: Callable[[], object]) -> Iterator[Fault]:
+    """Give what reading the value of a setting fails with; an error that names the setting itself may leave it out."""
+    try:
+        read()
+    except Refused as error:
+        yield Fault(_name(setting) if setting else str(error.subject), error.found, error.expected, stops)
+    except IpmlError as error:
+        yield Fault(_name(setting), first_line(error), "one that can be used", stops)
+
+
+def _find_unwritable(settings: Settings) -> Iterator[Fault]:
+    for setting, stops in _WRITTEN.items():
+        path: Path | None = getattr(settings, setting)
+        if path is None or (setting == "portfolios" and settings.incoming is None):
+            continue
+        if path.is_dir():
+            yield Fault(_name(setting), f"a folder ({path})", "a file", stops)
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            yield Fault(_name(setting), f"no file that can be written ({path})", "one in a folder that is there", stops)
+    for setting in ("incoming", "backups"):
+        folder: Path | None = getattr(settings, setting)
+        if folder is None:
+            continue
+        nearest = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+        is_needed = setting == "incoming" and not folder.is_dir()
+        if is_needed or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            yield Fault(
+                _name(setting), f"no folder that can be written ({folder})", "such a folder", frozenset({"worker"})
+            )

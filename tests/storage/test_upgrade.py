@@ -1,0 +1,253 @@
+"""An older database under a newer release: backed up and brought up to date, or refused with a sentence.
+
+The newer release is a copy of this one with one more migration; its commands are processes of their own.
+"""
+
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, inspect, text
+from support.databases import empty_postgres, read_tables
+from support.releases import environment, make_newer_release, run_release, start_release
+
+from ipml.errors import Failed, WrongRevision
+from ipml.records import Listing, ScoredListing
+from ipml.review.queue import enqueue
+from ipml.storage.backup import back_up, restore
+from ipml.storage.database import (
+    Lock,
+    get_revision,
+    is_ahead,
+    migrate,
+    open_database,
+    reading,
+    try_writing,
+    writing,
+)
+from ipml.storage.jobs import LeaderLock
+from ipml.storage.tables import REVISION
+from ipml.storage.upgrade import upgrade
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+# Kills itself just before the n-th statement of the migration; as n gets larger, while the backup is written.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from ipml.storage.database import open_database
+from ipml.storage.upgrade import upgrade
+url, backups, beginning = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+engine = open_database(url)
+@event.listens_for(engine, "before_cursor_execute")
+def look(connection, cursor, statement, *_):
+    if statement.lstrip().startswith(beginning):
+        os.kill(os.getpid(), signal.SIGKILL)
+upgrade(engine, backups)
+"""
+
+
+@pytest.fixture(scope="module")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release whose tables this one may use."""
+    return make_newer_release(tmp_path_factory.mktemp("newer"))
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release that says nothing of older ones."""
+    return make_newer_release(tmp_path_factory.mktemp("other"), compatible_from=None)
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """Return the address of a database with three cases."""
+    engine = open_database(database_url)
+    fill(engine, range(3))
+    engine.dispose()
+    return database_url
+
+
+def fill(engine: Engine, numbers: range) -> None:
+    """Enqueue some listings."""
+    scored = [ScoredListing(Listing(f"L{n}", "s1", "Bag"), n / 90, None, (), (), None, "m") for n in numbers]
+    enqueue(engine, scored, now=NOON)
+
+
+def look(url: str) -> tuple[str | None, bool]:
+    """Return the revision of a database, and whether the table of the newer release is there."""
+    engine = open_database(url)
+    with reading(engine, of_any_release=True) as connection:
+        found = get_revision(connection), inspect(connection).has_table("remarks")
+    engine.dispose()
+    return found
+
+
+@pytest.mark.slow
+def test_a_newer_release_backs_up_and_brings_up_to_date(url: str, newer: Path, tmp_path: Path) -> None:
+    """Once; the backup is what this release restores, and nothing of the rows is lost."""
+    before = read_tables(open_database(url))
+    done = run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
+    assert done.stdout == "The database is at revision 0002.\n"
+    assert "brought from revision 0001 to 0002; backup in" in done.stderr
+    assert "The release before may go on with it" in done.stderr
+    assert look(url) == ("0002", True)
+    (backup,) = (tmp_path / "kept").iterdir()
+    assert backup.stat().st_mode & 0o077 == 0
+    restored = open_database("sqlite://")
+    assert restore(restored, backup).revision == REVISION
+    left_out = {"sessions", "jobs", "tries"}
+    kept = {name: rows for name, rows in read_tables(restored).items() if name not in left_out}
+    assert kept == {name: rows for name, rows in before.items() if name not in left_out}
+    assert read_tables(open_database(url)) == before
+    again = run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
+    assert (again.stdout, again.stderr) == ("The database is at revision 0002.\n", "")
+
+
+@pytest.mark.slow
+def test_the_backup_of_a_file_stays_beside_it(tmp_path: Path, newer: Path) -> None:
+    """Unless a folder is named; no lock is left that anybody waits for."""
+    engine = open_database(f"sqlite:///{tmp_path}/shop.db")
+    migrate(engine)
+    assert run_release(newer, "admin", "upgrade", "--database", engine.url).returncode == 0
+    (backup,) = tmp_path.glob("*.zip")
+    assert backup.name.startswith("shop-before-0002-20")
+    assert upgrade(engine) is None
+
+
+@pytest.mark.slow
+def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url: str, newer: Path, tmp_path: Path) -> None:
+    """It reads, writes, backs up all there is, and leaves the tables as they are when it starts anew."""
+    engine = open_database(url)
+    with reading(engine) as connection:
+        assert not is_ahead(connection)
+    run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path)
+    with reading(engine) as connection:
+        assert is_ahead(connection)
+    fill(engine, range(3, 5))
+    migrate(engine)
+    assert upgrade(engine) is None
+    assert try_writing(engine) == "0002"
+    assert look(url) == ("0002", True)
+    written = back_up(engine, tmp_path / "mine.zip")
+    assert (written.revision, written.tables["remarks"].rows, written.tables["cases"].rows) == ("0002", 1, 5)
+    with pytest.raises(WrongRevision, match="A newer ipml made it"):
+        restore(open_database("sqlite://"), tmp_path / "mine.zip")
+    copy = f"sqlite:///{tmp_path}/copy.db"
+    restored = run_release(newer, "admin", "restore", tmp_path / "mine.zip", "--database", copy)
+    assert restored.returncode == 0
+    assert run_release(newer, "doctor", "--database", copy).stdout.count("problem  rows") == 0
+
+
+@pytest.mark.slow
+def test_this_release_refuses_what_a_newer_one_does_not_let_it_use(url: str, other: Path, tmp_path: Path) -> None:
+    """In a sentence, whatever it is about to do; the newer one says so when it brings the database up to date."""
+    done = run_release(other, "admin", "upgrade", "--database", url, backups=tmp_path)
+    assert "The release before cannot work with it" in done.stderr
+    engine = open_database(url)
+    sentence = r"found tables of revision 0002; expected tables of revision 0001\. A newer ipml made it: install that"
+    with pytest.raises(WrongRevision, match=sentence), reading(engine):
+        pass
+    with pytest.raises(WrongRevision, match=sentence), writing(engine):
+        pass
+    with pytest.raises(WrongRevision, match=sentence):
+        upgrade(engine)
+    with pytest.raises(WrongRevision, match=sentence):
+        back_up(engine, tmp_path / "mine.zip")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "beginning", ["SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"]
+)
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_killed_at_any_point_it_is_as_before(
+    kind: str, beginning: str, newer: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """While the backup is written, and within the migration; the next start does all of it."""
+    if kind == "sqlite":
+        _kill_and_start(f"sqlite:///{tmp_path}/ipml.db", beginning, newer, tmp_path / "kept")
+        return
+    with empty_postgres(request.getfixturevalue("postgres")) as url:
+        _kill_and_start(url, beginning, newer, tmp_path / "kept")
+
+
+def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
+    engine = open_database(url)
+    migrate(engine)
+    if beginning.startswith("ALTER TABLE alembic"):  # as in a database of the first release
+        with writing(engine) as connection:
+            connection.execute(text("ALTER TABLE alembic_version DROP COLUMN compatible_from"))
+    fill(engine, range(3))
+    command = [sys.executable, "-c", KILLED, url, str(kept), beginning]
+    killed = subprocess.run(command, env=environment(newer), cwd=newer, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert look(url) == ("0001", False)
+    assert run_release(newer, "admin", "upgrade", "--database", url, backups=kept).returncode == 0
+    assert look(url) == ("0002", True)
+    assert not list(kept.glob("*.partial"))
+    engine.dispose()
+
+
+@pytest.mark.slow
+def test_another_process_that_does_the_same_is_waited_for(url: str, newer: Path, tmp_path: Path) -> None:
+    """Both end well, and one backup is made."""
+    engine = open_database(url)
+    lock = LeaderLock(engine, Lock.UPGRADE)
+    assert lock.take()
+    one = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
+    two = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
+    for process in (one, two):
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
+    lock.release()
+    said = [process.communicate()[0] for process in (one, two)]
+    assert [one.returncode, two.returncode] == [0, 0]
+    assert sum("backup in" in words for words in said) == 1
+    assert sum("Another process has brought the database up to date." in words for words in said) == 1
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def set_revision(engine: Engine, revision: str) -> None:
+    """Have a database say that its tables are of another revision."""
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def test_waiting_has_an_end(tmp_path: Path) -> None:
+    """It says what it waited for."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    migrate(engine)
+    set_revision(engine, "0000")
+    lock = LeaderLock(open_database(str(engine.url)), Lock.UPGRADE)
+    assert lock.take()
+    with pytest.raises(Failed, match="another process has been bringing it up to date for 0 seconds"):
+        upgrade(engine, patience_seconds=0)
+    lock.release()
+
+
+@pytest.mark.parametrize("revision", ["0a8213491aaa", "0003"])
+def test_what_is_no_older_database_of_ipml_is_left_alone(engine: Engine, revision: str) -> None:
+    """It is another program's, or a newer release's."""
+    set_revision(engine, revision)
+    with pytest.raises(WrongRevision):
+        upgrade(engine)
+    with pytest.raises(WrongRevision):
+        migrate(engine)
+
+
+@pytest.mark.slow
+def test_without_a_place_for_the_backup_nothing_is_changed(tmp_path: Path, newer: Path) -> None:
+    """The line says where it cannot be written, and what to set."""
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    migrate(engine)
+    (tmp_path / "file").touch()
+    said = run_release(newer, "serve", "--database", engine.url, "--port", 0, backups=tmp_path / "file")
+    assert said.returncode == 2
+    assert said.stderr.startswith("ipml: cannot write ")
+    assert "Name another folder in IPML_BACKUPS; the database is as it was." in said.stderr
+    assert look(str(engine.url)) == ("0001", False)

@@ -1,0 +1,283 @@
+"""Sixty days in which a marketplace lives with ipml: processes, people, accidents, and the days one after another."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import httpx
+from sqlalchemy import func, select
+from sqlalchemy.exc import DatabaseError
+from support.postgres import Server
+from support.staff import CHEAP, PASSWORD
+
+from ipml.errors import IpmlError
+from ipml.review.ranking import policy as ranking_policy
+from ipml.storage.database import migrate, open_database, reading, writing
+from ipml.storage.jobs import read_states
+from ipml.storage.tables import outbox
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
+from story.people import Browser, Street, answer_appeals, ask, give_notice, put_on_list, review
+from story.processes import HERE, Clock, Process, find_port, pause
+
+PEOPLE = {"ana": Role.REVIEWER, "lea": Role.LEAD, "cleo": Role.LEAD, "olga": Role.ADMIN}
+KEYS = {"market": "m" * 40, "holder": "h" * 40, "metrics": "x" * 40}
+LAG_SECONDS = 0.05
+PATIENCE_SECONDS = 90.0
+
+
+class Story:
+    """A marketplace, ipml, and whoever lives and works there.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty; everything is in it, logs too.
+    url : str
+        Of the database: empty.
+    model : Path
+        A saved model.
+    seed : int
+        Of what happens. When exactly somebody is killed is not in it.
+    postgres : Server, optional
+        That of the database, to be stopped once.
+    is_one_process : bool, default=False
+        Whether the worker runs beside the server (`ipml serve --with-worker`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        model: Path,
+        seed: int,
+        *,
+        n_days: int = 60,
+        postgres: Server | None = None,
+        is_one_process: bool = False,
+    ) -> None:
+        self.folder, self.url, self.n_days, self._postgres = folder, url, n_days, postgres
+        self._dice, self._fate = random.Random(seed), random.Random(seed + 1)
+        self.engine = open_database(url)
+        self.clock = Clock(folder / "clock")
+        self.waited: dict[str, float] = {}
+        self.n_decided, self.n_appeals, self.events = 0, 0, list[str]()
+        port, market_port = find_port(), find_port()
+        self.address, self.market_address = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{market_port}"
+        settings = self._make_settings(model)
+        serve = ["-m", "ipml", "serve", "--model", str(model), "--port", str(port)]
+        self.server = Process(
+            "server", [*serve, *["--with-worker"] * is_one_process], folder, self.clock, LAG_SECONDS, settings
+        )
+        self.worker = Process("worker", ["-m", "ipml", "worker"], folder, self.clock, LAG_SECONDS, settings)
+        secret = (folder / "webhook.secret").read_text().strip()
+        told = {"IPML_ADDRESS": self.address, "IPML_KEY": KEYS["market"], "WEBHOOK_SECRET": secret}
+        self.market = Process("market", [str(HERE / "marketplace.py"), str(market_port)], folder, self.clock, 0.0, told)
+        self.processes = [self.server, self.market, *[self.worker] * (not is_one_process)]
+        self.client = httpx.Client(base_url=self.address, headers=_bear("market"), timeout=30)
+        self._holder = httpx.Client(base_url=self.address, headers=_bear("holder"), timeout=30)
+        self._market_client = httpx.Client(base_url=self.market_address, timeout=30)
+        self._browsers = {name: Browser(self.address, name) for name in PEOPLE}
+        self.street = Street(self._market_client, folder / "shop.db", self._dice)
+
+    def _make_settings(self, model: Path) -> dict[str, str]:
+        """Do what the operator does once, and return the settings of ipml's processes."""
+        lines = (
+            "market listings,appeals,notices,lists,measures notifier=*",
+            "holder notices notifier=ann@brand.example",
+        )
+        keys = [f"{KEYS[name]} {rest}" for name, _, rest in (line.partition(" ") for line in lines)]
+        (self.folder / "keys").write_text("\n".join([*keys, f"{KEYS['metrics']} metrics"]))
+        usual = Path(ranking_policy.__file__).with_name("policy.toml").read_text(encoding="utf-8")
+        drawn = usual.replace("sampling_probability = 0.002", "sampling_probability = 0.3")
+        assert drawn != usual
+        (self.folder / "review.toml").write_text(drawn, encoding="utf-8")
+        settings = {
+            "DATABASE": self.url,
+            "MODEL": str(model),
+            "API_KEY": "keys",
+            "WEBHOOK_URL": f"{self.market_address}/ipml",
+            "WEBHOOK_SECRET": "webhook.secret",
+            "POLICY_REVIEW": "review.toml",
+            "BACKUPS": "backups",
+            "ANCHORS": "anchors.jsonl",
+            "JOBS": '{"backup": "5d"}',
+            "ERASED": "erased.jsonl",
+        }
+        settings = {f"IPML_{name}": value for name, value in settings.items()}
+        made = Process("operator", [], self.folder, self.clock, 0.0, settings)
+        for arguments in (["outbox", "secret", "--out", "webhook.secret"],):
+            done = made.run(*arguments)
+            assert done.returncode == 0, done.stderr
+        migrate(self.engine)
+        with writing(self.engine) as connection:
+            for name, role in PEOPLE.items():
+                add_user(connection, name, PASSWORD, role, cost=CHEAP)
+        return settings
+
+    def live(self) -> None:
+        """Live through all the days, and a few quiet ones at the end, until everything has been heard and answered."""
+        for process in self.processes:
+            process.start()
+        days = self._fate.sample(range(3, self.n_days - 3), 17)
+        worker_kills, server_kills, market_kills = set(days[:7]), set(days[7:10]), set(days[10:13])
+        closed, listed, stopped = set(days[13:14]), set(days[14:16]), set(days[16:]) if self._postgres else set()
+        for day in range(self.n_days):
+            self._note(day, time.strftime("%X"))
+            self._move_to_next_day()
+            accidents: list[Callable[[], None]] = []
+            for kills, process in (
+                (worker_kills, self.worker),
+                (server_kills, self.server),
+                (market_kills, self.market),
+            ):
+                if day in kills:
+                    accidents.append(self._plan_kill(process if process in self.processes else self.server))
+            if day in stopped:
+                accidents.append(self._stop_database)
+            threads = [Thread(target=one) for one in accidents]
+            for thread in threads:
+                thread.start()
+            is_closed = day in closed
+            if is_closed:
+                self._note(day, "the marketplace is closed")
+                self.market.kill()
+            else:
+                self.street.live_a_day()
+            self._work(day, is_listing=day in listed)
+            for thread in threads:
+                thread.join()
+            self._wait_for_worker()
+            if is_closed:
+                self.market.start()
+            elif day % 9 == 5:
+                self._give_notice(day)
+        for day in range(self.n_days, self.n_days + 4):
+            self._move_to_next_day()
+            self._work(day, is_listing=False, is_last=True)
+            self._wait_for_worker()
+        self._note(0, str(self.waited))
+        self._wait(self._is_all_delivered)
+        self._note(0, str(self.waited))
+        print(self.events, self.n_decided, self.n_appeals)
+
+    def end(self) -> None:
+        """End all processes, in order where they still run."""
+        codes = {process.name: process.stop() for process in self.processes if process.handle is not None}
+        for browser in self._browsers.values():
+            browser.close()
+        for client in (self.client, self._holder, self._market_client):
+            client.close()
+        in_order = {0, -signal.SIGTERM}  # uvicorn ends by the signal that it was sent, once all is closed
+        assert {code for name, code in codes.items() if name != "market"} <= in_order, codes
+
+    def kill_all(self) -> None:
+        """Kill whatever still runs."""
+        for process in self.processes:
+            process.kill()
+        self.engine.dispose()
+
+    def _note(self, day: int, what: str) -> None:
+        self.events.append(f"day {day}: {what}")
+
+    def _work(self, day: int, *, is_listing: bool, is_last: bool = False) -> None:
+        """Let those who work at ipml do so, from Monday to Friday."""
+        if self.clock.now().weekday() >= 5 and not is_last:
+            return
+        self._wait(self._has_sent) if self.market.handle is not None else None
+        self.n_decided += review(self._browsers["ana"])
+        self.n_decided += review(self._browsers["lea"], "escalated")
+        if day % 3 == 0 or is_last:
+            self.n_appeals += answer_appeals(self._browsers["cleo"])
+        if is_listing:
+            kind = self._fate.choice(("denied", "watched", "authorised"))
+            put_on_list(self._browsers["lea"], kind, self._fate.choice((*self.street.honest, *self.street.crooked)))
+
+    def _give_notice(self, day: int) -> None:
+        with closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as shop:
+            query = "SELECT listing_id, content FROM offers WHERE is_shown AND NOT is_withdrawn ORDER BY listing_id"
+            rows = shop.execute(query).fetchall()
+        listing_id, _ = self._dice.choice([row for row in rows if row[0] in self.street.fakes] or rows)
+        give_notice(self._holder, listing_id, "Gucci", f"notice-{day}")
+
+    def _move_to_next_day(self) -> None:
+        """Go on to the next morning, once nothing is on its way that would be there a day after it was signed."""
+        self._wait(self._is_quiet)
+        today = self.clock.now()
+        morning = today.replace(hour=8, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        self.clock.move_to(morning, self.processes)
+        self._moved_at = self.clock.now()
+
+    def _plan_kill(self, process: Process) -> Callable[[], None]:
+        seconds = self._fate.uniform(0.0, 1.5)
+
+        def kill() -> None:
+            time.sleep(seconds)
+            process.kill()
+            process.start()
+
+        return kill
+
+    def _stop_database(self) -> None:
+        assert self._postgres is not None
+        time.sleep(self._fate.uniform(0.0, 1.0))
+        self._postgres.stop("immediate")
+        time.sleep(1.5)
+        self._postgres.start({"fsync": "on"})
+
+    def _wait(self, is_so: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        began = time.monotonic()
+        while not is_so():
+            assert time.monotonic() < end, f"{is_so.__name__}: it took too long, on {self.clock.now()}"
+            pause()
+        self.waited[is_so.__name__] = self.waited.get(is_so.__name__, 0.0) + time.monotonic() - began
+
+    def _wait_for_worker(self) -> None:
+        self._wait(self._has_delivered)
+
+    def _has_delivered(self) -> bool:
+        """Say whether the worker has looked for messages today, and does not do so just now."""
+        state = self._find_delivery()
+        return bool(state and state.runner is None and state.started_at and state.started_at >= self._moved_at)
+
+    def _is_quiet(self) -> bool:
+        """Say whether the worker will not look for messages within the next second."""
+        state = self._find_delivery()
+        return bool(state and state.runner is None and state.due_at > self.clock.now() + timedelta(seconds=1))
+
+    def _find_delivery(self):  # type: ignore[no-untyped-def]
+        try:
+            with reading(self.engine) as connection:
+                return read_states(connection).get("deliver")
+        except (IpmlError, DatabaseError):
+            return None
+
+    def _has_sent(self) -> bool:
+        return self.ask_shop("SELECT count(*) FROM outbox WHERE status IS NULL") == [(0,)]
+
+    def _is_all_delivered(self) -> bool:
+        with reading(self.engine) as connection:
+            waiting = select(func.count()).where(outbox.c.state == "waiting", outbox.c.channel != "transparency")
+            return self._has_sent() and connection.scalar(waiting) == 0
+
+    def ask_shop(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Ask the marketplace's database."""
+        with closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as shop:
+            return shop.execute(query, values).fetchall()
+
+    def ask_ipml(self, path: str) -> httpx.Response:
+        """Ask ipml, as the marketplace."""
+        return ask(self.client, "GET", path)
+
+
+def _bear(name: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {KEYS[name]}"}

@@ -1,0 +1,78 @@
+"""Another release of ipml: a copy of this one with one more migration, for processes of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import ipml
+
+MIGRATION = '''
+"""A step that adds a table and a column."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+{compatible}
+
+
+def upgrade() -> None:
+    op.create_table("remarks", sa.Column("number", sa.Integer, primary_key=True), sa.Column("text", sa.Text))
+    op.add_column("cases", sa.Column("remark", sa.Text, nullable=True))
+    op.execute("INSERT INTO remarks (number, text) VALUES (1, 'made by the step')")
+
+
+def downgrade() -> None:
+    op.drop_column("cases", "remark")
+    op.drop_table("remarks")
+'''
+
+
+def make_newer_release(folder: Path, compatible_from: str | None = "0001") -> Path:
+    """Make a release in a folder whose tables are of revision 0002, and return the folder.
+
+    Parameters
+    ----------
+    compatible_from : str or None
+        What its migration says of that; None says nothing.
+    """
+    package = folder / "ipml"
+    shutil.copytree(Path(ipml.__file__).parent, package)
+    compatible = "" if compatible_from is None else f'compatible_from = "{compatible_from}"'
+    step = package / "storage/migrations/versions/v0002_remarks.py"
+    step.write_text(MIGRATION.format(compatible=compatible), encoding="utf-8")
+    tables = package / "storage/tables/__init__.py"
+    said = tables.read_text(encoding="utf-8")
+    assert said.count('REVISION = "0001"') == 1
+    tables.write_text(said.replace('REVISION = "0001"', 'REVISION = "0002"'), encoding="utf-8")
+    return folder
+
+
+def this_release() -> Path:
+    """Return the folder of the release that is tested."""
+    return Path(ipml.__file__).parents[1]
+
+
+def environment(release: Path, **settings: object) -> dict[str, str]:
+    """Return the environment of a process of a release, with some settings and none else."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("IPML_")}
+    told = {f"IPML_{name.upper()}": str(value) for name, value in settings.items()}
+    return kept | {"PYTHONPATH": str(release), "COLUMNS": "200"} | told
+
+
+def run_release(release: Path, *words: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    """Run a command of a release, in its folder."""
+    command = [sys.executable, "-m", "ipml", *map(str, words)]
+    env = environment(release, **settings)
+    return subprocess.run(command, env=env, cwd=release, capture_output=True, text=True, check=False)
+
+
+def start_release(release: Path, *words: object, **settings: object) -> "subprocess.Popen[str]":
+    """Start a command of a release, in its folder; what it says on both ways comes in one."""
+    command = [sys.executable, "-u", "-m", "ipml", *map(str, words)]
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, env=environment(release, **settings), cwd=release, **options)
