@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     database: str = Field("sqlite:///ipml.db", description="the review database, as a SQLAlchemy URL")
     tracking: str = Field("sqlite:///mlflow.db", description="MLflow's tracking and registry URI")
     model: str = Field(
-        "models:/ipml@champion", description="the model that `ipml score` uses: a folder or a registry URI"
+        "models:/ipml@champion", description="the model that commands and `ipml worker` use: a folder or a registry URI"
     )
     model_key: Path | None = Field(None, description="file with the secret that signs model files; unsigned without")
     policy_review: Path | None = Field(
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     anchors: Path | None = Field(
         None, description="file outside the database to which anchors of the audit trail are added, one a line"
     )
-    webhook_url: str | None = Field(None, description="where `ipml outbox deliver` sends what the platform must know")
+    webhook_url: str | None = Field(None, description="where `ipml worker` and `ipml outbox deliver` send messages")
     webhook_urls: dict[str, str] = Field(
         {}, description="as JSON: addresses for platform, seller or holder that differ from that one"
     )

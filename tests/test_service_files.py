@@ -62,6 +62,8 @@ def test_compose_reads_the_file() -> None:
     worker = file["services"]["worker"]
     assert worker["command"] == "ipml worker"
     assert worker["build"] == file["services"]["server"]["build"]
+    assert "/health/ready" in file["services"]["server"]["healthcheck"]["test"]
+    assert worker["healthcheck"] == {"disable": True}
     used = {volume.partition(":")[0] for one in file["services"].values() for volume in one["volumes"]}
     assert used == set(file["volumes"])
 

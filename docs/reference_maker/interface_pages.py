@@ -252,6 +252,8 @@ def _name_schema(schema: Json) -> str:
     kinds = schema.get("type", "any")
     if kinds == "array":
         return f"list of {_name_schema(schema['items'])}"
+    if kinds == "object" and schema.get("properties"):
+        return f"object with {', '.join(as_code(name) for name in schema['properties'])}"
     shown = " or ".join([kinds] if isinstance(kinds, str) else kinds)
     return f"{shown} ({schema['format']})" if "format" in schema else shown
 
@@ -322,7 +324,7 @@ def make_webhooks() -> str:
         for kind, shapes in kinds.items()
     ]
     parts = [
-        "`ipml outbox deliver` sends what waits in the outbox to `IPML_WEBHOOK_URL`, or to the address of its "
+        "`ipml worker` sends what waits in the outbox to `IPML_WEBHOOK_URL`, or to the address of its "
         "channel in `IPML_WEBHOOK_URLS`. Statements for the transparency database go by `ipml enforce "
         "statement send` instead.",
         "`GET /openapi.json` has all of this under `webhooks` (OpenAPI 3.1), for those who generate code.",

@@ -38,7 +38,7 @@ PasswordFromStdin = Annotated[
 @user_app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
-    role: Annotated[str, typer.Option(help="viewer, reviewer, lead or admin.")] = "reviewer",
+    role: Annotated[str, typer.Option(help="one of viewer, reviewer, lead and admin.")] = "reviewer",
     password_stdin: PasswordFromStdin = False,
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
@@ -109,7 +109,7 @@ def enable(name: UserName, by: By = None, database: Database = None) -> None:
 @user_app.command()
 def role(
     name: UserName,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, reviewer, lead or admin.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="one of viewer, reviewer, lead and admin.")],
     by: By = None,
     database: Database = None,
 ) -> None:

@@ -20,10 +20,11 @@ from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from ipml.records import ScoredListing
     from ipml.review.ranking.plans import Preview
+    from ipml.review.ranking.policy import ListRules
     from ipml.review.ranking.queue_order import QueueOrder
     from ipml.settings import Settings
 
@@ -175,6 +176,8 @@ def simulate_policy(
 ) -> None:
     """Show what an order and a policy would change; nothing is changed.
 
+    Lists of sellers are left out of it, as they come on top of any order.
+
     Example: ipml queue simulate-policy --policy policy.toml --top 100
     """
     from ipml.review.ranking.plans import simulate_policy as simulate
@@ -185,7 +188,10 @@ def simulate_policy(
         preview = simulate(
             connection, weights, now=datetime.now(UTC), order=chosen, first=top, minutes=minutes, progress=count
         )
+        left_out = _say_lists(connection, weights.lists)
     _show(preview, chosen, top)
+    for line in left_out:
+        typer.echo(line)
 
 
 @app.command()
@@ -195,12 +201,16 @@ def plan(
 ) -> None:
     """Show which reviews so many minutes of one reviewer are best spent on, deadlines first.
 
+    Lists of sellers are left out of it: it is what reviews are worth.
+
     Example: ipml queue plan 60
     """
     from ipml.review.ranking.plans import plan_shift
+    from ipml.review.ranking.queue_order import current_ranking
 
     with reading_from(database) as connection:
         works = plan_shift(connection, minutes, now=datetime.now(UTC))
+        left_out = _say_lists(connection, current_ranking(connection).policy.lists)
     spent, value = sum(work.minutes for work in works), sum(work.value for work in works)
     typer.echo(f"{len(works):,} reviews in {spent:,.0f} minutes, worth {value:,.0f} together.")
     rows = []
@@ -208,6 +218,18 @@ def plan(
         left = "" if work.minutes_left is None else f"{work.minutes_left:,.0f}"
         rows.append((work.case_id, f"{work.value:,.0f}", f"{work.minutes:g}", left))
     show_table(("case", "value", "minutes", "working minutes until due"), rows)
+    for line in left_out:
+        typer.echo(line)
+
+
+def _say_lists(connection: Connection, rules: ListRules) -> list[str]:
+    """Say that lists of sellers are left out, where they change the order of the queue now."""
+    from ipml.review.ranking.list_marks import find_parts
+
+    parts = find_parts(connection, rules, datetime.now(UTC))
+    moved = (("before", parts.earlier), ("after", parts.later))
+    said = [f"{' and '.join(kinds)} sellers come {where} all others" for where, kinds in moved if kinds]
+    return [f"Lists of sellers are left out: in the queue cases of {', those of '.join(said)}."] if said else []
 
 
 @app.command()

@@ -95,8 +95,8 @@ def explain(estimates: Estimates) -> list[str]:
     counts = ((estimates.files, "file"), (estimates.days, "day of the stream"))
     sources = [_count(number, word) for number, word in counts if number]
     lines = [
-        f"About {estimates.listings:,} listings of {' and '.join(sources) or 'no file'}; {estimates.drawn:,} were drawn "
-        f"beside the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
+        f"About {estimates.listings:,} listings of {' and '.join(sources) or 'no file'}; {estimates.drawn:,} were "
+        f"drawn beside the most suspicious, {estimates.drawn_reviewed:,} of them are reviewed in their turn."
     ]
     if estimates.waiting:
         lines.append(

@@ -122,7 +122,7 @@ def sweep(database: Database = None) -> None:
 def hold(
     seller: Seller,
     why: Annotated[str, typer.Option(help="For which claim, court or authority.")],
-    until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.")],
+    until: Annotated[datetime, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")],
     case: Annotated[int | None, typer.Option(help="Only what belongs to this case; by default everything.")] = None,
     by: By = None,
     database: Database = None,
@@ -260,13 +260,13 @@ def show_lists(
 
 @lists_app.command("add")
 def add_to_list(
-    kind: Annotated[str, typer.Argument(metavar="LIST", help=f"{_KINDS.capitalize()}.")],
+    kind: Annotated[str, typer.Argument(metavar="LIST", help=f"One of {_KINDS}.")],
     seller: Seller,
     why: Annotated[str, typer.Option(help="The reason; encrypted with the seller's key.")],
     source: Annotated[str, typer.Option(help="Where it is known from: a contract, a judgment, a notice.")],
     brand: Annotated[str | None, typer.Option(help="Only for listings of this brand; by default of all.")] = None,
     until: Annotated[
-        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds.")
+        datetime | None, typer.Option(metavar="DATE", formats=DAY, help="Last day on which it holds (UTC).")
     ] = None,
     by: By = None,
     database: Database = None,

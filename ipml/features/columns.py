@@ -135,6 +135,22 @@ class ListingColumns:
         one._length = 1
         return one
 
+    @classmethod
+    def of_records(cls, listings: Sequence[Listing], reading: Reading | None = None) -> ListingColumns:
+        """Return the columns of checked listings; for some hundreds it is much quicker than to make a frame of them.
+
+        Examples
+        --------
+        >>> bags = [Listing("1", "s", "Bag", price=10.0, currency="EUR"), Listing("2", "s", "Bag")]
+        >>> columns = ListingColumns.of_records(bags)
+        >>> columns.numbers("price"), "brand" in columns
+        (array([10., nan]), False)
+        """
+        columns = zip(_FIELDS, zip(*map(_CELLS, listings), strict=True), strict=False)
+        some = cls({name: cells for name, cells in columns if any(cell is not None for cell in cells)}, reading)
+        some._length = len(listings)
+        return some
+
     def __len__(self) -> int:
         return self._length
 
@@ -353,8 +369,8 @@ class ListingColumns:
         column = self._column(name)
         if isinstance(column, pd.Series) and isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.unit == "us":
             return column.to_numpy(dtype="datetime64[us]").astype(np.int64)
-        if len(column) == 1 and not isinstance(column, pd.Series) and isinstance(column[0], datetime):
-            return np.array([to_microseconds(column[0])])
+        if isinstance(column, tuple) and all(cell is None or type(cell) is datetime for cell in column):
+            return np.array([NEVER if cell is None else to_microseconds(cell) for cell in column], dtype=np.int64)
         moments = pd.DatetimeIndex(pd.to_datetime(pd.Series(column), utc=True)).as_unit("us")
         return np.array(moments.asi8)  # NaT is the least number
 

@@ -194,12 +194,34 @@ def enqueue_placed(
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedListings:
+    """Scored listings on their way in, with what takes long and needs no database; for one transaction."""
+
+    newcomers: Sequence[_Newcomer]
+    arrivals: Mapping[str, IncomingListing]
+
+    def placed(self, places: Mapping[str, SamplePlace | None]) -> PreparedListings:
+        """Return those of some listings, in their order, each by how it comes to be shown."""
+        known = {one.key: one for one in self.newcomers}
+        newcomers = [replace(known[key], place=place) for key, place in places.items()]
+        return PreparedListings(newcomers, {key: one for key, one in self.arrivals.items() if key in places})
+
+    def __add__(self, others: PreparedListings) -> PreparedListings:
+        return PreparedListings([*self.newcomers, *others.newcomers], {**self.arrivals, **others.arrivals})
+
+
+def prepare(scored: Iterable[ScoredListing], *, joins_alike: bool = False) -> PreparedListings:
+    """Prepare scored listings for `enqueue_within`; best before the transaction, so that nobody waits meanwhile."""
+    newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
+    return PreparedListings(newcomers, {one.key: make_arrival(one.columns) for one in newcomers} if joins_alike else {})
+
+
 def enqueue_within(
     connection: Connection,
-    placed: Iterable[tuple[ScoredListing, SamplePlace | None]],
+    prepared: PreparedListings,
     *,
     due_at: datetime | None = None,
-    joins_alike: bool = False,
     is_seen: bool = True,
     now: datetime,
 ) -> Enqueued:
@@ -212,10 +234,8 @@ def enqueue_within(
     is_seen : bool, default=True
         Whether they were seen on offer, and not only scored again.
     """
-    newcomers = [_Newcomer(one, place, _columns(one)) for one, place in placed]
-    intake = _Intake(None, due_at, joins_alike, now, is_seen)
-    arrivals = intake.make_arrivals(connection, newcomers) if joins_alike else {}
-    return intake.take_within(connection, newcomers, arrivals)
+    intake = _Intake(None, due_at, bool(prepared.arrivals), now, is_seen)
+    return intake.take_within(connection, prepared.newcomers, prepared.arrivals)
 
 
 def _columns(scored: ScoredListing) -> dict[str, Any]:
@@ -274,7 +294,10 @@ class _Intake:
         outdated = [one.superseded.case_id for one in arrived.values() if one.superseded]
         supersede(connection, outdated)
         # None of those that came apart from what is there can have anything to join that was not there before.
-        joining = Joining(connection, [arrivals[key] for key, one in arrived.items() if one.opens and key in arrivals])
+        joining = Joining(
+            connection,
+            [arrivals[key] for key, one in arrived.items() if key in arrivals and self._may_join(one, latest[key])],
+        )
         locked |= find_cases(connection, joining.candidates, lock=True)
         opened = {key: one for key, one in arrived.items() if one.opens}
         entries = self._add(connection, opened, latest, ranking)
@@ -309,10 +332,11 @@ class _Intake:
         rows = find_cases(connection, find_numbers(connection, latest))
         arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
         return {
-            key: make_arrival(latest[key].columns)
-            for key, one in arrived.items()
-            if one.opens and self._lane(one, latest[key]).get("lane") != "explored"
+            key: make_arrival(latest[key].columns) for key, one in arrived.items() if self._may_join(one, latest[key])
         }
+
+    def _may_join(self, arrived: Arrived, newcomer: _Newcomer) -> bool:
+        return arrived.opens and self._lane(arrived, newcomer).get("lane") != "explored"
 
     def _lane(self, arrived: Arrived, newcomer: _Newcomer) -> dict[str, Any]:
         """Return what a new case keeps of how its listing came to be shown: once for its score, and always so."""

@@ -129,33 +129,30 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
     """
     latest = _find_latest((one for some in submissions for one in some.listings), now)
     named = {listing_id for some in submissions for listing_id in some.listing_ids}
+    observed = {key: _order(one, now) for key, one in latest.items()}
     seed = find_seed(engine, now)
     with reading(engine) as connection:
         known = _find_rows(connection, latest)
-        news = [one for one in latest.values() if _is_news(one, known, now)]
+        news = {key: one for key, one in latest.items() if _is_news(observed[key], known.get(key))}
         if not news and not any(some.withdrawals for some in submissions):
             return find_known(connection, named, now)
-        filled, last_event = add_histories(connection, news, now), find_last_event(connection)
+        filled, last_event = add_histories(connection, news.values(), now), find_last_event(connection)
         rules = StreamRules.read(connection, filled, seed, now)
     judged = rules.judge(filled, score)
+    rows = {
+        key: _make_row(one, observed[key], now) | _name_score(judged, key, observed[key][0], last_event)
+        for key, one in news.items()
+    }
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
         # Another server may have been sent the same meanwhile.
         known = _find_rows(connection, latest)
-        fresh = {one.listing_id: one for one in news if _is_news(one, known, now)}
-        counting = _Counting.start(connection, rules, judged, known, list(fresh), now)
-        _store(
-            connection,
-            [
-                _make_row(one, known.get(key), now)
-                | _name_score(judged, key, one.observed_at or now, last_event)
-                | counting.name_sample(key)
-                for key, one in fresh.items()
-            ],
-        )
+        fresh = [key for key in rows if _is_news(observed[key], known.get(key))]
+        counting = _Counting.start(connection, rules, judged, known, fresh, now)
+        _store(connection, [rows[key] | counting.name_sample(key) for key in fresh], known)
         _withdraw(connection, submissions)
-        if entering := judged.choose(connection, list(fresh), counting.counted):
-            enqueue_within(connection, entering, joins_alike=True, now=now)
+        if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
+            enqueue_within(connection, entering, now=now)
         counting.note(connection)
         return find_known(connection, named, now)
 
@@ -295,13 +292,12 @@ def _digest_sent(listing: Listing) -> str:
     return digest(encode(ScoredListing(listing, None, None, (), (), None, "")))
 
 
-def _is_news(listing: Listing, known: Mapping[str, _Row], now: datetime) -> bool:
+def _is_news(observed: tuple[datetime, str], row: _Row | None) -> bool:
     """Say whether a listing was observed later than what is known of it, or is not known."""
-    row = known.get(listing.listing_id)
     if row is None:
         return True
-    seen_at, sent = _order(listing, now)
-    return sent != row.sent and (seen_at, sent) > (row.seen_at, row.sent)
+    _, sent = observed
+    return sent != row.sent and observed > (row.seen_at, row.sent)
 
 
 def _find_rows(connection: Connection, listing_ids: Collection[str]) -> dict[str, _Row]:
@@ -313,23 +309,24 @@ def _find_rows(connection: Connection, listing_ids: Collection[str]) -> dict[str
     }
 
 
-def _store(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Put listings in the place of what was known of them."""
-    for some in in_batches([row["listing_id"] for row in rows]):
+def _store(connection: Connection, rows: Sequence[Mapping[str, Any]], known: Mapping[str, _Row]) -> None:
+    """Put listings in the place of what was known of them, but for when they were withdrawn."""
+    for some in in_batches([row["listing_id"] for row in rows if row["listing_id"] in known]):
         connection.execute(delete(listings).where(listings.c.listing_id.in_(some)))
     if rows:
-        connection.execute(insert(listings), rows)
+        before = ((row, known.get(row["listing_id"])) for row in rows)
+        connection.execute(insert(listings), [{**row, "withdrawn_at": old and old.withdrawn_at} for row, old in before])
 
 
-def _make_row(sent: Listing, known: _Row | None, now: datetime) -> dict[str, Any]:
+def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> dict[str, Any]:
+    seen_at, sent = observed
     return {
-        "listing_id": sent.listing_id,
-        "seller_id": sent.seller_id,
-        "sent": _digest_sent(sent),
-        "seen_at": sent.observed_at or now,
+        "listing_id": one.listing_id,
+        "seller_id": one.seller_id,
+        "sent": sent,
+        "seen_at": seen_at,
         "received_at": now,
-        "withdrawn_at": known and known.withdrawn_at,
-        "own_history": " ".join(name for name in HISTORY if getattr(sent, name) is not None),
+        "own_history": " ".join(name for name in HISTORY if getattr(one, name) is not None),
     }
 
 
@@ -441,8 +438,8 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, seed: str
                 _name_score(judged, key, now, last_event) | counting.name_sample(key) | {"key": key} for key in same
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
-        if entering := judged.choose(connection, same, counting.counted):
-            enqueue_within(connection, entering, joins_alike=True, is_seen=False, now=now)
+        if (entering := judged.choose(connection, same, counting.counted)).newcomers:
+            enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)
     return len(same)
 

@@ -10,15 +10,28 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Text, and_, case, column, func, insert, select, values
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    select,
+    union_all,
+)
 
 from ipml.errors import InvalidListings
 from ipml.records import Listing, Problem
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.tables import Moment, seller_events
-from ipml.storage.tables.columns import Identity
 
 KINDS = ("joined", "listed", "sold", "returned", "complained", "rated", "struck")
 """What happens to sellers; the same as a model is trained on."""
@@ -43,7 +56,7 @@ _SUMS = {
 }
 _MILLIONTHS = 1_000_000
 _MICROSECONDS_A_DAY = 86_400e6
-_AT_ONCE = 300  # questions of three parameters each
+_AT_ONCE = 256  # questions of two parameters each; a power of two
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +183,28 @@ def find_histories(
     questions = sorted(asked)
     for start in range(0, len(questions), _AT_ONCE):
         some = questions[start : start + _AT_ONCE]
-        for row in connection.execute(_ask(some)):
+        filled: dict[str, Any] = {}
+        n_places = 1 << (len(some) - 1).bit_length()  # few different queries, each of which is put into words once
+        for place in range(n_places):
+            filled[f"seller{place}"], filled[f"moment{place}"] = some[place] if place < len(some) else (None, None)
+        for row in connection.execute(_ask(n_places), filled):
             found[some[row.place]] = _add_up(row, some[row.place][1])
     return found
 
 
-def _ask(questions: Sequence[tuple[str, datetime]]) -> Any:
-    """Return the query of all sums at once."""
-    columns = column("place", Identity), column("seller", Text), column("moment", Moment)
-    asked = values(*columns, name="asked").data([(place, *one) for place, one in enumerate(questions)]).cte("asked")
+@cache
+def _ask(n_places: int) -> Select[Any]:
+    """Return the query of all sums at once, of so many sellers and moments; nobody's where they are NULL."""
+    asked = union_all(
+        *(
+            select(
+                literal_column(str(place), Integer).label("place"),
+                bindparam(f"seller{place}", type_=Text).label("seller"),
+                bindparam(f"moment{place}", type_=Moment).label("moment"),
+            )
+            for place in range(n_places)
+        )
+    ).cte("asked")
     event = seller_events.c
     sums = [
         func.sum(case((event.kind == kind, event.millionths), else_=0)).label(name)

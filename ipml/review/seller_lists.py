@@ -13,7 +13,7 @@ Sellers are pseudonyms here, and reason and source are encrypted with their key:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -186,7 +186,7 @@ def remove_entry(connection: Connection, entry_id: int, *, why: str, by: str, no
     if entry.origin == "brand file":
         remedy = "Remove it there, and load the file again with `ipml seller lists load`."
         raise Conflict(f"list entry {entry_id}", "comes from the brand file", remedy)
-    _refuse_own(connection, entry.seller_id or "", by)
+    _refuse_own(connection, {entry.seller_id or ""}, by)
     encrypted = read_keys(connection, [entry.pseudonym]).encrypt(entry.pseudonym, why)
     _end(connection, [entry_id], by, now, encrypted)
     return get_entry(connection, entry_id)
@@ -291,9 +291,9 @@ def _check_given(name: str, text: str, longest: int) -> None:
     check_text(name, text, longest)
 
 
-def _refuse_own(connection: Connection, seller_id: str, by: str) -> None:
-    is_own = user_sellers.c.user_name == by, user_sellers.c.seller_id == seller_id
-    if connection.scalar(select(user_sellers.c.user_name).where(*is_own)) is not None:
+def _refuse_own(connection: Connection, sellers: Collection[str], by: str) -> None:
+    own = connection.scalars(select(user_sellers.c.seller_id).where(user_sellers.c.user_name == by))
+    if not set(own).isdisjoint(sellers):
         raise Forbidden("list entry", f"{by} sells as this seller", "Ask another.")
 
 
@@ -323,7 +323,7 @@ def _put(
     """Have entries say what is wanted; return the row of each, the keys of the sellers, and which rows are new."""
     for listed in wanted:
         _check(listed, now)
-        _refuse_own(connection, listed.seller_id, by)
+    _refuse_own(connection, {listed.seller_id for listed in wanted}, by)
     pseudonyms, keys = read_sellers(connection, [listed.seller_id for listed in wanted], now=now)
     rows: list[Row[Any] | None] = []
     for listed in wanted:

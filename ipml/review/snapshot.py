@@ -28,7 +28,7 @@ def is_storable(text: str) -> bool:
     >>> is_storable("Gu\\u0441\\u0441i bag"), is_storable("a\\0b"), is_storable("\\ud800")
     (True, False, False)
     """
-    return not ("\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text))
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def check_text(field: str, text: str, longest: int) -> None:

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Engine, select
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.cases import PENDING
+from ipml.review.intake import PreparedListings, prepare
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
 from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
-from ipml.review.sampling.exploration import SamplePlace, get_seed
+from ipml.review.sampling.exploration import get_seed
 from ipml.review.sampling.stream_samples import StreamPlace, open_sample, place_in_stream
 from ipml.storage.database import in_batches, reading, writing
 from ipml.storage.tables import cases, seeds
@@ -30,16 +31,14 @@ Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What becomes of listings by their scores: all are scored, and those that may wait for people with reasons."""
+    """What becomes of listings by their scores: all are scored, and those that may wait for people are prepared."""
 
     scored: Mapping[str, ScoredListing]
-    explained: Mapping[str, ScoredListing]
     places: Mapping[str, StreamPlace]
     always: frozenset[str]
+    prepared: PreparedListings
 
-    def choose(
-        self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]
-    ) -> list[tuple[ScoredListing, SamplePlace | None]]:
+    def choose(self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]) -> PreparedListings:
         """Return which of some listings go into the queue: those that wait there as they were do, too.
 
         Parameters
@@ -49,11 +48,14 @@ class Judgement:
         """
         pending = _find_pending(connection, listing_ids)
         shown = {key: self.places[key].shown for key in listing_ids if key in counted or self.places[key].is_sure}
-        return [
-            (self.explained.get(key, self.scored[key]), shown.get(key))
+        entering = {
+            key: shown.get(key)
             for key in listing_ids
             if shown.get(key) is not None or key in self.always or key in pending
-        ]
+        }
+        ready = {one.key for one in self.prepared.newcomers}
+        late = [self.scored[key] for key in entering if key not in ready]  # of which a case came meanwhile
+        return (self.prepared + prepare(late, joins_alike=True)).placed(entering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class StreamRules:
         return cls(current_ranking(connection), listed, pending, seed)
 
     def judge(self, filled: Sequence[Listing], score: Score) -> Judgement:
-        """Score listings, with reasons where they may wait for people."""
+        """Score listings, and prepare with reasons those that may wait for people."""
         kinds = self.ranking.policy.lists.always_enqueued
         scored = {one.listing.listing_id: one for one in (score(filled, False) if filled else ())}
         places = {key: self._place(one) for key, one in scored.items()}
@@ -83,12 +85,12 @@ class StreamRules:
             for key, one in scored.items()
             if places[key].shown is not None or key in self.pending or key in unread or self.listed.has(one, kinds)
         ]
-        explanations = score([scored[key].listing for key in shown], True) if shown else []
-        explained = dict(zip(shown, explanations, strict=True))
-        for key in unread:  # the brand that the model has read says on which list the seller is
-            scored[key] = replace(scored[key], price_range=explained[key].price_range)
+        explained = score([scored[key].listing for key in shown], True) if shown else []
+        for key, one in zip(shown, explained, strict=True):
+            if key in unread:  # the brand that the model has read says on which list the seller is
+                scored[key] = replace(scored[key], price_range=one.price_range)
         always = frozenset(key for key in shown if self.listed.has(scored[key], kinds))
-        return Judgement(scored, explained, places, always)
+        return Judgement(scored, places, always, prepare(explained, joins_alike=True))
 
     def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:
         """Return the number of the sample in which listings count that are judged now."""

@@ -124,6 +124,9 @@ def tell_apart(path: Path) -> object:
 
 # The files are at fault, so that it is of no use to load them again until something of them changes.
 _REFUSALS = (UntrustedModel, UnreadableFile)
+_MOST_ALONE = (
+    12  # so many are scored as quickly one by one as together, and are too few to tell in what they are unlike
+)
 _WARM_UP = Listing("warm-up", "warm-up", "Leather bag", description="Worn twice.", price=40.0, currency="EUR")
 _log = logging.getLogger(__name__)
 
@@ -181,36 +184,11 @@ class ModelInUse:
         self, records: Sequence[Listing], explain: bool = False
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
         """Return what `score_batch` does, of listings that were checked."""
-        if not records:
-            return [], ()
-        if len(records) == 1:
-            return [self.scorer.score(records[0], self.portfolios, explain=explain)], ()
-        frame, sample = listings_to_frame(records), ListingSample()
-        if explain:
-            scored = self.scorer.explain_frame(frame, self.portfolios, sample)
-        else:
-            scores = self.scorer.score_frame(frame, self.portfolios, sample)
-            scored = list(map(_as_scored, records, scores.itertuples(index=False)))
+        if len(records) <= _MOST_ALONE and (not explain or len(records) < 2):
+            return [self.scorer.score(one, self.portfolios, explain=explain) for one in records], ()
+        sample = ListingSample()
+        scored = self.scorer.score_records(records, self.portfolios, sample, explain=explain)
         return scored, self.scorer.find_unlike(sample)
-
-
-def _as_scored(listing: Listing, row: Any) -> ScoredListing:
-    is_silent = not pd.isna(row.abstained)
-    return ScoredListing(
-        listing=listing,
-        score=None if is_silent else row.score,
-        log_odds=None if is_silent else row.log_odds,
-        reasons=(),
-        highlights=(),
-        price_range=None,
-        model_version=row.model_version,
-        abstained=row.abstained if is_silent else None,
-        score_low=None if is_silent else row.score_low,
-        score_high=None if is_silent else row.score_high,
-        model_digest=None if pd.isna(row.model_digest) else row.model_digest,
-        earlier_listings=row.earlier_listings,
-        earlier_suspicion=row.earlier_suspicion,
-    )
 
 
 class ServedModel:
@@ -351,7 +329,7 @@ def _warm(model: ModelInUse) -> ModelInUse:
     """Score once in each way, so that whatever is built at first use is there before the first request."""
     for explain in (False, True):
         model.scorer.score(_WARM_UP, model.portfolios, explain=explain)
-    model.scorer.explain_frame(listings_to_frame([_WARM_UP, _WARM_UP]), model.portfolios)
+    model.scorer.score_records([_WARM_UP, _WARM_UP], model.portfolios, explain=True)
     return model
 
 

@@ -7,7 +7,7 @@ promises.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -171,6 +171,27 @@ class Scorer:
             (explained,) = self._explain([record], columns, [earlier])
             return self._assemble_one(record, judged, explained, earlier)
         return self._assemble([record], self._judge(columns, known), explain)[0]
+
+    def score_records(
+        self,
+        listings: Sequence[Listing],
+        portfolios: SellerPortfolios | None = None,
+        sample: ListingSample | None = None,
+        *,
+        explain: bool = False,
+    ) -> list[ScoredListing]:
+        """Return checked listings with their scores, some hundreds at once; as `score` and `explain_frame` do.
+
+        Parameters
+        ----------
+        listings : sequence of Listing
+        portfolios, sample
+            As for `score_frame`.
+        explain : bool, default=False
+            Whether to give reasons and highlights.
+        """
+        judged = self._judge(ListingColumns.of_records(listings, self.classifier.reading), portfolios, sample)
+        return self._assemble(list(listings), judged, explain)
 
     def score_frame(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -23,9 +23,10 @@ class _Waiting(Generic[Item, Result]):
 
     item: Item
     size: int
+    asleep: Lock = field(default_factory=Lock)  # released once it is done, or its caller is to work for all who wait
     is_done: bool = False
     result: Result | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -48,19 +49,45 @@ class GroupCommit(Generic[Item, Result]):
     def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int) -> None:
         self._work, self._most = work, most
         self._waiting: deque[_Waiting[Item, Result]] = deque()
-        self._guard, self._turn = Lock(), Lock()
+        self._guard, self._is_at_work = Lock(), False
 
     def do(self, item: Item, size: int = 1) -> Result:
         """Return what came of an item, once it is done; what its own work raises is raised here, and nowhere else."""
         mine: _Waiting[Item, Result] = _Waiting(item, size)
+        mine.asleep.acquire()
         with self._guard:
             self._waiting.append(mine)
-        with self._turn:  # whoever has it works for all who wait by then
-            while not mine.is_done:
-                self._do_together(self._take())
+            is_first, self._is_at_work = not self._is_at_work, True
+        if not is_first:
+            mine.asleep.acquire()
+        if not mine.is_done:
+            self._work_for_all()
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[return-value]  # None only where the work gives that
+
+    def _work_for_all(self) -> None:
+        """Do the work of those who wait, wake them, and leave the next turn to the first of the others.
+
+        Each is woken by itself: were they all to wait for one lock, one whose work is done could get it after the next
+        turn, and be answered so much later.
+        """
+        taken = self._take()
+        try:
+            self._do_together(taken)
+        except BaseException as error:
+            for one in taken:
+                one.error = one.error or error
+            raise
+        finally:
+            for one in taken:
+                one.is_done = True
+                one.asleep.release()
+            with self._guard:
+                if self._waiting:
+                    self._waiting[0].asleep.release()
+                else:
+                    self._is_at_work = False
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         """Return the next who wait, the first of them in any case."""
@@ -80,7 +107,7 @@ class GroupCommit(Generic[Item, Result]):
                 for one in taken:
                     self._do_together([one])
                 return
-            taken[0].error, taken[0].is_done = error, True
+            taken[0].error = error
             return
         for one, result in zip(taken, results, strict=True):
-            one.result, one.is_done = result, True
+            one.result = result

@@ -17,7 +17,7 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, insert, select, text, update
 from sqlalchemy.exc import DatabaseError
 
-from ipml.errors import Conflict, NotFound, UnusableSetting, enumerate_names
+from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting, enumerate_names
 from ipml.settings import Settings
 from ipml.storage import audit
 from ipml.storage.database import Lock, lock_file_of, serialise
@@ -61,6 +61,7 @@ JOBS = (
         ("webhook_url", "webhook_urls"),
     ),
     Job("deadlines", "Let legal and agreed deadlines begin and run out.", "ipml enforce appeal run", "1m"),
+    Job("notices", "Join notices to the listings that have come since.", "ipml cooperate notice match", "1m"),
     Job("ends", "End the measures and penalties whose time is over.", "ipml enforce measure end", "15m"),
     Job(
         "score",
@@ -201,7 +202,7 @@ def _why_off(job: Job, schedule: Schedule, settings: Settings) -> str:
     if not schedule.is_off:
         return ""
     missing = missing_settings(job, settings)
-    return f"set {' or '.join(missing)} to turn it on" if missing else "IPML_JOBS says so"
+    return f"set {' or '.join(missing)} to turn it on" if missing else "IPML_JOBS says so; a schedule there turns it on"
 
 
 def start_job(connection: Connection, name: str, settings: Settings, by: str, now: datetime) -> None:
@@ -380,8 +381,8 @@ class LeaderLock:
 
         Raises
         ------
-        DatabaseError
-            The database cannot be reached.
+        DatabaseError, UnusableDatabase
+            The database cannot be reached, or the file not be locked.
         """
         if self._is_held and self._is_alive():
             return True
@@ -414,13 +415,13 @@ class LeaderLock:
         path = lock_file_of(self._engine, "worker" if self._lock is Lock.LEAD_WORKERS else self._lock.name.lower())
         if path is None:
             return True
-        self._file = sqlite3.connect(path, timeout=_GLANCE_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            self._file = sqlite3.connect(path, timeout=_GLANCE_SECONDS, isolation_level=None, check_same_thread=False)
             self._file.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            return False
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                return False
+            raise UnusableDatabase(str(path), str(error), "a file that can be made and locked") from error
         return True
 
     def _take_session(self) -> bool:
@@ -449,6 +450,6 @@ def has_leader(engine: Engine) -> bool:
     with closing(sqlite3.connect(path, timeout=0)) as file:
         try:
             file.execute("SELECT count(*) FROM sqlite_master")
-        except sqlite3.OperationalError:
-            return True
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     return False

@@ -363,13 +363,19 @@ class Connection(asyncio.Protocol):
             nonlocal is_whole
             if is_whole:  # nothing comes any more but the end of the connection
                 return await receive()
-            self._connections.wait(self, for_body=True)
+            arriving = asyncio.ensure_future(receive())
             try:
-                message = await asyncio.wait_for(receive(), max(deadline - time.monotonic(), 0.0))
+                await asyncio.sleep(0)
+                if arriving.done():  # of many requests that are there as a whole, none waits for its body
+                    message = arriving.result()
+                else:
+                    self._connections.wait(self, for_body=True)
+                    message = await asyncio.wait_for(arriving, max(deadline - time.monotonic(), 0.0))
             except TimeoutError:
                 words = f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, words, {"Connection": "close"}) from None
             finally:
+                arriving.cancel()
                 self._connections.forget(self)
             is_whole = not message.get("more_body", False)
             return message

@@ -58,6 +58,16 @@ def test_plan_fills_the_minutes(ipml, engine):
     assert (answer.exit_code, answer.out[:26]) == (0, "1 reviews in 2 minutes, wo")
 
 
+def test_plan_and_simulation_say_that_lists_are_left_out(ipml, engine, tmp_path):
+    """Where a list changes the order of the queue now."""
+    (tmp_path / "new.toml").write_bytes(POLICY.read_bytes())
+    asked = ("queue", "plan", "2"), ("queue", "simulate-policy", "--policy", "new.toml")
+    assert not any("Lists of sellers" in ipml(*words).out for words in asked)
+    ipml("seller", "lists", "add", "denied", "s9", "--why", "sold fakes", "--source", "a letter")
+    said = "Lists of sellers are left out: in the queue cases of denied sellers come before all others."
+    assert [ipml(*words).out.splitlines()[-1] for words in asked] == [said, said]
+
+
 def test_minutes_of_a_queue_without_decisions(ipml, engine):
     """It says that there is nothing to propose yet."""
     answer = ipml("queue", "minutes")

@@ -129,6 +129,24 @@ def test_seen_again_a_listing_has_no_second_chance_to_be_drawn(seeded: Engine):
     assert drawn[0]
 
 
+def test_a_case_that_another_server_made_meanwhile_is_superseded(engine: Engine):
+    """Though by itself the listing would not wait for people as it is now; others of the request do as ever."""
+
+    def slow(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+        if not explain:
+            take_in(engine, [Submission((make(1, 1, GOODS[0]),))], score, NOON)
+        return score(submitted, explain)
+
+    known = take_in(engine, [Submission((make(1, 4, "Cup"), make(2, 4, GOODS[1])))], slow, NOON)
+    assert [(known[key].scored.listing.title, known[key].state) for key in ("L1", "L2")] == [
+        ("Cup", "open"),
+        (GOODS[1], "open"),
+    ]
+    with reading(engine) as connection:
+        states = connection.scalars(select(cases.c.state).where(cases.c.listing_id == "L1").order_by(cases.c.case_id))
+        assert list(states) == ["superseded", "open"]
+
+
 def test_a_listing_that_another_server_was_submitted_of_meanwhile_is_not_overwritten(engine: Engine):
     """What is older than what is known when it is written changes nothing."""
     newer = make(1, 4, "Cup")

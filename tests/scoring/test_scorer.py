@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ipml.errors import InvalidListings
 from ipml.features.portfolio import SellerPortfolios
-from ipml.listings.schema import check_listings, frame_to_listings
+from ipml.listings.schema import check_listings, frame_to_listings, listings_to_frame
+from ipml.model.familiarity import ListingSample
 from ipml.model.model_file import save_model
 from ipml.records import Listing
 from ipml.scoring.online_scoring import score_listings
@@ -62,6 +63,20 @@ def test_texts_of_python_score_as_those_of_arrow(scorer, newest):
         scored = scorer.score_frame(listings)
     assert listings["title"].dtype.storage == "python"
     assert scored.astype(object).equals(scorer.score_frame(newest).astype(object))
+
+
+def test_records_score_as_their_frame_does(scorer, newest):
+    """With reasons and without, missing cells or not; and they are as unlike those of the training."""
+    records = list(frame_to_listings(newest))
+    records[1] = replace(records[1], price=None, currency=None, observed_at=None, brand=None)
+    frame, samples = listings_to_frame(records), (ListingSample(), ListingSample())
+    assert scorer.score_records(records, None, samples[0], explain=True) == scorer.explain_frame(
+        frame, None, samples[1]
+    )
+    assert scorer.find_unlike(samples[0]) == scorer.find_unlike(samples[1])
+    plain = scorer.score_records(records)
+    assert plain == [scorer.score(one, explain=False) for one in records]
+    assert [one.score for one in plain] == scorer.score_frame(frame)["score"].replace({np.nan: None}).tolist()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -84,3 +84,30 @@ def test_a_failure_leaves_nothing_behind():
     with pytest.raises(ValueError, match="-1"):
         together.do(-1)
     assert together.do(4) == 8
+
+
+def test_whoever_is_done_is_answered_before_the_next_turn():
+    """Though others are at work by then, for as long as it takes them."""
+    begun, later = threading.Event(), threading.Event()
+
+    def work(items: Sequence[int]) -> list[int]:
+        if 0 in items:
+            begun.wait(10)
+        if 9 in items:
+            later.wait(10)
+        return double(items)
+
+    together = GroupCommit(work, 3)
+    with ThreadPoolExecutor(5) as pool:
+        done = [pool.submit(together.do, item) for item in (0, 1, 2, 3)]
+        while len(together._waiting) < 3:
+            threading.Event().wait(0.001)
+        last = pool.submit(together.do, 9)
+        while len(together._waiting) < 4:
+            threading.Event().wait(0.001)
+        begun.set()
+        try:
+            assert sorted(one.result(timeout=10) for one in done) == [0, 2, 4, 6]
+        finally:
+            later.set()
+        assert last.result() == 18

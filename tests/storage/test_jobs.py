@@ -1,11 +1,13 @@
 """How jobs stand in the database, and who leads; on both databases."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.databases import copy_sqlite
 
-from ipml.errors import Conflict, NotFound, UnusableSetting
+from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.jobs import (
@@ -152,6 +154,13 @@ def test_one_leads(engine: Engine, database_url: str) -> None:
     other.dispose()
 
 
+def test_a_file_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
+    """Whoever wants to lead waits for it as for the database."""
+    (tmp_path / "ipml.db-worker").mkdir()
+    with pytest.raises(UnusableDatabase, match=r"ipml\.db-worker: found unable to open"):
+        LeaderLock(open_database(copy_sqlite(tmp_path))).take()
+
+
 def test_a_job_without_its_setting_is_off() -> None:
     """Whatever its schedule."""
     assert plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
@@ -169,6 +178,6 @@ def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
     with reading(engine) as connection:
         listed = {one.job.name: one for one in list_jobs(connection, Settings(jobs={"ends": "off"}))}
     assert list(listed) == [job.name for job in JOBS]
-    assert listed["ends"].why_off == "IPML_JOBS says so"
+    assert listed["ends"].why_off == "IPML_JOBS says so; a schedule there turns it on"
     assert "IPML_INCOMING" in listed["score"].why_off
     assert listed["deadlines"].words == "never ran"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import sqlite3
@@ -29,7 +30,7 @@ from story.people import Browser, Street, answer_appeals, ask, give_notice, put_
 from story.processes import HERE, Clock, Process, find_port, pause
 
 PEOPLE = {"ana": Role.REVIEWER, "lea": Role.LEAD, "cleo": Role.LEAD, "olga": Role.ADMIN}
-KEYS = {"market": "m" * 40, "holder": "h" * 40, "metrics": "x" * 40}
+KEYS = {"market": "m" * 40, "holder": "h" * 40}
 LAG_SECONDS = 0.05
 PATIENCE_SECONDS = 90.0
 
@@ -68,8 +69,7 @@ class Story:
         self._dice, self._fate = random.Random(seed), random.Random(seed + 1)
         self.engine = open_database(url)
         self.clock = Clock(folder / "clock")
-        self.waited: dict[str, float] = {}
-        self.n_decided, self.n_appeals, self.events = 0, 0, list[str]()
+        self.n_decided = self.n_appeals = 0
         port, market_port = find_port(), find_port()
         self.address, self.market_address = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{market_port}"
         settings = self._make_settings(model)
@@ -90,12 +90,12 @@ class Story:
 
     def _make_settings(self, model: Path) -> dict[str, str]:
         """Do what the operator does once, and return the settings of ipml's processes."""
-        lines = (
-            "market listings,appeals,notices,lists,measures notifier=*",
-            "holder notices notifier=ann@brand.example",
-        )
-        keys = [f"{KEYS[name]} {rest}" for name, _, rest in (line.partition(" ") for line in lines)]
-        (self.folder / "keys").write_text("\n".join([*keys, f"{KEYS['metrics']} metrics"]))
+        purposes = {
+            "market": "listings,appeals,notices notifier=*",
+            "holder": "notices notifier=ann@brand.example",
+        }
+        lines = [f"{KEYS[name]} {purpose}\n" for name, purpose in purposes.items()]
+        (self.folder / "keys").write_text("".join(lines))
         usual = Path(ranking_policy.__file__).with_name("policy.toml").read_text(encoding="utf-8")
         drawn = usual.replace("sampling_probability = 0.002", "sampling_probability = 0.3")
         assert drawn != usual
@@ -114,9 +114,8 @@ class Story:
         }
         settings = {f"IPML_{name}": value for name, value in settings.items()}
         made = Process("operator", [], self.folder, self.clock, 0.0, settings)
-        for arguments in (["outbox", "secret", "--out", "webhook.secret"],):
-            done = made.run(*arguments)
-            assert done.returncode == 0, done.stderr
+        done = made.run("outbox", "secret", "--out", "webhook.secret")
+        assert done.returncode == 0, done.stderr
         migrate(self.engine)
         with writing(self.engine) as connection:
             for name, role in PEOPLE.items():
@@ -127,28 +126,19 @@ class Story:
         """Live through all the days, and a few quiet ones at the end, until everything has been heard and answered."""
         for process in self.processes:
             process.start()
-        days = self._fate.sample(range(3, self.n_days - 3), 17)
-        worker_kills, server_kills, market_kills = set(days[:7]), set(days[7:10]), set(days[10:13])
-        closed, listed, stopped = set(days[13:14]), set(days[14:16]), set(days[16:]) if self._postgres else set()
+        others = [process for process in (self.worker, self.server, self.market) if process in self.processes]
+        days = self._fate.sample(range(3, self.n_days - 3), 3 * 3 + 4)
+        kills = {day: others[n % len(others)] for n, day in enumerate(days[:9])}
+        closed, listed, stopped = days[9], days[10:12], days[12]
         for day in range(self.n_days):
-            self._note(day, time.strftime("%X"))
             self._move_to_next_day()
-            accidents: list[Callable[[], None]] = []
-            for kills, process in (
-                (worker_kills, self.worker),
-                (server_kills, self.server),
-                (market_kills, self.market),
-            ):
-                if day in kills:
-                    accidents.append(self._plan_kill(process if process in self.processes else self.server))
-            if day in stopped:
+            accidents: list[Callable[[], None]] = [self._plan_kill(kills[day])] if day in kills else []
+            if day == stopped and self._postgres is not None:
                 accidents.append(self._stop_database)
             threads = [Thread(target=one) for one in accidents]
             for thread in threads:
                 thread.start()
-            is_closed = day in closed
-            if is_closed:
-                self._note(day, "the marketplace is closed")
+            if day == closed:
                 self.market.kill()
             else:
                 self.street.live_a_day()
@@ -156,7 +146,7 @@ class Story:
             for thread in threads:
                 thread.join()
             self._wait_for_worker()
-            if is_closed:
+            if day == closed:
                 self.market.start()
             elif day % 9 == 5:
                 self._give_notice(day)
@@ -164,10 +154,7 @@ class Story:
             self._move_to_next_day()
             self._work(day, is_listing=False, is_last=True)
             self._wait_for_worker()
-        self._note(0, str(self.waited))
         self._wait(self._is_all_delivered)
-        self._note(0, str(self.waited))
-        print(self.events, self.n_decided, self.n_appeals)
 
     def end(self) -> None:
         """End all processes, in order where they still run."""
@@ -185,14 +172,12 @@ class Story:
             process.kill()
         self.engine.dispose()
 
-    def _note(self, day: int, what: str) -> None:
-        self.events.append(f"day {day}: {what}")
-
     def _work(self, day: int, *, is_listing: bool, is_last: bool = False) -> None:
         """Let those who work at ipml do so, from Monday to Friday."""
         if self.clock.now().weekday() >= 5 and not is_last:
             return
-        self._wait(self._has_sent) if self.market.handle is not None else None
+        if self.market.handle is not None:
+            self._wait(self._has_sent)
         self.n_decided += review(self._browsers["ana"])
         self.n_decided += review(self._browsers["lea"], "escalated")
         if day % 3 == 0 or is_last:
@@ -205,8 +190,8 @@ class Story:
         with closing(sqlite3.connect(self.folder / "shop.db", timeout=30)) as shop:
             query = "SELECT listing_id, content FROM offers WHERE is_shown AND NOT is_withdrawn ORDER BY listing_id"
             rows = shop.execute(query).fetchall()
-        listing_id, _ = self._dice.choice([row for row in rows if row[0] in self.street.fakes] or rows)
-        give_notice(self._holder, listing_id, "Gucci", f"notice-{day}")
+        listing_id, content = self._dice.choice([row for row in rows if row[0] in self.street.fakes] or rows)
+        give_notice(self._holder, listing_id, json.loads(content)["brand"], f"notice-{day}")
 
     def _move_to_next_day(self) -> None:
         """Go on to the next morning, once nothing is on its way that would be there a day after it was signed."""
@@ -235,11 +220,9 @@ class Story:
 
     def _wait(self, is_so: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE_SECONDS
-        began = time.monotonic()
         while not is_so():
             assert time.monotonic() < end, f"{is_so.__name__}: it took too long, on {self.clock.now()}"
             pause()
-        self.waited[is_so.__name__] = self.waited.get(is_so.__name__, 0.0) + time.monotonic() - began
 
     def _wait_for_worker(self) -> None:
         self._wait(self._has_delivered)

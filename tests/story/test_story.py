@@ -24,7 +24,7 @@ from support.postgres import LASTING, own_server
 from ipml.model.model_file import save_model
 from ipml.review.snapshot import decode, digest_content
 from ipml.storage.database import open_database, reading
-from ipml.storage.tables import cases, decisions, listings, measures, metadata, notice_items, outbox, reversals
+from ipml.storage.tables import cases, decisions, listings, measures, metadata, notice_items, notices, outbox, reversals
 from story.story import Story
 
 pytestmark = pytest.mark.slow
@@ -150,8 +150,9 @@ def test_no_message_is_lost_or_doubled(story: Story) -> None:
     rows = ask(story, select(outbox).where(outbox.c.channel != "transparency"))
     delivered = [row.key for row in rows if row.state == "delivered"]
     assert Counter(str(key) for (key,) in story.ask_shop("SELECT webhook_id FROM messages")) == Counter(delivered)
-    others = {(row.state, row.kind, row.dropped_by, row.attempts) for row in rows if row.state != "delivered"}
-    assert others <= {("dead", "buyers", "ipml", 0)}
+    withheld = [row for row in rows if row.state != "delivered"]
+    assert {(row.state, row.dropped_by, row.attempts) for row in withheld} <= {("dead", "ipml", 0)}
+    assert {row.kind for row in withheld} <= {"buyers", "notice_outcome", "notice_correction"}
 
 
 def test_every_removal_has_its_statement(story: Story) -> None:
@@ -172,6 +173,13 @@ def test_every_appeal_is_answered_in_time(story: Story) -> None:
         assert read_moment(now["decided_at"]) < read_moment(filed["due_at"]), (filed, now)
         letters = "SELECT count(*) FROM letters WHERE about = ? AND kind = 'appeal'"
         assert story.ask_shop(letters, f"appeal:{filed['appeal']}") == [(2,)]
+
+
+def test_every_notice_of_the_rights_holder_is_answered(story: Story) -> None:
+    """However low the score of what it names: people looked at it, and the holder was told."""
+    query = select(notice_items.c.state).join(notices, notices.c.notice_id == notice_items.c.notice_id)
+    states = {row.state for row in ask(story, query.where(notices.c.kind == "counterfeit"))}
+    assert states <= {"upheld", "rejected", "undecided"}
 
 
 def test_both_agree_on_penalties(story: Story) -> None:

@@ -174,7 +174,7 @@ def test_the_name_of_a_key_stands_in_the_audit_trail(shops: Callable, engine: En
     added = shops("shop-a").post("/v1/lists", json=LISTED).json()
     plain = shops("").post("/v1/lists", json=LISTED | {"seller_id": "s2"}).json()
     assert (added["added_by"], plain["added_by"]) == ("platform:shop-a", "platform")
-    shops("shop-b").delete(f"/v1/lists/{added['entry_id']}")
+    shops("shop-b").post(f"/v1/lists/{added['entry_id']}/removal", json={"why": "it was a mistake"})
     shops("shop-b").post(f"/v1/measures/{message}/answer", json={"status": "accepted"})
     about = {"about": "measure:1", "seller_id": seller, "text": "It is genuine.", "key": "t1"}
     shops("shop-a").post("/v1/appeals", json=about)

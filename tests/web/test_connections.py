@@ -93,6 +93,15 @@ def test_the_oldest_goes_where_an_address_has_too_many(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_requests_that_are_there_as_a_whole_wait_for_nothing(tmp_path: Path) -> None:
+    """However many come at once from one address, each is answered."""
+    whole = HALF_A_BODY.replace(b"Content-Length: 100", b"Content-Length: 8")
+    with served(tmp_path) as (port, _), ExitStack() as until_end:
+        opened = send_halves(until_end, port, whole, 4 * MOST_BODIES_OF_ADDRESS)
+        assert {connection.recv(10) for connection in opened} == {b"HTTP/1.1 4"}  # nobody is logged in
+
+
+@pytest.mark.slow
 def test_a_head_that_takes_too_long_ends_the_connection(tmp_path: Path) -> None:
     """On a new connection, behind an answer, and sent before it: the half of the next request gains no time."""
     whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
+from support.browser import check_fit, log_in, note_complaints, serve_page
 
 from ipml.settings import Settings
 from ipml.storage import audit
@@ -68,6 +69,24 @@ def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable[...
     if lock.take() and failed.url.database:
         assert "A worker leads" in visitor("lea").get("/jobs").text
     lock.release()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_lead_starts_a_job_in_a_browser(failed: Engine, browser, scheme: str, width: int) -> None:
+    """The page is no wider than its window; the button leads back to it, and the job is due."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints = note_complaints(page)
+    with serve_page(failed) as address:
+        log_in(page, address, "lea")
+        page.goto(f"{address}/jobs")
+        check_fit(page, f"jobs-{width}-{scheme}")
+        with page.expect_navigation():
+            page.click("button[value=retention]")
+        assert "due now" in page.locator("#retention").inner_text()
+        page.close()
+    assert complaints == []
 
 
 def test_a_monitor_sees_runs_and_failures(failed: Engine) -> None:

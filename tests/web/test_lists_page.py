@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
@@ -119,7 +119,7 @@ def test_a_long_list_is_searched(lead: TestClient) -> None:
     found = lead.get("/lists", params={"seller": "seller-1"}).text
     assert ("seller-1" in found, "seller-2" in found) == (True, False)
     assert "seller-0" not in lead.get("/lists", params={"brand": "acme"}).text
-    assert "No entry in force is like that" in lead.get("/lists", params={"seller": "seller"}).text
+    assert "No entry is like that" in lead.get("/lists", params={"seller": "seller"}).text
 
 
 def test_nothing_is_removed_without_a_reason(lead: TestClient, engine: Engine) -> None:
@@ -128,3 +128,19 @@ def test_nothing_is_removed_without_a_reason(lead: TestClient, engine: Engine) -
     assert "found none" in lead.post("/lists/1/remove").text
     with reading(engine) as connection:
         assert len(list_entries(connection, now=datetime.now(UTC))) == 1
+
+
+def test_what_has_ended_is_shown_as_such_where_it_is_asked_for(lead: TestClient, engine: Engine) -> None:
+    """What was removed with the reason, and what ended by itself; neither can be removed."""
+    lead.post("/lists", data=SAID)
+    lead.post("/lists/1/remove", data={"why": "a mistake"})
+    past = datetime(2026, 1, 1, tzinfo=UTC)
+    listed = ListedSeller(ListKind.WATCHED, "old", "a reason", "a letter", None, (), past + timedelta(days=1))
+    with writing(engine) as connection:
+        add_entry(connection, listed, by="lea", now=past)
+    assert "No seller is on a list" in lead.get("/lists").text
+    shown = lead.get("/lists", params={"ended": "1"}).text
+    assert "<b>removed</b>" in shown
+    assert "a mistake" in shown
+    assert "<b>ended</b> 2026-01-02 00:00 UTC" in shown
+    assert "/remove" not in shown

@@ -264,7 +264,7 @@ def show(
 
 @notice_app.command()
 def match(database: Database = None) -> None:
-    """Join notices of listings that nobody knew to the cases that have come since; `ipml enqueue` does it, too.
+    """Join notices of listings that nobody knew to those that have come since; `ipml worker` and `enqueue` do it, too.
 
     Example: ipml cooperate notice match
     """

@@ -135,6 +135,15 @@ def expire(run: JobRun) -> str:
     return ", ".join([*counts, *[f"{n_files:,} files of listings"] * bool(n_files)])
 
 
+def match_notices(run: JobRun) -> str:
+    """Join notices to the listings that have come since."""
+    from ipml.cooperation.notices.intake import match_notices as match
+    from ipml.cooperation.policy import load_cooperation_policy
+
+    found = match(run.engine, policy=load_cooperation_policy(run.settings.policy_cooperation)).found
+    return f"{found:,} listings of notices were found." if found else ""
+
+
 def find_misuse(run: JobRun) -> str:
     """Say of how many notifiers a lead should judge."""
     from ipml.cooperation.notifiers.misuse import find_misuse as propose_steps
@@ -188,6 +197,7 @@ def measure_drift(run: JobRun) -> str:
 TASKS: Mapping[str, Task] = {
     "deliver": deliver,
     "deadlines": run_deadlines,
+    "notices": match_notices,
     "ends": end_measures,
     "score": take_in,
     "rescore": rescore,

@@ -37,6 +37,7 @@ from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_coopera
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, ScoredListing
+from ipml.review.marketplace import find_known
 from ipml.storage import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier, note_notifier_added, notifier_of
@@ -65,8 +66,8 @@ def receive(
     ----------
     policy : CooperationPolicy, default=the setting `policy_cooperation`
     scored : mapping of str to ScoredListing, optional
-        The listings that come along and have no case yet, scored, by their ids (`score_unknown`); people judge the
-        others unscored.
+        The listings without a case that come along, or that the platform submitted, scored, by their ids
+        (`score_unknown`). Without it, people judge those that come along unscored.
     now : datetime, default=the clock
 
     Raises
@@ -117,9 +118,10 @@ def receive(
 
 
 def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mapping[str, ScoredListing]:
-    """Score those listings of a notice that came along and have no case yet; return them by their ids.
+    """Score those listings of a notice that have no case yet, as far as they are known; return them by their ids.
 
-    Call it before `receive` and in a transaction that reads only: to score takes longer than to store.
+    They are known where they came along with the notice, or where the platform submitted them. Call it before
+    `receive` and in a transaction that reads only: to score takes longer than to store.
 
     Raises
     ------
@@ -127,10 +129,12 @@ def score_unknown(connection: Connection, notice: Notice, score: Score) -> Mappi
         What the notice says of a listing cannot be scored.
     """
     told = {one.listing.listing_id: one.listing for one in notice.listings if one.listing is not None}
-    known = find_latest(connection, told) if told else {}
-    unknown = [listing for listing_id, listing in told.items() if listing_id not in known]
+    named = {one.listing_id for one in notice.listings if one.listing_id is not None}
+    without_case = named - find_latest(connection, named).keys()
+    unknown = [listing for listing_id, listing in told.items() if listing_id in without_case]
+    submitted = [one.scored.listing for one in find_known(connection, without_case - told.keys()).values()]
     try:
-        return {one.listing.listing_id: one for one in score(unknown)} if unknown else {}
+        return {one.listing.listing_id: one for some in (unknown, submitted) if some for one in score(some)}
     except InvalidListings as error:
         places = [next(n for n, one in enumerate(notice.listings) if one.listing is listing) for listing in unknown]
         problems = [
@@ -194,7 +198,7 @@ _SYSTEM = "ipml"
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """How many listings of notices were found among the cases, and how many nobody knows still."""
+    """How many listings of notices were found, and how many nobody knows still."""
 
     found: int = 0
     unknown: int = 0
@@ -207,10 +211,10 @@ def match_notices(
     show: Callable[[int], object] | None = None,
     now: datetime | None = None,
 ) -> Matched:
-    """Look for the cases of all listings that were unknown when a notice of them came; doing it again changes nothing.
+    """Look for all listings that were unknown when a notice of them came; doing it again changes nothing.
 
-    Each notice is a transaction of its own. The terms of the notifiers' lanes begin now, as nothing could be decided
-    before.
+    A notice is joined to the case of the listing; where the listing was submitted and has none, one is opened. Each
+    notice is a transaction of its own. The terms of the notifiers' lanes begin now, as nothing could be decided before.
 
     Parameters
     ----------
@@ -222,19 +226,45 @@ def match_notices(
     found = looked = after = 0
     while items := _read_unknown(engine, policy.notices, after):
         with reading(engine) as connection:
-            latest = find_latest(connection, [one.listing_id for _, _, one in items if one and one.listing_id])
-        known = {notice_id for _, notice_id, one in items if one and one.listing_id in latest}
-        found += sum(_join_notice(engine, notice_id, policy, now) for notice_id in sorted(known))
-        looked, after = looked + len(items), items[-1][0]
+            joinable = _find_joinable(connection, items)
+        found += sum(_join_notice(engine, notice_id, policy, now) for notice_id in sorted(joinable))
+        looked, after = looked + len(items), items[-1].item_id
         if show:
             show(looked)
     return Matched(found, looked - found)
 
 
-def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[tuple[int, int, NotedListing | None]]:
-    """Return the next unknown items: number, notice and what the item points at."""
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A listing of a notice that was unknown when that came."""
+
+    item_id: int
+    notice_id: int
+    is_complaint: bool
+    listing_id: str | None
+
+
+def _find_joinable(connection: Connection, items: Sequence[_Unknown]) -> set[int]:
+    """Return the notices of which a listing has a case now, or was submitted so that a case can be opened.
+
+    Not for a complaint alone: the case is opened with the last of those that it takes.
+    """
+    named = {one.listing_id for one in items if one.listing_id is not None}
+    with_case = find_latest(connection, named)
+    submitted = find_known(connection, named - with_case.keys())
+    return {
+        one.notice_id
+        for one in items
+        if one.listing_id in with_case or (one.listing_id in submitted and not one.is_complaint)
+    }
+
+
+def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[_Unknown]:
+    """Return the next unknown items."""
     query = (
-        select(notice_items, func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("theirs"))
+        select(
+            notice_items, notices.c.kind, func.coalesce(notice_items.c.pseudonym, notifiers.c.pseudonym).label("theirs")
+        )
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
         .where(notice_items.c.state == "unknown", notice_items.c.item_id > after)
@@ -243,7 +273,11 @@ def _read_unknown(engine: Engine, rules: NoticeRules, after: int) -> Sequence[tu
     )
     with reading(engine) as connection:
         rows = connection.execute(query).all()
-        return [(row.item_id, row.notice_id, _read_noted(connection, row.theirs, row.location, rules)) for row in rows]
+        noted = [_read_noted(connection, row.theirs, row.location, rules) for row in rows]
+        return [
+            _Unknown(row.item_id, row.notice_id, row.kind == "complaint", one.listing_id if one else None)
+            for row, one in zip(rows, noted, strict=True)
+        ]
 
 
 def _read_noted(connection: Connection, pseudonym: str, location: str, rules: NoticeRules) -> NotedListing | None:

@@ -8,7 +8,8 @@ What becomes of a listing that a notice names: its case comes forward, comes bac
 - People did not find it counterfeit: it comes back as an escalated case, to be decided with what the notice says before
   one's eyes. The earlier verdict is not taken back for that. That happens as often as the policy says, and never
   where a person decided on an appeal: from then on what was decided is the answer.
-- There is no case: one is opened where the platform told what the listing is like; else it waits for the listing.
+- There is no case: one is opened where the platform submitted the listing, or told with the notice what it is like;
+  else it waits for the listing.
 
 A consumer's complaint brings about the same, but only together with those of others, as many as the policy says.
 """
@@ -33,7 +34,8 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.intake import enqueue_within
+from ipml.review.intake import enqueue_within, prepare
+from ipml.review.marketplace import find_known
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.database import Lock, in_batches, serialise
@@ -78,7 +80,8 @@ class Coming:
     is_complaint : bool
         Whether it takes several of them to bring something about.
     scored : mapping of str to ScoredListing
-        By listing id, those of which a case may be opened.
+        By listing id, those that came along with the notice; of these, and of those that the platform submitted, a case
+        may be opened.
     besides : sequence of str
         Ids of listings whose cases are only kept from other writers, as rows that are still to come refer to them.
     """
@@ -96,21 +99,22 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
 
     Afterwards cases are kept from other writers, and so is the audit trail.
     """
-    if coming.scored:
-        serialise(connection, Lock.ENQUEUE)
     named = [one.listing_id for one in coming.listings if one.listing_id is not None]
+    if named:
+        serialise(connection, Lock.ENQUEUE)
     rows = lock_latest(connection, [*named, *coming.besides])
+    known = _find_scored(connection, coming, [listing_id for listing_id in named if listing_id not in rows])
     enough = _find_enough(connection, coming, rules)
     opened = [
         scored
         for one in coming.listings
-        if one.digest in enough and one.listing_id not in rows and (scored := coming.scored.get(one.listing_id or ""))
+        if one.digest in enough and one.listing_id not in rows and (scored := known.get(one.listing_id or ""))
     ]
     sellers = {row.seller_id for row in rows.values()} | {scored.listing.seller_id for scored in opened}
     pseudonyms = {seller_id: pseudonym_of(connection, seller_id, now=now) for seller_id in sorted(sellers)}
     due_at = coming.lane.due_at(now)
     if opened:
-        enqueue_within(connection, ((one, None) for one in opened), now=now)
+        enqueue_within(connection, prepare(opened), now=now)
         rows |= lock_latest(connection, [scored.listing.listing_id for scored in opened])
     standing = _find_standing(connection, [row.case_id for row in rows.values() if row.state == "decided"])
     reopened = _count_reopened(connection, list(standing))
@@ -133,6 +137,13 @@ def join(connection: Connection, coming: Coming, rules: NoticeRules, now: dateti
     _reopen(connection, brought, now)
     _bring_forward(connection, brought[: coming.lane.left_today], due_at, now)
     return joined
+
+
+def _find_scored(connection: Connection, coming: Coming, listing_ids: Collection[str]) -> dict[str, ScoredListing]:
+    """Return listings that have no case, as they came along with the notice, else as the platform submitted them."""
+    submitted = {key: one.scored for key, one in find_known(connection, listing_ids).items()}
+    told = {key: one for key, one in coming.scored.items() if one.score is not None or key not in submitted}
+    return submitted | told
 
 
 def choose_state(verdict: Verdict | None, *, is_final: bool) -> str:

@@ -150,7 +150,7 @@ def find_row(connection: Connection, appeal_id: int, *, lock: bool = False) -> R
     if 0 < appeal_id <= LARGEST_NUMBER:
         row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
-        raise NotFound("appeal", appeal_id, "`ipml enforce appeal list` shows which there are.")
+        raise NotFound("appeal", appeal_id, "Expected its number, as it was answered when filed.")
     return row
 
 

@@ -103,7 +103,8 @@ def find_restricted(connection: Connection, about: str | int, seller_id: str) ->
     find = {"measure": _find_measure, "penalty": _find_penalty, "case": _find_case}.get(kind)
     found = find(connection, number, seller_id) if find and 0 < number <= LARGEST_NUMBER else None
     if found is None:
-        raise NotFound("restriction", subject, "Expected one of this seller that stands, such as measure:12.")
+        remedy = "Expected what stands against this seller: the `subject` of the letter, or a measure in force."
+        raise NotFound("restriction", subject, remedy)
     return found
 
 

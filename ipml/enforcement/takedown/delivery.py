@@ -113,7 +113,7 @@ class _Noting:
         """Note one answer."""
         message = self._messages.get(said.key)
         if message is None:
-            raise NotFound("message", said.key, "`ipml outbox dead` and `list` name those in the outbox.")
+            raise NotFound("message", said.key, "Expected the header `webhook-id` of one that was sent.")
         said_at = min(max(said.at or self._now, message.put_at), self._now)
         if (last := self._last.get(said.key)) and last.status == said.status:
             return last

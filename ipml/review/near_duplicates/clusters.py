@@ -338,6 +338,8 @@ _LOCKED_CLUSTERS = _CLUSTERS.with_for_update()
 
 def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
     """Let cases stand for themselves that now score higher than their exemplar, after these were rescored."""
+    if not rescored:
+        return
     exemplars = cases.alias()
     higher = (
         select(exemplars.c.case_id)
@@ -351,7 +353,7 @@ def show_overtakers(connection: Connection, rescored: Collection[int]) -> None:
 
 def count_waiting(connection: Connection, case_ids: Collection[int]) -> dict[int, int]:
     """Return how many open near-duplicates wait for each of some cases; those for which none waits are left out."""
-    return dict(connection.execute(_COUNTED, {"numbers": list(case_ids)}).all())
+    return dict(connection.execute(_COUNTED, {"numbers": list(case_ids)}).all()) if case_ids else {}
 
 
 def move_forward(connection: Connection, counted: Mapping[int, int]) -> None:

@@ -130,6 +130,14 @@ def is_listed(table: FromClause, kinds: Collection[ListKind], now: datetime) -> 
     )
 
 
+def has_entry(table: FromClause, kinds: Collection[ListKind], now: datetime) -> ColumnElement[bool]:
+    """Return the same condition as `is_listed`, for the many cases of a long list: each is looked up by itself."""
+    entry = seller_list_entries.c
+    is_of_brand = or_(entry.brand_read.is_(None), entry.brand_read == func.coalesce(table.c.brand_read, ""))
+    listed = _select_listed(now).where(entry.kind.in_(kinds), seller_keys.c.seller_id == table.c.seller_id, is_of_brand)
+    return listed.with_only_columns(entry.entry_id).correlate(table).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueParts:
     """The parts in which the queue is worked, one after another, each by rank: by the lists that move cases.
@@ -154,16 +162,17 @@ class QueueParts:
         """
         if not self.earlier and not self.later:
             return (true(),)
-        before = [is_listed(table, self.earlier, self.now)] if self.earlier else []
-        after = [is_listed(table, self.later, self.now), *(~one for one in before)] if self.later else []
-        between = [~one for one in before] + ([~after[0]] if after else [])
-        return (*before, and_(*between), *([and_(*after)] if after else []))
+        # The first part has few of the cases, which are looked for; the others have most, of which each is looked up.
+        first = [is_listed(table, self.earlier, self.now)] if self.earlier else []
+        not_first = [~has_entry(table, self.earlier, self.now)] if self.earlier else []
+        is_last = [has_entry(table, self.later, self.now)] if self.later else []
+        last = [and_(*is_last, *not_first)] if is_last else []
+        return (*first, and_(*not_first, *(~one for one in is_last)), *last)
 
 
 def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
     """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
-    query = select(seller_list_entries.c.kind).where(is_in_force(now)).distinct()
-    there = set(connection.scalars(query))
+    there = {kind for kind in ListKind if connection.scalar(_select_any(kind, now)) is not None}
     return QueueParts(
         tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
         tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),
@@ -186,6 +195,11 @@ def _ask_for(query: Select[Any], sellers: Collection[str] | None) -> Iterator[Se
         return
     for some in in_batches(sorted(filter(is_storable, sellers))):
         yield query.where(seller_keys.c.seller_id.in_(some))
+
+
+def _select_any(kind: ListKind, now: datetime) -> Select[Any]:
+    """Return the query for an entry in force of a list: as a rule the first that is looked at."""
+    return select(seller_list_entries.c.entry_id).where(seller_list_entries.c.kind == kind, is_in_force(now)).limit(1)
 
 
 def _mark(rows: Sequence[Row[Any]], brand: str) -> tuple[ListMark, ...]:

@@ -82,6 +82,7 @@ seller_list_entries = Table(
     CheckConstraint("kind IN ('authorised', 'denied', 'watched')", name="kind"),
     CheckConstraint("origin IN ('person', 'program', 'brand file')", name="origin"),
     Index(None, "pseudonym", "kind", sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
+    Index(None, "kind", sqlite_where=_IN_FORCE, postgresql_where=_IN_FORCE),
     Index(None, "alias_of"),
     sqlite_strict=True,
     sqlite_autoincrement=True,

@@ -44,14 +44,18 @@ def show_lists(
     case: _Number = 0,
     seller: Annotated[str, Query(max_length=LONGEST_NAME)] = "",
     brand: Annotated[str, Query(max_length=LONGEST_NAME)] = "",
+    ended: Annotated[str, Query(pattern="^1?$")] = "",
 ) -> Response:
-    """Show the entries in force, of one list, seller or brand, or all; the seller of a case can be put on one."""
+    """Show the entries in force, of one list, seller or brand, or all; the seller of a case can be put on one.
+
+    Those that have ended are shown, too, where they are asked for.
+    """
     said: dict[str, str] = {}
     if case:
         with authorised(request) as (connection, _):
             listing = get_case(connection, case).scored.listing
             said = {"seller": listing.seller_id, "brand": listing.brand or ""}
-    return _render(request, kind, after, said, seller=seller.strip(), brand=brand.strip())
+    return _render(request, kind, after, said, seller=seller.strip(), brand=brand.strip(), ended=ended)
 
 
 def add_to_list(
@@ -97,18 +101,21 @@ def _render(
     *,
     seller: str = "",
     brand: str = "",
+    ended: str = "",
 ) -> Response:
+    now = datetime.now(UTC)
     with authorised(request) as (connection, _):
         found = list_entries(
             connection,
-            now=datetime.now(UTC),
+            now=now,
+            with_ended=bool(ended),
             kind=ListKind(kind) if kind else None,
             seller_id=seller or None,
             brand=brand or None,
             after=after,
             limit=MOST_ENTRIES + 1,
         )
-    filters = {"kind": kind, "seller": seller, "brand": brand}
+    filters = {"kind": kind, "seller": seller, "brand": brand, "ended": ended}
     context: dict[str, Any] = {
         "filters": filters,
         "query": urlencode({name: value for name, value in filters.items() if value}),
@@ -118,7 +125,8 @@ def _render(
         "kind": kind,
         "said": dict.fromkeys(_FIELDS, "") | dict(said),
         "longest": {"why": LONGEST_WHY, "source": LONGEST_SOURCE, "name": LONGEST_NAME},
-        "today": datetime.now(UTC).date(),
+        "at": now,
+        "today": now.date(),
         "message": message,
     }
     return render(request, "lists.html", context)

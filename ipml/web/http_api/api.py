@@ -140,11 +140,11 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_failure)
 
 
-def _answer_bad_listings(_request: Request, error: Exception) -> Response:
+def _answer_bad_listings(request: Request, error: Exception) -> Response:
     problems = error.problems if isinstance(error, InvalidListings) else ()
     rows = len({problem.row for problem in problems})
     source = error.source if isinstance(error, InvalidListings) else "listings"
-    undone = "scored" if source == "listings" else "kept"
+    undone = "scored" if request.url.path == "/v1/score" else "kept"
     detail = f"{rows:,} of the {source} break{'s' * (rows == 1)} the rules; nothing was {undone}."
     return _answer_problems(HTTPStatus.UNPROCESSABLE_ENTITY, detail, problems)
 

@@ -37,7 +37,12 @@ class _Shape(BaseModel):
 class FiledAppealShape(_Shape):
     """What a seller says against a measure, a penalty or a decision."""
 
-    about: str = Field(max_length=60, examples=["measure:12"], description="measure:12, penalty:3 or case:381")
+    about: str = Field(
+        max_length=60,
+        examples=["measure:12"],
+        description="what it is against, such as `measure:12`, `penalty:3` or `case:381`: the `subject` of the message "
+        "with the letter",
+    )
     seller_id: str = Field(min_length=1, max_length=200)
     text: str = Field(min_length=1, max_length=LONGEST_TEXT, description="the seller's words")
     kind: Literal["complaint", "counter-notice"] = "complaint"

@@ -50,7 +50,7 @@ from ipml.web.http_api.requests import (
 
 MOST_EVENTS = 1_000
 MOST_AT_ONCE = 64  # requests that are worked on or wait to be, each of at most 4 MiB
-_MOST_TOGETHER = 500  # listings or events written in one go, so that a small request does not wait for many large ones
+_MOST_TOGETHER = 200  # listings or events written in one go, so that a small request does not wait for many large ones
 _SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
 _MOST_AMOUNT = 1e6
 _SHOWN: dict[str, Any] = {
@@ -81,7 +81,7 @@ class KnownListingShape(_Shape):
     model_version: str
     case: int | None = Field(description="number of its newest case; null where it never waited for people")
     state: Literal["scored", "open", "escalated", "decided", "superseded"] = Field(
-        description="how that case stands; scored where there is none"
+        description="how that case stands; scored where there is none, as `[intake]` of the ranking policy has it"
     )
     verdict: Literal["counterfeit", "genuine", "cannot tell", "escalate"] | None = Field(
         description="what was found last, as far as that stands"
@@ -102,7 +102,9 @@ class MeasureShape(_Shape):
     measure: str = Field(examples=["measure:12"], description="what an appeal is against")
     kind: str = Field(examples=["remove"])
     territories: list[str] = Field(description="where; everywhere if empty")
-    state: Literal["asked", "done", "refused"] = Field(description="how far you have come with it")
+    state: Literal["asked", "done", "refused"] = Field(
+        description="what you answered to the message of it; asked until then, and after accepted"
+    )
     imposed_at: AwareDatetime
     until: AwareDatetime | None
 
@@ -284,7 +286,7 @@ def describe_submissions() -> dict[str, Any]:
                 "listings": {"type": "array", "items": listing, "maxItems": 1_000},
                 "withdrawn": {"type": "array", "items": gone, "maxItems": 1_000},
             },
-            "required": ["listings"],
+            "anyOf": [{"required": ["listings"]}, {"required": ["withdrawn"]}],
             "additionalProperties": False,
         },
         "SubmittedEvents": {
@@ -453,9 +455,9 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
     InvalidListings
     """
     gone: object = []
-    if isinstance(content, dict) and "listings" in content and "withdrawn" in content:
+    if isinstance(content, dict) and "withdrawn" in content and content.keys() <= {"listings", "withdrawn"}:
         gone = content["withdrawn"]
-        content = {name: value for name, value in content.items() if name != "withdrawn"}
+        content = {"listings": content.get("listings", [])}
     listings = model.check(find_listings(content))
     latest = now + _SOON
     early = [

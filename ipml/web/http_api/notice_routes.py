@@ -38,7 +38,11 @@ class _NoticeShape(BaseModel):
 class NotedListingShape(_NoticeShape):
     """Where a listing is, by its address, its id, or both."""
 
-    url: str | None = Field(None, max_length=2048, description="https:// or http://")
+    url: str | None = Field(
+        None,
+        max_length=2048,
+        description="https:// or http://; leads to a listing as `listing_urls` in the cooperation policy says",
+    )
     listing_id: _Text | None = None
     listing: dict[str, Any] | None = Field(
         None,
@@ -57,7 +61,9 @@ class NoticeShape(_NoticeShape):
     """A notice of counterfeits, or a consumer's complaint: what Article 16(2) of Regulation (EU) 2022/2065 asks for."""
 
     kind: Literal["counterfeit", "complaint"] = "counterfeit"
-    explanation: str = Field(max_length=10_000, description="why the listings are counterfeit, in some words")
+    explanation: str = Field(
+        max_length=10_000, description="why the listings are counterfeit, in 20 letters or more, as the policy asks"
+    )
     listings: list[NotedListingShape] = Field(min_length=1, max_length=300, description="each once")
     name: _Text = Field(description="of who gives notice")
     email: str = Field(
@@ -69,7 +75,8 @@ class NoticeShape(_NoticeShape):
     )
     brand: _Text | None = Field(None, description="whose goods are copied; needed but for a complaint")
     rights: _Text | None = Field(
-        None, description="document of the right, such as the number of a trade mark; once for each brand"
+        None,
+        description="document of the right, such as the number of a trade mark; needed in the first notice on a brand",
     )
     language: str | None = Field(None, max_length=35, examples=["en"])
     key: str | None = Field(None, min_length=1, max_length=255, description="as the header Idempotency-Key")

@@ -199,10 +199,12 @@ def make_json_answer(body: bytes, status: int = 200, media_type: str = "applicat
     return Response(body, status, media_type=media_type)
 
 
-_ABOUT = """Send listings as JSON, get the calibrated probability that each is counterfeit, with its 90 % interval.
+_ABOUT = """Submit listings as they appear, change and vanish (`POST /v1/listings`) and what happens to sellers
+(`POST /v1/events`); ask how each stands; file the appeals of sellers. `POST /v1/score` only scores, and keeps nothing.
 
-One request holds one listing or up to 1,000, in at most 4 MiB. All scores of an answer are by one model, which
-`model_version` names. A listing is scored by itself: its score is the same alone and among others.
+One request holds one listing or up to 1,000, in at most 4 MiB. A score is the calibrated probability that a listing is
+counterfeit, with its 90 % interval. All scores of an answer are by one model, which `model_version` names. A listing is
+scored by itself: its score is the same alone and among others.
 
 Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
 and can ask how it stands.
@@ -369,7 +371,7 @@ def make_document(
     from importlib.metadata import version
 
     document: dict[str, Any] = get_openapi(
-        title="ipml: scores of listings, and notices of counterfeits",
+        title="ipml: listings, appeals and notices of a marketplace",
         version=version("ipml"),
         description=_ABOUT,
         routes=app.routes,

@@ -7,7 +7,7 @@ import pytest
 from ipml.cooperation.networks.detection import add_events, find_networks
 from ipml.cooperation.networks.roles import NetworkRole, describe_network, guess_roles
 from ipml.cooperation.networks.sales import estimate_total
-from ipml.cooperation.networks.store import load_networks, store_networks
+from ipml.cooperation.networks.store import load_networks, restore_interrupted, store_networks
 from ipml.cooperation.networks.ties import explain_tie, find_newcomers
 from ipml.errors import NotFound
 
@@ -52,6 +52,18 @@ def test_networks_come_back_from_their_folder(networks, tmp_path):
     assert (again.numbering.given, again.rules) == (networks.numbering.given, networks.rules)
     with pytest.raises(NotFound, match="No networks"):
         load_networks(tmp_path)
+
+
+def test_networks_survive_a_kill_while_they_are_replaced(networks, tmp_path):
+    """Killed after the old ones were moved aside: they are put back, and then replaced as ever."""
+    folder = tmp_path / "networks"
+    store_networks(networks, folder)
+    folder.rename(tmp_path / "networks.old")
+    restore_interrupted(folder)
+    assert load_networks(folder).numbering.given == networks.numbering.given
+    folder.rename(tmp_path / "networks.old")
+    store_networks(networks, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["networks"]
 
 
 def test_one_source_at_most_and_beliefs_are_shares(networks, largest):

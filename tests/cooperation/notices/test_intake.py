@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,17 +10,18 @@ from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
 
-from ipml.cooperation.notices.intake import match_notices
+from ipml.cooperation.notices.intake import match_notices, score_unknown
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
 from ipml.storage import audit
 from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
 from ipml.storage.row_digests import check_rows
-from ipml.storage.tables import measures, notice_items, notices, notifier_steps, rights_documents, strikes
+from ipml.storage.tables import cases, measures, notice_items, notices, notifier_steps, rights_documents, strikes
 
 Give = Callable[..., Receipt]
 GROUNDS = {Verdict.COUNTERFEIT: "declared_replica"}
@@ -166,6 +167,50 @@ def test_an_unknown_listing_is_joined_once_it_arrives(engine: Engine, give: Give
         assert [(one.state, one.location) for one in found.listings] == [("unknown", "L1"), ("waiting", "L2")]
         assert len(find_notices(connection, 1)) == 1
         assert get_case(connection, 1).due_at > LATER + timedelta(hours=1)
+
+
+def submit(engine: Engine, listing_id: str) -> None:
+    """Submit a listing that the policy of the queue has wait for nobody."""
+
+    def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
+        return [ScoredListing(one, 0.01, -4.6, (), (), None, "m1") for one in listings]
+
+    known = take_in(engine, [Submission((offer(listing_id).listing,))], score, NOON)[listing_id]
+    assert known.case_id is None
+
+
+def test_a_submitted_listing_becomes_a_case_by_the_notice(engine: Engine, give: Give):
+    """With the score that it was submitted with, or with the reasons that are found now."""
+    submit(engine, "L1")
+    submit(engine, "L2")
+    with reading(engine) as connection:
+        scored = score_unknown(connection, say("L2"), lambda some: [offer(one.listing_id) for one in some])
+    assert list(scored) == ["L2"]
+    assert states(give(say("L1"))) == states(give(say("L2"), scored=scored)) == ["waiting"]
+    with reading(engine) as connection:
+        first, second = get_case(connection, 1), get_case(connection, 2)
+    assert (first.scored.score, second.scored.score) == (0.01, 0.5)
+    assert first.due_at is not None
+    assert states(give(say("L1", email="bo@acme.test"))) == ["waiting"]
+    assert count(engine, cases) == 2
+
+
+def test_a_listing_that_is_submitted_after_the_notice_becomes_a_case(engine: Engine, give: Give):
+    """Once it is looked for; of a complaint only when there are as many as it takes."""
+    receipt = give(say("L1"))
+    give(complain("L2", "c0"))
+    submit(engine, "L1")
+    submit(engine, "L2")
+    matched = match_notices(engine, now=LATER)
+    assert (matched.found, matched.unknown) == (1, 1)
+    with reading(engine) as connection:
+        assert states(find_receipt(connection, receipt.reference)) == ["waiting"]
+        assert get_case(connection, 1).scored.listing.listing_id == "L1"
+    assert count(engine, cases) == 1
+    for number in range(1, POLICY.notices.complaints_needed):
+        last = give(complain("L2", f"c{number}"))
+    assert states(last) == ["waiting"]
+    assert match_notices(engine, now=LATER).unknown == 0
 
 
 def test_the_first_notice_on_a_brand_names_a_right(engine: Engine, give: Give):

@@ -386,6 +386,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_seller_list_entries_alias_of"), "seller_list_entries", ["alias_of"], unique=False)
     op.create_index(
+        op.f("ix_seller_list_entries_kind"),
+        "seller_list_entries",
+        ["kind"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
+    op.create_index(
         op.f("ix_seller_list_entries_pseudonym_kind"),
         "seller_list_entries",
         ["pseudonym", "kind"],
