@@ -37,7 +37,7 @@ def test_the_unit_has_all_that_a_service_needs() -> None:
     """It starts the worker again however it ended, and leaves it time to stop."""
     unit = ConfigParser(interpolation=None, strict=True)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(block("ini"))
+    unit.read_string(block("ini", "\\[Unit"))
     assert unit.sections() == ["Unit", "Service", "Install"]
     assert shlex.split(unit["Service"]["ExecStart"]) == ["/opt/ipml/bin/ipml", "worker"]
     assert unit["Service"]["Restart"] == "always"
@@ -49,7 +49,7 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     if not (analyze := shutil.which("systemd-analyze")):
         return
     path = tmp_path / "ipml-worker.service"
-    path.write_text(block("ini").replace("/opt/ipml/bin/ipml", "/bin/true"))
+    path.write_text(block("ini", "\\[Unit").replace("/opt/ipml/bin/ipml", "/bin/true"))
     said = subprocess.run([analyze, "verify", "--man=no", str(path)], capture_output=True, text=True).stderr
     assert not [line for line in said.splitlines() if path.name in line and "Unknown" in line]
 

@@ -307,7 +307,7 @@ _ANSWERS = (
     ),
     ("409", "The receiver knows the key: delivered."),
     (
-        "408, 425, 429, 5xx, a redirect or no answer",
+        "401, 403, 408, 425, 429, 5xx, a redirect or no answer",
         "Tried again at growing random intervals of up to two hours, not before `Retry-After` asks for, and at most 30 "
         "times. Then it is a dead letter.",
     ),

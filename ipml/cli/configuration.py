@@ -180,7 +180,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
 
     everywhere: frozenset[Process] = frozenset({"page", "worker"})
     worker: frozenset[Process] = frozenset({"worker"})
-    yield from _try("jobs", worker, lambda: plan_jobs(settings))
+    yield from _try("", worker, lambda: plan_jobs(settings))
     if settings.webhook_url or settings.webhook_urls:
         url = "webhook_url" if settings.webhook_url else "webhook_urls"
         yield from _try(url, worker, lambda: make_webhook_sink(settings, ()).close())

@@ -205,7 +205,8 @@ def _make_api(served: ServedModel, access: Access, engine: Engine | None, settin
 def _run(app: ASGIApp, listener: socket.socket, proxies: Sequence[Network], shutdown_seconds: float) -> None:
     import uvicorn
 
-    from ipml.web.server import BACKLOG, ENDING_SECONDS, Connections, GracefulServer, Shutdown
+    from ipml.web.server import BACKLOG, Connections
+    from ipml.web.shutdown import ENDING_SECONDS, GracefulServer, Shutdown
 
     shutdown = Shutdown(shutdown_seconds)
     config = uvicorn.Config(

@@ -99,8 +99,9 @@ class StreamRules:
     def _place(self, scored: ScoredListing) -> StreamPlace:
         policy, rule = self.ranking.policy, self.ranking.policy.intake
         expected = policy.prevalence if scored.score is None else scored.score
-        value = weigh(scored.listing, scored.score, policy, self.ranking.usual).value
-        is_sure = expected >= rule.min_score and value >= rule.min_value
+        is_sure = expected >= rule.min_score
+        if is_sure and rule.min_value is not None:
+            is_sure = weigh(scored.listing, scored.score, policy, self.ranking.usual).value >= rule.min_value
         return place_in_stream(scored, expected, rule, self.seed, is_sure=is_sure)
 
 

@@ -4,39 +4,33 @@ Behind a proxy it is found out from whom a request comes in truth, and whether b
 believed. A proxy may also have checked who the person is, and say so in a header; off unless it is set. The header is
 worth something only from the proxy; from any other address it is passed over, and the log says so.
 
-uvicorn limits neither the time that the head of a request may take nor the connections of an address. So its protocol
-is made within one of ours, which passes all on to it and closes connections that wait too long, or of which there are
-too many: the one that has waited longest goes, so that whoever sends their request at once is answered even from the
-address of an attacker. What is logged of them is bounded, too.
+uvicorn limits neither the time that the head of a request, or the reading of an answer, may take nor the connections of
+an address. So its protocol is made within one of ours, which passes all on to it and closes connections that wait too
+long, or of which there are too many: the one that has waited longest goes, so that whoever sends their request at once
+is answered even from the address of an attacker. What is logged of them is bounded, too.
 
 Settings that would let others listen, or let them in, are said at the start, and by `ipml doctor`.
-
-A server that is told to end goes on for a while, and says that it is no longer ready, so that whoever distributes
-requests can send them elsewhere; what is under way is finished.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import logging
 import re
 import resource
-import signal
 import time
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from threading import Timer
-from types import FrameType
 from typing import Any, cast
 
 from fastapi import Request
 from sqlalchemy import Connection as SqlConnection
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn import Config, Server
+from uvicorn import Config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ipml.errors import Forbidden, UnusableSetting
@@ -211,11 +205,13 @@ def find_proxy_user(request: Request, header: str | None, connection: SqlConnect
 
 
 HEAD_SECONDS = 10.0
-"""How long the head of a request may take, from the opening of the connection or the end of the answer before."""
+"""How long the head of a request may take, from the opening of the connection, or from its first letter."""
 BODY_SECONDS = 40.0
 """How long the body may take; the API gives up before."""
+READ_SECONDS = 60.0
+"""How long a client may leave what was sent to it unread, each time that no more can be sent."""
 MOST_WAITING = 1_000
-"""Connections that may wait for a request or the rest of one; fewer where the system allows few open files."""
+"""Connections that may wait for a request, the rest of one, or a reader; fewer where few open files are allowed."""
 MOST_OF_ADDRESS, MOST_BODIES_OF_ADDRESS = 100, 16
 """The same from one address that is no trusted proxy; and those of them of which the head is there."""
 BACKLOG = 128
@@ -291,6 +287,9 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._answering = 0
+        self._is_unread = False
+        self._has_come = False  # anything since the answer began, or the last of the body was read
+        self._is_idle = False  # answered, and kept for the next request, as long as uvicorn's `timeout_keep_alive` says
         self.address = "unknown"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -299,10 +298,13 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.address = network_of(str(peer[0])) if peer else "unknown"
         self._inner.connection_made(self._transport)
-        self._wait_for_head()
+        self._wait_for_head_unless_answering()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what came."""
+        """Pass on what came; of a request that begins the whole head is to come in time."""
+        if self._is_idle:
+            self._wait_for_head_unless_answering()
+        self._has_come = True
         self._inner.data_received(data)
 
     def eof_received(self) -> None:
@@ -315,12 +317,17 @@ class Connection(asyncio.Protocol):
         self._inner.connection_lost(error)
 
     def pause_writing(self) -> None:
-        """Pass on that the client reads slowly."""
+        """Pass on that the client reads slowly, and begin to wait for it."""
         self._inner.pause_writing()
+        self._is_unread = True
+        self._wait(READ_SECONDS, "left an answer unread for")
 
     def resume_writing(self) -> None:
         """Pass on that the client reads again."""
+        self._is_unread = False
+        self._stop_waiting()
         self._inner.resume_writing()
+        self._wait_for_next_unless_answering()
 
     def close(self) -> None:
         """Close at once, whatever is under way."""
@@ -328,13 +335,30 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _wait_for_head(self) -> None:
+    def _has_to_wait(self) -> bool:
+        is_over = self._transport is None or self._transport.is_closing()
+        return not (self._answering or self._is_unread or is_over)
+
+    def _wait_for_head_unless_answering(self) -> None:
+        if self._has_to_wait():
+            self._is_idle = False
+            self._wait(HEAD_SECONDS, "its head took more than")
+
+    def _wait_for_next_unless_answering(self) -> None:
+        if self._has_come:  # the next request has begun
+            self._wait_for_head_unless_answering()
+        elif self._has_to_wait():
+            self._stop_waiting()
+            self._is_idle = True
+            self._connections.wait(self, for_body=False)
+
+    def _wait(self, seconds: float, why: str) -> None:
         self._stop_waiting()
-        self._timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._give_up)
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._give_up, seconds, why)
         self._connections.wait(self, for_body=False)
 
-    def _give_up(self) -> None:
-        _log.warning("a request from %s closed: its head took more than %.0f seconds", self.address, HEAD_SECONDS)
+    def _give_up(self, seconds: float, why: str) -> None:
+        _log.warning("a request from %s closed: %s %.0f seconds", self.address, why, seconds)
         self.close()
 
     def _stop_waiting(self) -> None:
@@ -345,14 +369,18 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered, the head of which is there."""
-        self._stop_waiting()
+        if not self._is_unread:
+            self._stop_waiting()
+        self._has_come = False
         self._answering += 1  # more than one where a client sends the next request before it has the answer
         try:
-            await self._app(scope, self._bound(receive) if scope["type"] == "http" else receive, send)
+            if _is_ambiguous(scope):
+                await _refuse_ambiguous(send)
+            else:
+                await self._app(scope, self._bound(receive) if scope["type"] == "http" else receive, send)
         finally:
             self._answering -= 1
-            if not self._answering and self._transport is not None and not self._transport.is_closing():
-                self._wait_for_head()
+            self._wait_for_next_unless_answering()
 
     def _bound(self, receive: Receive) -> Receive:
         """Return what reads the body, with a limit of time."""
@@ -378,88 +406,24 @@ class Connection(asyncio.Protocol):
                 arriving.cancel()
                 self._connections.forget(self)
             is_whole = not message.get("more_body", False)
+            self._has_come = False
             return message
 
         return receive_in_time
 
 
-SHUTDOWN = "ipml.shutdown"  # in the scope of a request: the `Shutdown` of its server
-ENDING_SECONDS = BODY_SECONDS + 5.0
-"""How long requests that are under way have to be finished."""
-_WATCHED_SECONDS = 60.0
+def _is_ambiguous(scope: Scope) -> bool:
+    """Tell whether a body has two lengths: a proxy in front may go by the other one (RFC 9112, section 6.1)."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope.get("headers", ())}
 
 
-class Shutdown:
-    """Whether a server is shutting down, and whether anybody wants to be told so. Threads may share it.
-
-    Parameters
-    ----------
-    seconds : float
-        How long the server goes on answering once it was told to end, where somebody watches whether it is ready.
-
-    Examples
-    --------
-    >>> Shutdown(10).begin()
-    0.0
-    >>> watched = Shutdown(10)
-    >>> watched.note_asked()
-    >>> watched.begin(), watched.has_begun
-    (10.0, True)
-    """
-
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds, self._clock = float(seconds), clock
-        self._asked_at: float | None = None
-        self.has_begun = False
-
-    def note_asked(self) -> None:
-        """Note that somebody asked whether the server is ready."""
-        self._asked_at = self._clock()
-
-    def begin(self) -> float:
-        """Begin to shut down, and return how many seconds to go on answering: none where nobody asked in a minute."""
-        self.has_begun = True
-        is_watched = self._asked_at is not None and self._clock() - self._asked_at < _WATCHED_SECONDS
-        return self._seconds if is_watched else 0.0
-
-    def known_to(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that does as the given one, knows of this, and ends connections once it has begun."""
-
-        async def knowing(scope: Scope, receive: Receive, send: Send) -> None:
-            async def send_on(message: Message) -> None:
-                if self.has_begun and message["type"] == "http.response.start":
-                    MutableHeaders(scope=message)["Connection"] = "close"
-                await send(message)
-
-            await app({**scope, SHUTDOWN: self}, receive, send_on)
-
-        return knowing
-
-
-class GracefulServer(Server):
-    """uvicorn's server, which first says for a while that it is no longer ready when SIGTERM tells it to end.
-
-    A second signal, and Ctrl-C, end it at once, after what is under way.
-
-    Parameters
-    ----------
-    config : Config
-    shutdown : Shutdown
-    """
-
-    def __init__(self, config: Config, shutdown: Shutdown) -> None:
-        super().__init__(config)
-        self._shutdown = shutdown
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end, or end."""
-        is_first, seconds = not self._shutdown.has_begun, self._shutdown.begin()
-        if sig != signal.SIGTERM or not is_first or seconds == 0:
-            super().handle_exit(sig, frame)
-            return
-        later = Timer(seconds, super().handle_exit, (sig, frame))
-        later.daemon = True
-        later.start()
+async def _refuse_ambiguous(send: Send) -> None:
+    status, detail = HTTPStatus.BAD_REQUEST, "Found Content-Length and Transfer-Encoding; expected one of them."
+    body = json.dumps({"title": status.phrase, "status": int(status), "detail": detail}).encode()
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class SparseFilter(logging.Filter):

@@ -81,7 +81,7 @@ def test_what_does_nothing_is_told(settings: dict[str, Any], name: str, words: s
         ({"transparency_url": "https://x.example", "transparency_token": NOTHING}, "IPML_TRANSPARENCY_TOKEN", "file"),
         ({"public_url": "review.example"}, "IPML_PUBLIC_URL", "an address with its scheme"),
         ({"jobs": {"backups": "04:00"}}, "IPML_JOBS", "backups (perhaps backup)"),
-        ({"jobs": {"ends": "soon"}}, "IPML_JOBS", "soon"),
+        ({"jobs": {"ends": "soon"}}, "IPML_JOBS, ends", "soon"),
         ({"anchors": NOTHING / "anchors"}, "IPML_ANCHORS", "no file that can be written"),
         ({"erased": NOTHING / "erased"}, "IPML_ERASED", "no file that can be written"),
         ({"labels": Path("/")}, "IPML_LABELS", "found a folder"),

@@ -64,7 +64,7 @@ def test_too_little_is_said_so(ask: Callable[..., str]):
     assert "200 listings are left out" in output
 
 
-def test_a_later_day_has_no_files(ask: Callable[..., str]):
+def test_a_later_day_has_no_listings(ask: Callable[..., str]):
     """--since leaves out what came before."""
     fill(ask.url, 3)
-    assert "No file was enqueued" in ask("--since", "2199-01-01")
+    assert "No listings came yet" in ask("--since", "2199-01-01")

@@ -53,6 +53,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "cooperate notifier document accept": (Action.JUDGE_NOTIFIERS, ("1",)),
     "cooperate notifier document reject": (Action.JUDGE_NOTIFIERS, ("1",)),
     "cooperate notifier erase": (Action.ERASE_PEOPLE, ("flags@ngo.example", "--yes")),
+    "worker": (Action.START_JOBS, ("--start", "retention")),
     "admin user add": (Action.MANAGE_USERS, ("new", "--no-password")),
     "admin user disable": (Action.MANAGE_USERS, ("vic",)),
     "admin user enable": (Action.MANAGE_USERS, ("vic",)),

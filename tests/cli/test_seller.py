@@ -151,8 +151,8 @@ def test_a_seller_is_put_on_a_list_and_taken_off(url: str):
     assert run(url, *line).stdout == "Entry 1 said so already: s-9 is denied for all brands.\n"
     shown = run(url, "seller", "lists", "show", "s-9", "--kind", "denied").stdout
     assert all(word in shown for word in ("denied", "s-9", "fakes", "letter", OPERATOR, "2100-01-01"))
-    assert run(url, "seller", "lists", "remove", "1").stdout == "Entry 1 is off its list.\n"
-    assert run(url, "seller", "lists", "remove", "1").stdout == "Entry 1 had ended.\n"
+    assert run(url, "seller", "lists", "remove", "1", "--why", "a mistake").stdout == "Entry 1 is off its list.\n"
+    assert run(url, "seller", "lists", "remove", "1", "--why", "a mistake").stdout == "Entry 1 had ended.\n"
     assert "s-9" not in run(url, "seller", "lists", "show").stdout
     assert "s-9" in run(url, "seller", "lists", "show", "--ended").stdout
     assert isinstance(run(url, "seller", "lists", "show", "--kind", "banned").exception, UnusableSetting)

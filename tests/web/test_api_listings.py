@@ -19,7 +19,7 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, listings, seller_events
-from ipml.web.http_api.listing_routes import (
+from ipml.web.http_api.intake_document import (
     EventShape,
     KnownListingsShape,
     ListingFileShape,

@@ -13,7 +13,7 @@ from ipml.web.app import make_app
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics
 from ipml.web.http_api.requests import Access
-from ipml.web.server import Shutdown
+from ipml.web.shutdown import Shutdown
 
 
 class Models:

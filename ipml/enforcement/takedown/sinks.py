@@ -155,7 +155,8 @@ _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _MOST_SECONDS = 20.0  # for an answer's body, however slowly it drips
 _MOST_ANSWER_BYTES = 65_536
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_TRY_AGAIN = (408, 425, 429)  # what a receiver says that cannot just now
+# What a receiver says that cannot just now, or whose clock or secret is wrong for a while.
+_TRY_AGAIN = (401, 403, 408, 425, 429)
 _KNOWN_BEFORE = 409  # it had the key before
 
 

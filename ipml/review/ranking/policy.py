@@ -188,12 +188,14 @@ class ListRules(BaseModel):
 
 
 class IntakeRule(BaseModel):
-    """Which listings that come one by one wait for people: those that are worth it, and some drawn from the rest.
+    """Which listings that come one by one wait for people: those that look suspicious, and some drawn from the rest.
 
     Attributes
     ----------
-    min_score, min_value : float
-        Scores from here on, and values of a review from here on, are worth it; both are asked for.
+    min_score : float
+        Listings with scores from here on wait.
+    min_value : float or None
+        Of these, only those the review of which is worth at least so much; None: whatever it is worth.
     sampling_probability : float
         With which another listing is drawn where nobody can tell what it is; less where the score is surer, and never
         less than `even` of it.
@@ -210,7 +212,7 @@ class IntakeRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_score: Share = 0.5
-    min_value: float = Field(0.0, ge=-1e9, le=1e9)
+    min_value: float | None = Field(None, ge=-1e9, le=1e9)
     sampling_probability: Share = 0.002
     even: Share = 0.3
 

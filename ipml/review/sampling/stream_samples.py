@@ -98,7 +98,7 @@ def place_in_stream(
 
 def open_sample(connection: Connection, model_version: str, rule: IntakeRule, seed: str, now: datetime) -> int:
     """Return the number of the sample of a day, noted when it is first asked for."""
-    said = json.dumps(rule.model_dump(), sort_keys=True)
+    said = json.dumps(rule.model_dump(exclude_none=True), sort_keys=True)
     named = digest(f"stream {now:%Y-%m-%d} {model_version} {said} {seed}")
     known: int | None = connection.scalar(select(samples.c.sample_id).where(samples.c.digest == named))
     if known is not None:
@@ -115,7 +115,7 @@ def open_sample(connection: Connection, model_version: str, rule: IntakeRule, se
         "sure": 0,
     }
     sample_id: int = connection.scalars(insert(samples).values(row).returning(samples.c.sample_id)).one()
-    payload: dict[str, audit.Value] = {"digest": named, "listings": 0, "sure": 0, **rule.model_dump()}
+    payload: dict[str, audit.Value] = {"digest": named, "listings": 0, "sure": 0, **rule.model_dump(exclude_none=True)}
     audit.append(connection, _SYSTEM, "sampled", f"sample:{sample_id}", payload, at=now)
     return sample_id
 

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ from ipml.errors import (
     LoginNeeded,
     NotFound,
     UnstorableValue,
+    UnusableDatabase,
 )
 from ipml.kit.moments import write_moment
 from ipml.records import Problem, ScoredListing
@@ -55,6 +57,14 @@ from ipml.web.http_api.appeal_routes import (
     submit_appeal,
 )
 from ipml.web.http_api.fields import Fields
+from ipml.web.http_api.intake_document import (
+    EVENTS_DOCUMENT,
+    EXAMPLES,
+    SHOW_DOCUMENT,
+    SHOW_EVENT_DOCUMENT,
+    SUBMIT_DOCUMENT,
+    describe_submissions,
+)
 from ipml.web.http_api.list_routes import (
     ADD_DOCUMENT,
     REMOVE_DOCUMENT,
@@ -65,19 +75,7 @@ from ipml.web.http_api.list_routes import (
     remove_from_list,
     show_lists,
 )
-from ipml.web.http_api.listing_routes import (
-    EVENTS_DOCUMENT,
-    EXAMPLES,
-    SHOW_DOCUMENT,
-    SHOW_EVENT_DOCUMENT,
-    SUBMIT_DOCUMENT,
-    ListingIntake,
-    describe_submissions,
-    show_event,
-    show_listing,
-    submit_events,
-    submit_listings,
-)
+from ipml.web.http_api.listing_routes import ListingIntake, show_event, show_listing, submit_events, submit_listings
 from ipml.web.http_api.monitoring import CONTENT_TYPE, CurrentModel, Metrics, ScoringModel, show_health, show_ready
 from ipml.web.http_api.notice_routes import GIVE_DOCUMENT, STATUS_DOCUMENT, describe_shapes, give_notice, show_notice
 from ipml.web.http_api.openapi import (
@@ -95,6 +93,7 @@ from ipml.web.http_api.openapi import (
     write_json,
 )
 from ipml.web.http_api.requests import (
+    MOST_SMALL_BYTES,
     Access,
     Crowd,
     InvalidRequest,
@@ -117,6 +116,7 @@ _STATUS: dict[type[IpmlError], HTTPStatus] = {
     UnstorableValue: HTTPStatus.UNPROCESSABLE_ENTITY,
     Failed: HTTPStatus.SERVICE_UNAVAILABLE,
     DatabaseBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnusableDatabase: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 _STATUS_HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
@@ -221,7 +221,7 @@ async def answer_message(
     """
     state, by = request.app.state, request.state.grant.actor
     with state.crowd.join():
-        status, at, why = find_answer(parse_body(await read_body(request)))
+        status, at, why = find_answer(parse_body(await read_body(request, MOST_SMALL_BYTES)))
         engine: Engine | None = state.engine
         if engine is None or not _MESSAGE_KEY.fullmatch(key):
             raise NotFound("message", key, "Expected the header `webhook-id` of one that was sent.")
@@ -301,7 +301,7 @@ def show_metrics(request: Request) -> Response:
 
 def show_document(request: Request) -> Response:
     """Describe this API, as OpenAPI 3.1."""
-    return make_json_answer(write_json(request.app.openapi()))
+    return make_json_answer(request.app.state.document())
 
 
 # Every route: how and where it is asked for, the action it is (None: anybody may), what answers, and its description.
@@ -371,7 +371,10 @@ def make_api(
     add_error_answers(app)
     shapes, is_keyed = describe_shapes() | describe_list_shapes() | describe_submissions(), bool(access.keys)
     shapes["FiledAppealShape"] = FiledAppealShape.model_json_schema()
-    app.openapi = lambda: make_document(app, listing_schema, shapes, (*EXAMPLES, *APPEAL_EXAMPLES), needs_key=is_keyed)  # type: ignore[method-assign]
+    examples = (*EXAMPLES, *APPEAL_EXAMPLES)
+    # Once: anybody may ask for it, and it takes as long to make as to score a hundred listings.
+    app.openapi = cache(lambda: make_document(app, listing_schema, shapes, examples, needs_key=is_keyed))  # type: ignore[method-assign]
+    app.state.document = cache(lambda: write_json(app.openapi()))
     return app
 
 

@@ -21,7 +21,7 @@ from ipml.storage.database import reading, writing
 from ipml.web.http_api.fields import Fields
 from ipml.web.http_api.listing_routes import require_intake
 from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
-from ipml.web.http_api.requests import parse_body, read_body
+from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
 
 _States = Literal[
     "open", "with holder", "holder acted", "granted", "partly granted", "rejected", "restored", "withdrawn"
@@ -120,7 +120,7 @@ async def submit_appeal(request: Request) -> Response:
     """
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
-        body, by = await read_body(request), request.state.grant.actor
+        body, by = await read_body(request, MOST_SMALL_BYTES), request.state.grant.actor
 
         def file() -> bytes:
             about, seller_id, text, kind, key = read_appeal(parse_body(body))

@@ -30,7 +30,7 @@ from ipml.review.seller_lists import (
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.fields import Fields
 from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
-from ipml.web.http_api.requests import parse_body, read_body
+from ipml.web.http_api.requests import MOST_SMALL_BYTES, parse_body, read_body
 
 MOST_ENTRIES = 1_000
 _LARGEST_NUMBER = 2**63 - 1
@@ -144,7 +144,7 @@ def describe_list_shapes() -> dict[str, Any]:
 async def add_to_list(request: Request) -> Response:
     """Put a seller on a list, at once."""
     with request.app.state.crowd.join():
-        listed = read_listed(parse_body(await read_body(request)))
+        listed = read_listed(parse_body(await read_body(request, MOST_SMALL_BYTES)))
 
         def add(connection: Connection) -> tuple[ListEntry, bool]:
             return add_entry(connection, listed, by=request.state.grant.actor, now=datetime.now(UTC), origin="program")

@@ -32,7 +32,7 @@ from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
 from ipml.storage.jobs import ListedJob, has_leader, list_jobs
 from ipml.storage.outbox import ChannelBacklog, count_backlog
-from ipml.web.server import SHUTDOWN, Shutdown
+from ipml.web.shutdown import SHUTDOWN, Shutdown
 
 
 class ScoringModel(Protocol):

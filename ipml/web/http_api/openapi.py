@@ -202,9 +202,10 @@ def make_json_answer(body: bytes, status: int = 200, media_type: str = "applicat
 _ABOUT = """Submit listings as they appear, change and vanish (`POST /v1/listings`) and what happens to sellers
 (`POST /v1/events`); ask how each stands; file the appeals of sellers. `POST /v1/score` only scores, and keeps nothing.
 
-One request holds one listing or up to 1,000, in at most 4 MiB. A score is the calibrated probability that a listing is
-counterfeit, with its 90 % interval. All scores of an answer are by one model, which `model_version` names. A listing is
-scored by itself: its score is the same alone and among others.
+One request holds one listing or up to 1,000, in at most 4 MiB, or one appeal, list entry or answer, in at most
+256 KiB. A score is the calibrated probability that a listing is counterfeit, with its 90 % interval. All scores of an
+answer are by one model, which `model_version` names. A listing is scored by itself: its score is the same alone and
+among others.
 
 Rights holders give notice of up to 300 counterfeits, consumers complain of what they bought; both get a receipt at once
 and can ask how it stands.

@@ -230,18 +230,24 @@ def _is_notifier(whose: str) -> bool:
 
 
 MOST_BYTES = 4 << 20
+MOST_SMALL_BYTES = 256 << 10  # of one thing with a text, each letter of it escaped
 _MOST_DRAINED = 16 * MOST_BYTES  # a sender hears the answer only once its request has been taken off its hands
 _MOST_SECONDS = 30.0
 _MOST_DIGITS = 1_000
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
     """Return the body of a request that says it is JSON, as it came.
+
+    Parameters
+    ----------
+    most : int, default=MOST_BYTES
+        How many bytes it may have.
 
     Raises
     ------
     HTTPException
-        415 for another kind of content, 413 for more than 4 MiB, 408 for a body that does not arrive in 30 seconds,
+        415 for another kind of content, 413 for more bytes, 408 for a body that does not arrive in 30 seconds,
         400 for one that breaks off.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -251,27 +257,25 @@ async def read_body(request: Request) -> bytes:
         _refuse_body(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Found a Content-Encoding; expected JSON as it is.")
     try:
         async with asyncio.timeout(_MOST_SECONDS):
-            return await _read_bounded(request)
+            return await _read_bounded(request, most)
     except TimeoutError:
         _refuse_body(HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {_MOST_SECONDS:.0f} seconds.")
     except ClientDisconnect:
         _refuse_body(HTTPStatus.BAD_REQUEST, "The body broke off.")
 
 
-async def _read_bounded(request: Request) -> bytes:
+async def _read_bounded(request: Request, most: int) -> bytes:
     parts, length = [], 0
     async for part in request.stream():
         length += len(part)
-        if length <= MOST_BYTES:
+        if length <= most:
             parts.append(part)
         else:
             parts.clear()
         if length > _MOST_DRAINED:
             break
-    if length > MOST_BYTES:
-        _refuse_body(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is longer than {MOST_BYTES:,} bytes; send it in parts."
-        )
+    if length > most:
+        _refuse_body(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is longer than {most:,} bytes; send it in parts.")
     return b"".join(parts)
 
 

@@ -148,7 +148,11 @@ class Appeals(RuleBasedStateMachine):
     def holder_gives_up(self, number):
         """Let the holder give up."""
         options = {"rules": self.market.rules, "now": self.market.now}
-        self.take(number, AppealEvent.HOLDER_WITHDREW, partial(holder_withdrew, appeal_id=number, by="lea", **options))
+        self.take(
+            number,
+            AppealEvent.HOLDER_WITHDREW,
+            partial(holder_withdrew, appeal_id=number, by="lea", **options, consequences=ENFORCEMENT),
+        )
 
     @rule()
     def deliver(self):

@@ -1,0 +1,203 @@
+"""However listings, withdrawals and events are ordered, parted, joined, repeated, sent at once: the end is the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, select
+from support.databases import BOTH, copy_memory, copy_sqlite
+
+from ipml.review.cases import PENDING
+from ipml.storage.audit import verify
+from ipml.storage.consistency import find_disagreements
+from ipml.storage.database import open_database, reading
+from ipml.storage.tables import cases, listings, seller_events
+from ipml.web.http_api.requests import Access
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = int(os.environ.get("IPML_FUZZ_EXAMPLES", "20"))
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Send = Callable[[str, dict[str, Any]], int]
+Item = tuple[str, dict[str, Any]]  # "listings", "withdrawn" or "events", and what stands in it
+
+
+def moment(hour: int) -> str:
+    """Return a moment so many hours after noon."""
+    return (NOON + timedelta(hours=hour)).isoformat()
+
+
+def make_listing(number: int, hour: int, title: str) -> Item:
+    """Return an observation of a listing; those of a number that ends in 0 wait for people."""
+    said = {"listing_id": f"T{number}", "seller_id": f"s{number % 3}", "title": title, "observed_at": moment(hour)}
+    return "listings", said | {"price": 79.9, "currency": "EUR"}
+
+
+def make_withdrawal(number: int, hour: int) -> Item:
+    """Return that a listing is gone."""
+    return "withdrawn", {"listing_id": f"T{number}", "observed_at": moment(hour)}
+
+
+def make_event(number: int) -> Item:
+    """Return an event, always the same under its number."""
+    said = {"event_id": f"e{number}", "seller_id": f"s{number % 3}", "kind": "sold", "amount": number % 5}
+    return "events", said | {"occurred_at": moment(number % 7), "known_at": moment(number % 7 + 1)}
+
+
+NUMBERS, HOURS = st.sampled_from([10, 11, 20]), st.integers(0, 3)
+ITEMS = st.one_of(
+    st.builds(make_listing, NUMBERS, HOURS, st.sampled_from(["Canvas bag", "Vellmar bag", "Vellmar bag, 1:1"])),
+    st.builds(make_withdrawal, NUMBERS, HOURS),
+    st.builds(make_event, st.integers(0, 9)),
+)
+
+
+def submit(batch: list[Item], send: Send) -> bool:
+    """Send the items of a batch; tell whether all were accepted.
+
+    They go in as few requests as may be: in one, each listing stands once for a moment.
+    """
+    sent = {name: [one for kind, one in batch if kind == name] for name in ("listings", "withdrawn", "events")}
+    statuses = [send("/v1/events", {"events": sent["events"]})] if sent["events"] else []
+    waiting, gone = sent["listings"], sent["withdrawn"]
+    while waiting or gone:
+        first = {(one["listing_id"], one["observed_at"]): one for one in reversed(waiting)}
+        waiting = [one for one in waiting if not any(one is taken for taken in first.values())]
+        statuses.append(send("/v1/listings", {"listings": list(first.values()), "withdrawn": gone}))
+        gone = []
+    assert set(statuses) <= {200, 422}, statuses  # 422: a withdrawal came before its listing
+    return set(statuses) <= {200}
+
+
+def submit_until_accepted(batches: list[list[Item]], send: Send, at_once: int = 1) -> None:
+    """Send batches, and those that were refused again behind the others."""
+    for _ in range(len(batches) + 1):
+        with ThreadPoolExecutor(at_once) as pool:
+            accepted = list(pool.map(lambda batch: submit(batch, send), batches))
+        batches = [batch for batch, is_done in zip(batches, accepted, strict=True) if not is_done]
+        if not batches:
+            return
+    raise AssertionError(batches)
+
+
+def read_end(engine: Engine) -> dict[str, Any]:
+    """Return what is known at the end, without numbers and moments that say when it came."""
+    with reading(engine) as connection:
+        columns = (listings.c.listing_id, listings.c.sent, listings.c.seen_at, listings.c.withdrawn_at)
+        known = sorted(map(tuple, connection.execute(select(*columns))), key=repr)
+        numbers = [row[0] for row in known]
+        waiting = select(cases.c.listing_id).where(cases.c.state.in_(PENDING), cases.c.listing_id.in_(numbers))
+        events = [seller_events.c.event_id, seller_events.c.kind, seller_events.c.millionths, seller_events.c.known_at]
+        return {
+            "listings": known,
+            "waiting": sorted(connection.scalars(waiting)),
+            "events": sorted(map(tuple, connection.execute(select(*events)))),
+        }
+
+
+@pytest.fixture
+def send_to(judges: Any, make_server_app: Callable) -> Callable[[Engine], Send]:
+    """Return what sends to an API beside a database; its model finds everything suspicious."""
+    judges.judge = type(judges.judge)(score=0.9)
+
+    def make(engine: Engine) -> Send:
+        client = TestClient(make_server_app(judges, Access(), engine), base_url="http://localhost")
+        return lambda path, body: client.post(path, json=body).status_code
+
+    return make
+
+
+@settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.generate],
+    deadline=None,
+)
+@given(items=st.lists(ITEMS, min_size=1, max_size=12), data=st.data())
+def test_every_order_has_the_same_end(items: list[Item], data: st.DataObject, send_to: Callable) -> None:
+    """Shuffled, repeated, parted into any batches and sent by several at once, it ends as sent in order and once."""
+    known = {one["listing_id"] for kind, one in items if kind == "listings"}
+    items = [(kind, one) for kind, one in items if kind != "withdrawn" or one["listing_id"] in known]
+    batches, again = [], data.draw(st.lists(st.sampled_from(items), max_size=6)) if items else []
+    shuffled = data.draw(st.permutations(items + again))
+    while shuffled:
+        size = data.draw(st.integers(1, len(shuffled)))
+        batches.append(shuffled[:size])
+        shuffled = shuffled[size:]
+    ends = []
+    for sent, at_once in (([items], 1), (batches, data.draw(st.sampled_from([1, 3])))):
+        engine = copy_memory()
+        submit_until_accepted([batch for batch in sent if batch], send_to(engine), at_once)
+        ends.append(read_end(engine))
+        engine.dispose()
+    assert ends[0] == ends[1]
+
+
+def start(url: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a server, and return it with its address."""
+    command = [sys.executable, str(Path(__file__).with_name("intake_server.py")), url]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, f"http://127.0.0.1:{int(server.stdout.readline())}"
+
+
+@contextmanager
+def serving(*urls: str) -> Iterator[list[tuple[subprocess.Popen[str], str]]]:
+    """Run a server of each database within a block."""
+    started: list[tuple[subprocess.Popen[str], str]] = []
+    try:
+        for url in urls:
+            started.append(start(url))
+        yield started
+    finally:
+        for server, _ in started:
+            server.kill()
+            server.communicate()
+
+
+@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+def test_two_servers_of_which_one_is_killed(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Sent to both at once and again where nothing was answered, the end is that of one server, in order and once."""
+    items = [make_listing(number, hour, f"Bag {hour}") for number in range(40) for hour in range(3)]
+    items += [make_withdrawal(number, 1 + number % 3) for number in range(0, 40, 3)]
+    items += [make_event(number) for number in range(60)]
+    shuffled = random.Random(7).sample(items * 2, 2 * len(items))
+    batches = [shuffled[place : place + 5] for place in range(0, len(shuffled), 5)]
+    other_url, turns = copy_sqlite(tmp_path_factory.mktemp("one")), count()
+    with serving(database_url, database_url, other_url) as started, httpx.Client(timeout=60) as client:
+        doomed = started[0][0]
+        doubtful, sound, other = (address for _, address in started)
+
+        def send_somewhere(path: str, body: dict[str, Any]) -> int:
+            turn = next(turns)
+            if turn == len(batches) // 3:
+                doomed.kill()
+            for address in (doubtful, sound) if turn % 2 else (sound,):
+                with suppress(httpx.TransportError):
+                    return client.post(address + path, json=body).status_code
+            raise AssertionError("the sound server did not answer")
+
+        submit_until_accepted(batches, send_somewhere, at_once=4)
+        submit_until_accepted([items], lambda path, body: client.post(other + path, json=body).status_code)
+    engine, one = open_database(database_url), open_database(other_url)
+    assert read_end(engine) == read_end(one)
+    with reading(engine) as connection:
+        assert verify(connection).is_intact
+        assert list(find_disagreements(connection)) == []
+    engine.dispose()
+    one.dispose()
