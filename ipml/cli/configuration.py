@@ -178,7 +178,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets
     from ipml.web.server import check_login_settings
 
-    everywhere: frozenset[Process] = frozenset({"page", "worker"})
+    page: frozenset[Process] = frozenset({"page"})
     worker: frozenset[Process] = frozenset({"worker"})
     yield from _try("", worker, lambda: plan_jobs(settings))
     if settings.webhook_url or settings.webhook_urls:
@@ -192,8 +192,8 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
             yield from _try("transparency_url", worker, lambda: post_to(address, "token", client))
     if settings.public_url is not None and not _is_address(settings.public_url):
         expected = "an address with its scheme, such as https://review.example"
-        yield Fault("IPML_PUBLIC_URL", "no such address", expected, frozenset({"page"}))
-    yield from _try("", everywhere & {"page"}, lambda: check_login_settings(settings))
+        yield Fault("IPML_PUBLIC_URL", "no such address", expected, page)
+    yield from _try("", page, lambda: check_login_settings(settings))
 
 
 def _is_address(url: str) -> bool:
