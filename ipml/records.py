@@ -293,6 +293,10 @@ class Case:
         "ranked", or "explored" where it was drawn.
     seen_at : datetime or None
         When the listing was last seen as it is here.
+    assigned_to : str or None
+        The user who is to decide it.
+    snoozed_until : datetime or None
+        Until when it is out of the queue; None where it is not.
     """
 
     case_id: int
@@ -307,6 +311,8 @@ class Case:
     sampling_probability: float | None = None
     lane: str = "ranked"
     seen_at: datetime | None = None
+    assigned_to: str | None = None
+    snoozed_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

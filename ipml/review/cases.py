@@ -11,7 +11,9 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
+    and_,
     bindparam,
     func,
     literal,
@@ -78,6 +80,10 @@ class StoredCase:
     brand_read: str | None
     seen_at: datetime | None
     drawn_at: datetime | None
+    assigned_to: str | None
+    snoozed_until: datetime | None
+    script: str | None
+    queue_id: int | None
     n_waiting: int = 0
 
 
@@ -93,11 +99,21 @@ SELECT_CASES = select(cases, _N_WAITING.scalar_subquery().label("n_waiting"))
 _SHOWN_CASE = SELECT_CASES.where(cases.c.case_id == bindparam("number"))
 
 
-def count_cases(connection: Connection, at_most: int | None = None) -> dict[str, int]:
-    """Return how many cases are in each state, counting no further than `at_most`."""
+def count_cases(connection: Connection, at_most: int | None = None, *, as_listed: bool = False) -> dict[str, int]:
+    """Return how many cases are in each state, counting no further than `at_most`.
+
+    Parameters
+    ----------
+    as_listed : bool, default=False
+        Whether open cases that wait for another one, or are snoozed, are left out, as lists do.
+    """
+    now = datetime.now(UTC)
     counted = [
         select(literal(state).label("state"), func.count().label("number")).select_from(
-            select(cases.c.case_id).where(cases.c.state == state).limit(at_most).subquery()
+            select(cases.c.case_id)
+            .where(cases.c.state == state, *(is_listed(cases, now) if as_listed and state == "open" else ()))
+            .limit(at_most)
+            .subquery()
         )
         for state in STATES
     ]
@@ -186,6 +202,23 @@ def note_event(
     audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
 
 
+def is_awake(table: FromClause, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a case is not snoozed; one that is due before it would come back is not.
+
+    Parameters
+    ----------
+    table : table
+        With the columns of `cases`.
+    """
+    until = table.c.snoozed_until
+    return or_(until.is_(None), until <= now, and_(table.c.due_at.is_not(None), table.c.due_at <= until))
+
+
+def is_listed(table: FromClause, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that an open case is in the list: it waits for no other, and is not snoozed."""
+    return table.c.exemplar.is_(None), is_awake(table, now)
+
+
 def is_held(case: StoredCase, now: datetime) -> bool:
     """Say whether somebody has a live claim on a case."""
     return case.holder is not None and case.lease_expires_at is not None and case.lease_expires_at > now
@@ -222,4 +255,6 @@ def make_case(case: StoredCase, now: datetime) -> Case:
         sampling_probability=case.sampling_probability,
         lane=case.lane,
         seen_at=case.seen_at,
+        assigned_to=case.assigned_to,
+        snoozed_until=None if case.snoozed_until is None or case.snoozed_until <= now else case.snoozed_until,
     )

@@ -8,13 +8,16 @@ second person see no first verdict: pages ask `show_case` and `shown_history`.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, select, union_all
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
+from ipml.review.assignment import find_assigned, is_for
 from ipml.review.cases import (
     StoredCase,
     change_case,
@@ -39,6 +42,7 @@ from ipml.review.quality.second_person import find_awaiting, find_halves, is_fre
 from ipml.review.ranking.deadlines import find_due
 from ipml.review.ranking.list_marks import find_parts
 from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.review_queues import find_turns
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
 from ipml.storage.tables import cases, decisions, second_reviews
@@ -59,14 +63,15 @@ def find_left_to_people(connection: Connection, reviewer: str, now: datetime) ->
 
     Most come up in their own turn; whatever the order is, the others must not wait for ever.
     """
-    waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE
+    waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE, is_for(reviewer, now)
     query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id)
     return lock_first(connection, query)
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open drawn case that nobody holds and that comes first in random order, kept from other writers."""
-    query = select(cases).where(cases.c.state == "open", cases.c.lane == "explored", is_free_for(reviewer, now))
+    is_drawn = cases.c.state == "open", cases.c.lane == "explored", is_for(reviewer, now)
+    query = select(cases).where(*is_drawn, is_free_for(reviewer, now))
     return lock_first(connection, query.order_by(cases.c.random_order, cases.c.case_id))
 
 
@@ -161,10 +166,14 @@ def release(connection: Connection, claim: Claim, *, now: datetime | None = None
 
 
 def find_next(connection: Connection, reviewer: str, now: datetime, settings: Settings) -> Offer | None:
-    """Return the case that a reviewer should take: what comes ahead, the best ranked, or a drawn one."""
+    """Return the case a reviewer should take: what comes ahead, what is theirs, the best ranked, a drawn one."""
     if ahead := find_ahead(connection, reviewer, now, settings):
         return ahead
-    found = find_best(connection, reviewer, now) or find_drawn(connection, reviewer, now)
+    found = (
+        find_assigned(connection, reviewer, now)
+        or find_best(connection, reviewer, now)
+        or find_drawn(connection, reviewer, now)
+    )
     return None if found is None else Offer(found)
 
 
@@ -214,13 +223,27 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCas
         cases.c.state == "open",
         cases.c.lane == "ranked",
         cases.c.exemplar.is_(None),
+        is_for(reviewer, now),
         is_free_for(reviewer, now),
     )
     query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
-    for part in find_parts(connection, current_ranking(connection).policy.lists, now).conditions():
-        if found := lock_first(connection, query.where(part)):
-            return found
+    parts = find_parts(connection, current_ranking(connection).policy.lists, now).conditions()
+    for groups in find_turns(connection, reviewer, now):
+        for part in parts:
+            if found := _lock_first_of(connection, query.where(part), groups):
+                return found
     return None
+
+
+def _lock_first_of(
+    connection: Connection, query: Select[Any], groups: Sequence[ColumnElement[bool]]
+) -> StoredCase | None:
+    """Return the first case of several groups, each with an index of its own, kept from other writers."""
+    if len(groups) > 1:
+        first = query.with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
+        found = [(connection.execute(first.where(group)).first(), group) for group in groups]
+        groups = [group for row, group in sorted((one for one in found if one[0]), key=lambda one: tuple(one[0] or ()))]
+    return next((row for group in groups if (row := lock_first(connection, query.where(group)))), None)
 
 
 def require_holder(row: StoredCase, claim: Claim) -> None:

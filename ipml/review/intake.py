@@ -24,6 +24,7 @@ from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
+from ipml.review.review_queues import find_script, route_cases
 from ipml.review.sampling.exploration import (
     SamplePlace,
     SamplingRule,
@@ -256,6 +257,7 @@ def _columns(scored: ScoredListing) -> dict[str, Any]:
         "seller_id": listing.seller_id,
         "brand": listing.brand,
         "category": listing.category,
+        "script": find_script(listing.title),
         "score": score,
         "model_version": scored.model_version,
         "snapshot": encode(scored),
@@ -375,6 +377,7 @@ class _Intake:
         numbers: dict[str, int] = {row.listing_id: row.case_id for row in inserted}
         texts = [{"case_id": numbers[key], "text": searched_text(one.scored)} for key, one in ranked.items()]
         connection.execute(insert(case_texts), texts)
+        route_cases(connection, list(numbers.values()))
         return {
             key: (numbers[key], _score_entry(one, ranking) | self._explain(opened[key], one))
             for key, one in ranked.items()
@@ -396,6 +399,7 @@ class _Intake:
         ranked = [(row, one.ranked(ranking, row.enqueued_at, row.due_at, self.due_at)) for row, one in known]
         news = [(row, one) for row, one in ranked if _is_news(row, one)]
         changes = [_rescore(connection, row, one, ranking) for row, one in news]
+        route_cases(connection, [row.case_id for row, _ in news])
         show_overtakers(connection, [row.case_id for row, _ in news])
         move_forward(connection, {row.case_id: 0 for row, _ in news})
         return changes

@@ -28,6 +28,7 @@ from ipml.review.cases import (
     StoredCase,
     find_case,
     find_cases,
+    is_awake,
     make_case,
     read_cases,
 )
@@ -135,6 +136,16 @@ class Filter:
         Only cases that must be decided within so long, or should have been.
     free_for : str or None
         Only cases that nobody but this person holds.
+    verdict, reviewer : str or None
+        Only cases on which this verdict holds, or one of this person's.
+    assigned_to : str or None
+        Only cases assigned to this person.
+    snoozed : bool, default=False
+        Only cases that are snoozed; they are in no other list of open cases but by seller or words.
+    queue_id : int or None
+        Only cases in this queue.
+    hidden : frozenset of int, default=none
+        Cases to leave out: those that a person judges again without knowing that they were decided.
     """
 
     state: str | None = "open"
@@ -147,6 +158,12 @@ class Filter:
     waiting_days: float | None = None
     due_hours: float | None = None
     free_for: str | None = None
+    verdict: str | None = None
+    reviewer: str | None = None
+    assigned_to: str | None = None
+    snoozed: bool = False
+    queue_id: int | None = None
+    hidden: frozenset[int] = frozenset()
 
 
 def browse(
@@ -213,7 +230,7 @@ class _Page:
 
     def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
         """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
-        conditions = [*_conditions(table, wanted, self.now), self.parts.conditions(table)[self.number]]
+        conditions = [*narrow(table, wanted, self.now), self.parts.conditions(table)[self.number]]
         if self.last is not None:
             last = tuple_(literal(getattr(self.last, self.order), table.c[self.order].type), self.last.case_id)
             conditions.append(tuple_(table.c[self.order], table.c.case_id) > last)
@@ -227,7 +244,9 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     Where few cases hold the words, these are sorted; where many do, the list is read from its top until the page is
     full, which is soon. A planner knows nothing of the words, so that both ways are laid down here.
     """
-    if not all(is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category) if text):
+    if not all(
+        is_storable(text) for text in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if text
+    ):
         return None  # no case has such a text
     words = split_words(wanted.search)
     if not words:
@@ -241,13 +260,23 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     return page.of(picked, wanted) if few else None
 
 
-def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
+def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
+    """Give the conditions by which a filter narrows a table that has the columns of `cases`, but for its words."""
     column = table.c
     for name in ("state", "brand", "seller_id", "category"):
         if (value := getattr(wanted, name)) is not None:
             yield column[name] == value
     if wanted.state == "open" and wanted.seller_id is None and not wanted.search:
         yield column.exemplar.is_(None)  # the others are reviewed with the one that they wait for
+        if not wanted.snoozed:
+            yield is_awake(table, now)
+    if wanted.snoozed:
+        yield column.snoozed_until > now
+        yield ~is_awake(table, now)
+    if wanted.queue_id is not None:
+        yield column.queue_id == wanted.queue_id
+    if wanted.assigned_to is not None:
+        yield column.assigned_to == wanted.assigned_to
     # Of cases with a score the rank by score is minus the score, and of that there are indexes.
     if wanted.least_score is not None:
         yield column.score_rank <= -wanted.least_score
@@ -257,6 +286,12 @@ def _conditions(table: FromClause, wanted: Filter, now: datetime) -> Iterator[Co
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
     if wanted.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=wanted.due_hours)
+    if wanted.verdict is not None or wanted.reviewer is not None:
+        said = {"verdict": wanted.verdict, "reviewer": wanted.reviewer}
+        are_theirs = [decisions.c[name] == value for name, value in said.items() if value is not None]
+        yield column.case_id.in_(select(decisions.c.case_id).where(*are_theirs, is_last_verdict()))
+    if wanted.hidden:
+        yield column.case_id.not_in(wanted.hidden)
     if wanted.free_for is not None:
         yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
 

@@ -137,12 +137,15 @@ AUDITED: dict[str, Audited] = {
         )
         | _because("decisions keep it as it was", "sampling_probability", "lane", "random_order")
         | _because("a hint for the reviewer", "relisting_of", "seen_at")
-        | _because("is that of the draw", "drawn_at"),
+        | _because("is that of the draw", "drawn_at")
+        | _because("says who is to look, and when; the trail repeats each change", "assigned_to", "snoozed_until")
+        | _because("made of others that are compared", "script", "queue_id"),
         salt="snapshot",
         salted=("listing_key", "listing_id", "seller_id", "brand", "category", "content", "brand_read"),
         silent=(
             *("claimed", "released", "deadline set", "noticed", "drawn", "control", "control no longer"),
             *("first verdict", "disagreed", "withdrawn", "still offered"),
+            *("assigned", "assigned to nobody", "snoozed", "woken", "commented"),
         ),
     ),
     "decisions": Audited(
@@ -168,6 +171,12 @@ AUDITED: dict[str, Audited] = {
         | _with(_ERASED, "note")
         | _with(("withdrawn",), "withdrawn_at"),
         _because(_NUMBER, "verdict_id") | _because(_OF_CASE, "listing_id") | _because(_CALLERS_KEY, "key"),
+    ),
+    "case_comments": Audited(
+        "comment",
+        ("commented",),
+        _never("case_id", "pseudonym", "author", "written_at", "encrypted"),
+        _because(_NUMBER, "comment_id"),
     ),
     "control_cases": Audited(
         "control",
@@ -286,6 +295,14 @@ AUDITED: dict[str, Audited] = {
         _never("pseudonym", "case_id", "encrypted", "placed_by", "placed_at", "until")
         | _with(("released from hold",), "released_by", "released_at"),
         _because(_NUMBER, "hold_id"),
+    ),
+    "review_queues": Audited(
+        "review_queue",
+        ("queue defined",),
+        _with(("queue changed",), "name", "rule")
+        | _with(("queue changed", "queue removed"), "changed_by", "changed_at")
+        | _with(("queue removed",), "removed_at"),
+        _because(_NUMBER, "queue_id"),
     ),
     "seller_list_entries": Audited(
         "list_entry",

@@ -23,7 +23,18 @@ from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
-from ipml.web.console import case_list, case_page, dashboard, deliveries, desks, jobs_page, lists_page, networks_page
+from ipml.web.console import (
+    case_list,
+    case_page,
+    case_work,
+    dashboard,
+    deliveries,
+    desks,
+    jobs_page,
+    lists_page,
+    networks_page,
+    queues_page,
+)
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.responses import add_error_pages, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
@@ -37,10 +48,14 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
     ("GET", "/", Action.LOOK, case_list.show_list),
+    ("GET", "/suggestions.json", Action.LOOK, case_list.suggest_names),
     ("POST", "/next", Action.REVIEW, case_list.open_next),
     ("GET", "/cases/{case_id}", Action.LOOK, case_page.show_case),
     ("POST", "/cases/{case_id}/decide", Action.REVIEW, case_page.decide),
     ("POST", "/cases/{case_id}/leave", Action.REVIEW, case_page.leave),
+    ("POST", "/cases/{case_id}/comments", Action.REVIEW, case_work.comment),
+    ("POST", "/cases/{case_id}/assign", Action.REVIEW, case_work.assign_case),
+    ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
     ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
@@ -62,6 +77,9 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/lists", Action.CHANGE_LISTS, lists_page.show_lists),
     ("POST", "/lists", Action.CHANGE_LISTS, lists_page.add_to_list),
     ("POST", "/lists/{entry_id}/remove", Action.CHANGE_LISTS, lists_page.take_off_list),
+    ("GET", "/queues", Action.DEFINE_QUEUES, queues_page.show_queues),
+    ("POST", "/queues", Action.DEFINE_QUEUES, queues_page.save_queue),
+    ("POST", "/queues/{queue_id}/remove", Action.DEFINE_QUEUES, queues_page.drop_queue),
     ("GET", "/brands", Action.LOOK, dashboard.show_brands),
     ("GET", "/brands/view", Action.LOOK, dashboard.show_brand),
     ("GET", "/networks", Action.HAND_ON_NETWORKS, networks_page.show_networks),

@@ -166,7 +166,13 @@ def scored() -> Callable[..., ScoredListing]:
 
 # Files whose tests run on PostgreSQL, too: what reads and changes the queue.
 ON_BOTH_DATABASES = (
-    *("test_brands_page.py", "test_case_page.py", "test_deliveries_page.py"),
+    *(
+        "test_brands_page.py",
+        "test_case_page.py",
+        "test_case_work.py",
+        "test_decided_list.py",
+        "test_deliveries_page.py",
+    ),
     *("test_notices_page.py", "test_pages.py"),
 )
 

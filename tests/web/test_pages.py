@@ -140,6 +140,20 @@ def test_tabs_show_states_with_counts(engine: Engine, ana: TestClient) -> None:
     assert case_numbers(ana.get("/", params={"state": "decided"}).text) == [1]
 
 
+def test_the_tab_counts_what_the_list_shows(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """A near-duplicate that waits for another case is in neither; the case says the same number."""
+    title = "Nordhale field watch 38 mm automatic, sapphire glass"
+    queue.enqueue(engine, [scored(5, listing_id=f"A{number}", title=title, seller_id="alike") for number in (1, 2)])
+    with reading(engine) as connection:
+        assert queue.count_cases(connection)["open"] == 9
+    text = ana.get("/").text
+    assert len(case_numbers(text)) == 8
+    assert 'Open <span class="number">8</span>' in text
+    assert " of 8 by score" in ana.get("/cases/2").text
+
+
 def test_superseded_cases_have_a_tab_once_there_are_some(
     engine: Engine, scored: Callable[..., ScoredListing], visitor: Callable[..., TestClient]
 ) -> None:

@@ -25,6 +25,7 @@ from ipml.enforcement.proceedings import DecidedCase, Proceedings
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import ScoredListing
+from ipml.review.comments import Comment, find_comments
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.pseudonyms import decrypt, pseudonymise
@@ -43,12 +44,17 @@ _NOT_HISTORY = "seller_id"
 _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
-def write_evidence(one: DecidedCase, acts: Proceedings) -> str:
-    """Return the evidence of a decision as canonical JSON."""
+def write_evidence(one: DecidedCase, acts: Proceedings, comments: Sequence[Comment] = ()) -> str:
+    """Return the evidence of a decision as canonical JSON, with the comments that had been written on the case."""
     case, decision, by = one.case, one.decision, one.decision.reviewer
+
+    def name(person: str) -> str:
+        return acts.keys.pseudonymise(one.pseudonym, person) if is_person(person) else person
+
     scored = json.loads(case.snapshot)
     listing = scored["listing"]
     history = {name for name in listing if name.startswith(_HISTORY) and name != _NOT_HISTORY}
+    said = [_write_comment(comment, name(comment.author)) for comment in comments]
     return canonical_json(
         {
             "schema": SCHEMA,
@@ -74,13 +80,18 @@ def write_evidence(one: DecidedCase, acts: Proceedings) -> str:
                 "ground": decision.ground,
                 "note": decision.note,
                 "note_digest": digest(decision.note),
-                "reviewer": acts.keys.pseudonymise(one.pseudonym, by) if is_person(by) else by,
+                "reviewer": name(by),
                 "decided_at": moment_text(decision.decided_at),
                 "origin": one.origin,
                 "policy": acts.policy.digest,
             },
+            **({"comments": said} if said else {}),
         }
     )
+
+
+def _write_comment(comment: Comment, author: str) -> Mapping[str, Any]:
+    return {"author": author, "written_at": moment_text(comment.written_at), "text": comment.text}
 
 
 def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
@@ -149,7 +160,8 @@ class Evidence:
 
 def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
     """Keep what decisions that were made together were made on, in their transaction."""
-    texts = [write_evidence(one, acts) for one in decided]
+    comments = find_comments(acts.connection, [one.case.case_id for one in decided])
+    texts = [write_evidence(one, acts, comments.get(one.case.case_id, ())) for one in decided]
     columns: list[dict[str, Any]] = [
         {
             "decision_id": one.decision.decision_id,

@@ -60,8 +60,10 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"subject": PSEUDONYM, "payload": PSEUDONYM},
     "automatic_decisions": {"brand": CLEAR},
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
+    "case_comments": {"pseudonym": PSEUDONYM, "author": NOTHING, "encrypted": ENCRYPTED},
     "case_texts": {"text": CLEAR},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
+    | dict.fromkeys(("assigned_to", "script"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
     | {"content": PSEUDONYM},
     "deadline_events": dict.fromkeys(("kind", "by", "payload"), NOTHING),
@@ -111,6 +113,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": ENCRYPTED},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
+    "review_queues": dict.fromkeys(("name", "rule", "changed_by"), NOTHING),
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "seeds": {"seed": NOTHING},
     "seller_events": {"kind": NOTHING} | dict.fromkeys(("event_id", "seller_id", "listing_id"), CLEAR),

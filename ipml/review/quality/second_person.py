@@ -35,8 +35,14 @@ def is_free_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
     return and_(is_free(now), may_judge(reviewer))
 
 
-def may_judge(reviewer: str) -> ColumnElement[bool]:
-    """Return the condition that a reviewer may judge a case: it is not their own, nor judged by them before."""
+def may_judge(reviewer: str | ColumnElement[str | None]) -> ColumnElement[bool]:
+    """Return the condition that a reviewer may judge a case: it is not their own, nor judged by them before.
+
+    Parameters
+    ----------
+    reviewer : str or column
+        The name, or the column of `cases` that has it.
+    """
     is_own = exists().where(user_sellers.c.user_name == reviewer, user_sellers.c.seller_id == cases.c.seller_id)
     return and_(~is_own, ~exists().where(_is_half_of_two(reviewer), second_verdicts.c.case_id == cases.c.case_id))
 
@@ -130,7 +136,7 @@ def list_own_sellers(connection: Connection, name: str) -> list[str]:
     return sorted(connection.scalars(query))
 
 
-def _is_half_of_two(reviewer: str) -> ColumnElement[bool]:
+def _is_half_of_two(reviewer: str | ColumnElement[str | None]) -> ColumnElement[bool]:
     return and_(
         second_verdicts.c.reviewer == reviewer,
         second_verdicts.c.kind.in_(["first", "second"]),

@@ -10,7 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from ipml.records import ScoredListing
 from ipml.review.near_duplicates.clusters import read_brand
@@ -172,7 +186,8 @@ class QueueParts:
 
 def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
     """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
-    there = {kind for kind in ListKind if connection.scalar(_select_any(kind, now)) is not None}
+    any_of = (select(literal(kind.value)).where(_select_any(kind, now).exists()) for kind in ListKind)
+    there = set(connection.scalars(union_all(*any_of)))
     return QueueParts(
         tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
         tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
-from ipml.review.cases import PENDING, StoredCase, find_case_with_waiting
+from ipml.review.cases import PENDING, StoredCase, find_case_with_waiting, is_listed
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.list_marks import find_marks, find_parts
 from ipml.review.ranking.policy import (
@@ -334,9 +334,9 @@ def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[s
     conditions = parts.conditions()
     number = find_part(connection, row.case_id, conditions)
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
-    ahead = [_count(_LAST_PLACE, condition) for condition in conditions[:number]]  # each apart, for its own index
-    ranked = _count(_LAST_PLACE, conditions[number], before, in_order=True)
-    *places, total = connection.execute(select(*ahead, ranked, _count(_MOST_COUNTED, in_order=True))).one()
+    ahead = [_count(_LAST_PLACE, now, condition) for condition in conditions[:number]]  # each apart, for its own index
+    ranked = _count(_LAST_PLACE, now, conditions[number], before, in_order=True)
+    *places, total = connection.execute(select(*ahead, ranked, _count(_MOST_COUNTED, now, in_order=True))).one()
     place = sum(places)
     where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
     size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
@@ -356,9 +356,9 @@ def find_part(connection: Connection, case_id: int, conditions: Sequence[ColumnE
     return list(connection.execute(query).one()).index(1)
 
 
-def _count(most: int, *conditions: ColumnElement[bool], in_order: bool = False) -> ScalarSelect[int]:
+def _count(most: int, now: datetime, *conditions: ColumnElement[bool], in_order: bool = False) -> ScalarSelect[int]:
     """Count open cases, at most so many: a database that has just ranked all of them counts slowly."""
-    is_shown = (cases.c.state == "open", cases.c.exemplar.is_(None))
+    is_shown = (cases.c.state == "open", *is_listed(cases, now))
     found = select(cases.c.case_id).where(*is_shown, *conditions).limit(most)
     found = found.order_by(cases.c.rank) if in_order else found
     return select(func.count()).select_from(found.subquery()).scalar_subquery()

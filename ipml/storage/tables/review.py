@@ -91,6 +91,7 @@ seller_list_entries = Table(
 
 _HELD = text("holder IS NOT NULL")
 _DRAWN = text("drawn_at IS NOT NULL")
+_ASSIGNED = text("assigned_to IS NOT NULL")
 _PENDING = text("state IN ('open', 'escalated')")
 
 cases = Table(
@@ -129,6 +130,10 @@ cases = Table(
     Column("brand_read", Text, doc="the brand without case, as the model read it where the field names none"),
     Column("seen_at", Moment, doc="when this content was last seen"),
     Column("drawn_at", Moment, doc="when a policy drew it for people to watch the policy by; see automatic_draws"),
+    Column("assigned_to", Text, doc="the user who is to decide it"),
+    Column("snoozed_until", Moment, doc="until when it is out of the queue, unless it is due before"),
+    Column("script", Text, doc="in which most of the title is written"),
+    Column("queue_id", Identity, doc="the queue whose people decide it; empty: everybody"),
     CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),
@@ -137,8 +142,13 @@ cases = Table(
     Index(None, "state", "value_rank", "case_id"),
     Index("ix_cases_waiting", "exemplar", "state", "rank", "case_id"),
     # A filter reads its cases in their order, and no others; or goes through the order without reading cases.
-    Index("ix_cases_in_order", "state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar"),
+    Index(
+        "ix_cases_in_order",
+        *("state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar", "snoozed_until"),
+    ),
+    Index(None, "assigned_to", "state", "rank", sqlite_where=_ASSIGNED, postgresql_where=_ASSIGNED),
     Index(None, "state", "seller_id", "rank", "case_id"),
+    Index(None, "state", "queue_id", "rank", "case_id"),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
     Index(None, "state", "brand_read", "case_id"),
@@ -205,6 +215,33 @@ rankings = Table(
     Column("policy", Text, nullable=False, doc="as JSON"),
     Column("usual", Text, nullable=False, doc="medians of the queue at that moment, as JSON"),
     CheckConstraint("\"order\" IN ('score', 'value', 'fifo')", name="order"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+case_comments = Table(
+    "case_comments",
+    metadata,
+    Column("comment_id", Identity, primary_key=True),
+    Column("case_id", Identity, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("pseudonym", Text, nullable=False, doc="of the seller"),
+    Column("author", Text, nullable=False),
+    Column("written_at", Moment, nullable=False),
+    Column("encrypted", Text, nullable=False, doc="what was written, encrypted with the seller's key"),
+    Index(None, "pseudonym"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+review_queues = Table(
+    "review_queues",
+    metadata,
+    Column("queue_id", Identity, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("rule", Text, nullable=False, doc="brands, categories and scripts of its cases, and its people, as JSON"),
+    Column("changed_by", Text, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("removed_at", Moment),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -30,6 +30,7 @@ class Action(StrEnum):
     JUDGE_NOTIFIERS = "judge, appoint and suspend notifiers"
     HAND_ON_NETWORKS = "hand networks on and note what came of it"
     KEEP_CONTROL_CASES = "keep cases of known truth"
+    DEFINE_QUEUES = "define queues"
     RANK_QUEUE = "rank the queue by another policy"
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
     SETTLE_MESSAGES = "settle messages that were not delivered or answered"
@@ -91,6 +92,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.JUDGE_NOTIFIERS: Role.LEAD,
     Action.HAND_ON_NETWORKS: Role.LEAD,
     Action.KEEP_CONTROL_CASES: Role.LEAD,
+    Action.DEFINE_QUEUES: Role.LEAD,
     Action.RANK_QUEUE: Role.LEAD,
     Action.CHANGE_AUTOMATION: Role.LEAD,
     Action.SETTLE_MESSAGES: Role.LEAD,

@@ -17,23 +17,28 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Form, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from ipml.enforcement.appeal_file import count_appeals
+from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
 from ipml.records import Case
 from ipml.review import queue
+from ipml.review.claims import find_hidden
+from ipml.review.decided_list import browse_decided, read_last_verdicts
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.search import ORDERS, Filter, browse
+from ipml.review.suggestions import suggest, suggest_reviewers
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
 from ipml.storage.database import writing
+from ipml.storage.tables import measures
 from ipml.web.accounts.login import authorised, get_engine, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
@@ -92,6 +97,14 @@ class ListQuery(BaseModel):
         Days that a case has waited at least.
     due : float or None
         Hours within which a case must be decided.
+    queue : int
+        The number of the queue a case is in.
+    assigned : str
+        The user whom a case is assigned to.
+    snoozed : str
+        "1": the cases that are snoozed, which are in no other list.
+    verdict, reviewer : str
+        Of decided cases: the verdict that holds, and whose it is.
     undone : int
         How many decisions were taken back just now.
     after : str
@@ -115,6 +128,11 @@ class ListQuery(BaseModel):
     most: Annotated[_Percent | None, _IfGiven] = None
     waiting: Annotated[_Days | None, _IfGiven] = None
     due: Annotated[_Hours | None, _IfGiven] = None
+    queue: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    assigned: _Text = ""
+    snoozed: Literal["", "1"] = ""
+    verdict: Literal["", "counterfeit", "genuine", "cannot tell"] = ""
+    reviewer: _Text = ""
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
     after: Annotated[str, Field(pattern=TRAIL_PATTERN, max_length=2_000)] = ""
@@ -144,7 +162,18 @@ class ListQuery(BaseModel):
             most_score=None if self.most is None else self.most / 100,
             waiting_days=self.waiting,
             due_hours=self.due,
+            queue_id=self.queue or None,
+            assigned_to=self.assigned or None,
+            snoozed=bool(self.snoozed),
+            verdict=self.verdict or None,
+            reviewer=self.reviewer or None,
         )
+
+    def browse(self, connection: Connection, wanted: Filter, limit: int, after: int | None = None) -> list[Case]:
+        """Return one page of cases as this list is sorted; decided ones as ranked are those decided last."""
+        if wanted.state == "decided" and self.order == "rank":
+            return browse_decided(connection, wanted, limit=limit, after=after)
+        return browse(connection, wanted, self.order, limit=limit, after=after)
 
     @property
     def is_narrowed(self) -> bool:
@@ -213,10 +242,17 @@ def _find_in_list(connection: Connection, user: User, last_id: int, state: str, 
     asked = ListQuery.read(within)
     wanted = replace(asked.filter(), state=state, free_for=user.name)
     for after in (last_id, None):
-        for case in browse(connection, wanted, asked.order, limit=2, after=after):
+        for case in asked.browse(connection, wanted, 2, after):
             if case.case_id != last_id:
                 return case.case_id
     return None
+
+
+def find_first(connection: Connection, user: User, within: str, most: int) -> list[int]:
+    """Return the numbers of the first cases of a list that nobody else holds."""
+    asked = ListQuery.read(within)
+    wanted = replace(asked.filter(), state="open", free_for=user.name)
+    return [case.case_id for case in asked.browse(connection, wanted, most)]
 
 
 def give_back(connection: Connection, user: User, case: Case, token: int) -> None:
@@ -241,7 +277,9 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
     after = passed[-1] if passed else None
     with authorised(request) as (connection, user):
         can_decide = user.role.may(Action.REVIEW)
-        found = browse(connection, asked.filter(), asked.order, limit=PAGE_SIZE + 1, after=after)
+        is_decided = asked.state == "decided"
+        hidden = find_hidden(connection, user.name) if is_decided else frozenset()
+        found = asked.browse(connection, replace(asked.filter(), hidden=hidden), PAGE_SIZE + 1, after)
         cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
         context = {
             "asked": asked,
@@ -251,9 +289,10 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
                 for number, past in read_pasts(connection, [case.case_id for case in cases]).items()
             },
             "marks": find_case_marks(connection, {case.case_id: case.scored for case in cases}, datetime.now(UTC)),
-            "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1),
+            "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1, as_listed=True),
             "most_counted": MOST_COUNTED,
-            "orders": [(name, ORDER_NAMES.get(name, name)) for name in ORDERS],
+            "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],
+            **(_tell_decisions(connection, cases) if is_decided else {}),
             "first_rank": PAGE_SIZE * len(passed) + 1,
             "can_decide": can_decide,
             "can_export": user.role.may(Action.EXPORT_TABLES),
@@ -266,6 +305,32 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
         }
     return render(request, "cases.html", context)
+
+
+def _name_order(order: str, state: str) -> str:
+    return "decided last" if (order, state) == ("rank", "decided") else ORDER_NAMES.get(order, order)
+
+
+def _tell_decisions(connection: Connection, cases: Sequence[Case]) -> dict[str, Any]:
+    """Tell what holds on decided cases, and how far the platform has come with the last measure on each."""
+    numbers = [case.case_id for case in cases]
+    taken: dict[int, Measure] = {}
+    for measure in find_measures(connection, measures.c.case_id.in_(numbers)):
+        taken.setdefault(measure.case_id, measure)  # the newest comes first
+    return {"verdicts": read_last_verdicts(connection, numbers), "measures": taken, "grounds": queue.GROUNDS}
+
+
+def suggest_names(
+    request: Request,
+    field: Annotated[str, Query(pattern="^(brand|seller|reviewer)$")],
+    text: _Text = "",
+    state: Annotated[str, Query(pattern="^(open|escalated|decided|superseded)$")] = "open",
+) -> Response:
+    """Give the brands or sellers of a list, or the reviewers, that begin as somebody types, as JSON."""
+    with authorised(request) as (connection, _):
+        if field == "reviewer":
+            return JSONResponse(suggest_reviewers(connection, text))
+        return JSONResponse(suggest(connection, "brand" if field == "brand" else "seller_id", text, state=state))
 
 
 def open_next(request: Request) -> Response:

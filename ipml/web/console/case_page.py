@@ -61,11 +61,13 @@ from ipml.web.console.case_list import (
     PathNumber,
     address_of,
     address_of_list,
+    find_first,
     find_following,
     give_back,
     read_trail,
     write_trail,
 )
+from ipml.web.console.case_work import read_case_work
 from ipml.web.console.charts import make_price_scale, read_seller_card
 from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
@@ -212,6 +214,7 @@ def _read_case(
         "last_standing": standing[-1] if standing else None,
         "precedents": find_precedents(connection, case),
         **_tell_notices(connection, request, case),
+        **read_case_work(connection, case, user, hides=hides),
         "followed": read_followed(connection, case_id) if decisions else None,
         "terms_of": lambda deadlines: [tell_term(deadline, get_policy(request).appeals) for deadline in deadlines],
     }
@@ -303,8 +306,12 @@ def show_bulk(
     request: Request,
     case: Annotated[list[_QueryNumber], Query(max_length=MOST_CASES)] = [],  # noqa: B006 - FastAPI copies it
     within: WithinQuery = "",
+    all: Annotated[int, Query(ge=0, le=1)] = 0,
 ) -> Response:
-    """Show what deciding the selected cases together would do; nothing changes."""
+    """Show what deciding the selected cases together would do, or the first 200 of the list; nothing changes."""
+    if all:
+        with authorised(request) as (connection, user):
+            case = find_first(connection, user, within, MOST_CASES)
     if not case:
         with authorised(request):
             return redirect(address_of_list(within))

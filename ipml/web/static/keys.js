@@ -1,4 +1,5 @@
-// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it).
+// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it), and with
+// data-focus which field has the focus after that.
 // While a <details data-keys> is open, its own keys come first.
 
 const isField = (element) => element.matches("input:not([type=checkbox]), textarea, select");
@@ -23,19 +24,24 @@ function moveRow(step) {
   return rows.length > 0;
 }
 
-function selectRow() {
-  const box = document.activeElement.closest("tr")?.querySelector("input[type=checkbox]");
-  box?.click();
+// With shift, like a click with shift: all rows from the one selected before to this one.
+function selectRow(shiftKey) {
+  const box = document.activeElement.closest("tr")?.querySelector("td input[type=checkbox]");
+  box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey }));
   return box !== undefined && box !== null;
 }
 
 function press(key) {
   if (key === "?") return document.querySelector("#keys").showModal();
   if ((key === "j" || key === "k") && moveRow(key === "j" ? 1 : -1)) return undefined;
-  if (key === "x" && selectRow()) return undefined;
+  if ((key === "x" || key === "X") && selectRow(key === "X")) return undefined;
   const element = find(key);
   if (!element) return false;
-  return isField(element) ? element.focus() : element.click();
+  if (isField(element)) return element.focus();
+  const field = document.querySelector(element.dataset.focus);
+  // What is folded out to be filled in stays so, and the next key is typed into it.
+  if (!field?.checkVisibility()) element.click();
+  return field?.focus();
 }
 
 document.addEventListener("keydown", (event) => {

@@ -23,12 +23,14 @@ TABLES = (
     "rankings",
     "seeds",
     "seller_keys",
+    "review_queues",
     "seller_list_entries",
     "tries",
     "user_sellers",
     "users",
     "automatic_draws",
     "bands",
+    "case_comments",
     "case_texts",
     "deadline_events",
     "referral_outcomes",
@@ -121,6 +123,10 @@ def upgrade() -> None:
         sa.Column("brand_read", sa.Text, nullable=True),
         sa.Column("seen_at", moment, nullable=True),
         sa.Column("drawn_at", moment, nullable=True),
+        sa.Column("assigned_to", sa.Text, nullable=True),
+        sa.Column("snoozed_until", moment, nullable=True),
+        sa.Column("script", sa.Text, nullable=True),
+        sa.Column("queue_id", identity, nullable=True),
         sa.CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name=op.f("ck_cases_state")),
         sa.CheckConstraint("score BETWEEN 0 AND 1", name=op.f("ck_cases_score")),
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases")),
@@ -132,8 +138,16 @@ def upgrade() -> None:
     op.create_index(
         "ix_cases_in_order",
         "cases",
-        ["state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar"],
+        ["state", "rank", "case_id", "score_rank", "enqueued_at", "due_at", "exemplar", "snoozed_until"],
         unique=False,
+    )
+    op.create_index(
+        op.f("ix_cases_assigned_to_state_rank"),
+        "cases",
+        ["assigned_to", "state", "rank"],
+        unique=False,
+        sqlite_where=sa.text("assigned_to IS NOT NULL"),
+        postgresql_where=sa.text("assigned_to IS NOT NULL"),
     )
     op.create_index(
         op.f("ix_cases_lease_expires_at"),
@@ -169,6 +183,9 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("drawn_at IS NOT NULL"),
         postgresql_where=sa.text("drawn_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_cases_state_queue_id_rank_case_id"), "cases", ["state", "queue_id", "rank", "case_id"], unique=False
     )
     op.create_index(op.f("ix_cases_state_due_at_minutes"), "cases", ["state", "due_at", "minutes"], unique=False)
     op.create_index(
@@ -363,6 +380,18 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "review_queues",
+        sa.Column("queue_id", identity, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("rule", sa.Text, nullable=False),
+        sa.Column("changed_by", sa.Text, nullable=False),
+        sa.Column("changed_at", moment, nullable=False),
+        sa.Column("removed_at", moment, nullable=True),
+        sa.PrimaryKeyConstraint("queue_id", name=op.f("pk_review_queues")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_table(
         "seller_list_entries",
         sa.Column("entry_id", identity, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
@@ -457,6 +486,21 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "case_comments",
+        sa.Column("comment_id", identity, nullable=False),
+        sa.Column("case_id", identity, nullable=False),
+        sa.Column("pseudonym", sa.Text, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("written_at", moment, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_case_comments_case_id")),
+        sa.PrimaryKeyConstraint("comment_id", name=op.f("pk_case_comments")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_case_comments_case_id"), "case_comments", ["case_id"], unique=False)
+    op.create_index(op.f("ix_case_comments_pseudonym"), "case_comments", ["pseudonym"], unique=False)
     op.create_table(
         "case_texts",
         sa.Column("case_id", identity, autoincrement=False, nullable=False),

@@ -1,0 +1,135 @@
+"""Whose a case is, and when it comes back: assigned to a person, or snoozed until a moment.
+
+An assigned case comes to its person before the ranked ones, and to nobody else as long as that person may decide it.
+A snoozed case is out of the queue until the moment, and comes back by itself. Deadlines win over both: a case that is
+due goes to whoever is there, and one that is due before it would come back is not out of the queue at all.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+
+from ipml.errors import Conflict, NotFound, Overtaken
+from ipml.kit.moments import write_moment
+from ipml.review.cases import (
+    PENDING,
+    StoredCase,
+    change_case,
+    find_case,
+    is_awake,
+    is_held,
+    lock_first,
+    note_event,
+)
+from ipml.review.quality.second_person import is_free_for, may_judge, refuse_conflict
+from ipml.storage.tables import cases, users
+
+LONGEST_SNOOZE = timedelta(days=30)
+_DECIDE = ("reviewer", "lead", "admin")
+
+
+def list_assignees(connection: Connection) -> list[str]:
+    """Return the names of the users who may decide cases, in order."""
+    decide = users.c.is_active, users.c.role.in_(_DECIDE)
+    return list(connection.scalars(select(users.c.name).where(*decide).order_by(users.c.name)))
+
+
+def assign(connection: Connection, case_id: int, to: str | None, *, by: str, now: datetime | None = None) -> None:
+    """Assign a case to a user, or to nobody; the same once more changes nothing.
+
+    Raises
+    ------
+    NotFound
+        There is no such case, or nobody of that name who decides cases.
+    Conflict
+        The case waits for nobody any more.
+    Forbidden
+        That person must not judge it.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import claim, enqueue
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> from ipml.web.accounts.permissions import Role
+    >>> from ipml.web.accounts.users import add_user
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [Listing(f"A{number}", f"s{number}", f"Bag {number}") for number in range(2)]
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
+    >>> with writing(engine) as connection:
+    ...     _ = add_user(connection, "bo", "correct horse battery", Role.REVIEWER)
+    ...     assign(connection, 2, "bo", by="lea")
+    ...     claim(connection, "bo").case_id
+    2
+    """
+    now = now or datetime.now(UTC)
+    row = _find_pending(connection, case_id)
+    if row.assigned_to == to:
+        return
+    if to is not None:
+        if to not in list_assignees(connection):
+            raise NotFound("reviewer", to, "Assign it to somebody who decides cases.")
+        refuse_conflict(connection, row, to)
+    change_case(connection, case_id, assigned_to=to)
+    if to is None:
+        note_event(connection, by, "assigned to nobody", case_id, now)
+    else:
+        note_event(connection, by, "assigned", case_id, now, to=to)
+
+
+def snooze(
+    connection: Connection, case_id: int, until: datetime | None, *, by: str, now: datetime | None = None
+) -> None:
+    """Take a case out of the queue until a moment, or put it back at once; who holds it holds it no longer.
+
+    Raises
+    ------
+    NotFound
+        There is no such case.
+    Conflict
+        It waits for nobody any more, or the moment is past, too far away or after its deadline.
+    Overtaken
+        Somebody else holds it.
+    """
+    now = now or datetime.now(UTC)
+    row = _find_pending(connection, case_id)
+    if is_held(row, now) and row.holder != by:
+        raise Overtaken(f"case {case_id}", f"{row.holder} holds it", "Take the next one.")
+    if until is None:
+        if row.snoozed_until is not None:
+            change_case(connection, case_id, snoozed_until=None)
+            note_event(connection, by, "woken", case_id, now)
+        return
+    latest = now + LONGEST_SNOOZE
+    if not now < until <= latest:
+        raise Conflict(f"case {case_id}", f"it cannot be snoozed until {write_moment(until)}", "30 days are the most.")
+    if row.due_at is not None and row.due_at <= until:
+        remedy = "Snooze it for a shorter time."
+        raise Conflict(f"case {case_id}", f"it must be decided by {write_moment(row.due_at)}", remedy)
+    change_case(connection, case_id, snoozed_until=until, holder=None, lease_expires_at=None)
+    note_event(connection, by, "snoozed", case_id, now, until=write_moment(until))
+
+
+def is_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a case is neither snoozed nor somebody else's who can decide it."""
+    can_decide = exists().where(users.c.name == cases.c.assigned_to, users.c.is_active, users.c.role.in_(_DECIDE))
+    is_others = and_(cases.c.assigned_to != reviewer, can_decide, may_judge(cases.c.assigned_to))
+    return and_(is_awake(cases, now), or_(cases.c.assigned_to.is_(None), ~is_others))
+
+
+def find_assigned(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
+    """Return the open case that is assigned to a reviewer and comes first, kept from other writers."""
+    is_theirs = cases.c.assigned_to == reviewer, cases.c.state == "open"
+    query = select(cases).where(*is_theirs, is_awake(cases, now), is_free_for(reviewer, now))
+    return lock_first(connection, query.order_by(cases.c.rank, cases.c.case_id))
+
+
+def _find_pending(connection: Connection, case_id: int) -> StoredCase:
+    row = find_case(connection, case_id, lock=True)
+    if row.state not in PENDING:
+        remedy = "Only cases that wait to be decided are assigned or snoozed."
+        raise Conflict(f"case {case_id}", f"it is {row.state}", remedy)
+    return row

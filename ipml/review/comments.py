@@ -1,0 +1,101 @@
+"""Comments on a case: appended by whoever works on it, never changed, and gone with the seller.
+
+What is written about a listing may name people: it is encrypted with the seller's key. Who judges a case again without
+knowing what was said sees their own comments only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from ipml.errors import Conflict, UnstorableValue
+from ipml.review.cases import find_case, note_event
+from ipml.review.snapshot import check_text
+from ipml.storage.database import in_batches
+from ipml.storage.pseudonyms import read_keys, read_sellers
+from ipml.storage.row_numbers import append_rows
+from ipml.storage.tables import case_comments
+
+LONGEST_COMMENT = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What somebody wrote on a case.
+
+    Attributes
+    ----------
+    text : str or None
+        None where the seller was erased.
+    """
+
+    comment_id: int
+    case_id: int
+    author: str
+    written_at: datetime
+    text: str | None
+
+
+def add_comment(connection: Connection, case_id: int, text: str, *, by: str, now: datetime | None = None) -> Comment:
+    """Append a comment to a case, in whatever state it is.
+
+    Parameters
+    ----------
+    text : str
+        1 to 2,000 characters.
+
+    Raises
+    ------
+    NotFound
+        There is no such case.
+    Conflict
+        Its listing was erased.
+    UnstorableValue
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
+    >>> with writing(engine) as connection:
+    ...     _ = add_comment(connection, 1, "Asked the brand for a picture of the label.", by="ana")
+    ...     [(one.author, one.text) for one in find_comments(connection, [1])[1]]
+    [('ana', 'Asked the brand for a picture of the label.')]
+    """
+    now, text = now or datetime.now(UTC), text.strip()
+    check_text("comment", text, LONGEST_COMMENT)
+    if not text:
+        raise UnstorableValue("comment", "nothing", f"1 to {LONGEST_COMMENT} characters")
+    row = find_case(connection, case_id, lock=True)
+    if row.erased_at is not None:
+        raise Conflict(f"case {case_id}", "its listing was erased", "Nothing is added to it any more.")
+    pseudonyms, keys = read_sellers(connection, [row.seller_id], now=now)
+    pseudonym = pseudonyms[row.seller_id]
+    fields = {"case_id": case_id, "pseudonym": pseudonym, "author": by, "written_at": now}
+    (number,) = append_rows(connection, case_comments, [{**fields, "encrypted": keys.encrypt(pseudonym, text)}])
+    note_event(connection, by, "commented", case_id, now, comment=number)
+    return Comment(number, case_id, by, now, text)
+
+
+def find_comments(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Comment]]:
+    """Return the comments on some cases by the number of the case, the oldest first; none for a case without any."""
+    query = select(case_comments).order_by(case_comments.c.comment_id)
+    rows = [
+        row
+        for some in in_batches(list(case_ids))
+        for row in connection.execute(query.where(case_comments.c.case_id.in_(some)))
+    ]
+    keys = read_keys(connection, {row.pseudonym for row in rows}) if rows else None
+    found: dict[int, list[Comment]] = {}
+    for row in rows:
+        is_known = keys is not None and row.pseudonym in keys
+        text = keys.decrypt(row.pseudonym, row.encrypted) if keys is not None and is_known else None
+        found.setdefault(row.case_id, []).append(Comment(row.comment_id, row.case_id, row.author, row.written_at, text))
+    return found

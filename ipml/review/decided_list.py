@@ -1,0 +1,93 @@
+"""The list of decided cases: by the verdict that holds on each, who gave it and when, the last given first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Select, exists, func, select
+
+from ipml.records import Case, Decision
+from ipml.review.cases import SELECT_CASES, make_case, read_cases
+from ipml.review.decisions import make_decision
+from ipml.review.reversals import is_last_verdict
+from ipml.review.search import Filter, find_few, holds, narrow, split_words
+from ipml.review.snapshot import is_storable
+from ipml.storage.tables import case_texts, cases, decisions
+
+
+def browse_decided(
+    connection: Connection,
+    wanted: Filter,
+    *,
+    limit: int = 50,
+    after: int | None = None,
+    now: datetime | None = None,
+) -> list[Case]:
+    """Return one page of the decided cases that are wanted, those decided last first.
+
+    Parameters
+    ----------
+    wanted : Filter
+        Its state is taken to be "decided".
+    after : int, optional
+        Number of the last case on the page before.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing, Verdict
+    >>> from ipml.review.queue import claim, decide, enqueue
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [Listing(f"A{number}", f"s{number}", f"Bag {number}") for number in range(2)]
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
+    >>> with writing(engine) as connection:
+    ...     for case_id in (2, 1):
+    ...         _ = decide(connection, claim(connection, "ana", case_id), Verdict.GENUINE)
+    ...     [case.case_id for case in browse_decided(connection, Filter(reviewer="ana"))]
+    [1, 2]
+    """
+    now = now or datetime.now(UTC)
+    query = select(decisions.c.case_id).where(is_last_verdict())
+    if wanted.verdict is not None:
+        query = query.where(decisions.c.verdict == wanted.verdict)
+    if wanted.reviewer is not None:
+        query = query.where(decisions.c.reviewer == wanted.reviewer)
+    if after is not None:
+        last = select(func.max(decisions.c.decision_id)).where(decisions.c.case_id == after, is_last_verdict())
+        query = query.where(decisions.c.decision_id < last.scalar_subquery())
+    narrowed = _narrow_cases(connection, query, wanted, now)
+    if narrowed is None:
+        return []
+    numbers: list[int] = list(connection.scalars(narrowed.order_by(decisions.c.decision_id.desc()).limit(limit)))
+    found = {case.case_id: case for case in read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))}
+    return [make_case(found[number], now) for number in numbers]
+
+
+def read_last_verdicts(connection: Connection, case_ids: Collection[int]) -> dict[int, Decision]:
+    """Return the verdict that holds on each of some cases, by the number of the case."""
+    query = select(decisions).where(decisions.c.case_id.in_(case_ids), is_last_verdict())
+    return {row.case_id: make_decision(row) for row in connection.execute(query)}
+
+
+def _narrow_cases(
+    connection: Connection, query: Select[tuple[int]], wanted: Filter, now: datetime
+) -> Select[tuple[int]] | None:
+    """Return a query for decisions narrowed to those on the cases that are wanted; None where there can be none."""
+    names = [name for name in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if name]
+    if not all(map(is_storable, names)):
+        return None
+    conditions = [*narrow(cases, wanted, now), cases.c.state == "decided"]
+    words = split_words(wanted.search)
+    few = find_few(connection, words) if words else None
+    if few is not None:
+        conditions.append(cases.c.case_id.in_(few))
+    elif words:
+        text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
+        conditions.append(holds(words, text))
+    if few is not None or wanted.brand or wanted.seller_id or wanted.category:
+        # Few of all: these are found first, and sorted.
+        return query.where(decisions.c.case_id.in_(select(cases.c.case_id).where(*conditions)))
+    # Most of all: the decisions are read from the last until the page is full.
+    return query.where(exists().where(cases.c.case_id == decisions.c.case_id, *conditions))

@@ -1,0 +1,261 @@
+"""Queues by brand, category and script, with the people who work them.
+
+A lead defines them. A case is in the first queue whose rule fits it, or in none; it is put there when it comes in, and
+again when its listing or a queue changes. Who works queues takes from those first; a case in no queue is everybody's,
+and so is a queue whose people have left. Every fifth case of theirs is from outside, so that nothing waits for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, null, select, true, update
+
+from ipml.errors import Conflict, NotFound, UnstorableValue
+from ipml.kit.canonical_json import canonical_json
+from ipml.review.assignment import list_assignees
+from ipml.review.cases import PENDING, is_listed
+from ipml.review.ranking.policy import fold_name
+from ipml.review.snapshot import check_text
+from ipml.storage import audit
+from ipml.storage.database import Lock, in_batches, serialise
+from ipml.storage.row_numbers import append_rows
+from ipml.storage.tables import cases, decisions, review_queues
+
+LONGEST_QUEUE_NAME = 80
+MOST_QUEUES, MOST_VALUES = 50, 100
+SCRIPTS = {
+    "latin": "Latin",
+    "cyrillic": "Cyrillic",
+    "greek": "Greek",
+    "arabic": "Arabic",
+    "hebrew": "Hebrew",
+    "han": "Chinese",
+    "kana": "Japanese",
+    "hangul": "Korean",
+    "thai": "Thai",
+    "devanagari": "Devanagari",
+}
+"""Scripts of titles, in words."""
+_NAMES = {"cjk": "han", "hiragana": "kana", "katakana": "kana"}
+_EVERY = 5  # of so many cases one is from outside of one's queues
+_LOOKED_BACK = timedelta(days=1)
+
+
+def find_script(title: str) -> str | None:
+    """Return the script in which most letters of a title are, a key of `SCRIPTS`; None for one that is not among them.
+
+    Examples
+    --------
+    >>> find_script("Leather bag"), find_script("Сумка Nike кожаная"), find_script("バッグ 本革"), find_script("123")
+    ('latin', 'cyrillic', 'kana', None)
+    """
+    if title.isascii():
+        return "latin" if any(map(str.isalpha, title)) else None
+    scripts = Counter(
+        _NAMES.get(name, name)
+        for letter in title
+        if letter.isalpha() and (name := unicodedata.name(letter, "").split(" ")[0].lower())
+    )
+    if scripts["kana"]:
+        scripts["kana"] += scripts.pop("han", 0)  # Japanese is written in both
+    known = [script for script, _ in scripts.most_common(1) if script in SCRIPTS]
+    return known[0] if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRule:
+    """Which cases are in a queue, and who works it; what is empty does not narrow.
+
+    Attributes
+    ----------
+    brands : tuple of str
+        As listings name them or the model read them, in any case.
+    categories : tuple of str
+        As listings name them: what one must be skilled in.
+    scripts : tuple of str
+        Of the title; keys of `SCRIPTS`.
+    people : tuple of str
+        Names of users who decide cases.
+    """
+
+    name: str
+    brands: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewQueue:
+    """A queue, with who defined it as it is now, and when."""
+
+    queue_id: int
+    rule: QueueRule
+    changed_by: str
+    changed_at: datetime
+
+
+def list_queues(connection: Connection) -> list[ReviewQueue]:
+    """Return the queues, those defined first first: of several that fit a case it is in the first."""
+    query = select(review_queues).where(review_queues.c.removed_at.is_(None)).order_by(review_queues.c.queue_id)
+    return [
+        ReviewQueue(row.queue_id, _read_rule(row.name, row.rule), row.changed_by, row.changed_at)
+        for row in connection.execute(query)
+    ]
+
+
+def define_queue(
+    connection: Connection, rule: QueueRule, *, queue_id: int | None = None, by: str, now: datetime | None = None
+) -> int:
+    """Define a queue, or one anew, and put all pending cases into the queues where they belong; return its number.
+
+    Raises
+    ------
+    UnstorableValue
+        It has no name or a long one, no rule, or names a script that there is not or somebody who decides no cases.
+    NotFound
+        There is none of that number.
+    Conflict
+        Another has that name, or there are 50 already.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [Listing("A7", "s1", "Bag", brand="Acme"), Listing("A8", "s2", "Clock", category="Watches")]
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
+    >>> with writing(engine) as connection:
+    ...     number = define_queue(connection, QueueRule("Watches", categories=("Watches",)), by="lea")
+    ...     count_queued(connection)
+    {1: 1}
+    """
+    now = now or datetime.now(UTC)
+    _check(connection, rule)
+    serialise(connection, Lock.ENQUEUE)  # what comes in must not miss it
+    others = [one for one in list_queues(connection) if one.queue_id != queue_id]
+    if fold_name(rule.name) in {fold_name(one.rule.name) for one in others}:
+        raise Conflict(f"queue {rule.name[:80]!r}", "there is one of that name", "Choose another name.")
+    columns = {"name": rule.name.strip(), "rule": _write_rule(rule), "changed_by": by, "changed_at": now}
+    if queue_id is None:
+        if len(others) >= MOST_QUEUES:
+            raise Conflict("queues", f"there are {len(others)} already", "Remove one that nobody needs.")
+        (queue_id,) = append_rows(connection, review_queues, [{**columns, "removed_at": None}])
+        _route_pending(connection)
+        audit.append(connection, by, "queue defined", f"review_queue:{queue_id}", {}, at=now)
+        return queue_id
+    _find(connection, queue_id)
+    connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(columns))
+    _route_pending(connection)
+    audit.append(connection, by, "queue changed", f"review_queue:{queue_id}", {}, at=now)
+    return queue_id
+
+
+def remove_queue(connection: Connection, queue_id: int, *, by: str, now: datetime | None = None) -> None:
+    """Remove a queue; its cases go into the next one that fits them, or are everybody's. NotFound if there is none."""
+    now = now or datetime.now(UTC)
+    serialise(connection, Lock.ENQUEUE)
+    _find(connection, queue_id)
+    gone = {"removed_at": now, "changed_by": by, "changed_at": now}
+    connection.execute(update(review_queues).where(review_queues.c.queue_id == queue_id).values(gone))
+    _route_pending(connection)
+    audit.append(connection, by, "queue removed", f"review_queue:{queue_id}", {}, at=now)
+
+
+def route_cases(connection: Connection, case_ids: Sequence[int]) -> None:
+    """Put cases whose listing is new or changed into the queues where they belong."""
+    queues = list_queues(connection) if case_ids else []
+    for some in in_batches(list(case_ids)) if queues else ():
+        connection.execute(update(cases).where(cases.c.case_id.in_(some)).values(queue_id=_choose(queues)))
+
+
+def count_queued(connection: Connection, now: datetime | None = None) -> dict[int, int]:
+    """Return how many open cases are in each queue that has any, by its number."""
+    is_open = cases.c.state == "open", cases.c.queue_id.is_not(None), *is_listed(cases, now or datetime.now(UTC))
+    query = select(cases.c.queue_id, func.count().label("number")).where(*is_open).group_by(cases.c.queue_id)
+    return {row.queue_id: row.number for row in connection.execute(query)}
+
+
+def find_turns(connection: Connection, reviewer: str, now: datetime) -> list[list[ColumnElement[bool]]]:
+    """Return the conditions of the cases that a reviewer is given, those of the first list before those of the next.
+
+    The conditions in one list are of equal standing: the best ranked case of any of them is next.
+    """
+    queues = list_queues(connection)
+    if not queues:
+        return [[true()]]
+    staff = set(list_assignees(connection))
+    own = [cases.c.queue_id == one.queue_id for one in queues if reviewer in one.rule.people]
+    left = [cases.c.queue_id == one.queue_id for one in queues if not staff.intersection(one.rule.people)]
+    everybodys = [cases.c.queue_id.is_(None), *left]
+    if not own:
+        return [everybodys]
+    return [everybodys, own] if _is_turn_of_others(connection, reviewer, now) else [own, everybodys]
+
+
+def _is_turn_of_others(connection: Connection, reviewer: str, now: datetime) -> bool:
+    lately = decisions.c.reviewer == reviewer, decisions.c.decided_at > now - _LOOKED_BACK
+    decided = connection.scalar(select(func.count()).select_from(decisions).where(*lately)) or 0
+    return decided % _EVERY == _EVERY - 1
+
+
+def _route_pending(connection: Connection) -> None:
+    chosen = _choose(list_queues(connection))
+    moved = cases.c.state.in_(PENDING), cases.c.queue_id.is_distinct_from(chosen)
+    # Locked in one order, as whoever decides many locks them; none of them is read.
+    connection.execute(select(cases.c.case_id).where(*moved).order_by(cases.c.case_id).with_for_update())
+    connection.execute(update(cases).where(*moved).values(queue_id=chosen))
+
+
+def _choose(queues: Sequence[ReviewQueue]) -> ColumnElement[Any]:
+    """Return the number of the first queue that fits a case."""
+    fitting = [(_fits(one.rule), one.queue_id) for one in queues]
+    return case(*fitting, else_=null()) if fitting else null()
+
+
+def _fits(rule: QueueRule) -> ColumnElement[bool]:
+    wanted = (
+        (cases.c.brand_read, tuple(map(fold_name, rule.brands))),
+        (cases.c.category, rule.categories),
+        (cases.c.script, rule.scripts),
+    )
+    return and_(*(column.in_(values) for column, values in wanted if values))
+
+
+def _check(connection: Connection, rule: QueueRule) -> None:
+    check_text("name", rule.name, LONGEST_QUEUE_NAME)
+    if not rule.name.strip():
+        raise UnstorableValue("name", "nothing", f"1 to {LONGEST_QUEUE_NAME} characters")
+    if not (rule.brands or rule.categories or rule.scripts):
+        raise UnstorableValue("rule", "nothing", "a brand, a category or a script")
+    for field in ("brands", "categories"):
+        values = getattr(rule, field)
+        if len(values) > MOST_VALUES:
+            raise UnstorableValue(field, f"{len(values)} of them", f"at most {MOST_VALUES}")
+        for value in values:
+            check_text(field, value, 200)
+    for field, expected in (("scripts", list(SCRIPTS)), ("people", list_assignees(connection))):
+        if strange := sorted(set(getattr(rule, field)).difference(expected)):
+            raise UnstorableValue(field, repr(strange[0][:80]), f"one of {', '.join(expected)}")
+
+
+def _find(connection: Connection, queue_id: int) -> None:
+    if queue_id not in {one.queue_id for one in list_queues(connection)}:
+        raise NotFound("queue", queue_id, "The page of queues shows those that there are.")
+
+
+def _write_rule(rule: QueueRule) -> str:
+    return canonical_json({name: getattr(rule, name) for name in ("brands", "categories", "scripts", "people")})
+
+
+def _read_rule(name: str, text: str) -> QueueRule:
+    return QueueRule(name, **{field: tuple(values) for field, values in json.loads(text).items()})

@@ -1,0 +1,69 @@
+"""Brands and sellers of the queue, as somebody types them: found by an index, however long the queue is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import Connection, Select, literal, null, select, union_all
+from sqlalchemy.sql.expression import CTE
+
+from ipml.review.snapshot import is_storable
+from ipml.storage.tables import cases, users
+
+MOST_SUGGESTIONS = 10
+SuggestedField = Literal["brand", "seller_id"]
+
+
+def suggest(connection: Connection, field: SuggestedField, beginning: str, *, state: str = "open") -> list[str]:
+    """Return at most ten names that cases of a state have and that begin as somebody typed, in any case.
+
+    Parameters
+    ----------
+    field : {"brand", "seller_id"}
+        The brand as listings name it, or the id of the seller.
+    beginning : str
+        What was typed; empty: nothing is suggested.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> bags = [Listing(name, "s1", f"Bag {name}", brand=name) for name in ("Nike", "NIKE ", "Nordhale", "Acme")]
+    >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
+    >>> with reading(engine) as connection:
+    ...     suggest(connection, "brand", "ni")
+    ['NIKE ', 'Nike']
+    """
+    beginning = beginning.lstrip()
+    if not beginning or not is_storable(beginning):
+        return []
+    written = {beginning, beginning.lower(), beginning.upper(), beginning.capitalize(), beginning.title()}
+    steps = [_step(field, state, first, number) for number, first in enumerate(sorted(written))]
+    found = connection.scalars(union_all(*(select(step.c.name).where(step.c.name.is_not(null())) for step in steps)))
+    fitting = {name for name in found if name.casefold().startswith(beginning.casefold())}
+    return sorted(fitting, key=lambda name: (name.casefold(), name))[:MOST_SUGGESTIONS]
+
+
+def suggest_reviewers(connection: Connection, beginning: str) -> list[str]:
+    """Return at most ten names of users that begin as somebody typed, in any case."""
+    named = connection.scalars(select(users.c.name).order_by(users.c.name))
+    typed = beginning.strip().casefold()
+    return [name for name in named if typed and name.casefold().startswith(typed)][:MOST_SUGGESTIONS]
+
+
+def _step(field: SuggestedField, state: str, first: str, number: int) -> CTE:
+    """Go from one name to the next, each found by the index, instead of through all cases that have them."""
+    step = select(
+        _first(field, state).where(cases.c[field] >= first).scalar_subquery().label("name"), literal(1).label("n")
+    )
+    steps = step.cte(f"steps_{number}", recursive=True)
+    following = _first(field, state).where(cases.c[field] > steps.c.name).scalar_subquery()
+    going_on = steps.c.name.is_not(null()), steps.c.n < MOST_SUGGESTIONS
+    return steps.union_all(select(following, steps.c.n + 1).where(*going_on))
+
+
+def _first(field: SuggestedField, state: str) -> Select[tuple[str]]:
+    return select(cases.c[field]).where(cases.c.state == state).order_by(cases.c[field]).limit(1)

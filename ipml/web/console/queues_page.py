@@ -1,0 +1,76 @@
+"""The queues by brand, category and script: which cases are in them, and who works them. A lead defines them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Form, Request, Response
+
+from ipml.errors import Conflict, UnstorableValue
+from ipml.review.assignment import list_assignees
+from ipml.review.review_queues import (
+    LONGEST_QUEUE_NAME,
+    SCRIPTS,
+    QueueRule,
+    count_queued,
+    define_queue,
+    list_queues,
+    remove_queue,
+)
+from ipml.storage.database import writing
+from ipml.web.accounts.login import authorised
+from ipml.web.console.case_list import PathNumber
+from ipml.web.responses import redirect, render
+
+_Lines = Annotated[str, Form(max_length=30_000)]
+_Choices = Annotated[list[Annotated[str, Form(max_length=200)]], Form(max_length=1_000)]
+
+
+def show_queues(request: Request) -> Response:
+    """Show the queues with how many open cases each has, and a form for a new one."""
+    return _render(request)
+
+
+def save_queue(
+    request: Request,
+    name: Annotated[str, Form(max_length=10 * LONGEST_QUEUE_NAME)] = "",
+    queue: Annotated[int, Form(ge=0, le=2**63 - 1)] = 0,
+    brands: _Lines = "",
+    categories: _Lines = "",
+    script: _Choices = [],  # noqa: B006 - FastAPI copies it
+    person: _Choices = [],  # noqa: B006
+) -> Response:
+    """Define a queue, or one anew; brands and categories are given one on each line."""
+    rule = QueueRule(name.strip(), _split(brands), _split(categories), tuple(script), tuple(person))
+    try:
+        with authorised(request, writing) as (connection, user):
+            number = define_queue(connection, rule, queue_id=queue or None, by=user.name)
+    except (Conflict, UnstorableValue) as error:
+        return _render(request, rule, queue, str(error))
+    return redirect(f"/queues#queue-{number}")
+
+
+def drop_queue(request: Request, queue_id: PathNumber) -> Response:
+    """Remove a queue; its cases are in the next that fits, or everybody's."""
+    with authorised(request, writing) as (connection, user):
+        remove_queue(connection, queue_id, by=user.name)
+    return redirect("/queues")
+
+
+def _split(lines: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for said in lines.splitlines() if (line := said.strip())))
+
+
+def _render(request: Request, said: QueueRule | None = None, queue_id: int = 0, message: str = "") -> Response:
+    with authorised(request) as (connection, _):
+        context: dict[str, Any] = {
+            "queues": list_queues(connection),
+            "open": count_queued(connection),
+            "people": list_assignees(connection),
+            "scripts": SCRIPTS,
+            "longest_name": LONGEST_QUEUE_NAME,
+            "said": said,
+            "said_of": queue_id,
+            "message": message,
+        }
+    return render(request, "queues.html", context)

@@ -1,0 +1,42 @@
+"""The page on which a lead defines queues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from fastapi.testclient import TestClient
+
+RULE = {"name": "Watches", "brands": "Nordhale\r\n\r\n nordhale \r\n", "script": ["latin"], "person": ["bo", "ana"]}
+
+
+def test_a_lead_defines_changes_and_removes_a_queue(visitor: Callable[..., TestClient]) -> None:
+    """The page says which cases are in it and who works it; the list shows those cases."""
+    lea = visitor("lea")
+    assert "There are none" in lea.get("/queues").text
+    assert lea.post("/queues", data=RULE).headers["location"] == "/queues#queue-1"
+    text = lea.get("/queues").text
+    assert '<a href="/?queue=1">2 open</a>' in text
+    assert "People: <bdi>bo</bdi>, <bdi>ana</bdi>." in text
+    assert re.findall(r'id="case-(\d+)"', lea.get("/?queue=1").text) == ["3", "6"]
+    assert visitor("bo").post("/next").headers["location"].startswith("/cases/3?")
+    assert lea.post("/queues", data={**RULE, "queue": "1", "brands": "Aurivo"}).status_code == 303
+    assert ">1 open<" in lea.get("/queues").text
+    assert lea.post("/queues/1/remove").status_code == 303
+    assert "There are none" in lea.get("/queues").text
+
+
+def test_what_was_typed_stays_where_it_is_refused(visitor: Callable[..., TestClient]) -> None:
+    """With the reason above it."""
+    answer = visitor("lea").post("/queues", data={"name": "<i>Bags</i>", "person": ["vic"], "brands": "Acme"})
+    assert answer.status_code == 409
+    assert 'value="&lt;i&gt;Bags&lt;/i&gt;"' in answer.text
+    assert "vic" in answer.text
+
+
+def test_queues_are_for_leads(visitor: Callable[..., TestClient], ana: TestClient) -> None:
+    """A reviewer neither sees the page nor its link."""
+    assert ana.get("/queues").status_code == 403
+    assert ana.post("/queues", data=RULE).status_code == 403
+    assert 'href="/queues"' not in ana.get("/").text
+    assert 'href="/queues"' in visitor("lea").get("/").text
