@@ -297,6 +297,8 @@ class Case:
         The user who is to decide it.
     snoozed_until : datetime or None
         Until when it is out of the queue; None where it is not.
+    held_until : datetime or None
+        Until when it is held by `reviewer`, unless they decide it before.
     """
 
     case_id: int
@@ -313,6 +315,7 @@ class Case:
     seen_at: datetime | None = None
     assigned_to: str | None = None
     snoozed_until: datetime | None = None
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

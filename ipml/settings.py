@@ -148,6 +148,10 @@ class Settings(BaseSettings):
     undo_minutes: float = Field(
         10.0, ge=0, description="how long reviewers can take back their own decision; a lead can at any time"
     )
+    shift_target: int = Field(
+        0, ge=0, description="how many verdicts a reviewer is to give in a shift, shown beside their own; 0: none"
+    )
+    shift_hours: float = Field(8.0, gt=0, le=48, description="how far back own progress counts verdicts")
     near_duplicates: bool = Field(
         True, description="whether near-duplicates of a seller wait until one of them is reviewed"
     )

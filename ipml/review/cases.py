@@ -257,4 +257,5 @@ def make_case(case: StoredCase, now: datetime) -> Case:
         seen_at=case.seen_at,
         assigned_to=case.assigned_to,
         snoozed_until=None if case.snoozed_until is None or case.snoozed_until <= now else case.snoozed_until,
+        held_until=case.lease_expires_at if is_held(case, now) else None,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, union_all
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
@@ -36,6 +36,7 @@ from ipml.review.quality.blind_reviews import (
     find_second_review,
     find_second_review_of,
     hold_second_review,
+    prolong_second_review,
     release_second_review,
 )
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
@@ -112,7 +113,7 @@ def claim(
     Parameters
     ----------
     reviewer : str
-        Name of the user. Who claims a case that is already theirs gets a new claim, and the old one is void.
+        Name of the user. Who claims a case that is already theirs gets the same claim for longer.
     case_id : int, optional
         Case to take, open or escalated; without it the next one, now and then one that is decided, for a second review,
         which the reviewer is not to know. Such a one can be claimed anew by its number.
@@ -138,6 +139,75 @@ def claim(
     else:
         offer = _find_named(connection, reviewer, case_id, now)
     return None if offer is None else _take(connection, offer, reviewer, now, settings)
+
+
+def resume(
+    connection: Connection, reviewer: str, *, settings: Settings = DEFAULT_SETTINGS, now: datetime | None = None
+) -> Claim | None:
+    """Return to what a reviewer opened last and still holds, be it a case or a second review.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     resume(connection, "ana") is None
+    True
+    """
+    now = now or datetime.now(UTC)
+    live = ((cases, cases.c.state == "open"), (second_reviews, second_reviews.c.ended_at.is_(None)))
+    held = union_all(
+        *(
+            select(table.c.case_id, table.c.lease_expires_at).where(
+                table.c.holder == reviewer, table.c.lease_expires_at > now, is_live
+            )
+            for table, is_live in live
+        )
+    ).subquery()
+    latest = select(held.c.case_id).order_by(held.c.lease_expires_at.desc(), held.c.case_id.desc()).limit(1)
+    case_id = connection.scalar(latest)
+    return None if case_id is None else claim(connection, reviewer, case_id, settings=settings, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """Why no open case is there for a reviewer to take.
+
+    Attributes
+    ----------
+    open : int
+        Open cases.
+    held : int
+        Of these, held by others.
+    free_at : datetime or None
+        When the first of those comes free, unless it is decided before.
+    waiting : int
+        Of the others, those that wait for the verdict on a near-duplicate.
+    """
+
+    open: int
+    held: int
+    free_at: datetime | None
+    waiting: int
+
+    @property
+    def kept(self) -> int:
+        """How many are kept for another person: the reviewer gave the first of two verdicts, say."""
+        return self.open - self.held - self.waiting
+
+
+def find_out_of_reach(connection: Connection, reviewer: str, *, now: datetime | None = None) -> OutOfReach:
+    """Return why there is nothing to take, for a reviewer to whom `claim` gave none."""
+    now = now or datetime.now(UTC)
+    is_others = and_(cases.c.holder != reviewer, cases.c.lease_expires_at > now)
+    query = select(
+        func.count(),
+        func.count().filter(is_others),
+        func.min(cases.c.lease_expires_at).filter(is_others),
+        func.count().filter(cases.c.exemplar.is_not(None), is_others.is_not(True)),
+    )
+    return OutOfReach(*connection.execute(query.where(cases.c.state == "open")).one())
 
 
 def claim_ahead(
@@ -205,8 +275,17 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
 
 
 def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, settings: Settings) -> Claim:
-    """Make a claim on what was found; its token is greater than that of any claim on the case before."""
+    """Prolong the claim that a reviewer has on what was found, or make one; its token is greater than any before."""
     case_id, token, until = offer.row.case_id, offer.row.token + 1, now + timedelta(minutes=settings.lease_minutes)
+    review_id = offer.second_review.review_id if offer.second_review else None
+    held = _claim_of(offer.second_review or offer.row, case_id, now, review_id)
+    if held is not None and held.reviewer == reviewer:
+        held = replace(held, expires_at=until)
+        if offer.second_review is None:
+            change_case(connection, case_id, lease_expires_at=until)
+        else:
+            prolong_second_review(connection, held)
+        return held
     if offer.second_review is not None:
         claim = Claim(case_id, reviewer, token, until, offer.second_review.review_id)
         change_case(connection, case_id, token=token)

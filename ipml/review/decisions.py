@@ -422,6 +422,8 @@ class Undoable:
     ----------
     token : int
         Of the claim under which it was given.
+    decided_at : datetime
+        When it was given.
     group_key : str or None
         Of the decisions that were made, and are taken back, together with it.
     count : int
@@ -433,6 +435,7 @@ class Undoable:
     case_id: int
     verdict: Verdict
     token: int
+    decided_at: datetime
     group_key: str | None = None
     count: int = 1
     feedback: Feedback | None = None
@@ -483,7 +486,7 @@ def find_undoable(
         return None
     of_group = select(func.count()).where(decisions.c.group_key == row.group_key, stands())
     n_decisions = connection.scalar(of_group) if row.group_key else 1
-    found = Undoable(row.case_id, Verdict(row.verdict), row.token)
+    found = Undoable(row.case_id, Verdict(row.verdict), row.token, row.decided_at)
     if row.kind == _DECISION:
         return replace(found, group_key=row.group_key, count=n_decisions or 1)
     if row.kind == "second":

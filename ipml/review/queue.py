@@ -9,7 +9,7 @@ of `ipml.review` intake, claims, decisions or search are.
 
 from ipml.records import Reversal
 from ipml.review.cases import count_cases, get_case, history
-from ipml.review.claims import claim, claim_ahead, release, show_case, shown_history
+from ipml.review.claims import claim, claim_ahead, find_out_of_reach, release, resume, show_case, shown_history
 from ipml.review.decisions import GROUNDS, decide, list_decisions
 from ipml.review.group_decisions import (
     BulkDecision,
@@ -41,6 +41,7 @@ __all__ = [
     "decide_and_spread",
     "decide_bulk",
     "enqueue",
+    "find_out_of_reach",
     "find_own_verdict",
     "get_case",
     "history",
@@ -49,6 +50,7 @@ __all__ = [
     "preview_bulk",
     "preview_spread",
     "release",
+    "resume",
     "seller_cases",
     "show_case",
     "shown_history",

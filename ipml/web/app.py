@@ -34,6 +34,7 @@ from ipml.web.console import (
     lists_page,
     networks_page,
     queues_page,
+    own_verdicts_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.responses import add_error_pages, protect
@@ -47,6 +48,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/login", None, login.show_login),
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
+    ("POST", "/session", Action.SECURE_ACCOUNT, login.go_on),
+    ("GET", "/verdicts", Action.REVIEW, own_verdicts_page.show_own_verdicts),
     ("GET", "/", Action.LOOK, case_list.show_list),
     ("GET", "/suggestions.json", Action.LOOK, case_list.suggest_names),
     ("POST", "/next", Action.REVIEW, case_list.open_next),

@@ -96,6 +96,17 @@ def age(moment: datetime, now: datetime | None = None) -> str:
     return duration(((now or datetime.now(UTC)) - moment).total_seconds() / 86_400)
 
 
+def is_recent(moment: datetime, now: datetime | None = None, *, seconds: float = 20.0) -> bool:
+    """Tell whether a moment is so near that the reader need be told of it once more.
+
+    Examples
+    --------
+    >>> is_recent(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC))
+    True
+    """
+    return ((now or datetime.now(UTC)) - moment).total_seconds() < seconds
+
+
 def due_in(moment: datetime, now: datetime | None = None) -> str:
     """Write how long there is until a deadline, or how long it is over.
 

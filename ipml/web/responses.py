@@ -22,6 +22,7 @@ from itertools import groupby
 from math import ceil
 from operator import itemgetter
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -32,12 +33,14 @@ from ipml import errors
 from ipml.kit.hostile_text import find_invisible, make_templates, name_code_point
 from ipml.money import say_amount
 from ipml.records import Highlight
+from ipml.web.navigation import make_bar
 from ipml.web.phrases import (
     MEASURES,
     PENALTIES,
     age,
     due_in,
     duration,
+    is_recent,
     money,
     name_restriction,
     percent,
@@ -220,6 +223,7 @@ _templates.globals |= {
     "cut_quotes": cut_quotes,
     "due_in": due_in,
     "duration": duration,
+    "is_recent": is_recent,
     "measure_names": MEASURES,
     "money": money,
     "name_restriction": name_restriction,
@@ -256,12 +260,18 @@ def render(
     template : str
         Name of a file in the folder of templates.
     context : mapping
-        What the template names; `user` is added. A `message` says why what was asked for was not done.
+        What the template names; what its frame shows is added. A `message` says why what was asked for was not done.
     status : int, default=200, or 409 with a message
     """
-    user = getattr(request.state, "user", None)
+    user, settings = getattr(request.state, "user", None), request.app.state.settings
+    has_session = user is not None and settings.trusted_header is None
+    frame = {
+        "user": user,
+        "navigation": make_bar(user.role, request.url.path) if user else None,
+        "idle_seconds": round(60 * settings.idle_minutes, 1) if has_session else None,
+    }
     status = status or (HTTPStatus.CONFLICT if context.get("message") else HTTPStatus.OK)
-    return HTMLResponse(_templates.get_template(template).render(user=user, **context), status, headers)
+    return HTMLResponse(_templates.get_template(template).render(**frame, **context), status, headers)
 
 
 def render_error(request: Request, status: int, message: str) -> HTMLResponse:
@@ -300,7 +310,10 @@ HEADERS = {
 async def protect(request: Request, proceed: Callable[[Request], Awaitable[Response]]) -> Response:
     """Refuse what comes from another site or is too long; put the protecting headers on every answer."""
     refusal = _refusal(request)
-    return add_headers(request, render_error(request, *refusal) if refusal else await proceed(request))
+    response = render_error(request, *refusal) if refusal else await proceed(request)
+    if response.status_code == HTTPStatus.SEE_OTHER and request.headers.get("x-sent-by") == "script":
+        response.status_code = HTTPStatus.OK  # the script goes there by itself: of a redirection it would see nothing
+    return add_headers(request, response)
 
 
 def add_headers(request: Request, response: Response) -> Response:
@@ -365,14 +378,28 @@ def add_error_pages(app: FastAPI) -> None:
 
 def _answer_ipml_error(request: Request, error: Exception) -> Response:
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
-    if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
-        return redirect(f"/login?then={request.url.path}")
+    if status == HTTPStatus.UNAUTHORIZED:
+        return _ask_to_log_in(request, str(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         _log.error("%s", error)
         return render_error(
             request, status, "The database cannot be used just now. The operator finds more in the log."
         )
     return render_error(request, status, str(error))
+
+
+def _ask_to_log_in(request: Request, message: str) -> Response:
+    """Send to the login, or say where it is; from there one comes back to the page, or to that of the form."""
+    if request.method in _READING:
+        return redirect(f"/login?then={quote(_path_of(str(request.url)))}")
+    then = _path_of(request.headers.get("referer", "/"))
+    context = {"heading": "Unauthorized", "message": message, "status": 401, "then": then}
+    return render(request, "error.html", context, HTTPStatus.UNAUTHORIZED)
+
+
+def _path_of(address: str) -> str:
+    parts = urlsplit(address)
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def _answer_http_error(request: Request, error: Exception) -> Response:

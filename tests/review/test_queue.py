@@ -1,6 +1,7 @@
 """Claiming, releasing and deciding."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,18 @@ from sqlalchemy import Engine, func, select
 
 from ipml.errors import KeyReused, NotFound, Overtaken, Refused, UnstorableValue
 from ipml.records import Claim, ScoredListing, Verdict
-from ipml.review.queue import GROUNDS, claim, decide, enqueue, get_case, list_cases, list_decisions, release
+from ipml.review.queue import (
+    GROUNDS,
+    claim,
+    decide,
+    enqueue,
+    find_out_of_reach,
+    get_case,
+    list_cases,
+    list_decisions,
+    release,
+    resume,
+)
 from ipml.settings import Settings
 from ipml.storage.audit import verify
 from ipml.storage.database import reading, writing
@@ -17,6 +29,7 @@ from ipml.storage.tables import decisions
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=30)
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -66,14 +79,37 @@ def test_a_case_whose_lease_ran_out_is_given_to_the_next(queue: Engine):
     assert taken.token > lost.token
 
 
-def test_claiming_again_voids_the_first_claim(queue: Engine):
-    """A reviewer with two windows decides in the last one only."""
+def test_claiming_again_prolongs_the_claim(queue: Engine):
+    """A reviewer with two windows decides in either; nothing is decided twice."""
     with writing(queue) as connection:
-        first, second = claim(connection, "ana", 1), claim(connection, "ana", 1)
-    with pytest.raises(Overtaken, match="the claim on it"), writing(queue) as connection:
-        decide(connection, first, Verdict.GENUINE)
+        first, second = claim(connection, "ana", 1, now=NOON), claim(connection, "ana", 1, now=NOON + MINUTE)
+        assert second == replace(first, expires_at=first.expires_at + MINUTE)
+        assert decide(connection, first, Verdict.GENUINE, now=NOON + MINUTE).reviewer == "ana"
+    with pytest.raises(Overtaken, match="has been decided"), writing(queue) as connection:
+        decide(connection, second, Verdict.COUNTERFEIT, ground="known_goods", now=NOON + MINUTE)
+
+
+def test_who_holds_a_case_comes_back_to_it(queue: Engine):
+    """Of several it is the one opened last; one whose lease ran out, or that was decided, is held no longer."""
     with writing(queue) as connection:
-        assert decide(connection, second, Verdict.GENUINE).reviewer == "ana"
+        assert resume(connection, "ana", now=NOON) is None
+        for case_id in (1, 2):
+            claim(connection, "ana", case_id, now=NOON)
+        again = resume(connection, "ana", now=NOON + MINUTE)
+        assert again == claim(connection, "ana", 2, now=NOON + MINUTE)
+        decide(connection, again, Verdict.GENUINE, now=NOON + MINUTE)
+        assert resume(connection, "ana", now=NOON + MINUTE).case_id == 1
+        assert resume(connection, "bo", now=NOON + MINUTE) is None
+        assert resume(connection, "ana", now=NOON + 60 * MINUTE) is None
+
+
+def test_why_nothing_is_left_is_told(queue: Engine):
+    """Of the open cases, how many others hold, and when the first of these comes free."""
+    with writing(queue) as connection:
+        held = [claim(connection, "bo", now=NOON + n * MINUTE) for n in range(2)]
+        found = find_out_of_reach(connection, "ana", now=NOON + MINUTE)
+    assert (found.held, found.free_at, found.waiting) == (2, held[0].expires_at, 0)
+    assert found.open == found.kept + 2
 
 
 def test_a_case_that_was_decided_cannot_be_claimed(queue: Engine):

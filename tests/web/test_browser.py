@@ -149,13 +149,13 @@ def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, que
 
 
 def test_the_list_by_keyboard(browser: playwright.Browser, address: str) -> None:
-    """On the list j and k move, Enter opens, n turns the page, / goes to the filter, ? shows the keys."""
+    """On the list j and k move, Enter opens, J turns the page, / goes to the filter, ? shows the keys."""
     page = browser.new_page()
     log_in(page, address)
     press(page, "j", "j", "j", "k", "Enter")
     assert page.title() == "Case 2 · ipml"
     press(page, "l")
-    press(page, "n")
+    press(page, "Shift+J")
     assert page.locator("td.rank").first.inner_text() == "51"
     page.keyboard.press("?")
     assert page.locator("dialog").is_visible()
@@ -224,7 +224,7 @@ def test_pictures(
     press(page, "b")
     take("bulk")
     page.goto(f"{address}/")
-    press(page, "d")
+    press(page, "g", "d")
     take("dashboard")
     for number in (1, 11, 18, 22, 61):
         page.goto(f"{address}/cases/{number}")

@@ -70,7 +70,7 @@ def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> N
     with reading(engine) as connection:
         assert queue.get_case(connection, 1).reviewer == "ana"
     text = visitor("bo").get("/cases/1").text
-    assert "<b>ana</b> holds this case" in text
+    assert "Opened by <b>ana</b> until <time" in text
     assert 'name="choice"' not in text
 
 
@@ -131,13 +131,52 @@ def test_what_is_no_verdict_is_refused(choice: str, engine: Engine, ana: TestCli
         assert queue.list_decisions(connection, 1) == []
 
 
+def test_two_tabs_are_one_person(engine: Engine, ana: TestClient) -> None:
+    """Either tab decides; the second verdict is not recorded, and the page says what was."""
+    first, second = (hidden_fields(ana.get("/cases/1").text) for _ in range(2))
+    assert ana.post("/cases/1/decide", data=first | {"choice": "genuine"}).status_code == 303
+    answer = ana.post("/cases/1/decide", data=second | {"choice": "cannot tell"})
+    assert answer.status_code == 409
+    assert "You decided case 1" in answer.text
+    assert "Your verdict now, cannot tell, was not recorded: nothing is decided twice" in answer.text
+    with reading(engine) as connection:
+        assert [one.verdict for one in queue.list_decisions(connection, 1)] == ["genuine"]
+
+
+def test_work_is_resumed(engine: Engine, ana: TestClient) -> None:
+    """Who left a case open comes back to it, also where it is not the first."""
+    ana.get("/cases/3")
+    assert ana.post("/next").headers["location"] == "/cases/3?within=queue"
+
+
+def test_where_nothing_is_left_it_is_said_why(engine: Engine, ana: TestClient) -> None:
+    """The list says who holds what is open, and until when."""
+    with writing(engine) as connection:
+        while queue.claim(connection, "bo"):
+            pass
+    answer = ana.post("/next")
+    assert answer.headers["location"] == "/?nothing=1"
+    said = ana.get("/?nothing=1").text
+    assert "Nothing is left to take. Of 7 open cases, 7 are opened by others, the first until <time" in said
+
+
+def test_a_decided_case_says_so_at_its_top(engine: Engine, ana: TestClient) -> None:
+    """Verdict, by whom, when and on what ground, and how measures stand; not how long it waits."""
+    ana.post("/cases/1/decide", data=hidden_fields(ana.get("/cases/1").text) | {"choice": f"counterfeit/{GROUND}"})
+    header = re.search(r"<article.*?</header>", ana.get("/cases/1").text, re.DOTALL)[0]
+    assert re.search(r"Counterfeit</b> by ana, <time", header)
+    assert queue.GROUNDS[GROUND] in header
+    assert "asked of the platform" in header
+    assert "waiting" not in header
+
+
 def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
     """Who comes too late reads so, keeps the note, and finds a fresh form."""
     fields = hidden_fields(ana.get("/cases/1").text)
-    ana.get("/cases/1")  # a second window takes the claim over
+    ana.post("/cases/1/leave", data=fields | {"to": "list"})  # a second window gives the case back
     answer = ana.post("/cases/1/decide", data={**fields, "choice": "genuine", "note": "long thought"})
     assert answer.status_code == 409
-    assert "case 1: the claim on it" in answer.text
+    assert "It is yours again, and your note is kept" in answer.text
     assert "long thought</textarea>" in answer.text
     with reading(engine) as connection:
         assert queue.list_decisions(connection, 1) == []
@@ -159,7 +198,7 @@ def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/1").text)
     ana.post("/cases/1/decide", data={**fields, "choice": f"counterfeit/{GROUND}", "note": "clear"})
     text = ana.get("/cases/1").text
-    assert "This case has been decided" in text
+    assert "This case has been decided: <b>counterfeit</b>" in text
     assert queue.GROUNDS[GROUND] in text
     assert "clear</q>" in text
     again = {**fields, "key": "another key of mine", "choice": "genuine"}

@@ -64,8 +64,8 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
 
 def test_the_list_leads_there_and_back(ana: TestClient) -> None:
     """By link and key."""
-    assert '<a href="/dashboard" data-key="d">' in ana.get("/").text
-    assert '<a href="/" data-key="l">' in ana.get("/dashboard").text
+    assert '<a href="/dashboard" data-go="d">' in ana.get("/").text
+    assert '<a href="/" data-go="c">' in ana.get("/dashboard").text
 
 
 def test_every_chart_is_told_in_words(ana: TestClient) -> None:

@@ -200,8 +200,8 @@ def test_dead_letters_are_settled_by_keyboard(browser: Any, address: str) -> Non
     page.keyboard.type("settled by phone")  # letters lead nowhere
     press(page, "Enter")
     assert page.locator("table.deliveries tbody tr").count() == rows - 2
-    press(page, "d")
-    press(page, "o")
+    press(page, "g", "d")
+    press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
     assert complaints == []
     page.close()

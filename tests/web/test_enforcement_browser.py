@@ -128,7 +128,7 @@ def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: 
     page = browser.new_page()
     complaints = note_complaints(page)
     log_in(page, address, "lea")
-    press(page, "a")
+    press(page, "g", "a")
     assert page.title() == "Appeals · ipml"
     press(page, "j", "j", "k", "Enter")
     assert page.title() == "Appeal 1 · ipml"

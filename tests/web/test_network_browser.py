@@ -83,7 +83,7 @@ def test_it_is_explored_by_mouse(browser: playwright.Browser, address: str) -> N
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints = note_complaints(page)
     log_in(page, address, "lea")
-    press(page, "g")
+    press(page, "g", "w")
     page.locator("[data-row]").first.click()
     wait_until_ready(page)
     members, links = page.evaluate(THERE), page.evaluate(DRAWN)

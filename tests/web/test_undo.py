@@ -26,7 +26,7 @@ def judge(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta
 
 def undo_form(text: str) -> dict[str, str]:
     """Return the fields of the form that takes back."""
-    form = re.search(r'<form class="recorded" method="post" action="/undo">.*?</form>', text, re.DOTALL)
+    form = re.search(r'<form class="recorded[^"]*" method="post" action="/undo"[^>]*>.*?</form>', text, re.DOTALL)
     return dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[0])) if form else {}
 
 

@@ -345,6 +345,12 @@ def hold_second_review(connection: Connection, claim: Claim, now: datetime) -> N
     )
 
 
+def prolong_second_review(connection: Connection, claim: Claim) -> None:
+    """Let whoever holds a second review hold it for longer, under the same claim."""
+    of_claim = update(second_reviews).where(second_reviews.c.review_id == claim.review_id)
+    connection.execute(of_claim.values(lease_expires_at=claim.expires_at))
+
+
 def release_second_review(connection: Connection, second_review: SecondReview, claim: Claim, now: datetime) -> None:
     """Free a look for others; until one takes it, it stays open to who had it, as an ordinary case would."""
     connection.execute(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from http import HTTPStatus
@@ -229,6 +230,12 @@ def log_out(request: Request) -> Response:
     return response
 
 
+def go_on(request: Request) -> Response:
+    """Let a session go on that would end for want of use; there is nothing to show."""
+    with authorised(request):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+
 def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
     """Send a person who has shown who they are on to `then`, with a new session; an earlier one of the browser ends."""
     close_session(connection, _read_cookie(request))
@@ -245,14 +252,21 @@ def find_address(request: Request) -> str:
 
 
 def own_path(path: str) -> str:
-    """Return a path of this page as it is, and anything else as "/": a login must not lead to another site.
+    """Return an address of the console as it is, and anything else as "/": a login must not lead to another site.
 
     Examples
     --------
-    >>> own_path("/cases/12"), own_path("//elsewhere.example")
-    ('/cases/12', '/')
+    >>> own_path("/cases/12?within=queue"), own_path("//elsewhere.example"), own_path("/logout")
+    ('/cases/12?within=queue', '/', '/')
     """
-    return path if re.fullmatch(r"/cases/[0-9]{1,18}", path) else "/"
+    is_own = len(path) <= _LONGEST_PATH and ".." not in path and _OWN_PATH.fullmatch(path) and not _OF_LOGIN.match(path)
+    return path if is_own else "/"
+
+
+# What browsers read as the name of another host begins with two slashes, or with a backslash among them.
+_OWN_PATH = re.compile(r"/([A-Za-z0-9._~-][A-Za-z0-9._~/%:@!$&'()*+,;=-]*)?(\?[A-Za-z0-9._~/%:@!$&'()*+,;=?-]*)?")
+_OF_LOGIN = re.compile(r"/(login|logout|session|password)([/?]|$)")
+_LONGEST_PATH = 2_000
 
 
 def _render_login(
@@ -269,7 +283,7 @@ def _render_login(
 
 
 _STATE_MINUTES = 10
-_STATE = re.compile(r"([A-Za-z0-9_-]{43})\.(/[A-Za-z0-9/]{0,40})")
+_STATE = re.compile(r"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]*)")  # the secret, and the page in base64
 
 _Text = Annotated[str, Query(max_length=4096)]
 
@@ -281,7 +295,7 @@ def go_to_provider(request: Request, then: str = "/") -> Response:
         raise refuse_login("a login that another site began")
     secret = secrets.token_urlsafe(32)
     response = redirect(provider.start(secret))
-    state = f"{secret}.{own_path(then)}"
+    state = f"{secret}.{urlsafe_b64encode(own_path(then).encode()).decode().rstrip('=')}"
     response.set_cookie(value=state, max_age=60 * _STATE_MINUTES, **_cookie(request, "ipml-login", BACK))
     return response
 
@@ -309,9 +323,16 @@ def come_back(
         name_claim=settings.oidc_name_claim,
     )
     with writing(get_engine(request)) as connection:
-        response = start_session(connection, request, user, kept[2], "provider")
+        response = start_session(connection, request, user, _read_page(kept[2]), "provider")
     response.delete_cookie(**cookie)
     return response
+
+
+def _read_page(written: str) -> str:
+    try:
+        return urlsafe_b64decode(written + "=" * (-len(written) % 4)).decode()
+    except ValueError:
+        return "/"
 
 
 def _get_provider(request: Request) -> Provider:

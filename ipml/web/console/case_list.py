@@ -31,6 +31,7 @@ from ipml.review.claims import find_hidden
 from ipml.review.decided_list import browse_decided, read_last_verdicts
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
+from ipml.review.own_verdicts import count_progress
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.suggestions import suggest, suggest_reviewers
@@ -107,6 +108,8 @@ class ListQuery(BaseModel):
         Of decided cases: the verdict that holds, and whose it is.
     undone : int
         How many decisions were taken back just now.
+    nothing : bool
+        Whether a case was asked for, and there was none to take.
     after : str
         The trail of the last case of each page before.
 
@@ -135,6 +138,7 @@ class ListQuery(BaseModel):
     reviewer: _Text = ""
     order: Literal["rank", "value", "score", "first come"] = "rank"
     undone: Annotated[int, Field(ge=0, le=10_000)] = 0
+    nothing: bool = False
     after: Annotated[str, Field(pattern=TRAIL_PATTERN, max_length=2_000)] = ""
 
     @classmethod
@@ -147,7 +151,7 @@ class ListQuery(BaseModel):
 
     def write(self, **changes: Any) -> str:
         """Return the query that asks for this list, or for a changed one from its first page."""
-        said = self.model_dump(exclude_defaults=True, exclude={"after", "undone"}) | changes
+        said = self.model_dump(exclude_defaults=True, exclude={"after", "undone", "nothing"}) | changes
         return urlencode({name: _plain(value) for name, value in said.items() if value not in (None, "")})
 
     def filter(self) -> Filter:
@@ -178,7 +182,7 @@ class ListQuery(BaseModel):
     @property
     def is_narrowed(self) -> bool:
         """Whether anything but state and order is asked for."""
-        return bool(self.model_dump(exclude_defaults=True, exclude={"state", "order", "after", "undone"}))
+        return bool(self.model_dump(exclude_defaults=True, exclude={"state", "order", "after", "undone", "nothing"}))
 
 
 def _plain(value: Any) -> Any:
@@ -295,6 +299,8 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             **(_tell_decisions(connection, cases) if is_decided else {}),
             "first_rank": PAGE_SIZE * len(passed) + 1,
             "can_decide": can_decide,
+            "progress": count_progress(connection, user.name, settings_of(request)) if can_decide else None,
+            "out_of_reach": queue.find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
             "can_export": user.role.may(Action.EXPORT_TABLES),
             "undoable": find_undoable(connection, user.name, undo_minutes=settings_of(request).undo_minutes)
             if can_decide
@@ -334,10 +340,12 @@ def suggest_names(
 
 
 def open_next(request: Request) -> Response:
-    """Take the case that comes first and that nobody else works on, and open it."""
+    """Return to the case that one holds, or take the one that comes first and that nobody else works on; open it."""
+    settings = settings_of(request)
     with authorised(request, writing) as (connection, user):
-        claim = queue.claim(connection, user.name, settings=settings_of(request))
-    return redirect(f"/cases/{claim.case_id}?within=queue" if claim else "/")
+        claim = queue.resume(connection, user.name, settings=settings)
+        claim = claim or queue.claim(connection, user.name, settings=settings)
+    return redirect(f"/cases/{claim.case_id}?within=queue" if claim else "/?nothing=1")
 
 
 def _link(asked: ListQuery, passed: list[int]) -> str:

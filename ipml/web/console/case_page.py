@@ -36,6 +36,7 @@ from ipml.review.claims import find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
+from ipml.review.own_verdicts import count_progress
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.queue_order import explain_place
 from ipml.review.search import find_precedents
@@ -97,6 +98,8 @@ class Visit:
         What went wrong.
     is_undone : bool
         Whether a decision on the case was taken back just now.
+    lost : str
+        The verdict that was not recorded because somebody was faster.
     """
 
     trail: str = ""
@@ -104,6 +107,7 @@ class Visit:
     note: str = ""
     message: str = ""
     is_undone: bool = False
+    lost: str = ""
 
 
 def show_case(
@@ -144,7 +148,9 @@ def decide(
                 decide_and_spread(connection, claim, verdict, spread, **said)
             else:
                 queue.decide(connection, claim, verdict, **said)
-    except (Overtaken, Forbidden) as error:
+    except Overtaken:
+        return show_visit(request, case_id, Visit(trail, within, note, lost=verdict.value))
+    except Forbidden as error:
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
     with writing(get_engine(request)) as connection:  # the decision stands, whatever becomes of this
         following = _follow(connection, user, case_id, state, within, trail, settings_of(request))
@@ -180,7 +186,7 @@ def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     opened = reading if is_from_elsewhere(request) else writing
     with authorised(request, opened) as (connection, user):
         context = _read_case(connection, request, user, case_id, visit, may_claim=opened is writing)
-    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message else HTTPStatus.OK)
+    return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK)
 
 
 def _read_case(
@@ -198,6 +204,7 @@ def _read_case(
         "visit": visit,
         "case": case,
         "key": uuid4().hex,
+        "progress": count_progress(connection, user.name, settings) if can_decide else None,
         "may_judge": _may_judge(user, case.state),
         "can_decide": can_decide,
         "may_undo_others": user.role.may(Action.UNDO_OTHERS),

@@ -1,16 +1,35 @@
-// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it), and with
-// data-focus which field has the focus after that.
+// Every key on the page: an element says with data-key which keys press it (or, for a field, focus it), with data-focus
+// which field has the focus after that, and a page of the bar with data-go which key opens it after g.
 // While a <details data-keys> is open, its own keys come first.
 
 const isField = (element) => element.matches("input:not([type=checkbox]), textarea, select");
+const LETTERS = "ipml.letters"; // in the browser's storage: "off" where single letters do nothing
+const PATIENCE = 1500; // milliseconds in which a letter follows g
+const PLACES = { Slash: ["/", "?"] };
+let goesUntil = 0;
 
 // The row that has the focus, be it on its link or on its box.
 const rowOf = (element) => element.closest("tr")?.querySelector("[data-row]");
 
+// What a press may be called: by its letter; or by its place, where the layout has letters of another script, or signs
+// in place of digits.
+function namesOf(event) {
+  const cased = (letter) => (event.shiftKey ? letter.toUpperCase() : letter.toLowerCase());
+  const names = [event.key.length === 1 ? cased(event.key) : event.key];
+  const [, letter, digit] = /^(?:Key([A-Z])|Digit([0-9]))$/.exec(event.code) ?? [];
+  if (!/^[\x20-\x7e]$/.test(event.key)) {
+    if (letter) names.push(cased(letter));
+    if (event.code in PLACES) names.push(PLACES[event.code][Number(event.shiftKey)]);
+  }
+  if (digit && !event.shiftKey) names.push(digit);
+  return event.key.length > 1 && event.key !== "Dead" ? [event.key] : names;
+}
+
+// What is on the page itself goes before what is on every page.
 function find(key) {
   const open = document.querySelector("details[data-keys][open]");
   const first = open ? open.querySelectorAll("button[data-key]") : [];
-  return [...first, ...document.querySelectorAll("[data-key]")].find(
+  return [...first, ...document.querySelectorAll("main [data-key]"), ...document.querySelectorAll("[data-key]")].find(
     (element) => element.dataset.key.split(" ").includes(key) && element.checkVisibility(),
   );
 }
@@ -33,41 +52,45 @@ function selectRow(shiftKey) {
 
 function press(key) {
   if (key === "?") return document.querySelector("#keys").showModal();
+  if (goesUntil > performance.now()) {
+    goesUntil = 0;
+    const page = document.querySelector(`[data-go="${CSS.escape(key)}"]`);
+    if (page) return page.click();
+  }
+  if (key === "g" && document.querySelector("[data-go]")) return void (goesUntil = performance.now() + PATIENCE);
   if ((key === "j" || key === "k") && moveRow(key === "j" ? 1 : -1)) return undefined;
   if ((key === "x" || key === "X") && selectRow(key === "X")) return undefined;
   const element = find(key);
   if (!element) return false;
   if (isField(element)) return element.focus();
-  const field = document.querySelector(element.dataset.focus);
+  const field = element.dataset.focus && document.querySelector(element.dataset.focus);
   // What is folded out to be filled in stays so, and the next key is typed into it.
-  if (!field?.checkVisibility()) element.click();
-  return field?.focus();
+  if (!field || !field.checkVisibility()) element.click();
+  return field ? field.focus() : undefined;
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const active = document.activeElement;
   if (event.key === "Escape") {
-    document.querySelectorAll("details[data-keys][open]").forEach((details) => (details.open = false));
+    document.querySelectorAll("details[data-keys][open], .more[open]").forEach((details) => (details.open = false));
     if (isField(active)) active.blur();
     return;
   }
   // A held key must not decide one case after another.
   if (event.repeat && event.key !== "j" && event.key !== "k") return;
-  if (isField(active) || document.querySelector("dialog[open]")) return;
-  if (press(event.key) !== false) event.preventDefault();
+  if (isField(active) || document.querySelector("dialog[open]") || localStorage.getItem(LETTERS) === "off") return;
+  if (namesOf(event).some((name) => press(name) !== false)) event.preventDefault();
 });
 
 document.querySelector("button[data-key='?']")?.addEventListener("click", () => press("?"));
 
-// A form is sent once, however fast the fingers are.
-document.addEventListener("submit", (event) => {
-  if (event.target.method !== "post" || "download" in event.target.dataset) return;
-  if (event.target.dataset.sent) return event.preventDefault();
-  event.target.dataset.sent = "yes";
-});
+// Whoever dictates, or presses keys by mistake, turns the letters off (WCAG 2.1.4).
 
-// A page that the browser kept may be shown again by its back button.
-window.addEventListener("pageshow", () => {
-  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+const letters = document.querySelector("#letters");
+letters.checked = localStorage.getItem(LETTERS) !== "off";
+document.documentElement.classList.toggle("no-letters", !letters.checked);
+letters.addEventListener("change", () => {
+  localStorage.setItem(LETTERS, letters.checked ? "on" : "off");
+  document.documentElement.classList.toggle("no-letters", !letters.checked);
 });

@@ -111,8 +111,9 @@ def test_after_the_verdict_the_case_is_shown_as_it_is(audited: Engine, second_re
 
 
 def test_a_look_can_be_opened_again_by_number_by_its_reviewer_only(audited: Engine, second_review: Claim):
-    """A reload gives a new claim, even after the lease ran out; the old one is void."""
+    """A reload gives the same claim; a new one after the lease ran out, when the old one is void."""
     with writing(audited) as connection:
+        assert claim(connection, "ben", 1, now=NOON).token == second_review.token
         again = claim(connection, "ben", 1, now=LATER)
     assert again.review_id == second_review.review_id
     assert again.token > second_review.token

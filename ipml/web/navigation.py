@@ -1,0 +1,73 @@
+"""The pages of the console, as its one navigation bar names them on every page; a new desk is a row of `PAGES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ipml.web.accounts.permissions import Action, Role
+
+_IN_THE_BAR = 6  # what fits beside the name and the actions of a page at 1,280 pixels; the rest is under "More"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page that the bar leads to.
+
+    Attributes
+    ----------
+    letter : str
+        The key that opens it after `g`.
+    action : Action
+        Who may do this sees it.
+    """
+
+    name: str
+    address: str
+    letter: str
+    action: Action
+
+
+PAGES = (
+    Page("Cases", "/", "c", Action.LOOK),
+    Page("Appeals", "/appeals", "a", Action.DECIDE_APPEALS),
+    Page("Notices", "/notices", "n", Action.JUDGE_NOTIFIERS),
+    Page("Networks", "/networks", "w", Action.HAND_ON_NETWORKS),
+    Page("Brands", "/brands", "b", Action.LOOK),
+    Page("Dashboard", "/dashboard", "d", Action.LOOK),
+    Page("Your verdicts", "/verdicts", "v", Action.REVIEW),
+    Page("Notifiers", "/notifiers", "i", Action.JUDGE_NOTIFIERS),
+    Page("Referrals", "/referrals", "r", Action.HAND_ON_NETWORKS),
+    Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
+    Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
+    Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
+    Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
+)
+"""Every page with an address of its own, the most used first."""
+
+_OF_CASES = ("/cases/", "/bulk")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The navigation as a person sees it on a page: what is in the bar, what is under "More", and where they are."""
+
+    shown: list[Page]
+    more: list[Page]
+    here: Page | None
+
+
+def make_bar(role: Role, path: str) -> Bar:
+    """Return the navigation for a role on the page of a path.
+
+    Examples
+    --------
+    >>> bar = make_bar(Role.REVIEWER, "/cases/12")
+    >>> [page.name for page in bar.shown], bar.here.name
+    (['Cases', 'Brands', 'Dashboard', 'Your verdicts'], 'Cases')
+    >>> make_bar(Role.LEAD, "/networks/3").here.name
+    'Networks'
+    """
+    pages = [page for page in PAGES if role.may(page.action)]
+    address = "/" if path.startswith(_OF_CASES) else path
+    here = (page for page in pages if address == page.address or address.startswith(f"{page.address}/"))
+    return Bar(pages[:_IN_THE_BAR], pages[_IN_THE_BAR:], next(here, None))

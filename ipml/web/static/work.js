@@ -1,0 +1,202 @@
+// What somebody does is not lost: forms are sent by script, and again where that cannot do harm; what was typed is kept
+// in this tab until it is recorded, also over a login. Times are shown in the zone of the reader.
+// Without this script forms are sent by the browser, and times are in UTC.
+
+const { user = "", idle } = document.body.dataset;
+const PREFIX = "ipml.draft:";
+const USED = "ipml.used";
+const PAUSES = [1, 2, 4, 8, 15, 30, 60]; // seconds before a form is sent again
+
+// Times
+
+const two = (number) => String(number).padStart(2, "0");
+const dayOf = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+const clockOf = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
+const AS = { clock: clockOf, day: dayOf, minute: (at) => `${dayOf(at)} ${clockOf(at)}` };
+
+document.querySelectorAll("time[data-as]").forEach((time) => {
+  const at = new Date(time.dateTime);
+  if (!Number.isNaN(at.getTime())) time.textContent = AS[time.dataset.as](at);
+});
+
+// What is ticked: the verdict buttons say how many listings they decide.
+
+const deciding = document.querySelector("#decide");
+const ticked = () => document.querySelectorAll("input[name=spread]:checked").length;
+document.querySelectorAll("input[name=spread]").forEach((box) =>
+  box.addEventListener("change", () => {
+    const many = 1 + ticked();
+    deciding?.querySelectorAll(".many").forEach((said) => (said.textContent = many > 1 ? `, ${many} listings` : ""));
+  }),
+);
+
+// What was typed, of each form by whoever typed it
+
+const keeping = [...document.querySelectorAll("main form[method=post]")].filter((form) => form.querySelector("textarea"));
+const nameOf = (form) => `${PREFIX}${user}:${form.getAttribute("action")}`;
+const readDraft = (form) => JSON.parse(sessionStorage.getItem(nameOf(form)) ?? "null");
+const textsOf = (form) => [...form.elements].filter((field) => field.name && field.matches("textarea, input[type=text], input:not([type])"));
+
+function keep(form, sent = {}) {
+  const texts = Object.fromEntries(textsOf(form).map((field) => [field.name, field.value]));
+  sessionStorage.setItem(nameOf(form), JSON.stringify({ texts, ...sent }));
+}
+
+function forget(form) {
+  sessionStorage.removeItem(nameOf(form));
+}
+
+function restore(form) {
+  const draft = readDraft(form);
+  if (!draft) return;
+  textsOf(form).forEach((field) => {
+    if (field.value === field.defaultValue && draft.texts[field.name]) field.value = draft.texts[field.name];
+  });
+  if (!draft.value) return;
+  const button = [...form.querySelectorAll("button[name]")].find((one) => one.value === draft.value && one.name === draft.name);
+  if (!button) return;
+  // Under the key of the first attempt: if that was recorded and only its answer lost, nothing is recorded twice.
+  if (draft.key && form.elements.key) form.elements.key.value = draft.key;
+  const said = button.textContent.replace(/\d\s/, "").trim();
+  tell(form, `“${said}” was not recorded yet; it is kept as you gave it.`, "Record it now", () => form.requestSubmit(button));
+}
+
+keeping.forEach((form) => {
+  form.addEventListener("input", () => keep(form));
+  restore(form);
+});
+// What is decided needs no draft any more.
+const decidedHere = document.querySelector(".outcome") && !deciding;
+if (decidedHere) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
+
+const keptNote = document.querySelector("[data-kept]");
+if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name.startsWith(PREFIX));
+
+// Sending
+
+function tell(form, words, label, act) {
+  form.querySelector(".unsent")?.remove();
+  if (!words) return;
+  const said = Object.assign(document.createElement("p"), { className: "message unsent", textContent: `${words} ` });
+  said.setAttribute("role", "alert");
+  if (label) {
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+    button.addEventListener("click", act);
+    said.append(button);
+  }
+  form.prepend(said);
+}
+
+// A repeated request does nothing twice: it has a key, or says that what it asks for can be asked for again.
+const mayRepeat = (form) => Boolean(form.elements.key) || "again" in form.dataset;
+
+function arrive(address) {
+  const to = new URL(address, location.href);
+  if (to.pathname + to.search !== location.pathname + location.search) return location.assign(to);
+  history.replaceState(null, "", to);
+  return location.reload();
+}
+
+function sendByBrowser(form, submitter) {
+  if (submitter?.name) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: submitter.name, value: submitter.value }));
+  }
+  HTMLFormElement.prototype.submit.call(form);
+}
+
+function wait(seconds) {
+  return new Promise((go) => {
+    setTimeout(go, 1000 * seconds);
+    addEventListener("online", go, { once: true });
+  });
+}
+
+async function ask(form, body) {
+  try {
+    return await fetch(form.getAttribute("action"), { method: "POST", body, headers: { "X-Sent-By": "script" }, redirect: "manual" });
+  } catch {
+    return null; // no answer, or none that came through
+  }
+}
+
+async function send(form, submitter) {
+  const body = new URLSearchParams(new FormData(form, submitter));
+  for (let attempt = 0; ; attempt += 1) {
+    const answer = await ask(form, body);
+    if (answer?.ok && answer.headers.has("Location")) {
+      forget(form);
+      return arrive(answer.headers.get("Location"));
+    }
+    if (answer?.status === 401) return location.assign(`/login?then=${encodeURIComponent(location.pathname + location.search)}`);
+    if (answer && answer.status < 500) return sendByBrowser(form, submitter); // refused: its page says why
+    const why = answer ? `The server does not answer as it should (${answer.status}).` : "The connection is gone.";
+    if (!mayRepeat(form) || attempt === PAUSES.length) {
+      delete form.dataset.sent;
+      const kept = mayRepeat(form) ? "Nothing is lost: it is kept in this tab." : "Look whether it was done before you send it again.";
+      return tell(form, `${why} ${kept}`, "Send it again", () => form.requestSubmit(submitter));
+    }
+    tell(form, `${why} Nothing is lost: it is sent again in ${PAUSES[attempt]} seconds.`);
+    await wait(PAUSES[attempt]);
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post" || "download" in form.dataset) return;
+  if (form.getAttribute("action") === "/logout") {
+    Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX)).forEach((name) => sessionStorage.removeItem(name));
+  }
+  // A form is sent once, however fast the fingers are.
+  if (form.dataset.sent) return event.preventDefault();
+  form.dataset.sent = "yes";
+  if ("plain" in form.dataset) return;
+  event.preventDefault();
+  if (keeping.includes(form)) {
+    keep(form, { name: event.submitter?.name, value: event.submitter?.value, key: form.elements.key?.value });
+  }
+  send(form, event.submitter);
+});
+
+// A page that the browser kept may be shown again by its back button.
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+});
+
+// The end of a session for want of use, which all tabs share
+
+if (idle) {
+  const bar = Object.assign(document.createElement("p"), { className: "ending", hidden: true });
+  bar.setAttribute("role", "alert");
+  document.body.append(bar);
+  const noteUse = () => localStorage.setItem(USED, String(Date.now()));
+  const span = 1000 * Number(idle);
+  const grain = Math.min(60_000, span / 10); // use is noted that often, so the session may end so much earlier
+  const warnFor = Math.min(300_000, span / 3);
+  let state = "";
+  const show = (next, words, made) => {
+    if (state === next) return;
+    state = next;
+    bar.hidden = !words;
+    bar.replaceChildren(words ?? "", made ?? "");
+  };
+  const goOn = async () => {
+    const answer = await fetch("/session", { method: "POST", redirect: "manual" }).catch(() => null);
+    if (answer?.ok) noteUse();
+    look();
+  };
+  const look = () => {
+    const endsAt = Number(localStorage.getItem(USED)) + span - grain;
+    const left = endsAt - Date.now();
+    if (left > warnFor) return show("");
+    if (left > 0) {
+      const button = Object.assign(document.createElement("button"), { type: "button", textContent: "Stay logged in" });
+      button.addEventListener("click", goOn);
+      return show(`until ${endsAt}`, `You will be logged out at ${clockOf(new Date(endsAt))}, as nothing was asked for. What you typed is kept. `, button);
+    }
+    const link = Object.assign(document.createElement("a"), { textContent: "Log in" });
+    link.href = `/login?then=${encodeURIComponent(location.pathname + location.search)}`;
+    return show("over", "Your session has ended. What you typed is kept in this tab. ", link);
+  };
+  noteUse();
+  setInterval(look, Math.min(10_000, span / 20));
+}

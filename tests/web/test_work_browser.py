@@ -1,0 +1,293 @@
+"""Work that is not lost, keys and times as a reviewer has them, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete, select
+from support.browser import log_in, note_complaints, press, serve_page
+from support.databases import copy_sqlite, open_hasty
+from support.staff import CHEAP, PASSWORD
+
+from ipml.records import Verdict
+from ipml.review import queue
+from ipml.settings import Settings
+from ipml.storage.database import reading, writing
+from ipml.storage.tables import decisions, sessions
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
+
+playwright = pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def shift(tmp_path: Path, scored: Callable) -> Engine:
+    """Return a queue of six cases, the first with two near-duplicates, and a reviewer and a lead."""
+    engine = open_hasty(copy_sqlite(tmp_path))
+    with writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+        add_user(connection, "lea", PASSWORD, Role.LEAD, CHEAP)
+    seen = scored(1)
+    copies = [
+        replace(seen, listing=replace(seen.listing, listing_id=f"copy-{n}", seller_id="copier")) for n in range(3)
+    ]
+    queue.enqueue(engine, [*copies, *(scored(number) for number in range(2, 7))])
+    return engine
+
+
+@pytest.fixture
+def address(shift: Engine) -> Iterator[str]:
+    """Serve the pages on a free port of this machine; own progress has a target."""
+    with serve_page(shift, Settings(shift_target=40)) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser: playwright.Browser, address: str) -> Iterator[playwright.Page]:
+    """Return a page of a reviewer in Berlin, logged in."""
+    context = browser.new_context(timezone_id="Europe/Berlin")
+    page = context.new_page()
+    log_in(page, address)
+    yield page
+    context.close()
+
+
+def read_verdicts(engine: Engine) -> list[tuple[int, str, str]]:
+    """Return case, verdict and note of every decision, in order."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(decisions).order_by(decisions.c.decision_id)).all()
+    return [(row.case_id, row.verdict, row.note) for row in rows]
+
+
+def test_a_session_that_ends_takes_nothing_along(page: playwright.Page, address: str, shift: Engine) -> None:
+    """After the login one is on the same case, with note and verdict as given; once recorded nothing is kept."""
+    page.goto(f"{address}/cases/4?within=queue")
+    page.keyboard.press("n")
+    page.keyboard.type("asked for the invoice")
+    page.keyboard.press("Escape")
+    with writing(shift) as connection:
+        connection.execute(delete(sessions))
+    press(page, "2")
+    assert page.locator("[data-kept]").is_visible()
+    page.locator("#name").fill("ana")
+    page.locator("#password").fill(PASSWORD)
+    press(page, "Enter")
+    assert page.url == f"{address}/cases/4?within=queue"
+    assert page.locator("#note").input_value() == "asked for the invoice"
+    assert "“Genuine” was not recorded yet" in page.locator(".unsent").inner_text()
+    with page.expect_navigation():
+        page.locator(".unsent button").click()
+    assert read_verdicts(shift) == [(4, "genuine", "asked for the invoice")]
+    assert page.evaluate("Object.keys(sessionStorage)") == []
+
+
+def test_a_connection_that_is_gone_loses_nothing(page: playwright.Page, address: str, shift: Engine) -> None:
+    """The verdict is sent again by itself as soon as there is a connection, and recorded once."""
+    page.goto(f"{address}/cases/4")
+    page.context.set_offline(True)
+    page.keyboard.press("3")
+    page.locator(".unsent").wait_for()
+    assert "Nothing is lost" in page.locator(".unsent").inner_text()
+    assert read_verdicts(shift) == []
+    with page.expect_navigation():
+        page.context.set_offline(False)
+    assert read_verdicts(shift) == [(4, "cannot tell", "")]
+
+
+def test_log_out_leaves_nothing_behind(page: playwright.Page, address: str) -> None:
+    """Who comes next to this tab finds no note of another."""
+    page.goto(f"{address}/cases/4")
+    page.locator("#note").fill("mine")
+    assert len(page.evaluate("Object.keys(sessionStorage)")) == 1
+    page.locator(".who summary").click()
+    with page.expect_navigation():
+        page.locator("button", has_text="Log out").click()
+    assert page.evaluate("Object.keys(sessionStorage)") == []
+
+
+def test_two_tabs_are_one_person(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Both hold the case; the second verdict says what the first was."""
+    other = page.context.new_page()
+    for tab in (page, other):
+        tab.goto(f"{address}/cases/4")
+    press(page, "2")
+    press(other, "3")
+    assert "You decided case 4" in other.locator("[role=alert]").first.inner_text()
+    assert read_verdicts(shift) == [(4, "genuine", "")]
+
+
+def test_the_end_of_a_session_is_announced(browser: playwright.Browser, shift: Engine) -> None:
+    """Before a session ends for want of use there is a button to go on; the note stays where it is."""
+    with serve_page(shift, Settings(idle_minutes=0.2)) as address:
+        page = browser.new_page()
+        log_in(page, address)
+        page.goto(f"{address}/cases/4")
+        page.locator("#note").fill("still here")
+        button = page.locator(".ending button")
+        button.wait_for()
+        assert "You will be logged out at" in page.locator(".ending").inner_text()
+        with page.expect_response("**/session") as answered:
+            button.click()
+        assert answered.value.status == 204
+        page.locator(".ending").wait_for(state="hidden")
+        assert page.locator("#note").input_value() == "still here"
+        page.close()
+
+
+def test_the_verdict_buttons_follow_what_is_ticked(page: playwright.Page, address: str) -> None:
+    """They say how many listings they decide; an undecided verdict holds for one."""
+    page.goto(f"{address}/cases/1")
+    said = [button.inner_text() for button in page.locator("#decide > button, #decide > details > summary").all()]
+    assert [words.split(" ", 1)[1] for words in said] == [
+        "Counterfeit, 3 listings …",
+        "Genuine, 3 listings",
+        "Cannot tell",
+        "Escalate",
+    ]
+    page.locator("input[name=spread]").first.uncheck()
+    assert page.locator(".verdict.genuine").inner_text().endswith("Genuine, 2 listings")
+
+
+def test_the_message_of_undo_moves_nothing_and_fades(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Buttons are where they were on the case before; faded it is still undone by its key."""
+    page.goto(f"{address}/cases/4")
+    before = page.locator(".verdict.genuine").bounding_box()
+    press(page, "2")
+    assert "recorded: genuine" in page.locator("form.recorded").inner_text()
+    assert page.locator(".verdict.genuine").bounding_box() == before
+    page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+    assert page.locator("form.recorded").evaluate("(one) => getComputedStyle(one).opacity") == "0"
+    press(page, "u")
+    with reading(shift) as connection:
+        assert queue.list_decisions(connection, 4) == []
+
+
+def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Their page lists them and counts the shift; each has a button of its own."""
+    for case_id in (4, 5):
+        page.goto(f"{address}/cases/{case_id}")
+        press(page, "2")
+    assert page.locator(".progress").inner_text().startswith("2 of 40")
+    press(page, "g", "v")
+    assert page.title() == "Your verdicts · ipml"
+    with page.expect_navigation():
+        page.get_by_role("button", name="Take back genuine on case 4").click()
+    with reading(shift) as connection:
+        assert [bool(queue.list_decisions(connection, case_id)) for case_id in (4, 5)] == [False, True]
+
+
+def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shift: Engine) -> None:
+    """The page says until when another holds a case in Berlin's time, and in its title in UTC."""
+    with writing(shift) as connection:
+        claim = queue.claim(connection, "lea", 4)
+    assert claim
+    page.goto(f"{address}/cases/4")
+    time = page.locator(".decide time")
+    assert time.get_attribute("title") == f"{claim.expires_at:%Y-%m-%d %H:%M} UTC"
+    shown = page.evaluate(
+        "(at) => new Date(at).toLocaleTimeString('en-GB', {timeZone: 'Europe/Berlin', timeStyle: 'short'})",
+        claim.expires_at.isoformat(),
+    )
+    assert time.inner_text() == shown != f"{claim.expires_at:%H:%M}"
+
+
+CYRILLIC = """([key, code]) => document.activeElement.dispatchEvent(
+  new KeyboardEvent("keydown", {key, code, bubbles: true, cancelable: true}))"""
+
+
+def test_keys_by_place(page: playwright.Page, address: str, shift: Engine) -> None:
+    """On a Russian layout the key of j moves down and that of k up; on a French one the key of 2 needs no shift."""
+    for key, code in (("о", "KeyJ"), ("о", "KeyJ"), ("л", "KeyK")):
+        page.evaluate(CYRILLIC, [key, code])
+    assert page.evaluate("document.activeElement.id") == "case-1"
+    page.goto(f"{address}/cases/4")
+    with page.expect_navigation():
+        page.evaluate(CYRILLIC, ["é", "Digit2"])
+    assert read_verdicts(shift) == [(4, "genuine", "")]
+
+
+def test_single_letters_can_be_turned_off(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Whoever dictates decides nothing by a word; the switch stands in the help, and holds on every page."""
+    page.keyboard.press("?")
+    page.locator("#letters").uncheck()
+    page.keyboard.press("Escape")
+    page.goto(f"{address}/cases/4")
+    for key in "2je3":
+        page.keyboard.press(key)
+    assert page.title().startswith("Case 4")
+    assert read_verdicts(shift) == []
+    page.keyboard.press("Control+k")
+    assert page.locator("#palette").is_visible()
+
+
+def test_the_palette(page: playwright.Page, address: str) -> None:
+    """Pages, cases by number and brands are reached from anywhere; a screen reader hears which one is chosen."""
+    complaints = note_complaints(page)
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox", name="Go to")
+    field.wait_for()
+    page.keyboard.press("ArrowDown")
+    chosen = page.locator(f"#{field.get_attribute('aria-activedescendant')}")
+    assert chosen.get_attribute("aria-selected") == "true"
+    assert chosen.inner_text().startswith("Brands")
+    page.keyboard.type("4")
+    press(page, "Enter")
+    assert page.url == f"{address}/cases/4"
+    page.keyboard.press("Control+k")
+    page.keyboard.type("vell")
+    page.get_by_role("option", name="Open cases of Vellmar").wait_for()
+    with page.expect_navigation():
+        page.get_by_role("option", name="Open cases of Vellmar").click()
+    assert page.url == f"{address}/?brand=Vellmar"
+    assert complaints == []
+
+
+def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> None:
+    """The same pages under the same keys wherever one is, as far as the role goes."""
+    page = browser.new_page()
+    log_in(page, address, "lea")
+    seen = set()
+    for path in (
+        "/",
+        "/cases/4",
+        "/cases/4/seller",
+        "/dashboard",
+        "/appeals",
+        "/notices",
+        "/lists",
+        "/jobs",
+        "/verdicts",
+    ):
+        page.goto(f"{address}{path}")
+        links = page.locator("[data-go]").evaluate_all(
+            "(all) => all.map((one) => one.dataset.go + one.pathname).join()"
+        )
+        seen.add(links)
+    assert len(seen) == 1
+    press(page, "g", "o")
+    assert page.title() == "Deliveries · ipml"
+    page.close()
+
+
+def test_work_is_resumed_by_w(page: playwright.Page, address: str) -> None:
+    """A case that was left open is the next one; so nothing stays locked behind one's back."""
+    page.goto(f"{address}/cases/5")
+    page.goto(address)
+    press(page, "w")
+    assert page.title() == "Case 5 · ipml"
+
+
+def test_a_decided_case_says_so(page: playwright.Page, address: str, shift: Engine) -> None:
+    """At its top: the verdict, by whom and when; not how long it waits."""
+    with writing(shift) as connection:
+        claim = queue.claim(connection, "lea", 4)
+        assert claim
+        queue.decide(connection, claim, Verdict.GENUINE)
+    page.goto(f"{address}/cases/4")
+    assert page.locator("article header .outcome").inner_text().startswith("Genuine by lea, 20")
+    assert "waiting" not in page.locator("article header").inner_text()
