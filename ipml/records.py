@@ -217,6 +217,20 @@ class ScoredListing:
     base_rate: float | None = None
 
     @property
+    def brand_read(self) -> str | None:
+        """The brand that the model read in the title where the field names none; None elsewhere.
+
+        Examples
+        --------
+        >>> usual = PriceRange("Acme", "EUR", 50.0, 80.0, 160.0)
+        >>> ScoredListing(Listing("A7", "s1", "Acme bag"), 0.4, -0.5, (), (), usual, "m1").brand_read
+        'Acme'
+        """
+        if (self.listing.brand or "").strip() or self.price_range is None:
+            return None
+        return self.price_range.brand.strip() or None
+
+    @property
     def reasons_for_counterfeit(self) -> tuple[Reason, ...]:
         """The reasons that speak for counterfeit, the strongest first; the rest, which names nothing to check, is last.
 

@@ -120,6 +120,14 @@ class Settings(BaseSettings):
     brands: Path | None = Field(
         None, description="brand file for training, which a model then keeps; the bundled one where none is given"
     )
+    translate_url: str | None = Field(
+        None,
+        description="service with LibreTranslate's API that translates titles of cases; without it none are sent",
+    )
+    translate_key: Path | None = Field(None, description="file with the key that this service asks for, if any")
+    translate_to: str = Field(
+        "en", pattern="^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$", description="code of the language they are translated into"
+    )
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
     shutdown_seconds: float = Field(

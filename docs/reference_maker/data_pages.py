@@ -221,6 +221,7 @@ PURPOSES: Mapping[str, str] = {
     "bands": "Parts of the signatures of listings, by which near-duplicates are found.",
     "case_comments": "What reviewers wrote on cases; each is encrypted with the seller's key.",
     "case_texts": "The folded text of each case, in which a search looks.",
+    "translations": "Titles as a machine translated them, where the operator names a service for it.",
     "cases": "The review queue: a row for each listing, or version of it, with its score, rank, state and claim.",
     "deadline_events": "What happened to each deadline: begun, paused, extended, expired.",
     "deadlines": "Deadlines, legal and agreed, that run or have run.",

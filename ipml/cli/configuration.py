@@ -30,6 +30,8 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "webhook_secret": ("webhook_url", "webhook_urls"),
     "transparency_token": ("transparency_url",),
     "backups_kept": ("backups",),
+    "translate_key": ("translate_url",),
+    "translate_to": ("translate_url",),
     **dict.fromkeys(
         ("incoming_top", "incoming_min_score", "incoming_days", "portfolios", "drift_reference", "drift_days"),
         ("incoming",),
@@ -176,6 +178,7 @@ def _find_contradictions(settings: Settings) -> Iterator[Fault]:
 def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     from ipml.enforcement.statements.submission import open_client, post_to, read_token
     from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets
+    from ipml.review.translations import make_translator
     from ipml.web.server import check_login_settings
 
     page: frozenset[Process] = frozenset({"page"})
@@ -185,6 +188,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
         url = "webhook_url" if settings.webhook_url else "webhook_urls"
         yield from _try(url, worker, lambda: make_webhook_sink(settings, ()).close())
         yield from _try("webhook_secret", worker, lambda: read_secrets(settings.webhook_secret))
+    yield from _try("translate_url", frozenset({"page"}), lambda: make_translator(settings))
     if settings.transparency_url:
         address = settings.transparency_url
         yield from _try("transparency_token", worker, lambda: read_token(settings.transparency_token))

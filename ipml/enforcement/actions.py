@@ -27,7 +27,7 @@ from ipml.enforcement.penalties.strikes import add_strikes, take_back
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.enforcement.proceedings import DecidedCase, Proceedings, find_firsts, open_proceedings, read_decided
 from ipml.enforcement.restrictions import MeasureKind, ReportSource
-from ipml.enforcement.statements.statements import issue, issue_all, tell_lifted
+from ipml.enforcement.statements.statements import Background, issue, issue_all, tell_lifted
 from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.changes import impose
 from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
@@ -114,7 +114,7 @@ def _enforce(acts: Proceedings, found: Sequence[DecidedCase]) -> None:
     struck = {strike.strike_id: one for strike, one in zip(strikes, found, strict=True)}
     stated = [measure.restrict(one.listing, one.decision.ground) for measure, one in imposed]
     stated += ladder.restrictions_of(acts.connection, penalties, struck)
-    issue_all(acts, stated, {one.decision.decision_id: (one.origin, one.scored.reasons) for one in found})
+    issue_all(acts, stated, {one.decision.decision_id: Background.of(one.origin, one.scored) for one in found})
 
 
 LONGEST_WHY = 2000

@@ -139,7 +139,7 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
     ...     _ = decide(connection, held, Verdict.COUNTERFEIT, **said)
     ...     followed = read_followed(connection, 1)
     >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
-    ('remove, as usual', ['warn'])
+    ('remove, the standard measure', ['warn'])
     """
     told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
     struck = list(select_strikes(connection, strikes.c.case_id == case_id))
@@ -232,7 +232,7 @@ def foresee(connection: Connection, case_id: int, policy: EnforcementPolicy, *, 
     >>> with reading(engine) as connection:
     ...     outlook = foresee(connection, 1, load_enforcement_policy())
     >>> outlook.measures[0][0], outlook.imposed.value
-    ('remove, as usual', 'warn')
+    ('remove, the standard measure', 'warn')
     """
     at = now or datetime.now(UTC)
     case = find_case(connection, case_id)
@@ -241,7 +241,9 @@ def foresee(connection: Connection, case_id: int, policy: EnforcementPolicy, *, 
     before, after, imposed, proposed = _climb(connection, case, policy, at)
     first, choice = next(iter(choices.items()))
     restriction = _restrict(case, scored.listing, first, choice, at)
-    statement = state(restriction, policy.statements, puid="…", at=at, reasons=scored.reasons)
+    statement = state(
+        restriction, policy.statements, puid="…", at=at, reasons=scored.reasons, brand_read=scored.brand_read
+    )
     return Outlook(
         measures=_group(choices),
         now=before,

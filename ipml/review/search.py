@@ -340,7 +340,7 @@ _LATEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """A case that was found counterfeit, the decision, and the share of words that its title has in common."""
+    """A case that people confirmed, the decision, and the share of words that its title has in common."""
 
     case: Case
     decision: Decision
@@ -348,9 +348,14 @@ class Precedent:
 
 
 def find_precedents(
-    connection: Connection, case: Case, most: int = 5, *, now: datetime | None = None
+    connection: Connection,
+    case: Case,
+    most: int = 5,
+    *,
+    verdict: Verdict = Verdict.COUNTERFEIT,
+    now: datetime | None = None,
 ) -> tuple[Precedent, ...]:
-    """Return the confirmed cases of the same brand that are most like a case; those of its seller are left out.
+    """Return the cases of the same brand found counterfeit, or genuine, that are most like a case; none of its seller.
 
     The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
     words of the title in common are. Of the 300 decided last, those of the same category come first, then those with
@@ -358,7 +363,9 @@ def find_precedents(
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
-    found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
+    found = [
+        row for row in _find_confirmed(connection, case, brand, verdict) if brand or _likeness(words, row.text) > 0
+    ]
     likest = sorted(
         found,
         key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
@@ -371,7 +378,7 @@ def find_precedents(
     )
 
 
-def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[Row[Any]]:
+def _find_confirmed(connection: Connection, case: Case, brand: str, verdict: Verdict) -> Sequence[Row[Any]]:
     listing = case.scored.listing
     latest = (
         select(cases.c.case_id)
@@ -385,7 +392,7 @@ def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[
         .join(latest, latest.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
-        .where(decisions.c.verdict == Verdict.COUNTERFEIT, is_last_verdict(), by_people())
+        .where(decisions.c.verdict == verdict, is_last_verdict(), by_people())
         .where(cases.c.seller_id != listing.seller_id, cases.c.case_id != case.case_id)
     )
     return connection.execute(query).all()

@@ -112,11 +112,6 @@ def decode_listing(text: str) -> Listing:
     return Listing(**_with_moments(json.loads(text)["listing"]))
 
 
-def decode_reasons(text: str) -> tuple[Reason, ...]:
-    """Return the reasons alone of what `encode` turned into text."""
-    return part_base_rate(Reason(**reason) for reason in json.loads(text)["reasons"])[0]
-
-
 def digest_content(listing: Listing) -> str:
     """Return the SHA-256 of what a seller offers, all but the price: while it stays, the listing is what it was.
 

@@ -172,11 +172,10 @@ def _say_signs(found: str, nothing: str, signs: Mapping[str, str]) -> Sentence:
 def _say_portfolio(facts: Facts) -> str:
     n, suspicion = facts.earlier
     if suspicion == 0:
-        return "No earlier listing of this seller looked suspicious by itself"
+        return "No earlier listing of this seller looked suspicious"
     if n == 1:
-        return "The one earlier listing of this seller looked suspicious by itself"
-    summed = f"together as much as {suspicion:.1f} sure counterfeits"
-    return f"Of {n:,} earlier listings of this seller, some looked suspicious by themselves: {summed}"
+        return "The one earlier listing of this seller looked suspicious"
+    return f"Model expects about {suspicion:.1f} of this seller's {n:,} earlier listings to be counterfeit"
 
 
 def _say_price(facts: Facts) -> str:

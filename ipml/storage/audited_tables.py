@@ -96,6 +96,7 @@ EXEMPT: dict[str, str] = {
     "automatic_draws": _SAMPLE,
     "bands": _DERIVED,
     "case_texts": _DERIVED,
+    "translations": "a machine made them, and nothing rests on them",
     "deadline_events": "the trail repeats each of them",
     "deadlines": "the trail repeats each of their events",
     "referrals": "what was handed out has its digest in the trail",

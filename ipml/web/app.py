@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from ipml.cooperation.consequences import Cooperation
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.review.translations import make_translator
 from ipml.settings import Settings
 from ipml.web.accounts import login
 from ipml.web.accounts.login import refuse_unlisted
@@ -60,6 +61,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/assign", Action.REVIEW, case_work.assign_case),
     ("POST", "/cases/{case_id}/snooze", Action.REVIEW, case_work.snooze_case),
     ("GET", "/cases/{case_id}/seller", Action.LOOK, desks.show_seller),
+    ("GET", "/cases/{case_id}/listings", Action.LOOK, case_page.show_listings),
+    ("POST", "/cases/{case_id}/translation", Action.LOOK, case_page.translate_title),
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
     ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
     ("GET", "/cases/{case_id}/evidence.zip", Action.EXPORT_EVIDENCE, case_page.download_evidence),
@@ -150,6 +153,7 @@ def make_app(
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)
     app.state.brand_reports = CachedByName(_BRANDS_SECONDS, _MOST_BRANDS)
     app.state.networks = NetworkShelf(settings.networks, settings.erased)
+    app.state.translator = make_translator(settings)
     app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
     app.middleware("http")(protect)

@@ -13,6 +13,7 @@ from ipml.enforcement.penalties.penalties import Penalty
 from ipml.enforcement.policy import AppealRules
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.enforcement.takedown.measures import Measure
+from ipml.money import Rates
 from ipml.records import Listing
 
 
@@ -50,6 +51,21 @@ def money(amount: float | None, currency: str | None) -> str:
         return "unknown"
     figure = f"{amount:,.2f}" if abs(amount) < 1e12 else f"{amount:.3g}"
     return f"{figure} {currency}" if currency else f"{figure}, currency unknown"
+
+
+def exchanged(amount: float | None, currency: str | None, rates: Rates) -> str:
+    """Write an amount in the operator's currency, to stand beside the original; nothing where there is no other.
+
+    Examples
+    --------
+    >>> rates = Rates("EUR", {"CNY": 0.129})
+    >>> exchanged(400.0, "CNY", rates), exchanged(400.0, "EUR", rates), exchanged(400.0, "XAU", rates)
+    ('≈ 51.60 EUR', '', '')
+    """
+    rate = rates.rate_of(currency)
+    if amount is None or rate is None or currency == rates.currency:
+        return ""
+    return f"≈ {money(amount * rate, rates.currency)}"
 
 
 def count(number: float, one: str, many: str | None = None) -> str:

@@ -40,6 +40,7 @@ from ipml.web.phrases import (
     age,
     due_in,
     duration,
+    exchanged,
     is_recent,
     money,
     name_restriction,
@@ -191,6 +192,30 @@ def cut_pieces(
     return (*cut, TextPiece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
+def tell_disguises(text: str, read_as: str | None = None, limit: int = 500) -> list[tuple[str, str]]:
+    """Return what hides what a text says, each once: the letters as written, or a code point, and how they hide it.
+
+    Examples
+    --------
+    >>> for letters, how in tell_disguises("Nik\u0435 Ni\u200bke"):
+    ...     print(ascii(letters), how)
+    '\u0435' Cyrillic small letter ie
+    'U+200B' Zero width space, which is not seen
+    """
+    shown = text[:limit]
+    told: list[tuple[str, str]] = []
+    last, last_how = -2, ""
+    for place, how in find_disguises(shown, read_as).items():
+        if place == last + 1 and how == last_how:
+            told[-1] = (told[-1][0] + shown[place], how)
+        else:
+            told.append((shown[place], how))
+        last, last_how = place, how
+    for place in sorted(find_invisible(shown, "\n\t")):
+        told.append((name_code_point(shown[place]), f"{_name(shown[place])}, which is not seen"))
+    return list(dict.fromkeys(told))
+
+
 def cut_quotes(text: str) -> list[tuple[str, bool]]:
     """Cut a letter into pieces, and say of each whether it is a seller's own words, which stand isolated in it.
 
@@ -222,6 +247,7 @@ _templates.globals |= {
     "cut_pieces": cut_pieces,
     "cut_quotes": cut_quotes,
     "due_in": due_in,
+    "exchanged": exchanged,
     "duration": duration,
     "is_recent": is_recent,
     "measure_names": MEASURES,
@@ -231,6 +257,7 @@ _templates.globals |= {
     "percent": percent,
     "percent_range": percent_range,
     "say_amount": say_amount,
+    "tell_disguises": tell_disguises,
     "tell_platform": tell_platform,
 }
 

@@ -32,7 +32,7 @@ def test_what_a_seller_listed_before_raises_the_score_of_the_next(ipml, shop, sa
     assert (answer.exit_code, answer.err.strip()) == (0, "")
     ((without,), (known,)) = (list(read_scored(shop / name)) for name in ("without.csv", "with.csv"))
     assert known.score > without.score
-    assert any(reason.sentence.startswith("Of 8 earlier listings of this seller") for reason in known.reasons)
+    assert any("of this seller's 8 earlier listings" in reason.sentence for reason in known.reasons)
 
 
 def test_what_was_done_is_counted(ipml, shop, saved_model):

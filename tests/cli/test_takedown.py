@@ -150,7 +150,7 @@ def test_dead_messages_are_listed_retried_and_dropped(
 def test_the_policy_is_explained_in_words(ipml, database: str):
     """Each ground, what would be done, and why."""
     told = ipml("enforce", "measure", "explain", 1, "--database", database).out
-    assert "test_purchase: remove, as usual\n" in told
+    assert "test_purchase: remove, the standard measure\n" in told
 
 
 @pytest.mark.slow

@@ -30,6 +30,23 @@ def test_the_brand_that_the_model_read_finds_confirmed_cases(
         assert [one.case.case_id for one in find_precedents(connection, get_case(connection, 2))] == [1]
 
 
+def test_what_was_found_genuine_is_asked_for_by_its_verdict(engine: Engine, make_scored: Make):
+    """Of the same brand, apart from what was found counterfeit."""
+    for name, verdict in (("L1", Verdict.COUNTERFEIT), ("L2", Verdict.GENUINE)):
+        enqueue(engine, [make_scored(name, title=f"Acme bag {name}", seller_id=name, brand="Acme")])
+        with writing(engine) as connection:
+            ground = "test_purchase" if verdict is Verdict.COUNTERFEIT else ""
+            decide(connection, claim(connection, "ana"), verdict, ground=ground)
+    enqueue(engine, [make_scored("L3", title="Acme bag", seller_id="s3", brand="Acme")])
+    with reading(engine) as connection:
+        case = get_case(connection, 3)
+        found = {
+            verdict: [one.case.case_id for one in find_precedents(connection, case, verdict=verdict)]
+            for verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
+        }
+    assert found == {Verdict.COUNTERFEIT: [1], Verdict.GENUINE: [2]}
+
+
 @pytest.mark.parametrize(("title", "found"), [("Mirror quality wallet", [1]), ("Steel watch", [])])
 def test_where_nobody_knows_the_brand_words_must_be_common(
     engine: Engine, make_scored: Make, title: str, found: list[int]

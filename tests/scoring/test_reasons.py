@@ -293,11 +293,10 @@ def test_hostile_text_is_quoted_as_plain_text(explainer, title):
 @pytest.mark.parametrize(
     ("earlier", "sentence"),
     [
-        (EarlierListings(1, 1.0), "The one earlier listing of this seller looked suspicious by itself"),
+        (EarlierListings(1, 1.0), "The one earlier listing of this seller looked suspicious"),
         (
             EarlierListings(1_200, 3.4),
-            "Of 1,200 earlier listings of this seller, some looked suspicious by themselves: together as much as 3.4 "
-            "sure counterfeits",
+            "Model expects about 3.4 of this seller's 1,200 earlier listings to be counterfeit",
         ),
     ],
 )
@@ -371,7 +370,7 @@ def test_sentences_of_records_and_frames_are_the_same(classifier):
         ({"title": "This is not a replica"}, "Denies being a copy: “replica”"),
         ({"title": "Wool"}, "Title names no known kind of goods"),
         ({}, "Offers one piece"),
-        ({}, "No earlier listing of this seller looked suspicious by itself"),
+        ({}, "No earlier listing of this seller looked suspicious"),
         ({}, "Brand field is empty"),
         ({"price": 9.0, "currency": "EUR"}, "No brand is given, so the price cannot be compared"),
         ({"brand": "Nike", "currency": "USD"}, "No price is given, so the price cannot be compared"),

@@ -128,7 +128,7 @@ def test_suspicious_earlier_listings_raise_a_score_and_clean_ones_do_not_lower_i
     assert scored["clean"].score == scorer.score(listing).score < scored["suspicious"].score
     (reason,) = [one for one in scored["suspicious"].reasons if one.feature == "portfolio__share"]
     assert reason.weight > 0
-    assert reason.sentence.startswith("Of 30 earlier listings of this seller, some looked suspicious")
+    assert "of this seller's 30 earlier listings to be counterfeit" in reason.sentence
 
 
 def test_a_listing_that_was_taken_in_does_not_speak_against_itself(scorer, by_suspicion):

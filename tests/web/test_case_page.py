@@ -43,7 +43,7 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
         "suggests counterfeit",
         "80.10 EUR is 9 % of the reference, 890.00 EUR; Vellmar usually costs 400.50 to 1,691.00 EUR",
         "8 (19 %)",
-        "Other cases of this seller",
+        "Other listings of this seller",
         '<mark class="counterfeit s3">AAA quality</mark>',
         "−2.9</span>\n    <span>Base rate, where the bars start",
     ):
@@ -198,7 +198,8 @@ def test_a_decided_case_is_only_shown(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/1").text)
     ana.post("/cases/1/decide", data={**fields, "choice": f"counterfeit/{GROUND}", "note": "clear"})
     text = ana.get("/cases/1").text
-    assert "This case has been decided: <b>counterfeit</b>" in text
+    assert re.search(r'<b class="said counterfeit">Counterfeit</b> by ana, ', text)
+    assert "waiting" not in text
     assert queue.GROUNDS[GROUND] in text
     assert "clear</q>" in text
     again = {**fields, "key": "another key of mine", "choice": "genuine"}
@@ -345,13 +346,69 @@ def read_figures(page: str) -> dict[str, tuple[str, str]]:
 
 
 def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient) -> None:
-    """Cases of the same brand that were found counterfeit are shown with ground and likeness; genuine ones are not."""
+    """Cases of the same brand that were found counterfeit, with ground and likeness, and beside them genuine ones."""
     judge(engine, 4, Verdict.COUNTERFEIT)
     judge(engine, 7, Verdict.GENUINE)
     page = ana.get("/cases/1").text
-    assert page.count("of the words in common") == 1
+    assert page.count("of the words in common") == 2
+    assert re.search(r"<h3>Counterfeit</h3>.*href=\"/cases/4\".*<h3>Genuine</h3>.*href=\"/cases/7\"", page, re.DOTALL)
     assert queue.GROUNDS[GROUND] in page
     assert "of the words in common" not in ana.get("/cases/3").text
+
+
+def test_a_price_stands_beside_the_same_in_the_operators_currency(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Where the policy has a rate for its currency; what is in the operator's own stands alone."""
+    queue.enqueue(engine, [scored(7, price=400.0, currency="CNY"), scored(8, price=3.0, currency="XTS")])
+    assert '400.00 CNY <span class="quiet">≈ 51.60 EUR</span>' in ana.get("/cases/8").text
+    assert "≈" not in ana.get("/cases/9").text.partition("Why it was flagged")[0]
+    assert "≈" not in ana.get("/cases/1").text.partition("Why it was flagged")[0]
+
+
+def test_the_brand_that_the_model_read_stands_in_grey(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """On the case and in the list, where the field is empty."""
+    queue.enqueue(engine, [scored(7, brand=None)])
+    for address in ("/cases/8", "/"):
+        assert '<bdi>Vellmar</bdi><span class="hidden">, read in the title</span>' in ana.get(address).text
+    assert "read in the title" not in ana.get("/cases/1").text
+
+
+def test_a_title_of_a_pages_length_is_cut_until_all_of_it_is_asked_for(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """All of it is on the page; a box shows it."""
+    queue.enqueue(engine, [scored(7, title="Vellmar bag " * 75)])
+    page = ana.get("/cases/8").text
+    assert '<h1 class="long">' in page
+    assert "Show the whole title (900 letters)" in page
+    assert "whole title" not in ana.get("/cases/1").text
+
+
+def test_letters_in_disguise_are_named(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+    """Which letter is foreign, and which cannot be seen."""
+    queue.enqueue(engine, [scored(7, title="V\u0435llmar b\u200bag")])
+    page = ana.get("/cases/8").text
+    assert '<bdi class="disguise">\u0435</bdi> cyrillic small letter ie' in page
+    assert '<bdi class="disguise">U+200B</bdi> zero width space, which is not seen' in page
+
+
+def test_all_that_a_seller_offers_is_shown(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """Eight beside the case with price, score and verdict; all of them on a page of their own, fifty at a time."""
+    shown = [scored(7 * number, seller_id="many", title=f"Vellmar bag {number}") for number in range(1, 61)]
+    queue.enqueue(engine, shown)
+    judge(engine, 9, Verdict.GENUINE)
+    page = ana.get("/cases/8").text
+    assert page.count('<td class="said">') == 8
+    assert '<span class="verdict-mark genuine">genuine</span>' in page
+    first, second = (ana.get(f"/cases/8/listings?page={number}").text for number in (1, 2))
+    assert (first.count('<td class="said">'), second.count('<td class="said">')) == (50, 10)
+    assert ['rel="next"' in text for text in (first, second)] == [True, False]
+    assert "None on this page." in ana.get("/cases/8/listings?page=3").text
 
 
 def test_what_was_taken_back_stays_in_the_history(engine: Engine, ana: TestClient) -> None:

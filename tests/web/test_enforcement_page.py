@@ -84,11 +84,11 @@ def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient) -> None
     """Measure, strikes, penalty and letter are there to be read by whoever may decide, and by nobody else."""
     text = plain(ana.get("/cases/1").text)
     for told in (
-        "If counterfeit: what follows",
-        "Remove, as usual",
-        "Strikes weigh 0.00 now, and would weigh 1.50 at most.",
-        "Warning would follow by itself.",
-        "What the seller would be told",
+        "If counterfeit: consequences",
+        "Remove, the standard measure",
+        "Weight of strikes: 0.00 now, at most 1.50 after.",
+        "Automatic penalty: warning.",
+        "Notice to seller, draft",
         "„ AAA quality Vellmar tote bag 1:1 mirror",  # in German, as the listing is
     ):
         assert told in text
@@ -96,7 +96,7 @@ def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient) -> None
 
 def test_who_may_not_decide_sees_no_outlook(visitor: Callable[..., TestClient]) -> None:
     """A viewer is not told what a verdict of theirs would do."""
-    assert "would do" not in visitor("vic").get("/cases/1").text
+    assert "consequences" not in visitor("vic").get("/cases/1").text
 
 
 def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestClient) -> None:
@@ -109,10 +109,10 @@ def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestCl
         "Measure 1 Removed by ana",
         "2 days after it was listed",
         "Asked of the platform, no answer yet",
-        "The letter to the seller has not been delivered yet",
+        "Notice to seller queued, not delivered yet",
         "decision_visibility DECISION_VISIBILITY_CONTENT_REMOVED",
         "Weight 1.50",
-        "Warning by itself",
+        "Warning automatically",
     ):
         assert told in text, told
     assert 'action="/cases/1/measure"' not in page
@@ -149,9 +149,9 @@ def test_a_further_look_shows_nothing_of_the_first(bound: Engine, ana: TestClien
         connection.execute(tables.second_reviews.insert().values(**fields, **lease))
     text = plain(ana.get("/cases/1").text)
     assert "Enforcement actions" not in text
-    assert "Strikes weigh 0.00 now, and would weigh 1.50 at most." in text
+    assert "Weight of strikes: 0.00 now, at most 1.50 after." in text
     record = plain(ana.get("/cases/2/seller").text)  # the same seller's
-    assert "No strike counts against them now." in record
+    assert "No strikes in force." in record
     assert "Removed" not in record
 
 
@@ -388,10 +388,17 @@ def test_a_sellers_record(bound: Engine, lea: TestClient, visitor: Callable[...,
     decide(bound, 1)
     appeal(bound)
     text = plain(lea.get("/cases/2/seller").text)
-    for told in ("Seller harbour-outlet", "Strikes weigh 1.50", "Warning", "Removed", "Appeal 1", "Linked accounts"):
+    for told in (
+        "Seller harbour-outlet",
+        "Weight of strikes: 1.50",
+        "Warning",
+        "Removed",
+        "Appeal 1",
+        "Linked accounts",
+    ):
         assert told in text, told
     viewer = visitor("vic").get("/cases/2/seller").text
-    assert "Strikes weigh" in viewer
+    assert "Weight of strikes" in viewer
     assert "Linked accounts" not in viewer
     assert "/appeals/1" not in viewer
     assert "harbour-outlet" not in "".join(re.findall(r'(?:href|action)="([^"]*)"', viewer))

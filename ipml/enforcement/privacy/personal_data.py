@@ -37,6 +37,7 @@ from ipml.storage.tables import (
     rankings,
     second_reviews,
     second_verdicts,
+    translations,
 )
 
 
@@ -62,6 +63,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_comments": {"pseudonym": PSEUDONYM, "author": NOTHING, "encrypted": ENCRYPTED},
     "case_texts": {"text": CLEAR},
+    "translations": {"digest": CLEAR, "text": CLEAR, "language": NOTHING},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
     | dict.fromkeys(("assigned_to", "script"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
@@ -149,6 +151,7 @@ BLANKED: dict[tuple[str, str], dict[str, str | None]] = {
 # Rows that go with the seller.
 REMOVED: dict[str, str] = {
     "case_texts": "case_id",
+    "translations": "case_id",
     "bands": "case_id",
     "listings": "seller_id",
     "seller_events": "seller_id",
@@ -316,7 +319,7 @@ def _replace(
         audit.change_rows(
             connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
         )
-    for table in (case_texts, bands):
+    for table in (case_texts, bands, translations):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_second_reviews(connection, numbers, by, at)
     join_notices(connection, rows, by, at)

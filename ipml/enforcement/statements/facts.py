@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.resources import files
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -26,6 +26,9 @@ from ipml.records import Listing, Reason
 from ipml.review.decisions import GROUNDS
 
 Basis = Literal["illegal", "terms"]
+Right = Literal["trade mark", "design", "copyright", "patent"]
+RIGHTS: tuple[Right, ...] = get_args(Right)
+"""The rights that counterfeit goods infringe, as statements of reasons name them."""
 Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=300)]  # fits every field
 
 
@@ -63,15 +66,17 @@ class StatementRules(BaseModel):
     languages: dict[str, str] = {}
     basis: Basis = "illegal"
     basis_by_ground: dict[str, Basis] = {}
+    right: Right = "trade mark"
+    right_by_ground: dict[str, Right] = {}
     basis_by_kind: dict[MeasureKind | PenaltyKind, Basis] = {}
     clause: Line = ""
     clause_url: Line = ""
     brands: tuple[Line, ...] = ()
     categories: tuple[Line, ...] = ()
 
-    @field_validator("basis_by_ground")
+    @field_validator("basis_by_ground", "right_by_ground")
     @classmethod
-    def _know_grounds(cls, value: dict[str, Basis]) -> dict[str, Basis]:
+    def _know_grounds(cls, value: dict[str, str]) -> dict[str, str]:
         if unknown := set(value) - set(GROUNDS):
             raise ValueError(f"no ground {', '.join(sorted(unknown))}; expected some of {', '.join(GROUNDS)}")
         return value
@@ -85,6 +90,10 @@ class StatementRules(BaseModel):
     def basis_of(self, kind: MeasureKind | PenaltyKind, ground: str) -> Basis:
         """Say whether a restriction rests on the law or on the platform's terms: by its kind, else by its ground."""
         return self.basis_by_kind.get(kind) or self.basis_by_ground.get(ground, self.basis)
+
+    def right_of(self, ground: str) -> Right:
+        """Say which right a listing infringes that was found counterfeit on a ground."""
+        return self.right_by_ground.get(ground, self.right)
 
     def language_of(self, country: str | None) -> str:
         """Return the language of letters to a country."""
@@ -163,6 +172,8 @@ class Statement:
         From when to when it is in force, in UTC; None: until further notice.
     source : str
         "own", "notice", "trusted flagger" or "other notification".
+    right : str
+        The right that is infringed, one of `RIGHTS`.
     automation : str
         Of the decision: "fully" where a policy took it, "partially" where a person decided on a near-duplicate or a
         rule derived a penalty from what people decided, "none" where a person decided on the listing itself.
@@ -195,6 +206,7 @@ class Statement:
     language: str
     appeal_months: int
     issued_at: datetime
+    right: str = "trade mark"
 
     @property
     def is_of_account(self) -> bool:
@@ -210,6 +222,7 @@ def state(
     at: datetime,
     reasons: Iterable[Reason] = (),
     origin: str = "review",
+    brand_read: str | None = None,
 ) -> Statement:
     """Return what is to be said of a restriction; its number is 0 until it is kept.
 
@@ -219,6 +232,8 @@ def state(
         Why the listing scored as it did.
     origin : str, default="review"
         How the decision came about; see `ipml.review.decisions.Origin`.
+    brand_read : str, optional
+        The brand that the model read, for a listing that names none.
 
     Raises
     ------
@@ -245,7 +260,7 @@ def state(
         clause=rules.clause if basis == "terms" else "",
         clause_url=rules.clause_url if basis == "terms" else "",
         signs=find_signs(reasons) if restriction.is_detected else (),
-        brand=rules.known_brand(listing.brand),
+        brand=rules.known_brand(listing.brand if (listing.brand or "").strip() else brand_read),
         category=rules.known_category(listing.category),
         price=price,
         currency=listing.currency if price is not None else None,
@@ -262,6 +277,7 @@ def state(
         language=rules.language_of(listing.country),
         appeal_months=rules.appeal_months,
         issued_at=at,
+        right=rules.right_of(restriction.ground),
     )
 
 

@@ -26,7 +26,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
-from ipml.enforcement.statements.facts import LAST_DAY, SIGNS, Statement, StatementRules, languages
+from ipml.enforcement.statements.facts import LAST_DAY, RIGHTS, SIGNS, Statement, StatementRules, languages
 from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import parse_policy
 from ipml.review.decisions import GROUNDS
@@ -50,8 +50,8 @@ _CHOICES: dict[str, Iterable[str]] = {
     "kinds": (*MeasureKind, *PenaltyKind),
     "grounds": GROUNDS,
     "signs": SIGNS,
-    "laws": ("illegal", "terms"),
-    "explanations": ("illegal", "terms"),
+    "laws": (*RIGHTS, "terms"),
+    "explanations": (*RIGHTS, "terms"),
     "sources": ("own", "notice", "trusted flagger", "other notification"),
     "detections": ("yes", "no"),
     "automations": ("fully", "partially", "none"),
@@ -187,13 +187,13 @@ def write_facts(statement: Statement, words: LetterWords) -> str:
 
 def write_law(statement: Statement, words: LetterWords) -> str:
     """Return the law, or the rule of the platform, that a restriction rests on."""
-    law = words.laws[statement.basis]
+    law = words.laws[statement.right if statement.basis == "illegal" else statement.basis]
     return Template(words.clause).substitute(law=law, clause=statement.clause) if statement.clause else law
 
 
 def write_explanation(statement: Statement, words: LetterWords) -> str:
     """Return why what was found goes against that."""
-    return words.explanations[statement.basis]
+    return words.explanations[statement.right if statement.basis == "illegal" else statement.basis]
 
 
 def name_countries(codes: tuple[str, ...], words: LetterWords) -> str:
@@ -360,7 +360,7 @@ def write_payload(statement: Statement) -> dict[str, Any] | None:
         "decision_ground": f"DECISION_GROUND_{'ILLEGAL' if statement.basis == 'illegal' else 'INCOMPATIBLE'}_CONTENT",
         "content_type": ["CONTENT_TYPE_PRODUCT"],
         "category": "STATEMENT_CATEGORY_INTELLECTUAL_PROPERTY_INFRINGEMENTS",
-        "category_specification": ["KEYWORD_TRADEMARK_INFRINGEMENT"],
+        "category_specification": [f"KEYWORD_{statement.right.replace(' ', '').upper()}_INFRINGEMENT"],
         "territorial_scope": sorted(COUNTRIES & set(statement.territories or COUNTRIES)),
         "content_date": statement.content_on.isoformat(),
         "application_date": statement.applied_on.isoformat(),

@@ -23,7 +23,7 @@ from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Row, select
 
@@ -34,8 +34,8 @@ from ipml.enforcement.statements.facts import Statement, StatementRules, decode,
 from ipml.enforcement.statements.letter import Letter, why_not_stated, write_letter, write_lifted_letter, write_payload
 from ipml.errors import NotFound, Refused
 from ipml.kit.canonical_json import digest
-from ipml.records import Listing, Reason
-from ipml.review.snapshot import decode_reasons
+from ipml.records import Listing, Reason, ScoredListing
+from ipml.review.snapshot import decode as decode_scored
 from ipml.storage import audit, outbox
 from ipml.storage.pseudonyms import Keyring, decrypt, read_keys
 from ipml.storage.row_numbers import append_rows
@@ -310,16 +310,37 @@ class DraftStatement:
         return audit.AuditEvent(self.statement.issued_at, ACTOR, "stated", self.statement.subject, told)
 
 
-def draw_up(found: tuple[Restriction, str, Sequence[Reason]], rules: StatementRules) -> DraftStatement:
-    """Draw up the statement of a restriction, given how its decision came about and why the listing scored as it did.
+@dataclass(frozen=True, slots=True)
+class Background:
+    """How a decision came about, why its listing scored so, and the brand that the model read where it names none."""
+
+    origin: str = "review"
+    reasons: Sequence[Reason] = ()
+    brand_read: str | None = None
+
+    @classmethod
+    def of(cls, origin: str, scored: ScoredListing) -> Self:
+        """Return what a scored listing says of a decision that came about so."""
+        return cls(origin, scored.reasons, scored.brand_read)
+
+
+def draw_up(restriction: Restriction, background: Background, rules: StatementRules) -> DraftStatement:
+    """Draw up the statement of a restriction.
 
     Raises
     ------
     Refused
         The transparency database would refuse it.
     """
-    restriction, origin, reasons = found
-    statement = state(restriction, rules, puid=draw_puid(), at=restriction.since, reasons=reasons, origin=origin)
+    statement = state(
+        restriction,
+        rules,
+        puid=draw_puid(),
+        at=restriction.since,
+        reasons=background.reasons,
+        origin=background.origin,
+        brand_read=background.brand_read,
+    )
     payload = write_payload(statement)
     if payload is not None and (faults := find_faults(payload)):
         expected = "one that the transparency database takes"
@@ -390,16 +411,17 @@ def issue(connection: Connection, restriction: Restriction, policy: EnforcementP
 def issue_all(
     acts: Proceedings,
     restrictions: Sequence[Restriction],
-    reasons: Mapping[int, tuple[str, Sequence[Reason]]] = MappingProxyType({}),
+    backgrounds: Mapping[int, Background] = MappingProxyType({}),
 ) -> list[Statement]:
     """Do what `issue` does for restrictions of which none was stated yet.
 
     Parameters
     ----------
-    reasons : mapping of int to (str, sequence of Reason), optional
-        How decisions came about and why their listings scored as they did, by number, as far as the caller knows.
+    backgrounds : mapping of int to Background, optional
+        What is known of decisions, by number, as far as the caller knows it.
     """
-    drawn = [draw_up(one, acts.policy.statements) for one in _with_reasons(acts.connection, restrictions, reasons)]
+    known = _find_backgrounds(acts.connection, restrictions, backgrounds)
+    drawn = [draw_up(one, known.get(one.decision_id, Background()), acts.policy.statements) for one in restrictions]
     rows = [one.columns(acts.keys, acts.policy.digest) for one in drawn]
     numbers = append_rows(acts.connection, statements, rows)
     kept = [one.numbered(number) for one, number in zip(drawn, numbers, strict=True)]
@@ -408,16 +430,17 @@ def issue_all(
     return [one.statement for one in kept]
 
 
-def _with_reasons(
-    connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, tuple[str, Sequence[Reason]]]
-) -> list[tuple[Restriction, str, Sequence[Reason]]]:
-    """Return restrictions with how each decision came about, and why its listing scored as it did."""
+def _find_backgrounds(
+    connection: Connection, restrictions: Sequence[Restriction], known: Mapping[int, Background]
+) -> dict[int, Background]:
+    """Return what is known of the decisions behind restrictions, by number."""
     found = dict(known)
     if asked := {one.decision_id for one in restrictions} - found.keys():
         query = select(decisions.c.decision_id, decisions.c.origin, cases.c.snapshot)
         query = query.join(cases, cases.c.case_id == decisions.c.case_id).where(decisions.c.decision_id.in_(asked))
-        found |= {row.decision_id: (row.origin, decode_reasons(row.snapshot)) for row in connection.execute(query)}
-    return [(one, *found.get(one.decision_id, ("review", ()))) for one in restrictions]
+        rows = connection.execute(query)
+        found |= {row.decision_id: Background.of(row.origin, decode_scored(row.snapshot)) for row in rows}
+    return found
 
 
 def tell_lifted(

@@ -125,7 +125,7 @@ class MeasureRules(BaseModel):
     >>> rules.choose(Listing("A7", "s1", "Bag"), 0.7, "declared_replica").why
     'pause for 14 days, as the score is below 0.8'
     >>> rules.choose(Listing("A7", "s1", "Bag"), 0.9, "declared_replica").why
-    'remove, as usual'
+    'remove, the standard measure'
     """
 
     model_config = _STRICT
@@ -156,7 +156,7 @@ class MeasureRules(BaseModel):
         if ground in self.by_ground:
             kind = self.by_ground[ground]
             return ChosenMeasure(kind, f"{kind}, as the ground is {ground}")
-        return ChosenMeasure(self.usual, f"{self.usual}, as usual")
+        return ChosenMeasure(self.usual, f"{self.usual}, the standard measure")
 
     def telling_of(self, kind: MeasureKind) -> Telling:
         """Return who besides platform and seller is told of a kind of measure."""

@@ -175,10 +175,7 @@ def make_appearance(scored: ScoredListing) -> Appearance:
 
 def read_brand(scored: ScoredListing) -> str:
     """Return the brand of a listing without case, that of its field or the one the model read in the title, or ""."""
-    brand = (scored.listing.brand or "").strip()
-    if not brand and scored.price_range is not None:
-        brand = scored.price_range.brand.strip()
-    return brand.casefold()
+    return ((scored.listing.brand or "").strip() or scored.brand_read or "").casefold()
 
 
 def is_same_offer(one: ScoredListing, other: ScoredListing) -> bool:

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
-from ipml.review.cases import PENDING, StoredCase, find_case_with_waiting, is_listed
+from ipml.review.cases import PENDING, StoredCase, find_case, find_case_with_waiting, is_listed
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.list_marks import find_marks, find_parts
 from ipml.review.ranking.policy import (
@@ -313,8 +313,6 @@ def explain_place(
     ...         print(sentence)
     1st of 1 by score
     due in 3 h
-    12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
-    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
     now = now or datetime.now(UTC)
     row = find_case_with_waiting(connection, case_id)
@@ -325,7 +323,30 @@ def explain_place(
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":
         sentences.append(_say_due(row.due_at, now))
-    return (*sentences, *(_say_expected_value(read_expected_value(row.expected_value)) if row.expected_value else ()))
+    return tuple(sentences)
+
+
+def explain_value(connection: Connection, case_id: int) -> tuple[str, ...]:
+    """Return what the review of a case is worth in a sentence, then how that was worked out; nothing if nobody knows.
+
+    Examples
+    --------
+    >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.queue import enqueue
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
+    >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")])
+    >>> with reading(engine) as connection:
+    ...     for sentence in explain_value(connection, 1):
+    ...         print(sentence)
+    Expected harm 143 EUR, value of the review 70 EUR a minute
+    12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
+    less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
+    """
+    stored = find_case(connection, case_id).expected_value
+    return _say_expected_value(read_expected_value(stored)) if stored else ()
 
 
 def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[str]:
@@ -383,10 +404,12 @@ def _say_expected_value(expected_value: ExpectedValue) -> tuple[str, ...]:
     expected = expected_value.probability * expected_value.harm
     cost = _money(expected_value.review_cost, expected_value.currency)
     mistakes = _money(expected - expected_value.review_cost - expected_value.value, expected_value.currency)
+    per_minute = _money(expected_value.per_minute, expected_value.currency)
     return (
+        f"Expected harm {_money(expected, expected_value.currency)}, value of the review {per_minute} a minute",
         f"{' × '.join(factors)} = {_money(expected, expected_value.currency)} of harm",
         f"less {cost} for {expected_value.minutes:g} minutes of review and {mistakes} for wrongful removals: "
-        f"expected value {_money(expected_value.per_minute, expected_value.currency)} a minute",
+        f"expected value {per_minute} a minute",
         *(_ASSUMED[name] for name in expected_value.assumed),
     )
 

@@ -254,6 +254,17 @@ case_texts = Table(
     sqlite_strict=True,
 )
 
+translations = Table(
+    "translations",
+    metadata,
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False, index=True, doc="of the title and the language it is translated into"),
+    Column("text", Text, nullable=False, doc="by a machine; empty where the title is in that language already"),
+    Column("language", Text, doc="of the title, as the machine took it"),
+    Column("made_at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+
 bands = Table(
     "bands",
     metadata,

@@ -8,8 +8,9 @@ decided can be taken back. A lead lifts or replaces a measure here, and takes th
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from typing import IO, Annotated, Any
 from uuid import uuid4
 
 from fastapi import Form, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from sqlalchemy import Connection
 
 from ipml.cooperation.notices.status import find_notices
@@ -28,7 +29,7 @@ from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.errors import Conflict, Forbidden, NotFound, Overtaken, SellerErased
+from ipml.errors import Conflict, Failed, Forbidden, NotFound, Overtaken, SellerErased
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review import queue
 from ipml.review.cases import find_case
@@ -38,9 +39,11 @@ from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spr
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.own_verdicts import count_progress
 from ipml.review.ranking.list_marks import find_case_marks
-from ipml.review.ranking.queue_order import explain_place
-from ipml.review.search import find_precedents
+from ipml.review.ranking.queue_order import current_ranking, explain_place, explain_value
+from ipml.review.search import Precedent, find_precedents
+from ipml.review.seller_listings import list_seller_listings
 from ipml.review.seller_lists import get_entry
+from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -73,7 +76,10 @@ from ipml.web.console.charts import make_price_scale, read_seller_card
 from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
+_log = logging.getLogger(__name__)
 _MOST_OTHERS = 8
+_MOST_PRECEDENTS = 4
+_LISTINGS_A_PAGE = 50
 _MOST_NOTICES = 10
 _NumberOrNone = Annotated[int, Form(ge=0, le=2**63 - 1)]
 _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
@@ -193,7 +199,7 @@ def _read_case(
     connection: Connection, request: Request, user: User, case_id: int, visit: Visit, *, may_claim: bool
 ) -> dict[str, Any]:
     """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
-    settings = settings_of(request)
+    settings, hidden = settings_of(request), find_hidden(connection, user.name)
     shown = queue.show_case(connection, user.name, case_id)
     case, hides = shown.case, shown.hides_history
     decisions = [] if hides else queue.list_decisions(connection, case_id, with_reversed=True)
@@ -212,14 +218,17 @@ def _read_case(
         "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
         "list_address": address_of_list(visit.within),
         "place": explain_place(connection, case_id, state=case.state),
+        "value": explain_value(connection, case_id),
+        "rates": current_ranking(connection).policy.exchange_rates,
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
         **_tell_versions(connection, case, standing),
         **tell_listing(case),
-        **_tell_seller(connection, case, user),
+        **_tell_translation(connection, request, case),
+        **_tell_seller(connection, case, user, hidden),
         "decisions": decisions,
         "undone": undone,
         "last_standing": standing[-1] if standing else None,
-        "precedents": find_precedents(connection, case),
+        "precedents": _find_precedents(connection, case, hidden),
         **_tell_notices(connection, request, case),
         **read_case_work(connection, case, user, hides=hides),
         "followed": read_followed(connection, case_id) if decisions else None,
@@ -229,6 +238,58 @@ def _read_case(
     outlook = foresee(connection, case_id, get_policy(request)) if claim else None
     audit_events = queue.shown_history(connection, user.name, shown)
     return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
+
+
+def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Query(ge=1, le=100_000)] = 1) -> Response:
+    """Show all that is known of what the seller of a case offers, fifty listings a page."""
+    with authorised(request) as (connection, user):
+        seller_id = queue.show_case(connection, user.name, case_id).case.scored.listing.seller_id
+        first = _LISTINGS_A_PAGE * (page - 1)
+        hidden = find_hidden(connection, user.name)
+        context = {
+            "case_id": case_id,
+            "seller_id": seller_id,
+            "number": page,
+            "page": list_seller_listings(connection, seller_id, first=first, limit=_LISTINGS_A_PAGE, hidden=hidden),
+            "rates": current_ranking(connection).policy.exchange_rates,
+        }
+    return render(request, "seller_listings.html", context)
+
+
+def translate_title(
+    request: Request,
+    case_id: PathNumber,
+    what: Annotated[str, Form(pattern="^title$")],  # noqa: ARG001 - so that nothing but the form is taken for one
+    trail: Annotated[str, Form(pattern=TRAIL_PATTERN)] = "",
+    within: WithinForm = "",
+) -> Response:
+    """Have the title of a case translated, where that is switched on; without a script it leads back to the case."""
+    translator: Translator | None = request.app.state.translator
+    with authorised(request) as (connection, user):
+        title = queue.show_case(connection, user.name, case_id).case.scored.listing.title
+        made = None if translator is None else find_translation(connection, title, translator.target)
+    message = ""
+    if translator is not None and made is None:
+        try:
+            made = translator.translate(title)
+        except Failed as error:
+            _log.info("%s", error)
+            message = "No translation just now. "
+        else:
+            with writing(get_engine(request)) as connection:
+                store_translation(connection, case_id, title, translator.target, made)
+    if "application/json" not in request.headers.get("accept", ""):
+        return address_of(case_id, within, trail=trail)
+    said = {"text": made.text, "language": made.language} if made else {"text": "", "language": None}
+    return JSONResponse(said | {"message": message})
+
+
+def _tell_translation(connection: Connection, request: Request, case: Case) -> dict[str, Any]:
+    """Tell the translation of the title if it is known, and whether it can be asked for."""
+    translator: Translator | None = request.app.state.translator
+    title = case.scored.listing.title
+    known = None if translator is None else find_translation(connection, title, translator.target)
+    return {"translation": known, "can_translate": translator is not None and known is None}
 
 
 def _tell_versions(connection: Connection, case: Case, standing: Sequence[Decision]) -> dict[str, Any]:
@@ -253,17 +314,25 @@ def tell_listing(case: Case) -> dict[str, Any]:
     }
 
 
-def _tell_seller(connection: Connection, case: Case, user: User) -> dict[str, Any]:
+def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]) -> dict[str, Sequence[Precedent]]:
+    """Return the confirmed cases most like one, by what they were found to be."""
+    found = {
+        verdict.value: find_precedents(connection, case, _MOST_PRECEDENTS, verdict=verdict)
+        for verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
+    }
+    return {name: [one for one in some if one.case.case_id not in hidden] for name, some in found.items()}
+
+
+def _tell_seller(connection: Connection, case: Case, user: User, hidden: Collection[int]) -> dict[str, Any]:
     listing = case.scored.listing
     alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
-    shown = {case.case_id, *(one.case_id for one in alike)}
+    shown = {one.scored.listing.listing_id for one in (case, *alike)}
     marks = find_case_marks(connection, {case.case_id: case.scored}, datetime.now(UTC))
-    others = queue.seller_cases(connection, listing.seller_id, _MOST_OTHERS + len(shown))
     return {
-        "seller": read_seller_card(connection, case, find_hidden(connection, user.name)),
+        "seller": read_seller_card(connection, case, hidden),
         "listed": [get_entry(connection, mark.entry_id) for mark in marks[case.case_id]],
         "may_list": user.role.may(Action.CHANGE_LISTS),
-        "others": [other for other in others if other.case_id not in shown][:_MOST_OTHERS],
+        "others": list_seller_listings(connection, listing.seller_id, limit=_MOST_OTHERS, without=shown, hidden=hidden),
         "alike": alike,
     }
 

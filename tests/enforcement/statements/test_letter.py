@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import Statement, decode, encode, languages, state
+from ipml.enforcement.statements.facts import RIGHTS, Statement, decode, encode, languages, state
 from ipml.enforcement.statements.letter import (
     COUNTRIES,
     LetterWords,
@@ -153,11 +153,21 @@ def check_origin(said: dict[str, str], payload: dict[str, Any], words: LetterWor
     assert payload["automated_decision"] == f"AUTOMATED_DECISION_{automation}"
 
 
+_KEYWORDS = {
+    "trade mark": "KEYWORD_TRADEMARK_INFRINGEMENT",
+    "design": "KEYWORD_DESIGN_INFRINGEMENT",
+    "copyright": "KEYWORD_COPYRIGHT_INFRINGEMENT",
+    "patent": "KEYWORD_PATENT_INFRINGEMENT",
+}
+
+
 def check_ground(said: dict[str, str], payload: dict[str, Any], words: LetterWords) -> None:
     """Compare law and explanation: the letter's in its language, the payload's in English."""
     basis, english = key_of(words.laws, said["law"]), load_words("en")
-    assert basis == {"ILLEGAL": "illegal", "INCOMPATIBLE": "terms"}[payload["decision_ground"].split("_")[2]]
-    start, law = ("illegal", "legal_ground") if basis == "illegal" else ("incompatible", "ground")
+    is_illegal = payload["decision_ground"].split("_")[2] == "ILLEGAL"
+    assert is_illegal == (basis in RIGHTS)
+    assert not is_illegal or payload["category_specification"] == [_KEYWORDS[basis]]
+    start, law = ("illegal", "legal_ground") if is_illegal else ("incompatible", "ground")
     assert payload[f"{start}_content_{law}"] == english.laws[basis]
     assert key_of(words.explanations, said["explanation"]) == basis
     assert key_of(english.explanations, payload[f"{start}_content_explanation"]) == basis

@@ -46,7 +46,11 @@ def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced
         why = read_whys(connection, measure)["why"]
     (message,) = told(kind="measure")
     assert (measure.kind, measure.state, measure.decision_id) == (MeasureKind.REMOVE, "asked", decision.decision_id)
-    assert (measure.listed_at, measure.sales_before, why) == (NOON - timedelta(hours=5), 3, "remove, as usual")
+    assert (measure.listed_at, measure.sales_before, why) == (
+        NOON - timedelta(hours=5),
+        3,
+        "remove, the standard measure",
+    )
     assert json.loads(message.body)["listing_id"] == "L1"
     assert holds(message) == [("remove", [])]
     assert message.key.startswith("measure-1-imposed-")

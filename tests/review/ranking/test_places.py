@@ -11,7 +11,7 @@ from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
+from ipml.review.ranking.queue_order import QueueOrder, explain_place, explain_value, rerank
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
@@ -56,7 +56,7 @@ def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
     """A listing that tells nothing takes the usual, and the sentences say so."""
     enqueue(engine, [make_scored("L1", None)], now=NOON)
     with reading(engine) as connection:
-        said = " ".join(explain_place(connection, 1, now=NOON))
+        said = " ".join(explain_value(connection, 1))
     assert "could not judge it" in said
     assert "price is not known" in said
     assert "sales are not known" in said
@@ -74,8 +74,8 @@ def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
     """Severity of toys is a factor; a weight of 1 is not worth a word."""
     enqueue(engine, [make_scored("L1", category="toys"), make_scored("L2")], now=NOON)
     with reading(engine) as connection:
-        assert "× 3 for severity of the category" in explain_place(connection, 1, now=NOON)[1]
-        assert "severity" not in explain_place(connection, 2, now=NOON)[1]
+        assert "× 3 for severity of the category" in explain_value(connection, 1)[1]
+        assert "severity" not in explain_value(connection, 2)[1]
 
 
 def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
@@ -93,6 +93,7 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
         connection.execute(update(cases).values(value=None, expected_value=None, minutes=None))
     with reading(engine) as connection:
         assert explain_place(connection, 1, now=NOON) == ("1st of 1 by score",)
+        assert explain_value(connection, 1) == ()
 
 
 def test_no_case_no_place(engine: Engine):
@@ -106,5 +107,5 @@ def test_only_certainty_would_be_100_percent(engine: Engine, make_scored: Make, 
     """As at the head of the page, where the same score is rounded down."""
     enqueue(engine, [make_scored("A", score, price=100.0, currency="EUR")])
     with reading(engine) as connection:
-        said = next(sentence for sentence in explain_place(connection, 1) if "likely" in sentence)
+        said = next(sentence for sentence in explain_value(connection, 1) if "likely" in sentence)
     assert said.startswith("99."), said

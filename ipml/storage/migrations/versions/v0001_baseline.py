@@ -32,6 +32,7 @@ TABLES = (
     "bands",
     "case_comments",
     "case_texts",
+    "translations",
     "deadline_events",
     "referral_outcomes",
     "decisions",
@@ -509,6 +510,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_case_texts")),
         sqlite_strict=True,
     )
+    op.create_table(
+        "translations",
+        sa.Column("case_id", identity, autoincrement=False, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+        sa.Column("language", sa.Text, nullable=True),
+        sa.Column("made_at", moment, nullable=False),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_translations_case_id")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_translations")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_translations_digest"), "translations", ["digest"], unique=False)
     op.create_table(
         "deadline_events",
         sa.Column("sequence", identity, nullable=False),

@@ -1,0 +1,30 @@
+// A title in another language is translated once the page is there, so that nothing waits for it.
+
+const asked = document.querySelector("form[data-translate]");
+
+function told(text, language) {
+  const line = document.createElement("p");
+  line.className = "read-as translation";
+  const by = document.createElement("span");
+  by.className = "quiet";
+  by.textContent = language ? `Machine translation from ${language} ` : "Machine translation ";
+  const words = document.createElement("bdi");
+  words.textContent = text;
+  line.append(by, words);
+  return line;
+}
+
+async function translate(form) {
+  const body = new URLSearchParams(new FormData(form));
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+    const { text, language, message } = await answer.json();
+    if (text) form.replaceWith(told(text, language));
+    else if (message) form.querySelector("span").textContent = message;
+    else form.remove();
+  } catch {
+    form.querySelector("span").textContent = "No translation just now. ";
+  }
+}
+
+if (asked) translate(asked);
