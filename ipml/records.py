@@ -17,7 +17,7 @@ class Listing:
     """An offer on a marketplace, as seen at `observed_at`.
 
     The fields, their bounds and their meaning are those of the table in `ipml.listings.schema`. Text is the
-    seller's, and may be hostile. What is unknown is None.
+    seller's, and may be hostile. What is unknown is None. Addresses of pictures have a space between.
 
     Examples
     --------
@@ -39,6 +39,8 @@ class Listing:
     country: str | None = None
     gtin: str | None = None
     image_hash: str | None = None
+    url: str | None = None
+    image_urls: str | None = None
     listing_sales: float | None = None
     listing_returns: float | None = None
     listing_rating: float | None = None

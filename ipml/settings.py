@@ -128,6 +128,21 @@ class Settings(BaseSettings):
     translate_to: str = Field(
         "en", pattern="^[A-Za-z]{2,3}(-[A-Za-z]{2,4})?$", description="code of the language they are translated into"
     )
+    pictures: Path | None = Field(
+        None,
+        description="folder into which `ipml worker` fetches pictures of cases, and of which the page shows copies",
+    )
+    picture_hosts: str = Field(
+        "",
+        description="the only hosts that pictures are loaded from, between commas, such as img.example.com or "
+        "*.example.com: by browsers, or by the worker where IPML_PICTURES is set; without it browsers load none, and "
+        "the worker goes to any public address",
+    )
+    picture_networks: str = Field(
+        "",
+        description="networks, between commas, from which the worker fetches pictures besides public addresses, such "
+        "as 10.2.0.0/16 of the marketplace's own picture server",
+    )
     host: str = Field("127.0.0.1", description="address the page listens on")
     port: int = Field(8765, ge=1, le=65535, description="port the page listens on")
     shutdown_seconds: float = Field(

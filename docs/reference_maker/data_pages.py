@@ -250,6 +250,7 @@ PURPOSES: Mapping[str, str] = {
     "second_verdicts": "Verdicts of second reviews.",
     "outbox": "Messages that wait for delivery, were delivered, or are dead letters.",
     "penalties": "Penalties of sellers: proposed, imposed, ended.",
+    "pictures": "The pictures of each case: where the listing says that they are, and what was fetched, or why not.",
     "platform_answers": "What the platform answered to each message.",
     "promises": "Whether the promised precision of automatic decisions is shown, by brand and over time.",
     "rankings": "Every ranking policy that was put in force, and by whom.",

@@ -39,7 +39,7 @@ MISSING = {
     "pyarrow": "batch",
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
     **dict.fromkeys(
-        ("alembic", "cryptography", "datasketch", "fastapi", "httpx", "networkx", "standardwebhooks"), "console"
+        ("alembic", "cryptography", "datasketch", "fastapi", "httpx", "networkx", "PIL", "standardwebhooks"), "console"
     ),
     **dict.fromkeys(
         ("multipart", "phonenumbers", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "stdnum", "uvicorn"),

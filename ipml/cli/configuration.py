@@ -32,6 +32,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "backups_kept": ("backups",),
     "translate_key": ("translate_url",),
     "translate_to": ("translate_url",),
+    "picture_networks": ("pictures",),
     **dict.fromkeys(
         ("incoming_top", "incoming_min_score", "incoming_days", "portfolios", "drift_reference", "drift_days"),
         ("incoming",),
@@ -178,12 +179,14 @@ def _find_contradictions(settings: Settings) -> Iterator[Fault]:
 def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     from ipml.enforcement.statements.submission import open_client, post_to, read_token
     from ipml.enforcement.takedown.sinks import make_webhook_sink, read_secrets
+    from ipml.review.pictures.addresses import PictureSources
     from ipml.review.translations import make_translator
     from ipml.web.server import check_login_settings
 
     page: frozenset[Process] = frozenset({"page"})
     worker: frozenset[Process] = frozenset({"worker"})
     yield from _try("", worker, lambda: plan_jobs(settings))
+    yield from _try("", frozenset({"page", "worker"}), lambda: PictureSources.read(settings))
     if settings.webhook_url or settings.webhook_urls:
         url = "webhook_url" if settings.webhook_url else "webhook_urls"
         yield from _try(url, worker, lambda: make_webhook_sink(settings, ()).close())

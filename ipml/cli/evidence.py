@@ -103,6 +103,7 @@ def export(
         by=name,
         key_file=settings.anchor_key,
         capture=warc,
+        pictures=settings.pictures,
         stamper=stamp if timestamp_url else None,
         with_names=names,
         is_zipped=as_zip,

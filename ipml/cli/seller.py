@@ -80,6 +80,7 @@ def erase(
     Example: ipml seller erase s-1207 --why "request 93"
     """
     from ipml.enforcement.privacy.erasure import begin_list, erase_again, erase_sellers
+    from ipml.review.pictures.stored import sweep_files
     from ipml.settings import get_settings
     from ipml.storage.database import reading
 
@@ -93,6 +94,7 @@ def erase(
         if seller or listed_in is None:
             raise UnusableSetting("--again", "a seller, or no file in IPML_ERASED", "the file, and no seller")
         tell_erased(erase_again(engine, listed_in, by=by))
+        sweep_files(engine, get_settings().pictures)
         return
     if not seller or not why:
         raise UnusableSetting("erase", "no seller, or no reason", "at least one seller and --why")
@@ -100,6 +102,7 @@ def erase(
     if not yes:
         typer.confirm(f"Erase {len(seller):,} seller(s) for good?", abort=True)
     tell_erased(erase_sellers(engine, seller, why=why, by=by, listed_in=listed_in))
+    sweep_files(engine, get_settings().pictures)
     if listed_in is None:
         words = "a backup that is restored brings them back: name a file outside the database in IPML_ERASED"
         typer.echo(f"Warning: {words}", err=True)
@@ -114,8 +117,12 @@ def sweep(database: Database = None) -> None:
     Example: ipml seller sweep
     """
     from ipml.enforcement.privacy.erasure import Erased, sweep_erased
+    from ipml.review.pictures.stored import sweep_files
+    from ipml.settings import get_settings
 
-    tell_erased(Erased((), sweep_erased(open_for_command(database))))
+    engine = open_for_command(database)
+    tell_erased(Erased((), sweep_erased(engine)))
+    sweep_files(engine, get_settings().pictures)
 
 
 @seller_app.command()
@@ -219,8 +226,13 @@ def expire_records(
     """
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import run_retention
+    from ipml.review.pictures.stored import sweep_files
+    from ipml.settings import get_settings
 
-    expired = run_retention(open_for_command(database), load_enforcement_policy(), dry_run=dry_run)
+    engine = open_for_command(database)
+    expired = run_retention(engine, load_enforcement_policy(), dry_run=dry_run)
+    if not dry_run:
+        sweep_files(engine, get_settings().pictures)
     for name, count in expired.counts.items():
         typer.echo(f"{count:>8,}  {name.replace('_', ' ')}")
     typer.echo(f"{expired.total:>8,}  {'due' if dry_run else 'expired'}")

@@ -58,6 +58,7 @@ from ipml.listings.translation import (
 from ipml.records import Problem
 from ipml.toml import parse_toml
 
+_LISTS = frozenset(field.name for field in FIELDS if field.is_list)
 _KINDS = {field.name: field.kind for field in FIELDS}
 _REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
 _ORIGINS = ("column", "first_of", "value", "row_number")
@@ -264,7 +265,7 @@ class ColumnMap(BaseModel):
             texts = [f"{source.row_number}{row}" for row in number_rows(frame)]
             return pd.Series(texts, index=frame.index, dtype="str")
         silent = {*self.missing, *source.missing}
-        found = [drop_texts(follow_path(frame, path), silent) for path in source.paths]
+        found = [drop_texts(follow_path(frame, path, is_list=name in _LISTS), silent) for path in source.paths]
         cells = found[0]
         for other in found[1:]:
             cells = cells.astype(object).where(cells.notna(), other.astype(object))

@@ -36,6 +36,8 @@ class Field:
         Longest text, in code points; a required text has at least one.
     pattern, shape : str or None
         Regular expression that a whole text matches, and the same in words.
+    is_list : bool
+        Whether it is several texts with a space between; a list of them is taken, too.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Field:
     max_length: int | None = None
     pattern: str | None = None
     shape: str | None = None
+    is_list: bool = False
 
     @property
     def expected(self) -> str:
@@ -77,6 +80,12 @@ def _text(name: str, max_length: int, meaning: str, *, is_required: bool = False
 
 def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) -> Field:
     return Field(name, Kind.TEXT, meaning, max_length=max_length, pattern=pattern, shape=shape)
+
+
+_LONGEST_ADDRESS = 2_000
+MOST_PICTURES = 20
+# No name and password before the host, and nothing that a header, an attribute or a log would read as its end.
+_ADDRESS = r'https?://[^\x00-\x20\x7f/?#@\\"<>]+(?:[/?#][^\x00-\x20\x7f\\"<>]*)?'
 
 
 def _count(name: str, meaning: str) -> Field:
@@ -112,6 +121,22 @@ FIELDS: tuple[Field, ...] = (
     ),
     _code("gtin", 14, "[0-9]{8}|[0-9]{12,14}", "8 or 12 to 14 digits", "article number (EAN, UPC), as claimed"),
     _text("image_hash", 200, "hash of the main image; equal images have equal hashes"),
+    _code(
+        "url",
+        _LONGEST_ADDRESS,
+        _ADDRESS,
+        "an address that begins with https:// or http://, without a name or a password before the host",
+        "where the listing can be looked at",
+    ),
+    Field(
+        "image_urls",
+        Kind.TEXT,
+        "where its pictures are, the main one first",
+        max_length=MOST_PICTURES * (_LONGEST_ADDRESS + 1),
+        pattern=f"{_ADDRESS}(?: {_ADDRESS}){{0,{MOST_PICTURES - 1}}}",
+        shape=f"at most {MOST_PICTURES} addresses such as `url`, as a list or with a space between",
+        is_list=True,
+    ),
     _count("listing_sales", "units of this listing sold by `observed_at`"),
     _count("listing_returns", "units of this listing returned by `observed_at`"),
     _share("listing_rating", "mean rating of this listing; 1 is the best possible"),
@@ -179,8 +204,11 @@ def _describe(field: Field) -> dict[str, Any]:
         "minimum": field.least,
         "maximum": field.most,
     }
-    said = {name: rule for name, rule in rules.items() if rule is not None}
-    return {"type": kind if field.is_required else [kind, "null"], "description": _tell(field), **said}
+    said: dict[str, Any] = {name: rule for name, rule in rules.items() if rule is not None}
+    types = [kind, *(["array"] if field.is_list else []), *([] if field.is_required else ["null"])]
+    if field.is_list:
+        said |= {"maxItems": MOST_PICTURES, "items": {"type": "string", "pattern": f"^(?:{_ADDRESS})$"}}
+    return {"type": types[0] if len(types) == 1 else types, "description": _tell(field), **said}
 
 
 def _tell(field: Field) -> str:

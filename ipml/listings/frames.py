@@ -17,6 +17,7 @@ from ipml.listings.kinds import (
     Mask,
     get_texts,
     is_missing,
+    join_texts,
     keep_lengths,
     make_empty_column,
     match_pattern,
@@ -100,7 +101,10 @@ def _read_columns(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[dict[
     nothing = {kind: make_empty_column(frame.index, kind) for kind in absent}
     for field in fields:
         if field.name in frame.columns:
-            columns[field.name], is_bad[field.name] = read_column(frame[field.name], field.kind)
+            cells = frame[field.name]
+            if field.is_list and cells.dtype == object:
+                cells = pd.Series([join_texts(cell) for cell in cells], index=cells.index, dtype=object)
+            columns[field.name], is_bad[field.name] = read_column(cells, field.kind)
         else:
             columns[field.name], is_bad[field.name] = nothing[field.kind], np.zeros(len(frame), dtype=bool)
     return columns, is_bad

@@ -229,6 +229,19 @@ def read_text(value: object) -> str:
     return value
 
 
+def join_texts(value: object) -> object:
+    """Return a list of texts as one text with a space between, an empty one as None; whatever else as it is.
+
+    Examples
+    --------
+    >>> join_texts(["https://a.example/1.jpg", "https://a.example/2.jpg"]), join_texts([]), join_texts(7)
+    ('https://a.example/1.jpg https://a.example/2.jpg', None, 7)
+    """
+    if not isinstance(value, list | tuple | np.ndarray) or not all(isinstance(one, str) for one in value):
+        return value
+    return " ".join(value) or None
+
+
 def read_number(value: object) -> float:
     """Return a finite number; ValueError for anything else, and for text that is not plainly one.
 

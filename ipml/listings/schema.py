@@ -33,7 +33,7 @@ from ipml.listings.frames import (
     show,
     show_cell,
 )
-from ipml.listings.kinds import READERS, Kind, is_missing, read_moment
+from ipml.listings.kinds import READERS, Kind, is_missing, join_texts, read_moment
 from ipml.listings.repeats import find_repeats, make_repeat
 from ipml.listings.translation import name_remedy
 from ipml.records import Listing, Problem
@@ -77,8 +77,11 @@ def _make_reader(field: Field) -> Read:
 def _make_text_reader(field: Field) -> Read:
     shortest, longest = field.min_length, field.max_length or 0
     matches = re.compile(field.pattern).fullmatch if field.pattern else None
+    is_list = field.is_list
 
     def read(value: object) -> object:
+        if is_list and (value := join_texts(value)) is None:
+            return None
         if type(value) is not str or not shortest <= len(value) <= longest or "\0" in value:
             raise _NotPlain
         if not value.isascii():
@@ -220,7 +223,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 29)
+    (1, 31)
     """
     validation = validate_listings(frame, source)
     if validation.problems:
@@ -333,7 +336,8 @@ def _make_record_model() -> type[BaseModel]:
         )
         value: Any = types.get(field.kind, float)
         value = Annotated[value, pydantic.BeforeValidator(READERS[field.kind]), rules]
-        return value if field.is_required else value | None
+        value = value if field.is_required else value | None
+        return Annotated[value, pydantic.BeforeValidator(join_texts)] if field.is_list else value
 
     annotations: dict[str, Any] = {
         field.name: (make_annotation(field), ... if field.is_required else None) for field in FIELDS
@@ -409,5 +413,5 @@ def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]
         found = ("a list" if isinstance(value, list) else "an object") if is_nested else show(value)
         if name not in _FIELD_ORDER:
             yield name, Problem(1, show(name), found, "one of the fields of a listing")
-        elif is_nested:
+        elif is_nested and not (_BY_NAME[name].is_list and isinstance(join_texts(value), str | None)):
             yield name, Problem(1, name, found, _PLAIN)

@@ -58,8 +58,8 @@ def find_column(names: Sequence[str], path: str) -> str | None:
     return next((start for start in starts if start in names), None)
 
 
-def follow_path(frame: pd.DataFrame, path: str) -> pd.Series[Any]:
-    """Return the cells at the end of a path; a list stands for its first element.
+def follow_path(frame: pd.DataFrame, path: str, *, is_list: bool = False) -> pd.Series[Any]:
+    """Return the cells at the end of a path; a list stands for its first element, unless lists are wanted.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def follow_path(frame: pd.DataFrame, path: str) -> pd.Series[Any]:
     if cells.dtype != object:
         return cells if start == path else nothing
     steps = path[len(start) + 1 :].split(".") if start != path else []
-    return pd.Series([_descend(cell, steps) for cell in cells], index=frame.index, dtype=object)
+    return pd.Series([_descend(cell, steps, is_list=is_list) for cell in cells], index=frame.index, dtype=object)
 
 
 def drop_texts(cells: pd.Series[Any], silent: Collection[str]) -> pd.Series[Any]:
@@ -301,10 +301,12 @@ def _describe_odd_time(what: str, way: str, zone: str) -> str:
     )
 
 
-def _descend(cell: object, steps: Sequence[str]) -> object:
-    cell = _take_first(cell)
+def _descend(cell: object, steps: Sequence[str], *, is_list: bool) -> object:
     for step in steps:
-        cell = _take_first(cell.get(step)) if isinstance(cell, dict) else None
+        cell = _take_first(cell)
+        cell = cell.get(step) if isinstance(cell, dict) else None
+    if not is_list:
+        cell = _take_first(cell)
     return None if isinstance(cell, str) and cell == "" else cell
 
 

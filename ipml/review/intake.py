@@ -22,6 +22,7 @@ from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
 from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
 from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
+from ipml.review.pictures.stored import add_pictures
 from ipml.review.ranking.list_marks import find_listed
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
 from ipml.review.review_queues import find_script, route_cases
@@ -378,6 +379,7 @@ class _Intake:
         texts = [{"case_id": numbers[key], "text": searched_text(one.scored)} for key, one in ranked.items()]
         connection.execute(insert(case_texts), texts)
         route_cases(connection, list(numbers.values()))
+        add_pictures(connection, {numbers[key]: one.scored.listing for key, one in ranked.items()}, self.now)
         return {
             key: (numbers[key], _score_entry(one, ranking) | self._explain(opened[key], one))
             for key, one in ranked.items()

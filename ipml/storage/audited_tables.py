@@ -106,6 +106,7 @@ EXEMPT: dict[str, str] = {
     "identities": "the trail holds a digest of each",
     "listings": "what the marketplace says, and may change; what is decided on is a case, which is compared",
     "second_reviews": "says who is to look again, and when; what they find is a second verdict, which is compared",
+    "pictures": "say what was fetched; those that a decision was made on are in its evidence, which is compared",
     "platform_answers": "the trail repeats each of them",
     "rankings": "the trail repeats each of them",
     "seller_events": "what the marketplace says; the history that a case was scored by is in it, which is compared",

@@ -137,6 +137,7 @@ class Lock(IntEnum):
     COUNT_OF_NEW = 18
     LEAD_WORKERS = 27
     UPGRADE = 28
+    STORE_PICTURES = 29
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:

@@ -76,6 +76,13 @@ JOBS = (
         "ipml worker --start rescore",
         "1h",
     ),
+    Job(
+        "pictures",
+        "Fetch the pictures of cases that wait for people, and keep them.",
+        "ipml worker --start pictures",
+        "15s",
+        ("pictures",),
+    ),
     Job("automatic", "Act without review on what the policy allows.", "ipml enforce automatic run", "1h"),
     Job(
         "statements",

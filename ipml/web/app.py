@@ -34,11 +34,12 @@ from ipml.web.console import (
     jobs_page,
     lists_page,
     networks_page,
-    queues_page,
     own_verdicts_page,
+    pictures,
+    queues_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
-from ipml.web.responses import add_error_pages, protect
+from ipml.web.responses import add_error_pages, make_content_policy, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
 # Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
@@ -66,6 +67,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/cases/{case_id}/measure", Action.CHANGE_MEASURES, case_page.lift_or_change_measure),
     ("POST", "/cases/{case_id}/penalty", Action.CHANGE_PENALTIES, desks.change_penalty),
     ("GET", "/cases/{case_id}/evidence.zip", Action.EXPORT_EVIDENCE, case_page.download_evidence),
+    ("GET", "/pictures/{digest}", Action.LOOK, pictures.show_picture),
+    ("GET", "/pictures/{digest}/thumbnail", Action.LOOK, pictures.show_thumbnail),
     ("GET", "/appeals", Action.DECIDE_APPEALS, desks.show_appeals),
     ("GET", "/appeals.csv", Action.EXPORT_TABLES, desks.send_appeals),
     ("GET", "/appeals/{appeal_id}", Action.DECIDE_APPEALS, desks.show_appeal),
@@ -145,6 +148,7 @@ def make_app(
     app.state.settings = settings
     app.state.cost = cost
     app.state.limits = limits
+    app.state.content_policy = make_content_policy(pictures.list_image_sources(settings))
     app.state.provider = make_provider(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)

@@ -32,6 +32,7 @@ from ipml.storage.tables import (
     notice_items,
     notices,
     outbox,
+    pictures,
     promises,
     rankings,
     second_reviews,
@@ -190,6 +191,9 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         row = {"at": NOON, "actor": "lea", "order": "value", "usual": usual}
         row |= {"policy": load_policy().text, "policy_digest": load_policy().digest}
         connection.execute(insert(rankings).values(row))
+        picture = {"case_id": case_id, "position": 0, "state": "failed", "tries": 1, "due_at": NOON}
+        picture |= {"address": f"https://a.example/{SELLER}", "found_at": f"https://b.example/{SELLER}", "why": NAME}
+        connection.execute(insert(pictures).values(picture))
         _plant_notice(connection, case_id, pseudonym, said)
     return pseudonym
 

@@ -70,6 +70,19 @@ def rescore(run: JobRun) -> str:
     return f"{count:,} listings scored again." if count else ""
 
 
+def fetch_pictures(run: JobRun) -> str:
+    """Fetch the pictures that are due."""
+    from ipml.review.pictures.addresses import PictureSources
+    from ipml.review.pictures.collection import fetch_due
+
+    assert run.settings.pictures is not None  # else the job is off
+    sources = PictureSources.read(run.settings)
+    tally = fetch_due(run.engine, run.settings.pictures, sources, is_stopped=run.is_stopped)
+    counts = ((tally.stored, "stored"), (tally.failed, "could not be had"), (tally.later, "to be tried again"))
+    said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
+    return f"Pictures: {said}." if said else ""
+
+
 def act_without_review(run: JobRun) -> str:
     """Act on what the policy allows, where it is on."""
     from ipml.cooperation.consequences import Cooperation
@@ -128,8 +141,10 @@ def expire(run: JobRun) -> str:
     """Delete what was kept as long as the policy says, and files of listings that came long ago."""
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.enforcement.privacy.retention import run_retention
+    from ipml.review.pictures.stored import sweep_files
 
     expired = run_retention(run.engine, load_enforcement_policy(run.settings.policy_enforcement))
+    sweep_files(run.engine, run.settings.pictures)
     n_files = remove_old(run.settings)
     counts = [f"{count:,} {name.replace('_', ' ')}" for name, count in expired.counts.items() if count]
     return ", ".join([*counts, *[f"{n_files:,} files of listings"] * bool(n_files)])
@@ -201,6 +216,7 @@ TASKS: Mapping[str, Task] = {
     "ends": end_measures,
     "score": take_in,
     "rescore": rescore,
+    "pictures": fetch_pictures,
     "automatic": act_without_review,
     "statements": send_statements,
     "anchor": anchor,

@@ -42,6 +42,7 @@ from ipml.errors import NotFound, SellerErased, UnwritableFile
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import to_microseconds
 from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
+from ipml.review.pictures.stored import path_of
 from ipml.storage import audit, tables
 from ipml.storage.anchors import SignedAnchor, make_anchor
 from ipml.storage.database import reading, writing
@@ -137,6 +138,11 @@ verify.py what you were told (--key KEY, --anchor ANCHOR):
 """
 """Of any package; `ask` and `anchor` are filled in by `explain_checking`."""
 
+_CAPTURE = "data/capture.warc…     the page as it was captured (WARC, for web archives)\n"
+_PICTURES = """\
+data/picture-….…       pictures of the listing as their hosts sent them, named by SHA-256; the evidence says when and
+                       from where. They may be meant to harm the program that opens them.
+"""
 _README = """\
 EVIDENCE ON CASE {case}
 
@@ -169,7 +175,13 @@ The marketplace can also say whether its audit trail still holds these rows, and
 
 
 def write_readme(
-    case_id: int, evidence: Sequence[Evidence], anchor: SignedAnchor, *, has_capture: bool, has_names: bool
+    case_id: int,
+    evidence: Sequence[Evidence],
+    anchor: SignedAnchor,
+    *,
+    has_capture: bool,
+    has_names: bool,
+    n_pictures: int = 0,
 ) -> str:
     """Return the text; what a seller wrote stands in it without what a terminal or an editor would obey."""
     return _README.format(
@@ -177,7 +189,7 @@ def write_readme(
         date=anchor.at[:10],
         decisions="\n".join(_describe(one) for one in evidence),
         signed=", signed by the marketplace" if anchor.signature else "",
-        extra="data/capture.warc…     the page as it was captured (WARC, for web archives)\n" if has_capture else "",
+        extra=(_CAPTURE if has_capture else "") + (_PICTURES if n_pictures else ""),
         names="given" if has_names else "withheld: each is called by the same code throughout",
         checking=explain_checking(anchor),
     )
@@ -353,6 +365,7 @@ def export_package(
     by: str,
     key_file: Path | None = None,
     capture: Path | None = None,
+    pictures: Path | None = None,
     stamper: Stamper | None = None,
     with_names: bool = False,
     is_zipped: bool = False,
@@ -370,6 +383,8 @@ def export_package(
         Secret key that signs the anchor.
     capture : Path, optional
         WARC file of the page.
+    pictures : Path, optional
+        Folder of pictures (IPML_PICTURES): those that the evidence names go along, as they were sent.
     stamper : function, optional
         Has the package stamped by a third party.
     with_names : bool, default=False
@@ -398,6 +413,7 @@ def export_package(
         for one in contents.evidence:
             if one.text is not None:
                 (data / f"evidence-{one.evidence_id:06}.json").write_bytes(one.text.encode("ascii"))
+        n_pictures = _copy_pictures(pictures, contents.evidence, data)
         (data / "audit.jsonl").write_bytes(write_lines(contents.rows, contents.names).encode("ascii"))
         has_capture = capture is not None and bool(copy_capture(capture, data))
         with writing(engine) as connection:
@@ -413,7 +429,7 @@ def export_package(
                 now=now,
             )
         shown = {"has_capture": has_capture, "has_names": with_names}
-        readme = write_readme(case_id, contents.evidence, noted.anchor, **shown)
+        readme = write_readme(case_id, contents.evidence, noted.anchor, n_pictures=n_pictures, **shown)
         close_package(folder, noted, readme, subject_of(case_id), now)
         stamp = stamper((folder / verify.STAMPED).read_bytes()) if stamper else None
         if stamp:
@@ -422,6 +438,23 @@ def export_package(
     n_erased = sum(one.is_erased for one in contents.evidence)
     counts = (len(contents.evidence), n_erased, len(contents.rows))
     return Exported(out, *counts, noted.anchor, stamp.at if stamp else None)
+
+
+def _copy_pictures(folder: Path | None, pieces: Iterable[Evidence], data: Path) -> int:
+    """Copy the pictures that evidence names, as far as they are still kept and are what was fetched."""
+    if folder is None:
+        return 0
+    pictures = [one for piece in pieces for one in piece.content.get("pictures", ())]
+    copied = 0
+    for found, name in {one["digest"]: one["file"] for one in pictures if "digest" in one}.items():
+        try:
+            content = path_of(folder, found).read_bytes()
+        except OSError:
+            continue
+        if digest(content) == found:
+            (data / name).write_bytes(content)
+            copied += 1
+    return copied
 
 
 def _read_contents(connection: Connection, case_id: int, by: str, *, with_names: bool) -> _Contents:

@@ -26,6 +26,7 @@ from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import ScoredListing
 from ipml.review.comments import Comment, find_comments
+from ipml.review.pictures.stored import StoredPicture, read_pictures
 from ipml.review.snapshot import decode
 from ipml.storage import audit
 from ipml.storage.pseudonyms import decrypt, pseudonymise
@@ -44,8 +45,11 @@ _NOT_HISTORY = "seller_id"
 _EARLIER = ("earlier_listings", "earlier_suspicion")
 
 
-def write_evidence(one: DecidedCase, acts: Proceedings, comments: Sequence[Comment] = ()) -> str:
-    """Return the evidence of a decision as canonical JSON, with the comments that had been written on the case."""
+def write_evidence(
+    one: DecidedCase, acts: Proceedings, comments: Sequence[Comment] = (), pictures: Sequence[StoredPicture] = ()
+) -> str:
+    """Return the evidence of a decision as canonical JSON: with the comments that had been written on the case, and the
+    pictures that were there to be looked at."""
     case, decision, by = one.case, one.decision, one.decision.reviewer
 
     def name(person: str) -> str:
@@ -86,12 +90,21 @@ def write_evidence(one: DecidedCase, acts: Proceedings, comments: Sequence[Comme
                 "policy": acts.policy.digest,
             },
             **({"comments": said} if said else {}),
+            **({"pictures": [_describe_picture(picture) for picture in pictures]} if pictures else {}),
         }
     )
 
 
 def _write_comment(comment: Comment, author: str) -> Mapping[str, Any]:
     return {"author": author, "written_at": moment_text(comment.written_at), "text": comment.text}
+
+
+def _describe_picture(picture: StoredPicture) -> dict[str, Any]:
+    said = {"address": picture.address, "state": picture.state, "why": picture.why}
+    if picture.digest and picture.fetched_at:
+        said |= {"digest": picture.digest, "file": picture.file_name, "found_at": picture.found_at}
+        said |= {"fetched_at": moment_text(picture.fetched_at)}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def read_scored_listing(content: Mapping[str, Any]) -> ScoredListing:
@@ -160,8 +173,9 @@ class Evidence:
 
 def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Evidence]:
     """Keep what decisions that were made together were made on, in their transaction."""
-    comments = find_comments(acts.connection, [one.case.case_id for one in decided])
-    texts = [write_evidence(one, acts, comments.get(one.case.case_id, ())) for one in decided]
+    numbers = [one.case.case_id for one in decided]
+    comments, pictures = find_comments(acts.connection, numbers), read_pictures(acts.connection, numbers)
+    texts = [write_evidence(one, acts, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ())) for one in decided]
     columns: list[dict[str, Any]] = [
         {
             "decision_id": one.decision.decision_id,

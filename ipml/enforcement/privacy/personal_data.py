@@ -34,6 +34,7 @@ from ipml.storage.tables import (
     metadata,
     notice_items,
     notices,
+    pictures,
     rankings,
     second_reviews,
     second_verdicts,
@@ -112,6 +113,9 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
+    "pictures": dict.fromkeys(("state", "kind"), NOTHING)
+    | {"digest": PSEUDONYM}
+    | dict.fromkeys(("address", "found_at", "why"), CLEAR),
     "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": ENCRYPTED},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
@@ -153,6 +157,7 @@ REMOVED: dict[str, str] = {
     "case_texts": "case_id",
     "translations": "case_id",
     "bands": "case_id",
+    "pictures": "case_id",
     "listings": "seller_id",
     "seller_events": "seller_id",
     "user_sellers": "seller_id",
@@ -319,7 +324,7 @@ def _replace(
         audit.change_rows(
             connection, update(table).where(table.c.case_id.in_(numbers)).values(listing_id=alias), by, "erased", at=at
         )
-    for table in (case_texts, bands, translations):
+    for table in (case_texts, bands, translations, pictures):
         connection.execute(delete(table).where(table.c.case_id.in_(numbers)))
     _end_second_reviews(connection, numbers, by, at)
     join_notices(connection, rows, by, at)

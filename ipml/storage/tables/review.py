@@ -265,6 +265,29 @@ translations = Table(
     sqlite_strict=True,
 )
 
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
+    Column("position", Identity, primary_key=True, autoincrement=False, doc="from 0, as the listing names them"),
+    Column("address", Text, nullable=False, doc="where the listing says that it is"),
+    Column("state", Text, nullable=False),
+    Column("tries", Identity, nullable=False),
+    Column("due_at", Moment, nullable=False, doc="when it is fetched, or fetched again"),
+    Column("digest", Text, index=True, doc="SHA-256 of the file, after which it is called in the folder of pictures"),
+    Column("found_at", Text, doc="the address that sent it, after redirects"),
+    Column("kind", Text, doc="format of the file"),
+    Column("width", Identity, doc="pixels"),
+    Column("height", Identity, doc="pixels"),
+    Column("n_bytes", Identity),
+    Column("fetched_at", Moment),
+    Column("why", Text, doc="why it could not be had, or has not been so far"),
+    CheckConstraint("state IN ('waiting', 'stored', 'failed', 'left')", name="state"),
+    Index(None, "state", "due_at"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 bands = Table(
     "bands",
     metadata,

@@ -43,6 +43,7 @@ from ipml.storage.tables import measures
 from ipml.web.accounts.login import authorised, get_engine, settings_of
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
+from ipml.web.console.pictures import find_pictures
 from ipml.web.responses import redirect, render
 
 # Written out, not \d: that would match digits of every script.
@@ -293,6 +294,7 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
                 for number, past in read_pasts(connection, [case.case_id for case in cases]).items()
             },
             "marks": find_case_marks(connection, {case.case_id: case.scored for case in cases}, datetime.now(UTC)),
+            "pictures": find_pictures(connection, settings_of(request), cases),
             "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1, as_listed=True),
             "most_counted": MOST_COUNTED,
             "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],

@@ -73,6 +73,7 @@ from ipml.web.console.case_list import (
 )
 from ipml.web.console.case_work import read_case_work
 from ipml.web.console.charts import make_price_scale, read_seller_card
+from ipml.web.console.pictures import find_listing_host, find_pictures
 from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
@@ -225,6 +226,8 @@ def _read_case(
         **tell_listing(case),
         **_tell_translation(connection, request, case),
         **_tell_seller(connection, case, user, hidden),
+        "pictures": find_pictures(connection, settings, [case]).get(case_id),
+        "listing_host": find_listing_host(case.scored.listing),
         "decisions": decisions,
         "undone": undone,
         "last_standing": standing[-1] if standing else None,
@@ -507,10 +510,18 @@ def download_evidence(request: Request, case_id: PathNumber) -> Response:
     with authorised(request) as (_, user):
         if is_from_elsewhere(request):  # a link on another site must not take it in a lead's name
             return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the case, and take the package there.")
-    name, key_file = f"evidence-case-{case_id}.zip", settings_of(request).anchor_key
+    name, settings = f"evidence-case-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = FilePath(folder) / name
-        export_package(get_engine(request), case_id, place, by=user.name, key_file=key_file, is_zipped=True)
+        export_package(
+            get_engine(request),
+            case_id,
+            place,
+            by=user.name,
+            key_file=settings.anchor_key,
+            pictures=settings.pictures,
+            is_zipped=True,
+        )
         return send_file(place, name)
 
 

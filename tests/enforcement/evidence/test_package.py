@@ -15,11 +15,15 @@ import pytest
 from sqlalchemy import Engine, delete, insert, update
 from support.consequences import KEEPING
 from support.invented import invented_messages
+from support.picture_host import serve_pictures
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import NotFound, UnreadableFile, UnwritableFile
 from ipml.records import Decision, ScoredListing, Verdict
+from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
+from ipml.review.pictures.collection import fetch_due
+from ipml.review.pictures.stored import path_of
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
 from ipml.storage import audit
@@ -72,6 +76,32 @@ def test_all_that_concerns_a_case_is_in_its_package(
     with reading(keeping) as connection:
         assert compare_with_trail(connection, exported.path) == []
         assert audit.verify(connection).is_intact
+
+
+def test_pictures_go_along_as_they_were_sent(
+    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
+):
+    """The evidence says when and from where each came, or why not; a file that was changed since stays out."""
+    folder = tmp_path / "pictures"
+    sources = PictureSources(networks=parse_picture_networks("127.0.0.1"))
+    with serve_pictures() as host:
+        addresses = [host.address(path) for path in ("/moved", "/svg", "/png")]
+        scored = make_scored(image_urls=" ".join(addresses))
+        enqueue(keeping, [scored])
+        fetch_due(keeping, folder, sources)
+    decide_on(scored)
+    exported = export_package(keeping, 1, tmp_path / "one", by="lea", pictures=folder)
+    (piece,) = [json.loads(path.read_text()) for path in (exported.path / "data").glob("evidence-*.json")]
+    moved, svg, png = piece["pictures"]
+    assert (moved["address"], moved["found_at"]) == (addresses[0], host.address("/good.jpg"))
+    assert svg == {"address": addresses[1], "state": "failed", "why": "is an SVG, which may hold a program"}
+    assert (exported.path / "data" / moved["file"]).read_bytes() == host.jpeg
+    assert check_package(exported.path).findings == []
+    path_of(folder, png["digest"]).write_bytes(b"another")
+    again = export_package(keeping, 1, tmp_path / "two", by="lea", pictures=folder)
+    assert [path.name for path in (again.path / "data").glob("picture-*")] == [moved["file"]]
+    assert check_package(again.path).findings == []
+    assert "data/picture-" in (again.path / "README.txt").read_text()
 
 
 def test_the_trail_says_who_exported_what(keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path):

@@ -33,6 +33,7 @@ TABLES = (
     "case_comments",
     "case_texts",
     "translations",
+    "pictures",
     "deadline_events",
     "referral_outcomes",
     "decisions",
@@ -522,6 +523,30 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_translations_digest"), "translations", ["digest"], unique=False)
+    op.create_table(
+        "pictures",
+        sa.Column("case_id", identity, autoincrement=False, nullable=False),
+        sa.Column("position", identity, autoincrement=False, nullable=False),
+        sa.Column("address", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("tries", identity, nullable=False),
+        sa.Column("due_at", moment, nullable=False),
+        sa.Column("digest", sa.Text),
+        sa.Column("found_at", sa.Text),
+        sa.Column("kind", sa.Text),
+        sa.Column("width", identity),
+        sa.Column("height", identity),
+        sa.Column("n_bytes", identity),
+        sa.Column("fetched_at", moment),
+        sa.Column("why", sa.Text),
+        sa.CheckConstraint("state IN ('waiting', 'stored', 'failed', 'left')", name=op.f("ck_pictures_state")),
+        sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_pictures_case_id")),
+        sa.PrimaryKeyConstraint("case_id", "position", name=op.f("pk_pictures")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_pictures_digest"), "pictures", ["digest"], unique=False)
+    op.create_index(op.f("ix_pictures_state_due_at"), "pictures", ["state", "due_at"], unique=False)
     op.create_table(
         "deadline_events",
         sa.Column("sequence", identity, nullable=False),

@@ -1,0 +1,162 @@
+"""The job that fetches pictures of cases that wait for people: some at a time, each kept before it is noted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+
+from ipml.review.cases import PENDING
+from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.copies import PictureCopies, PictureRefused, make_copies
+from ipml.review.pictures.fetching import FetchLimits, Resolve, fetch_picture, make_client, resolve_host
+from ipml.review.pictures.stored import path_of, store_files
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.tables import cases, pictures
+
+_WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1))
+_MOST_AT_ONCE, _MOST_PER_HOST, _MOST_DUE = 8, 3, 200
+_LAST_START_SECONDS = 60.0  # a run begins nothing new after that, so that what is due later has its turn
+
+
+@dataclass(slots=True)
+class PictureTally:
+    """How many pictures were stored, could not be had for good, and are tried again later."""
+
+    stored: int = 0
+    failed: int = 0
+    later: int = 0
+
+
+@dataclass(slots=True)
+class _PictureRun:
+    engine: Engine
+    folder: Path
+    sources: PictureSources
+    limits: FetchLimits
+    is_stopped: Callable[[], bool]
+    clock: Callable[[], datetime]
+    tally: PictureTally = field(default_factory=PictureTally)
+    hosts: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_MOST_AT_ONCE))
+    decoder: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: each may take 200 MB
+
+    async def fetch_all(self, rows: Sequence[Any], resolve: Resolve) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _LAST_START_SECONDS
+        async with make_client(self.sources, resolve) as client:
+
+            async def fetch_one(row: Any) -> None:
+                host = self.hosts.setdefault(row.address.split("/")[2], asyncio.Semaphore(_MOST_PER_HOST))
+                async with host, self.slots:
+                    if self.is_stopped() or loop.time() > until:
+                        return
+                    try:
+                        found = await fetch_picture(client, row.address, self.sources, self.limits)
+                        async with self.decoder:
+                            copies = await asyncio.to_thread(make_copies, found.content)
+                    except PictureRefused as error:
+                        self._note_failure(row, error)
+                    else:
+                        self._store(row, found.content, found.address, copies)
+
+            async with asyncio.TaskGroup() as group:
+                for row in rows:
+                    group.create_task(fetch_one(row))
+
+    def _store(self, row: Any, content: bytes, address: str, copies: PictureCopies) -> None:
+        digest = store_files(self.folder, content, copies)
+        values = {
+            "state": "stored",
+            "digest": digest,
+            "found_at": address,
+            "kind": copies.kind,
+            "width": copies.width,
+            "height": copies.height,
+            "n_bytes": len(content),
+            "fetched_at": self.clock(),
+            "why": None,
+        }
+        with writing(self.engine) as connection:
+            serialise(connection, Lock.STORE_PICTURES)
+            if not path_of(self.folder, digest).exists():
+                return  # it was swept meanwhile as nobody's: it is fetched again
+            connection.execute(_change(row).values(values))
+        self.tally.stored += 1
+
+    def _note_failure(self, row: Any, error: PictureRefused) -> None:
+        is_over = not error.may_retry or row.tries >= len(_WAITS)
+        values: dict[str, Any] = {"tries": row.tries + 1, "why": error.why, "state": "failed" if is_over else "waiting"}
+        if not is_over:
+            values["due_at"] = self.clock() + _WAITS[row.tries]
+        with writing(self.engine) as connection:
+            connection.execute(_change(row).values(values))
+        if is_over:
+            self.tally.failed += 1
+        else:
+            self.tally.later += 1
+
+
+def fetch_due(
+    engine: Engine,
+    folder: Path,
+    sources: PictureSources,
+    *,
+    limits: FetchLimits | None = None,
+    resolve: Resolve = resolve_host,
+    is_stopped: Callable[[], bool] = lambda: False,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> PictureTally:
+    """Fetch pictures of cases that wait for people, and keep them; for about a minute at most.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is not there.
+    sources : PictureSources
+        Where they may be fetched.
+    limits : FetchLimits, optional
+        Of each: 10 MB, 20 seconds and three redirects without.
+    resolve : callable, optional
+        Gives the addresses of a host.
+
+    Returns
+    -------
+    PictureTally
+        What could not be had for the moment is tried again after 1, 10 and 60 minutes.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    rows = _find_due(engine, clock())
+    run = _PictureRun(engine, folder, sources, limits or FetchLimits(), is_stopped, clock)
+    if rows:
+        try:
+            asyncio.run(run.fetch_all(rows, resolve))
+        except ExceptionGroup as group:  # the disk is full, or the database is away: each says the same
+            raise group.exceptions[0] from None
+    return run.tally
+
+
+def _find_due(engine: Engine, now: datetime) -> Sequence[Any]:
+    """Return what is to be fetched next; what is of cases that nobody waits for any more is left."""
+    is_waiting = pictures.c.state == "waiting", pictures.c.due_at <= now
+    columns = (pictures.c.case_id, pictures.c.position, pictures.c.address, pictures.c.tries)
+    with reading(engine) as connection:
+        query = select(*columns, cases.c.state).join(cases, cases.c.case_id == pictures.c.case_id).where(*is_waiting)
+        order = pictures.c.due_at, pictures.c.case_id, pictures.c.position
+        rows = connection.execute(query.order_by(*order).limit(_MOST_DUE)).all()
+    if left := [row for row in rows if row.state not in PENDING]:
+        with writing(engine) as connection:
+            for row in left:
+                connection.execute(_change(row).values(state="left"))
+    return [row for row in rows if row.state in PENDING]
+
+
+def _change(row: Any) -> Any:
+    """Return the update of a picture that still waits: its case may be erased meanwhile."""
+    key = pictures.c.case_id == row.case_id, pictures.c.position == row.position
+    return update(pictures).where(*key, pictures.c.state == "waiting")

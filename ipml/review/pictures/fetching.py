@@ -1,0 +1,162 @@
+"""Fetch pictures from hosts that may be hostile: within limits of size, time and redirects, and never from within.
+
+A name is resolved once. Every address that it has is checked, and the connection goes to one of those that were, so
+that a name server which answers differently the next time gains nothing. Each redirect is checked likewise. TLS
+certificates are those of the name. Nothing is sent but the request: no cookie, no referrer, to no proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.copies import PictureRefused
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Returns the addresses of a host."""
+_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = (301, 302, 303, 307, 308)
+_HEADERS = {"User-Agent": "ipml-pictures", "Accept": "image/*", "Accept-Encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """What a picture may cost.
+
+    Attributes
+    ----------
+    most_bytes : int
+    seconds : float
+        From the name to the last byte, redirects included.
+    redirects : int
+    """
+
+    most_bytes: int = 10_000_000
+    seconds: float = 20.0
+    redirects: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPicture:
+    """A file as a host sent it, and the address that it came from in the end."""
+
+    content: bytes
+    address: str
+
+
+async def resolve_host(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, as the machine's resolver gives them."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+class _CheckedTransport(httpx.AsyncBaseTransport):
+    """Connects to addresses that were checked, and to no other."""
+
+    def __init__(self, sources: PictureSources, resolve: Resolve) -> None:
+        self._sources, self._resolve = sources, resolve
+        # A connection is used once: one that is open to an address was checked for the certificate of one name only.
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=0)
+        self._inner = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request to one of the addresses of its host."""
+        host, port = request.url.host, request.url.port or _PORTS[request.url.scheme]
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, UnicodeError):
+            raise PictureRefused("its host is not known", may_retry=True) from None
+        if not addresses or not all(self._sources.may_reach(address, port) for address in addresses):
+            raise PictureRefused("its host is within a private network, or on an unusual port")
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=addresses[0]),
+            headers=request.headers,
+            extensions={**request.extensions, "sni_hostname": host},
+        )
+        return await self._inner.handle_async_request(pinned)
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._inner.aclose()
+
+
+def make_client(sources: PictureSources, resolve: Resolve = resolve_host) -> httpx.AsyncClient:
+    """Make what fetches pictures; to be closed."""
+    return httpx.AsyncClient(
+        transport=_CheckedTransport(sources, resolve),
+        headers=_HEADERS,
+        follow_redirects=False,
+        timeout=None,  # noqa: S113 - the limit of `fetch_picture` is for everything together
+        trust_env=False,
+    )
+
+
+async def fetch_picture(
+    client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits
+) -> FetchedPicture:
+    """Fetch one file.
+
+    Raises
+    ------
+    PictureRefused
+        It cannot be had, may not be, or is none.
+    """
+    try:
+        async with asyncio.timeout(limits.seconds):
+            for _ in range(1 + limits.redirects):
+                found = await _ask(client, address, sources, limits)
+                if isinstance(found, bytes):
+                    return FetchedPicture(found, address)
+                address = found
+    except TimeoutError:
+        raise PictureRefused(f"took longer than {limits.seconds:g} seconds", may_retry=True) from None
+    except (httpx.InvalidURL, UnicodeError):
+        raise PictureRefused("its address cannot be read") from None
+    except (httpx.HTTPError, httpx.StreamError, OSError):
+        raise PictureRefused("its host broke off, or cannot be reached", may_retry=True) from None
+    raise PictureRefused(f"is redirected more than {limits.redirects} times")
+
+
+async def _ask(client: httpx.AsyncClient, address: str, sources: PictureSources, limits: FetchLimits) -> bytes | str:
+    """Return the file at an address, or the address to which it is redirected."""
+    if why := sources.refuse(address):
+        raise PictureRefused(why)
+    client.cookies.clear()
+    async with client.stream("GET", address) as response:
+        if response.status_code in _REDIRECTS and "location" in response.headers:
+            return str(response.url.join(response.headers["location"]))
+        _check_head(response, limits)
+        content = bytearray()
+        async for part in response.aiter_raw(65_536):
+            content += part
+            if len(content) > limits.most_bytes:
+                raise PictureRefused(_describe_size(limits))
+        return bytes(content)
+
+
+def _check_head(response: httpx.Response, limits: FetchLimits) -> None:
+    status = response.status_code
+    if status != httpx.codes.OK:
+        words = {404: "is not there any more", 410: "is not there any more", 401: "needs a login", 403: "is refused"}
+        said = words.get(status, "cannot be had")
+        raise PictureRefused(f"{said} (status {status})", may_retry=status in (408, 425, 429) or status >= 500)
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("image/svg"):
+        raise PictureRefused("is an SVG, which may hold a program")
+    if not kind.startswith("image/"):
+        raise PictureRefused(f"is no picture ({kind[:40] or 'no type'})")
+    if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise PictureRefused("is packed in a way that was not asked for")
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 12 or int(length) > limits.most_bytes):
+        raise PictureRefused(_describe_size(limits))
+
+
+def _describe_size(limits: FetchLimits) -> str:
+    return f"is larger than {limits.most_bytes / 1e6:g} MB"

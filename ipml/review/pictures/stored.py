@@ -1,0 +1,193 @@
+"""The pictures of cases: what is known of each, and the files of those that were fetched.
+
+A listing that becomes a case brings the addresses of its pictures along. The worker fetches those of cases that wait
+for people. A file is called by its SHA-256 and stands in the folder of pictures beside its two copies, which are all
+that is shown. What could not be fetched is said, with the reason. Rows go with the listing of their case; files go once
+no row names them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from ipml.records import Listing
+from ipml.storage.backup import whole_or_not_at_all
+from ipml.storage.database import Lock, reading, serialise, writing
+from ipml.storage.tables import pictures
+
+if TYPE_CHECKING:
+    from ipml.review.pictures.copies import PictureCopies
+
+Size = Literal["original", "view", "thumbnail"]
+ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
+"""The formats that are read, and how files of them are called. SVG is none: it is a program."""
+DIGEST_PATTERN = "^[0-9a-f]{64}$"
+
+_ENDINGS: dict[Size, str] = {"original": "", "view": ".view.webp", "thumbnail": ".thumbnail.webp"}
+_FILE = re.compile(r"([0-9a-f]{64})(?:\.view\.webp|\.thumbnail\.webp)?")
+_MOST_NUMBERS = 500  # in one query
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture of a case.
+
+    Attributes
+    ----------
+    position : int
+        From 0, as the listing names them.
+    address : str
+        Where the listing says that it is.
+    state : str
+        "waiting" to be fetched, "stored", "failed", or "left" where the case was decided before.
+    digest : str or None
+        SHA-256 of the file as it was sent, in hexadecimal.
+    found_at : str or None
+        The address that sent it, after redirects.
+    kind : str or None
+        Format of the file: "JPEG".
+    width, height : int or None
+        Pixels.
+    fetched_at : datetime or None
+    why : str or None
+        Why it could not be had, or has not been had so far.
+    """
+
+    case_id: int
+    position: int
+    address: str
+    state: str
+    digest: str | None
+    found_at: str | None
+    kind: str | None
+    width: int | None
+    height: int | None
+    n_bytes: int | None
+    fetched_at: datetime | None
+    why: str | None
+
+    @property
+    def file_name(self) -> str:
+        """What the original is called where it is handed out."""
+        return f"picture-{self.digest}.{ENDINGS.get(self.kind or '', 'bin')}"
+
+
+def split_addresses(listing: Listing) -> list[str]:
+    """Return the addresses of a listing's pictures, each once.
+
+    Examples
+    --------
+    >>> split_addresses(Listing("1", "s", "Bag", image_urls="https://a.example/1 https://a.example/1 https://b.example/2"))
+    ['https://a.example/1', 'https://b.example/2']
+    """
+    return list(dict.fromkeys((listing.image_urls or "").split()))
+
+
+def add_pictures(connection: Connection, listings: Mapping[int, Listing], now: datetime) -> None:
+    """Note the pictures of new cases, to be fetched.
+
+    Parameters
+    ----------
+    listings : mapping of int to Listing
+        By the number of the case.
+    """
+    rows = [
+        {"case_id": case_id, "position": position, "address": address, "state": "waiting", "tries": 0, "due_at": now}
+        for case_id, listing in listings.items()
+        if listing.image_urls
+        for position, address in enumerate(split_addresses(listing))
+    ]
+    if rows:
+        connection.execute(insert(pictures), rows)
+
+
+def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, list[StoredPicture]]:
+    """Return the pictures of some cases, in the order of the listing; cases without any are left out."""
+    numbers, found = list(case_ids), dict[int, list[StoredPicture]]()
+    columns = [pictures.c[name] for name in StoredPicture.__slots__]
+    for start in range(0, len(numbers), _MOST_NUMBERS):
+        of_cases = pictures.c.case_id.in_(numbers[start : start + _MOST_NUMBERS])
+        query = select(*columns).where(of_cases).order_by(pictures.c.case_id, pictures.c.position)
+        for row in connection.execute(query):
+            found.setdefault(row.case_id, []).append(StoredPicture(*row))
+    return found
+
+
+def has_picture(connection: Connection, digest: str) -> bool:
+    """Tell whether a picture is one of a case."""
+    return connection.scalar(select(pictures.c.case_id).where(pictures.c.digest == digest).limit(1)) is not None
+
+
+def path_of(folder: Path, digest: str, size: Size = "original") -> Path:
+    """Return where a file is.
+
+    Examples
+    --------
+    >>> path_of(Path("pictures"), "ab" * 32, "view").parts[:2]
+    ('pictures', 'ab')
+    """
+    return folder / digest[:2] / f"{digest}{_ENDINGS[size]}"
+
+
+def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
+    """Put a picture and its copies into the folder, each whole or not at all; return its digest."""
+    digest = hashlib.sha256(content).hexdigest()
+    path_of(folder, digest).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for half in path_of(folder, digest).parent.glob(f"{digest}*.partial"):  # left by a kill: only one worker writes
+        half.unlink(missing_ok=True)
+    for size, found in (("view", copies.view), ("thumbnail", copies.thumbnail), ("original", content)):
+        path = path_of(folder, digest, size)  # type: ignore[arg-type]  # its keys
+        if not path.exists():
+            with whole_or_not_at_all(path) as file:
+                file.write(found)
+    return digest
+
+
+def sweep_files(engine: Engine, folder: Path | None) -> int:
+    """Delete the files that no picture of a case names any more; return of how many pictures.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ipml.storage.database import migrate, open_database
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = path_of(Path(folder), "ab" * 32)
+    ...     path.parent.mkdir()
+    ...     _ = path.write_bytes(b"a picture")
+    ...     sweep_files(engine, Path(folder)), path.exists()
+    (1, False)
+    """
+    if folder is None or not folder.is_dir():
+        return 0
+    paths: dict[str, list[Path]] = {}
+    for path in folder.glob("[0-9a-f][0-9a-f]/*"):
+        if found := _FILE.match(path.name):  # what a kill left half written is called by it, too
+            paths.setdefault(found[1], []).append(path)
+    with reading(engine) as connection:
+        unnamed = paths.keys() - _find_named(connection, paths)
+    if not unnamed:
+        return 0
+    with writing(engine) as connection:
+        serialise(connection, Lock.STORE_PICTURES)
+        unnamed -= _find_named(connection, unnamed)
+        for path in (path for digest in unnamed for path in paths[digest]):
+            path.unlink(missing_ok=True)
+    return len(unnamed)
+
+
+def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
+    wanted, named = list(digests), set[str]()
+    for start in range(0, len(wanted), _MOST_NUMBERS):
+        part = pictures.c.digest.in_(wanted[start : start + _MOST_NUMBERS])
+        named.update(filter(None, connection.scalars(select(pictures.c.digest).where(part))))
+    return named

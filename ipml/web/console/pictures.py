@@ -1,0 +1,169 @@
+"""Pictures of listings on the pages: what is shown of each, from where, and a line on what is not.
+
+With a folder of pictures browsers get the copies that the worker made, from this server alone. Without, they load
+pictures from the hosts that the operator allows by name, and tell these neither who looks nor from which page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Path, Request, Response
+from sqlalchemy import Connection
+
+from ipml.errors import NotFound
+from ipml.records import Case, Listing
+from ipml.review.pictures.addresses import PictureSources, parse_hosts, shown_hosts
+from ipml.review.pictures.stored import (
+    DIGEST_PATTERN,
+    Size,
+    StoredPicture,
+    has_picture,
+    path_of,
+    read_pictures,
+    split_addresses,
+)
+from ipml.settings import Settings
+from ipml.web.accounts.login import authorised, settings_of
+
+Digest = Annotated[str, Path(pattern=DIGEST_PATTERN)]
+_MOST_NOTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPicture:
+    """A picture as a page shows it: addresses of the small and the large copy, and what stands for it in words."""
+
+    thumbnail: str
+    view: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPictures:
+    """The pictures of a case.
+
+    Attributes
+    ----------
+    shown : tuple of ShownPicture
+        In the order of the listing.
+    notes : tuple of str
+        What is not shown, and why, a sentence each.
+    """
+
+    shown: tuple[ShownPicture, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def list_image_sources(settings: Settings) -> list[str]:
+    """Return the hosts from which browsers may load pictures, as a content security policy names them.
+
+    Raises
+    ------
+    UnusableSetting
+
+    Examples
+    --------
+    >>> list_image_sources(Settings(picture_hosts="img.example.com"))
+    ['https://img.example.com']
+    """
+    hosts = PictureSources.read(settings).hosts
+    return [] if settings.pictures else [host.source for host in hosts]
+
+
+def find_pictures(connection: Connection, settings: Settings, cases: Iterable[Case]) -> dict[int, ShownPictures]:
+    """Return what is shown of the pictures of some cases, by their numbers; cases without any are left out."""
+    listings = {case.case_id: case.scored.listing for case in cases if case.scored.listing.image_urls}
+    if not listings:
+        return {}
+    if settings.pictures:
+        return {number: _show_stored(found) for number, found in read_pictures(connection, listings).items()}
+    return {number: _show_elsewhere(listing, settings) for number, listing in listings.items()}
+
+
+def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
+    shown = [
+        ShownPicture(f"/pictures/{one.digest}/thumbnail", f"/pictures/{one.digest}", _name(one.position, len(found)))
+        for one in found
+        if one.state == "stored"
+    ]
+    untold = [one for one in found if one.state == "waiting" and one.why is None]
+    left = [one for one in found if one.state == "left"]
+    notes = [
+        f"{_name(one.position, len(found))} {one.why}{'; it will be tried again' if one.state == 'waiting' else ''}."
+        for one in found
+        if one.why is not None and one.state in ("failed", "waiting")
+    ]
+    if len(notes) > _MOST_NOTES:
+        notes = [*notes[:_MOST_NOTES], f"{len(notes) - _MOST_NOTES} more could not be had."]
+    if untold:
+        notes.append(f"{_count(len(untold))} will be fetched by the worker.")
+    if left:
+        notes.append(f"{_count(len(left))} had not been fetched when the case was decided.")
+    return ShownPictures(tuple(shown), tuple(notes))
+
+
+def _show_elsewhere(listing: Listing, settings: Settings) -> ShownPictures:
+    addresses, sources = split_addresses(listing), PictureSources(parse_hosts(settings.picture_hosts))
+    if not sources.hosts:
+        return ShownPictures(notes=(f"{_count(len(addresses))} named by the listing; this installation loads none.",))
+    is_allowed = [not sources.refuse(address) for address in addresses]
+    shown = [
+        ShownPicture(address, address, _name(position, len(addresses)))
+        for position, address in enumerate(addresses)
+        if is_allowed[position]
+    ]
+    refused = [address for address, allowed in zip(addresses, is_allowed, strict=True) if not allowed]
+    notes = (
+        [f"{_count(len(refused))} not loaded, as the host is not allowed: {shown_hosts(refused)}."] if refused else []
+    )
+    return ShownPictures(tuple(shown), tuple(notes))
+
+
+def _name(position: int, count: int) -> str:
+    return f"Picture {position + 1} of {count}"
+
+
+def _count(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def find_listing_host(listing: Listing) -> str:
+    """Return the host on which a listing is, as name servers know it, so that no look-alike letter hides; or "".
+
+    Examples
+    --------
+    >>> find_listing_host(Listing("1", "s", "Bag", url="https://sh\\u043ep.example/1"))
+    'xn--shp-fed.example'
+    """
+    try:
+        host = urlsplit(listing.url or "").hostname or ""
+        return host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        return ""
+
+
+def show_picture(request: Request, digest: Digest) -> Response:
+    """Give the copy of a picture that is looked at."""
+    return _send(request, digest, "view")
+
+
+def show_thumbnail(request: Request, digest: Digest) -> Response:
+    """Give the small copy of a picture."""
+    return _send(request, digest, "thumbnail")
+
+
+def _send(request: Request, digest: str, size: Size) -> Response:
+    folder = settings_of(request).pictures
+    with authorised(request) as (connection, _):
+        is_known = folder is not None and has_picture(connection, digest)
+    try:
+        if folder is None or not is_known:
+            raise FileNotFoundError
+        content = path_of(folder, digest, size).read_bytes()
+    except OSError:
+        raise NotFound("picture", digest[:12], "It is kept as long as the listing of its case.") from None
+    return Response(content, media_type="image/webp")

@@ -1,0 +1,191 @@
+"""Pictures of hostile hosts on loopback: nothing is harmed, nothing from within is reached, and all is said."""
+
+import asyncio
+import resource
+from collections.abc import Iterator
+
+import pytest
+from support.picture_host import MARKER, PictureHost, make_bomb, make_picture, serve_pictures
+
+from ipml.errors import UnusableSetting
+from ipml.review.pictures.addresses import PictureSources, parse_hosts, parse_picture_networks
+from ipml.review.pictures.copies import PictureRefused, make_copies
+from ipml.review.pictures.fetching import FetchedPicture, FetchLimits, Resolve, fetch_picture, make_client, resolve_host
+
+IS_ARITHMETIC = True
+HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
+LIMITS = FetchLimits(most_bytes=1_000_000, seconds=30.0)
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[PictureHost]:
+    """A host of pictures."""
+    with serve_pictures() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _little_memory() -> Iterator[None]:
+    """What is unpacked without a limit fails instead of taking the machine along."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (8_000_000_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def fetch(
+    address: str, sources: PictureSources = HERE, resolve: Resolve = resolve_host, limits: FetchLimits = LIMITS
+) -> FetchedPicture:
+    """Fetch one file, within small limits."""
+
+    async def run() -> FetchedPicture:
+        async with make_client(sources, resolve) as client:
+            return await fetch_picture(client, address, sources, limits)
+
+    return asyncio.run(run())
+
+
+def refusal(address: str, sources: PictureSources = HERE, resolve: Resolve = resolve_host) -> str:
+    """Return why a picture cannot be had or shown."""
+    with pytest.raises(PictureRefused) as refused:
+        make_copies(fetch(address, sources, resolve).content)
+    return refused.value.why
+
+
+def test_a_picture_is_fetched_as_it_is(host):
+    """Also where it has moved, at most three times; no cookie and no referrer goes along."""
+    assert fetch(host.address("/good.jpg")).content == host.jpeg
+    moved = fetch(host.address("/moved"))
+    assert moved == FetchedPicture(host.jpeg, host.address("/good.jpg"))
+    assert not {"cookie", "referer", "authorization"} & host.seen_headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/huge", "is larger than 1 MB"),
+        ("/says-huge", "is larger than 1 MB"),
+        ("/gzip-bomb", "is packed in a way that was not asked for"),
+        ("/loop", "is redirected more than 3 times"),
+        ("/to-metadata", "its host is within a private network, or on an unusual port"),
+        ("/to-private", "its host is within a private network, or on an unusual port"),
+        ("/to-file", "its address is none of the web"),
+        ("/to-user", "its address names a user"),
+        ("/page", "is no picture (text/html)"),
+        ("/page-as-jpeg", "is no picture that can be read"),
+        ("/svg", "is an SVG, which may hold a program"),
+        ("/svg-as-png", "is no picture that can be read"),
+        ("/bomb.png", "has more than 40,000,000 pixels"),
+        ("/truncated.jpg", "is damaged or cut short"),
+        ("/empty", "is no picture that can be read"),
+        ("/broken-off", "its host broke off, or cannot be reached"),
+        ("/missing", "is not there any more (status 404)"),
+        ("/busy", "cannot be had (status 503)"),
+    ],
+)
+def test_what_a_hostile_host_sends_is_refused_with_a_reason(host, path, why):
+    """Whatever it is, within the limits of time and size."""
+    assert refusal(host.address(path)) == why
+
+
+@pytest.mark.parametrize("path", ["/slow", "/slow-head"])
+def test_a_host_that_sends_a_byte_now_and_then_is_given_up(host, path):
+    """The limit of time is for all of it, and not for each part."""
+    with pytest.raises(PictureRefused, match="took longer than 1 seconds") as refused:
+        fetch(host.address(path), limits=FetchLimits(seconds=1.0))
+    assert refused.value.may_retry
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0.0.0.0", "localhost", "[::1]", "[::ffff:127.0.0.1]"],
+)
+def test_nothing_within_is_reached_however_it_is_written(host, name):
+    """Without a network that the operator names, loopback is not asked for anything."""
+    before = host.hits.total()
+    assert refusal(host.address("/good.jpg", name), PictureSources())
+    assert host.hits.total() == before
+
+
+def test_a_name_that_means_another_address_the_next_time_gains_nothing(host):
+    """The connection goes to the address that was checked; the name is resolved once for each request."""
+    answers = iter([["127.0.0.1"], ["10.0.0.9"]])
+
+    async def rebind(name: str, port: int) -> list[str]:
+        return next(answers)
+
+    assert fetch(host.address("/good.jpg", "pictures.example"), resolve=rebind).content == host.jpeg
+    assert host.seen_headers["host"].startswith("pictures.example:")
+
+
+def test_of_several_addresses_all_must_be_allowed(host):
+    """One that is private is enough to refuse."""
+
+    async def mixed(name: str, port: int) -> list[str]:
+        return ["127.0.0.1", "10.0.0.9"]
+
+    before = host.hits.total()
+    assert "private network" in refusal(host.address("/good.jpg", "pictures.example"), resolve=mixed)
+    assert host.hits.total() == before
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "100.100.100.200", "fd00:ec2::254"])
+def test_what_machines_of_a_cloud_read_of_themselves_is_never_reached(address):
+    """Not even where the operator names a network around it."""
+    sources = PictureSources(networks=parse_picture_networks("0.0.0.0/0, ::/0"))
+    assert not sources.may_reach(address, 80)
+    assert sources.may_reach("10.0.0.1", 80)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "::",
+        "::7f00:1",
+        "fc00::1",
+        "ff02::1",
+    ],
+)
+def test_addresses_that_not_everybody_can_reach_are_refused(address):
+    """Private, shared, multicast and reserved ones."""
+    assert not PictureSources().may_reach(address, 443)
+
+
+def test_public_addresses_are_reached_on_the_ports_of_the_web_alone():
+    """Whoever names another port may mean another service."""
+    assert [PictureSources().may_reach("93.184.215.14", port) for port in (80, 443, 25)] == [True, True, False]
+
+
+def test_only_named_hosts_are_asked_where_some_are_named(host):
+    """By their name, scheme and port."""
+    sources = PictureSources(parse_hosts(f"http://127.0.0.1:{host.server_port}"), HERE.networks)
+    assert fetch(host.address("/good.jpg"), sources).content == host.jpeg
+    assert refusal(host.address("/good.jpg", "localhost"), sources) == "its host is not allowed"
+    for unusable in ("img.example.com/a", "https://*", "a b", "img.example.com; script-src *"):
+        with pytest.raises(UnusableSetting):
+            parse_hosts(unusable)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_copies_hold_pixels_alone(kind):
+    """They are as the picture is looked at, no larger than they are shown, and without its EXIF."""
+    copies = make_copies(make_picture(kind))
+    assert (copies.kind, copies.width, copies.height) == (kind, *((600, 900) if kind == "JPEG" else (900, 600)))
+    for copy in (copies.view, copies.thumbnail):
+        assert copy[8:12] == b"WEBP"
+        assert MARKER not in copy
+        assert b"EXIF" not in copy
+    assert len(make_copies(make_picture(size=(4_000, 3_000))).view) < 100_000
+
+
+def test_a_bomb_is_not_unpacked():
+    """What Pillow itself would refuse, what it would warn of, and what is below both but above the limit."""
+    for edge in (60_000, 12_000, 7_000):
+        with pytest.raises(PictureRefused, match="has more than"):
+            make_copies(make_bomb(edge))

@@ -1,0 +1,195 @@
+"""A host of pictures on loopback, some of them hostile: a real HTTP server that counts who came for what."""
+
+import gzip
+import io
+import struct
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from PIL import Image
+
+MARKER = b"HARMLESS-MARKER"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>document.title="marker"</script></svg>'
+
+
+def make_picture(kind: str = "JPEG", size: tuple[int, int] = (900, 600), colour: str = "#305080") -> bytes:
+    """Return a picture; a JPEG lies on its side, and says in its EXIF where it was taken."""
+    file, image, said = io.BytesIO(), Image.new("RGB", size, colour), {}
+    if kind == "JPEG":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # turn it by a quarter
+        exif[0x010E] = MARKER.decode()
+        said = {"exif": exif}
+    image.save(file, kind, **said)
+    return file.getvalue()
+
+
+def make_bomb(edge: int = 50_000) -> bytes:
+    """Return a PNG of some kilobytes that would be unpacked into gigabytes."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    head = struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(3 * 1_000_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+class PictureHost(ThreadingHTTPServer):
+    """The server; `hits` counts the requests for each path."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.hits: Counter[str] = Counter()
+        self.jpeg = make_picture()
+        self.seen_headers: dict[str, str] = {}
+
+    def address(self, path: str, host: str = "127.0.0.1") -> str:
+        """Return where something of it is."""
+        return f"http://{host}:{self.server_port}{path}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that break off."""
+
+
+@contextmanager
+def serve_pictures() -> Iterator[PictureHost]:
+    """Run a host until the end of the block."""
+    with PictureHost() as host:
+        thread = Thread(target=host.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield host
+        finally:
+            host.shutdown()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: PictureHost
+    protocol_version = "HTTP/1.1"
+    timeout = 20
+
+    def log_message(self, *said: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.hits[path] += 1
+        self.server.seen_headers = {name.lower(): value for name, value in self.headers.items()}
+        getattr(self, "_" + path.strip("/").replace("-", "_").partition(".")[0], self._missing)()
+
+    def _send(self, content: bytes, kind: str = "image/jpeg", status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _go_to(self, address: str) -> None:
+        self._send(b"", status=302, Location=address, Set_Cookie="tracked=yes; Path=/")
+
+    def _missing(self) -> None:
+        self._send(b"no", "text/plain", 404)
+
+    def _busy(self) -> None:
+        self._send(b"no", "text/plain", 503)
+
+    def _good(self) -> None:
+        self._send(self.server.jpeg)
+
+    def _png(self) -> None:
+        self._send(make_picture("PNG"), "image/png")
+
+    def _moved(self) -> None:
+        self._go_to("/good.jpg")
+
+    def _loop(self) -> None:
+        self._go_to("/loop")
+
+    def _to_metadata(self) -> None:
+        self._go_to("http://169.254.169.254/latest/meta-data/")
+
+    def _to_private(self) -> None:
+        self._go_to(f"http://127.0.0.2:{self.server.server_port}/good.jpg")
+
+    def _to_file(self) -> None:
+        self._go_to("file:///etc/hostname")
+
+    def _to_user(self) -> None:
+        self._go_to(f"http://ann:secret@127.0.0.1:{self.server.server_port}/good.jpg")
+
+    def _page(self) -> None:
+        self._send(b"<html><script>1</script></html>", "text/html")
+
+    def _page_as_jpeg(self) -> None:
+        self._send(b"<html><script>1</script></html>")
+
+    def _svg(self) -> None:
+        self._send(SVG, "image/svg+xml")
+
+    def _svg_as_png(self) -> None:
+        self._send(SVG, "image/png")
+
+    def _bomb(self) -> None:
+        self._send(make_bomb(), "image/png")
+
+    def _gzip_bomb(self) -> None:
+        self._send(gzip.compress(bytes(50_000_000)), Content_Encoding="gzip")
+
+    def _truncated(self) -> None:
+        self._send(self.server.jpeg[: len(self.server.jpeg) // 2])
+
+    def _empty(self) -> None:
+        self._send(b"")
+
+    def _broken_off(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self.wfile.write(self.server.jpeg[:100])
+        self.close_connection = True
+
+    def _says_huge(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Content-Length", str(10**12))
+        self.end_headers()
+        self.close_connection = True
+
+    def _huge(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.end_headers()
+        self.close_connection = True
+        for _ in range(1_000):
+            self.wfile.write(bytes(100_000))
+
+    def _slow(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.end_headers()
+        self.close_connection = True
+        self._drip()
+
+    def _slow_head(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        self.close_connection = True
+        self._drip()
+
+    def _drip(self) -> None:
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            self.wfile.write(b"a")
+            self.wfile.flush()
+            time.sleep(0.05)

@@ -1,0 +1,133 @@
+"""Pictures on the pages: what is shown, from where, to whom, and what is said of the rest."""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+from support.picture_host import PictureHost, serve_pictures
+from support.staff import CHEAP, PASSWORD
+
+from ipml.errors import UnusableSetting
+from ipml.records import Listing, ScoredListing
+from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.collection import fetch_due
+from ipml.review.pictures.stored import path_of, read_pictures
+from ipml.review.queue import enqueue
+from ipml.settings import Settings
+from ipml.storage.database import reading
+from ipml.web.app import make_app
+from ipml.web.console.pictures import find_listing_host
+
+Scored = Callable[..., ScoredListing]
+NUMBER = 8  # of the case: seven are there before
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[PictureHost]:
+    """A host of pictures."""
+    with serve_pictures() as found:
+        yield found
+
+
+def visit(engine: Engine, settings: Settings, name: str | None = "ana") -> TestClient:
+    """Return a browser at a page with these settings."""
+    app = make_app(engine, settings, cost=CHEAP)
+    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    if name:
+        assert client.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
+    return client
+
+
+@pytest.fixture
+def pictured(engine: Engine, scored: Scored, host: PictureHost) -> Engine:
+    """Return the database with a case that has five pictures and an address."""
+    addresses = [host.address(path) for path in ("/good.jpg", "/png", "/svg", "/missing", "/busy")]
+    enqueue(engine, [scored(7, url="https://shop.example/itm/7", image_urls=" ".join(addresses))])
+    return engine
+
+
+@pytest.fixture
+def kept(pictured: Engine, tmp_path: Path) -> Settings:
+    """Return settings with a folder into which the pictures were fetched."""
+    settings = Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
+    fetch_due(pictured, settings.pictures, PictureSources.read(settings))
+    return settings
+
+
+def test_copies_are_shown_and_the_rest_is_said(pictured: Engine, kept: Settings):
+    """From this server alone, with a line for each picture that could not be had."""
+    client = visit(pictured, kept)
+    page = client.get(f"/cases/{NUMBER}")
+    sources = re.findall(r'<img src="(/pictures/[0-9a-f]{64})/thumbnail" alt="([^"]+)"', page.text)
+    assert [alt for _, alt in sources] == ["Picture 1 of 5", "Picture 2 of 5"]
+    for said in (
+        "Picture 3 of 5 is an SVG, which may hold a program.",
+        "Picture 4 of 5 is not there any more (status 404).",
+        "Picture 5 of 5 cannot be had (status 503); it will be tried again.",
+    ):
+        assert said in page.text
+    assert "img-src 'self';" in page.headers["content-security-policy"]
+    for address in (sources[0][0], f"{sources[0][0]}/thumbnail"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+        assert answer.headers["cache-control"] == "private, max-age=3600"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert f'class="thumbnail" src="{sources[0][0]}/thumbnail" alt="" width="48" height="48"' in client.get("/").text
+
+
+def test_pictures_are_for_those_who_may_look_and_of_cases_alone(pictured: Engine, kept: Settings):
+    """Nobody else is told whether a picture is there; no path leads out of the folder, and no original is given."""
+    with reading(pictured) as connection:
+        digest = read_pictures(connection, [NUMBER])[NUMBER][0].digest
+    assert visit(pictured, kept, None).get(f"/pictures/{digest}").status_code == 303
+    client = visit(pictured, kept, "vic")
+    assert client.get(f"/pictures/{digest}").status_code == 200
+    stranger = path_of(kept.pictures, "ab" * 32, "view")
+    stranger.parent.mkdir(exist_ok=True)
+    stranger.write_bytes(b"of no case")
+    for name in (
+        "ab" * 32,
+        "0" * 64,
+        digest.upper(),
+        f"{digest}.view.webp",
+        "..%2f..%2fetc%2fpasswd",
+        f"{digest}/original",
+    ):
+        assert client.get(f"/pictures/{name}").status_code == 404
+    path_of(kept.pictures, digest, "view").unlink()
+    assert client.get(f"/pictures/{digest}").status_code == 404
+
+
+def test_browsers_load_from_named_hosts_alone(pictured: Engine, host: PictureHost):
+    """The policy names them; they learn neither who looks nor from where, and others are not asked."""
+    named = f"http://127.0.0.1:{host.server_port}"
+    client = visit(pictured, Settings(picture_hosts=f"{named}, img.example.com"))
+    page = client.get(f"/cases/{NUMBER}")
+    assert f"img-src 'self' {named} https://img.example.com;" in page.headers["content-security-policy"]
+    shown = re.findall(r"<img [^>]+>", page.text)
+    assert len(shown) == 5
+    assert all('referrerpolicy="no-referrer"' in one and 'loading="lazy"' in one for one in shown)
+    page = visit(pictured, Settings(picture_hosts="img.example.com")).get(f"/cases/{NUMBER}")
+    assert "<img" not in page.text
+    assert "5 pictures not loaded, as the host is not allowed: 127.0.0.1." in page.text
+
+
+def test_without_settings_nothing_is_loaded_and_that_is_said(pictured: Engine):
+    """Addresses of pictures are those of strangers."""
+    page = visit(pictured, Settings()).get(f"/cases/{NUMBER}")
+    assert "<img" not in page.text
+    assert "5 pictures named by the listing; this installation loads none." in page.text
+    with pytest.raises(UnusableSetting):
+        make_app(pictured, Settings(picture_hosts="a.example; script-src *"))
+
+
+def test_the_listing_can_be_found_on_the_marketplace(pictured: Engine):
+    """By its number, and by a link that opens elsewhere and tells nothing."""
+    page = html.unescape(visit(pictured, Settings()).get(f"/cases/{NUMBER}").text)
+    assert '<bdi id="listing-number">L0007</bdi>' in page
+    assert '<a href="https://shop.example/itm/7" target="_blank" rel="noreferrer noopener" data-key="v">' in page
+    assert find_listing_host(Listing("1", "s", "Bag", url="https://shop.example:8443/1")) == "shop.example"
