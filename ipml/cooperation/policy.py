@@ -17,7 +17,7 @@ from ipml.errors import UnusableSetting
 from ipml.kit.policy_file import read_policy
 from ipml.settings import get_settings
 
-_BUNDLED = Path(__file__).with_name("policy.toml")
+BUNDLED = Path(__file__).with_name("policy.toml")
 
 NotifierKind = Literal["rights holder", "trusted flagger", "consumer", "authority"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -354,5 +354,5 @@ def load_cooperation_policy(path: Path | None = None) -> CooperationPolicy:
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
     return read_policy(
-        CooperationPolicy, path or get_settings().policy_cooperation or _BUNDLED, "ipml/cooperation/policy.toml"
+        CooperationPolicy, path or get_settings().policy_cooperation or BUNDLED, "ipml/cooperation/policy.toml"
     )

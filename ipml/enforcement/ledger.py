@@ -401,6 +401,8 @@ class GroupComparison:
         if self.ratio is None:
             return f"{self.group}: nothing to compare with yet."
         counts = f"{self.of_group} against {self.of_rest}"
+        if not (self.of_group.wrong and self.of_rest.wrong):
+            return f"{self.group}: {counts} {self.source}; too few errors for a ratio."
         times = f"{self.ratio:.2f} times ({self.low:.2f} to {self.high:.2f}) as often wronged as the others"
         return f"{self.group}: {times}, {counts} {self.source}."
 
@@ -431,6 +433,50 @@ def find_alarms(connection: Connection, policy: EnforcementPolicy) -> list[Group
         by_reversals = compare(name, "overturned", *overturned, rules)
         found.append(by_reversals if by_second_reviews.state == "too few" else by_second_reviews)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class BandErrors:
+    """Removals of sellers of one size that were judged again, and how many of them were wrong.
+
+    Attributes
+    ----------
+    source : str
+        "reviewed again" or "overturned".
+    """
+
+    band: str
+    source: str
+    judged: int
+    wrong: int
+
+
+def list_error_rates(
+    connection: Connection, policy: EnforcementPolicy, start: datetime, end: datetime
+) -> list[BandErrors]:
+    """Return how often sellers of each size were wronged by what was decided in some days, the smallest first.
+
+    Of the decisions reviewed again, where there are any; else of all decisions those that were overturned.
+
+    Examples
+    --------
+    >>> from ipml.enforcement.policy import load_enforcement_policy
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     start, end = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    ...     list_error_rates(connection, load_enforcement_policy(), start, end)
+    []
+    """
+    rules = policy.penalties.ledger
+    query = _select_counts(measure_stakes.c.size_band, rules)
+    rows = connection.execute(query.where(decisions.c.decided_at >= start, decisions.c.decided_at < end)).all()
+    order = {name: place for place, name in enumerate(Bands(rules.size_bands).names)}
+    rows = sorted(rows, key=lambda row: order.get(row.band, len(order)))
+    if any(row.reviewed_again for row in rows):
+        return [BandErrors(row.band, "reviewed again", row.reviewed_again, row.reviewed_again_wrong) for row in rows]
+    return [BandErrors(row.band, "decided, overturned later", row.decided, row.overturned) for row in rows]
 
 
 def compare(

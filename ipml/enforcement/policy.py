@@ -229,7 +229,7 @@ class Bands:
         return self.names[sum(number > bound for bound in self.bounds)]
 
 
-_BUNDLED = Path(__file__).with_name("policy.toml")
+BUNDLED = Path(__file__).with_name("policy.toml")
 
 
 class EnforcementPolicy(PolicyText):
@@ -259,7 +259,7 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
     return read_policy(
-        EnforcementPolicy, path or get_settings().policy_enforcement or _BUNDLED, "ipml/enforcement/policy.toml"
+        EnforcementPolicy, path or get_settings().policy_enforcement or BUNDLED, "ipml/enforcement/policy.toml"
     )
 
 
@@ -270,6 +270,13 @@ def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetim
         fields = {"digest": policy.digest, "policy": policy.text, "first_used_at": now}
         connection.execute(insert(enforcement_policies).values(fields))
     return policy.digest
+
+
+def find_first_use(connection: Connection, digest: str) -> datetime | None:
+    """Return when a decision was first made under the policy of a digest; None where none was."""
+    query = select(enforcement_policies.c.first_used_at).where(enforcement_policies.c.digest == digest)
+    first: datetime | None = connection.scalar(query)
+    return first
 
 
 def find_policy(connection: Connection, digest: str) -> EnforcementPolicy:

@@ -7,7 +7,8 @@ bundled file shows what is expected.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -111,3 +112,44 @@ def _parse(model: type[BaseModel], content: str, complete: Complete | None) -> B
 @lru_cache(maxsize=16)
 def _read_text(model: type[BaseModel], text: str) -> BaseModel:
     return model.model_validate_json(text)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDifference:
+    """A rule that two policies say otherwise, by its dotted name; None where a policy does not have it."""
+
+    name: str
+    bundled: str | None
+    own: str | None
+
+
+def list_differences(own: BaseModel, bundled: BaseModel) -> list[PolicyDifference]:
+    """Return the rules that a policy says otherwise than the bundled one, in the order of their names.
+
+    Examples
+    --------
+    >>> class Limits(PolicyText):
+    ...     most_a_day: int
+    ...     brands: tuple[str, ...] = ()
+    >>> list_differences(Limits(most_a_day=9), Limits(most_a_day=5))
+    [PolicyDifference(name='most_a_day', bundled='5', own='9')]
+    """
+    said, usual = (dict(_flatten("", policy.model_dump(mode="json"))) for policy in (own, bundled))
+    names = sorted(said.keys() | usual.keys())
+    return [
+        PolicyDifference(name, usual.get(name), said.get(name)) for name in names if said.get(name) != usual.get(name)
+    ]
+
+
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """Give each rule in a value with its dotted name; an item of a list is named by its own name, where it has one."""
+    named: Mapping[str, Any] = value if isinstance(value, dict) else {}
+    if isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        named = {
+            str(one.get("name", place)) if isinstance(one, dict) else str(place): one
+            for place, one in enumerate(value, start=1)
+        }
+    if not named:
+        yield name, canonical_json(value)
+    for key, one in named.items():
+        yield from _flatten(f"{name}.{key}" if name else key, one)

@@ -36,7 +36,9 @@ from ipml.web.console import (
     networks_page,
     own_verdicts_page,
     pictures,
+    policies_page,
     queues_page,
+    users_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.responses import add_error_pages, make_content_policy, protect
@@ -108,6 +110,15 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
     ("GET", "/jobs", Action.WATCH_JOBS, jobs_page.show_jobs),
     ("POST", "/jobs", Action.START_JOBS, jobs_page.start_job),
+    ("GET", "/users", Action.MANAGE_USERS, users_page.show_users),
+    ("POST", "/users", Action.MANAGE_USERS, users_page.add),
+    ("POST", "/users/{user_id}/role", Action.MANAGE_USERS, users_page.change_role),
+    ("POST", "/users/{user_id}/password", Action.MANAGE_USERS, users_page.reset_password),
+    ("POST", "/users/{user_id}/sessions", Action.MANAGE_USERS, users_page.end_sessions),
+    ("POST", "/users/{user_id}/disable", Action.MANAGE_USERS, users_page.disable),
+    ("POST", "/users/{user_id}/enable", Action.MANAGE_USERS, users_page.enable),
+    ("GET", "/roles", Action.MANAGE_USERS, users_page.show_roles),
+    ("GET", "/policies", Action.READ_POLICIES, policies_page.show_policies),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )
@@ -152,6 +163,7 @@ def make_app(
     app.state.provider = make_provider(settings)
     app.state.group_roles = parse_group_roles(settings.oidc_roles)
     app.state.stand = CachedAnswer(_STAND_SECONDS)
+    app.state.histories = CachedByName(_ESTIMATES_SECONDS, _MOST_BRANDS)
     app.state.estimates = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.candidates = CachedAhead(_CANDIDATES_SECONDS, _PATIENCE_SECONDS)
     app.state.brands = CachedAnswer(_BRANDS_SECONDS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,14 @@ from time import monotonic, sleep
 from typing import Generic, TypeVar
 
 from ipml.cooperation.networks.detection import Networks
-from ipml.cooperation.networks.store import NetworkFigures, add_up, find_number, list_networks, load_network
+from ipml.cooperation.networks.store import (
+    NetworkFigures,
+    add_up,
+    find_figures,
+    find_number,
+    list_networks,
+    load_network,
+)
 from ipml.cooperation.networks.view import NetworkView, view_network
 from ipml.enforcement.privacy.erasure import ErasedList, read_erased
 from ipml.errors import NotFound
@@ -180,9 +187,15 @@ class NetworkShelf:
         """Whether a folder of networks was named."""
         return self._folder is not None
 
-    def list(self, order: str, most: int) -> tuple[list[NetworkFigures], int]:
-        """Return the first networks in some order, and how many there are; NotFound without a folder."""
-        return self._read(lambda folder: list_networks(folder, order, most))
+    def list(
+        self, order: str, most: int, *, is_descending: bool = True, skip: int = 0
+    ) -> tuple[list[NetworkFigures], int]:
+        """Return the networks in some order after the first few, and how many there are; NotFound without a folder."""
+        return self._read(lambda folder: list_networks(folder, order, most, is_descending=is_descending, skip=skip))
+
+    def find(self, number: int) -> Sequence[NetworkFigures]:
+        """Return the figures of one network; nothing where there is none of that number."""
+        return self._read(lambda folder: find_figures(folder, number))
 
     def find_number(self, seller_id: str) -> int | None:
         """Return the number of the network that a seller is in; None where in none, or where there are none."""

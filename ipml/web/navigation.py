@@ -41,6 +41,9 @@ PAGES = (
     Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
     Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
     Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
+    Page("Users", "/users", "u", Action.MANAGE_USERS),
+    Page("Roles", "/roles", "e", Action.MANAGE_USERS),
+    Page("Policies", "/policies", "p", Action.READ_POLICIES),
 )
 """Every page with an address of its own, the most used first."""
 

@@ -73,8 +73,8 @@ def test_the_time_of_a_verdict_is_from_its_own_claim(queue: Engine):
     for minutes in (1, 2, 9):
         _judge(queue, "ben", NOON + timedelta(hours=2, minutes=minutes), Verdict.CANNOT_TELL, minutes=minutes)
     with reading(queue) as connection:
-        times = {one.verdict: (one.minutes, one.n) for one in time_reviews(connection)}
-    assert times == {Verdict.GENUINE: (4.0, 1), Verdict.CANNOT_TELL: (2.0, 3)}
+        times = {one.verdict: (one.half, one.p99, one.n) for one in time_reviews(connection)}
+    assert times == {Verdict.GENUINE: (240.0, 240.0, 1), Verdict.CANNOT_TELL: (120.0, 540.0, 3)}
 
 
 def test_who_was_away_says_nothing_of_work(queue: Engine):
@@ -89,4 +89,4 @@ def test_only_the_latest_verdicts_are_timed(queue: Engine):
     _judge(queue, "ana", NOON + timedelta(minutes=30), minutes=20)
     _judge(queue, "ana", NOON + timedelta(minutes=40), minutes=2)
     with reading(queue) as connection:
-        assert [(one.minutes, one.n) for one in time_reviews(connection, most=1)] == [(2.0, 1)]
+        assert [(one.half, one.n) for one in time_reviews(connection, most=1)] == [(120.0, 1)]

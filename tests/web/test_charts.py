@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.review.queue_metrics import Hits, QueueDay
+from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
-from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars
-
-numbers = st.integers(0, 10**9)
-
-
-@given(st.lists(st.tuples(numbers, numbers), max_size=31))
-def test_bars_stay_within_the_chart_and_apart(pairs: list[tuple[int, int]]) -> None:
-    """Two a day, from left to right, none over another, none higher than the chart."""
-    days = [QueueDay(date(2024, 5, 1) + timedelta(days=place), *pair) for place, pair in enumerate(pairs)]
-    chart = make_day_chart(days)
-    assert len(chart.bars) == 2 * len(days)
-    assert all(0 <= bar.height <= 100 for bar in chart.bars)
-    ends = [0.0, *(bar.x + bar.width for bar in chart.bars)]
-    assert all(end <= bar.x + 1e-9 for end, bar in zip(ends, chart.bars, strict=False))
-    assert ends[-1] <= 100
-
-
-@given(st.integers(1, 100))
-def test_names_of_days_do_not_run_into_each_other(n_days: int) -> None:
-    """However many days there are: a few with their month where they are many, and the first is always named."""
-    chart = make_day_chart([QueueDay(date(2024, 5, 1) + timedelta(days=place), 0, 0) for place in range(n_days)])
-    assert sum(len(name) + 1 for _, name in chart.labels) <= 31 * 3
-    assert len({name for _, name in chart.labels}) == len(chart.labels)
-    assert chart.labels[0][0] < 100 / n_days
+from ipml.web.console.charts import make_estimate_bars, make_hit_bars
 
 
 @given(st.integers(0, 50), st.integers(1, 50))

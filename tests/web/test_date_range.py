@@ -63,8 +63,12 @@ def test_the_dashboard_counts_the_days_asked_for(old: Engine, visitor: Callable[
     """By day, and by reviewer; an empty field is none."""
     lea = visitor("lea")
     page = lea.get("/dashboard", params={"from": "2024-05-09", "until": "2024-05-11"}).text
-    row = r'<th scope="row">2024-05-(\d\d)</th><td class="number">(\d)</td><td class="number">(\d)</td>'
-    assert re.findall(row, page) == [("11", "0", "0"), ("10", "1", "1"), ("09", "0", "0")]
+    row = r'<th scope="row">(\d+) May</th><td class="number">(\d)</td><td class="number">(\d)</td>'
+    assert re.findall(row, page.partition('id="title-backlog"')[0]) == [
+        ("9", "0", "0"),
+        ("10", "1", "1"),
+        ("11", "0", "0"),
+    ]
     assert '<th scope="row"><bdi>ana</bdi></th>' in page
     assert '<th scope="row"><bdi>ana</bdi></th>' not in lea.get("/dashboard", params={"from": "", "until": ""}).text
 

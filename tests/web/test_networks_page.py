@@ -57,17 +57,17 @@ def member(engine: Engine, kept: tuple[Path, Networks], scored: Callable) -> tup
 
 def test_the_list_shows_networks_with_what_is_known_of_them(lead: TestClient, member: tuple[int, str]):
     """Members, links, what they share, and what was confirmed; every order can be asked for."""
-    for order in ("members", "links", "growth", "last member"):
-        page = lead.get("/networks", params={"order": order}).text
+    for order in ("members", "links", "growth", "-last"):
+        page = lead.get("/networks", params={"sort": order}).text
         assert 'href="/networks/1"' in page
         assert "payout accounts" in page
-        assert "<b>1</b> confirmed counterfeit, of 1 sellers" in page
+        assert '<b>1</b> <span class="why">of 1 seller</span>' in page
 
 
 def test_a_seller_leads_to_their_network(lead: TestClient, member: tuple[int, str]):
     """By name in the list, and from their own page."""
-    assert 'is in <a href="/networks/1">' in lead.get("/networks", params={"seller": member[1]}).text
-    assert "is in no network" in lead.get("/networks", params={"seller": "nobody"}).text
+    assert 'is in <a href="/networks/1">' in lead.get("/networks", params={"words": member[1]}).text
+    assert "is in no network" in lead.get("/networks", params={"words": "nobody"}).text
     assert 'href="/networks/1"' in lead.get("/cases/8/seller").text
     assert 'href="/networks/1"' not in lead.get("/cases/1/seller").text
 

@@ -105,7 +105,7 @@ def test_only_leads_look_after_notices(visitor: Callable[..., TestClient], noted
 def test_the_list_shows_what_waits(lead: TestClient, noted: int) -> None:
     """Brand, tier, listings and those unknown; waiting listings are counted by tier; what is settled is apart."""
     text = plain(lead.get("/notices").text)
-    for told in ("Notice 1, Vellmar", "Complaint 2", "1 unknown", "1 waiting", "consumer, complaints", "5 hours ago"):
+    for told in ("Notice 1 Vellmar", "Complaint 2", "1 unknown", "1 waiting", "consumer, complaints", "5 hours ago"):
         assert told in text, told
     assert 'href="/notices/' not in lead.get("/notices?state=settled").text
     assert 'href="/notices/2"' in lead.get("/notices?state=all").text
@@ -276,7 +276,7 @@ def test_misuse_is_proposed_with_what_speaks_for_it(lead: TestClient, noted: int
         connection.execute(insert(notice_items), items)
     rows = re.findall(r"<tr>.*?</tr>", lead.get("/notifiers").text, re.DOTALL)
     assert BRAND in rows[1]
-    assert "to be warned?" in rows[1]
+    assert "warning proposed" in rows[1]
     text = plain(lead.get(f"/notifiers/{noted}").text)
     assert "To be warned ?" in text
     assert "25 listings in 1 notices were manifestly unfounded" in text

@@ -75,24 +75,34 @@ def show_ranking(lead: TestClient) -> str:
 def test_networks_stand_by_worth_with_its_parts(lead: TestClient, filled: tuple[ReferralMarket, Path]) -> None:
     """Value with its interval, solvability with its interval and signs, effort; the most worth an hour first."""
     page = show_ranking(lead)
-    assert sorted(map(int, re.findall(r'<li class="card" id="network-(\d+)"', page))) == sorted(filled[0].numbers)
-    assert re.search(r"Value</dt><dd>[\d,]+ EUR to [\d,]+ EUR", page)
+    assert sorted(map(int, re.findall(r'<tr id="network-(\d+)"', page))) == sorted(filled[0].numbers)
+    assert re.search(r'data-label="Value sold">[\d,]+ EUR to [\d,]+ EUR', page)
     assert re.search(r"<b>\d+ %</b> <span class=\"quiet\">\(\d+ to \d+ %\)", page)
-    worths = [
-        int(found.replace(",", ""))
-        for found in re.findall(r"Expected value per hour</dt><dd><b>([\d,]+) EUR</b>", page)
-    ]
+    worths = [int(found.replace(",", "")) for found in re.findall(r"<b>([\d,]+) EUR</b></td>", page)]
+    assert len(worths) == len(filled[0].numbers)
     assert worths == sorted(worths, reverse=True)
-    assert "one country" in page
+    assert "One country" in page
+
+
+def test_candidates_are_sorted_and_searched_by_the_address(lead: TestClient, filled: tuple[ReferralMarket, Path]):
+    """By any column in both directions, and by the number of a network; another column is refused."""
+    show_ranking(lead)
+    for sort, is_descending in (("network", False), ("-network", True)):
+        page = lead.get("/referrals", params={"sort": sort}).text
+        numbers = [int(number) for number in re.findall(r'<tr id="network-(\d+)"', page)]
+        assert numbers == sorted(filled[0].numbers, reverse=is_descending)
+    number = filled[0].numbers[0]
+    page = lead.get("/referrals", params={"words": f"network {number}"}).text
+    assert re.findall(r'<tr id="network-(\d+)"', page) == [str(number)]
+    assert lead.get("/referrals", params={"sort": "colour"}).status_code == 400
 
 
 def test_nobody_waits_for_the_ranking(lead: TestClient, app: FastAPI) -> None:
     """While it is being worked out the page says so, with all else on it; then it shows it."""
     may_end = Event()
     app.state.candidates.prepare(lambda: may_end.wait() and None)
-    page = lead.get("/referrals").text
-    assert "The networks are being ranked" in page
-    assert "Nothing was handed out yet." in page
+    assert "The networks are being ranked" in lead.get("/referrals").text
+    assert "Nothing was handed out yet." in lead.get("/referrals?show=handed").text
     may_end.set()
 
 
@@ -112,11 +122,11 @@ def test_a_referral_is_built_downloaded_and_followed(
         )
         assert ("lea", "disclosed referral") in [tuple(audit_event) for audit_event in audit_events]
     assert handed.referral.reference in answer.headers["content-disposition"]
-    assert '<span class="state built">' in lead.get("/referrals").text
+    assert '<span class="state built">' in lead.get("/referrals?show=handed").text
     assert lead.post("/referrals/1/receipt", data={"received_by": "KHK Weber"}).status_code == 303
-    assert '<span class="state received">' in lead.get("/referrals").text
+    assert '<span class="state received">' in lead.get("/referrals?show=handed").text
     assert lead.post("/referrals/1/outcome", data={"kind": "arrests", "amount": "4"}).status_code == 303
-    page = lead.get("/referrals").text
+    page = lead.get("/referrals?show=handed").text
     assert '<span class="state arrests">' in page
     assert "by <bdi>KHK Weber</bdi>" in page
 

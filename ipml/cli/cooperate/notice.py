@@ -232,13 +232,13 @@ def list_(
 
     Example: ipml cooperate notice list --state settled
     """
-    from ipml.cooperation.notices.status import STATES, list_notices
+    from ipml.cooperation.notices.status import STATES, NoticeSearch, list_notices
 
     if state not in STATES:
         raise UnusableSetting("state", repr(state[:80]), " or ".join(STATES))
     rows = []
     with reading_from(database) as connection:
-        for one in list_notices(connection, state, top):
+        for one in list_notices(connection, NoticeSearch(state), top):
             tier = f"{one.tier}, suspended" if one.is_suspended else one.tier
             numbers = (f"{number:,}" for number in (one.listings, one.waiting, one.unknown))
             who = (one.notice_id, show_minute(one.received_at), one.kind, one.brand or "", tier)

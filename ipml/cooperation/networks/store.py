@@ -144,8 +144,15 @@ def _hold(rows: pa.Table, among: int) -> tuple[Holdings, npt.NDArray[np.bool_]]:
 
 RECENT_DAYS = 30
 _RECENT = RECENT_DAYS * 86_400 * 1_000_000
-ORDERS = {"members": "members", "links": "links", "growth": "recent", "last member": "last_joined"}
-"""By which figure, largest first, a list of networks can be sorted."""
+ORDERS = {
+    "network": "number",
+    "members": "members",
+    "links": "links",
+    "growth": "recent",
+    "first": "first_joined",
+    "last": "last_joined",
+}
+"""By which figure a list of networks can be sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,27 +206,49 @@ def write_catalogue(networks: Networks, folder: Path) -> None:
     pq.write_table(pa.table(columns), folder / _CATALOGUE)
 
 
-def list_networks(folder: Path, order: str = "members", most: int = 100) -> tuple[list[NetworkFigures], int]:
+def list_networks(
+    folder: Path, order: str = "members", most: int = 100, *, is_descending: bool = True, skip: int = 0
+) -> tuple[list[NetworkFigures], int]:
     """Return the first networks of a folder in some order (a key of `ORDERS`), and how many there are.
+
+    Parameters
+    ----------
+    skip : int, default=0
+        How many of the first ones are left out, as on the second page of a list.
 
     Raises
     ------
     NotFound
         The folder holds none, or those of an earlier release: adding events to it writes it anew.
     """
+    table = _read_catalogue(folder)
+    direction = "descending" if is_descending else "ascending"
+    ties = [("members", "descending"), ("number", "ascending")]
+    keys = [(ORDERS[order], direction), *(tie for tie in ties if tie[0] != ORDERS[order])]
+    return _make_figures(table.take(pc.sort_indices(table, sort_keys=keys)[skip : skip + most])), table.num_rows
+
+
+def find_figures(folder: Path, number: int) -> list[NetworkFigures]:
+    """Return the figures of one network; nothing where there is none of that number, NotFound where there are none."""
+    table = _read_catalogue(folder)
+    return _make_figures(table.filter(pc.equal(table["number"], number)))
+
+
+def _read_catalogue(folder: Path) -> pa.Table:
     try:
-        table = pq.read_table(folder / _CATALOGUE)
+        return pq.read_table(folder / _CATALOGUE)
     except FileNotFoundError as error:
         raise _no_networks(folder, "none, or those of an earlier release") from error
     except (OSError, ValueError) as error:
         raise _no_networks(folder, f"files that cannot be read ({error})") from error
-    keys = [(ORDERS[order], "descending"), ("members", "descending"), ("number", "ascending")]
-    first = pc.sort_indices(table, sort_keys=keys)[:most]
+
+
+def _make_figures(table: pa.Table) -> list[NetworkFigures]:
     found = []
-    for row in table.take(first).to_pylist():
+    for row in table.to_pylist():
         shared = {kind: row.pop(f"shared_{kind}") for kind in KINDS}
         found.append(NetworkFigures(**row, shared={kind: count for kind, count in shared.items() if count}))
-    return found, table.num_rows
+    return found
 
 
 def find_number(folder: Path, seller_id: str) -> int | None:

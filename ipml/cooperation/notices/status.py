@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select, true
 
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import StoredNotice, find_stored, read_location
@@ -295,38 +295,98 @@ class WaitingTier:
     oldest: datetime
 
 
-def list_notices(
-    connection: Connection, state: str = "waiting", limit: int = 100, *, notice_id: int | None = None
-) -> list[NoticeRow]:
-    """Return notices: those that wait by when they are due, else the newest first.
+@dataclass(frozen=True, slots=True)
+class NoticeSearch:
+    """Which notices to list, and in what order.
 
-    Parameters
+    Attributes
     ----------
     state : str, default="waiting"
         "waiting", "settled" or "all".
+    words : str
+        A notice's number or reference, or words all of which are in its brand and tier; "" finds all.
+    order : str
+        A key of `NOTICE_ORDERS`; "": those that wait by when they are due, else the newest first.
     notice_id : int, optional
         Of the only one that is wanted.
     """
+
+    state: str = "waiting"
+    words: str = ""
+    order: str = ""
+    is_descending: bool = False
+    notice_id: int | None = None
+
+
+NOTICE_ORDERS = ("due", "notice", "brand", "tier", "listings", "waiting", "received")
+"""By what a list of notices can be sorted."""
+
+
+def count_notices(connection: Connection, search: NoticeSearch) -> int:
+    """Return how many notices a search finds."""
+    return connection.scalar(select(func.count()).select_from(notices).where(*_conditions(search))) or 0
+
+
+def list_notices(
+    connection: Connection, search: NoticeSearch | None = None, limit: int = 100, skip: int = 0
+) -> list[NoticeRow]:
+    """Return the notices that a search finds; those that wait by when they are due, if none is given.
+
+    Parameters
+    ----------
+    skip : int, default=0
+        How many of the first ones are left out, as on the second page of a list.
+    """
+    search = search or NoticeSearch()
     is_waiting = notice_items.c.state == "waiting"
     due_at = func.min(case((is_waiting, cases.c.due_at)))
-    is_listed = {"waiting": notices.c.settled_at.is_(None), "settled": notices.c.settled_at.is_not(None)}
+    n_listings, n_waiting = func.count(), func.count().filter(is_waiting)
     query = (
         select(
             *(notices.c.notice_id, notices.c.received_at, notices.c.kind, notices.c.brand, notices.c.tier),
             notices.c.is_suspended,
-            func.count(),
-            func.count().filter(is_waiting),
+            n_listings,
+            n_waiting,
             func.count().filter(notice_items.c.state == "unknown"),
             due_at,
         )
         .select_from(notices.join(notice_items).outerjoin(cases, cases.c.case_id == notice_items.c.case_id))
-        .where(is_listed.get(state, true()), true() if notice_id is None else notices.c.notice_id == notice_id)
+        .where(*_conditions(search))
         .group_by(notices.c.notice_id)
         .limit(limit)
+        .offset(skip)
     )
-    by_due: tuple[Any, ...] = (due_at.is_(None), due_at, notices.c.notice_id)
-    order = by_due if state == "waiting" else (notices.c.notice_id.desc(),)
+    by_name = {
+        "due": due_at,
+        "notice": notices.c.notice_id,
+        "brand": notices.c.brand,
+        "tier": notices.c.tier,
+        "listings": n_listings,
+        "waiting": n_waiting,
+        "received": notices.c.received_at,
+    }
+    usual, is_descending = ("due", False) if search.state == "waiting" else ("notice", True)
+    by = by_name[search.order or usual]
+    is_descending = search.is_descending if search.order else is_descending
+    order = (by.is_(None), by.desc() if is_descending else by.asc(), notices.c.notice_id)
     return [NoticeRow(*row) for row in connection.execute(query.order_by(*order))]
+
+
+def _conditions(search: NoticeSearch) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if search.state in ("waiting", "settled"):
+        is_waiting = notices.c.settled_at.is_(None)
+        found.append(is_waiting if search.state == "waiting" else ~is_waiting)
+    if search.notice_id is not None:
+        found.append(notices.c.notice_id == search.notice_id)
+    if search.words:
+        text = notices.c.tier + literal(" ") + func.coalesce(notices.c.brand, "")
+        words = [func.lower(text).contains(word.lower(), autoescape=True) for word in search.words.split()]
+        is_number = search.words.isdecimal() and len(search.words) < len(str(LARGEST_NUMBER))
+        number = int(search.words) if is_number else 0
+        is_named = (notices.c.reference == search.words) | (notices.c.notice_id == number)
+        found.append(and_(*words) | is_named)
+    return found
 
 
 def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
@@ -337,7 +397,7 @@ def get_notice_file(connection: Connection, notice: int | str) -> NoticeFile:
     stored = _get_notice(connection, str(notice), is_it)
     notifier = get_notifier(connection, stored.notifier_id, at=stored.received_at)
     joined = select(notice_items.c.case_id).where(notice_items.c.notice_id == stored.notice_id)
-    (shown,) = list_notices(connection, "all", notice_id=stored.notice_id)
+    (shown,) = list_notices(connection, NoticeSearch("all", notice_id=stored.notice_id))
     return NoticeFile(
         row=shown,
         receipt=make_receipt(connection, stored, is_new=False),

@@ -165,6 +165,15 @@ def find_warning(connection: Connection, notifier_id: int, now: datetime) -> Mis
     return _find_in_force(connection, notifier_id, "warn", now)
 
 
+def list_in_force(connection: Connection, kind: str, now: datetime) -> dict[int, MisuseStep]:
+    """Return the warning ("warn") or suspension ("suspend") that is in force at a moment, by notifier."""
+    query = select(notifier_steps).where(notifier_steps.c.kind.in_((kind, "lift")), notifier_steps.c.taken_at <= now)
+    last = {row.notifier_id: row for row in connection.execute(query.order_by(notifier_steps.c.step_id))}
+    return {
+        number: _make(connection, row, None) for number, row in last.items() if row.kind == kind and row.until > now
+    }
+
+
 def list_steps(connection: Connection, notifier_id: int) -> list[MisuseStep]:
     """Return what was ever done about a notifier, in order, with the reasons."""
     rows = _read_steps(connection, notifier_id)

@@ -27,6 +27,7 @@ from ipml.cooperation.notifiers.misuse import (
     find_misuse,
     find_suspension,
     find_warning,
+    list_in_force,
     list_steps,
     propose,
     refuse_suspended,
@@ -257,7 +258,6 @@ def read_notifier(
 def list_rows(
     connection: Connection,
     policy: CooperationPolicy,
-    at_most: int,
     *,
     now: datetime | None = None,
     within: tuple[datetime, datetime] | None = None,
@@ -276,7 +276,7 @@ def list_rows(
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> with reading(engine) as connection:
-    ...     list_rows(connection, load_cooperation_policy(), 50)
+    ...     list_rows(connection, load_cooperation_policy())
     []
     """
     at, rules = now or datetime.now(UTC), policy.notifiers
@@ -288,17 +288,18 @@ def list_rows(
     order = sorted(known, key=lambda number: (number not in proposed, -counts.get(number, (0, 0))[1], number))
     records, unknown = list_records(connection, rules, at), empty_record(connection, rules, at)
     shown = records if within is None else list_records(connection, rules, at, within)
+    suspensions, warnings = list_in_force(connection, "suspend", at), list_in_force(connection, "warn", at)
     return [
         NotifierRow(
             known[number],
             choose_tier(known[number].kind, records.get(number, unknown), rules).name,
             shown.get(number, unknown),
             *counts.get(number, (0, 0)),
-            find_suspension(connection, number, at),
-            find_warning(connection, number, at),
+            suspensions.get(number),
+            warnings.get(number),
             proposed.get(number, ""),
         )
-        for number in order[:at_most]
+        for number in order
     ]
 
 

@@ -8,10 +8,11 @@ Article 20(6): under the supervision of qualified staff, and not solely by autom
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -206,6 +207,17 @@ def store_outcome(
     connection.execute(insert(appeal_outcomes).values(fields))
     noted = {"outcome": appeal.state.value, "case": appeal.case_id, "decision": appeal.decision_id, **payload}
     audit.append(connection, by, f"appeal {appeal.state}", appeal.name, noted, at=at)
+
+
+def count_outcomes(connection: Connection, start: datetime, end: datetime) -> dict[date, Counter[str]]:
+    """Return how many appeals ended in which way on each day (UTC), from one moment to another."""
+    query = select(appeal_outcomes.c.decided_at, appeal_outcomes.c.outcome)
+    found: dict[date, Counter[str]] = {}
+    for decided_at, outcome in connection.execute(
+        query.where(appeal_outcomes.c.decided_at >= start, appeal_outcomes.c.decided_at < end)
+    ):
+        found.setdefault(decided_at.date(), Counter())[outcome] += 1
+    return found
 
 
 def find_outcome(connection: Connection, appeal: Appeal) -> AppealOutcome | None:

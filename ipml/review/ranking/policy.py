@@ -133,7 +133,7 @@ def _moment(day: date, clock: str, zone: str) -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), ZoneInfo(zone)).astimezone(UTC)
 
 
-_BUNDLED = Path(__file__).with_name("policy.toml")
+BUNDLED = Path(__file__).with_name("policy.toml")
 
 
 def _fold_names(table: object) -> object:
@@ -297,7 +297,7 @@ def load_policy(path: Path | None = None) -> Policy:
     UnusableSetting
         There is no such file, it is not TOML, or it says something ipml cannot follow: all faults in one line.
     """
-    return read_policy(Policy, path or get_settings().policy_review or _BUNDLED, "ipml/review/ranking/policy.toml")
+    return read_policy(Policy, path or get_settings().policy_review or BUNDLED, "ipml/review/ranking/policy.toml")
 
 
 _SECONDS_A_DAY = 86_400

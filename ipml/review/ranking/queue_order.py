@@ -114,12 +114,15 @@ class QueueRanking:
     ----------
     ranking_id : int or None
         Number of its row; None for what holds until somebody chooses.
+    at : datetime or None
+        When it was chosen.
     """
 
     ranking_id: int | None
     order: QueueOrder
     policy: Policy
     usual: Usual
+    at: datetime | None = None
 
 
 def current_ranking(connection: Connection) -> QueueRanking:
@@ -128,7 +131,7 @@ def current_ranking(connection: Connection) -> QueueRanking:
     if row is None:
         return QueueRanking(None, QueueOrder.SCORE, load_policy(), Usual())
     policy, usual = Policy.from_text(row.policy), Usual(**json.loads(row.usual))
-    return QueueRanking(row.ranking_id, QueueOrder(row.order), policy, usual)
+    return QueueRanking(row.ranking_id, QueueOrder(row.order), policy, usual, row.at)
 
 
 def rank_columns(

@@ -40,6 +40,7 @@ class Action(StrEnum):
     HOLD_RECORDS = "hold or release a seller's records"
     ERASE_PEOPLE = "erase sellers and notifiers"
     MANAGE_USERS = "manage users"
+    READ_POLICIES = "see the policies in force"
     SCORE = "have listings scored"
     SUBMIT_LISTINGS = "submit listings and events of sellers and see how they stand"
     FILE_APPEALS = "file appeals of sellers and see how they stand"
@@ -102,6 +103,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.HOLD_RECORDS: Role.LEAD,
     Action.ERASE_PEOPLE: Role.ADMIN,
     Action.MANAGE_USERS: Role.ADMIN,
+    Action.READ_POLICIES: Role.ADMIN,
 }
 """The lowest role of a person that suffices for an action."""
 

@@ -172,9 +172,68 @@ def insert_user(connection: Connection, name: str, password_hash: str, role: Rol
     return User(user_id, name, role, True, now)
 
 
+@dataclass(frozen=True, slots=True)
+class UserAccess:
+    """How a user comes in.
+
+    Attributes
+    ----------
+    has_password, has_identity : bool
+        Whether they can log in by a password, and by a provider.
+    n_sessions : int
+        That have not expired.
+    seen_at : datetime or None
+        When one of these was last used.
+    """
+
+    user: User
+    has_password: bool
+    has_identity: bool
+    n_sessions: int
+    seen_at: datetime | None
+
+
+def list_access(connection: Connection, now: datetime | None = None) -> list[UserAccess]:
+    """Return everyone who may or might log in, by name, and how.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, writing
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with writing(engine) as connection:
+    ...     _ = add_user(connection, "ana", None, Role.LEAD)
+    ...     [(one.user.name, one.has_password, one.n_sessions) for one in list_access(connection)]
+    [('ana', False, 0)]
+    """
+    live = (sessions.c.user_id == users.c.user_id) & (sessions.c.expires_at > (now or datetime.now(UTC)))
+    query = (
+        select(
+            users,
+            select(identities.c.user_id).where(identities.c.user_id == users.c.user_id).exists().label("has_identity"),
+            select(func.count()).select_from(sessions).where(live).scalar_subquery().label("n_sessions"),
+            select(func.max(sessions.c.seen_at)).where(live).scalar_subquery().label("seen_at"),
+        )
+        .select_from(users)
+        .order_by(users.c.name)
+    )
+    return [
+        UserAccess(as_user(row), row.password_hash != NO_PASSWORD, bool(row.has_identity), row.n_sessions, row.seen_at)
+        for row in connection.execute(query)
+    ]
+
+
 def list_users(connection: Connection) -> list[User]:
     """Return everyone who may or might log in, by name."""
     return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
+
+
+def get_user(connection: Connection, user_id: int) -> User:
+    """Return a user, active or not, by number; NotFound."""
+    row = connection.execute(select(users).where(users.c.user_id == user_id)).one_or_none()
+    if row is None:
+        raise NotFound("user", user_id, "See `ipml admin user list`.")
+    return as_user(row)
 
 
 def disable_user(connection: Connection, name: str, actor: str = OPERATOR) -> None:
@@ -183,7 +242,10 @@ def disable_user(connection: Connection, name: str, actor: str = OPERATOR) -> No
     Raises
     ------
     NotFound
+    Conflict
+        They are the last admin.
     """
+    _check_not_last_admin(connection, name)
     _change_by_name(connection, name, "user disabled", actor=actor, is_active=False)
 
 
@@ -203,7 +265,11 @@ def set_role(connection: Connection, name: str, role: Role, actor: str = OPERATO
     Raises
     ------
     NotFound
+    Conflict
+        They are the last admin, and would be none.
     """
+    if not role.may(Action.MANAGE_USERS):
+        _check_not_last_admin(connection, name)
     _change_by_name(connection, name, "role changed", {"role": role.value}, actor, role=role.value)
 
 
@@ -276,6 +342,14 @@ def has_admin(connection: Connection) -> bool:
     """Tell whether an active user may manage users; while none does, whoever has the command line may."""
     roles = connection.scalars(select(users.c.role).where(users.c.is_active).distinct())
     return any(Role(role).may(Action.MANAGE_USERS) for role in roles)
+
+
+def _check_not_last_admin(connection: Connection, name: str) -> None:
+    """Raise Conflict where a person is the only one who may manage users; two who try it on each other take turns."""
+    serialise(connection, Lock.ADD_USER)
+    admins = [one.name for one in list_users(connection) if one.is_active and one.role.may(Action.MANAGE_USERS)]
+    if admins == [name]:
+        raise Conflict(f"user {name}", "is the last admin", "Make somebody else an admin first.")
 
 
 def has_password(connection: Connection, user_id: int) -> bool:

@@ -16,74 +16,12 @@ from sqlalchemy import Connection
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import list_strikes
-from ipml.kit.svg import round_up
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import SecondReviewSummary
-from ipml.review.queue_metrics import Hits, QueueDay
+from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import Estimates
 from ipml.review.search import SellerRecord, read_seller_record
 from ipml.web.phrases import count, money, percent, percent_range, seller_history
-
-_MOST_DAYS_NAMED, _MONTHS_NAMED = 31, 7  # each day by its number, or so many with their month: more would overlap
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar standing on the axis; x and width in percent of the chart's width, height of its height."""
-
-    kind: str
-    x: float
-    width: float
-    height: float
-    says: str
-
-
-@dataclass(frozen=True, slots=True)
-class DayChart:
-    """Arrivals and verdicts by day.
-
-    Attributes
-    ----------
-    top : int
-        The number that a bar of full height stands for.
-    bars : tuple of Bar
-    labels : tuple of (float, str)
-        Where the names of days stand, and the names.
-    sentence : str
-        The same in words.
-    """
-
-    top: int
-    bars: tuple[Bar, ...]
-    labels: tuple[tuple[float, str], ...]
-    sentence: str
-
-
-def make_day_chart(days: Sequence[QueueDay]) -> DayChart:
-    """Place a pair of bars for each day.
-
-    Examples
-    --------
-    >>> from datetime import date
-    >>> chart = make_day_chart([QueueDay(date(2024, 5, 6), 40, 10), QueueDay(date(2024, 5, 7), 20, 30)])
-    >>> chart.top, [bar.height for bar in chart.bars]
-    (50, [80.0, 20.0, 40.0, 60.0])
-    >>> chart.sentence
-    'In 2 days 60 cases came and 40 were decided.'
-    """
-    top = round_up(max((max(day.arrived, day.decided) for day in days), default=0))
-    step = 100 / max(1, len(days))
-    bars = [
-        Bar(kind, step * (place + shift), 0.36 * step, 100 * number / top, f"{day.day:%d %B}: {number:,} {kind}")
-        for place, day in enumerate(days)
-        for kind, number, shift in (("arrived", day.arrived, 0.12), ("decided", day.decided, 0.52))
-    ]
-    every = 1 if len(days) <= _MOST_DAYS_NAMED else -(-len(days) // _MONTHS_NAMED)
-    name = "{0.day}" if every == 1 else "{0.day} {0:%b}"
-    labels = [(step * (place + 0.5), name.format(days[place].day)) for place in range(0, len(days), every)]
-    arrived, decided = sum(day.arrived for day in days), sum(day.decided for day in days)
-    sentence = f"In {count(len(days), 'day')} {count(arrived, 'case')} came and {decided:,} were decided."
-    return DayChart(top, tuple(bars), tuple(labels), sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +34,8 @@ class ShareBar:
         How many reviews it is from.
     naive : str
         What one would think from the reviewed alone, where that is something else.
+    expected : tuple of two floats or None
+        Between which the share should lie, where something says so.
     """
 
     name: str
@@ -106,6 +46,7 @@ class ShareBar:
     says: str
     bounds: str
     naive: str = ""
+    expected: tuple[float, float] | None = None
 
 
 def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
@@ -118,11 +59,14 @@ def make_hit_bars(bands: Sequence[Hits]) -> tuple[ShareBar, ...]:
     ('90 to 95 %', 90.0, '90 %', '59 to 98 %')
     """
     return tuple(
-        _make_bar(
-            "no score" if band.low is None or band.high is None else percent_range(band.low, band.high),
-            band.share,
-            *band.interval,
-            band.judged,
+        replace(
+            _make_bar(
+                "no score" if band.low is None or band.high is None else percent_range(band.low, band.high),
+                band.share,
+                *band.interval,
+                band.judged,
+            ),
+            expected=None if band.low is None or band.high is None else (100 * band.low, 100 * band.high),
         )
         for band in bands
     )

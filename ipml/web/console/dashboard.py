@@ -23,14 +23,15 @@ from ipml.enforcement.ledger import find_alarms
 from ipml.enforcement.overview import measure_enforcement
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.review.quality.blind_reviews import summarise_second_reviews
-from ipml.review.queue_metrics import count_days, measure_backlog, measure_hits, measure_paces, time_reviews
+from ipml.review.queue_metrics import count_days, find_last_decision, measure_backlog, measure_hits, measure_paces
 from ipml.review.sampling.estimates import estimate
 from ipml.storage.database import reading
 from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, get_policy
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.cache import CachedAnswer, CachedByName
-from ipml.web.console.charts import make_day_chart, make_estimate_bars, make_hit_bars, make_second_review_bars
+from ipml.web.console.charts import make_estimate_bars, make_hit_bars, make_second_review_bars
+from ipml.web.console.dashboard_charts import History, read_history
 from ipml.web.responses import render
 
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)
@@ -100,14 +101,15 @@ class DateRange:
         return {} if self.is_usual else {"from": self.first.isoformat(), "until": self.last.isoformat()}
 
 
-_USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 92
+_USUAL_DAYS, _PACE_DAYS, _MOST_DAYS = 14, 7, 1_100
 
 
 def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
     """Show how the queue stands, as it was a few seconds ago at most: many may have the page open.
 
-    What came and went day by day, and who decided how much, is that of the days asked for.
+    What is drawn over time, and who decided how much, is that of the days asked for.
     """
+    histories: CachedByName[History] = request.app.state.histories
     state, now = request.app.state, datetime.now(UTC)
     span = DateRange.of(first, last, _USUAL_DAYS, _MOST_DAYS)
     with authorised(request) as (connection, user):
@@ -116,28 +118,35 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
             "alarms": state.alarms.get(lambda: find_alarms(connection, get_policy(request))),
             "estimates": make_estimate_bars(state.estimates.get(lambda: estimate(connection))),
             **_paces(connection, user, now, _PACE_DAYS),
+            "history": histories.get(
+                (span.first, span.last), lambda: read_history(connection, span.first, span.last, get_policy(request))
+            ),
+            "me": user.name,
+            "year": timedelta(days=_YEAR_DAYS - 1),
+            "presets": _list_presets(now.date()),
             "span": span,
             "pace_days": _PACE_DAYS,
         }
         if not span.is_usual:
-            days = count_days(connection, span.n_days, now=span.end - timedelta(microseconds=1))
-            context |= {"days": days, "day_chart": make_day_chart(days), "pace_days": span.n_days}
-            context |= _paces(connection, user, span.end, span.n_days)
+            context |= {"pace_days": span.n_days, **_paces(connection, user, span.end, span.n_days)}
     return render(request, "dashboard.html", context)
 
 
+def _list_presets(today: date) -> list[tuple[str, str]]:
+    """Return ranges of days that end today: their names, and their addresses."""
+    named = (("28 days", 28), ("13 weeks", 91), ("12 months", 365))
+    return [(name, f"/dashboard?from={today - timedelta(days=n_days - 1)}&until={today}") for name, n_days in named]
+
+
 def _measure_queue(connection: Connection, policy: EnforcementPolicy, now: datetime) -> dict[str, Any]:
-    days = count_days(connection, _USUAL_DAYS, now=now)
     backlog = measure_backlog(connection, now=now)
     return {
         "at": now,
         "backlog": backlog,
         "most_of_an_age": max(number for _, number in backlog.ages) or 1,
-        "days": days,
-        "decided_today": days[-1].decided,
-        "day_chart": make_day_chart(days),
+        "decided_today": count_days(connection, 1, now=now)[-1].decided,
+        "last_at": find_last_decision(connection),
         "hits": make_hit_bars(measure_hits(connection)),
-        "times": time_reviews(connection),
         "enforcement": measure_enforcement(connection, policy, now=now),
         "second_reviews": make_second_review_bars(summarise_second_reviews(connection)),
     }

@@ -14,10 +14,18 @@ from typing import Annotated, Any
 from fastapi import Form, Query, Request, Response
 from sqlalchemy import Engine
 
-from ipml.cooperation.notices.status import STATES, count_waiting_by_tier, get_notice_file, list_notices
+from ipml.cooperation.notices.status import (
+    STATES,
+    NoticeRow,
+    NoticeSearch,
+    count_notices,
+    count_waiting_by_tier,
+    get_notice_file,
+    list_notices,
+)
 from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
-from ipml.cooperation.notifiers.tiers import list_rows, read_notifier
+from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
 from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
 from ipml.enforcement.appeals.appeal import AppealState
@@ -36,6 +44,7 @@ from ipml.web.console.case_page import tell_listing
 from ipml.web.console.charts import read_seller_card
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.networks_page import find_network
+from ipml.web.console.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.phrases import MEASURES, list_choices, tell_term
 from ipml.web.responses import redirect, render
 
@@ -170,24 +179,35 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
     return render(request, "appeal.html", context)
 
 
-MOST_NOTICES = 50
 LONGEST_REASON = 2_000
 _MONTH_DAYS = 365.25 / 12
 _NOTICE_STATE = f"^({'|'.join(STATES)})$"
 _TAKE: dict[str, Callable[..., MisuseStep]] = {"warn": warn, "suspend": suspend, "lift": lift}
 
 
-def show_notices(request: Request, state: Annotated[str, Query(pattern=_NOTICE_STATE)] = STATES[0]) -> Response:
+_NOTICE_COLUMNS: tuple[Column[NoticeRow], ...] = (
+    Column("due", "Due"),
+    Column("notice", "Notice"),
+    Column("brand", "Brand"),
+    Column("tier", "Tier"),
+    Column("listings", "Listings", is_number=True),
+    Column("waiting", "Waiting", is_number=True),
+    Column("received", "Received", is_number=True),
+)
+
+
+def show_notices(
+    request: Request, asked: AskedTable, state: Annotated[str, Query(pattern=_NOTICE_STATE)] = STATES[0]
+) -> Response:
     """Show notices: those that wait by when they are due, else the newest first."""
+    check_order(asked, _NOTICE_COLUMNS)
+    search = NoticeSearch(state, asked.words, asked.order, asked.is_descending)
     with authorised(request) as (connection, _):
-        context = {
-            "listed": list_notices(connection, state, MOST_NOTICES),
-            "state": state,
-            "states": STATES,
-            "most": MOST_NOTICES,
-            "waiting": count_waiting_by_tier(connection),
-        }
-    return render(request, "notices.html", context)
+        listed = list_notices(connection, search, PAGE_SIZE, (asked.page - 1) * PAGE_SIZE)
+        n, waiting = count_notices(connection, search), count_waiting_by_tier(connection)
+    usual = "due" if state == "waiting" else "-notice"
+    table = TablePage(_NOTICE_COLUMNS, listed, n, asked, {"state": state} if state != STATES[0] else {}, usual)
+    return render(request, "notices.html", {"table": table, "state": state, "states": STATES, "waiting": waiting})
 
 
 def show_notice(request: Request, notice_id: PathNumber) -> Response:
@@ -198,14 +218,35 @@ def show_notice(request: Request, notice_id: PathNumber) -> Response:
     return render(request, "notice.html", {"file": file, "shown": shown})
 
 
-def show_notifiers(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
+_NOTIFIER_COLUMNS: tuple[Column[NotifierRow], ...] = (
+    Column("notifier", "Notifier", lambda one: one.notifier.address),
+    Column("kind", "Kind", lambda one: one.notifier.kind),
+    Column("tier", "Tier", lambda one: one.tier),
+    Column("misuse", "Misuse", lambda one: -_rank_misuse(one)),
+    Column("upheld", "Upheld", lambda one: one.record.success.mean if one.record.success.trials else None, True),
+    Column("notices", "Notices", lambda one: one.notices, is_number=True),
+    Column("waiting", "Waiting", lambda one: one.waiting, is_number=True),
+)
+
+
+def _rank_misuse(one: NotifierRow) -> int:
+    """Return how much a lead has to do with a notifier: a step proposed, suspended, warned, nothing."""
+    return 3 * bool(one.proposed) or 2 * (one.suspension is not None) or int(one.warning is not None)
+
+
+def _name_notifier(one: NotifierRow) -> str:
+    return f"{one.notifier.address or one.notifier.pseudonym} {one.notifier.kind} {one.tier}"
+
+
+def show_notifiers(request: Request, asked: AskedTable, first: FirstDay = None, last: LastDay = None) -> Response:
     """Show who gives notice: first those about whom a step is proposed, then those of whom most waits."""
     policy = get_cooperation_policy(request)
     span = DateRange.of(first, last, round(policy.notifiers.months * _MONTH_DAYS))
     within = None if span.is_usual else (span.start, span.end)
     with authorised(request) as (connection, _):
-        listed = list_rows(connection, policy, MOST_NOTICES, within=within)
-    return render(request, "notifiers.html", {"listed": listed, "most": MOST_NOTICES, "span": span})
+        listed = list_rows(connection, policy, within=within)
+    table = page_rows(listed, _NOTIFIER_COLUMNS, asked, text_of=_name_notifier, kept=span.query)
+    return render(request, "notifiers.html", {"table": table, "span": span})
 
 
 def show_notifier(request: Request, notifier_id: PathNumber) -> Response:

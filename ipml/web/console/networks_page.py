@@ -5,6 +5,7 @@ From here networks are handed over to authorities and rights holders, and what b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
@@ -17,11 +18,11 @@ from starlette.datastructures import State
 
 from ipml.cooperation.networks.attributes import IN_WORDS, IN_WORDS_OF_MANY
 from ipml.cooperation.networks.roles import Hypothesis, NetworkRole
-from ipml.cooperation.networks.store import ORDERS, RECENT_DAYS
+from ipml.cooperation.networks.store import RECENT_DAYS, NetworkFigures
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, read_members
 from ipml.cooperation.referrals.handover import note_outcome, sign_receipt
 from ipml.cooperation.referrals.package import Built, ReferralRequest, build_referral
-from ipml.cooperation.referrals.ranking import Candidate, count_confirmed, judge_candidates, list_handed_out
+from ipml.cooperation.referrals.ranking import Candidate, HandedOut, count_confirmed, judge_candidates, list_handed_out
 from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds
@@ -34,13 +35,14 @@ from ipml.web.cache import NetworkShelf
 from ipml.web.console.case_list import NO_NUL, PathNumber
 from ipml.web.console.case_page import send_file
 from ipml.web.console.network_picture import MANY_LINES, MOST_LINES, draw_network, draw_small, name_role
+from ipml.web.console.tables import AskedTable, Column, TablePage, TableQuery, check_order, page_rows
 from ipml.web.responses import redirect, render
 
 MOST_NETWORKS = 24
 MOST_MEMBERS = 1000
 MOST_TIES = 10
 _HYPOTHESES = 3
-_ORDER = f"^({'|'.join(ORDERS)})$"
+_LONGEST_NUMBER = 10
 
 Place = Annotated[int, Path(ge=1, le=2**31)]  # a network's number, or a member's in it
 
@@ -58,33 +60,57 @@ class MemberRow:
     newcomer: str
 
 
-def show_networks(
-    request: Request,
-    order: Annotated[str, Query(pattern=_ORDER)] = "members",
-    seller: Annotated[str, Query(max_length=200, pattern=NO_NUL)] = "",
-) -> Response:
-    """Show the largest networks, or those that grow fastest; or the one a seller is in."""
-    shelf, seller = _shelf(request), seller.strip()
+NETWORK_COLUMNS: tuple[Column[NetworkFigures], ...] = (
+    Column("picture", "Picture", is_sortable=False, css="thumb"),
+    Column("network", "Network"),
+    Column("members", "Sellers", is_number=True),
+    Column("links", "Links", is_number=True),
+    Column("growth", f"New in {RECENT_DAYS} days", is_number=True),
+    Column("first", "First seen"),
+    Column("last", "Last joined", is_number=True),
+    Column("shared", "What they share", is_sortable=False),
+    Column("confirmed", "Confirmed counterfeit", is_number=True, is_sortable=False),
+    Column("open", "Open", is_number=True, is_sortable=False),
+    Column("brands", "Brands", is_sortable=False),
+)
+
+
+def show_networks(request: Request, asked: AskedTable) -> Response:
+    """Show networks, the largest first; or the one that a number or a seller's id names."""
+    check_order(asked, NETWORK_COLUMNS)
+    shelf, words = _shelf(request), asked.words
     with authorised(request) as (connection, user):
-        listed, count = shelf.list(order, MOST_NETWORKS) if shelf.is_there else ([], 0)
+        listed, count, found = _find_networks(shelf, asked)
         views = [shelf.view(one.number) for one in listed]
         records = _read_records(connection, user, [name for view in views for name in view.seller_ids])
     context = {
         "is_there": shelf.is_there,
+        "table": TablePage(NETWORK_COLUMNS, listed, count, asked, usual="-members", size=MOST_NETWORKS),
         "listed": [
             (one, draw_small(view.layout), _sum_up([records.get(name) for name in view.seller_ids]))
             for one, view in zip(listed, views, strict=True)
         ],
-        "count": count,
-        "order": order,
-        "orders": list(ORDERS),
-        "recent_days": RECENT_DAYS,
-        "seller": seller,
-        "found": shelf.find_number(seller) if seller else None,
+        "found": found,
+        "words": words,
         "in_words": IN_WORDS,
         "plurals": IN_WORDS_OF_MANY,
     }
     return render(request, "networks.html", context)
+
+
+def _find_networks(shelf: NetworkShelf, asked: TableQuery) -> tuple[Sequence[NetworkFigures], int, int | None]:
+    """Return the networks on a page, how many there are, and the number of the one that was asked for."""
+    if not shelf.is_there:
+        return [], 0, None
+    if asked.words:
+        number = shelf.find_number(asked.words)
+        if number is None and asked.words.isdecimal() and len(asked.words) < _LONGEST_NUMBER:
+            number = int(asked.words)
+        one = shelf.find(number) if number else []
+        return one, len(one), one[0].number if one else None
+    order, is_descending = (asked.order, asked.is_descending) if asked.sort else ("members", True)
+    skip = (asked.page - 1) * MOST_NETWORKS
+    return *shelf.list(order, MOST_NETWORKS, is_descending=is_descending, skip=skip), None
 
 
 def show_network(request: Request, number: Place) -> Response:
@@ -226,9 +252,42 @@ class NetworkRanking:
     at: datetime
 
 
-def show_referrals(request: Request) -> Response:
-    """Show which networks to hand over first, what their expected value is made of, and what became of earlier ones."""
-    return _show_referrals(request)
+CANDIDATE_COLUMNS: tuple[Column[Candidate], ...] = (
+    Column("network", "Network", lambda one: one.ranked.number),
+    Column("brands", "Brands", lambda one: one.brands or None),
+    Column("sellers", "Sellers", lambda one: one.ranked.n_members, is_number=True),
+    Column("confirmed", "Confirmed", lambda one: one.ranked.n_confirmed, is_number=True),
+    Column("value", "Value sold", lambda one: one.sold_value.least, is_number=True),
+    Column("chance", "Solvability", lambda one: one.ranked.solvability, is_number=True),
+    Column("hours", "Hours", lambda one: one.ranked.effort, is_number=True),
+    Column("expected", "Expected value per hour", lambda one: one.ranked.expected_value, is_number=True),
+    Column("state", "State", is_sortable=False),
+    Column("act", "Hand over", is_sortable=False),
+)
+HANDED_COLUMNS: tuple[Column[HandedOut], ...] = (
+    Column("referral", "Referral", lambda one: one.referral.referral_id),
+    Column("network", "Network", lambda one: one.referral.network, is_number=True),
+    Column("recipient", "Recipient", lambda one: one.referral.recipient),
+    Column("brand", "Brand", lambda one: one.referral.brand),
+    Column("sellers", "Sellers", lambda one: one.referral.n_members, is_number=True),
+    Column("confirmed", "Confirmed", lambda one: one.referral.n_confirmed, is_number=True),
+    Column("value", "Value sold", is_number=True, is_sortable=False),
+    Column("built", "Built", lambda one: one.referral.built_at, is_number=True),
+    Column("state", "State", lambda one: one.state),
+    Column("act", "Follow up", is_sortable=False),
+)
+CANDIDATES, HANDED = "candidates", "handed"
+
+
+def show_referrals(
+    request: Request,
+    asked: AskedTable,
+    show: Annotated[str, Query(pattern=f"^({CANDIDATES}|{HANDED})$")] = CANDIDATES,
+) -> Response:
+    """Show which networks to hand over first, with what their expected value is made of; or what became of those
+    that were handed out.
+    """
+    return _show_referrals(request, asked, show)
 
 
 def hand_out(
@@ -258,7 +317,7 @@ def hand_out(
                 is_zipped=True,
             )
         except (Conflict, UnusableSetting) as error:
-            return _show_referrals(request, str(error))
+            return _show_referrals(request, message=str(error))
         if settings.anchors:
             store_anchor(settings.anchors, built.anchor)
         return send_file(place, f"referral-{built.referral.reference}.zip")
@@ -274,8 +333,8 @@ def note_receipt(
         with authorised(request, writing) as (connection, user):
             sign_receipt(connection, referral_id, received_by, by=user.name)
     except (Conflict, UnstorableValue) as error:
-        return _show_referrals(request, str(error))
-    return redirect(f"/referrals#referral-{referral_id}")
+        return _show_referrals(request, show=HANDED, message=str(error))
+    return redirect(f"/referrals?show={HANDED}#referral-{referral_id}")
 
 
 def take_outcome(
@@ -294,30 +353,54 @@ def take_outcome(
             said: dict[str, Any] = {"amount": number, "currency": currency or None, "why": dropped}
             note_outcome(connection, referral_id, kind, rules, by=user.name, **said)
     except UnusableSetting as error:
-        return _show_referrals(request, str(error))
+        return _show_referrals(request, show=HANDED, message=str(error))
     except ValueError:
-        return _show_referrals(request, f"{amount!r} is no number.")
-    return redirect(f"/referrals#referral-{referral_id}")
+        return _show_referrals(request, show=HANDED, message=f"{amount!r} is no number.")
+    return redirect(f"/referrals?show={HANDED}#referral-{referral_id}")
 
 
-def _show_referrals(request: Request, message: str = "") -> Response:
+_FIRST_PAGE = TableQuery()
+
+
+def _show_referrals(
+    request: Request, asked: TableQuery = _FIRST_PAGE, show: str = CANDIDATES, message: str = ""
+) -> Response:
     rules, state = get_cooperation_policy(request).referrals, request.app.state
     is_there = _shelf(request).is_there
     with authorised(request) as (connection, _):
         handed = list_handed_out(connection)
     ranking: NetworkRanking | None = state.candidates.get(lambda: _rank_candidates(state)) if is_there else None
     last = {one.referral.network: one for one in reversed(handed)}
+    kept = {"show": HANDED} if show == HANDED else {}
+    tables: dict[str, Callable[[], TablePage[Any]]] = {
+        CANDIDATES: lambda: page_rows(
+            ranking.candidates if ranking else (), CANDIDATE_COLUMNS, asked, text_of=_name_candidate, usual="-expected"
+        ),
+        HANDED: lambda: page_rows(handed, HANDED_COLUMNS, asked, text_of=_name_handed, kept=kept, usual="-referral"),
+    }
     context: dict[str, Any] = {
+        "show": show,
+        "table": tables[show](),
         "is_there": is_there,
         "ranking": ranking,
         "best": ranking.candidates[0].ranked.expected_value if ranking and ranking.candidates else None,
-        "handed": handed,
+        "n_handed": len(handed),
         "last": last,
         "profiles": rules.profiles,
         "reasons": rules.reasons_to_drop,
         "message": message,
     }
     return render(request, "referrals.html", context)
+
+
+def _name_candidate(one: Candidate) -> str:
+    return " ".join([f"network {one.ranked.number}", *one.brands])
+
+
+def _name_handed(one: HandedOut) -> str:
+    of = one.referral
+    said = (f"referral {of.referral_id} network {of.network}", of.reference, of.recipient, of.brand or "", one.state)
+    return " ".join([*said, of.built_by, of.received_by or ""])
 
 
 def rank_ahead(app: FastAPI) -> None:

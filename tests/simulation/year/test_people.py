@@ -44,7 +44,7 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
     people.truth.add(np.array([True]))
     assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
     with reading(engine) as connection:
-        assert 4.0 in [review.minutes for review in time_reviews(connection)]
+        assert 240.0 in [review.half for review in time_reviews(connection)]
 
 
 @pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])

@@ -1,0 +1,245 @@
+"""The queue over time: what came and went, how right scores were, how scores moved, and who agreed with whom.
+
+Everything is counted by day in UTC, so that a page can add days up to weeks or months.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import accumulate
+from math import log, sqrt
+from statistics import mean, stdev
+
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, case, func, literal, select, type_coerce
+
+from ipml.records import Verdict
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.queue_metrics import LOWEST_SCORES
+from ipml.review.reversals import by_people, is_last_verdict, stands
+from ipml.storage.tables import cases, decisions, second_verdicts
+
+_DAY = 86_400_000_000  # microseconds
+_EPOCH = date(1970, 1, 1)
+_Z = 1.959964  # the normal law's 97.5 % point
+_PENDING_OR_DECIDED = ("open", "decided", "escalated")  # all that were ever worked; superseded ones were not
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogDay:
+    """What came and went on a day, and how many cases were pending at its end."""
+
+    day: date
+    arrived: int
+    decided: int
+    pending: int
+
+
+def trace_backlog(connection: Connection, start: datetime, end: datetime) -> tuple[BacklogDay, ...]:
+    """Return each day from one midnight to another: cases that came, were decided, and were pending at its end.
+
+    A case counts as decided on the day of its last verdict that stands.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     trace_backlog(connection, datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
+    (BacklogDay(day=datetime.date(2026, 5, 6), arrived=0, decided=0, pending=0),)
+    """
+    came = select(_day_of(cases.c.enqueued_at), func.count()).where(cases.c.state.in_(_PENDING_OR_DECIDED))
+    went = (
+        select(_day_of(decisions.c.decided_at), func.count())
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(cases.c.state == "decided", is_last_verdict())
+    )
+    arrived, decided = (
+        dict(connection.execute(query.where(moment < end).group_by("day")).all())
+        for query, moment in ((came, cases.c.enqueued_at), (went, decisions.c.decided_at))
+    )
+    first = _number(start.date())
+    before = sum(n for day, n in arrived.items() if day < first) - sum(n for day, n in decided.items() if day < first)
+    numbers = range(first, first + (end - start).days)
+    flows = [(arrived.get(number, 0), decided.get(number, 0)) for number in numbers]
+    pending = accumulate((came - went for came, went in flows), initial=before)
+    next(pending)
+    return tuple(
+        BacklogDay(_EPOCH + timedelta(days=number), *flow, max(0, left))
+        for number, flow, left in zip(numbers, flows, pending, strict=True)
+    )
+
+
+def _day_of(moment: Column[datetime]) -> ColumnElement[int]:
+    """Return the number of a moment's day, from 1970-01-01 in UTC."""
+    return (type_coerce(moment, BigInteger) // literal(_DAY, BigInteger)).label("day")
+
+
+def _number(day: date) -> int:
+    return (day - _EPOCH).days
+
+
+@dataclass(frozen=True, slots=True)
+class BacklogForecast:
+    """When a backlog is empty, if cases come and go as they did lately.
+
+    Attributes
+    ----------
+    arrived, decided : float
+        Cases a day, on average of `n_days`.
+    pending : int
+        Cases to begin with.
+    days, low, high : float or None
+        Until it is empty, with a 95 % interval of the average; None: never at that pace.
+    """
+
+    arrived: float
+    decided: float
+    n_days: int
+    pending: int
+    days: float | None
+    low: float | None
+    high: float | None
+
+
+_PACE_DAYS = 28
+_LEAST_DAYS = 3
+
+
+def forecast_backlog(days: Sequence[BacklogDay]) -> BacklogForecast | None:
+    """Return when the backlog at the end of some days is empty, by the last four weeks of them; None of too few days.
+
+    Days count as independent of each other, which makes the interval too narrow where busy days follow busy days.
+
+    Examples
+    --------
+    >>> days = [BacklogDay(date(2026, 5, day), 10, 30, 400 - 20 * day) for day in range(1, 11)]
+    >>> forecast = forecast_backlog(days)
+    >>> forecast.days, forecast.low
+    (10.0, 10.0)
+    """
+    lately = days[-_PACE_DAYS:]
+    if len(lately) < _LEAST_DAYS:
+        return None
+    shrinking = [one.decided - one.arrived for one in lately]
+    pace, spread = mean(shrinking), _Z * stdev(shrinking) / sqrt(len(shrinking))
+    pending = lately[-1].pending
+    until, low, high = (pending / one if one > 0 else None for one in (pace, pace + spread, pace - spread))
+    arrived, decided = mean(one.arrived for one in lately), mean(one.decided for one in lately)
+    return BacklogForecast(arrived, decided, len(lately), pending, until, low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDay:
+    """Cases of a score band that were judged on a day; `band` is a place in `LOWEST_SCORES`."""
+
+    day: date
+    band: int
+    judged: int
+    counterfeit: int
+
+
+def count_judged(connection: Connection, start: datetime, end: datetime) -> list[JudgedDay]:
+    """Return how many cases of each score band were judged on each day, and how many of them were counterfeit.
+
+    As in `ipml.review.queue_metrics.measure_hits` cases drawn at random, and what policies decided, do not count.
+    """
+    band = case(*((cases.c.score >= low, place) for place, low in enumerate(LOWEST_SCORES))).label("band")
+    query = (
+        select(
+            _day_of(decisions.c.decided_at),
+            band,
+            func.count(),
+            func.count().filter(decisions.c.verdict == Verdict.COUNTERFEIT),
+        )
+        .join(cases, cases.c.case_id == decisions.c.case_id)
+        .where(decisions.c.decided_at >= start, decisions.c.decided_at < end, cases.c.score.is_not(None))
+        .where(decisions.c.verdict.in_([Verdict.COUNTERFEIT, Verdict.GENUINE]), decisions.c.lane == "ranked")
+        .where(is_last_verdict(), by_people())
+        .group_by("day", "band")
+    )
+    return [JudgedDay(_EPOCH + timedelta(days=day), *row) for day, *row in connection.execute(query)]
+
+
+N_SCORE_BINS = 10
+
+
+def count_scores(connection: Connection, start: datetime, end: datetime) -> Mapping[date, Counter[int]]:
+    """Return how many cases of each tenth of the scores came on each day."""
+    bins = [(cases.c.score < (place + 1) / N_SCORE_BINS, place) for place in range(N_SCORE_BINS - 1)]
+    place = case(*bins, else_=N_SCORE_BINS - 1).label("place")
+    query = (
+        select(_day_of(cases.c.enqueued_at), place, func.count())
+        .where(cases.c.state.in_(_PENDING_OR_DECIDED), cases.c.score.is_not(None))
+        .where(cases.c.enqueued_at >= start, cases.c.enqueued_at < end)
+        .group_by("day", "place")
+    )
+    found: dict[date, Counter[int]] = {}
+    for day, bin_, n in connection.execute(query):
+        found.setdefault(_EPOCH + timedelta(days=day), Counter())[bin_] = n
+    return found
+
+
+def measure_shift(counts: Mapping[int, int], reference: Mapping[int, int]) -> float:
+    """Return the population stability index of scores against a reference: 0 for the same, above 0.25 a large shift.
+
+    To each bin half a case is added, so that an empty one does not make it infinite.
+
+    Examples
+    --------
+    >>> measure_shift({0: 50, 9: 50}, {0: 50, 9: 50})
+    0.0
+    """
+    bins = range(N_SCORE_BINS)
+    n, n_reference = (sum(one.get(place, 0) + 0.5 for place in bins) for one in (counts, reference))
+    shares = [((counts.get(place, 0) + 0.5) / n, (reference.get(place, 0) + 0.5) / n_reference) for place in bins]
+    return sum((share - usual) * log(share / usual) for share, usual in shares)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewerPair:
+    """Two reviewers who judged the same cases, and how often they said the same."""
+
+    one: str
+    other: str
+    agreed: int
+    n: int
+
+    @property
+    def rate(self) -> Rate:
+        """The share with its interval."""
+        rate = count_rate(self.agreed, self.n)
+        assert rate is not None
+        return rate
+
+
+def compare_reviewers(connection: Connection, start: datetime, end: datetime) -> list[ReviewerPair]:
+    """Return each pair of reviewers of whom one gave a second verdict on cases that the other had decided.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     compare_reviewers(connection, datetime(2026, 5, 6, tzinfo=UTC), datetime(2026, 5, 7, tzinfo=UTC))
+    []
+    """
+    is_same = decisions.c.verdict == second_verdicts.c.verdict
+    query = (
+        select(decisions.c.reviewer, second_verdicts.c.reviewer, func.count().filter(is_same), func.count())
+        .join(second_verdicts, second_verdicts.c.case_id == decisions.c.case_id)
+        .where(second_verdicts.c.decided_at >= start, second_verdicts.c.decided_at < end)
+        .where(second_verdicts.c.withdrawn_at.is_(None), second_verdicts.c.reviewer != decisions.c.reviewer)
+        .where(decisions.c.origin.in_(("review", "bulk")), stands())
+        .group_by(decisions.c.reviewer, second_verdicts.c.reviewer)
+    )
+    agreed, judged = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for decided_by, looked_at_by, n_same, n in connection.execute(query):
+        pair = (min(decided_by, looked_at_by), max(decided_by, looked_at_by))
+        agreed[pair] += n_same
+        judged[pair] += n
+    return [ReviewerPair(*pair, agreed[pair], n) for pair, n in sorted(judged.items())]
