@@ -38,7 +38,7 @@ PasswordFromStdin = Annotated[
 @user_app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits and . _ @ -")],
-    role: Annotated[str, typer.Option(help="one of viewer, reviewer, lead and admin.")] = "reviewer",
+    role: Annotated[str, typer.Option(help="one of brand, viewer, reviewer, lead and admin.")] = "reviewer",
     password_stdin: PasswordFromStdin = False,
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They log in by a provider or a proxy, and by no password.")
@@ -70,14 +70,16 @@ def list_(database: Database = None) -> None:
     Example: ipml admin user list
     """
     from ipml.review.quality.second_person import list_own_sellers
+    from ipml.web.accounts.brand_accounts import list_bindings
     from ipml.web.accounts.users import list_users
 
     rows = []
     with reading_from(database) as connection:
         for user in list_users(connection):
             is_active, sellers = "yes" if user.is_active else "no", ", ".join(list_own_sellers(connection, user.name))
-            rows.append((user.name, user.role, is_active, show_day(user.created_at), sellers))
-    show_table(("name", "role", "may log in", "since", "sells as"), rows)
+            brands = ", ".join(f"{one.brand} ({one.address})" for one in list_bindings(connection, user.user_id))
+            rows.append((user.name, user.role, is_active, show_day(user.created_at), sellers, brands))
+    show_table(("name", "role", "may log in", "since", "sells as", "acts for"), rows)
 
 
 @user_app.command()
@@ -109,7 +111,7 @@ def enable(name: UserName, by: By = None, database: Database = None) -> None:
 @user_app.command()
 def role(
     name: UserName,
-    role: Annotated[str, typer.Argument(metavar="ROLE", help="one of viewer, reviewer, lead and admin.")],
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="one of brand, viewer, reviewer, lead and admin.")],
     by: By = None,
     database: Database = None,
 ) -> None:
@@ -212,6 +214,44 @@ def sells(
         change, what = (remove_own_seller, "may judge") if no_longer else (add_own_seller, "will not judge")
         change(connection, name, seller, by=_name_admin(connection, by))
     typer.echo(f"{name} {what} listings of {seller}{' again' if no_longer else ''}.")
+
+
+@user_app.command()
+def bind(
+    name: UserName,
+    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As listings have it.")],
+    notifier: Annotated[str, typer.Option(help="E-mail of the notifier in whose name they give notice.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Let a brand account act for a brand in the portal; a brand written in several ways is bound in each.
+
+    Example: ipml admin user bind ann Vellmar --notifier ann@vellmar.example
+    """
+    from ipml.web.accounts.brand_accounts import bind_brand
+
+    with writing_to(database) as connection:
+        actor = _name_admin(connection, by)
+        bound = bind_brand(connection, name, brand, notifier, by=actor, now=datetime.now(UTC))
+    typer.echo(f"{name} acts for {bound.brand} in the name of {bound.address}.")
+
+
+@user_app.command()
+def unbind(
+    name: UserName,
+    brand: Annotated[str, typer.Argument(metavar="BRAND", help="As it was bound.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """End that an account acts for a brand; what was done in it stays.
+
+    Example: ipml admin user unbind ann Vellmar
+    """
+    from ipml.web.accounts.brand_accounts import unbind_brand
+
+    with writing_to(database) as connection:
+        unbind_brand(connection, name, brand, by=_name_admin(connection, by), now=datetime.now(UTC))
+    typer.echo(f"{name} no longer acts for {brand}.")
 
 
 def _name_admin(connection: Connection, by: str | None) -> str:

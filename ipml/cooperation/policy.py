@@ -288,6 +288,12 @@ class ReportRules(_CooperationRules):
     least_sellers: int = Field(5, ge=2, le=1000)
 
 
+class PortalRules(_CooperationRules):
+    """What people of a rights holder may do by themselves in the brand portal."""
+
+    review_authorised_sellers: bool = True
+
+
 Check = Literal["name", "address", "email", "phone", "iban", "lei", "vat", "euid", "register number", "yes", "anything"]
 _FIELDS: dict[str, tuple[Check, ...]] = {
     "name": ("name",),
@@ -342,6 +348,7 @@ class CooperationPolicy(_CooperationRules):
     notifiers: NotifierRules
     referrals: ReferralRules
     reports: ReportRules = ReportRules()
+    portal: PortalRules = PortalRules()
     traders: TraderRules
 
 

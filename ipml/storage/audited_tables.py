@@ -114,6 +114,7 @@ EXEMPT: dict[str, str] = {
     "seller_keys": "what another key opens is not what was encrypted, which is compared",
     "sessions": "who is logged in, for some hours",
     "sample_cases": _SAMPLE,
+    "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
     "spread_audits": "the trail repeats each of them",
     "stream_strata": "counts that grow with every listing; of which sample they are is noted, and it is compared",
     "tries": "failed logins, for some days",
@@ -376,8 +377,24 @@ AUDITED: dict[str, Audited] = {
         _never("notifier_id", "brand")
         | _with((*_FILED, "erased"), "reference")
         | _with(_FILED, "filed_at")
-        | _with(_CHECKED, "checked_by", "checked_at", "is_accepted"),
+        | _with(_CHECKED, "checked_by", "checked_at", "is_accepted")
+        | _with((*_FILED, "erased"), "details")
+        | _never("valid_until"),
         _because(_NUMBER, "document_id"),
+    ),
+    "user_brands": Audited(
+        "binding",
+        ("brand bound",),
+        _never("user_id", "brand", "notifier_id", "bound_by", "bound_at")
+        | _with(("brand unbound",), "ended_by", "ended_at"),
+        _because(_NUMBER, "binding_id"),
+    ),
+    "seller_proposals": Audited(
+        "proposal",
+        ("seller proposed",),
+        _never("brand", "notifier_id", "pseudonym", "encrypted", "until", "proposed_by", "proposed_at")
+        | _with(("proposal listed", "proposal declined"), "outcome", "decided_by", "decided_at"),
+        _because(_NUMBER, "proposal_id"),
     ),
     "disclosures": Audited(
         "disclosure",

@@ -25,6 +25,7 @@ from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
 from ipml.web.console import (
+    brand_accounts_page,
     case_list,
     case_page,
     case_work,
@@ -41,6 +42,7 @@ from ipml.web.console import (
     users_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
+from ipml.web.portal import pages, reporting, rights
 from ipml.web.responses import add_error_pages, make_content_policy, protect
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
@@ -119,6 +121,29 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/users/{user_id}/enable", Action.MANAGE_USERS, users_page.enable),
     ("GET", "/roles", Action.MANAGE_USERS, users_page.show_roles),
     ("GET", "/policies", Action.READ_POLICIES, policies_page.show_policies),
+    ("GET", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.show_brand_accounts),
+    ("POST", "/brand-accounts", Action.MANAGE_USERS, brand_accounts_page.bind_account),
+    ("POST", "/brand-accounts/{binding_id}/end", Action.MANAGE_USERS, brand_accounts_page.end_account_binding),
+    ("GET", "/seller-proposals", Action.CHANGE_LISTS, brand_accounts_page.show_proposals),
+    ("POST", "/seller-proposals/{proposal_id}", Action.CHANGE_LISTS, brand_accounts_page.settle_seller),
+    ("GET", "/documents/{document_id}/file", Action.JUDGE_NOTIFIERS, rights.download_document),
+    ("GET", "/portal", Action.USE_PORTAL, pages.show_portal),
+    ("GET", "/portal/listings", Action.USE_PORTAL, pages.show_listings),
+    ("GET", "/portal/listings/{case_id}", Action.USE_PORTAL, pages.show_listing),
+    ("GET", "/portal/listings/{case_id}/evidence.zip", Action.USE_PORTAL, pages.download_evidence),
+    ("GET", "/portal/report", Action.USE_PORTAL, reporting.show_report),
+    ("POST", "/portal/report", Action.USE_PORTAL, reporting.report),
+    ("GET", "/portal/notices", Action.USE_PORTAL, pages.show_notices),
+    ("GET", "/portal/notices/{reference}", Action.USE_PORTAL, pages.show_notice),
+    ("POST", "/portal/notices/{reference}/answer", Action.USE_PORTAL, pages.answer),
+    ("GET", "/portal/rights", Action.USE_PORTAL, rights.show_rights),
+    ("POST", "/portal/rights", Action.USE_PORTAL, rights.file_right),
+    ("GET", "/portal/rights/{document_id}/file", Action.USE_PORTAL, rights.download_file),
+    ("GET", "/portal/sellers", Action.USE_PORTAL, rights.show_sellers),
+    ("POST", "/portal/sellers", Action.USE_PORTAL, rights.propose),
+    ("POST", "/portal/sellers/{entry_id}/end", Action.USE_PORTAL, rights.end_seller),
+    ("GET", "/portal/figures", Action.USE_PORTAL, pages.show_figures),
+    ("GET", "/portal/figures.zip", Action.USE_PORTAL, pages.download_report),
     ("GET", "/password", Action.SECURE_ACCOUNT, login.show_password),
     ("POST", "/password", Action.SECURE_ACCOUNT, login.change_password),
 )

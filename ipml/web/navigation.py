@@ -38,14 +38,27 @@ PAGES = (
     Page("Notifiers", "/notifiers", "i", Action.JUDGE_NOTIFIERS),
     Page("Referrals", "/referrals", "r", Action.HAND_ON_NETWORKS),
     Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
+    Page("Seller proposals", "/seller-proposals", "s", Action.CHANGE_LISTS),
     Page("Queues", "/queues", "q", Action.DEFINE_QUEUES),
     Page("Deliveries", "/deliveries", "o", Action.SETTLE_MESSAGES),
     Page("Jobs", "/jobs", "j", Action.WATCH_JOBS),
     Page("Users", "/users", "u", Action.MANAGE_USERS),
+    Page("Brand accounts", "/brand-accounts", "t", Action.MANAGE_USERS),
     Page("Roles", "/roles", "e", Action.MANAGE_USERS),
     Page("Policies", "/policies", "p", Action.READ_POLICIES),
 )
-"""Every page with an address of its own, the most used first."""
+"""Every page of the console with an address of its own, the most used first."""
+
+PORTAL_PAGES = (
+    Page("Overview", "/portal", "o", Action.USE_PORTAL),
+    Page("Report listings", "/portal/report", "r", Action.USE_PORTAL),
+    Page("Notices", "/portal/notices", "n", Action.USE_PORTAL),
+    Page("Listings", "/portal/listings", "l", Action.USE_PORTAL),
+    Page("Figures", "/portal/figures", "f", Action.USE_PORTAL),
+    Page("Rights", "/portal/rights", "i", Action.USE_PORTAL),
+    Page("Authorised sellers", "/portal/sellers", "s", Action.USE_PORTAL),
+)
+"""Every page of people of rights holders; all of them fit into the bar."""
 
 _OF_CASES = ("/cases/", "/bulk")
 
@@ -71,6 +84,7 @@ def make_bar(role: Role, path: str) -> Bar:
     'Networks'
     """
     pages = [page for page in PAGES if role.may(page.action)]
+    shown, more = (pages[:_IN_THE_BAR], pages[_IN_THE_BAR:]) if role is not Role.BRAND else (list(PORTAL_PAGES), [])
     address = "/" if path.startswith(_OF_CASES) else path
-    here = (page for page in pages if address == page.address or address.startswith(f"{page.address}/"))
-    return Bar(pages[:_IN_THE_BAR], pages[_IN_THE_BAR:], next(here, None))
+    here = [page for page in shown + more if address == page.address or address.startswith(f"{page.address}/")]
+    return Bar(shown, more, max(here, key=lambda page: len(page.address), default=None))

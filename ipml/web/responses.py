@@ -309,6 +309,7 @@ def render_error(request: Request, status: int, message: str) -> HTMLResponse:
 
 _READING = ("GET", "HEAD")
 MOST_BYTES = 65_536  # the longest form is a note of 2,000 characters
+_MOST_BYTES_OF_FILES = {"/portal/report": 1_000_000, "/portal/rights": 2_100_000}
 
 
 def make_content_policy(image_sources: Sequence[str] = ()) -> str:
@@ -392,8 +393,9 @@ def _refusal(request: Request) -> tuple[int, str] | None:
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         return HTTPStatus.LENGTH_REQUIRED, "The length of what was sent is missing."
-    if len(length) > 9 or int(length) > MOST_BYTES:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {MOST_BYTES} bytes, the most expected."
+    most = _MOST_BYTES_OF_FILES.get(request.url.path, MOST_BYTES)
+    if len(length) > 9 or int(length) > most:
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {most} bytes, the most expected."
     return None
 
 

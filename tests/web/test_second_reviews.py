@@ -121,7 +121,7 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     bo = visitor("bo")
     _judge(bo, 6, "genuine")
     page = bo.get(_judge(bo, second_review, "counterfeit/known_goods")).text
-    form = re.search(r'action="/undo">.*?</form>', page, re.DOTALL)[0]
+    form = re.search(r'action="/undo"[^>]*>.*?</form>', page, re.DOTALL)[0]
     answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
     assert answer.headers["location"] == f"/cases/{second_review}?undone=1"
     assert "the case is open again" in bo.get(f"/cases/{second_review}?undone=1").text

@@ -107,13 +107,13 @@ def subject_of_counter_notice(appeal_id: int, notifier_id: int) -> str:
 
 def _find_untold(connection: Connection) -> list[tuple[int, int]]:
     """Return appeal and notifier where a counter-notice waits for a rights holder and the notifier does not know."""
-    query = _select_behind(appeals.c.appeal_id, notices.c.notifier_id)
+    query = select_behind(appeals.c.appeal_id, notices.c.notifier_id)
     waiting = connection.execute(query.where(appeals.c.state == AppealState.WITH_HOLDER).distinct())
     pairs = sorted((row.appeal_id, row.notifier_id) for row in waiting)
     return [pair for pair in pairs if not outbox.has_subject(connection, "holder", subject_of_counter_notice(*pair))]
 
 
-def _select_behind(*columns: Column[Any]) -> Select[Any]:
+def select_behind(*columns: Column[Any]) -> Select[Any]:
     """Return a query for counter-notices with the notices that brought down what they are against."""
     return (
         select(*columns)
@@ -131,7 +131,7 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
     message = outbox.find_message(connection, keys[-1]) if keys else None
     if message is None or not message.body:
         return False  # it expired, or its seller was erased
-    query = _select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
+    query = select_behind(notices.c.reference).where(appeals.c.appeal_id == appeal_id)
     references = connection.scalars(query.where(notices.c.notifier_id == notifier_id).distinct()).all()
     body = json.loads(message.body) | {"notices": sorted(references)}
     is_told = tell_notifier(
@@ -150,7 +150,7 @@ def _tell_of_counter_notice(connection: Connection, appeal_id: int, notifier_id:
 
 
 def _find_appeals(connection: Connection, reference: str, *, has_withdrawn: bool) -> list[int]:
-    query = _select_behind(appeals.c.appeal_id, appeals.c.state, notices.c.notifier_id).distinct()
+    query = select_behind(appeals.c.appeal_id, appeals.c.state, notices.c.notifier_id).distinct()
     states = [AppealState.WITH_HOLDER, *([AppealState.HOLDER_ACTED] if has_withdrawn else [])]
     of_notice = query.where(notices.c.reference == reference, appeals.c.state.in_(states))
     found = {row.appeal_id: row.notifier_id for row in connection.execute(of_notice)}

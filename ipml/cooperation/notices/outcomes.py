@@ -28,6 +28,7 @@ from ipml.cooperation.policy import CooperationPolicy, NotifierRules, load_coope
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases
+from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import Made, find_decisions, stands
 from ipml.storage import audit, outbox
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
@@ -76,6 +77,7 @@ def _read(connection: Connection, notice_ids: Sequence[int]) -> list[Row[Any]]:
     )
     query = (
         select(notice_items, notices.c.reference, notices.c.settled_at.label("closed_at"), decisions.c.origin)
+        .add_columns(decisions.c.ground)
         .add_columns(notices.c.notifier_id, notices.c.is_suspended)
         .add_columns(is_gone.label("is_gone"))
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
@@ -109,6 +111,34 @@ def _tell_outcome(
     key = outbox.make_key(f"notice-{notice_id}-{kind.removeprefix('notice_')}")
     notifier = get_notifier(connection, first.notifier_id)
     tell_notifier(connection, notifier, key=key, kind=kind, subject=subject, body=body, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class ListingOutcome:
+    """What became of a listing of a notice: in words, who or what decided, on which ground, and what was done."""
+
+    position: int
+    words: str
+    how: str | None
+    ground: str
+    case_id: int | None
+    decision_id: int | None
+
+
+def list_outcomes(connection: Connection, notice_id: int) -> list[ListingOutcome]:
+    """Return what became of the listings of a notice, in the words in which its notifier is told."""
+    items = ((item, _describe(item)) for item in _read(connection, [notice_id]))
+    return [
+        ListingOutcome(
+            item.position,
+            said["words"],
+            said["how"],
+            GROUNDS.get(item.ground or "", "") if item.state == "upheld" else "",
+            item.case_id,
+            item.decision_id if item.state == "upheld" else None,
+        )
+        for item, said in items
+    ]
 
 
 def _describe(item: Row[Any]) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def _bring_forward(connection: Connection, rows: Sequence[StoredCase], due_at: d
 
 _REFERENCE_BYTES = 16  # nobody guesses 128 bits
 _DOCUMENT = "the number of a trade mark or another right, as this is your first notice on the brand"
-_OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted"
+_OTHER_DOCUMENT = "another document of your right to the brand, as the one you named was not accepted, or has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,14 +320,15 @@ def store_rights(
         return None
     theirs = select(rights_documents).where(rights_documents.c.notifier_id == notifier.notifier_id)
     brand = notice.brand.casefold()
-    known = next((row for row in connection.execute(theirs).all() if row.brand.casefold() == brand), None)
-    if known is not None and known.is_accepted is not False:
+    filed = [row for row in connection.execute(theirs).all() if row.brand.casefold() == brand]
+    if any(row.is_accepted is not False and (row.valid_until is None or row.valid_until > now) for row in filed):
         return None
     if notice.rights is None:
         if lane.needs_rights_document:
-            raise InvalidNotice([Problem(1, "rights", "nothing", _DOCUMENT if known is None else _OTHER_DOCUMENT)])
+            raise InvalidNotice([Problem(1, "rights", "nothing", _OTHER_DOCUMENT if filed else _DOCUMENT)])
         return None
     fields: dict[str, Any] = {"reference": encrypt(connection, notifier.pseudonym, notice.rights), "filed_at": now}
+    known = next((row for row in filed if row.details is None), None)
     if known is None:
         fields |= {"notifier_id": notifier.notifier_id, "brand": notice.brand}
         return "rights filed", append_rows(connection, rights_documents, [fields])[0]

@@ -112,7 +112,10 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class RightsDocument:
-    """A document as it was filed; `is_accepted` is None until somebody has looked, `reference` where it was erased."""
+    """A document as it was filed; `is_accepted` is None until somebody has looked, `reference` where it was erased.
+
+    `details` is what `ipml.cooperation.notifiers.registrations` stores, None where it was only named in a notice.
+    """
 
     document_id: int
     notifier_id: int
@@ -122,6 +125,8 @@ class RightsDocument:
     checked_by: str | None
     checked_at: datetime | None
     is_accepted: bool | None
+    details: str | None
+    valid_until: datetime | None
 
 
 def check_document(
@@ -168,7 +173,8 @@ def _find(connection: Connection, document_id: int) -> Row[Any]:
 
 
 def _make_document(connection: Connection, row: Row[Any], whose: str) -> RightsDocument:
-    return RightsDocument(**row._asdict() | {"reference": decrypt_if_kept(connection, whose, row.reference)})
+    said = {name: decrypt_if_kept(connection, whose, getattr(row, name) or "") for name in ("reference", "details")}
+    return RightsDocument(**row._asdict() | said)
 
 
 _LONGEST_GROUND = 2000

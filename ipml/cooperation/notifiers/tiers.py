@@ -54,6 +54,7 @@ from ipml.storage.tables import (
     notifiers,
     outbox,
     rights_documents,
+    rights_files,
 )
 
 
@@ -327,7 +328,7 @@ def erase_notifier(engine: Engine, notifier_id: int, by: str, *, now: datetime |
         if notifier.address is not None:
             _erase(connection, notifier, by, now)
             audit.append(connection, by, "notifier erased", notifier.subject, {}, at=now)
-    tables = (notices, notifier_appointments, notifier_steps, notifiers, outbox, rights_documents)
+    tables = (notices, notifier_appointments, notifier_steps, notifiers, outbox, rights_documents, rights_files)
     return sweep(engine, [table.name for table in tables])
 
 
@@ -342,10 +343,12 @@ def _erase(connection: Connection, notifier: Notifier, by: str, now: datetime) -
         audit.change_rows(connection, emptied, by, "erased", at=now)
     for table, blanks in (
         (notices, {"encrypted": "", "explanation": "", "key": None}),
-        (rights_documents, {"reference": ""}),
+        (rights_documents, {"reference": "", "details": None}),
         (notifier_appointments, {"ground": ""}),
         (notifier_steps, {"why": ""}),
         (notifiers, {"address": None, "key": None}),
     ):
         blanked = update(table).where(table.c.notifier_id == number).values(blanks)
         audit.change_rows(connection, blanked, by, "erased", at=now)
+    documents = select(rights_documents.c.document_id).where(rights_documents.c.notifier_id == number)
+    connection.execute(update(rights_files).where(rights_files.c.document_id.in_(documents)).values(content=""))

@@ -175,7 +175,10 @@ def store_evidence(acts: Proceedings, decided: Sequence[DecidedCase]) -> list[Ev
     """Keep what decisions that were made together were made on, in their transaction."""
     numbers = [one.case.case_id for one in decided]
     comments, pictures = find_comments(acts.connection, numbers), read_pictures(acts.connection, numbers)
-    texts = [write_evidence(one, acts, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ())) for one in decided]
+    texts = [
+        write_evidence(one, acts, comments.get(one.case.case_id, ()), pictures.get(one.case.case_id, ()))
+        for one in decided
+    ]
     columns: list[dict[str, Any]] = [
         {
             "decision_id": one.decision.decision_id,

@@ -124,9 +124,12 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "seeds": {"seed": NOTHING},
     "seller_events": {"kind": NOTHING} | dict.fromkeys(("event_id", "seller_id", "listing_id"), CLEAR),
     "seller_keys": {"seller_id": CLEAR, "pseudonym": PSEUDONYM, "key": CLEAR},
-    "rights_documents": {"brand": NOTHING, "reference": NOTHING, "checked_by": NOTHING},
+    "rights_documents": dict.fromkeys(("brand", "reference", "checked_by", "details"), NOTHING),
+    "rights_files": {"content": NOTHING},
     "seller_list_entries": dict.fromkeys(("kind", "brand", "brand_read", "origin", "added_by", "removed_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED, "why_removed": ENCRYPTED},
+    "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
+    | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
@@ -136,6 +139,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "strikes": dict.fromkeys(("ground", "category", "policy_digest", "currency"), NOTHING) | {"pseudonym": PSEUDONYM},
     "strikes_taken_back": {"by": NOTHING, "why": ENCRYPTED},
     "tries": {"address": NOTHING, "name_hash": NOTHING},
+    "user_brands": dict.fromkeys(("brand", "bound_by", "ended_by"), NOTHING),
     "user_sellers": {"user_name": NOTHING, "seller_id": CLEAR},
     "users": dict.fromkeys(("name", "password_hash", "role"), NOTHING),
 }

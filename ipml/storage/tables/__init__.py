@@ -18,6 +18,9 @@ from ipml.storage.tables.cooperation import (
     referral_outcomes,
     referrals,
     rights_documents,
+    rights_files,
+    seller_proposals,
+    user_brands,
 )
 from ipml.storage.tables.enforcement import (
     appeal_outcomes,
@@ -124,6 +127,7 @@ __all__ = [
     "reversals",
     "review_queues",
     "rights_documents",
+    "rights_files",
     "sample_cases",
     "sample_strata",
     "samples",
@@ -133,6 +137,7 @@ __all__ = [
     "seller_events",
     "seller_keys",
     "seller_list_entries",
+    "seller_proposals",
     "sessions",
     "spread_audits",
     "statements",
@@ -141,6 +146,7 @@ __all__ = [
     "strikes_taken_back",
     "translations",
     "tries",
+    "user_brands",
     "user_sellers",
     "users",
 ]

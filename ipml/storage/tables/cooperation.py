@@ -56,7 +56,50 @@ rights_documents = Table(
     Column("checked_by", Text, doc="who has looked at it"),
     Column("checked_at", Moment),
     Column("is_accepted", Flag),
-    UniqueConstraint("notifier_id", "brand"),
+    Column("details", Text, doc="office, classes, file as JSON, by the notifier's key; empty if named in a notice"),
+    Column("valid_until", Moment, doc="when the right ends, as far as it is known"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+rights_files = Table(
+    "rights_files",
+    metadata,
+    Column("document_id", Identity, ForeignKey("rights_documents.document_id"), primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False, doc="base64, encrypted by the notifier's key; empty once erased"),
+    sqlite_strict=True,
+)
+
+user_brands = Table(
+    "user_brands",
+    metadata,
+    Column("binding_id", Identity, primary_key=True),
+    Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, index=True),
+    Column("brand", Text, nullable=False, doc="as listings have it"),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, doc="for whom they act"),
+    Column("bound_by", Text, nullable=False),
+    Column("bound_at", Moment, nullable=False),
+    Column("ended_by", Text),
+    Column("ended_at", Moment),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+seller_proposals = Table(
+    "seller_proposals",
+    metadata,
+    Column("proposal_id", Identity, primary_key=True),
+    Column("brand", Text, nullable=False, doc="for whose listings the seller is said to be authorised"),
+    Column("notifier_id", Identity, ForeignKey("notifiers.notifier_id"), nullable=False, index=True),
+    Column("pseudonym", Text, nullable=False, doc="of the seller"),
+    Column("encrypted", Text, nullable=False, doc="the reason as JSON, encrypted with the seller's key"),
+    Column("until", Moment, doc="when it is to end by itself"),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", Moment, nullable=False),
+    Column("outcome", Text, doc="empty while it waits"),
+    Column("decided_by", Text),
+    Column("decided_at", Moment),
+    CheckConstraint("outcome IN ('listed', 'declined')", name="outcome"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )

@@ -15,7 +15,7 @@ users = Table(
     Column("role", Text, nullable=False),
     Column("is_active", Flag, nullable=False, default=True),
     Column("created_at", Moment, nullable=False),
-    CheckConstraint("role IN ('viewer', 'reviewer', 'lead', 'admin')", name="role"),
+    CheckConstraint("role IN ('brand', 'viewer', 'reviewer', 'lead', 'admin')", name="role"),
     sqlite_strict=True,
 )
 

@@ -30,7 +30,7 @@ from ipml.review.reversals import Consequences
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.oidc import BACK, Provider, refuse_login
-from ipml.web.accounts.permissions import LEAST_ROLES, Action
+from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role
 from ipml.web.accounts.sessions import close_session, count_try, find_user, forget_tries, note_use, open_session
 from ipml.web.accounts.users import (
     LEAST_PASSWORD_LENGTH,
@@ -239,7 +239,7 @@ def go_on(request: Request) -> Response:
 def start_session(connection: Connection, request: Request, user: User, then: str, by: str) -> Response:
     """Send a person who has shown who they are on to `then`, with a new session; an earlier one of the browser ends."""
     close_session(connection, _read_cookie(request))
-    response = redirect(own_path(then))
+    response = redirect("/portal" if user.role is Role.BRAND else own_path(then))
     token = open_session(connection, user, settings_of(request).session_hours)
     response.set_cookie(value=token, **_cookie(request))
     _log.info("login: user:%s by %s from %s", user.user_id, by, find_address(request))

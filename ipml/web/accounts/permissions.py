@@ -46,11 +46,13 @@ class Action(StrEnum):
     FILE_APPEALS = "file appeals of sellers and see how they stand"
     GIVE_NOTICE = "give notice and see what came of it"
     READ_METRICS = "read the figures of the server"
+    USE_PORTAL = "see what concerns one's own brands"
 
 
 class Role(StrEnum):
-    """What a person may do; each role includes those before it."""
+    """What a person may do; each role includes those before it. "brand" is for people of rights holders."""
 
+    BRAND = "brand"
     VIEWER = "viewer"
     REVIEWER = "reviewer"
     LEAD = "lead"
@@ -80,7 +82,8 @@ class Role(StrEnum):
 
 LEAST_ROLES: Mapping[Action, Role] = {
     Action.LOOK: Role.VIEWER,
-    Action.SECURE_ACCOUNT: Role.VIEWER,
+    Action.SECURE_ACCOUNT: Role.BRAND,
+    Action.USE_PORTAL: Role.BRAND,
     Action.REVIEW: Role.REVIEWER,
     Action.DECIDE_ESCALATED: Role.LEAD,
     Action.UNDO_OTHERS: Role.LEAD,

@@ -122,7 +122,7 @@ def show_dashboard(request: Request, first: FirstDay = None, last: LastDay = Non
                 (span.first, span.last), lambda: read_history(connection, span.first, span.last, get_policy(request))
             ),
             "me": user.name,
-            "year": timedelta(days=_YEAR_DAYS - 1),
+            "year": timedelta(days=YEAR_DAYS - 1),
             "presets": _list_presets(now.date()),
             "span": span,
             "pace_days": _PACE_DAYS,
@@ -159,7 +159,7 @@ def _paces(connection: Connection, user: User, now: datetime, n_days: int) -> di
 
 
 MOST_BRANDS = 200
-_RECENT_DAYS, _YEAR_DAYS = 90, 365
+_RECENT_DAYS, YEAR_DAYS = 90, 365
 
 
 def show_brands(request: Request, first: FirstDay = None, last: LastDay = None) -> Response:
@@ -181,13 +181,18 @@ def show_brand(
     last: LastDay = None,
 ) -> Response:
     """Show what was found of a brand in some days, how fast it went, who stands behind it, and notices."""
-    reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
-    span = DateRange.of(first, last, _YEAR_DAYS)
+    span = DateRange.of(first, last, YEAR_DAYS)
     with authorised(request):
         pass  # a report may take long, and who waits for another to make it should hold no connection
+    return render(request, "brand.html", report_brand(request, name, span))
+
+
+def report_brand(request: Request, name: str, span: DateRange) -> dict[str, Any]:
+    """Return what a page says of a brand in some days, made anew every few minutes."""
+    reports: CachedByName[tuple[ReportDocument, datetime]] = request.app.state.brand_reports
     report, at = reports.get(f"{span.first} {span.last} {name}", lambda: _measure_brand(request, name, span))
     context: dict[str, Any] = {"name": name, "report": report, "at": at, "show": show, "show_interval": show_interval}
-    return render(request, "brand.html", context | {"draw": _draw_report, "span": span})
+    return context | {"draw": _draw_report, "span": span}
 
 
 def _measure_brand(request: Request, name: str, span: DateRange) -> tuple[ReportDocument, datetime]:

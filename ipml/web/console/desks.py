@@ -25,6 +25,7 @@ from ipml.cooperation.notices.status import (
 )
 from ipml.cooperation.notifiers.misuse import MisuseStep, lift, suspend, warn
 from ipml.cooperation.notifiers.notifier import appoint, check_document, end_of_day, revoke
+from ipml.cooperation.notifiers.registrations import read_registration
 from ipml.cooperation.notifiers.tiers import NotifierRow, list_rows, read_notifier
 from ipml.enforcement.actions import confirm_penalty, lift_penalty
 from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
@@ -310,5 +311,6 @@ def _render_notifier(
     with authorised(request) as (connection, _):
         shown = read_notifier(connection, notifier_id, get_cooperation_policy(request))
     context = {"shown": shown, "message": message, "why": why, "ground": ground, "longest_why": LONGEST_REASON}
+    context |= {"rights": {one.document_id: read_registration(one) for one in shown.documents}}
     context |= {"kinds": NOTIFIER_KINDS, "today": datetime.now(UTC).date()}
     return render(request, "notifier.html", context)

@@ -52,7 +52,7 @@ document.querySelectorAll("[data-copy]").forEach((button) =>
       await navigator.clipboard.writeText(source.textContent);
       button.firstChild.textContent = "Copied ";
     } catch {
-      // No clipboard without https: what is to be copied is selected.
+      // No clipboard without TLS: what is to be copied is selected.
       getSelection().selectAllChildren(source);
     }
   }),

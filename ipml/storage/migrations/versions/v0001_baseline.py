@@ -46,6 +46,9 @@ TABLES = (
     "notifier_steps",
     "promises",
     "rights_documents",
+    "rights_files",
+    "user_brands",
+    "seller_proposals",
     "sessions",
     "samples",
     "appeals",
@@ -459,7 +462,7 @@ def upgrade() -> None:
         sa.Column("role", sa.Text, nullable=False),
         sa.Column("is_active", flag, nullable=False),
         sa.Column("created_at", moment, nullable=False),
-        sa.CheckConstraint("role IN ('viewer', 'reviewer', 'lead', 'admin')", name=op.f("ck_users_role")),
+        sa.CheckConstraint("role IN ('brand', 'viewer', 'reviewer', 'lead', 'admin')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
         sa.UniqueConstraint("name", name=op.f("uq_users_name")),
         sqlite_strict=True,
@@ -789,15 +792,65 @@ def upgrade() -> None:
         sa.Column("checked_by", sa.Text, nullable=True),
         sa.Column("checked_at", moment, nullable=True),
         sa.Column("is_accepted", flag, nullable=True),
+        sa.Column("details", sa.Text, nullable=True),
+        sa.Column("valid_until", moment, nullable=True),
         sa.ForeignKeyConstraint(
             ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_rights_documents_notifier_id")
         ),
         sa.PrimaryKeyConstraint("document_id", name=op.f("pk_rights_documents")),
-        sa.UniqueConstraint("notifier_id", "brand", name=op.f("uq_rights_documents_notifier_id_brand")),
         sqlite_autoincrement=True,
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_rights_documents_notifier_id"), "rights_documents", ["notifier_id"], unique=False)
+    op.create_table(
+        "rights_files",
+        sa.Column("document_id", identity, autoincrement=False, nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["document_id"], ["rights_documents.document_id"], name=op.f("fk_rights_files_document_id")
+        ),
+        sa.PrimaryKeyConstraint("document_id", name=op.f("pk_rights_files")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "user_brands",
+        sa.Column("binding_id", identity, nullable=False),
+        sa.Column("user_id", identity, nullable=False),
+        sa.Column("brand", sa.Text, nullable=False),
+        sa.Column("notifier_id", identity, nullable=False),
+        sa.Column("bound_by", sa.Text, nullable=False),
+        sa.Column("bound_at", moment, nullable=False),
+        sa.Column("ended_by", sa.Text, nullable=True),
+        sa.Column("ended_at", moment, nullable=True),
+        sa.ForeignKeyConstraint(["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_user_brands_notifier_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_user_brands_user_id")),
+        sa.PrimaryKeyConstraint("binding_id", name=op.f("pk_user_brands")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_user_brands_user_id"), "user_brands", ["user_id"], unique=False)
+    op.create_table(
+        "seller_proposals",
+        sa.Column("proposal_id", identity, nullable=False),
+        sa.Column("brand", sa.Text, nullable=False),
+        sa.Column("notifier_id", identity, nullable=False),
+        sa.Column("pseudonym", sa.Text, nullable=False),
+        sa.Column("encrypted", sa.Text, nullable=False),
+        sa.Column("until", moment, nullable=True),
+        sa.Column("proposed_by", sa.Text, nullable=False),
+        sa.Column("proposed_at", moment, nullable=False),
+        sa.Column("outcome", sa.Text, nullable=True),
+        sa.Column("decided_by", sa.Text, nullable=True),
+        sa.Column("decided_at", moment, nullable=True),
+        sa.CheckConstraint("outcome IN ('listed', 'declined')", name=op.f("ck_seller_proposals_outcome")),
+        sa.ForeignKeyConstraint(
+            ["notifier_id"], ["notifiers.notifier_id"], name=op.f("fk_seller_proposals_notifier_id")
+        ),
+        sa.PrimaryKeyConstraint("proposal_id", name=op.f("pk_seller_proposals")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_seller_proposals_notifier_id"), "seller_proposals", ["notifier_id"], unique=False)
     op.create_table(
         "sessions",
         sa.Column("token_hash", sa.Text, nullable=False),

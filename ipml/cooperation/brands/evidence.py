@@ -1,0 +1,158 @@
+"""What the owner of a brand is given of a case: the listing, what was decided and done, and nothing of persons.
+
+The evidence that is kept of a decision tells of the seller, of who decided and of what they noted; it goes to
+authorities. Here is what a rights holder needs for a claim: what was offered when, that it was found counterfeit and
+why, what was done, and the SHA-256 of the full evidence, so that a court can ask the marketplace for exactly that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ipml.cooperation.brands.listings import BrandListing, get_listing
+from ipml.enforcement.evidence.package import (
+    close_package,
+    digest_payload,
+    explain_checking,
+    new_place,
+    note_package,
+    put_in_place,
+    shown,
+    write_lines,
+)
+from ipml.enforcement.evidence.pieces import Evidence, find_evidence, moment_text
+from ipml.errors import NotFound
+from ipml.kit.canonical_json import canonical_json
+from ipml.review.cases import subject_of
+from ipml.storage.database import reading, writing
+
+EXPORTER = "rights holder"
+_README = """\
+EVIDENCE ON LISTING {listing_id}, FOR THE RIGHTS HOLDER
+
+An online marketplace found this listing counterfeit. This folder says what was offered, what was decided and what was
+done. It was put together on {date}. It names neither the seller nor who decided: who is behind a seller is told on an
+order only (Article 8 of Directive 2004/48/EC).
+
+  brand: {brand}
+  title: {title}
+  price: {price}
+  decided: {decided_at}
+  because: {ground}
+
+What is quoted above was written by the seller. It proves nothing by itself and may be meant to mislead whoever, or
+whatever program, reads it.
+
+data/listing.json      the listing as it was seen, the decision, the measures, and the SHA-256 of the full evidence,
+                       which the marketplace keeps and hands to courts and authorities
+data/export.json       the row of the marketplace's audit trail that says what was put into this folder
+data/anchor.json       how far the trail went then
+data/audit.jsonl       empty: the rows of the trail name the seller
+manifest-….txt         fingerprints (SHA-256, SHA-512) of the files in data/
+verify.py              a program that checks all of this
+
+{checking}"""
+
+
+def export_for_brand(
+    engine: Engine,
+    brands: Collection[str],
+    case_id: int,
+    out: Path,
+    *,
+    by: str,
+    key_file: Path | None = None,
+    now: datetime | None = None,
+) -> Path:
+    """Write what a rights holder is given of a case of their brand as one .zip file, whole or not at all.
+
+    Parameters
+    ----------
+    out : Path
+        Must not be there yet.
+    by : str
+        Name of the user who takes it, noted in the audit trail.
+    key_file : Path, optional
+        Secret key that signs the anchor.
+
+    Raises
+    ------
+    NotFound
+        No case of these brands has that number, or it is not found counterfeit as things stand.
+    EvidenceChanged
+        The evidence is not what was kept.
+    UnwritableFile
+        Something is there already, or nothing can be written there.
+    """
+    now = now or datetime.now(UTC)
+    with reading(engine) as connection:
+        listing = get_listing(connection, brands, case_id)
+        kept = find_evidence(connection, case_id) if listing.is_counterfeit else []
+    if not kept:
+        raise NotFound("evidence on listing", case_id, "There is some once a listing is found counterfeit.")
+    with new_place(out) as place:
+        folder = place / f"evidence-listing-{case_id}"
+        (folder / "data").mkdir(parents=True, mode=0o700)
+        (folder / "data/listing.json").write_text(canonical_json(_describe(listing, kept)) + "\n", encoding="ascii")
+        (folder / "data/audit.jsonl").write_text(write_lines([], {}), encoding="ascii")
+        with writing(engine) as connection:
+            noted = note_package(
+                connection,
+                subject_of(case_id),
+                "exported evidence",
+                digest_payload(folder),
+                [],
+                by=by,
+                exporter=EXPORTER,
+                key_file=key_file,
+                now=now,
+            )
+        readme = _README.format(
+            listing_id=shown(listing.listing_id),
+            date=f"{now.astimezone(UTC):%Y-%m-%d}",
+            brand=shown(listing.brand),
+            title=shown(listing.title),
+            price="not known" if listing.price is None else f"{listing.price:g} {shown(listing.currency or '')}",
+            decided_at=listing.decided_at and moment_text(listing.decided_at),
+            ground=listing.ground,
+            checking=explain_checking(noted.anchor),
+        )
+        close_package(folder, noted, readme, subject_of(case_id), now)
+        put_in_place(folder, out, is_zipped=True)
+    return out
+
+
+def _describe(listing: BrandListing, kept: Sequence[Evidence]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "case": listing.case_id,
+        "listing": {
+            "listing_id": listing.listing_id,
+            "title": listing.title,
+            "description": listing.description,
+            "brand": listing.brand,
+            "category": listing.category,
+            "price": listing.price,
+            "currency": listing.currency,
+            "listed_at": listing.listed_at and moment_text(listing.listed_at),
+        },
+        "decision": {
+            "verdict": listing.verdict,
+            "ground": listing.ground,
+            "decided_at": listing.decided_at and moment_text(listing.decided_at),
+        },
+        "measures": [
+            {
+                "kind": one.kind,
+                "imposed_at": moment_text(one.imposed_at),
+                "lifted_at": one.lifted_at and moment_text(one.lifted_at),
+            }
+            for one in listing.measures
+        ],
+        "evidence": [{"evidence": one.evidence_id, "sha256": one.digest} for one in kept],
+    }

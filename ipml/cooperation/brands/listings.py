@@ -1,0 +1,226 @@
+"""Listings of a brand, as its owner may see them: what is offered, how likely a counterfeit, and what was decided.
+
+Nothing of a seller is here, nor of who decided. So words are looked for in the title and the number of a listing alone:
+whoever could find listings by their seller's id could find out who sells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, true
+
+from ipml.errors import NotFound
+from ipml.records import Listing, Verdict
+from ipml.review.cases import LARGEST_NUMBER
+from ipml.review.decisions import GROUNDS
+from ipml.review.marketplace import find_known
+from ipml.review.reversals import is_last_verdict
+from ipml.review.search import holds, split_words
+from ipml.review.snapshot import decode
+from ipml.storage.tables import case_texts, cases, decisions, measures
+
+STATES = ("all", "waiting", "counterfeit", "not counterfeit")
+_BANDS = ((0.9, "very likely counterfeit"), (0.5, "likely counterfeit"), (0.2, "possibly counterfeit"))
+_LEAST_BAND = "hardly suspicious"
+_UNSCORED = "not scored"
+_FOUND = {
+    Verdict.COUNTERFEIT: "Found counterfeit",
+    Verdict.GENUINE: "Not found counterfeit",
+    Verdict.CANNOT_TELL: "Closed without a finding",
+}
+_WAITS = "Waits for a person"
+_NO_CASE = "Not looked at by a person"
+_HIDDEN_LINES = 2  # at the end of what a search looks through: the seller's id and the brand
+
+
+def name_band(score: float | None) -> str:
+    """Say in words how likely a listing is counterfeit by the model.
+
+    Examples
+    --------
+    >>> name_band(0.93), name_band(0.5), name_band(0.01), name_band(None)
+    ('very likely counterfeit', 'likely counterfeit', 'hardly suspicious', 'not scored')
+    """
+    if score is None:
+        return _UNSCORED
+    return next((words for least, words in _BANDS if score >= least), _LEAST_BAND)
+
+
+@dataclass(frozen=True, slots=True)
+class BrandMeasure:
+    """What was done to a listing, from when, and until when."""
+
+    kind: str
+    imposed_at: datetime
+    lifted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrandListing:
+    """A listing of a brand, without anything of its seller.
+
+    Attributes
+    ----------
+    case_id : int or None
+        None where it was submitted and never became a case.
+    band : str
+        How likely it is counterfeit by the model, in words.
+    state : str
+        How it stands, in words.
+    verdict : Verdict or None
+        The last one that stands.
+    ground : str
+        Why it was found counterfeit, as a sentence; empty otherwise.
+    """
+
+    case_id: int | None
+    listing_id: str
+    title: str
+    description: str | None
+    brand: str
+    category: str | None
+    price: float | None
+    currency: str | None
+    listed_at: datetime | None
+    band: str
+    state: str
+    verdict: Verdict | None = None
+    ground: str = ""
+    decided_at: datetime | None = None
+    measures: tuple[BrandMeasure, ...] = ()
+
+    @property
+    def is_counterfeit(self) -> bool:
+        """Whether it is found counterfeit as things stand."""
+        return self.verdict is Verdict.COUNTERFEIT
+
+
+def find_listings(
+    connection: Connection,
+    brands: Collection[str],
+    *,
+    search: str = "",
+    state: str = "all",
+    before: int = LARGEST_NUMBER,
+    limit: int = 50,
+) -> list[BrandListing]:
+    """Return cases of some brands, the newest first.
+
+    Parameters
+    ----------
+    brands : collection of str
+        As listings have them.
+    search : str, default=""
+        Words that title or number must all hold. A submitted listing that is no case is found by its whole number.
+    state : str, default="all"
+        One of `STATES`.
+    before : int, optional
+        Only cases with a smaller number: those on the next page.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     find_listings(connection, ["Vellmar"], search="bag")
+    []
+    """
+    words = split_words(search)
+    query = _select(brands).where(cases.c.case_id < min(before, LARGEST_NUMBER), _is_in(state))
+    query = query.where(holds(words)) if words else query
+    found: list[Row[Any]] = []
+    for row in connection.execute(query.order_by(cases.c.case_id.desc()).execution_options(yield_per=500)):
+        if _holds_words(row.text, words):
+            found.append(row)
+        if len(found) == limit:
+            break
+    listed = _make(connection, found)
+    if not listed and search.strip() and state == "all":
+        listed = list(_find_submitted(connection, brands, search.strip()))
+    return listed
+
+
+def get_listing(connection: Connection, brands: Collection[str], case_id: int) -> BrandListing:
+    """Return the listing of a case of some brands; NotFound where there is none, be there a case of another or not."""
+    query = _select(brands).where(cases.c.case_id == case_id)
+    rows = connection.execute(query).all() if 0 < case_id <= LARGEST_NUMBER else ()
+    if not rows:
+        raise NotFound("listing", case_id, "Your listings are found by their title or number.")
+    return _make(connection, rows)[0]
+
+
+def _select(brands: Collection[str]) -> Select[Any]:
+    return (
+        select(cases.c.case_id, cases.c.brand, cases.c.score, cases.c.state, cases.c.snapshot, case_texts.c.text)
+        .join(case_texts, case_texts.c.case_id == cases.c.case_id)
+        .where(cases.c.brand.in_(list(brands)), cases.c.erased_at.is_(None))
+    )
+
+
+def _is_in(state: str) -> ColumnElement[bool]:
+    if state == "waiting":
+        return cases.c.state.in_(["open", "escalated"])
+    said = {"counterfeit": [Verdict.COUNTERFEIT], "not counterfeit": [Verdict.GENUINE, Verdict.CANNOT_TELL]}.get(state)
+    if said is None:
+        return true()
+    is_said = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.verdict.in_(said), is_last_verdict())
+    return is_said & (cases.c.state == "decided")
+
+
+def _holds_words(text: str, words: Sequence[str]) -> bool:
+    shown = "\n".join(text.split("\n")[:-_HIDDEN_LINES])
+    return all(word in shown for word in words)
+
+
+def _make(connection: Connection, rows: Sequence[Row[Any]]) -> list[BrandListing]:
+    numbers = [row.case_id for row in rows]
+    query = select(decisions.c.case_id, decisions.c.verdict, decisions.c.ground, decisions.c.decided_at)
+    query = query.where(decisions.c.case_id.in_(numbers), is_last_verdict())
+    last: dict[int, Any] = {row.case_id: row for row in connection.execute(query)}
+    done = _find_measures(connection, numbers)
+    return [_make_one(row, last.get(row.case_id), done.get(row.case_id, [])) for row in rows]
+
+
+def _make_one(row: Row[Any], last: Any, done: Sequence[BrandMeasure]) -> BrandListing:
+    told = _tell(decode(row.snapshot).listing, row.brand) | {"case_id": row.case_id, "band": name_band(row.score)}
+    if row.state != "decided" or last is None:
+        return BrandListing(**told, state=_WAITS)
+    verdict = Verdict(last.verdict)
+    return BrandListing(
+        **told,
+        state=_FOUND[verdict],
+        verdict=verdict,
+        ground=GROUNDS.get(last.ground, ""),
+        decided_at=last.decided_at,
+        measures=tuple(done),
+    )
+
+
+_OF_NO_SELLER = ("listing_id", "title", "description", "category", "price", "currency", "listed_at")
+
+
+def _tell(listing: Listing, brand: str) -> dict[str, Any]:
+    return {"brand": brand} | {name: getattr(listing, name) for name in _OF_NO_SELLER}
+
+
+def _find_measures(connection: Connection, case_ids: Sequence[int]) -> Mapping[int, list[BrandMeasure]]:
+    query = select(measures.c.case_id, measures.c.kind, measures.c.imposed_at, measures.c.lifted_at)
+    found: dict[int, list[BrandMeasure]] = {}
+    for case_id, *told in connection.execute(
+        query.where(measures.c.case_id.in_(case_ids)).order_by(measures.c.measure_id)
+    ):
+        found.setdefault(case_id, []).append(BrandMeasure(*told))
+    return found
+
+
+def _find_submitted(connection: Connection, brands: Collection[str], listing_id: str) -> Iterator[BrandListing]:
+    known = find_known(connection, [listing_id]).get(listing_id)
+    if known is not None and known.scored.listing.brand in brands:
+        listing = known.scored.listing
+        told = _tell(listing, listing.brand or "")
+        yield BrandListing(**told, case_id=None, band=name_band(known.scored.score), state=_NO_CASE)

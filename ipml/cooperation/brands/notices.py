@@ -1,0 +1,212 @@
+"""Notices of a brand as who gave them sees them: what became of each listing and why, and counter-notices to answer.
+
+A person acts for brands, each in the name of a notifier. They see the notices of that notifier on that brand, and no
+others: not those of the same notifier on another brand, nor those of others on the same brand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_
+
+from ipml.cooperation.brands.listings import BrandMeasure
+from ipml.cooperation.notices.counter_notices import MESSAGE, select_behind, subject_of_counter_notice
+from ipml.cooperation.notices.outcomes import ListingOutcome, list_outcomes
+from ipml.cooperation.notices.register import find_stored
+from ipml.cooperation.notices.status import Receipt, make_receipt, read_explanation
+from ipml.enforcement.appeals.appeal import AppealState
+from ipml.enforcement.deadlines.deadlines import find_deadlines
+from ipml.errors import NotFound
+from ipml.storage import outbox
+from ipml.storage.pseudonyms import get_notifier
+from ipml.storage.tables import appeals, measures, notice_items, notices
+
+Acting = Collection[tuple[int, str]]
+"""For whom a person acts: numbers of notifiers, each with a brand."""
+
+_HOLDERS_STAGE = "holder"
+STATES: Mapping[AppealState, str] = {
+    AppealState.WITH_HOLDER: "waits for your answer",
+    AppealState.HOLDER_ACTED: "you have acted: the listing stays down",
+    AppealState.RESTORED: "the listing was put back",
+    AppealState.GRANTED: "granted: the listing was put back",
+    AppealState.PARTLY_GRANTED: "granted in part",
+    AppealState.REJECTED: "rejected: the listing stays down",
+    AppealState.WITHDRAWN: "withdrawn by the seller",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BrandNotice:
+    """A notice in a list, and how many of its listings wait, were found counterfeit, or were closed otherwise."""
+
+    reference: str
+    brand: str
+    received_at: datetime
+    settled_at: datetime | None
+    is_suspended: bool
+    listings: int
+    waiting: int
+    upheld: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrandCounterNotice:
+    """What a seller says against a measure that followed from a notice.
+
+    Attributes
+    ----------
+    reference : str
+        Of the notice, by which it is answered.
+    due_at : datetime or None
+        Before which the rights holder must act; None before the term has begun.
+    state : str
+        In words.
+    listing, statement : str or None
+        As far as the rules it was filed under pass them on; None before that was done.
+    waits, may_withdraw : bool
+        Whether it waits for the holder's answer, and whether they may still give up.
+    """
+
+    appeal_id: int
+    reference: str
+    brand: str
+    filed_at: datetime
+    due_at: datetime | None
+    state: str
+    rules: str | None
+    term: str | None
+    listing: str | None
+    statement: str | None
+    waits: bool
+    may_withdraw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BrandNoticeFile:
+    """A notice with what was said in it and what became of it."""
+
+    brand: str
+    receipt: Receipt
+    explanation: str | None
+    outcomes: tuple[ListingOutcome, ...]
+    measures: Mapping[int, Sequence[BrandMeasure]]
+    counter_notices: tuple[BrandCounterNotice, ...]
+
+
+def list_brand_notices(
+    connection: Connection, acting: Acting, *, after: str = "", limit: int = 50
+) -> list[BrandNotice]:
+    """Return notices, the newest first, after the one of a reference.
+
+    Examples
+    --------
+    >>> from ipml.storage.database import migrate, open_database, reading
+    >>> engine = open_database("sqlite://")
+    >>> migrate(engine)
+    >>> with reading(engine) as connection:
+    ...     list_brand_notices(connection, [(1, "Vellmar")])
+    []
+    """
+    counts = (
+        func.count(),
+        func.count().filter(notice_items.c.state.in_(["waiting", "unknown"])),
+        func.count().filter(notice_items.c.state == "upheld"),
+    )
+    query = (
+        select(
+            notices.c.reference, notices.c.brand, notices.c.received_at, notices.c.settled_at, notices.c.is_suspended
+        )
+        .add_columns(*counts)
+        .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
+        .where(_is_theirs(acting))
+        .group_by(notices.c.notice_id)
+        .order_by(notices.c.notice_id.desc())
+        .limit(limit)
+    )
+    if after:
+        last = select(notices.c.notice_id).where(notices.c.reference == after, _is_theirs(acting))
+        query = query.where(notices.c.notice_id < last.scalar_subquery())
+    return [BrandNotice(*row) for row in connection.execute(query)]
+
+
+def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> BrandNoticeFile:
+    """Return a notice by its reference; NotFound where it is not theirs, be there one of another or not."""
+    stored = find_stored(connection, notices.c.reference == reference, _is_theirs(acting))
+    if stored is None:
+        raise NotFound("notice", reference, "The page Notices lists yours.")
+    whose, outcomes = (
+        get_notifier(connection, stored.notifier_id).pseudonym,
+        list_outcomes(connection, stored.notice_id),
+    )
+    return BrandNoticeFile(
+        stored.brand or "",
+        make_receipt(connection, stored, is_new=False),
+        read_explanation(connection, whose, stored.explanation),
+        tuple(outcomes),
+        _find_measures(connection, [one.decision_id for one in outcomes if one.decision_id]),
+        tuple(list_counter_notices(connection, acting, reference)),
+    )
+
+
+def list_counter_notices(
+    connection: Connection, acting: Acting, reference: str | None = None
+) -> list[BrandCounterNotice]:
+    """Return the counter-notices against notices, those that wait first by when they are due: of all, or of one."""
+    query = (
+        select_behind(appeals.c.appeal_id, appeals.c.state, appeals.c.filed_at)
+        .add_columns(notices.c.reference, notices.c.notifier_id, notices.c.brand)
+        .where(_is_theirs(acting))
+        .distinct()
+    )
+    query = query if reference is None else query.where(notices.c.reference == reference)
+    found = [_make(connection, row) for row in connection.execute(query.order_by(appeals.c.appeal_id)).all()]
+    return sorted(found, key=lambda one: (not one.waits, one.due_at is None, one.due_at or one.filed_at))
+
+
+def _is_theirs(acting: Acting) -> ColumnElement[bool]:
+    return tuple_(notices.c.notifier_id, notices.c.brand).in_(sorted(acting))
+
+
+def _find_measures(connection: Connection, decision_ids: Sequence[int]) -> Mapping[int, list[BrandMeasure]]:
+    query = select(measures.c.decision_id, measures.c.kind, measures.c.imposed_at, measures.c.lifted_at)
+    found: dict[int, list[BrandMeasure]] = {}
+    for decision_id, *told in connection.execute(
+        query.where(measures.c.decision_id.in_(decision_ids)).order_by(measures.c.measure_id)
+    ):
+        found.setdefault(decision_id, []).append(BrandMeasure(*told))
+    return found
+
+
+def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
+    state = AppealState(row.state)
+    term = find_deadlines(connection, f"appeal:{row.appeal_id}").get(_HOLDERS_STAGE)
+    told = _read_told(connection, row.appeal_id, row.notifier_id)
+    listing = told.get("listing")
+    return BrandCounterNotice(
+        row.appeal_id,
+        row.reference,
+        row.brand,
+        row.filed_at,
+        term.due_at if term else None,
+        STATES.get(state, "is being looked at"),
+        told.get("rules"),
+        told.get("term"),
+        listing and f"{listing['title']} ({listing['id']})",
+        told.get("statement"),
+        waits=state is AppealState.WITH_HOLDER,
+        may_withdraw=state in (AppealState.WITH_HOLDER, AppealState.HOLDER_ACTED),
+    )
+
+
+def _read_told(connection: Connection, appeal_id: int, notifier_id: int) -> Mapping[str, Any]:
+    """Return the message by which the notifier was told; empty where that waits, or the seller was erased."""
+    keys = outbox.find_keys(connection, subject_of_counter_notice(appeal_id, notifier_id), MESSAGE)
+    message = outbox.find_message(connection, keys[-1]) if keys else None
+    told: Mapping[str, Any] = json.loads(message.body) if message and message.body else {}
+    return told

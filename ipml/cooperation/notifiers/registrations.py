@@ -1,0 +1,214 @@
+"""Registrations of rights that a notifier files: number, office, classes, last day, and a file that shows it.
+
+They are documents of rights (`ipml.cooperation.notifiers.notifier`), which a person accepts or not. A file is told by
+its first letters, never by its name, is small, and is only ever sent as a download. It is encrypted with the notifier's
+key and goes with it; its SHA-256 stands in the details, so that what is read again is what was filed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, insert, select
+
+from ipml.cooperation.notices.notice import Faults, read_text
+from ipml.cooperation.notifiers.notifier import (
+    RightsDocument,
+    decrypt_if_kept,
+    end_of_day,
+    list_documents,
+)
+from ipml.errors import Conflict, NotFound, Refused
+from ipml.kit.canonical_json import canonical_json
+from ipml.storage import audit
+from ipml.storage.pseudonyms import encrypt, get_notifier
+from ipml.storage.row_numbers import append_rows
+from ipml.storage.tables import rights_documents, rights_files
+
+MOST_BYTES = 2_000_000
+MOST_DOCUMENTS = 100
+"""Of a notifier."""
+_LONGEST = {"number": 100, "office": 100, "classes": 200}
+_KINDS = {b"%PDF-": "pdf", b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpg"}
+_ACTIVE = (b"/JavaScript", b"/JS", b"/Launch", b"/EmbeddedFile", b"/RichMedia")
+_EXPECTED = "a PDF, PNG or JPEG file"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A registered right as it was filed.
+
+    Attributes
+    ----------
+    number : str or None
+        Such as "EUTM 018123456"; None where the notifier was erased.
+    office, classes : str
+        Where it is registered, and for which goods (Nice classes); empty where it was only named in a notice.
+    last_day : date or None
+        The last day of the right, as far as known.
+    file_kind : str
+        "pdf", "png" or "jpg"; empty without a file.
+    is_accepted : bool or None
+        What the marketplace made of it; None until somebody has looked.
+    """
+
+    document_id: int
+    notifier_id: int
+    brand: str
+    number: str | None
+    office: str
+    classes: str
+    last_day: date | None
+    file_kind: str
+    filed_at: datetime
+    is_accepted: bool | None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether its last day is over."""
+        return self.last_day is not None and end_of_day(self.last_day) <= now
+
+
+def file_registration(
+    connection: Connection,
+    notifier_id: int,
+    brand: str,
+    number: str,
+    office: str,
+    classes: str = "",
+    *,
+    last_day: date | None,
+    file: bytes = b"",
+    by: str,
+    now: datetime,
+) -> int:
+    """Keep a registration until a person has looked at it, and return its number.
+
+    Raises
+    ------
+    Refused
+        A text is missing or too long, the right has ended, or the file is too large or none that can be taken.
+    Conflict
+        The notifier was erased, or has filed too many.
+    """
+    said, faults = {"number": number, "office": office, "classes": classes}, Faults()
+    read = {
+        name: read_text(faults, name, text, longest=_LONGEST[name])
+        for name, text in said.items()
+        if text or name != "classes"
+    }
+    if faults.found:
+        problem = faults.found[0]
+        raise Refused(problem.column, repr(problem.value), problem.expected)
+    if last_day is not None and end_of_day(last_day) <= now:
+        raise Refused("last day", f"{last_day}", "a day to come, or none")
+    kind = find_kind(file) if file else ""
+    notifier = get_notifier(connection, notifier_id, lock=True)
+    filed = list_documents(connection, notifier_id)
+    if notifier.address is None or len(filed) >= MOST_DOCUMENTS:
+        found = "the notifier was erased" if notifier.address is None else f"{len(filed)} were filed already"
+        raise Conflict("registration", found, "Ask the marketplace.")
+    details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind}
+    details |= {"sha256": hashlib.sha256(file).hexdigest() if file else ""}
+    row = {
+        "notifier_id": notifier_id,
+        "brand": brand,
+        "reference": encrypt(connection, notifier.pseudonym, read["number"] or ""),
+        "filed_at": now,
+        "details": encrypt(connection, notifier.pseudonym, canonical_json(details)),
+        "valid_until": None if last_day is None else end_of_day(last_day),
+    }
+    (document_id,) = append_rows(connection, rights_documents, [row])
+    if file:
+        content = encrypt(connection, notifier.pseudonym, b64encode(file).decode("ascii"))
+        connection.execute(insert(rights_files).values(document_id=document_id, content=content))
+    audit.append(connection, by, "rights filed", notifier.subject, {"document": document_id}, at=now)
+    return document_id
+
+
+def find_kind(file: bytes) -> str:
+    """Return what a file is by what stands in it: "pdf", "png" or "jpg".
+
+    Raises
+    ------
+    Refused
+        It is too large, of another kind, or a PDF that does something when it is opened.
+
+    Examples
+    --------
+    >>> find_kind(b"%PDF-1.7 ...")
+    'pdf'
+    """
+    if len(file) > MOST_BYTES:
+        raise Refused("file", f"{len(file):,} bytes", f"at most {MOST_BYTES:,}")
+    kind = next((kind for begins, kind in _KINDS.items() if file.startswith(begins)), None)
+    if kind is None:
+        raise Refused("file", "another kind of file", _EXPECTED)
+    if kind == "pdf" and any(mark in file for mark in _ACTIVE):
+        raise Refused("file", "a PDF with scripts or attachments", "one without: print it anew as PDF")
+    return kind
+
+
+def list_registrations(
+    connection: Connection, notifier_id: int, brands: Collection[str] | None = None
+) -> list[Registration]:
+    """Return what a notifier filed for some brands, or for all, the newest last."""
+    documents = list_documents(connection, notifier_id)
+    return [read_registration(one) for one in documents if brands is None or one.brand in brands]
+
+
+def read_registration(one: RightsDocument) -> Registration:
+    """Return a document as a registration; one that was only named in a notice has no details."""
+    said = json.loads(one.details) if one.details else {"office": "", "classes": "", "file": ""}
+    last_day = None if one.valid_until is None else (one.valid_until - timedelta(microseconds=1)).date()
+    return Registration(
+        one.document_id,
+        one.notifier_id,
+        one.brand,
+        one.reference,
+        said["office"],
+        said["classes"],
+        last_day,
+        said["file"],
+        one.filed_at,
+        one.is_accepted,
+    )
+
+
+def read_file(
+    connection: Connection, document_id: int, notifier_ids: Collection[int] | None = None
+) -> tuple[bytes, str]:
+    """Return the file of a registration and its kind.
+
+    Parameters
+    ----------
+    notifier_ids : collection of int, optional
+        Whose it must be; None: anybody's.
+
+    Raises
+    ------
+    NotFound
+        There is none, or it is another's, or it was erased.
+    Refused
+        It is not what was filed.
+    """
+    query = select(rights_documents.c.notifier_id, rights_files.c.content)
+    query = query.join(rights_files, rights_files.c.document_id == rights_documents.c.document_id)
+    row = None
+    if 0 < document_id < 2**63:
+        row = connection.execute(query.where(rights_documents.c.document_id == document_id)).first()
+    missing = NotFound("file of document", document_id)
+    if row is None or (notifier_ids is not None and row.notifier_id not in notifier_ids):
+        raise missing
+    document = next(one for one in list_documents(connection, row.notifier_id) if one.document_id == document_id)
+    content = decrypt_if_kept(connection, get_notifier(connection, row.notifier_id).pseudonym, row.content)
+    if content is None or document.details is None:
+        raise missing
+    file, said = b64decode(content), json.loads(document.details)
+    if hashlib.sha256(file).hexdigest() != said["sha256"] or find_kind(file) != said["file"]:
+        raise Refused(f"file of document {document_id}", "another than was filed", "that one", "Ask the operator.")
+    return file, said["file"]

@@ -1,0 +1,83 @@
+"""Accounts of rights holders, for an administrator: who acts for which brand; and for leads what brands propose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Form, Request, Response
+
+from ipml.cooperation.brands.sellers import list_proposals, settle_proposal
+from ipml.errors import Conflict, Forbidden, NotFound, Refused
+from ipml.storage.database import writing
+from ipml.web.accounts.brand_accounts import bind_brand, end_binding, list_bindings, list_unbound
+from ipml.web.accounts.login import authorised
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
+from ipml.web.console.case_list import PathNumber
+from ipml.web.responses import redirect, render
+
+_Text = Annotated[str, Form(max_length=400)]
+
+
+def show_brand_accounts(request: Request) -> Response:
+    """Show which accounts act for which brands, and in whose name."""
+    return _render_accounts(request, {})
+
+
+def bind_account(
+    request: Request, name: _Text, brand: _Text = "", notifier: _Text = "", password: _Text = ""
+) -> Response:
+    """Bind a brand account to a brand and a notifier; with a password the account is made first."""
+    said, now = {"name": name, "brand": brand, "notifier": notifier}, datetime.now(UTC)
+    try:
+        with authorised(request, writing) as (connection, user):
+            if password:
+                add_user(connection, name, password, Role.BRAND, request.app.state.cost, now, user.name)
+            bind_brand(connection, name.strip(), brand.strip(), notifier.strip(), by=user.name, now=now)
+    except (Conflict, NotFound, Refused) as error:
+        return _render_accounts(request, said, str(error))
+    return redirect("/brand-accounts")
+
+
+def end_account_binding(request: Request, binding_id: PathNumber) -> Response:
+    """End that an account acts for a brand."""
+    with authorised(request, writing) as (connection, user):
+        end_binding(connection, binding_id, by=user.name, now=datetime.now(UTC))
+    return redirect("/brand-accounts")
+
+
+def show_proposals(request: Request) -> Response:
+    """Show the sellers whom brands say they have authorised."""
+    return _render_proposals(request)
+
+
+def settle_seller(
+    request: Request, proposal_id: PathNumber, choice: Annotated[str, Form(pattern="^(list|decline)$")]
+) -> Response:
+    """Put a proposed seller on the list of those authorised, or decline."""
+    now = datetime.now(UTC)
+    try:
+        with authorised(request, writing) as (connection, user):
+            settle_proposal(connection, proposal_id, is_listed=choice == "list", by=user.name, now=now)
+    except (Conflict, Forbidden) as error:
+        return _render_proposals(request, str(error))
+    return redirect("/seller-proposals")
+
+
+def _render_accounts(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+    with authorised(request) as (connection, _):
+        bindings = list_bindings(connection)
+        unbound = list_unbound(connection, bindings)
+    fields = dict.fromkeys(("name", "brand", "notifier"), "") | dict(said)
+    context = {"bindings": bindings, "unbound": unbound, "said": fields, "message": message}
+    return render(request, "brand_accounts.html", context, HTTPStatus.BAD_REQUEST if message else None)
+
+
+def _render_proposals(request: Request, message: str = "") -> Response:
+    with authorised(request) as (connection, _):
+        proposals = list_proposals(connection, waits=False, limit=200)
+    proposals.sort(key=lambda one: one.outcome is not None)
+    return render(request, "seller_proposals.html", {"proposals": proposals, "message": message})

@@ -1,0 +1,175 @@
+"""Reporting listings in the portal: by address or number, a line each, or as a CSV file; every fault with its row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import File, Form, Query, Request, Response, UploadFile
+from sqlalchemy import Connection
+
+from ipml.cooperation.notices.intake import receive
+from ipml.cooperation.notices.notice import LONGEST_EXPLANATION, MOST_LISTINGS, check_notice
+from ipml.cooperation.notifiers.registrations import list_registrations
+from ipml.errors import Conflict, InvalidNotice
+from ipml.records import Problem
+from ipml.storage.database import writing
+from ipml.web.accounts.brand_accounts import Binding
+from ipml.web.accounts.login import get_cooperation_policy
+from ipml.web.portal.visitor import visiting
+from ipml.web.responses import redirect, render
+
+_COLUMNS = ("url", "listing_id")
+_PLACE = re.compile(r"listings\[(\d+)\]\.?(.*)")
+_AGAIN = re.compile(r"the listing of listings\[(\d{1,3})\] again")
+_LONGEST_SHOWN = 60_000
+_NAMES = {"explanation": "why", "good_faith": "good faith", "rights": "right", "listings": "listings"}
+Pointed = list[tuple[int, Mapping[str, str]]]
+"""Listings with the row in which each stands, from 1."""
+
+
+def read_lines(text: str) -> Pointed:
+    """Return the listings that are named a line each: by address, or else by number.
+
+    Examples
+    --------
+    >>> read_lines("https://shop.example/i/7\\n\\nA-12")
+    [(1, {'url': 'https://shop.example/i/7'}), (3, {'listing_id': 'A-12'})]
+    """
+    lines = [(row, line.strip()) for row, line in enumerate(text.splitlines(), start=1)]
+    return [(row, {"url" if "://" in line else "listing_id": line}) for row, line in lines if line]
+
+
+def read_csv(content: bytes) -> tuple[Pointed, list[Problem]]:
+    """Return the listings of a CSV file with the columns url, listing_id or both, and what is wrong with it.
+
+    Examples
+    --------
+    >>> read_csv(b"url;listing_id\\nhttps://shop.example/i/7;\\n;A-12")
+    ([(1, {'url': 'https://shop.example/i/7'}), (2, {'listing_id': 'A-12'})], [])
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return [], [Problem(0, "file", "no text in UTF-8", "a CSV file saved as UTF-8")]
+    head = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True)
+    found: Pointed = []
+    try:
+        names = [name.strip().lower() for name in next(reader, [])]
+        if not set(_COLUMNS) & set(names):
+            return [], [Problem(0, "file", f"the columns {', '.join(names)[:80]}", "url, listing_id or both")]
+        for row, cells in enumerate(reader, start=1):
+            said = {
+                name: cell.strip()
+                for name, cell in zip(names, cells, strict=False)
+                if name in _COLUMNS and cell.strip()
+            }
+            if any(cell.strip() for cell in cells):
+                found.append((row, said))
+    except csv.Error as error:
+        return [], [Problem(len(found) + 1, "file", str(error)[:80], "a CSV file")]
+    return found, []
+
+
+def show_report(
+    request: Request,
+    listing: Annotated[list[str] | None, Query(max_length=MOST_LISTINGS)] = None,
+    brand: str = "",
+) -> Response:
+    """Show the form for reporting listings, filled in with those that were chosen among the visitor's."""
+    lines = "\n".join(one.replace("\n", " ")[:200] for one in listing or ())
+    return _render(request, {"listings": lines, "brand": brand[:200]}, [])
+
+
+def report(
+    request: Request,
+    brand: Annotated[str, Form(max_length=200)],
+    why: Annotated[str, Form(max_length=4 * LONGEST_EXPLANATION)] = "",
+    listings: Annotated[str, Form(max_length=900_000)] = "",
+    good_faith: Annotated[str, Form(max_length=8)] = "",
+    file: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Give notice of listings in the name of the notifier for whom the visitor acts; or show all that is wrong."""
+    said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith}
+    pointed, problems = read_lines(listings), list[Problem]()
+    if file is not None and file.size:
+        if pointed:
+            problems = [Problem(0, "file", "listings and a file", "one of them")]
+        else:
+            pointed, problems = read_csv(file.file.read())
+    if problems:
+        return _render(request, said, problems)
+    try:
+        with visiting(request, writing) as (connection, visitor):
+            receipt = _give(request, connection, visitor.binding(brand), visitor.name, said, pointed)
+    except InvalidNotice as error:
+        return _render(request, said, _place(error.problems, pointed))
+    except Conflict as error:
+        return _render(request, said, [Problem(0, "notice", str(error), "")])
+    return redirect(f"/portal/notices/{receipt}")
+
+
+def _give(
+    request: Request, connection: Connection, binding: Binding, name: str, said: Mapping[str, str], pointed: Pointed
+) -> str:
+    if binding.address is None:
+        raise Conflict("notice", "the notifier of your account was erased", "Ask the marketplace.")
+    now, policy = datetime.now(UTC), get_cooperation_policy(request)
+    content: dict[str, Any] = {
+        "explanation": said["why"].replace("\r\n", "\n"),
+        "listings": [dict(one) for _, one in pointed],
+        "name": name,
+        "email": binding.address,
+        "good_faith": said["good_faith"] == "yes",
+        "brand": binding.brand,
+        "rights": _find_right(connection, binding, now),
+    }
+    notice = check_notice(content, policy.notices, takes_listings=False, now=now)
+    return receive(connection, notice, policy=policy, now=now).reference
+
+
+def _find_right(connection: Connection, binding: Binding, now: datetime) -> str | None:
+    """Return the number of a right on file that holds and was not rejected, accepted ones first."""
+    filed = list_registrations(connection, binding.notifier_id, [binding.brand])
+    good = [one for one in filed if one.is_accepted is not False and not one.has_ended(now) and one.number]
+    good.sort(key=lambda one: one.is_accepted is not True)
+    return good[0].number if good else None
+
+
+def _place(problems: Sequence[Problem], pointed: Pointed) -> list[Problem]:
+    """Return problems with the row of the visitor's list or file, and the words of the form."""
+    placed = []
+    for one in problems:
+        found = _PLACE.fullmatch(one.column)
+        if found:
+            again = _AGAIN.fullmatch(one.value)
+            first = int(again[1]) if again else len(pointed)
+            value = f"the listing of row {pointed[first][0]} again" if first < len(pointed) else one.value
+            placed.append(replace(one, row=pointed[int(found[1])][0], column=found[2] or "listing", value=value))
+        else:
+            placed.append(replace(one, row=0, column=_NAMES.get(one.column, one.column)))
+    return placed
+
+
+def _render(request: Request, said: Mapping[str, str], problems: Sequence[Problem]) -> Response:
+    with visiting(request) as (connection, visitor):
+        now = datetime.now(UTC)
+        lacking = [one.brand for one in visitor.bindings if _find_right(connection, one, now) is None]
+    context = {
+        "visitor": visitor,
+        "said": {"brand": "", "why": "", "listings": "", "good_faith": ""}
+        | {name: text[:_LONGEST_SHOWN] for name, text in said.items()},
+        "problems": problems[:100],
+        "more": max(0, len(problems) - 100),
+        "lacking": lacking,
+        "longest": LONGEST_EXPLANATION,
+        "most": MOST_LISTINGS,
+    }
+    return render(request, "portal/report.html", context, HTTPStatus.BAD_REQUEST if problems else None)

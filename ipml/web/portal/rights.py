@@ -1,0 +1,169 @@
+"""What a rights holder keeps in the portal: registrations of their rights, and the sellers they have authorised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import File, Form, Request, Response, UploadFile
+
+from ipml.cooperation.brands.sellers import (
+    end_authorisation,
+    list_authorised,
+    list_proposals,
+    propose_seller,
+)
+from ipml.cooperation.notifiers.notifier import end_of_day
+from ipml.cooperation.notifiers.registrations import MOST_BYTES, file_registration, list_registrations, read_file
+from ipml.errors import Conflict, Forbidden, Refused
+from ipml.review.seller_lists import LONGEST_NAME, LONGEST_WHY
+from ipml.storage.database import writing
+from ipml.web.accounts.login import authorised, get_cooperation_policy
+from ipml.web.portal.visitor import Number, visiting
+from ipml.web.responses import redirect, render
+
+MEDIA = {"pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg"}
+_Text = Annotated[str, Form(max_length=2000)]
+_Day = Annotated[str, Form(max_length=10)]
+
+
+def show_rights(request: Request) -> Response:
+    """Show the registrations of the visitor's brands."""
+    return _render_rights(request, {})
+
+
+def file_right(
+    request: Request,
+    brand: _Text,
+    number: _Text = "",
+    office: _Text = "",
+    classes: _Text = "",
+    until: _Day = "",
+    file: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Keep a registration with its file, until a person of the marketplace has looked at it."""
+    said = {"brand": brand, "number": number, "office": office, "classes": classes, "until": until}
+    try:
+        last_day = _read_day(until)
+        content = b"" if file is None else file.file.read(MOST_BYTES + 1)
+        with visiting(request, writing) as (connection, visitor):
+            binding = visitor.binding(brand)
+            file_registration(
+                connection,
+                binding.notifier_id,
+                binding.brand,
+                number.strip(),
+                office.strip(),
+                classes.strip(),
+                last_day=last_day,
+                file=content,
+                by=visitor.name,
+                now=datetime.now(UTC),
+            )
+    except (Refused, Conflict) as error:
+        return _render_rights(request, said, str(error))
+    return redirect("/portal/rights")
+
+
+def download_file(request: Request, document_id: Number) -> Response:
+    """Give the file of a registration of the visitor's brands."""
+    with visiting(request) as (connection, visitor):
+        theirs = {
+            one.document_id
+            for binding in visitor.bindings
+            for one in list_registrations(connection, binding.notifier_id, [binding.brand])
+        }
+        file, kind = read_file(connection, document_id, None if document_id in theirs else ())
+    return _send(file, kind, document_id)
+
+
+def download_document(request: Request, document_id: Number) -> Response:
+    """Give the file of a registration to who judges notifiers."""
+    with authorised(request) as (connection, _):
+        file, kind = read_file(connection, document_id)
+    return _send(file, kind, document_id)
+
+
+def show_sellers(request: Request) -> Response:
+    """Show the authorised sellers of the visitor's brands, and those that wait to be put on the list."""
+    return _render_sellers(request, {})
+
+
+def propose(request: Request, brand: _Text, seller: _Text = "", why: _Text = "", until: _Day = "") -> Response:
+    """Say that a brand has authorised a seller; it holds once the marketplace agrees, or at once by the policy."""
+    said = {"brand": brand, "seller": seller, "why": why, "until": until}
+    try:
+        last_day = _read_day(until)
+        with visiting(request, writing) as (connection, visitor):
+            binding = visitor.binding(brand)
+            propose_seller(
+                connection,
+                binding.brand,
+                binding.notifier_id,
+                seller.strip(),
+                why.strip(),
+                until=None if last_day is None else end_of_day(last_day),
+                by=visitor.name,
+                now=datetime.now(UTC),
+                needs_review=get_cooperation_policy(request).portal.review_authorised_sellers,
+            )
+    except (Refused, Conflict, Forbidden) as error:
+        return _render_sellers(request, said, str(error))
+    return redirect("/portal/sellers")
+
+
+def end_seller(request: Request, entry_id: Number, why: _Text = "") -> Response:
+    """Say that a seller is no longer authorised; it holds at once."""
+    try:
+        with visiting(request, writing) as (connection, visitor):
+            end_authorisation(
+                connection, visitor.brands, entry_id, why=why.strip(), by=visitor.name, now=datetime.now(UTC)
+            )
+    except (Refused, Conflict, Forbidden) as error:
+        return _render_sellers(request, {}, str(error).partition(" `ipml")[0])
+    return redirect("/portal/sellers")
+
+
+def _read_day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Refused("last day", repr(text), "a day such as 2027-05-01") from None
+    if day is not None and day.year > 2199:
+        raise Refused("last day", repr(text), "a day before 2200, or none")
+    return day
+
+
+def _send(file: bytes, kind: str, document_id: int) -> Response:
+    name = f"registration-{document_id}.{kind}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(file, media_type=MEDIA[kind], headers=headers)
+
+
+def _render_rights(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+    now = datetime.now(UTC)
+    with visiting(request) as (connection, visitor):
+        filed = [
+            one
+            for binding in visitor.bindings
+            for one in list_registrations(connection, binding.notifier_id, [binding.brand])
+        ]
+    context: dict[str, Any] = {"visitor": visitor, "filed": filed, "now": now, "message": message}
+    context |= {"said": dict.fromkeys(("brand", "number", "office", "classes", "until"), "") | dict(said)}
+    context |= {"most_megabytes": MOST_BYTES // 1_000_000, "today": now.date()}
+    return render(request, "portal/rights.html", context, HTTPStatus.BAD_REQUEST if message else None)
+
+
+def _render_sellers(request: Request, said: Mapping[str, str], message: str = "") -> Response:
+    now = datetime.now(UTC)
+    with visiting(request) as (connection, visitor):
+        entries = {one.entry_id: one for brand in visitor.brands for one in list_authorised(connection, brand, now)}
+        proposals = list_proposals(connection, visitor.brands, waits=False, limit=100)
+    context: dict[str, Any] = {"visitor": visitor, "entries": list(entries.values()), "message": message}
+    context |= {"proposals": [one for one in proposals if one.outcome != "listed"], "today": now.date()}
+    context |= {"said": dict.fromkeys(("brand", "seller", "why", "until"), "") | dict(said)}
+    context |= {"longest": {"name": LONGEST_NAME, "why": LONGEST_WHY}}
+    context |= {"needs_review": get_cooperation_policy(request).portal.review_authorised_sellers}
+    return render(request, "portal/sellers.html", context, HTTPStatus.BAD_REQUEST if message else None)

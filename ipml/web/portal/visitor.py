@@ -1,0 +1,70 @@
+"""Who asks in the portal, and for which brands they act: found in the transaction of the request, before all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Path, Query, Request
+from sqlalchemy import Connection, Engine
+
+from ipml.cooperation.brands.notices import Acting
+from ipml.errors import NotFound
+from ipml.storage.database import reading
+from ipml.web.accounts.brand_accounts import LONGEST_BRAND, Binding, list_bindings
+from ipml.web.accounts.login import authorised
+from ipml.web.accounts.permissions import Role
+
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Reference = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+BrandName = Annotated[str, Query(max_length=LONGEST_BRAND)]
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A person who acts for brands."""
+
+    name: str
+    bindings: tuple[Binding, ...]
+
+    @property
+    def brands(self) -> list[str]:
+        """The brands, in order."""
+        return [one.brand for one in self.bindings]
+
+    @property
+    def acting(self) -> Acting:
+        """For which notifier the person acts on which brand."""
+        return [(one.notifier_id, one.brand) for one in self.bindings]
+
+    def choose(self, brand: str) -> list[str]:
+        """Return the one brand that is asked for, or all where none is; NotFound for one of others."""
+        return [self.binding(brand).brand] if brand else self.brands
+
+    def binding(self, brand: str) -> Binding:
+        """Return for whom the person acts on a brand, without one on their first; NotFound for one of others."""
+        found = next((one for one in self.bindings if brand in ("", one.brand)), None)
+        if found is None:
+            raise NotFound("brand of your account", brand)
+        return found
+
+
+@contextmanager
+def visiting(
+    request: Request, opened: Callable[[Engine], AbstractContextManager[Connection]] = reading
+) -> Iterator[tuple[Connection, Visitor]]:
+    """Open the transaction of a request for a person who acts for at least one brand.
+
+    Raises
+    ------
+    LoginNeeded, Forbidden
+    NotFound
+        The account is bound to no brand: for it there is nothing here, and nothing to find out.
+    """
+    with authorised(request, opened) as (connection, user):
+        bindings = list_bindings(connection, user.user_id) if user.role is Role.BRAND else []
+        if not bindings:
+            raise NotFound("brand of the account", user.name, "Ask the marketplace to bind it to your brand.")
+        yield connection, Visitor(user.name, tuple(bindings))

@@ -1,0 +1,224 @@
+"""The portal of rights holders: reporting, following, answering, rights, authorised sellers, and hostile text."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+from support.brand_world import PDF, dealer_of, fill
+from support.databases import copy_memory, save_memory
+from support.staff import CHEAP, PASSWORD
+
+from ipml.review.seller_lists import ListKind, list_entries
+from ipml.settings import Settings
+from ipml.storage import audit
+from ipml.storage.database import reading
+from ipml.storage.row_digests import check_rows
+from ipml.web.accounts.brand_accounts import list_bindings
+from ipml.web.app import make_app
+from ipml.web.portal.reporting import read_csv
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}\u202e"
+WHY = "The seam is glued and not sewn, and we never made a bag in this colour."
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[bytes, dict[str, str]]:
+    """Return a filled database, and the references of notices by brand."""
+    engine = copy_memory()
+    references = fill(engine)
+    return save_memory(engine), references
+
+
+@pytest.fixture
+def engine(world: tuple[bytes, dict[str, str]]) -> Iterator[Engine]:
+    """Give the filled database."""
+    engine = copy_memory(world[0])
+    yield engine
+    engine.dispose()
+
+
+def log_in(engine: Engine, name: str = "vera") -> TestClient:
+    """Return the browser of somebody."""
+    app = make_app(engine, Settings(), cost=CHEAP)
+    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = client.post("/login", data={"name": name, "password": PASSWORD})
+    assert answer.status_code == 303
+    return client
+
+
+def test_a_login_leads_to_the_portal(engine: Engine) -> None:
+    """A brand account comes to the portal, whatever page was asked for."""
+    app = make_app(engine, Settings(), cost=CHEAP)
+    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = client.post("/login", data={"name": "vera", "password": PASSWORD, "then": "/cases/1"})
+    assert answer.headers["location"] == "/portal"
+
+
+def test_listings_are_reported_and_followed(engine: Engine) -> None:
+    """By number in lines; sent twice it is one notice, whose page says how each listing stands."""
+    client = log_in(engine)
+    form = {"brand": "Vellmar", "why": WHY, "listings": "V-0005\nV-0009\n", "good_faith": "yes"}
+    answers = [client.post("/portal/report", data=form) for _ in range(2)]
+    assert [one.status_code for one in answers] == [303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    page = client.get(answers[0].headers["location"]).text
+    assert "V-0005" in page
+    assert "Waits for a person to look at it" in page
+    assert "Not known here yet" in page
+
+
+def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
+    """Nothing is sent before all is right, and what was typed is still there."""
+    client = log_in(engine)
+    content = b"url,listing_id\nftp://x,\n,V-0005\n,\n,V-0005\n"
+    form = {"brand": "Vellmar", "why": WHY, "good_faith": "yes"}
+    answer = client.post("/portal/report", data=form, files={"file": ("a.csv", content, "text/csv")})
+    assert answer.status_code == 400
+    rows = re.findall(r'class="number">(\d+)</td><td data-label="Field">([^<]*)</td>', answer.text)
+    assert rows == [("1", "url"), ("4", "listing")]
+    assert "the listing of row 2 again" in answer.text
+    lines = {"listings": "x://the listing of listings[7] again"}
+    assert client.post("/portal/report", data=form | lines).status_code == 400
+    assert WHY in answer.text
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"name\nx\n", b'url\n"a'])
+def test_what_is_no_csv_file_is_said(content: bytes) -> None:
+    """A file without the columns, in another encoding, or that ends within a cell has no listings."""
+    assert read_csv(content)[1]
+
+
+def test_the_reasons_of_an_outcome_are_told(engine: Engine, world: tuple[bytes, dict[str, str]]) -> None:
+    """State, ground, who or what decided, and measures with their dates."""
+    page = log_in(engine).get(f"/portal/notices/{world[1]['Vellmar']}").text
+    assert "Found counterfeit" in page
+    assert "The listing itself says that the goods are a replica" in page
+    assert "Decided by a person" in page
+    assert "Removed" in page
+
+
+def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[str, str]]) -> None:
+    """With where they have sued; a second answer of that kind finds nothing that waits."""
+    client, reference = log_in(engine), world[1]["Vellmar"]
+    assert "Waits for your answer" in client.get("/portal").text
+    form = {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
+    assert client.post(f"/portal/notices/{reference}/answer", data=form).status_code == 303
+    assert "you have acted" in client.get(f"/portal/notices/{reference}").text
+    assert client.post(f"/portal/notices/{reference}/answer", data=form).status_code == 409
+    assert "Waits for your answer" not in client.get("/portal").text
+
+
+def test_evidence_can_be_checked_and_names_nobody(engine: Engine, tmp_path: Path) -> None:
+    """The package of a listing that was found counterfeit passes its own check; of another there is none."""
+    client = log_in(engine)
+    assert client.get("/portal/listings/4/evidence.zip").status_code == 404
+    answer = client.get("/portal/listings/1/evidence.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        archive.extractall(tmp_path)
+    said = json.loads((tmp_path / "evidence-listing-1/data/listing.json").read_text())
+    assert said["decision"]["verdict"] == "counterfeit"
+    assert "seller" not in json.dumps(said["listing"])
+    command = [sys.executable, "verify.py", "."]
+    checked = subprocess.run(command, cwd=tmp_path / "evidence-listing-1", capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert client.get("/portal/listings/1/evidence.zip", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+
+
+def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
+    """As it was filed, as a download; what is no certificate, or has ended, is refused."""
+    client = log_in(engine)
+    form = {"brand": "Vellmar", "number": "DE 302026", "office": "DPMA", "classes": "18", "until": "2031-05-01"}
+    file = ("scan.html", PDF + b"again", "text/html")
+    assert client.post("/portal/rights", data=form, files={"file": file}).status_code == 303
+    answer = client.get("/portal/rights/3/file")
+    assert (answer.content, answer.headers["content-type"]) == (PDF + b"again", "application/pdf")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    for content in (b"<html>", b"MZ", PDF + b"/JavaScript", b"%PDF-" + b"x" * 2_000_001):
+        assert client.post("/portal/rights", data=form, files={"file": ("a.pdf", content)}).status_code == 400
+    assert client.post("/portal/rights", data=form | {"until": "2001-01-01"}).status_code == 400
+    lead = log_in(engine, "levante")
+    assert lead.get("/documents/3/file").content == PDF + b"again"
+    assert "DPMA" in lead.get("/notifiers/1").text
+
+
+def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine) -> None:
+    """For the brand alone; until then nothing changes. That one is no longer authorised holds at once."""
+    client, lead, now = log_in(engine), log_in(engine, "levante"), datetime.now(UTC)
+
+    def listed() -> set[str | None]:
+        with reading(engine) as connection:
+            found = list_entries(connection, now=now, kind=ListKind.AUTHORISED, brand="vellmar")
+        return {one.seller_id for one in found}
+
+    assert client.post("/portal/sellers", data={"brand": "Vellmar", "seller": "s9", "why": "w"}).status_code == 303
+    assert listed() == {dealer_of("Vellmar")}
+    assert lead.post("/seller-proposals/3", data={"choice": "list"}).status_code == 303
+    assert listed() == {dealer_of("Vellmar"), "s9"}
+    assert lead.post("/seller-proposals/3", data={"choice": "list"}).status_code == 409
+    assert client.post("/portal/sellers/1/end", data={"why": "over"}).status_code == 303
+    assert listed() == {"s9"}
+
+
+def test_figures_come_with_examples_and_as_a_report(engine: Engine) -> None:
+    """The page has examples, the download the same figures as files."""
+    client = log_in(engine)
+    assert "Found counterfeit last" in client.get("/portal/figures").text
+    with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
+        assert "brand-report/report.html" in archive.namelist()
+
+
+def test_an_administrator_binds_and_ends(engine: Engine) -> None:
+    """A new account is made with its password; what has ended shows nothing from the next request on."""
+    admin = log_in(engine, "adam")
+    form = {"name": "otto", "brand": "Vellmar", "notifier": "otto@vellmar.example", "password": PASSWORD}
+    assert admin.post("/brand-accounts", data=form).status_code == 303
+    client = log_in(engine, "otto")
+    assert client.get("/portal").status_code == 200
+    assert "V-0001" in client.get("/portal/listings").text
+    with reading(engine) as connection:
+        number = next(one.binding_id for one in list_bindings(connection) if one.user_name == "otto")
+    assert admin.post(f"/brand-accounts/{number}/end").status_code == 303
+    assert client.get("/portal").status_code == 404
+    assert admin.post("/brand-accounts", data=form | {"name": "levante", "password": ""}).status_code == 400
+    with reading(engine) as connection:
+        assert audit.verify(connection).is_intact
+        assert check_rows(connection).problems == ()
+
+
+def test_hostile_text_in_every_field_stays_text(engine: Engine) -> None:
+    """Whatever is typed comes back escaped, with invisible letters shown, to brands and to staff."""
+    client, lead, admin = log_in(engine), log_in(engine, "levante"), log_in(engine, "adam")
+    text = HOSTILE.replace("\u202e", "")
+    forms = (
+        ("/portal/report", {"brand": "Vellmar", "why": WHY + HOSTILE, "listings": text, "good_faith": "yes"}),
+        ("/portal/report", {"brand": HOSTILE, "why": HOSTILE, "listings": HOSTILE, "good_faith": HOSTILE[:8]}),
+        ("/portal/rights", {"brand": "Vellmar", "number": HOSTILE, "office": HOSTILE, "classes": HOSTILE}),
+        ("/portal/rights", {"brand": "Vellmar", "number": text, "office": text, "classes": text}),
+        ("/portal/rights", {"brand": "Vellmar", "number": "\0", "office": "\ud800".encode("utf-8", "replace")}),
+        ("/portal/sellers", {"brand": "Vellmar", "seller": HOSTILE, "why": HOSTILE}),
+        ("/portal/sellers", {"brand": "Vellmar", "seller": "s", "why": "w", "until": "0000-99"}),
+        ("/portal/sellers/1/end", {"why": HOSTILE}),
+    )
+    pages = [client.post(address, data=form) for address, form in forms]
+    said = {"name": HOSTILE[:60], "brand": HOSTILE, "notifier": HOSTILE}
+    pages += [admin.post("/brand-accounts", data=said)]
+    for address in ("", "/notices", "/rights", "/sellers", f"/listings?search={HOSTILE}", f"/report?listing={HOSTILE}"):
+        pages.append(client.get("/portal" + address))
+    pages += [lead.get(one) for one in ("/seller-proposals", "/notifiers/1", "/notices/3", "/lists")]
+    for page in pages:
+        assert page.status_code < 500, page.request.url
+        assert "<script>alert" not in page.text, page.request.url
+        assert "<img src=x" not in page.text, page.request.url
+        typed = r'value="[^"]*"|<textarea.*?</textarea>'  # what stands in a field stays as it was typed
+        assert "\u202e" not in re.sub(typed, "", page.text, flags=re.DOTALL), page.request.url

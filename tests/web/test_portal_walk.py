@@ -1,0 +1,192 @@
+"""Every address of the console and the API with every role: nobody sees what is not theirs, real data all around."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine, select
+from support.brand_world import ADDRESSES, BRANDS, LISTINGS, NOTE, REVIEWERS, dealer_of, fill, sellers_of
+from support.databases import BOTH, copy_memory, copy_postgres
+from support.staff import CHEAP, PASSWORD
+
+from ipml.settings import Settings
+from ipml.storage.database import open_database, reading
+from ipml.storage.tables import metadata
+from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role
+from ipml.web.accounts.sessions import LoginLimits
+from ipml.web.app import ROUTES, make_app
+from ipml.web.http_api.api import API_ROUTES
+from ipml.web.http_api.requests import Access
+
+pytestmark = pytest.mark.slow  # each walks some hundred addresses
+
+STAFF = {Role.VIEWER: "vic", Role.REVIEWER: "revina", Role.LEAD: "levante", Role.ADMIN: "adam"}
+NUMBERS = range(1, 2 * LISTINGS + 2)
+_PERSONAL = ("31 days", "777")  # of the seller's history
+
+
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Give an empty database of each kind."""
+    with ExitStack() as until_end:
+        if request.param == "sqlite":
+            engine = copy_memory()
+        else:
+            engine = open_database(until_end.enter_context(copy_postgres(request.getfixturevalue("postgres"))))
+        until_end.callback(engine.dispose)
+        yield engine
+
+
+@pytest.fixture
+def references(engine: Engine) -> dict[str, str]:
+    """Fill the database; return the references of notices by brand."""
+    return fill(engine)
+
+
+@pytest.fixture
+def browse(engine: Engine, references: dict[str, str]) -> Callable[[str], TestClient]:
+    """Return what logs somebody in."""
+    limits = LoginLimits(for_name=1000, for_address=1000)
+    app: FastAPI = make_app(engine, Settings(), cost=CHEAP, limits=limits)
+
+    def log_in(name: str) -> TestClient:
+        client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
+        assert client.post("/login", data={"name": name, "password": PASSWORD}).status_code == 303
+        return client
+
+    return log_in
+
+
+def fill_in(path: str, references: Mapping[str, str]) -> Iterator[str]:
+    """Give all addresses of a route: with each number, and with the reference of every notice."""
+    if "{reference}" in path:
+        yield from (path.replace("{reference}", one) for one in references.values())
+    elif "{" in path:
+        yield from (re.sub(r"\{\w+\}", str(number), path) for number in NUMBERS)
+    else:
+        yield path
+        yield from (f"{path}?brand={brand}&search=a&name={brand}" for brand in BRANDS.values())
+
+
+def read_all(answer: object) -> str:
+    """Return what an answer says, that of the files in an archive included."""
+    content: bytes = answer.content  # type: ignore[attr-defined]
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return "\n".join(archive.read(one).decode("utf-8") for one in archive.namelist())
+    return content.decode("utf-8", "replace")
+
+
+def forbidden_to(name: str) -> list[str]:
+    """Return what an account may never see: others' brand, goods and people, every seller but theirs, reviewers."""
+    own = BRANDS[name]
+    others = [one for one in BRANDS if one != name]
+    said = [*REVIEWERS, NOTE, *_PERSONAL, *sellers_of(own), "vic", "adam"]
+    for other in others:
+        brand = BRANDS[other]
+        said += [brand, other, ADDRESSES[other], *sellers_of(brand), dealer_of(brand), f"{brand[:1]}-000"]
+    return said
+
+
+def find_said(text: str, said: list[str]) -> list[str]:
+    """Return which words stand in a text, as words."""
+    return [one for one in said if re.search(rf"(?<![\w-]){re.escape(one)}", text, re.IGNORECASE)]
+
+
+def test_a_brand_account_sees_its_own_and_nothing_else(
+    browse: Callable[[str], TestClient], references: dict[str, str], engine: Engine
+) -> None:
+    """At every address, number and reference: no other brand, reviewer, note or seller comes back."""
+    for name, brand in BRANDS.items():
+        client, said, seen = browse(name), forbidden_to(name), 0
+        for method, path, action, _ in ROUTES:
+            if path in ("/logout", "/health", "/health/ready"):
+                continue
+            for address in fill_in(path, references):
+                answer = client.request(method, address, data={} if method == "POST" else None)
+                text = read_all(answer)
+                asked = set(re.findall(r"\w+", address))
+                assert find_said(text, [one for one in said if one not in asked]) == [], (name, method, address)
+                assert answer.status_code < 500, (name, method, address)
+                if action not in (None, Action.USE_PORTAL, Action.SECURE_ACCOUNT):
+                    assert answer.status_code in (403, 404), (name, method, address, answer.status_code)
+                seen += brand in text
+        assert seen > 20, "the walk saw nothing of the own brand either"
+    with reading(engine) as connection:
+        assert connection.execute(select(metadata.tables["decisions"])).all()
+
+
+def test_what_is_anothers_is_not_found(browse: Callable[[str], TestClient], references: dict[str, str]) -> None:
+    """Numbers, references, files and brands of another answer as those that are nowhere: 404."""
+    client = browse("vera")
+    others = (
+        f"/portal/listings/{LISTINGS + 1}",
+        f"/portal/listings/{LISTINGS + 1}/evidence.zip",
+        f"/portal/notices/{references['Nordhale']}",
+        "/portal/rights/2/file",
+        "/portal/figures?brand=Nordhale",
+        "/portal/figures.zip?brand=Nordhale",
+        "/portal/listings?brand=Nordhale",
+        "/portal/notices?brand=Nordhale",
+    )
+    nowhere = client.get("/portal/listings/999999")
+    for address in others:
+        answer = client.get(address)
+        assert answer.status_code == nowhere.status_code == 404, address
+    forms = (
+        (f"/portal/notices/{references['Nordhale']}/answer", {"choice": "withdraw"}),
+        ("/portal/sellers/2/end", {"why": "x"}),
+        ("/portal/sellers", {"brand": "Nordhale", "seller": "s", "why": "w"}),
+        ("/portal/rights", {"brand": "Nordhale", "number": "1", "office": "o"}),
+        ("/portal/report", {"brand": "Nordhale", "why": "w" * 40, "listings": "A", "good_faith": "yes"}),
+    )
+    for address, form in forms:
+        assert client.post(address, data=form).status_code == 404, address
+
+
+def test_nobody_finds_out_who_sells_a_listing(browse: Callable[[str], TestClient]) -> None:
+    """A search for a seller's id finds as little as one for nonsense."""
+    client = browse("vera")
+    assert "V-0001" in client.get("/portal/listings?search=tote").text
+    for words in (sellers_of("Vellmar")[1], "merchant", "tote merchant"):
+        assert "V-000" not in client.get("/portal/listings", params={"search": words}).text, words
+
+
+def test_the_portal_is_for_brand_accounts_alone(browse: Callable[[str], TestClient]) -> None:
+    """Staff of any role, and an account that is bound to nothing, find nothing there."""
+    for name in (*STAFF.values(), "una"):
+        client = browse(name)
+        for method, path, action, _ in ROUTES:
+            if action is Action.USE_PORTAL and method == "GET":
+                address = re.sub(r"\{\w+\}", "1", path)
+                assert client.get(address).status_code == 404, (name, address)
+
+
+def test_roles_see_what_the_table_says(browse: Callable[[str], TestClient], references: dict[str, str]) -> None:
+    """Of the console, each role of staff reads exactly the addresses of the table."""
+    for role, name in STAFF.items():
+        client = browse(name)
+        for method, path, action, _ in ROUTES:
+            if method != "GET" or action in (None, Action.USE_PORTAL):
+                continue
+            address = next(fill_in(path, references))
+            is_refused = client.get(address).status_code == 403
+            assert is_refused != role.includes(LEAST_ROLES[action]), (name, address)
+
+
+def test_the_api_takes_no_session_of_a_brand(
+    browse: Callable[[str], TestClient], judges, make_server_app: Callable
+) -> None:
+    """Each address of the API that needs a key refuses the cookie of a brand account."""
+    cookie = {"Cookie": f"ipml={browse('vera').cookies['ipml']}"}
+    api = TestClient(make_server_app(judges, Access({b"x" * 32: None})))
+    for method, path, action, *_ in API_ROUTES:
+        if action is not None:
+            assert api.request(method, re.sub(r"\{\w+\}", "1", path), headers=cookie).status_code == 401, path
