@@ -39,7 +39,18 @@ MISSING = {
     "pyarrow": "batch",
     **dict.fromkeys(("duckdb", "jinja2", "matplotlib", "mlflow"), "train"),
     **dict.fromkeys(
-        ("alembic", "cryptography", "datasketch", "fastapi", "httpx", "networkx", "PIL", "standardwebhooks"), "console"
+        (
+            "alembic",
+            "cryptography",
+            "datasketch",
+            "fastapi",
+            "httpx",
+            "imagehash",
+            "networkx",
+            "PIL",
+            "standardwebhooks",
+        ),
+        "console",
     ),
     **dict.fromkeys(
         ("multipart", "phonenumbers", "prometheus_client", "pwdlib", "sqlalchemy", "starlette", "stdnum", "uvicorn"),
@@ -98,6 +109,7 @@ _add_commands(_model, label_errors, leakage_audit, select, warm_up)
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
 _add_commands(queue.app, reviews.estimate, reviews.reviewers)
 queue.app.add_typer(reviews.control_app, name="control")
+queue.app.add_typer(reviews.picture_app, name="pictures")
 
 _enforce = _add_group(
     "enforce", _CASES, "Measures, statements of reasons, penalties, appeals, acting without review.", "measure list"

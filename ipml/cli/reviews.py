@@ -8,17 +8,19 @@ meet unknowingly.
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ipml.cli.options import By, Database, DecidedCase, make_group, moment_option
-from ipml.cli.terminal import acting_in, reading_from, show_day, show_table
+from ipml.cli.terminal import acting_in, printable, reading_from, show_day, show_table
 from ipml.errors import UnusableSetting
 from ipml.web.accounts.permissions import Action
 
 if TYPE_CHECKING:
     from ipml.review.group_decisions import SpreadPrecision
+    from ipml.review.pictures.same_picture import SamePicture
     from ipml.review.quality.assessment import Dispute, ReviewerQuality
     from ipml.review.quality.rates import Agreement, Rate
     from ipml.review.sampling.estimates import EstimatedFigure, Estimates
@@ -240,3 +242,82 @@ def remove(case: DecidedCase, by: By = None, database: Database = None) -> None:
     with acting_in(database, Action.KEEP_CONTROL_CASES, by) as (connection, name):
         remove_control_case(connection, case, name)
     typer.echo(f"Case {case} is no longer on the list.")
+
+
+picture_app = make_group("Keep pictures of known goods; cases say where they are seen again.", "queue pictures list")
+
+
+@picture_app.command("add")
+def add_pictures(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, or one of them.")],
+    kind: Annotated[str, typer.Option(help="What the goods are known to be: counterfeit or genuine.")],
+    brand: Annotated[str, typer.Option(help="Brand of the goods.")],
+    source: Annotated[str, typer.Option(help="From whom the pictures are.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Add pictures of goods that are known, such as those of a rights holder; doing it again changes nothing.
+
+    Example: ipml queue pictures add acme-catalogue --kind genuine --brand Acme --source "Acme, catalogue of 2026"
+    """
+    from ipml.records import Verdict
+    from ipml.review.pictures.hashes import HashIndex, group_pictures
+    from ipml.review.pictures.reference_intake import KINDS, KnownGoods, add_references, find_files
+    from ipml.settings import get_settings
+
+    place = get_settings().pictures
+    if place is None:
+        raise UnusableSetting("IPML_PICTURES", "none", "the folder in which pictures are kept")
+    if kind not in KINDS:
+        raise UnusableSetting("kind", repr(kind), "counterfeit or genuine")
+    with acting_in(database, Action.KEEP_PICTURES, by) as (connection, name):
+        engine = connection.engine
+    goods = KnownGoods(Verdict(kind), brand, source)
+    tally = add_references(engine, place, find_files(folder), goods, name)
+    group_pictures(engine, place, HashIndex(), joins_alike=get_settings().near_duplicates)
+    typer.echo(f"{tally.added:,} pictures added; {tally.known:,} were there before.")
+    for refused in tally.refused:
+        typer.echo(f"Not added: {printable(refused)}.")
+
+
+@picture_app.command("list")
+def list_pictures(database: Database = None) -> None:
+    """List the pictures of known goods, with what people found of the listings that show them.
+
+    Example: ipml queue pictures list
+    """
+    from ipml.review.pictures.reference import list_references
+    from ipml.review.pictures.same_picture import measure_reference
+
+    with reading_from(database) as connection:
+        rows = [
+            (one.reference_id, one.kind, one.brand, one.source, show_day(one.added_at), *_describe_use(found))
+            for one in list_references(connection)
+            for found in [measure_reference(connection, one)]
+        ]
+    show_table(("picture", "kind", "brand", "from", "since", "listings", "decided", "counterfeit"), rows)
+
+
+def _describe_use(found: SamePicture | None) -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    rate = found.reference_precision
+    shown = f"{100 * rate.share:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})" if rate else ""
+    return f"{found.n_listings:,}", f"{len(found.decided):,}", shown
+
+
+@picture_app.command("remove")
+def remove_picture(
+    picture: Annotated[int, typer.Argument(metavar="PICTURE", help="Its number in the list.")],
+    by: By = None,
+    database: Database = None,
+) -> None:
+    """Take a picture of known goods out; its file goes with the next sweep of the folder.
+
+    Example: ipml queue pictures remove 3
+    """
+    from ipml.review.pictures.reference import remove_reference
+
+    with acting_in(database, Action.KEEP_PICTURES, by) as (connection, name):
+        remove_reference(connection, picture, name)
+    typer.echo(f"Picture {picture} is no longer compared with.")

@@ -106,6 +106,7 @@ EXEMPT: dict[str, str] = {
     "identities": "the trail holds a digest of each",
     "listings": "what the marketplace says, and may change; what is decided on is a case, which is compared",
     "second_reviews": "says who is to look again, and when; what they find is a second verdict, which is compared",
+    "picture_groups": "are made of files, and say nothing but what looks the same",
     "pictures": "say what was fetched; those that a decision was made on are in its evidence, which is compared",
     "platform_answers": "the trail repeats each of them",
     "rankings": "the trail repeats each of them",
@@ -298,6 +299,13 @@ AUDITED: dict[str, Audited] = {
         _never("pseudonym", "case_id", "encrypted", "placed_by", "placed_at", "until")
         | _with(("released from hold",), "released_by", "released_at"),
         _because(_NUMBER, "hold_id"),
+    ),
+    "reference_pictures": Audited(
+        "reference_picture",
+        ("picture added",),
+        _never("digest", "kind", "brand", "source", "added_by", "added_at")
+        | _with(("picture removed",), "removed_by", "removed_at"),
+        _because(_NUMBER, "reference_id") | _because(_DERIVED, "group_id"),
     ),
     "review_queues": Audited(
         "review_queue",

@@ -130,6 +130,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/portal", Action.USE_PORTAL, pages.show_portal),
     ("GET", "/portal/listings", Action.USE_PORTAL, pages.show_listings),
     ("GET", "/portal/listings/{case_id}", Action.USE_PORTAL, pages.show_listing),
+    ("GET", "/portal/listings/{case_id}/pictures/{digest}", Action.USE_PORTAL, pages.show_picture),
+    ("GET", "/portal/listings/{case_id}/pictures/{digest}/thumbnail", Action.USE_PORTAL, pages.show_thumbnail),
     ("GET", "/portal/listings/{case_id}/evidence.zip", Action.USE_PORTAL, pages.download_evidence),
     ("GET", "/portal/report", Action.USE_PORTAL, reporting.show_report),
     ("POST", "/portal/report", Action.USE_PORTAL, reporting.report),

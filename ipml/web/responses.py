@@ -395,7 +395,7 @@ def _refusal(request: Request) -> tuple[int, str] | None:
         return HTTPStatus.LENGTH_REQUIRED, "The length of what was sent is missing."
     most = _MOST_BYTES_OF_FILES.get(request.url.path, MOST_BYTES)
     if len(length) > 9 or int(length) > most:
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {most} bytes, the most expected."
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"More was sent than {most:,} bytes, the most expected."
     return None
 
 

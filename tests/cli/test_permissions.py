@@ -35,6 +35,7 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "enforce automatic withdraw": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
     "enforce automatic allow": (Action.CHANGE_AUTOMATION, ("Acme", *WHY)),
     "queue control add": (Action.KEEP_CONTROL_CASES, ("1", "--truth", "genuine", "--source", "bought")),
+    "queue pictures remove": (Action.KEEP_PICTURES, ("1",)),
     "queue control remove": (Action.KEEP_CONTROL_CASES, ("1",)),
     "queue rerank": (Action.RANK_QUEUE, ()),
     "evidence export": (Action.EXPORT_EVIDENCE, ("1",)),

@@ -14,7 +14,10 @@ from ipml.cooperation.notifiers.registrations import file_registration
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Listing, Reason, ScoredListing, Verdict
+from ipml.review.assignment import assign, snooze
+from ipml.review.comments import add_comment
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.review_queues import QueueRule, define_queue
 from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
@@ -76,7 +79,7 @@ def make_listing(brand: str, number: int, now: datetime) -> ScoredListing:
         currency="EUR",
         observed_at=now - timedelta(hours=1),
         seller_age_days=31.0,
-        seller_sales=777.0,
+        seller_sales=4815162.0,
     )
     reasons = (Reason("title", "The listing says that it is a replica", 2.5),)
     return ScoredListing(listing, 0.95 - number / 8, 2.2, reasons, (), None, "m1")
@@ -115,6 +118,10 @@ def _fill_brand(engine: Engine, name: str, brand: str, now: datetime) -> str:
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
             decide(connection, taken, verdict, ground=ground, note=f"{NOTE} {brand}", consequences=COOPERATION)
     with writing(engine) as connection:
+        add_comment(connection, first, f"{NOTE} {brand}", by="levante")
+        assign(connection, first + 4, "revina", by="levante")
+        snooze(connection, first + 5, now + timedelta(hours=2), by="levante")
+        define_queue(connection, QueueRule(f"{NOTE} {brand}", brands=(brand,), people=("revina",)), by="levante")
         dealer = ListedSeller(ListKind.AUTHORISED, dealer_of(brand), f"contract of {brand}", "levante", brand)
         add_entry(connection, dealer, by="levante", now=now)
         propose_seller(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import struct
 import time
 import zlib
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 MARKER = b"HARMLESS-MARKER"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>document.title="marker"</script></svg>'
@@ -25,6 +26,26 @@ def make_picture(kind: str = "JPEG", size: tuple[int, int] = (900, 600), colour:
         exif[0x0112] = 6  # turn it by a quarter
         exif[0x010E] = MARKER.decode()
         said = {"exif": exif}
+    image.save(file, kind, **said)
+    return file.getvalue()
+
+
+def draw_goods(seed: int) -> Image.Image:
+    """Return a picture of something on white, another for each number."""
+    draw = random.Random(seed)
+    image = Image.new("RGB", (640, 480), "white")
+    pen = ImageDraw.Draw(image)
+    for _ in range(60):
+        x, y = draw.randrange(80, 460), draw.randrange(60, 320)
+        colour = (draw.randrange(256), draw.randrange(256), draw.randrange(256))
+        shape = pen.ellipse if draw.random() < 0.5 else pen.rectangle
+        shape((x, y, x + draw.randrange(20, 110), y + draw.randrange(20, 110)), fill=colour)
+    return image
+
+
+def write_picture(image: Image.Image, kind: str = "JPEG", **said: object) -> bytes:
+    """Return a picture as a file."""
+    file = io.BytesIO()
     image.save(file, kind, **said)
     return file.getvalue()
 
@@ -50,6 +71,7 @@ class PictureHost(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.hits: Counter[str] = Counter()
         self.jpeg = make_picture()
+        self.files: dict[str, bytes] = {}
         self.seen_headers: dict[str, str] = {}
 
     def address(self, path: str, host: str = "127.0.0.1") -> str:
@@ -84,6 +106,9 @@ class _Answer(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         self.server.hits[path] += 1
         self.server.seen_headers = {name.lower(): value for name, value in self.headers.items()}
+        if path in self.server.files:
+            self._send(self.server.files[path])
+            return
         getattr(self, "_" + path.strip("/").replace("-", "_").partition(".")[0], self._missing)()
 
     def _send(self, content: bytes, kind: str = "image/jpeg", status: int = 200, **headers: str) -> None:

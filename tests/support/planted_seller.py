@@ -38,6 +38,7 @@ from ipml.storage.tables import (
     second_reviews,
     second_verdicts,
     seller_keys,
+    translations,
     users,
 )
 
@@ -194,6 +195,8 @@ def _plant_more(engine: Engine, decision_id: int) -> str:
         picture = {"case_id": case_id, "position": 0, "state": "failed", "tries": 1, "due_at": NOON}
         picture |= {"address": f"https://a.example/{SELLER}", "found_at": f"https://b.example/{SELLER}", "why": NAME}
         connection.execute(insert(pictures).values(picture))
+        translation = {"case_id": case_id, "digest": "0" * 64, "text": f"Call {NAME}", "made_at": NOON}
+        connection.execute(insert(translations).values(translation))
         _plant_notice(connection, case_id, pseudonym, said)
     return pseudonym
 

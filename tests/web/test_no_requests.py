@@ -40,7 +40,7 @@ def find_imports(path: Path) -> Iterator[str]:
 
 
 def test_only_what_an_operator_names_can_be_asked() -> None:
-    """No file of web, review and storage imports what makes requests, but those that speak to what an operator names."""
+    """No file of web, review and storage imports what makes requests but those that speak to what operators name."""
     found = {
         (path.relative_to(ROOT).as_posix(), name)
         for folder in ("web", "review", "storage")

@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.picture_host import PictureHost, serve_pictures
+from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import UnusableSetting
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
+from ipml.review.pictures.hashes import HashIndex, group_pictures
+from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
-from ipml.review.queue import enqueue
+from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
 
@@ -77,6 +79,37 @@ def test_copies_are_shown_and_the_rest_is_said(pictured: Engine, kept: Settings)
         assert answer.headers["cache-control"] == "private, max-age=3600"
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert f'class="thumbnail" src="{sources[0][0]}/thumbnail" alt="" width="48" height="48"' in client.get("/").text
+
+
+def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Scored, tmp_path: Path):
+    """The first counterfeit that showed it, how often it was right since, and what a rights holder handed in."""
+    settings = Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
+    handed_in = tmp_path / "acme.png"
+    handed_in.write_bytes(write_picture(draw_goods(2), "PNG"))
+    goods = KnownGoods(Verdict.GENUINE, "Acme", "catalogue <2026>")
+    add_references(engine, settings.pictures, [handed_in], goods, "lea")
+    with serve_pictures() as host:
+        host.files = {f"/{seed}.jpg": write_picture(draw_goods(seed)) for seed in (1, 2)}
+        addresses = {7: "/1.jpg", 8: "/1.jpg", 9: "/1.jpg", 10: "/2.jpg /1.jpg"}
+        for number, paths in addresses.items():
+            image_urls = " ".join(map(host.address, paths.split()))
+            enqueue(engine, [scored(number, seller_id=f"s{number}", image_urls=image_urls)], joins_alike=False)
+        fetch_due(engine, settings.pictures, PictureSources.read(settings))
+    group_pictures(engine, settings.pictures, HashIndex())
+    client = visit(engine, settings)
+    assert "waiting: <a" in client.get(f"/cases/{NUMBER + 3}").text
+    for number in (NUMBER, NUMBER + 1):
+        with writing(engine) as connection:
+            decide(connection, claim(connection, "cleo", number), Verdict.COUNTERFEIT, ground="declared_replica")
+    page = " ".join(client.get(f"/cases/{NUMBER + 3}").text.split())
+    said = html.unescape(re.sub("<[^>]+>", "", page[page.index('id="same-picture"') :]))
+    for told in (
+        f"Picture of a confirmed counterfeit, case {NUMBER}: of one listing with it decided since, 1 was counterfeit",
+        "Picture of genuine goods of Acme (from catalogue <2026>). Whoever sells counterfeits copies such pictures",
+        "no listing with it was decided so far",
+        "Shown by 3 other listings, and 3 other sellers; waiting:",
+    ):
+        assert told in said
 
 
 def test_pictures_are_for_those_who_may_look_and_of_cases_alone(pictured: Engine, kept: Settings):

@@ -9,21 +9,30 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
-from support.brand_world import PDF, dealer_of, fill
+from sqlalchemy import Engine, select, update
+from support.brand_world import PDF, dealer_of, fill, make_listing
+from support.consequences import COOPERATION
 from support.databases import copy_memory, save_memory
+from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
 
+from ipml.enforcement.appeals.resolution import run_appeal_deadlines
+from ipml.records import Verdict
+from ipml.review.pictures.addresses import PictureSources
+from ipml.review.pictures.collection import fetch_due
+from ipml.review.queue import claim, decide, enqueue
 from ipml.review.seller_lists import ListKind, list_entries
 from ipml.settings import Settings
 from ipml.storage import audit
-from ipml.storage.database import reading
+from ipml.storage.database import reading, writing
 from ipml.storage.row_digests import check_rows
+from ipml.storage.tables import outbox, pictures
 from ipml.web.accounts.brand_accounts import list_bindings
 from ipml.web.app import make_app
 from ipml.web.portal.reporting import read_csv
@@ -48,9 +57,9 @@ def engine(world: tuple[bytes, dict[str, str]]) -> Iterator[Engine]:
     engine.dispose()
 
 
-def log_in(engine: Engine, name: str = "vera") -> TestClient:
+def log_in(engine: Engine, name: str = "vera", settings: Settings | None = None) -> TestClient:
     """Return the browser of somebody."""
-    app = make_app(engine, Settings(), cost=CHEAP)
+    app = make_app(engine, settings or Settings(), cost=CHEAP)
     client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
     answer = client.post("/login", data={"name": name, "password": PASSWORD})
     assert answer.status_code == 303
@@ -119,6 +128,29 @@ def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[s
     assert "Waits for your answer" not in client.get("/portal").text
 
 
+def test_an_answer_counts_until_the_term_has_taken_its_course(
+    engine: Engine, world: tuple[bytes, dict[str, str]]
+) -> None:
+    """The page says by when; once the listing was put back for want of an answer it says that, and takes none."""
+    client, now = log_in(engine), datetime.now(UTC)
+    address, form = f"/portal/notices/{world[1]['Vellmar']}", {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
+    assert "Your term begins when" in client.get(address).text
+    with writing(engine) as connection:
+        delivered = {"state": "delivered", "settled_at": now - timedelta(days=40)}
+        connection.execute(update(outbox).where(outbox.c.subject.like("counter-notice:%")).values(delivered))
+    run_appeal_deadlines(engine, now=now - timedelta(days=39), consequences=COOPERATION)
+    page = client.get(address).text
+    assert "Answer before" in page
+    assert "overdue by" in page
+    for days in range(4):
+        run_appeal_deadlines(engine, now=now + timedelta(days=days), consequences=COOPERATION)
+    assert "the listing was put back" in client.get(address).text
+    refused = client.post(f"{address}/answer", data=form)
+    assert refused.status_code == 409
+    assert "found no counter-notice against it that waits" in refused.text
+    assert "LG Hamburg" not in refused.text
+
+
 def test_evidence_can_be_checked_and_names_nobody(engine: Engine, tmp_path: Path) -> None:
     """The package of a listing that was found counterfeit passes its own check; of another there is none."""
     client = log_in(engine)
@@ -135,6 +167,43 @@ def test_evidence_can_be_checked_and_names_nobody(engine: Engine, tmp_path: Path
     assert client.get("/portal/listings/1/evidence.zip", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
+def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> None:
+    """Copies that are stored here are on the page, in the list and in the evidence; others' are nowhere."""
+    now, settings = datetime.now(UTC), Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
+    with serve_pictures() as host:
+        for brand, path in (("Vellmar", "/good.jpg"), ("Nordhale", "/png")):
+            scored = make_listing(brand, 0, now)
+            listing = replace(scored.listing, listing_id=f"{brand}-P", title=f"{brand} with a picture")
+            enqueue(engine, [replace(scored, listing=replace(listing, image_urls=host.address(path)))])
+        fetch_due(engine, settings.pictures, PictureSources.read(settings))
+    with reading(engine) as connection:
+        cases = connection.execute(select(pictures.c.case_id, pictures.c.digest).order_by(pictures.c.case_id)).all()
+    (own, own_digest), (other, other_digest) = cases
+    client, address = log_in(engine, settings=settings), f"/portal/listings/{own}/pictures/{own_digest}"
+    assert f'src="{address}/thumbnail"' in client.get("/portal/listings").text
+    assert f'href="{address}"' in client.get(f"/portal/listings/{own}").text
+    assert "127.0.0.1" not in client.get(f"/portal/listings/{own}").text
+    for one in (address, f"{address}/thumbnail"):
+        assert client.get(one).headers["content-type"] == "image/webp"
+    for number, digest in ((own, other_digest), (other, other_digest), (other, own_digest), (own, "0" * 64)):
+        assert client.get(f"/portal/listings/{number}/pictures/{digest}").status_code == 404
+        assert client.get(f"/portal/listings/{number}/pictures/{digest}/thumbnail").status_code == 404
+    assert client.get(f"/pictures/{own_digest}").status_code == 403
+    with writing(engine) as connection:
+        taken = claim(connection, "revina", own)
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/portal/listings/{own}/evidence.zip").content)) as archive:
+        archive.extractall(tmp_path)
+    folder = tmp_path / f"evidence-listing-{own}"
+    (said,) = json.loads((folder / "data/listing.json").read_text())["pictures"]
+    assert said["sha256"] == own_digest
+    assert (folder / "data" / said["file"]).read_bytes() == client.get(address).content
+    checked = subprocess.run(
+        [sys.executable, "verify.py", "."], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
     """As it was filed, as a download; what is no certificate, or has ended, is refused."""
     client = log_in(engine)
@@ -144,6 +213,9 @@ def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
     answer = client.get("/portal/rights/3/file")
     assert (answer.content, answer.headers["content-type"]) == (PDF + b"again", "application/pdf")
     assert answer.headers["content-disposition"].startswith("attachment")
+    client.post("/portal/rights", data=form, files={"file": file})
+    assert client.get("/portal/rights").text.count("DE 302026") == 1
+    assert client.post("/portal/rights", data=form, files={"file": ("empty.pdf", b"")}).status_code == 400
     for content in (b"<html>", b"MZ", PDF + b"/JavaScript", b"%PDF-" + b"x" * 2_000_001):
         assert client.post("/portal/rights", data=form, files={"file": ("a.pdf", content)}).status_code == 400
     assert client.post("/portal/rights", data=form | {"until": "2001-01-01"}).status_code == 400

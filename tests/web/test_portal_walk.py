@@ -7,6 +7,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -19,17 +20,17 @@ from support.staff import CHEAP, PASSWORD
 from ipml.settings import Settings
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import metadata
-from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role
+from ipml.web.accounts.permissions import LEAST_ROLES, PURPOSES, Action, Role
 from ipml.web.accounts.sessions import LoginLimits
 from ipml.web.app import ROUTES, make_app
 from ipml.web.http_api.api import API_ROUTES
-from ipml.web.http_api.requests import Access
+from ipml.web.http_api.requests import Access, make_access
 
 pytestmark = pytest.mark.slow  # each walks some hundred addresses
 
 STAFF = {Role.VIEWER: "vic", Role.REVIEWER: "revina", Role.LEAD: "levante", Role.ADMIN: "adam"}
 NUMBERS = range(1, 2 * LISTINGS + 2)
-_PERSONAL = ("31 days", "777")  # of the seller's history
+_PERSONAL = ("31 days", "4815162", "4,815,162")  # of the seller's history
 
 
 @pytest.fixture(params=BOTH)
@@ -179,6 +180,27 @@ def test_roles_see_what_the_table_says(browse: Callable[[str], TestClient], refe
             address = next(fill_in(path, references))
             is_refused = client.get(address).status_code == 403
             assert is_refused != role.includes(LEAST_ROLES[action]), (name, address)
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_the_key_of_a_rights_holders_program_opens_their_notices_alone(
+    purpose: str, engine: Engine, references: dict[str, str], judges, make_server_app: Callable, tmp_path: Path
+) -> None:
+    """Whatever a notifier's key is for, the API says nothing of other brands, sellers or reviewers."""
+    key, brand = "k" * 40, BRANDS["vera"]
+    whose = f" notifier={ADDRESSES['vera']}" if purpose == "notices" else ""
+    (tmp_path / "keys").write_text(f"{key} {purpose}{whose}\n")
+    api = TestClient(make_server_app(judges, make_access(tmp_path / "keys", "0.0.0.0"), engine))
+    for method, path, action, *_ in API_ROUTES:
+        for address in fill_in(path, references):
+            answer = api.request(method, address, json={}, headers={"Authorization": f"Bearer {key}"})
+            assert (answer.status_code in (401, 403)) == (action not in (None, PURPOSES[purpose])), address
+            if purpose == "notices" and action is Action.GIVE_NOTICE:
+                asked = set(re.findall(r"\w+", address))
+                said = [one for one in forbidden_to("vera") if one not in asked]
+                assert find_said(answer.text, said) == [], address
+                is_own = references[brand] in address
+                assert answer.status_code == (200 if is_own else 404 if method == "GET" else 422), address
 
 
 def test_the_api_takes_no_session_of_a_brand(

@@ -133,6 +133,24 @@ def hash_(
     typer.echo(f"{hash_attributes(raw, out, key, calling_code):,} rows in {out}.")
 
 
+@network_app.command()
+def pictures(
+    out: Annotated[Path, out_option("Parquet: seller_id, kind, value (a keyed hash), seen_at.")],
+    key: Annotated[Path, typer.Option(help="File with the key; the same every day.")],
+    force: Force = False,
+    database: Database = None,
+) -> None:
+    """Write who showed which picture, for `ipml cooperate network find`: files that look the same are one picture.
+
+    Example: ipml cooperate network pictures --out pictures.parquet --key network.key
+    """
+    from ipml.cooperation.networks.pictures import write_picture_attributes
+
+    check_outputs(out, read=[key], force=force)
+    with reading_from(database) as connection:
+        typer.echo(f"{write_picture_attributes(connection, out, key):,} rows in {out}.")
+
+
 @network_app.command("list")
 def list_found(networks: Networks = None, top: Annotated[int, typer.Option(min=1, help="How many.")] = 20) -> None:
     """List the largest networks.

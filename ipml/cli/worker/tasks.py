@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
 
 from ipml.cli.worker.incoming import find_recent, get_served, read_portfolios, remove_old, take_in
 from ipml.cli.worker.loop import JobRun, Task
 from ipml.errors import Failed
+
+if TYPE_CHECKING:
+    from ipml.review.pictures.hashes import HashIndex
 
 _LEASE = timedelta(minutes=1)  # so long wait, at most, messages that a worker had in hand when it was killed
 
@@ -70,14 +77,25 @@ def rescore(run: JobRun) -> str:
     return f"{count:,} listings scored again." if count else ""
 
 
+@cache
+def get_hash_index(_: Engine) -> HashIndex:
+    """Return the hashes of the pictures of a database, as the runs of a job pass them on."""
+    from ipml.review.pictures.hashes import HashIndex
+
+    return HashIndex()
+
+
 def fetch_pictures(run: JobRun) -> str:
     """Fetch the pictures that are due."""
     from ipml.review.pictures.addresses import PictureSources
     from ipml.review.pictures.collection import fetch_due
+    from ipml.review.pictures.hashes import group_pictures
 
     assert run.settings.pictures is not None  # else the job is off
     sources = PictureSources.read(run.settings)
     tally = fetch_due(run.engine, run.settings.pictures, sources, is_stopped=run.is_stopped)
+    index, joins_alike = get_hash_index(run.engine), run.settings.near_duplicates
+    group_pictures(run.engine, run.settings.pictures, index, joins_alike=joins_alike, is_stopped=run.is_stopped)
     counts = ((tally.stored, "stored"), (tally.failed, "could not be had"), (tally.later, "to be tried again"))
     said = ", ".join(f"{count:,} {words}" for count, words in counts if count)
     return f"Pictures: {said}." if said else ""

@@ -8,6 +8,7 @@ why, what was done, and the SHA-256 of the full evidence, so that a court can as
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from ipml.enforcement.evidence.pieces import Evidence, find_evidence, moment_tex
 from ipml.errors import NotFound
 from ipml.kit.canonical_json import canonical_json
 from ipml.review.cases import subject_of
+from ipml.review.pictures.stored import StoredPicture, path_of, read_pictures
 from ipml.storage.database import reading, writing
 
 EXPORTER = "rights holder"
@@ -50,6 +52,7 @@ whatever program, reads it.
 
 data/listing.json      the listing as it was seen, the decision, the measures, and the SHA-256 of the full evidence,
                        which the marketplace keeps and hands to courts and authorities
+data/picture-….webp    copies of its pictures; listing.json has the SHA-256 of each as its host sent it
 data/export.json       the row of the marketplace's audit trail that says what was put into this folder
 data/anchor.json       how far the trail went then
 data/audit.jsonl       empty: the rows of the trail name the seller
@@ -67,6 +70,7 @@ def export_for_brand(
     *,
     by: str,
     key_file: Path | None = None,
+    pictures: Path | None = None,
     now: datetime | None = None,
 ) -> Path:
     """Write what a rights holder is given of a case of their brand as one .zip file, whole or not at all.
@@ -79,6 +83,9 @@ def export_for_brand(
         Name of the user who takes it, noted in the audit trail.
     key_file : Path, optional
         Secret key that signs the anchor.
+    pictures : Path, optional
+        Folder of pictures (IPML_PICTURES): copies of those of the listing go along. What a host sent may say in its
+        metadata where and by whom it was taken, so that stays with the marketplace.
 
     Raises
     ------
@@ -93,12 +100,14 @@ def export_for_brand(
     with reading(engine) as connection:
         listing = get_listing(connection, brands, case_id)
         kept = find_evidence(connection, case_id) if listing.is_counterfeit else []
+        stored = read_pictures(connection, [case_id]).get(case_id, [])
     if not kept:
         raise NotFound("evidence on listing", case_id, "There is some once a listing is found counterfeit.")
     with new_place(out) as place:
         folder = place / f"evidence-listing-{case_id}"
         (folder / "data").mkdir(parents=True, mode=0o700)
-        (folder / "data/listing.json").write_text(canonical_json(_describe(listing, kept)) + "\n", encoding="ascii")
+        said = _describe(listing, kept) | {"pictures": _copy_pictures(pictures, stored, folder / "data")}
+        (folder / "data/listing.json").write_text(canonical_json(said) + "\n", encoding="ascii")
         (folder / "data/audit.jsonl").write_text(write_lines([], {}), encoding="ascii")
         with writing(engine) as connection:
             noted = note_package(
@@ -125,6 +134,18 @@ def export_for_brand(
         close_package(folder, noted, readme, subject_of(case_id), now)
         put_in_place(folder, out, is_zipped=True)
     return out
+
+
+def _copy_pictures(source: Path | None, stored: Sequence[StoredPicture], data: Path) -> list[dict[str, Any]]:
+    """Copy the pictures that are stored here; return of each its file and the SHA-256 of what its host sent."""
+    copied = []
+    for one in stored if source else ():
+        with suppress(OSError):
+            if source and one.digest and one.fetched_at:
+                name = f"picture-{one.position + 1}.webp"
+                (data / name).write_bytes(path_of(source, one.digest, "view").read_bytes())
+                copied.append({"file": name, "sha256": one.digest, "fetched_at": moment_text(one.fetched_at)})
+    return copied
 
 
 def _describe(listing: BrandListing, kept: Sequence[Evidence]) -> dict[str, Any]:

@@ -154,6 +154,12 @@ def get_listing(connection: Connection, brands: Collection[str], case_id: int) -
     return _make(connection, rows)[0]
 
 
+def find_own_cases(connection: Connection, brands: Collection[str], case_ids: Collection[int]) -> frozenset[int]:
+    """Return which of some cases are of some brands."""
+    own = cases.c.case_id.in_(list(case_ids)) & cases.c.brand.in_(list(brands)) & cases.c.erased_at.is_(None)
+    return frozenset(connection.scalars(select(cases.c.case_id).where(own)))
+
+
 def _select(brands: Collection[str]) -> Select[Any]:
     return (
         select(cases.c.case_id, cases.c.brand, cases.c.score, cases.c.state, cases.c.snapshot, case_texts.c.text)

@@ -14,8 +14,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_
 
-from ipml.cooperation.brands.listings import BrandMeasure
-from ipml.cooperation.notices.counter_notices import MESSAGE, select_behind, subject_of_counter_notice
+from ipml.cooperation.brands.listings import BrandMeasure, find_own_cases
+from ipml.cooperation.notices.counter_notices import (
+    MESSAGE,
+    is_behind,
+    select_against,
+    select_behind,
+    subject_of_counter_notice,
+)
 from ipml.cooperation.notices.outcomes import ListingOutcome, list_outcomes
 from ipml.cooperation.notices.register import find_stored
 from ipml.cooperation.notices.status import Receipt, make_receipt, read_explanation
@@ -97,6 +103,8 @@ class BrandNoticeFile:
     outcomes: tuple[ListingOutcome, ...]
     measures: Mapping[int, Sequence[BrandMeasure]]
     counter_notices: tuple[BrandCounterNotice, ...]
+    own_cases: frozenset[int]
+    """Of its listings, those that are cases of the brand."""
 
 
 def list_brand_notices(
@@ -151,22 +159,36 @@ def get_brand_notice(connection: Connection, acting: Acting, reference: str) -> 
         tuple(outcomes),
         _find_measures(connection, [one.decision_id for one in outcomes if one.decision_id]),
         tuple(list_counter_notices(connection, acting, reference)),
+        find_own_cases(connection, [stored.brand or ""], [one.case_id for one in outcomes if one.case_id]),
     )
 
 
 def list_counter_notices(
     connection: Connection, acting: Acting, reference: str | None = None
 ) -> list[BrandCounterNotice]:
-    """Return the counter-notices against notices, those that wait first by when they are due: of all, or of one."""
+    """Return the counter-notices against notices, those that wait first by when they are due: of all, or of one.
+
+    Once one has brought a listing back, another decision is behind its notice; who was told of it still sees it.
+    """
+    behind = is_behind().label("is_behind")
     query = (
-        select_behind(appeals.c.appeal_id, appeals.c.state, appeals.c.filed_at)
-        .add_columns(notices.c.reference, notices.c.notifier_id, notices.c.brand)
-        .where(_is_theirs(acting))
-        .distinct()
+        select_against(appeals.c.appeal_id, appeals.c.state, appeals.c.filed_at)
+        .add_columns(notices.c.reference, notices.c.notifier_id, notices.c.brand, behind)
+        .where(_is_theirs(acting), notices.c.received_at <= appeals.c.filed_at)
+        .order_by(appeals.c.appeal_id, behind)
     )
     query = query if reference is None else query.where(notices.c.reference == reference)
-    found = [_make(connection, row) for row in connection.execute(query.order_by(appeals.c.appeal_id)).all()]
+    rows = {(row.appeal_id, row.reference): row for row in connection.execute(query)}
+    made = [(row.is_behind, _make(connection, row)) for row in rows.values()]
+    found = [one for is_behind_it, one in made if is_behind_it or one.rules is not None]
     return sorted(found, key=lambda one: (not one.waits, one.due_at is None, one.due_at or one.filed_at))
+
+
+def count_waiting(connection: Connection, acting: Acting) -> int:
+    """Return how many counter-notices wait for an answer."""
+    waits = _is_theirs(acting) & (appeals.c.state == AppealState.WITH_HOLDER)
+    found = select_behind(appeals.c.appeal_id).where(waits).distinct().subquery()
+    return connection.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _is_theirs(acting: Acting) -> ColumnElement[bool]:
@@ -199,8 +221,8 @@ def _make(connection: Connection, row: Row[Any]) -> BrandCounterNotice:
         told.get("term"),
         listing and f"{listing['title']} ({listing['id']})",
         told.get("statement"),
-        waits=state is AppealState.WITH_HOLDER,
-        may_withdraw=state in (AppealState.WITH_HOLDER, AppealState.HOLDER_ACTED),
+        waits=row.is_behind and state is AppealState.WITH_HOLDER,
+        may_withdraw=row.is_behind and state in (AppealState.WITH_HOLDER, AppealState.HOLDER_ACTED),
     )
 
 

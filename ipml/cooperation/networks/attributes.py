@@ -318,7 +318,7 @@ def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str =
     UnreadableFile, MissingColumns
         The source is no Parquet file of attributes.
     """
-    key = _read_key(key_file)
+    key = read_key(key_file)
     parquet = look_into(source, "a Parquet file of attributes")
     if missing := [name for name in COLUMNS if name not in parquet.schema.names]:
         raise MissingColumns(str(source), missing, parquet.schema.names, "Rename them.")
@@ -342,7 +342,14 @@ def _hash_cell(key: bytes, kind: str, text: object, calling_code: str, source: P
     return hash_value(key, AttributeKind(kind), str(text), calling_code)
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return the key by which values are hashed.
+
+    Raises
+    ------
+    UnusableSetting
+        It is too short to keep anything secret, or the file is not there.
+    """
     expected = f"a file of {_LEAST_KEY_BYTES} random bytes or more, as from `openssl rand -out KEY 32`"
     try:
         key = path.read_bytes().strip()

@@ -11,7 +11,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, Select, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, select
 
 from ipml.cooperation.notifiers.notifier import tell_notifier
 from ipml.enforcement.appeals.appeal import Appeal, AppealState
@@ -113,15 +113,24 @@ def _find_untold(connection: Connection) -> list[tuple[int, int]]:
     return [pair for pair in pairs if not outbox.has_subject(connection, "holder", subject_of_counter_notice(*pair))]
 
 
-def select_behind(*columns: Column[Any]) -> Select[Any]:
+def select_behind(*columns: ColumnElement[Any]) -> Select[Any]:
     """Return a query for counter-notices with the notices that brought down what they are against."""
+    return select_against(*columns).where(is_behind())
+
+
+def is_behind() -> ColumnElement[bool]:
+    """Return whether a listing of a notice is down by the decision that a counter-notice is against."""
+    return (notice_items.c.decision_id == appeals.c.decision_id) & (notice_items.c.state == "upheld")
+
+
+def select_against(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a query for counter-notices with all notices of the listings that they are about."""
     return (
         select(*columns)
         .select_from(appeals)
         .join(notice_items, notice_items.c.case_id == appeals.c.case_id)
         .join(notices, notices.c.notice_id == notice_items.c.notice_id)
         .where(appeals.c.kind == KIND, appeals.c.subject.not_like("penalty:%"))
-        .where(notice_items.c.decision_id == appeals.c.decision_id, notice_items.c.state == "upheld")
     )
 
 

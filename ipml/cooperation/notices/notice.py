@@ -1,8 +1,5 @@
 """A notice and its checks: who tells the platform what of which listings, and all that is wrong with it at once.
 
-Single values are what was expected, or a fault with its place, whoever may have sent them; nothing is kept before all
-are right.
-
 What Article 16(2) of Regulation (EU) 2022/2065 asks for: a substantiated explanation, where the listings are exactly,
 name and e-mail of who gives notice, and that they believe in good faith that it is accurate and complete.
 """
@@ -10,19 +7,16 @@ name and e-mail of who gives notice, and that they believe in good faith that it
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Literal
-from urllib.parse import urlsplit
 
+from ipml.cooperation.faults import Faults, read_email, read_moment, read_number, read_object, read_text, read_url
 from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice
-from ipml.kit import moments
 from ipml.kit.canonical_json import canonical_json, digest
-from ipml.records import Listing, Problem
-from ipml.review.snapshot import is_storable
+from ipml.records import Listing
 from ipml.storage.pseudonyms import digest_listing
 
 NoticeKind = Literal["counterfeit", "complaint"]
@@ -94,169 +88,6 @@ class Notice:
     def content(self) -> str:
         """All it says but its key, always written alike."""
         return canonical_json(asdict(self) | {"key": None})
-
-
-MOST_FAULTS = 1_000
-_LONGEST_SHOWN = 80
-_LONGEST_URL = 2_048
-_LONGEST_EMAIL = 254
-_LARGEST_NUMBER = 1e12
-
-_EMAIL = re.compile(
-    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@"
-    r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
-)
-_SEEN = "LNPS"  # letters, numbers, punctuation, signs: what leaves something on the screen
-_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # which leave nothing, all the same
-
-
-class Faults:
-    """Everything wrong with what came in, up to 1,000 things, each with the place where it stands.
-
-    Examples
-    --------
-    >>> faults = Faults()
-    >>> read_text(faults, "name", 7, longest=200), read_text(faults, "email", "a\\nb", longest=200)
-    (None, None)
-    >>> [str(problem) for problem in faults.found]
-    ["row 1, name: found '7', expected text", ... expected one line without control characters"]
-    """
-
-    def __init__(self, row: int = 1) -> None:
-        self._row = row
-        self.found: list[Problem] = []
-
-    def add(self, place: str, value: object, expected: str) -> None:
-        """Note that something else was found in a place."""
-        self.add_words(place, describe_value(value), expected)
-
-    def add_words(self, place: str, found: str, expected: str) -> None:
-        """Note what was found in a place, in words."""
-        if len(self.found) < MOST_FAULTS:
-            self.found.append(Problem(self._row, place, found, expected))
-
-
-def describe_value(value: object) -> str:
-    """Return what was found in at most 80 letters, none of which commands a screen.
-
-    Examples
-    --------
-    >>> describe_value("a\\x1b[2J"), describe_value(None), describe_value([1, 2]), describe_value(True)
-    ('a\\\\x1b[2J', 'nothing', 'a list of 2', 'true')
-    """
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        shown = value[: _LONGEST_SHOWN + 1]
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)[:_LONGEST_SHOWN]
-    if isinstance(value, list):
-        return f"a list of {len(value):,}"
-    return "an object" if isinstance(value, Mapping) else repr(value)[:_LONGEST_SHOWN]
-
-
-def read_object(faults: Faults, place: str, value: object, names: Collection[str]) -> Mapping[str, object]:
-    """Return an object with no other names than these; an empty one where it is none."""
-    if not isinstance(value, Mapping):
-        faults.add(place, value, "an object")
-        return {}
-    for name in value:
-        if name not in names:
-            within = f"{place}." if place else ""
-            expected = f"one of {', '.join(sorted(names))}"
-            faults.add_words(within + describe_value(name), "an unknown field", expected)
-    return value
-
-
-def read_text(
-    faults: Faults, place: str, value: object, *, longest: int, least_seen: int = 1, is_line: bool = True
-) -> str | None:
-    """Return a text without blanks around it, or None.
-
-    Parameters
-    ----------
-    least_seen : int, default=1
-        Letters that it has at least, those not counted that nobody sees.
-    is_line : bool, default=True
-        Whether it must be a single line, without control characters.
-    """
-    if not isinstance(value, str):
-        faults.add(place, value, "text")
-    elif not is_storable(value):
-        faults.add(place, value, "text without NUL and halves of surrogate pairs")
-    elif len(value) > longest:
-        faults.add_words(place, f"{len(value):,} characters", f"at most {longest:,}")
-    elif is_line and any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in value):
-        faults.add(place, value, "one line without control characters")
-    elif (seen := count_seen(value)) < least_seen:
-        found = f"{seen} letters that can be seen" if seen else "nothing that can be seen"
-        faults.add_words(place, found, f"at least {least_seen} letters" if least_seen > 1 else "text")
-    else:
-        return value.strip()
-    return None
-
-
-def count_seen(text: str) -> int:
-    """Count what a reader sees of a text: no blanks, no invisible letters, no accents without their letter.
-
-    Examples
-    --------
-    >>> count_seen("a bag"), count_seen("\\u200b\\u3164 \\n")
-    (4, 0)
-    """
-    return sum(unicodedata.category(letter)[0] in _SEEN and letter not in _BLANK_LETTERS for letter in text)
-
-
-def read_email(faults: Faults, place: str, value: object) -> str | None:
-    """Return an address of e-mail in small letters, or None."""
-    text = read_text(faults, place, value, longest=_LONGEST_EMAIL)
-    if text is None:
-        return None
-    if not _EMAIL.fullmatch(text):
-        faults.add(place, text, "an address such as ann@brand.example")
-        return None
-    return text.lower()
-
-
-def read_url(faults: Faults, place: str, value: object) -> str | None:
-    """Return an address on the web, or None."""
-    text = read_text(faults, place, value, longest=_LONGEST_URL)
-    if text is None:
-        return None
-    if any(not letter.isprintable() or letter.isspace() for letter in text) or not _is_web_address(text):
-        faults.add(place, text, "an address that begins with https:// or http://, with a host and no password")
-        return None
-    return text
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return False
-
-
-def read_moment(faults: Faults, place: str, value: object, now: datetime) -> datetime | None:
-    """Return a moment in UTC that is not yet to come, or None."""
-    try:
-        moment = moments.read_moment(value)
-    except ValueError:
-        faults.add(place, value, moments.EXPECTED)
-        return None
-    if moment > now:
-        faults.add(place, value, "a moment that has come")
-        return None
-    return moment
-
-
-def read_number(faults: Faults, place: str, value: object) -> float | None:
-    """Return a number of 0 or more, or None."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER:
-        return float(value)
-    faults.add(place, value, "a number from 0 to 1,000,000,000,000")
-    return None
 
 
 MOST_LISTINGS = 300

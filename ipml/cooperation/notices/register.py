@@ -25,7 +25,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from ipml.cooperation.notices.notice import NotedListing, Notice, count_seen
+from ipml.cooperation.faults import count_seen
+from ipml.cooperation.notices.notice import NotedListing, Notice
 from ipml.cooperation.notifiers.notifier import decrypt_if_kept
 from ipml.cooperation.notifiers.tiers import Lane
 from ipml.cooperation.policy import NoticeRules

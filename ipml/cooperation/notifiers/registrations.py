@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, insert, select
 
-from ipml.cooperation.notices.notice import Faults, read_text
+from ipml.cooperation.faults import Faults, read_text
 from ipml.cooperation.notifiers.notifier import (
     RightsDocument,
     decrypt_if_kept,
@@ -86,7 +86,7 @@ def file_registration(
     by: str,
     now: datetime,
 ) -> int:
-    """Keep a registration until a person has looked at it, and return its number.
+    """Keep a registration until a person has looked at it, and return its number; filed twice, it is there once.
 
     Raises
     ------
@@ -108,19 +108,23 @@ def file_registration(
         raise Refused("last day", f"{last_day}", "a day to come, or none")
     kind = find_kind(file) if file else ""
     notifier = get_notifier(connection, notifier_id, lock=True)
-    filed = list_documents(connection, notifier_id)
+    filed, digest = list_documents(connection, notifier_id), hashlib.sha256(file).hexdigest() if file else ""
+    details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind, "sha256": digest}
+    written, valid_until = canonical_json(details), None if last_day is None else end_of_day(last_day)
+    for one in filed:
+        same = (one.brand, one.reference, one.details, one.valid_until) == (brand, read["number"], written, valid_until)
+        if same and one.is_accepted is not False:
+            return one.document_id
     if notifier.address is None or len(filed) >= MOST_DOCUMENTS:
         found = "the notifier was erased" if notifier.address is None else f"{len(filed)} were filed already"
         raise Conflict("registration", found, "Ask the marketplace.")
-    details = {"office": read["office"], "classes": read.get("classes") or "", "file": kind}
-    details |= {"sha256": hashlib.sha256(file).hexdigest() if file else ""}
     row = {
         "notifier_id": notifier_id,
         "brand": brand,
         "reference": encrypt(connection, notifier.pseudonym, read["number"] or ""),
         "filed_at": now,
-        "details": encrypt(connection, notifier.pseudonym, canonical_json(details)),
-        "valid_until": None if last_day is None else end_of_day(last_day),
+        "details": encrypt(connection, notifier.pseudonym, written),
+        "valid_until": valid_until,
     }
     (document_id,) = append_rows(connection, rights_documents, [row])
     if file:
@@ -179,20 +183,13 @@ def read_registration(one: RightsDocument) -> Registration:
     )
 
 
-def read_file(
-    connection: Connection, document_id: int, notifier_ids: Collection[int] | None = None
-) -> tuple[bytes, str]:
+def read_file(connection: Connection, document_id: int) -> tuple[bytes, str]:
     """Return the file of a registration and its kind.
-
-    Parameters
-    ----------
-    notifier_ids : collection of int, optional
-        Whose it must be; None: anybody's.
 
     Raises
     ------
     NotFound
-        There is none, or it is another's, or it was erased.
+        There is none, or it was erased.
     Refused
         It is not what was filed.
     """
@@ -202,7 +199,7 @@ def read_file(
     if 0 < document_id < 2**63:
         row = connection.execute(query.where(rights_documents.c.document_id == document_id)).first()
     missing = NotFound("file of document", document_id)
-    if row is None or (notifier_ids is not None and row.notifier_id not in notifier_ids):
+    if row is None:
         raise missing
     document = next(one for one in list_documents(connection, row.notifier_id) if one.document_id == document_id)
     content = decrypt_if_kept(connection, get_notifier(connection, row.notifier_id).pseudonym, row.content)

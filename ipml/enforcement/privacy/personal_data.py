@@ -64,7 +64,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "automatic_draws": {"model_version": NOTHING, "brand": CLEAR},
     "case_comments": {"pseudonym": PSEUDONYM, "author": NOTHING, "encrypted": ENCRYPTED},
     "case_texts": {"text": CLEAR},
-    "translations": {"digest": CLEAR, "text": CLEAR, "language": NOTHING},
+    "translations": {"digest": NOTHING, "text": CLEAR, "language": NOTHING},
     "cases": dict.fromkeys(("model_version", "state", "holder", "expected_value", "lane"), NOTHING)
     | dict.fromkeys(("assigned_to", "script"), NOTHING)
     | dict.fromkeys(("listing_key", "listing_id", "seller_id", "brand", "snapshot", "category", "brand_read"), CLEAR)
@@ -113,12 +113,14 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"pseudonym": PSEUDONYM, "body": ENCRYPTED, "last_error": ENCRYPTED, "why_dropped": ENCRYPTED},
     "penalties": dict.fromkeys(("kind", "policy_digest", "imposed_by", "ended_as", "ended_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "why": ENCRYPTED, "why_ended": ENCRYPTED, "why_confirmed": ENCRYPTED},
+    "picture_groups": {"hash": PSEUDONYM},
     "pictures": dict.fromkeys(("state", "kind"), NOTHING)
     | {"digest": PSEUDONYM}
     | dict.fromkeys(("address", "found_at", "why"), CLEAR),
     "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": ENCRYPTED},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
+    "reference_pictures": dict.fromkeys(("digest", "kind", "brand", "source", "added_by", "removed_by"), NOTHING),
     "review_queues": dict.fromkeys(("name", "rule", "changed_by"), NOTHING),
     "reversals": {"reviewer": NOTHING, "why": CLEAR},
     "seeds": {"seed": NOTHING},

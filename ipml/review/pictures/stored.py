@@ -16,12 +16,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, delete, exists, insert, select
 
 from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
-from ipml.storage.database import Lock, reading, serialise, writing
-from ipml.storage.tables import pictures
+from ipml.storage.database import Lock, in_batches, reading, serialise, writing
+from ipml.storage.tables import picture_groups, pictures, reference_pictures
 
 if TYPE_CHECKING:
     from ipml.review.pictures.copies import PictureCopies
@@ -34,6 +34,10 @@ DIGEST_PATTERN = "^[0-9a-f]{64}$"
 _ENDINGS: dict[Size, str] = {"original": "", "view": ".view.webp", "thumbnail": ".thumbnail.webp"}
 _FILE = re.compile(r"([0-9a-f]{64})(?:\.view\.webp|\.thumbnail\.webp)?")
 _MOST_NUMBERS = 500  # in one query
+
+
+NO_GROUP = 0
+"""The group of pictures that say too little to be recognised: of one colour, or a mere gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,8 @@ def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
 
 
 def has_picture(connection: Connection, digest: str) -> bool:
-    """Tell whether a picture is one of a case."""
-    return connection.scalar(select(pictures.c.case_id).where(pictures.c.digest == digest).limit(1)) is not None
+    """Tell whether a picture is one of a case, or of known goods."""
+    return bool(_find_named(connection, [digest]))
 
 
 def path_of(folder: Path, digest: str, size: Size = "original") -> Path:
@@ -152,7 +156,7 @@ def store_files(folder: Path, content: bytes, copies: PictureCopies) -> str:
 
 
 def sweep_files(engine: Engine, folder: Path | None) -> int:
-    """Delete the files that no picture of a case names any more; return of how many pictures.
+    """Delete the files that no picture of a case names any more, and their groups; return of how many pictures.
 
     Examples
     --------
@@ -173,6 +177,9 @@ def sweep_files(engine: Engine, folder: Path | None) -> int:
     for path in folder.glob("[0-9a-f][0-9a-f]/*"):
         if found := _FILE.match(path.name):  # what a kill left half written is called by it, too
             paths.setdefault(found[1], []).append(path)
+    with writing(engine) as connection:
+        serialise(connection, Lock.STORE_PICTURES)
+        _remove_unused_groups(connection)
     with reading(engine) as connection:
         unnamed = paths.keys() - _find_named(connection, paths)
     if not unnamed:
@@ -188,6 +195,17 @@ def sweep_files(engine: Engine, folder: Path | None) -> int:
 def _find_named(connection: Connection, digests: Collection[str]) -> set[str]:
     wanted, named = list(digests), set[str]()
     for start in range(0, len(wanted), _MOST_NUMBERS):
-        part = pictures.c.digest.in_(wanted[start : start + _MOST_NUMBERS])
-        named.update(filter(None, connection.scalars(select(pictures.c.digest).where(part))))
+        part = wanted[start : start + _MOST_NUMBERS]
+        named.update(filter(None, connection.scalars(select(pictures.c.digest).where(pictures.c.digest.in_(part)))))
+        is_kept = reference_pictures.c.digest.in_(part), reference_pictures.c.removed_at.is_(None)
+        named.update(connection.scalars(select(reference_pictures.c.digest).where(*is_kept)))
     return named
+
+
+def _remove_unused_groups(connection: Connection) -> None:
+    """Remove the groups of pictures that look the same, and that no picture is of any more."""
+    is_of_goods = reference_pictures.c.group_id == picture_groups.c.group_id, reference_pictures.c.removed_at.is_(None)
+    is_used = exists().where(pictures.c.group_id == picture_groups.c.group_id) | exists().where(*is_of_goods)
+    unused = connection.scalars(select(picture_groups.c.group_id).where(~is_used)).all()
+    for some in in_batches(unused):
+        connection.execute(delete(picture_groups).where(picture_groups.c.group_id.in_(some)))

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from ipml.cooperation.notices.notice import Faults, read_email, read_text
+from ipml.cooperation.faults import Faults, read_email, read_text
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.storage import audit

@@ -30,6 +30,7 @@ class Action(StrEnum):
     JUDGE_NOTIFIERS = "judge, appoint and suspend notifiers"
     HAND_ON_NETWORKS = "hand networks on and note what came of it"
     KEEP_CONTROL_CASES = "keep cases of known truth"
+    KEEP_PICTURES = "keep pictures of known goods"
     DEFINE_QUEUES = "define queues"
     RANK_QUEUE = "rank the queue by another policy"
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
@@ -96,6 +97,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.JUDGE_NOTIFIERS: Role.LEAD,
     Action.HAND_ON_NETWORKS: Role.LEAD,
     Action.KEEP_CONTROL_CASES: Role.LEAD,
+    Action.KEEP_PICTURES: Role.LEAD,
     Action.DEFINE_QUEUES: Role.LEAD,
     Action.RANK_QUEUE: Role.LEAD,
     Action.CHANGE_AUTOMATION: Role.LEAD,

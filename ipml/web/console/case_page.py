@@ -38,6 +38,7 @@ from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.own_verdicts import count_progress
+from ipml.review.pictures.same_picture import find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.queue_order import current_ranking, explain_place, explain_value
 from ipml.review.search import Precedent, find_precedents
@@ -227,6 +228,7 @@ def _read_case(
         **_tell_translation(connection, request, case),
         **_tell_seller(connection, case, user, hidden),
         "pictures": find_pictures(connection, settings, [case]).get(case_id),
+        "same_pictures": find_same_pictures(connection, case_id, hidden=hidden) if settings.pictures else [],
         "listing_host": find_listing_host(case.scored.listing),
         "decisions": decisions,
         "undone": undone,

@@ -6,8 +6,9 @@ pictures from the hosts that the operator allows by name, and tell these neither
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -84,12 +85,29 @@ def find_pictures(connection: Connection, settings: Settings, cases: Iterable[Ca
     return {number: _show_elsewhere(listing, settings) for number, listing in listings.items()}
 
 
-def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
-    shown = [
-        ShownPicture(f"/pictures/{one.digest}/thumbnail", f"/pictures/{one.digest}", _name(one.position, len(found)))
+def find_copies(connection: Connection, settings: Settings, addresses: Mapping[int, str]) -> dict[int, ShownPictures]:
+    """Return the copies that are stored of the pictures of some cases, by their numbers, and nothing of the others.
+
+    Parameters
+    ----------
+    addresses : mapping of int to str
+        Under which address each case's copies are given.
+    """
+    if settings.pictures is None:
+        return {}
+    found = read_pictures(connection, addresses)
+    return {number: ShownPictures(_list_copies(some, addresses[number])) for number, some in found.items()}
+
+
+def _list_copies(found: Sequence[StoredPicture], address: str) -> tuple[ShownPicture, ...]:
+    return tuple(
+        ShownPicture(f"{address}/{one.digest}/thumbnail", f"{address}/{one.digest}", _name(one.position, len(found)))
         for one in found
         if one.state == "stored"
-    ]
+    )
+
+
+def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
     untold = [one for one in found if one.state == "waiting" and one.why is None]
     left = [one for one in found if one.state == "left"]
     notes = [
@@ -103,7 +121,7 @@ def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
         notes.append(f"{_count(len(untold))} will be fetched by the worker.")
     if left:
         notes.append(f"{_count(len(left))} had not been fetched when the case was decided.")
-    return ShownPictures(tuple(shown), tuple(notes))
+    return ShownPictures(_list_copies(found, "/pictures"), tuple(notes))
 
 
 def _show_elsewhere(listing: Listing, settings: Settings) -> ShownPictures:
@@ -157,11 +175,15 @@ def show_thumbnail(request: Request, digest: Digest) -> Response:
 
 
 def _send(request: Request, digest: str, size: Size) -> Response:
-    folder = settings_of(request).pictures
     with authorised(request) as (connection, _):
-        is_known = folder is not None and has_picture(connection, digest)
+        is_known = has_picture(connection, digest)
+    return send_copy(settings_of(request).pictures if is_known else None, digest, size)
+
+
+def send_copy(folder: FilePath | None, digest: str, size: Size) -> Response:
+    """Give a copy of a picture; NotFound where it is not there, or there is no folder."""
     try:
-        if folder is None or not is_known:
+        if folder is None:
             raise FileNotFoundError
         content = path_of(folder, digest, size).read_bytes()
     except OSError:

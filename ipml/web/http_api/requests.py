@@ -25,7 +25,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from ipml.cooperation.notices.notice import Faults, read_email
+from ipml.cooperation.faults import Faults, read_email
 from ipml.errors import Failed, Forbidden, InvalidListings, LoginNeeded, UnusableSetting
 from ipml.records import Problem
 from ipml.web.accounts.permissions import PURPOSES, Action

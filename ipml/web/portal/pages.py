@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -13,8 +14,13 @@ from fastapi import Form, Query, Request, Response
 from sqlalchemy import Connection
 
 from ipml.cooperation.brands.evidence import export_for_brand
-from ipml.cooperation.brands.listings import STATES, find_listings, get_listing
-from ipml.cooperation.brands.notices import get_brand_notice, list_brand_notices, list_counter_notices
+from ipml.cooperation.brands.listings import STATES, BrandListing, find_listings, get_listing
+from ipml.cooperation.brands.notices import (
+    BrandCounterNotice,
+    get_brand_notice,
+    list_brand_notices,
+    list_counter_notices,
+)
 from ipml.cooperation.brands.sellers import list_proposals
 from ipml.cooperation.notices.counter_notices import answer_counter_notice
 from ipml.cooperation.notifiers.registrations import list_registrations
@@ -22,10 +28,12 @@ from ipml.cooperation.reports.document import write_report
 from ipml.enforcement.evidence.archives import write_zip
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
+from ipml.review.pictures.stored import Size, read_pictures
 from ipml.storage.database import writing
 from ipml.web.accounts.login import get_consequences, get_engine, settings_of
 from ipml.web.console.case_page import send_file
 from ipml.web.console.dashboard import YEAR_DAYS, DateRange, FirstDay, LastDay, report_brand
+from ipml.web.console.pictures import Digest, ShownPictures, find_copies, send_copy
 from ipml.web.phrases import TAKEN
 from ipml.web.portal.visitor import BrandName, Number, Reference, Visitor, visiting
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
@@ -36,16 +44,19 @@ MOST_ROWS, MOST_EXAMPLES, _FEW = 50, 5, 5
 def show_portal(request: Request) -> Response:
     """Show what waits for the rights holder, and how their newest notices stand."""
     with visiting(request) as (connection, visitor):
-        found = list_counter_notices(connection, visitor.acting)
         context = {
             "visitor": visitor,
-            "counter_notices": [one for one in found if one.waits],
+            "counter_notices": _find_waiting(connection, visitor),
             "notices": list_brand_notices(connection, visitor.acting, limit=_FEW),
             "likely": find_listings(connection, visitor.brands, state="waiting", limit=_FEW),
             "proposals": len(list_proposals(connection, visitor.brands)),
             "ending": _find_ended(connection, visitor),
         }
     return render(request, "portal/home.html", context)
+
+
+def _find_waiting(connection: Connection, visitor: Visitor) -> list[BrandCounterNotice]:
+    return [one for one in list_counter_notices(connection, visitor.acting) if one.waits] if visitor.waiting else []
 
 
 def _find_ended(connection: Connection, visitor: Visitor) -> list[str]:
@@ -70,9 +81,11 @@ def show_listings(
         found = find_listings(
             connection, visitor.choose(brand), search=search, state=state, before=before, limit=MOST_ROWS + 1
         )
+        pictures = _find_copies(request, connection, found[:MOST_ROWS])
     context = {
         "visitor": visitor,
         "listed": found[:MOST_ROWS],
+        "pictures": pictures,
         "next_before": found[MOST_ROWS - 1].case_id if len(found) > MOST_ROWS else None,
         "asked": {"search": search, "brand": brand, "state": state},
         "states": STATES,
@@ -84,7 +97,32 @@ def show_listing(request: Request, case_id: Number) -> Response:
     """Show a listing of the visitor's brands: what is offered, what was decided, and what was done."""
     with visiting(request) as (connection, visitor):
         listing = get_listing(connection, visitor.brands, case_id)
-    return render(request, "portal/listing.html", {"listing": listing, "measure_words": TAKEN})
+        pictures = _find_copies(request, connection, [listing]).get(case_id)
+    context = {"visitor": visitor, "listing": listing, "pictures": pictures, "measure_words": TAKEN}
+    return render(request, "portal/listing.html", context)
+
+
+def show_picture(request: Request, case_id: Number, digest: Digest) -> Response:
+    """Give the copy of a picture of a listing of the visitor's brands."""
+    return _send_picture(request, case_id, digest, "view")
+
+
+def show_thumbnail(request: Request, case_id: Number, digest: Digest) -> Response:
+    """Give the small copy of a picture of a listing of the visitor's brands."""
+    return _send_picture(request, case_id, digest, "thumbnail")
+
+
+def _send_picture(request: Request, case_id: int, digest: str, size: Size) -> Response:
+    with visiting(request) as (connection, visitor):
+        get_listing(connection, visitor.brands, case_id)
+        is_its = any(one.digest == digest for one in read_pictures(connection, [case_id]).get(case_id, ()))
+    return send_copy(settings_of(request).pictures if is_its else None, digest, size)
+
+
+def _find_copies(request: Request, connection: Connection, listed: Sequence[BrandListing]) -> dict[int, ShownPictures]:
+    """Return the pictures of listings, of those that are stored here: an address elsewhere may name the seller."""
+    addresses = {one.case_id: f"/portal/listings/{one.case_id}/pictures" for one in listed if one.case_id}
+    return find_copies(connection, settings_of(request), addresses)
 
 
 def download_evidence(request: Request, case_id: Number) -> Response:
@@ -92,10 +130,18 @@ def download_evidence(request: Request, case_id: Number) -> Response:
     with visiting(request) as (_, visitor):
         if is_from_elsewhere(request):
             return render_error(request, HTTPStatus.FORBIDDEN, "Open the page of the listing, and take it there.")
-    name, key_file = f"evidence-listing-{case_id}.zip", settings_of(request).anchor_key
+    name, settings = f"evidence-listing-{case_id}.zip", settings_of(request)
     with TemporaryDirectory(prefix="ipml-evidence-") as folder:
         place = Path(folder) / name
-        export_for_brand(get_engine(request), visitor.brands, case_id, place, by=visitor.name, key_file=key_file)
+        export_for_brand(
+            get_engine(request),
+            visitor.brands,
+            case_id,
+            place,
+            by=visitor.name,
+            key_file=settings.anchor_key,
+            pictures=settings.pictures,
+        )
         return send_file(place, name)
 
 
@@ -106,7 +152,8 @@ def show_notices(
     with visiting(request) as (connection, visitor):
         acting = [(visitor.binding(one).notifier_id, one) for one in visitor.choose(brand)]
         found = list_brand_notices(connection, acting, after=after, limit=MOST_ROWS + 1)
-    context = {"visitor": visitor, "listed": found[:MOST_ROWS], "brand": brand}
+        waiting = _find_waiting(connection, visitor)
+    context = {"visitor": visitor, "listed": found[:MOST_ROWS], "brand": brand, "counter_notices": waiting}
     context["next_after"] = found[MOST_ROWS - 1].reference if len(found) > MOST_ROWS else ""
     return render(request, "portal/notices.html", context)
 
@@ -142,7 +189,7 @@ def answer(
 def _render_notice(request: Request, reference: str, message: str = "", acted: str = "") -> Response:
     with visiting(request) as (connection, visitor):
         file = get_brand_notice(connection, visitor.acting, reference)
-    context = {"file": file, "measure_words": TAKEN, "message": message, "acted": acted}
+    context = {"visitor": visitor, "file": file, "measure_words": TAKEN, "message": message, "acted": acted}
     return render(request, "portal/notice.html", context)
 
 
@@ -152,7 +199,9 @@ def show_figures(request: Request, brand: BrandName = "", first: FirstDay = None
     with visiting(request) as (connection, visitor):
         name = visitor.binding(brand).brand
         examples = find_listings(connection, [name], state="counterfeit", limit=MOST_EXAMPLES)
+        pictures = _find_copies(request, connection, examples)
     context = {"visitor": visitor, "name": name, "span": span, "examples": examples, "report": None}
+    context["pictures"] = pictures
     context["measure_words"] = TAKEN
     with suppress(NotFound):  # nothing was listed under it yet; the error names brands that are written alike
         context |= report_brand(request, name, span)

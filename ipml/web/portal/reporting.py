@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import LONGEST_EXPLANATION, MOST_LISTINGS, check_notice
 from ipml.cooperation.notifiers.registrations import list_registrations
+from ipml.cooperation.notifiers.tiers import lane_of
 from ipml.errors import Conflict, InvalidNotice
 from ipml.records import Problem
 from ipml.storage.database import writing
@@ -99,7 +100,7 @@ def report(
     """Give notice of listings in the name of the notifier for whom the visitor acts; or show all that is wrong."""
     said = {"brand": brand, "why": why, "listings": listings, "good_faith": good_faith}
     pointed, problems = read_lines(listings), list[Problem]()
-    if file is not None and file.size:
+    if file is not None and file.filename:
         if pointed:
             problems = [Problem(0, "file", "listings and a file", "one of them")]
         else:
@@ -161,6 +162,8 @@ def _place(problems: Sequence[Problem], pointed: Pointed) -> list[Problem]:
 def _render(request: Request, said: Mapping[str, str], problems: Sequence[Problem]) -> Response:
     with visiting(request) as (connection, visitor):
         now = datetime.now(UTC)
+        policy = get_cooperation_policy(request)
+        lanes = [lane_of(connection, one.notifier_id, policy, now) for one in visitor.bindings]
         lacking = [one.brand for one in visitor.bindings if _find_right(connection, one, now) is None]
     context = {
         "visitor": visitor,
@@ -169,6 +172,7 @@ def _render(request: Request, said: Mapping[str, str], problems: Sequence[Proble
         "problems": problems[:100],
         "more": max(0, len(problems) - 100),
         "lacking": lacking,
+        "least": max(policy.notices.least_explanation, *(one.least_explanation_letters for one in lanes)),
         "longest": LONGEST_EXPLANATION,
         "most": MOST_LISTINGS,
     }

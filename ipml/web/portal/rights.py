@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import File, Form, Request, Response, UploadFile
+from sqlalchemy import Connection
 
 from ipml.cooperation.brands.sellers import (
     end_authorisation,
@@ -16,12 +17,18 @@ from ipml.cooperation.brands.sellers import (
     propose_seller,
 )
 from ipml.cooperation.notifiers.notifier import end_of_day
-from ipml.cooperation.notifiers.registrations import MOST_BYTES, file_registration, list_registrations, read_file
-from ipml.errors import Conflict, Forbidden, Refused
+from ipml.cooperation.notifiers.registrations import (
+    MOST_BYTES,
+    Registration,
+    file_registration,
+    list_registrations,
+    read_file,
+)
+from ipml.errors import Conflict, Forbidden, NotFound, Refused
 from ipml.review.seller_lists import LONGEST_NAME, LONGEST_WHY
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_cooperation_policy
-from ipml.web.portal.visitor import Number, visiting
+from ipml.web.portal.visitor import Number, Visitor, visiting
 from ipml.web.responses import redirect, render
 
 MEDIA = {"pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg"}
@@ -47,7 +54,7 @@ def file_right(
     said = {"brand": brand, "number": number, "office": office, "classes": classes, "until": until}
     try:
         last_day = _read_day(until)
-        content = b"" if file is None else file.file.read(MOST_BYTES + 1)
+        content = _read_certificate(file)
         with visiting(request, writing) as (connection, visitor):
             binding = visitor.binding(brand)
             file_registration(
@@ -70,12 +77,9 @@ def file_right(
 def download_file(request: Request, document_id: Number) -> Response:
     """Give the file of a registration of the visitor's brands."""
     with visiting(request) as (connection, visitor):
-        theirs = {
-            one.document_id
-            for binding in visitor.bindings
-            for one in list_registrations(connection, binding.notifier_id, [binding.brand])
-        }
-        file, kind = read_file(connection, document_id, None if document_id in theirs else ())
+        if all(one.document_id != document_id for one in _list_filed(connection, visitor)):
+            raise NotFound("file of document", document_id)
+        file, kind = read_file(connection, document_id)
     return _send(file, kind, document_id)
 
 
@@ -126,6 +130,13 @@ def end_seller(request: Request, entry_id: Number, why: _Text = "") -> Response:
     return redirect("/portal/sellers")
 
 
+def _read_certificate(file: UploadFile | None) -> bytes:
+    content = b"" if file is None else file.file.read(MOST_BYTES + 1)
+    if file is not None and file.filename and not content:
+        raise Refused("file", "an empty file", "a certificate, or no file")
+    return content
+
+
 def _read_day(text: str) -> date | None:
     try:
         day = date.fromisoformat(text) if text else None
@@ -142,14 +153,18 @@ def _send(file: bytes, kind: str, document_id: int) -> Response:
     return Response(file, media_type=MEDIA[kind], headers=headers)
 
 
+def _list_filed(connection: Connection, visitor: Visitor) -> list[Registration]:
+    return [
+        one
+        for binding in visitor.bindings
+        for one in list_registrations(connection, binding.notifier_id, [binding.brand])
+    ]
+
+
 def _render_rights(request: Request, said: Mapping[str, str], message: str = "") -> Response:
     now = datetime.now(UTC)
     with visiting(request) as (connection, visitor):
-        filed = [
-            one
-            for binding in visitor.bindings
-            for one in list_registrations(connection, binding.notifier_id, [binding.brand])
-        ]
+        filed = _list_filed(connection, visitor)
     context: dict[str, Any] = {"visitor": visitor, "filed": filed, "now": now, "message": message}
     context |= {"said": dict.fromkeys(("brand", "number", "office", "classes", "until"), "") | dict(said)}
     context |= {"most_megabytes": MOST_BYTES // 1_000_000, "today": now.date()}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Path, Query, Request
 from sqlalchemy import Connection, Engine
 
-from ipml.cooperation.brands.notices import Acting
+from ipml.cooperation.brands.notices import Acting, count_waiting
 from ipml.errors import NotFound
 from ipml.storage.database import reading
 from ipml.web.accounts.brand_accounts import LONGEST_BRAND, Binding, list_bindings
@@ -28,6 +28,8 @@ class Visitor:
 
     name: str
     bindings: tuple[Binding, ...]
+    waiting: int = 0
+    """Counter-notices that wait for their answer."""
 
     @property
     def brands(self) -> list[str]:
@@ -67,4 +69,5 @@ def visiting(
         bindings = list_bindings(connection, user.user_id) if user.role is Role.BRAND else []
         if not bindings:
             raise NotFound("brand of the account", user.name, "Ask the marketplace to bind it to your brand.")
-        yield connection, Visitor(user.name, tuple(bindings))
+        visitor = Visitor(user.name, tuple(bindings))
+        yield connection, replace(visitor, waiting=count_waiting(connection, visitor.acting))

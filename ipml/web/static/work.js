@@ -50,7 +50,7 @@ function restore(form) {
   const draft = readDraft(form);
   if (!draft) return;
   textsOf(form).forEach((field) => {
-    if (field.value === field.defaultValue && draft.texts[field.name]) field.value = draft.texts[field.name];
+    if (!("given" in field.dataset) && field.value === field.defaultValue && draft.texts[field.name]) field.value = draft.texts[field.name];
   });
   if (!draft.value) return;
   const button = [...form.querySelectorAll("button[name]")].find((one) => one.value === draft.value && one.name === draft.name);
@@ -71,6 +71,15 @@ if (decidedHere) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname
 
 const keptNote = document.querySelector("[data-kept]");
 if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name.startsWith(PREFIX));
+
+// A file that is too large is not sent at all: the browser says so beside its field, and nothing that was typed is lost.
+document.querySelectorAll("input[type=file][data-most]").forEach((field) =>
+  field.addEventListener("change", () => {
+    const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+    const [size, most] = [field.files[0]?.size ?? 0, Number(field.dataset.most)];
+    field.setCustomValidity(size > most ? `This file has ${megabytes(size)}; at most ${megabytes(most)} can be sent.` : "");
+  }),
+);
 
 // Sending
 
@@ -120,7 +129,8 @@ async function ask(form, body) {
 }
 
 async function send(form, submitter) {
-  const body = new URLSearchParams(new FormData(form, submitter));
+  const said = new FormData(form, submitter);
+  const body = form.enctype === "multipart/form-data" ? said : new URLSearchParams(said); // files are sent as they are
   for (let attempt = 0; ; attempt += 1) {
     const answer = await ask(form, body);
     if (answer?.ok && answer.headers.has("Location")) {

@@ -34,6 +34,8 @@ TABLES = (
     "case_texts",
     "translations",
     "pictures",
+    "picture_groups",
+    "reference_pictures",
     "deadline_events",
     "referral_outcomes",
     "decisions",
@@ -542,6 +544,7 @@ def upgrade() -> None:
         sa.Column("n_bytes", identity),
         sa.Column("fetched_at", moment),
         sa.Column("why", sa.Text),
+        sa.Column("group_id", identity),
         sa.CheckConstraint("state IN ('waiting', 'stored', 'failed', 'left')", name=op.f("ck_pictures_state")),
         sa.ForeignKeyConstraint(["case_id"], ["cases.case_id"], name=op.f("fk_pictures_case_id")),
         sa.PrimaryKeyConstraint("case_id", "position", name=op.f("pk_pictures")),
@@ -549,7 +552,52 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_pictures_digest"), "pictures", ["digest"], unique=False)
+    op.create_index(op.f("ix_pictures_group_id_case_id"), "pictures", ["group_id", "case_id"], unique=False)
     op.create_index(op.f("ix_pictures_state_due_at"), "pictures", ["state", "due_at"], unique=False)
+    op.create_index(
+        "ix_pictures_ungrouped",
+        "pictures",
+        ["digest"],
+        unique=False,
+        sqlite_where=sa.text("state = 'stored' AND group_id IS NULL"),
+        postgresql_where=sa.text("state = 'stored' AND group_id IS NULL"),
+    )
+    op.create_table(
+        "picture_groups",
+        sa.Column("group_id", identity, nullable=False),
+        sa.Column("hash", sa.Text, nullable=False),
+        sa.Column("made_at", moment, nullable=False),
+        sa.PrimaryKeyConstraint("group_id", name=op.f("pk_picture_groups")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "reference_pictures",
+        sa.Column("reference_id", identity, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("brand", sa.Text, nullable=False),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("added_by", sa.Text, nullable=False),
+        sa.Column("added_at", moment, nullable=False),
+        sa.Column("removed_by", sa.Text),
+        sa.Column("removed_at", moment),
+        sa.Column("group_id", identity),
+        sa.CheckConstraint("kind IN ('counterfeit', 'genuine')", name=op.f("ck_reference_pictures_kind")),
+        sa.PrimaryKeyConstraint("reference_id", name=op.f("pk_reference_pictures")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_reference_pictures_digest"), "reference_pictures", ["digest"], unique=False)
+    op.create_index(op.f("ix_reference_pictures_group_id"), "reference_pictures", ["group_id"], unique=False)
+    op.create_index(
+        "ix_reference_pictures_ungrouped",
+        "reference_pictures",
+        ["digest"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL AND group_id IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL AND group_id IS NULL"),
+    )
     op.create_table(
         "deadline_events",
         sa.Column("sequence", identity, nullable=False),

@@ -1,0 +1,177 @@
+"""Where else the pictures of a case are: what was decided of listings that show the same, and pictures of known goods.
+
+Nothing is copied: a picture tells what people decided of the listings that have it, as it stands at the moment. A
+verdict that is taken back, or a seller who is erased, takes away what it told. How far a picture can be relied on is
+counted among the listings that were decided after it first told something, so that the first is no evidence of itself.
+A picture that many sellers show, and that is not mostly of counterfeits ("no image"), tells nothing and joins nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, select
+
+from ipml.records import Verdict
+from ipml.review.cases import PENDING
+from ipml.review.pictures.reference import ReferencePicture, list_references
+from ipml.review.pictures.stored import NO_GROUP
+from ipml.review.quality.rates import Rate, count_rate
+from ipml.review.reversals import by_people, is_last_verdict
+from ipml.storage.tables import cases, decisions, pictures
+
+_COMMON_SELLERS = 20
+_MOST_READ = 500  # listings of a picture; one that more have is common
+_MOST_OPEN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedListing:
+    """A listing with a picture, as people decided it."""
+
+    case_id: int
+    seller_id: str
+    decision_id: int
+    decided_at: datetime
+    is_counterfeit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SamePicture:
+    """A picture of a case, and what is known of it.
+
+    Attributes
+    ----------
+    group_id : int
+    positions : tuple of int
+        Which pictures of the case look like that, from 0.
+    n_listings, n_sellers : int
+        Others that show it, and sellers but that of the case: at least so many, where `is_common`.
+    decided : tuple of DecidedListing
+        Those of them that people decided, in the order of the decisions.
+    open_cases : tuple of int
+        Some of those that wait.
+    references : tuple of ReferencePicture
+        Pictures of known goods that look the same.
+    is_common : bool
+        Whether so many show it that it tells nothing.
+    """
+
+    group_id: int
+    positions: tuple[int, ...]
+    n_listings: int
+    n_sellers: int
+    decided: tuple[DecidedListing, ...]
+    open_cases: tuple[int, ...]
+    references: tuple[ReferencePicture, ...]
+    is_common: bool
+
+    @property
+    def first_counterfeit(self) -> DecidedListing | None:
+        """The listing that made it the picture of a confirmed counterfeit."""
+        return next((one for one in self.decided if one.is_counterfeit), None)
+
+    @property
+    def first_genuine(self) -> DecidedListing | None:
+        """The first listing with it that was found genuine."""
+        return next((one for one in self.decided if not one.is_counterfeit), None)
+
+    @property
+    def precision(self) -> Rate | None:
+        """The share of counterfeits among listings with it that were decided after the first; None of none."""
+        first = self.first_counterfeit
+        return None if first is None else _count(one for one in self.decided if one.decision_id > first.decision_id)
+
+    @property
+    def reference_precision(self) -> Rate | None:
+        """The share of counterfeits among all listings with it that were decided; None of none."""
+        return _count(self.decided)
+
+
+def _count(decided: Iterable[DecidedListing]) -> Rate | None:
+    found = [one.is_counterfeit for one in decided]
+    return count_rate(sum(found), len(found))
+
+
+def find_same_pictures(
+    connection: Connection, case_id: int, *, hidden: Collection[int] = (), known_by: datetime | None = None
+) -> list[SamePicture]:
+    """Return the pictures of a case that tell something or that others show, too, in the order of the listing.
+
+    Parameters
+    ----------
+    hidden : collection of int
+        Cases that are kept from whoever looks.
+    known_by : datetime, optional
+        Only what was decided by then.
+    """
+    query = select(pictures.c.group_id, pictures.c.position).where(
+        pictures.c.case_id == case_id, pictures.c.group_id > NO_GROUP
+    )
+    groups: dict[int, list[int]] = {}
+    for group_id, position in connection.execute(query.order_by(pictures.c.position)):
+        groups.setdefault(group_id, []).append(position)
+    if not groups:
+        return []
+    case = connection.execute(select(cases.c.listing_id, cases.c.seller_id).where(cases.c.case_id == case_id)).one()
+    references = list_references(connection, list(groups))
+    found = []
+    for group_id, positions in groups.items():
+        others = _read_others(connection, group_id, case.listing_id, known_by)
+        known = tuple(one for one in references if one.group_id == group_id)
+        shown = [row for row in others if row.case_id not in hidden]
+        one = _describe(group_id, positions, shown, known, case.seller_id)
+        if one.n_listings or one.references:
+            found.append(one)
+    return found
+
+
+def _read_others(connection: Connection, group_id: int, listing_id: str, known_by: datetime | None) -> Sequence[Any]:
+    """Return the other listings with a picture, each case once, with the verdict that stands on it."""
+    has_it = select(pictures.c.case_id).where(pictures.c.group_id == group_id)
+    verdict = and_(decisions.c.case_id == cases.c.case_id, by_people(), is_last_verdict(known_by))
+    columns: list[ColumnElement[Any]] = [cases.c.case_id, cases.c.listing_id, cases.c.seller_id, cases.c.state]
+    columns += [decisions.c.decision_id, decisions.c.decided_at, decisions.c.verdict]
+    query = select(*columns).outerjoin_from(cases, decisions, verdict)
+    query = query.where(cases.c.case_id.in_(has_it), cases.c.listing_id != listing_id, cases.c.state != "superseded")
+    return connection.execute(query.order_by(cases.c.case_id).limit(_MOST_READ)).all()
+
+
+def _describe(
+    group_id: int,
+    positions: Sequence[int],
+    others: Sequence[Any],
+    references: tuple[ReferencePicture, ...],
+    seller_id: str = "",
+) -> SamePicture:
+    judged = {
+        row.listing_id: DecidedListing(
+            row.case_id, row.seller_id, row.decision_id, row.decided_at, row.verdict == Verdict.COUNTERFEIT
+        )
+        for row in others
+        if row.verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
+    }
+    decided = sorted(judged.values(), key=lambda one: one.decision_id)
+    n_sellers = len({row.seller_id for row in others} - {seller_id})
+    is_mostly_counterfeit = 2 * sum(one.is_counterfeit for one in decided) > len(decided)
+    is_common = len(others) == _MOST_READ or (n_sellers >= _COMMON_SELLERS and not is_mostly_counterfeit)
+    return SamePicture(
+        group_id,
+        tuple(positions),
+        len({row.listing_id for row in others}),
+        n_sellers,
+        tuple(decided),
+        tuple(row.case_id for row in others if row.state in PENDING)[:_MOST_OPEN],
+        references,
+        is_common,
+    )
+
+
+def measure_reference(connection: Connection, reference: ReferencePicture) -> SamePicture | None:
+    """Return what is known of a picture of known goods among the listings; None until the worker has looked at it."""
+    if not reference.group_id:
+        return None
+    return _describe(reference.group_id, (), _read_others(connection, reference.group_id, "", None), (reference,))

@@ -1,0 +1,218 @@
+"""Pictures that look the same are recognised, whatever was done to the file, and others are not."""
+
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+from sqlalchemy import Engine, select
+from support.picture_host import PictureHost, draw_goods, make_picture, serve_pictures, write_picture
+
+from ipml.enforcement.privacy.erasure import erase_sellers
+from ipml.records import ScoredListing
+from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
+from ipml.review.pictures.collection import fetch_due
+from ipml.review.pictures.hashes import (
+    MOST_DISTANCE,
+    Hash,
+    HashIndex,
+    group_pictures,
+    hash_picture,
+    measure_distance,
+    read_hash,
+    write_hash,
+)
+from ipml.review.pictures.stored import NO_GROUP, path_of, sweep_files
+from ipml.review.queue import enqueue
+from ipml.storage.database import reading
+from ipml.storage.tables import picture_groups, pictures
+
+HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def hash_of(image: Image.Image) -> Hash:
+    """Return the hash of a picture that has one."""
+    found = hash_picture(image)
+    assert found is not None
+    return found
+
+
+def reopen(image: Image.Image, kind: str, **said: object) -> Image.Image:
+    """Return a picture as it comes out of a file."""
+    import io
+
+    return Image.open(io.BytesIO(write_picture(image, kind, **said))).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: reopen(image, "JPEG", quality=30),
+        lambda image: reopen(image, "WEBP", quality=60),
+        lambda image: image.resize((200, 150)),
+        lambda image: image.resize((300, 300)),
+        lambda image: ImageEnhance.Brightness(image).enhance(1.15),
+        lambda image: ImageEnhance.Contrast(image).enhance(0.8),
+        lambda image: image.convert("L"),
+        lambda image: image.crop((6, 5, 634, 475)),
+    ],
+)
+def test_the_same_picture_is_near_whatever_was_done_to_it(change: Callable[[Image.Image], Image.Image]):
+    """Compressed, smaller, stretched, brighter, paler, grey, cut at the edges."""
+    for seed in range(5):
+        image = draw_goods(seed)
+        assert measure_distance(hash_of(image), hash_of(change(image))) <= MOST_DISTANCE
+
+
+def test_other_goods_on_white_are_far():
+    """However alike the backgrounds are."""
+    hashes = [hash_of(draw_goods(seed)) for seed in range(40)]
+    assert min(measure_distance(one, other) for one in hashes for other in hashes if one is not other) > MOST_DISTANCE
+
+
+def test_what_is_flat_has_no_hash():
+    """One colour, as it comes out of compression too, a gradient, grain."""
+    grain = np.random.default_rng(1).normal(128, 3, (200, 200)).clip(0, 255).astype(np.uint8)
+    flat = Image.new("RGB", (300, 200), "#305080")
+    for image in (flat, reopen(flat, "JPEG", quality=30), Image.linear_gradient("L"), Image.fromarray(grain)):
+        assert hash_picture(image) is None
+
+
+def test_what_shines_through_is_white():
+    """A picture without background is the same as on white."""
+    cut = draw_goods(1).convert("RGBA")
+    cut.putalpha(Image.eval(draw_goods(1).convert("L"), lambda grey: 0 if grey == 255 else 255))
+    assert measure_distance(hash_of(cut), hash_of(draw_goods(1))) <= 2
+
+
+def test_a_hash_comes_back_as_it_was_stored():
+    """For any bits."""
+    for seed in range(5):
+        found = hash_of(draw_goods(seed))
+        assert np.array_equal(read_hash(write_hash(found)), found)
+
+
+def test_the_index_finds_what_comparing_all_would_find():
+    """Through several blocks, at any distance up to the most, and nothing beyond it; also once groups were removed."""
+    rng = np.random.default_rng(1)
+    hashes = rng.integers(0, 2**63, (70_000, 4), dtype=np.uint64)
+    index = HashIndex()
+    for group_id, one in enumerate(hashes, start=1):
+        index.add(group_id, one)
+    gone = {7, 70_000}
+    for group_id in gone:
+        index.remove(group_id)
+    draw = random.Random(1)
+    for group_id in (1, 7, 1024, 65_536, 65_537, 69_999, 70_000):
+        for n_bits in (0, 1, MOST_DISTANCE, MOST_DISTANCE + 1):
+            bits = sum(1 << place for place in draw.sample(range(256), n_bits))
+            wanted = hashes[group_id - 1] ^ read_hash(f"{bits:064x}")
+            expected = None if n_bits > MOST_DISTANCE or group_id in gone else (group_id, n_bits)
+            assert index.find_nearest(wanted) == expected
+
+
+def test_all_bits_apart_is_far():
+    """256 differing bits do not count as none."""
+    index = HashIndex()
+    index.add(1, read_hash("0" * 64))
+    assert index.find_nearest(read_hash("f" * 64)) is None
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[PictureHost]:
+    """A host with two goods, one of them in two files, and a flat picture."""
+    with serve_pictures() as found:
+        bag, shoe = draw_goods(1), draw_goods(2)
+        found.files = {
+            "/bag.jpg": write_picture(bag),
+            "/bag-small.jpg": write_picture(bag.resize((320, 240)), quality=50),
+            "/shoe.jpg": write_picture(shoe),
+            "/none.jpg": make_picture(),
+        }
+        yield found
+
+
+@pytest.fixture
+def put(engine: Engine, host: PictureHost, make_scored: Callable[..., ScoredListing], tmp_path: Path):
+    """Return what puts a listing with pictures into the queue, and fetches them."""
+
+    def put_in(listing_id: str, *paths: str, **fields: object) -> None:
+        addresses = " ".join(host.address(path) for path in paths)
+        enqueue(engine, [make_scored(listing_id, title=f"Bag {listing_id}", image_urls=addresses, **fields)], now=NOON)
+        fetch_due(engine, tmp_path, HERE, clock=lambda: NOON)
+
+    return put_in
+
+
+def read_groups(engine: Engine) -> list[int | None]:
+    """Return the groups of all pictures, in the order of cases."""
+    with reading(engine) as connection:
+        query = select(pictures.c.group_id).order_by(pictures.c.case_id, pictures.c.position)
+        return list(connection.scalars(query))
+
+
+def test_pictures_that_look_the_same_are_of_one_group(engine: Engine, put, tmp_path: Path):
+    """Whichever file it is; a flat one is of none. Doing it again, or with another index, changes nothing."""
+    put("L1", "/bag.jpg", "/none.jpg")
+    index = HashIndex()
+    assert group_pictures(engine, tmp_path, index) == 2
+    put("L2", "/shoe.jpg", "/bag-small.jpg", "/gone.jpg", seller_id="ben")
+    assert group_pictures(engine, tmp_path, index) == 2
+    bag, none, shoe, small, gone = read_groups(engine)
+    assert (none, gone) == (NO_GROUP, None)
+    assert bag == small != shoe
+    assert group_pictures(engine, tmp_path, index) == 0
+    put("L3", "/bag-small.jpg", seller_id="cem")
+    assert group_pictures(engine, tmp_path, HashIndex()) == 1
+    assert read_groups(engine) == [bag, none, shoe, small, gone, bag]
+
+
+def test_a_group_goes_with_its_last_picture(engine: Engine, put, tmp_path: Path):
+    """And its picture begins a new one when it comes again, though the index still has the old one."""
+    index = HashIndex()
+    put("L1", "/bag.jpg", seller_id="ann")
+    put("L2", "/shoe.jpg", seller_id="ben")
+    group_pictures(engine, tmp_path, index)
+    bag, shoe = read_groups(engine)
+    erase_sellers(engine, ["ann"], why="request 7", by="lea")
+    sweep_files(engine, tmp_path)
+    with reading(engine) as connection:
+        assert list(connection.scalars(select(picture_groups.c.group_id))) == [shoe]
+    put("L3", "/bag.jpg", seller_id="cem")
+    group_pictures(engine, tmp_path, index)
+    assert read_groups(engine)[-1] not in (bag, shoe, NO_GROUP)
+    assert len(index) == 2
+
+
+def test_a_picture_whose_file_is_gone_is_of_no_group(engine: Engine, put, tmp_path: Path):
+    """So that nobody looks for it again and again."""
+    put("L1", "/bag.jpg")
+    with reading(engine) as connection:
+        digest = connection.scalar(select(pictures.c.digest))
+    path_of(tmp_path, str(digest), "thumbnail").unlink()
+    assert group_pictures(engine, tmp_path, HashIndex()) == 1
+    assert read_groups(engine) == [NO_GROUP]
+
+
+def test_after_a_failure_the_index_is_read_again(engine: Engine, put, tmp_path: Path):
+    """Numbers that were not stored after all are given to other pictures."""
+
+    class Broken(Exception):
+        """What the clock raises."""
+
+    def break_off() -> datetime:
+        raise Broken
+
+    index = HashIndex()
+    put("L1", "/bag.jpg")
+    group_pictures(engine, tmp_path, index)
+    put("L2", "/shoe.jpg", seller_id="ben")
+    with pytest.raises(Broken):
+        group_pictures(engine, tmp_path, index, clock=break_off)
+    assert group_pictures(engine, tmp_path, index) == 1
+    bag, shoe = read_groups(engine)
+    assert bag != shoe
