@@ -269,6 +269,8 @@ PURPOSES: Mapping[str, str] = {
     "sample_cases": "Which cases each sample brought into the queue.",
     "sample_strata": "The strata of each sample, with size and sampling probability.",
     "samples": "Samples: each scored file and day of a stream from which listings were enqueued, and by what rule.",
+    "saved_views": "Filters of the list of cases that people gave a name, for themselves or for everybody.",
+    "start_views": "With which saved view each person's list begins.",
     "stream_strata": "The strata of each day of a stream, with size so far and sampling probability.",
     "spread_audits": "Near-duplicates that a person reviews although the decision on another would cover them.",
     "statements": "Statements of reasons: the public record, and the letter to the seller, encrypted.",

@@ -16,10 +16,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
-    literal,
     or_,
     select,
-    union_all,
     update,
 )
 
@@ -27,6 +25,7 @@ from ipml.errors import NotFound
 from ipml.records import Case
 from ipml.review.snapshot import decode
 from ipml.storage import audit
+from ipml.storage.database import read_numbers
 from ipml.storage.tables import cases, notice_items
 
 PENDING = ("open", "escalated")
@@ -107,17 +106,21 @@ def count_cases(connection: Connection, at_most: int | None = None, *, as_listed
     as_listed : bool, default=False
         Whether open cases that wait for another one, or are snoozed, are left out, as lists do.
     """
+    return read_numbers(connection, select_counts(at_most, as_listed=as_listed))
+
+
+def select_counts(at_most: int | None = None, *, as_listed: bool = False) -> dict[str, Select[Any]]:
+    """Return the queries for what `count_cases` counts, by state, for `read_numbers`."""
     now = datetime.now(UTC)
-    counted = [
-        select(literal(state).label("state"), func.count().label("number")).select_from(
+    return {
+        state: select(func.count()).select_from(
             select(cases.c.case_id)
             .where(cases.c.state == state, *(is_listed(cases, now) if as_listed and state == "open" else ()))
             .limit(at_most)
             .subquery()
         )
         for state in STATES
-    ]
-    return {row.state: row.number for row in connection.execute(union_all(*counted))}
+    }
 
 
 def get_case(connection: Connection, case_id: int, *, now: datetime | None = None) -> Case:

@@ -41,8 +41,7 @@ from ipml.review.quality.blind_reviews import (
 )
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
-from ipml.review.ranking.list_marks import find_parts
-from ipml.review.ranking.queue_order import current_ranking
+from ipml.review.ranking.queue_order import find_current_parts
 from ipml.review.review_queues import find_turns
 from ipml.settings import DEFAULT_SETTINGS, Settings
 from ipml.storage import audit
@@ -156,7 +155,8 @@ def resume(
     True
     """
     now = now or datetime.now(UTC)
-    live = ((cases, cases.c.state == "open"), (second_reviews, second_reviews.c.ended_at.is_(None)))
+    # The state is no column by itself here, or SQLite looks through all open cases instead of the few of this person.
+    live = ((cases, cases.c.state.concat("") == "open"), (second_reviews, second_reviews.c.ended_at.is_(None)))
     held = union_all(
         *(
             select(table.c.case_id, table.c.lease_expires_at).where(
@@ -306,7 +306,7 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCas
         is_free_for(reviewer, now),
     )
     query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
-    parts = find_parts(connection, current_ranking(connection).policy.lists, now).conditions()
+    parts = find_current_parts(connection, now).conditions()
     for groups in find_turns(connection, reviewer, now):
         for part in parts:
             if found := _lock_first_of(connection, query.where(part), groups):

@@ -60,9 +60,10 @@ def browse_decided(
     narrowed = _narrow_cases(connection, query, wanted, now)
     if narrowed is None:
         return []
-    numbers: list[int] = list(connection.scalars(narrowed.order_by(decisions.c.decision_id.desc()).limit(limit)))
-    found = {case.case_id: case for case in read_cases(connection, SELECT_CASES.where(cases.c.case_id.in_(numbers)))}
-    return [make_case(found[number], now) for number in numbers]
+    latest = narrowed.add_columns(decisions.c.decision_id).order_by(decisions.c.decision_id.desc()).limit(limit)
+    page = latest.subquery()
+    found = SELECT_CASES.join(page, page.c.case_id == cases.c.case_id).order_by(page.c.decision_id.desc())
+    return [make_case(case, now) for case in read_cases(connection, found)]
 
 
 def read_last_verdicts(connection: Connection, case_ids: Collection[int]) -> dict[int, Decision]:

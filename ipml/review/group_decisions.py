@@ -204,7 +204,7 @@ def find_obstacle(row: StoredCase | None, reviewer: str, now: datetime) -> str |
     if row.state == "escalated":
         return "it was passed on to a lead, who looks at it by itself"
     if is_held(row, now) and row.holder != reviewer:
-        return f"{row.holder} is at it"
+        return f"{row.holder} has it open"
     return None
 
 
@@ -450,7 +450,7 @@ def _find_waiting(connection: Connection, case_id: int) -> list[StoredCase]:
 def _find_obstacle_to_spread(row: StoredCase, member: StoredCase, reviewer: str, now: datetime) -> str | None:
     """Return why a verdict on a case would not spread to one that waits for it, as a phrase, or None."""
     if is_held(member, now) and member.holder != reviewer:
-        return f"{member.holder} is at it"
+        return f"{member.holder} has it open"
     if not is_same_offer(decode(row.snapshot), decode(member.snapshot)):
         return "it has changed since it came in"
     return None

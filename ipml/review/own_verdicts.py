@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, exists, func, null, select, union_all
+from sqlalchemy import Connection, Select, exists, func, null, select, union_all
 
 from ipml.records import Verdict
 from ipml.review.reversals import stands
@@ -95,6 +96,11 @@ _SAID = ("case_id", "verdict", "ground", "note", "decided_at", "token")
 
 def count_progress(connection: Connection, reviewer: str, settings: Settings, now: datetime | None = None) -> Progress:
     """Return how far a reviewer has come in a shift; what was taken back does not count."""
+    return make_progress(connection.scalar(select_given(reviewer, settings, now)) or 0, settings)
+
+
+def select_given(reviewer: str, settings: Settings, now: datetime | None = None) -> Select[Any]:
+    """Return the query for how many verdicts a reviewer has given in a shift, for `make_progress`."""
     since = (now or datetime.now(UTC)) - timedelta(hours=settings.shift_hours)
     decided = select(func.count()).where(
         decisions.c.reviewer == reviewer, decisions.c.decided_at >= since, decisions.c.spread_from.is_(null()), stands()
@@ -104,5 +110,9 @@ def count_progress(connection: Connection, reviewer: str, settings: Settings, no
         second_verdicts.c.decided_at >= since,
         second_verdicts.c.withdrawn_at.is_(null()),
     )
-    given = (connection.scalar(decided) or 0) + (connection.scalar(seconds) or 0)
+    return select(decided.scalar_subquery() + seconds.scalar_subquery())
+
+
+def make_progress(given: int, settings: Settings) -> Progress:
+    """Return how far somebody is who has given so many verdicts in a shift."""
     return Progress(given, settings.shift_target, settings.shift_hours)

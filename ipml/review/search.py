@@ -34,8 +34,8 @@ from ipml.review.cases import (
 )
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
-from ipml.review.ranking.list_marks import QueueParts, find_parts
-from ipml.review.ranking.queue_order import current_ranking, find_part
+from ipml.review.ranking.list_marks import QueueParts
+from ipml.review.ranking.queue_order import find_current_parts, find_part
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.review.snapshot import decode, is_storable
 from ipml.storage.tables import case_texts, cases, decisions
@@ -44,6 +44,7 @@ MOST_WORDS = 8
 _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
 _FEW = 1_000
+_NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
 _OTHER_LINES = 3  # beside the title: the listing's id, the seller's and the brand
 
 
@@ -174,6 +175,7 @@ def browse(
     limit: int = 50,
     after: int | None = None,
     now: datetime | None = None,
+    parts: QueueParts | None = None,
 ) -> list[Case]:
     """Return one page of the cases that are wanted.
 
@@ -186,6 +188,8 @@ def browse(
     after : int, optional
         Number of the last case on the page before.
     now : datetime, default=the clock
+    parts : QueueParts, optional
+        Those of the queue at this moment, where they are known.
 
     Raises
     ------
@@ -198,9 +202,9 @@ def browse(
         raise Refused("order of the list", repr(order), f"one of {', '.join(ORDERS)}")
     now = now or datetime.now(UTC)
     last = None if after is None else find_case(connection, after)
-    parts = QueueParts((), (), now)
-    if order == "rank" and wanted.state in PENDING:
-        parts = find_parts(connection, current_ranking(connection).policy.lists, now)
+    if order != "rank" or wanted.state not in PENDING:
+        parts = QueueParts((), (), now)
+    parts = parts or find_current_parts(connection, now)
     page = _Page(ORDERS[order], min(limit, LARGEST_NUMBER), last, now, parts)
     found: list[StoredCase] = []
     first = 0 if last is None else find_part(connection, last.case_id, page.parts.conditions())
@@ -249,15 +253,29 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     ):
         return None  # no case has such a text
     words = split_words(wanted.search)
-    if not words:
+    few = find_few(connection, words) if words else _find_few_named(connection, wanted, page)
+    if few is None and not words:
         return page.of(cases, wanted)
-    few = find_few(connection, words)
     if few is None:
         text = select(case_texts.c.text).where(case_texts.c.case_id == cases.c.case_id).scalar_subquery()
         return page.of(cases, wanted).where(holds(words, text))
     narrow = [column for column in cases.c if column.name != "snapshot"]
     picked = select(*narrow).where(cases.c.case_id.in_(few)).cte("few").prefix_with("MATERIALIZED")
     return page.of(picked, wanted) if few else None
+
+
+def _find_few_named(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
+    """Return the numbers of the cases that have the names of a filter; None where they need not be sorted, or are many.
+
+    By rank each name has an index. In another order the list would be read to its end for the few of a name.
+    """
+    named = [cases.c[name] == value for name in _NAMED if (value := getattr(wanted, name)) is not None]
+    if not named or page.order == "rank":
+        return None
+    if wanted.state is not None:
+        named.append(cases.c.state == wanted.state)
+    found = connection.scalars(select(cases.c.case_id).where(*named).limit(_FEW + 1)).all()
+    return None if len(found) > _FEW else list(found)
 
 
 def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
@@ -277,11 +295,14 @@ def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnE
         yield column.queue_id == wanted.queue_id
     if wanted.assigned_to is not None:
         yield column.assigned_to == wanted.assigned_to
-    # Of cases with a score the rank by score is minus the score, and of that there are indexes.
+    # Of cases with a score the rank by score is minus the score, and of that there are indexes; those of names are
+    # better, as these are had by fewer, which SQLite does not know.
+    is_named = any(getattr(wanted, name) is not None for name in _NAMED)
+    score_rank = column.score_rank + 0.0 if is_named else column.score_rank
     if wanted.least_score is not None:
-        yield column.score_rank <= -wanted.least_score
+        yield score_rank <= -wanted.least_score
     if wanted.most_score is not None:
-        yield column.score_rank.between(-wanted.most_score, 0.0)
+        yield score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
         yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
     if wanted.due_hours is not None:

@@ -116,6 +116,8 @@ EXEMPT: dict[str, str] = {
     "sessions": "who is logged in, for some hours",
     "sample_cases": _SAMPLE,
     "rights_files": "the details of their document, which are audited, have the SHA-256 of each",
+    "saved_views": "names for filters of the list; nothing is decided by them",
+    "start_views": "with which of them a person's list begins",
     "spread_audits": "the trail repeats each of them",
     "stream_strata": "counts that grow with every listing; of which sample they are is noted, and it is compared",
     "tries": "failed logins, for some days",

@@ -19,7 +19,7 @@ import sqlite3
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from enum import IntEnum
 from functools import reduce
@@ -27,7 +27,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, QueuePool, create_engine, event, inspect, text
+from sqlalchemy import Connection, CursorResult, Engine, QueuePool, Select, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     DatabaseError,
@@ -138,6 +138,7 @@ class Lock(IntEnum):
     LEAD_WORKERS = 27
     UPGRADE = 28
     STORE_PICTURES = 29
+    SAVE_VIEWS = 30
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
@@ -406,6 +407,20 @@ def has_wal_reset_defect(version: tuple[int, int, int]) -> bool:
     """
     is_mended = version >= (3, 51, 3) or (3, 44, 6) <= version < (3, 45) or (3, 50, 7) <= version < (3, 51)
     return version >= (3, 7, 0) and not is_mended
+
+
+def read_numbers(connection: Connection, queries: Mapping[str, Select[Any]]) -> dict[str, int]:
+    """Return what queries of one number each give, by their names; all are asked in one statement.
+
+    Examples
+    --------
+    >>> from sqlalchemy import literal
+    >>> with open_database("sqlite://").connect() as connection:
+    ...     read_numbers(connection, {"one": select(literal(1)), "two": select(literal(2))})
+    {'one': 1, 'two': 2}
+    """
+    columns = (query.scalar_subquery().label(name) for name, query in queries.items())
+    return {name: number or 0 for name, number in connection.execute(select(*columns)).mappings().one().items()}
 
 
 def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:

@@ -61,7 +61,7 @@ def test_a_preview_changes_nothing_and_names_who_is_left_out(queue: Engine):
         claim(connection, "ben", 1, now=NOON)
         decide(connection, claim(connection, "ben", 2, now=NOON), Verdict.GENUINE, now=NOON)
         preview = preview_bulk(connection, [*ALL, 9], "ana", Verdict.GENUINE, now=NOON)
-    causes = ((1, "ben is at it"), (2, "it has been decided"), (9, "there is no such case"))
+    causes = ((1, "ben has it open"), (2, "it has been decided"), (9, "there is no such case"))
     assert ([case.case_id for case in preview.cases], preview.refused) == ([3], causes)
     made = _decide_all(queue, [*ALL, 9])
     assert ([decision.case_id for decision in made.decisions], made.refused) == ([3], causes)

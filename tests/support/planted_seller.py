@@ -14,6 +14,7 @@ from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
+from ipml.review.saved_views import save_view
 from ipml.review.seller_history import SellerEvent, store_events
 from ipml.review.snapshot import encode
 from ipml.storage import audit
@@ -111,8 +112,10 @@ def plant_anew(engine: Engine) -> str:
     with writing(engine) as connection:
         undo(connection, undone, "ana", may_undo_others=True, why=f"{NAME} called", now=NOON)
         add_control_case(connection, first, Verdict.COUNTERFEIT, f"letter of {NAME}", "lea", now=NOON)
-        connection.execute(insert(users).values(name="bo", password_hash="", role="reviewer", created_at=NOON))
+        bo = {"name": "bo", "password_hash": "", "role": "reviewer", "created_at": NOON}
+        user_id = connection.scalars(insert(users).values(bo).returning(users.c.user_id)).one()
         add_own_seller(connection, "bo", SELLER, now=NOON)
+        save_view(connection, user_id, f"All of {SELLER}", f"seller={SELLER}", names=SELLER)
     return _plant_more(engine, first)
 
 

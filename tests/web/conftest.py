@@ -172,6 +172,7 @@ ON_BOTH_DATABASES = (
         "test_case_work.py",
         "test_decided_list.py",
         "test_deliveries_page.py",
+        "test_list_views.py",
     ),
     *("test_notices_page.py", "test_pages.py"),
 )

@@ -38,7 +38,7 @@ def test_a_preview_changes_nothing_and_tells_what_is_left_out(engine: Engine, an
         queue.claim(connection, "bo", 4)
     text = ana.get("/bulk", params={"case": [1, 2, 4, 99]}).text
     assert "2 cases of one seller to decide together" in text
-    assert "bo is at it" in text
+    assert "bo has it open" in text
     assert "there is no such case" in text
     with reading(engine) as connection:
         assert queue.count_cases(connection) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}

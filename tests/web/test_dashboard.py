@@ -101,7 +101,7 @@ def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClien
     assert decided
     with writing(engine) as connection:
         queue.decide(connection, decided, Verdict.GENUINE)
-    at = re.search(r'<time datetime="([^"]+)">', before)
+    at = re.search(r'<time datetime="([^"]+)" [^>]*data-as="clock">', before)
     assert at
     assert at[0] in ana.get("/dashboard").text
     ana.app.state.stand = CachedAnswer(0.0)

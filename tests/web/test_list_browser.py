@@ -91,6 +91,35 @@ def test_all_that_match_are_decided_together(browser: playwright.Browser, addres
     page.goto(f"{address}/?least=1")
     page.keyboard.press("*")
     with page.expect_navigation():
-        page.get_by_role("button", name="Take all that match").click()
+        page.get_by_role("button", name="All that match on all pages, 200 at most").click()
     assert page.locator("h1").inner_text().startswith("60 cases of")
+    page.close()
+
+
+def test_a_view_is_saved_and_opened_by_keyboard(browser: playwright.Browser, address: str) -> None:
+    """`s` saves the list under a name, `g` and a digit opens it, and the palette does so from any page."""
+    page = browser.new_page()
+    complaints = note_complaints(page)
+    log_in(page, address)
+    page.goto(f"{address}/?brand=Nordhale")
+    page.wait_for_load_state()
+    page.keyboard.press("s")
+    page.keyboard.type("All watches")
+    press(page, "Enter")
+    page.get_by_role("link", name="All watches").wait_for()
+    page.goto(f"{address}/?order=score")
+    page.wait_for_load_state()
+    press(page, "g", "1")
+    assert page.url == f"{address}/?brand=Nordhale"
+    page.goto(f"{address}/verdicts")
+    page.wait_for_load_state()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("watch")
+    page.get_by_role("option", name="All watches").wait_for()
+    press(page, "Enter")
+    assert page.url == f"{address}/?brand=Nordhale"
+    page.keyboard.press("s")
+    page.keyboard.press("Escape")
+    assert not page.locator("#view-name").is_visible()
+    assert complaints == []
     page.close()

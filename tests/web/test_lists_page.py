@@ -142,5 +142,5 @@ def test_what_has_ended_is_shown_as_such_where_it_is_asked_for(lead: TestClient,
     shown = lead.get("/lists", params={"ended": "1"}).text
     assert "<b>removed</b>" in shown
     assert "a mistake" in shown
-    assert "<b>ended</b> 2026-01-02 00:00 UTC" in shown
+    assert '<b>ended</b> <time datetime="2026-01-02T00:00:00+00:00"' in shown
     assert "/remove" not in shown

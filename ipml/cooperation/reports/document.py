@@ -9,8 +9,10 @@ and categories were written by sellers: see `ipml.kit.hostile_text` and `ipml.ki
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from math import floor
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +30,7 @@ Columns = tuple[tuple[str, Unit], ...]
 Row = tuple[Value, ...]
 _DIGITS = 6
 _DAYS_FROM = 72.0  # hours: longer is told in days
+_MONTH = re.compile(r"\d{4}-\d{2}")
 _LONGEST_NAME = 32
 
 
@@ -149,8 +152,10 @@ def show(value: Value, unit: Unit) -> str:
 
     Examples
     --------
-    >>> show(12345, "count"), show(0.9312, "share"), show(5.3, "hours"), show(240.0, "hours"), show(None, "count")
-    ('12,345', '93.1 %', '5.3 hours', '10.0 days', 'not known')
+    >>> show(12345, "count"), show(0.9312, "share"), show(None, "count")
+    ('12,345', '93.1 %', 'not known')
+    >>> show(0.5, "hours"), show(5.3, "hours"), show(240.0, "hours")
+    ('30 minutes', '5.3 hours', '10.0 days')
     """
     if value is None:
         return "not known"
@@ -159,8 +164,16 @@ def show(value: Value, unit: Unit) -> str:
     if unit == "share":
         return f"{100 * value:.1f} %"
     if unit == "hours":
-        return f"{value:.1f} hours" if value < _DAYS_FROM else f"{value / 24:,.1f} days"
+        return _show_hours(value)
     return f"{value:,.2f}" if unit == "money" else f"{value:,.0f}"
+
+
+def _show_hours(hours: float) -> str:
+    if hours < 1 / 60:
+        return f"{3_600 * hours:.0f} seconds"
+    if hours < 1:
+        return f"{60 * hours:.0f} minutes"
+    return f"{hours:.1f} hours" if hours < _DAYS_FROM else f"{hours / 24:,.1f} days"
 
 
 def show_interval(quantity: Quantity) -> str:
@@ -301,9 +314,11 @@ def _step(table: Table) -> float:
 
 
 def _name_rows(table: Table) -> Iterator[str]:
-    """Give the names of the rows, below the axis; months of a longer time without their century."""
+    """Give the names of the rows, below the axis; months as "Jan 26"."""
     for place, row in enumerate(table.rows):
-        name = str(row[0])[2:] if len(table.rows) > 6 else str(row[0])
+        name = str(row[0])
+        if _MONTH.fullmatch(name):
+            name = f"{date.fromisoformat(f'{name}-01'):%b %y}"
         yield write_label(_LEFT + _step(table) * (place + 0.5), _HEIGHT - 8, name, text_anchor="middle")
 
 

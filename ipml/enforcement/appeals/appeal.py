@@ -451,7 +451,12 @@ def list_of_case(connection: Connection, case_id: int) -> Sequence[Appeal]:
 
 def count_pending(connection: Connection) -> int:
     """Return how many appeals wait for somebody."""
-    return connection.scalar(select(func.count()).where(appeals.c.state.in_(PENDING))) or 0
+    return connection.scalar(select_pending()) or 0
+
+
+def select_pending() -> Select[Any]:
+    """Return the query for what `count_pending` counts."""
+    return select(func.count()).where(appeals.c.state.in_(PENDING))
 
 
 def count_overdue(connection: Connection, rules: AppealRules, now: datetime) -> int:

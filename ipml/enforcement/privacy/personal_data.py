@@ -133,6 +133,7 @@ TEXTS: dict[str, dict[str, Holds]] = {
     "seller_proposals": dict.fromkeys(("brand", "proposed_by", "outcome", "decided_by"), NOTHING)
     | {"pseudonym": PSEUDONYM, "encrypted": ENCRYPTED},
     "sessions": {"token_hash": NOTHING},
+    "saved_views": dict.fromkeys(("name", "query", "seller_id"), CLEAR),
     "samples": dict.fromkeys(("digest", "file_digest", "model_version", "rule"), NOTHING),
     "spread_audits": {"verdict": NOTHING},
     # Facts and payload name brands and categories of the policy only, and nobody.
@@ -167,6 +168,7 @@ REMOVED: dict[str, str] = {
     "listings": "seller_id",
     "seller_events": "seller_id",
     "user_sellers": "seller_id",
+    "saved_views": "seller_id",
     "seller_keys": "seller_id",
 }
 

@@ -18,12 +18,10 @@ from sqlalchemy import (
     Select,
     and_,
     func,
-    literal,
     or_,
     select,
     true,
     tuple_,
-    union_all,
 )
 
 from ipml.records import ScoredListing
@@ -160,11 +158,14 @@ class QueueParts:
     ----------
     earlier, later : tuple of ListKind
         Lists with an entry in force whose cases come before all others, or after.
+    has_entries : bool, default=True
+        Whether any list has an entry in force.
     """
 
     earlier: tuple[ListKind, ...]
     later: tuple[ListKind, ...]
     now: datetime
+    has_entries: bool = True
 
     def conditions(self, table: FromClause = cases) -> tuple[ColumnElement[bool], ...]:
         """Return the condition of each part, the first to be worked first; one that always holds where none is moved.
@@ -186,12 +187,22 @@ class QueueParts:
 
 def find_parts(connection: Connection, rules: ListRules, now: datetime) -> QueueParts:
     """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
-    any_of = (select(literal(kind.value)).where(_select_any(kind, now).exists()) for kind in ListKind)
-    there = set(connection.scalars(union_all(*any_of)))
+    return make_parts(connection.execute(select(*has_entries(now))).one(), rules, now)
+
+
+def has_entries(now: datetime) -> list[ColumnElement[bool]]:
+    """Return a column for each list, of its name: whether it has an entry in force."""
+    return [_select_any(kind, now).exists().label(kind.value) for kind in ListKind]
+
+
+def make_parts(row: Any, rules: ListRules, now: datetime) -> QueueParts:
+    """Return the parts in which the queue is worked, from a row that has the columns of `has_entries`."""
+    there = [kind for kind in ListKind if getattr(row, kind.value)]
     return QueueParts(
-        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "earlier"),
-        tuple(kind for kind in ListKind if kind in there and rules.turn_of(kind) == "later"),
+        tuple(kind for kind in there if rules.turn_of(kind) == "earlier"),
+        tuple(kind for kind in there if rules.turn_of(kind) == "later"),
         now,
+        bool(there),
     )
 
 

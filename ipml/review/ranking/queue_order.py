@@ -21,12 +21,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     ScalarSelect,
     bindparam,
     case,
     func,
     insert,
     select,
+    true,
     tuple_,
     update,
 )
@@ -35,7 +37,7 @@ from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 from ipml.review.cases import PENDING, StoredCase, find_case, find_case_with_waiting, is_listed
 from ipml.review.near_duplicates.clusters import move_forward
-from ipml.review.ranking.list_marks import find_marks, find_parts
+from ipml.review.ranking.list_marks import QueueParts, find_marks, find_parts, has_entries, make_parts
 from ipml.review.ranking.policy import (
     ExpectedValue,
     Policy,
@@ -127,8 +129,21 @@ class QueueRanking:
 
 def current_ranking(connection: Connection) -> QueueRanking:
     """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
-    row = connection.execute(select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)).first()
-    if row is None:
+    return _read_ranking(connection.execute(_LATEST_RANKING).first())
+
+
+def find_current_parts(connection: Connection, now: datetime) -> QueueParts:
+    """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
+    latest, there = _LATEST_RANKING.subquery(), select(*has_entries(now)).subquery()
+    row = connection.execute(select(latest, there).select_from(there.outerjoin(latest, true()))).one()
+    return make_parts(row, _read_ranking(row).policy.lists, now)
+
+
+_LATEST_RANKING = select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)
+
+
+def _read_ranking(row: Row[Any] | None) -> QueueRanking:
+    if row is None or row.ranking_id is None:
         return QueueRanking(None, QueueOrder.SCORE, load_policy(), Usual())
     policy, usual = Policy.from_text(row.policy), Usual(**json.loads(row.usual))
     return QueueRanking(row.ranking_id, QueueOrder(row.order), policy, usual, row.at)

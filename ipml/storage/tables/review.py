@@ -148,7 +148,11 @@ cases = Table(
     ),
     Index(None, "assigned_to", "state", "rank", sqlite_where=_ASSIGNED, postgresql_where=_ASSIGNED),
     Index(None, "state", "seller_id", "rank", "case_id"),
-    Index(None, "state", "queue_id", "rank", "case_id"),
+    # With what a count of a queue asks for, too.
+    Index(
+        "ix_cases_queued",
+        *("state", "queue_id", "rank", "case_id", "exemplar", "snoozed_until", "due_at"),
+    ),
     Index(None, "state", "brand", "rank", "case_id"),
     Index(None, "state", "category", "rank", "case_id"),
     Index(None, "state", "brand_read", "case_id"),
@@ -244,6 +248,28 @@ review_queues = Table(
     Column("removed_at", Moment),
     sqlite_strict=True,
     sqlite_autoincrement=True,
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("view_id", Identity, primary_key=True),
+    Column("user_id", Identity, ForeignKey("users.user_id"), nullable=False, doc="whose it is"),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False, doc="filter, order and state, as the address of the list has them"),
+    Column("seller_id", Text, doc="the seller it names, or the words, which may name one: it is erased with them"),
+    Column("is_shared", Flag, nullable=False, doc="whether everybody sees it"),
+    Index(None, "user_id", "name", unique=True),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+start_views = Table(
+    "start_views",
+    metadata,
+    Column("user_id", Identity, ForeignKey("users.user_id"), primary_key=True, autoincrement=False),
+    Column("view_id", Identity, ForeignKey("saved_views.view_id", ondelete="CASCADE"), nullable=False, index=True),
+    sqlite_strict=True,
 )
 
 case_texts = Table(

@@ -32,6 +32,7 @@ class Action(StrEnum):
     KEEP_CONTROL_CASES = "keep cases of known truth"
     KEEP_PICTURES = "keep pictures of known goods"
     DEFINE_QUEUES = "define queues"
+    SHARE_VIEWS = "share views of the list with everybody"
     RANK_QUEUE = "rank the queue by another policy"
     CHANGE_AUTOMATION = "allow or withdraw decisions without review"
     SETTLE_MESSAGES = "settle messages that were not delivered or answered"
@@ -99,6 +100,7 @@ LEAST_ROLES: Mapping[Action, Role] = {
     Action.KEEP_CONTROL_CASES: Role.LEAD,
     Action.KEEP_PICTURES: Role.LEAD,
     Action.DEFINE_QUEUES: Role.LEAD,
+    Action.SHARE_VIEWS: Role.LEAD,
     Action.RANK_QUEUE: Role.LEAD,
     Action.CHANGE_AUTOMATION: Role.LEAD,
     Action.SETTLE_MESSAGES: Role.LEAD,

@@ -11,6 +11,7 @@ import csv
 import io
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
@@ -21,24 +22,28 @@ from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
-from ipml.enforcement.appeal_file import count_appeals
+from ipml.enforcement.appeals.appeal import select_pending
 from ipml.enforcement.takedown.measures import Measure, find_measures
-from ipml.errors import Overtaken
+from ipml.errors import Forbidden, Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
-from ipml.records import Case
+from ipml.records import Case, Claim
 from ipml.review import queue
+from ipml.review.cases import PENDING, select_counts
 from ipml.review.claims import find_hidden
 from ipml.review.decided_list import browse_decided, read_last_verdicts
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
-from ipml.review.own_verdicts import count_progress
-from ipml.review.ranking.list_marks import find_case_marks
+from ipml.review.group_decisions import MOST_CASES
+from ipml.review.own_verdicts import make_progress, select_given
+from ipml.review.ranking.list_marks import QueueParts, find_case_marks
+from ipml.review.ranking.queue_order import current_ranking, find_current_parts
+from ipml.review.saved_views import LONGEST_VIEW_NAME, find_start, list_views
 from ipml.review.search import ORDERS, Filter, browse
 from ipml.review.suggestions import suggest, suggest_reviewers
 from ipml.review.versions import read_pasts, tell_past
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
-from ipml.storage.database import writing
+from ipml.storage.database import read_numbers, writing
 from ipml.storage.tables import measures
 from ipml.web.accounts.login import authorised, get_engine, settings_of
 from ipml.web.accounts.permissions import Action
@@ -174,11 +179,18 @@ class ListQuery(BaseModel):
             reviewer=self.reviewer or None,
         )
 
-    def browse(self, connection: Connection, wanted: Filter, limit: int, after: int | None = None) -> list[Case]:
+    def browse(
+        self,
+        connection: Connection,
+        wanted: Filter,
+        limit: int,
+        after: int | None = None,
+        parts: QueueParts | None = None,
+    ) -> list[Case]:
         """Return one page of cases as this list is sorted; decided ones as ranked are those decided last."""
         if wanted.state == "decided" and self.order == "rank":
             return browse_decided(connection, wanted, limit=limit, after=after)
-        return browse(connection, wanted, self.order, limit=limit, after=after)
+        return browse(connection, wanted, self.order, limit=limit, after=after, parts=parts)
 
     @property
     def is_narrowed(self) -> bool:
@@ -192,8 +204,11 @@ def _plain(value: Any) -> Any:
 
 QUEUE = "queue"
 """Stands where else the query of a list stands, for reviewers who take what the queue gives them."""
+WHOLE_LIST = "state=open"
+"""The query of all open cases as ranked, which the address "/" says only to who has not chosen a view to begin with."""
 
 LONGEST_ADDRESS = 2_000
+_MOST_TRIED = 50  # cases of a list that others may take at the same moment, or that are not for everybody
 
 
 def find_following(
@@ -218,7 +233,7 @@ def find_following(
     skipped : collection of int
         Cases that the reviewer has passed over, and will not be given again at once.
     """
-    if state == "open" and within in ("", QUEUE):
+    if state == "open" and _is_queue(connection, user, within):
         take = queue.claim if within == QUEUE else queue.claim_ahead
         claim = take(connection, user.name, settings=settings)
         if claim is not None and claim.case_id not in (*skipped, last_id):
@@ -238,8 +253,17 @@ def address_of(case_id: int | None, within: str = "", **said: object) -> Redirec
 
 def address_of_list(within: str) -> str:
     """Return the address of the list that a reviewer works through."""
-    said = "" if within == QUEUE else ListQuery.read(within).write()
-    return f"/?{said}" if said else "/"
+    if within in ("", QUEUE):
+        return "/"
+    return f"/?{ListQuery.read(within).write() or WHOLE_LIST}"
+
+
+def _is_queue(connection: Connection, user: User, within: str) -> bool:
+    """Say whether who works through a list is given, now and then, what comes before the ranked cases."""
+    if within in ("", QUEUE, WHOLE_LIST):
+        return True
+    start = find_start(connection, user.user_id)
+    return start is not None and start.query == within
 
 
 def _find_in_list(connection: Connection, user: User, last_id: int, state: str, within: str) -> int | None:
@@ -260,6 +284,17 @@ def find_first(connection: Connection, user: User, within: str, most: int) -> li
     return [case.case_id for case in asked.browse(connection, wanted, most)]
 
 
+def _claim_first(connection: Connection, user: User, within: str, settings: Settings) -> Claim | None:
+    """Take what comes before the ranked cases, or else the first case of a list that is free and for this person."""
+    if claim := queue.claim_ahead(connection, user.name, settings=settings):
+        return claim
+    for case_id in find_first(connection, user, within, _MOST_TRIED):
+        with suppress(Forbidden, Overtaken):
+            if claim := queue.claim(connection, user.name, case_id, settings=settings):
+                return claim
+    return None
+
+
 def give_back(connection: Connection, user: User, case: Case, token: int) -> None:
     """Release a case that a reviewer leaves undecided, if it is theirs under this token."""
     claim = queue.show_case(connection, user.name, case.case_id).claim
@@ -276,50 +311,93 @@ MOST_COUNTED = 10_000
 ORDER_NAMES = {"rank": "as ranked", "value": "by value", "score": "by score", "first come": "first come"}
 
 
+_SAID_BESIDE = {"undone", "nothing"}  # of no list in particular
+
+
 def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Response:
-    """Show one page of the list; `after` is the trail of the last case of each page before it."""
-    passed = read_trail(asked.after)
-    after = passed[-1] if passed else None
+    """Show one page of the list; `after` is the trail of the last case of each page before it.
+
+    Where no list is asked for, it is the view that the person has chosen to begin with.
+    """
     with authorised(request) as (connection, user):
+        views = list_views(connection, user.user_id)
+        start = next((one for one in views if one.is_start), None)
+        if start is not None and set(request.query_params) <= _SAID_BESIDE:
+            asked = ListQuery.read(start.query).model_copy(update={"undone": asked.undone, "nothing": asked.nothing})
+        whole = WHOLE_LIST if start else ""
+        passed = read_trail(asked.after)
+        after = passed[-1] if passed else None
         can_decide = user.role.may(Action.REVIEW)
         is_decided = asked.state == "decided"
         hidden = find_hidden(connection, user.name) if is_decided else frozenset()
-        found = asked.browse(connection, replace(asked.filter(), hidden=hidden), PAGE_SIZE + 1, after)
+        is_by_parts = asked.order == "rank" and asked.state in PENDING
+        parts = find_current_parts(connection, datetime.now(UTC)) if is_by_parts else None
+        found = asked.browse(connection, replace(asked.filter(), hidden=hidden), PAGE_SIZE + 1, after, parts)
         cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
+        numbers = _count(connection, user, settings_of(request))
         context = {
             "asked": asked,
+            "within": asked.write() or whole,
+            "views": views,
+            "view": next((one for one in views if one.query == asked.write()), None),
+            "start": start,
+            "start_state": ListQuery.read(start.query).state if start else "",
+            "is_whole": not asked.write(),
+            "may_share": user.role.may(Action.SHARE_VIEWS),
+            "longest_name": LONGEST_VIEW_NAME,
             "cases": cases,
-            "pasts": {
-                number: tell_past(past)
-                for number, past in read_pasts(connection, [case.case_id for case in cases]).items()
-            },
-            "marks": find_case_marks(connection, {case.case_id: case.scored for case in cases}, datetime.now(UTC)),
-            "pictures": find_pictures(connection, settings_of(request), cases),
-            "counts": queue.count_cases(connection, at_most=MOST_COUNTED + 1, as_listed=True),
+            "rates": current_ranking(connection).policy.exchange_rates,
+            "counts": numbers,
             "most_counted": MOST_COUNTED,
+            "most_together": MOST_CASES,
             "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],
-            **(_tell_decisions(connection, cases) if is_decided else {}),
+            **(_tell_decisions if is_decided else _tell_pending)(connection, cases, settings_of(request), parts),
             "first_rank": PAGE_SIZE * len(passed) + 1,
             "can_decide": can_decide,
-            "progress": count_progress(connection, user.name, settings_of(request)) if can_decide else None,
+            "progress": make_progress(numbers["given"], settings_of(request)) if can_decide else None,
             "out_of_reach": queue.find_out_of_reach(connection, user.name) if asked.nothing and can_decide else None,
             "can_export": user.role.may(Action.EXPORT_TABLES),
             "undoable": find_undoable(connection, user.name, undo_minutes=settings_of(request).undo_minutes)
             if can_decide
             else None,
-            "pending_appeals": count_appeals(connection) if user.role.may(Action.DECIDE_APPEALS) else None,
-            "link": lambda **changes: f"/?{asked.write(**changes)}",
+            "pending_appeals": numbers.get("appeals"),
+            "link": lambda **changes: f"/?{asked.write(**changes) or whole}",
+            "whole_link": address_of_list(whole if asked.state == "open" else f"state={asked.state}"),
             "previous_link": _link(asked, passed[:-1]) if passed else None,
             "next_link": _link(asked, [*passed, cases[-1].case_id]) if is_more else None,
         }
     return render(request, "cases.html", context)
 
 
+def _count(connection: Connection, user: User, settings: Settings) -> dict[str, int]:
+    """Return the numbers on the page: the cases of each state, the user's verdicts, the appeals they may decide."""
+    queries = select_counts(MOST_COUNTED + 1, as_listed=True)
+    if user.role.may(Action.REVIEW):
+        queries["given"] = select_given(user.name, settings)
+    if user.role.may(Action.DECIDE_APPEALS):
+        queries["appeals"] = select_pending()
+    return read_numbers(connection, queries)
+
+
 def _name_order(order: str, state: str) -> str:
     return "decided last" if (order, state) == ("rank", "decided") else ORDER_NAMES.get(order, order)
 
 
-def _tell_decisions(connection: Connection, cases: Sequence[Case]) -> dict[str, Any]:
+def _tell_pending(
+    connection: Connection, cases: Sequence[Case], settings: Settings, parts: QueueParts | None
+) -> dict[str, Any]:
+    """Tell what was found of listings before, on which lists their sellers are, and how they look."""
+    pasts = read_pasts(connection, [case.case_id for case in cases])
+    scored = {case.case_id: case.scored for case in cases}
+    are_marked = parts is None or parts.has_entries
+    return {
+        "pasts": {number: tell_past(past) for number, past in pasts.items()},
+        "marks": find_case_marks(connection, scored, datetime.now(UTC)) if are_marked else {},
+        "pictures": find_pictures(connection, settings, {number: one.listing for number, one in scored.items()}),
+    }
+
+
+def _tell_decisions(connection: Connection, cases: Sequence[Case], *_: object) -> dict[str, Any]:
     """Tell what holds on decided cases, and how far the platform has come with the last measure on each."""
     numbers = [case.case_id for case in cases]
     taken: dict[int, Measure] = {}
@@ -341,13 +419,24 @@ def suggest_names(
         return JSONResponse(suggest(connection, "brand" if field == "brand" else "seller_id", text, state=state))
 
 
-def open_next(request: Request) -> Response:
-    """Return to the case that one holds, or take the one that comes first and that nobody else works on; open it."""
+def open_next(
+    request: Request, within: Annotated[str, Form(max_length=LONGEST_ADDRESS, pattern=NO_NUL)] = ""
+) -> Response:
+    """Return to the case that one holds, or take the one that comes first and that nobody else works on; open it.
+
+    Without a list it is the first of the view that the person has chosen to begin with, or of the queue.
+    """
     settings = settings_of(request)
     with authorised(request, writing) as (connection, user):
+        start = None if within else find_start(connection, user.user_id)
+        works_view = start is not None and ListQuery.read(start.query).state == "open"
+        within = start.query if start is not None and works_view else QUEUE
         claim = queue.resume(connection, user.name, settings=settings)
-        claim = claim or queue.claim(connection, user.name, settings=settings)
-    return redirect(f"/cases/{claim.case_id}?within=queue" if claim else "/?nothing=1")
+        if claim is None and within == QUEUE:
+            claim = queue.claim(connection, user.name, settings=settings)
+        elif claim is None:
+            claim = _claim_first(connection, user, within, settings)
+    return redirect(f"/cases/{claim.case_id}?{urlencode({'within': within})}" if claim else "/?nothing=1")
 
 
 def _link(asked: ListQuery, passed: list[int]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -74,7 +74,7 @@ from ipml.web.console.case_list import (
 )
 from ipml.web.console.case_work import read_case_work
 from ipml.web.console.charts import make_price_scale, read_seller_card
-from ipml.web.console.pictures import find_listing_host, find_pictures
+from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
 from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
@@ -208,6 +208,10 @@ def _read_case(
     undone = list_reversals(connection, case_id) if decisions else {}
     standing = [decision for decision in decisions if decision.decision_id not in undone]
     can_decide = user.role.may(Action.REVIEW)
+    around = {
+        **_tell_seller(connection, case, user, hidden),
+        "precedents": _find_precedents(connection, case, hidden),
+    }
     context = {
         "visit": visit,
         "case": case,
@@ -226,14 +230,14 @@ def _read_case(
         **_tell_versions(connection, case, standing),
         **tell_listing(case),
         **_tell_translation(connection, request, case),
-        **_tell_seller(connection, case, user, hidden),
-        "pictures": find_pictures(connection, settings, [case]).get(case_id),
+        **around,
+        "pictures_of": (pictures := _find_pictures(connection, settings, case, around)),
+        "pictures": pictures.get(case_id),
         "same_pictures": find_same_pictures(connection, case_id, hidden=hidden) if settings.pictures else [],
         "listing_host": find_listing_host(case.scored.listing),
         "decisions": decisions,
         "undone": undone,
         "last_standing": standing[-1] if standing else None,
-        "precedents": _find_precedents(connection, case, hidden),
         **_tell_notices(connection, request, case),
         **read_case_work(connection, case, user, hides=hides),
         "followed": read_followed(connection, case_id) if decisions else None,
@@ -251,11 +255,14 @@ def show_listings(request: Request, case_id: PathNumber, page: Annotated[int, Qu
         seller_id = queue.show_case(connection, user.name, case_id).case.scored.listing.seller_id
         first = _LISTINGS_A_PAGE * (page - 1)
         hidden = find_hidden(connection, user.name)
+        found = list_seller_listings(connection, seller_id, first=first, limit=_LISTINGS_A_PAGE, hidden=hidden)
+        listings = {one.case_id: one.listing for one in found.listings if one.case_id}
         context = {
             "case_id": case_id,
             "seller_id": seller_id,
             "number": page,
-            "page": list_seller_listings(connection, seller_id, first=first, limit=_LISTINGS_A_PAGE, hidden=hidden),
+            "page": found,
+            "pictures_of": find_pictures(connection, settings_of(request), listings),
             "rates": current_ranking(connection).policy.exchange_rates,
         }
     return render(request, "seller_listings.html", context)
@@ -328,6 +335,15 @@ def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]
     return {name: [one for one in some if one.case.case_id not in hidden] for name, some in found.items()}
 
 
+def _find_pictures(
+    connection: Connection, settings: Settings, case: Case, around: Mapping[str, Any]
+) -> dict[int, ShownPictures]:
+    """Return the pictures of a case, and of the listings that are shown beside it."""
+    listings = {one.case_id: one.listing for one in around["others"].listings if one.case_id}
+    beside = [case, *around["alike"], *(one.case for some in around["precedents"].values() for one in some)]
+    return find_pictures(connection, settings, listings | {one.case_id: one.scored.listing for one in beside})
+
+
 def _tell_seller(connection: Connection, case: Case, user: User, hidden: Collection[int]) -> dict[str, Any]:
     listing = case.scored.listing
     alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
@@ -390,13 +406,15 @@ def show_bulk(
     all: Annotated[int, Query(ge=0, le=1)] = 0,
 ) -> Response:
     """Show what deciding the selected cases together would do, or the first 200 of the list; nothing changes."""
+    is_cut = False
     if all:
         with authorised(request) as (connection, user):
-            case = find_first(connection, user, within, MOST_CASES)
+            found = find_first(connection, user, within, MOST_CASES + 1)
+        case, is_cut = found[:MOST_CASES], len(found) > MOST_CASES
     if not case:
         with authorised(request):
             return redirect(address_of_list(within))
-    return _show_bulk(request, case, within)
+    return _show_bulk(request, case, within, is_cut=is_cut)
 
 
 def decide_bulk(
@@ -422,17 +440,25 @@ def decide_bulk(
     return redirect(address_of_list(within))
 
 
-def _show_bulk(request: Request, numbers: list[int], within: str, note: str = "", message: str = "") -> Response:
+def _show_bulk(
+    request: Request, numbers: list[int], within: str, note: str = "", message: str = "", *, is_cut: bool = False
+) -> Response:
     settings = settings_of(request)
     with authorised(request) as (connection, user):
         previews = [
             queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
         ]
+        listings = {case.case_id: case.scored.listing for case in previews[0].cases}
+        pictures = find_pictures(connection, settings, listings)
+        rates = current_ranking(connection).policy.exchange_rates
     context = {
         "preview": previews[0],
+        "pictures": pictures,
+        "rates": rates,
         "tokens": [preview.digest for preview in previews],
         "sellers": len({case.scored.listing.seller_id for case in previews[0].cases}),
         "numbers": sorted(set(numbers)),
+        "is_cut": is_cut,
         "grounds": queue.GROUNDS,
         "key": uuid4().hex,
         "within": within,

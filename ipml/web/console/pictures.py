@@ -16,7 +16,7 @@ from fastapi import Path, Request, Response
 from sqlalchemy import Connection
 
 from ipml.errors import NotFound
-from ipml.records import Case, Listing
+from ipml.records import Listing
 from ipml.review.pictures.addresses import PictureSources, parse_hosts, shown_hosts
 from ipml.review.pictures.stored import (
     DIGEST_PATTERN,
@@ -75,9 +75,11 @@ def list_image_sources(settings: Settings) -> list[str]:
     return [] if settings.pictures else [host.source for host in hosts]
 
 
-def find_pictures(connection: Connection, settings: Settings, cases: Iterable[Case]) -> dict[int, ShownPictures]:
-    """Return what is shown of the pictures of some cases, by their numbers; cases without any are left out."""
-    listings = {case.case_id: case.scored.listing for case in cases if case.scored.listing.image_urls}
+def find_pictures(
+    connection: Connection, settings: Settings, listings: Mapping[int, Listing]
+) -> dict[int, ShownPictures]:
+    """Return what is shown of the pictures of listings, by the numbers of their cases; those without are left out."""
+    listings = {number: listing for number, listing in listings.items() if listing.image_urls}
     if not listings:
         return {}
     if settings.pictures:

@@ -68,6 +68,6 @@ def visiting(
     with authorised(request, opened) as (connection, user):
         bindings = list_bindings(connection, user.user_id) if user.role is Role.BRAND else []
         if not bindings:
-            raise NotFound("brand of the account", user.name, "Ask the marketplace to bind it to your brand.")
+            raise NotFound("brand for the account", user.name, "Ask the marketplace to bind it to your brand.")
         visitor = Visitor(user.name, tuple(bindings))
         yield connection, replace(visitor, waiting=count_waiting(connection, visitor.acting))

@@ -50,8 +50,19 @@ function selectRow(shiftKey) {
   return box !== undefined && box !== null;
 }
 
+// The help names the keys that do something on the page as it is now.
+function showHelp() {
+  const hasRows = document.querySelector("[data-row]");
+  const doesSomething = ({ textContent: key }) =>
+    key.length > 1 || find(key) || (hasRows && ("jk".includes(key) || ("xX".includes(key) && hasRows.closest("tr").querySelector("td input[type=checkbox]"))));
+  for (const line of document.querySelectorAll("#keys .here > div")) {
+    line.hidden = ![...line.querySelectorAll("dt kbd")].some(doesSomething);
+  }
+  document.querySelector("#keys").showModal();
+}
+
 function press(key) {
-  if (key === "?") return document.querySelector("#keys").showModal();
+  if (key === "?") return showHelp();
   if (goesUntil > performance.now()) {
     goesUntil = 0;
     const page = document.querySelector(`[data-go="${CSS.escape(key)}"]`);

@@ -1,4 +1,4 @@
-// The command palette (Ctrl+K): pages, cases by number, brands. A combobox as the ARIA authoring practices have it.
+// The command palette (Ctrl+K): pages, saved views of the list, cases by number, brands. A combobox as the ARIA authoring practices have it.
 
 const MOST = 8;
 const PAUSE = 120; // milliseconds without a letter after which brands are looked up
@@ -11,7 +11,7 @@ function make(name, given, ...children) {
 }
 
 const input = make("input", { type: "text", id: "palette-words", autocomplete: "off", spellcheck: false, maxLength: 200 });
-input.placeholder = "Page, case number or brand";
+input.placeholder = "Page, view, case number or brand";
 const list = make("ul", { id: "palette-list" });
 const count = make("p", { className: "hidden" });
 const dialog = make("dialog", { id: "palette" }, make("label", { htmlFor: input.id, textContent: "Go to" }), input, list, count);
@@ -37,9 +37,20 @@ const pages = () =>
     act: () => link.click(),
   }));
 
+// Saved views of the list, asked for once on a page that does not show them itself.
+let views = document.querySelector("#views") ? [] : null;
+
+async function loadViews() {
+  views = [];
+  const answer = await fetch("/views.json").catch(() => null);
+  if (!answer?.ok || answer.redirected) return;
+  views = (await answer.json()).map(({ name, address }) => ({ name, keys: "view", act: goTo(address) }));
+  if (dialog.open && views.length) lookUp();
+}
+
 // What can be done here: the buttons of the page that have a key.
 const actions = () =>
-  [...document.querySelectorAll("header [data-key], main button[data-key], main a[data-key]")]
+  [...document.querySelectorAll("header [data-key], main :is(button, a, summary)[data-key]")]
     .filter((element) => element.checkVisibility() && !element.closest("#decide"))
     .map((element) => ({ name: element.textContent.replace(/\s+\S+\s*$/, "").trim(), keys: element.dataset.key, act: () => element.click() }));
 
@@ -48,7 +59,7 @@ const goTo = (address) => () => location.assign(address);
 function ofWords(words) {
   const number = /^(?:case\s*)?#?([1-9][0-9]{0,17})$/i.exec(words)?.[1];
   const wanted = words.toLowerCase();
-  const named = [...pages(), ...(words ? actions() : [])].filter(({ name }) => name.toLowerCase().includes(wanted));
+  const named = [...pages(), ...(views ?? []), ...(words ? actions() : [])].filter(({ name }) => name.toLowerCase().includes(wanted));
   const search = words && !number ? [{ name: `Search cases for “${words}”`, act: goTo(`/?${new URLSearchParams({ words })}`) }] : [];
   return [...(number ? [{ name: `Case ${number}`, act: goTo(`/cases/${number}`) }] : []), ...named, ...search];
 }
@@ -112,6 +123,7 @@ async function lookUp() {
 function open() {
   if (document.querySelector("dialog[open]")) return;
   input.value = "";
+  if (!views) loadViews();
   lookUp();
   dialog.showModal();
   input.focus();

@@ -34,8 +34,10 @@ zoom?.querySelectorAll("[data-step]").forEach((button) =>
   button.addEventListener("click", () => show(shown + Number(button.dataset.step))),
 );
 
-zoom?.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+// On the document and before all others: for a moment after it was closed the focus is still in the dialog, and then a
+// quick `z` belongs to the page.
+document.addEventListener("keydown", (event) => {
+  if (!zoom?.open || event.ctrlKey || event.metaKey || event.altKey) return;
   const to = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: links.length - 1 }[event.key];
   // Escape, too: a browser may close a moment later, and then what `z` has opened again.
   if (event.key === "z" || event.key === "Escape") event.repeat || zoom.close();
@@ -43,7 +45,7 @@ zoom?.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
   event.stopPropagation(); // `z` would open it again
-});
+}, true);
 
 document.querySelectorAll("[data-copy]").forEach((button) =>
   button.addEventListener("click", async () => {

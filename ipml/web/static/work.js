@@ -30,16 +30,21 @@ document.querySelectorAll("input[name=spread]").forEach((box) =>
   }),
 );
 
-// What was typed, of each form by whoever typed it
+// What was typed and ticked, of each form by whoever did it
 
 const keeping = [...document.querySelectorAll("main form[method=post]")].filter((form) => form.querySelector("textarea"));
-const nameOf = (form) => `${PREFIX}${user}:${form.getAttribute("action")}`;
+const actionOf = (form) => form.getAttribute("action");
+const placeOf = (form) => keeping.filter((one) => actionOf(one) === actionOf(form)).indexOf(form);
+const nameOf = (form) => `${PREFIX}${user}:${actionOf(form)}${placeOf(form) > 0 ? `#${placeOf(form)}` : ""}`;
 const readDraft = (form) => JSON.parse(sessionStorage.getItem(nameOf(form)) ?? "null");
 const textsOf = (form) => [...form.elements].filter((field) => field.name && field.matches("textarea, input[type=text], input:not([type])"));
+const boxesOf = (form) => [...form.elements].filter((field) => field.name && field.type === "checkbox");
+const nameOfBox = (box) => `${box.name} ${box.value}`;
 
 function keep(form, sent = {}) {
   const texts = Object.fromEntries(textsOf(form).map((field) => [field.name, field.value]));
-  sessionStorage.setItem(nameOf(form), JSON.stringify({ texts, ...sent }));
+  const ticks = Object.fromEntries(boxesOf(form).map((box) => [nameOfBox(box), box.checked]));
+  sessionStorage.setItem(nameOf(form), JSON.stringify({ texts, ticks, ...sent }));
 }
 
 function forget(form) {
@@ -51,6 +56,12 @@ function restore(form) {
   if (!draft) return;
   textsOf(form).forEach((field) => {
     if (!("given" in field.dataset) && field.value === field.defaultValue && draft.texts[field.name]) field.value = draft.texts[field.name];
+  });
+  boxesOf(form).forEach((box) => {
+    const isTicked = draft.ticks?.[nameOfBox(box)] ?? box.checked;
+    if (isTicked === box.checked) return;
+    box.checked = isTicked;
+    box.dispatchEvent(new Event("change"));
   });
   if (!draft.value) return;
   const button = [...form.querySelectorAll("button[name]")].find((one) => one.value === draft.value && one.name === draft.name);
@@ -64,10 +75,21 @@ function restore(form) {
 keeping.forEach((form) => {
   form.addEventListener("input", () => keep(form));
   restore(form);
+  boxesOf(form).forEach((box) => box.addEventListener("change", () => keep(form))); // some stand outside of their form
 });
 // What is decided needs no draft any more.
 const decidedHere = document.querySelector(".outcome") && !deciding;
 if (decidedHere) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
+
+// Whoever types while the page is loaded again goes on in the same field: letters must not become keys.
+const FOCUS = "ipml.focus";
+window.addEventListener("pagehide", () => {
+  const field = document.activeElement;
+  if (field?.id && field.matches("textarea, input[type=text]")) sessionStorage.setItem(FOCUS, `${location.pathname} ${field.id}`);
+});
+const [focusedOn, focused] = (sessionStorage.getItem(FOCUS) ?? "").split(" ");
+sessionStorage.removeItem(FOCUS);
+if (focusedOn === location.pathname) document.getElementById(focused)?.focus();
 
 const keptNote = document.querySelector("[data-kept]");
 if (keptNote) keptNote.hidden = !Object.keys(sessionStorage).some((name) => name.startsWith(PREFIX));
@@ -102,7 +124,7 @@ const mayRepeat = (form) => Boolean(form.elements.key) || "again" in form.datase
 function arrive(address) {
   const to = new URL(address, location.href);
   if (to.pathname + to.search !== location.pathname + location.search) return location.assign(to);
-  history.replaceState(null, "", to);
+  if (to.href !== location.href) history.replaceState(null, "", to);
   return location.reload();
 }
 

@@ -119,7 +119,7 @@ def test_what_changed_or_is_held_is_left_out_and_shown(queue: Engine, make_score
         enqueue(queue, [_copy(make_scored, 1, price=price)])
     with writing(queue) as connection:
         claim(connection, "ben", 3, now=NOON)
-    causes = ((2, "it has changed since it came in"), (3, "ben is at it"))
+    causes = ((2, "it has changed since it came in"), (3, "ben has it open"))
     with writing(queue) as connection:
         assert preview_spread(connection, 1, "ana", now=NOON).left_out == causes
         held = claim(connection, "ana", 1, now=NOON)

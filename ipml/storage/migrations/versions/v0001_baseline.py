@@ -52,6 +52,8 @@ TABLES = (
     "user_brands",
     "seller_proposals",
     "sessions",
+    "saved_views",
+    "start_views",
     "samples",
     "appeals",
     "automatic_decisions",
@@ -192,7 +194,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("drawn_at IS NOT NULL"),
     )
     op.create_index(
-        op.f("ix_cases_state_queue_id_rank_case_id"), "cases", ["state", "queue_id", "rank", "case_id"], unique=False
+        "ix_cases_queued",
+        "cases",
+        ["state", "queue_id", "rank", "case_id", "exemplar", "snoozed_until", "due_at"],
+        unique=False,
     )
     op.create_index(op.f("ix_cases_state_due_at_minutes"), "cases", ["state", "due_at", "minutes"], unique=False)
     op.create_index(
@@ -911,6 +916,32 @@ def upgrade() -> None:
         sqlite_strict=True,
     )
     op.create_index(op.f("ix_sessions_user_id"), "sessions", ["user_id"], unique=False)
+    op.create_table(
+        "saved_views",
+        sa.Column("view_id", identity, nullable=False),
+        sa.Column("user_id", identity, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("query", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=True),
+        sa.Column("is_shared", flag, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_saved_views_user_id")),
+        sa.PrimaryKeyConstraint("view_id", name=op.f("pk_saved_views")),
+        sqlite_autoincrement=True,
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_saved_views_user_id_name"), "saved_views", ["user_id", "name"], unique=True)
+    op.create_table(
+        "start_views",
+        sa.Column("user_id", identity, autoincrement=False, nullable=False),
+        sa.Column("view_id", identity, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.user_id"], name=op.f("fk_start_views_user_id")),
+        sa.ForeignKeyConstraint(
+            ["view_id"], ["saved_views.view_id"], name=op.f("fk_start_views_view_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_start_views")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_start_views_view_id"), "start_views", ["view_id"], unique=False)
     op.create_table(
         "samples",
         sa.Column("sample_id", identity, nullable=False),
