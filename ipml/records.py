@@ -52,6 +52,8 @@ class Listing:
     seller_rating: float | None = None
     seller_strikes: float | None = None
     seller_listings: float | None = None
+    picture_counterfeit_matches: float | None = None
+    picture_genuine_matches: float | None = None
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None
     label_weight: float | None = None

@@ -29,6 +29,10 @@ BRAND_AND_CATEGORY, BRAND_FILE, BRAND = "brand and category", "brand file", "bra
 _USUAL_FACTOR = 2.0  # of the brand file only one price is known: from half of it to twice as much counts as usual
 
 
+PICTURE_MATCHES = ("picture_counterfeit_matches", "picture_genuine_matches")
+"""The columns of what is known of the pictures of a listing."""
+
+
 class PriceFeatures(Extractor):
     """Say how far a price is below its reference price, and below what its category usually costs.
 
@@ -365,6 +369,34 @@ class SellerFeatures(Extractor):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         return np.array(_SELLER_NAMES, dtype=object)
+
+
+class PictureFeatures(Extractor):
+    """Say how many other listings with one of its pictures had been found counterfeit, and genuine.
+
+    A classifier has it where the listings that it learns from know such numbers; see
+    `ipml.model.pipeline.make_features`. What is unknown counts as none.
+
+    Examples
+    --------
+    >>> columns = {"picture_counterfeit_matches": [3.0, None], "picture_genuine_matches": [0.0, None]}
+    >>> PictureFeatures().fit_transform(columns).round(2)
+    array([[1.39, 0.  ],
+           [0.  , 0.  ]])
+    """
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Learn nothing: numbers mean the same everywhere."""
+        self.is_fitted_ = True
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return the logarithms of one more than each number, shape (n_listings, 2); what is unknown is 0."""
+        counts = np.column_stack([listings.numbers(name) for name in PICTURE_MATCHES])
+        return np.log1p(np.nan_to_num(counts))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names."""
+        return np.array(["log_counterfeit", "log_genuine"], dtype=object)
 
 
 def _usual_rate(events: NDArray[np.float64], sales: NDArray[np.float64]) -> float:

@@ -253,11 +253,10 @@ class BrandFeatures(Extractor):
 def _standing(listings: ListingColumns, claimed: NDArray[np.int64], finder: BrandFinder) -> NDArray[np.int8]:
     """Return 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known."""
     standing = np.zeros(len(listings), dtype=np.int8)
-    for number, sellers in finder.authorised.items():
+    for number in finder.authorised.keys() & set(np.unique(claimed).tolist()):
         rows = np.flatnonzero(claimed == number)
-        if len(rows):
-            named = listings.names("seller_id").take(rows).strings()
-            standing[rows] = [1 if seller in sellers else -1 for seller in named]
+        named = listings.names("seller_id").take(rows).strings()
+        standing[rows] = [1 if seller in finder.authorised[number] else -1 for seller in named]
     return standing
 
 

@@ -148,6 +148,8 @@ FIELDS: tuple[Field, ...] = (
     _share("seller_rating", "mean rating of the seller; 1 is the best possible"),
     _count("seller_strikes", "strikes the seller received"),
     _count("seller_listings", "listings the seller has put up"),
+    _count("picture_counterfeit_matches", "other listings with one of its pictures that were found counterfeit before"),
+    _count("picture_genuine_matches", "other listings with one of its pictures that were found genuine before"),
     Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),
     _moment("labelled_at", "when the label became known"),
     _share("label_weight", "how much the label counts in training"),

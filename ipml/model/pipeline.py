@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
-from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
+from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.names import Names
@@ -53,12 +53,16 @@ from ipml.model.stages import (
 )
 
 PORTFOLIO = "portfolio__share"
+_PICTURE = "picture"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 
 
 def make_features(brands: BrandTable | None = None) -> FeatureUnion:
-    """Return all extractors side by side; the names of their features begin with the extractor's."""
+    """Return all extractors side by side; the names of their features begin with the extractor's.
+
+    A classifier adds `PictureFeatures` where what it learns from, or its donor, knows of pictures.
+    """
     return FeatureUnion(
         [
             ("title", TextFeatures("title")),
@@ -73,6 +77,19 @@ def make_features(brands: BrandTable | None = None) -> FeatureUnion:
             ("seller", SellerFeatures()),
         ]
     )
+
+
+def _add_pictures(
+    features: FeatureUnion, listings: ListingColumns, donor: CounterfeitClassifier | None
+) -> FeatureUnion:
+    """Add what is known of pictures, if anything is; a model without it stays what it was, to the bit."""
+    if donor is not None:
+        has_numbers = _PICTURE in dict(donor.features_.transformer_list)
+    else:
+        has_numbers = any(not np.isnan(listings.numbers(name)).all() for name in PICTURE_MATCHES)
+    if has_numbers and _PICTURE not in dict(features.transformer_list):
+        features.transformer_list.append((_PICTURE, PictureFeatures()))
+    return features
 
 
 class CounterfeitClassifier(  # its features are sparse, and stay so whatever `set_output` would ask for
@@ -243,7 +260,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             self.__dict__.pop(name, None)
         if donor is not None and count_sellers(y, weight, sellers) < self.n_folds:
             return self._take_as_it_is(donor, listings, sellers)
-        self.features_ = clone(self.features) if self.features is not None else make_features()
+        features = clone(self.features) if self.features is not None else make_features()
+        self.features_ = _add_pictures(features, listings, donor)
         learnt = TrainingSet(self._learn_spelling(listings, donor), y, weight, counted, sellers, n_labelled)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
             asked, chosen = self._fit_first_stage(learnt, donor)

@@ -110,6 +110,11 @@ class _Newcomer:
         return self.scored.listing.listing_id
 
     @property
+    def arrival(self) -> IncomingListing:
+        """What it is compared by with those who wait."""
+        return make_arrival(self.scored, self.columns["listing_key"])
+
+    @property
     def lane(self) -> dict[str, Any]:
         """What a new case keeps of the place in a sample."""
         return (
@@ -216,7 +221,7 @@ class PreparedListings:
 def prepare(scored: Iterable[ScoredListing], *, joins_alike: bool = False) -> PreparedListings:
     """Prepare scored listings for `enqueue_within`; best before the transaction, so that nobody waits meanwhile."""
     newcomers = [_Newcomer(one, None, _columns(one)) for one in scored]
-    return PreparedListings(newcomers, {one.key: make_arrival(one.columns) for one in newcomers} if joins_alike else {})
+    return PreparedListings(newcomers, {one.key: one.arrival for one in newcomers} if joins_alike else {})
 
 
 def enqueue_within(
@@ -334,9 +339,7 @@ class _Intake:
         latest = _find_latest(batch)
         rows = find_cases(connection, find_numbers(connection, latest))
         arrived, _ = _compare(connection, latest, list(rows.values()), current_ranking(connection))
-        return {
-            key: make_arrival(latest[key].columns) for key, one in arrived.items() if self._may_join(one, latest[key])
-        }
+        return {key: latest[key].arrival for key, one in arrived.items() if self._may_join(one, latest[key])}
 
     def _may_join(self, arrived: Arrived, newcomer: _Newcomer) -> bool:
         return arrived.opens and self._lane(arrived, newcomer).get("lane") != "explored"

@@ -20,12 +20,13 @@ from ipml.errors import InvalidListings
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing, Verdict
 from ipml.review.intake import enqueue_within
+from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
 from ipml.review.seller_history import HISTORY, add_histories, find_last_event, remove_history
 from ipml.review.snapshot import decode, encode
-from ipml.review.stream_intake import Judgement, Score, StreamRules, find_seed
+from ipml.review.stream_intake import Judgement, Score, StreamRules
 from ipml.review.versions import find_verdicts
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.tables import cases, listings, seller_events
@@ -97,6 +98,20 @@ class _Row:
     last_event: int
     content: str
     sample_id: int
+    news_at: datetime | None
+
+
+# Made once, as making a query takes longer than asking it.
+_THESE = listings.c.listing_id.in_(bindparam("listing_ids", expanding=True))
+_ROWS = select(*(listings.c[name] for name in ("listing_id", *_Row.__slots__))).where(_THESE)
+_WHOLE_ROWS, _DELETE, _INSERT = select(listings).where(_THESE), delete(listings).where(_THESE), insert(listings)
+_NEWEST_CASES = select(cases.c.listing_id, cases.c.case_id, cases.c.state, cases.c.due_at).where(
+    cases.c.case_id.in_(
+        select(func.max(cases.c.case_id))
+        .where(cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.erased_at.is_(None))
+        .group_by(cases.c.listing_id)
+    )
+)
 
 
 def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now: datetime) -> dict[str, KnownListing]:
@@ -130,14 +145,15 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
     latest = _find_latest((one for some in submissions for one in some.listings), now)
     named = {listing_id for some in submissions for listing_id in some.listing_ids}
     observed = {key: _order(one, now) for key, one in latest.items()}
-    seed = find_seed(engine, now)
     with reading(engine) as connection:
         known = _find_rows(connection, latest)
         news = {key: one for key, one in latest.items() if _is_news(observed[key], known.get(key))}
         if not news and not any(some.withdrawals for some in submissions):
             return find_known(connection, named, now)
-        filled, last_event = add_histories(connection, news.values(), now), find_last_event(connection)
-        rules = StreamRules.read(connection, filled, seed, now)
+        filled = add_picture_matches(connection, add_histories(connection, news.values(), now), now)
+        last_event = find_last_event(connection)
+        rules = StreamRules.read(connection, filled, now)
+    rules = rules.seeded(engine, now)
     judged = rules.judge(filled, score)
     rows = {
         key: _make_row(one, observed[key], now) | _name_score(judged, key, observed[key][0], last_event)
@@ -154,7 +170,7 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
         if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
             enqueue_within(connection, entering, now=now)
         counting.note(connection)
-        return find_known(connection, named, now)
+        return find_known(connection, named, now, {rows[key]["snapshot"]: judged.scored[key] for key in fresh})
 
 
 def rescore_changed(
@@ -165,7 +181,7 @@ def rescore_changed(
     *,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Score listings on offer again where more is known of their seller by now, or another model scored them.
+    """Score listings on offer again where more is known of their seller or pictures, or another model scored them.
 
     Each is scored with its seller's history as it is known now, stored, and put into the queue where the policy says
     so, as when it is submitted. Listings that are gone stay as they are. What is done is done in transactions of 500:
@@ -205,14 +221,14 @@ def rescore_changed(
     ...     find_known(connection, ["A7"])["A7"].state
     'open'
     """
-    seed, after, count = find_seed(engine, now), "", 0
+    after, count = "", 0
     while True:
         with reading(engine) as connection:
             changed = _find_changed(connection, model_version, now, after)
         for some in in_batches(changed):
             if is_stopped():
                 return count
-            count += _rescore(engine, some, score, seed, now)
+            count += _rescore(engine, some, score, now)
         if len(changed) < _MOST_CHANGED:
             return count
         after = changed[-1]
@@ -224,7 +240,10 @@ def has_listings(connection: Connection) -> bool:
 
 
 def find_known(
-    connection: Connection, listing_ids: Collection[str], now: datetime | None = None
+    connection: Connection,
+    listing_ids: Collection[str],
+    now: datetime | None = None,
+    snapshots: Mapping[str, ScoredListing] | None = None,
 ) -> dict[str, KnownListing]:
     """Return what is known of listings, by their ids; those that were never submitted are left out.
 
@@ -232,15 +251,18 @@ def find_known(
     ----------
     now : datetime, default=the clock
         The moment for which is said on which lists their sellers are.
+    snapshots : mapping of str to ScoredListing, optional
+        What some snapshots say, where that is known.
     """
     rows = [
         row
         for some in in_batches(sorted(set(listing_ids)))
-        for row in connection.execute(select(listings).where(listings.c.listing_id.in_(some)))
+        for row in connection.execute(_WHOLE_ROWS, {"listing_ids": some})
     ]
     newest = _find_newest_cases(connection, [row.listing_id for row in rows])
     verdicts = find_verdicts(connection, [one.case_id for one in newest.values()])
-    stored = {place: decode(row.snapshot) for place, row in enumerate(rows)}
+    said = snapshots or {}
+    stored = {place: said.get(row.snapshot) or decode(row.snapshot) for place, row in enumerate(rows)}
     marks = find_case_marks(connection, stored, now or datetime.now(UTC))
     found = {}
     for place, row in enumerate(rows):
@@ -301,21 +323,23 @@ def _is_news(observed: tuple[datetime, str], row: _Row | None) -> bool:
 
 
 def _find_rows(connection: Connection, listing_ids: Collection[str]) -> dict[str, _Row]:
-    columns = [listings.c[name] for name in ("listing_id", *_Row.__slots__)]
     return {
         row.listing_id: _Row(*row[1:])
         for some in in_batches(sorted(listing_ids))
-        for row in connection.execute(select(*columns).where(listings.c.listing_id.in_(some)))
+        for row in connection.execute(_ROWS, {"listing_ids": some})
     }
 
 
 def _store(connection: Connection, rows: Sequence[Mapping[str, Any]], known: Mapping[str, _Row]) -> None:
     """Put listings in the place of what was known of them, but for when they were withdrawn."""
     for some in in_batches([row["listing_id"] for row in rows if row["listing_id"] in known]):
-        connection.execute(delete(listings).where(listings.c.listing_id.in_(some)))
+        connection.execute(_DELETE, {"listing_ids": some})
     if rows:
         before = ((row, known.get(row["listing_id"])) for row in rows)
-        connection.execute(insert(listings), [{**row, "withdrawn_at": old and old.withdrawn_at} for row, old in before])
+        stays = ("withdrawn_at", "news_at")  # news may have come while it was scored
+        connection.execute(
+            _INSERT, [{**row, **{name: old and getattr(old, name) for name in stays}} for row, old in before]
+        )
 
 
 def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> dict[str, Any]:
@@ -326,7 +350,7 @@ def _make_row(one: Listing, observed: tuple[datetime, str], now: datetime) -> di
         "sent": sent,
         "seen_at": seen_at,
         "received_at": now,
-        "own_history": " ".join(name for name in HISTORY if getattr(one, name) is not None),
+        "own_history": " ".join(name for name in (*HISTORY, *MATCHES) if getattr(one, name) is not None),
     }
 
 
@@ -409,7 +433,8 @@ def _find_changed(connection: Connection, model_version: str, now: datetime, aft
         or_(known.c.last_event > one.last_event, known.c.counts_from > one.history_as_of),
     )
     query = select(one.listing_id).outerjoin_from(listings, known, known.c.seller_id == one.seller_id)
-    query = query.where(_is_on_offer(), or_(one.model_version != model_version, is_told_more), one.listing_id > after)
+    is_outdated = or_(one.model_version != model_version, is_told_more, one.news_at.is_not(None))
+    query = query.where(_is_on_offer(), is_outdated, one.listing_id > after)
     return list(connection.scalars(query.order_by(one.listing_id).limit(_MOST_CHANGED)))
 
 
@@ -417,7 +442,7 @@ def _is_on_offer() -> ColumnElement[bool]:
     return or_(listings.c.withdrawn_at.is_(None), listings.c.withdrawn_at < listings.c.seen_at)
 
 
-def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, seed: str, now: datetime) -> int:
+def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, now: datetime) -> int:
     """Score some listings again, store them and put them into the queue; return how many that were."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
@@ -425,7 +450,9 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, seed: str
         rows = connection.execute(select(listings).where(*is_it)).all()
         sent = [remove_history(decode(row.snapshot).listing, row.own_history.split()) for row in rows]
         filled = add_histories(connection, sent, now, is_current=True)
-        rules, last_event = StreamRules.read(connection, filled, seed, now), find_last_event(connection)
+        filled = add_picture_matches(connection, filled, now, is_current=True)
+        rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
+    rules = rules.seeded(engine, now)
     judged = rules.judge(filled, score)
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
@@ -435,7 +462,8 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, seed: str
         counting = _Counting.start(connection, rules, judged, known, same, now)
         if same:
             values = [
-                _name_score(judged, key, now, last_event) | counting.name_sample(key) | {"key": key} for key in same
+                _name_score(judged, key, now, last_event) | counting.name_sample(key) | {"key": key, "news_at": None}
+                for key in same
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
         if (entering := judged.choose(connection, same, counting.counted)).newcomers:
@@ -466,12 +494,6 @@ def _withdraw(connection: Connection, submissions: Sequence[Submission]) -> None
 def _find_newest_cases(connection: Connection, listing_ids: Sequence[str]) -> dict[str, Any]:
     found = {}
     for some in in_batches(listing_ids):
-        newest = (
-            select(func.max(cases.c.case_id))
-            .where(cases.c.listing_id.in_(some), cases.c.erased_at.is_(None))
-            .group_by(cases.c.listing_id)
-        )
-        query = select(cases.c.listing_id, cases.c.case_id, cases.c.state, cases.c.due_at)
-        for row in connection.execute(query.where(cases.c.case_id.in_(newest))):
+        for row in connection.execute(_NEWEST_CASES, {"listing_ids": some}):
             found[row.listing_id] = row
     return found

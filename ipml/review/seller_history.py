@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from ipml.errors import InvalidListings
 from ipml.records import Listing, Problem
+from ipml.review.pictures.same_picture import MATCHES
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.tables import Moment, seller_events
 
@@ -150,14 +151,17 @@ def add_histories(
 
 
 def remove_history(listing: Listing, own: Collection[str]) -> Listing:
-    """Return a listing without what is known of its seller, but for the fields that it says itself."""
-    taken: dict[str, Any] = dict.fromkeys(name for name in HISTORY if name not in own)
+    """Return a listing without what is known of its seller and its pictures, but for the fields that it says itself."""
+    taken: dict[str, Any] = dict.fromkeys(name for name in (*HISTORY, *MATCHES) if name not in own)
     return replace(listing, **taken)
+
+
+_LAST_EVENT = select(func.max(seller_events.c.event_number))  # made once, as that takes longer than asking it
 
 
 def find_last_event(connection: Connection) -> int:
     """Return the number of the event that was stored last; 0 where there is none."""
-    return connection.scalar(select(func.max(seller_events.c.event_number))) or 0
+    return connection.scalar(_LAST_EVENT) or 0
 
 
 def find_histories(

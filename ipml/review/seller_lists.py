@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -263,7 +264,7 @@ def list_entries(
     return [_make_entry(row, keys) for row in rows]
 
 
-def is_in_force(now: datetime) -> ColumnElement[bool]:
+def is_in_force(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Return the condition that an entry was not removed and has not expired: at its last moment it has."""
     entry = seller_list_entries.c
     return and_(entry.removed_at.is_(None), or_(entry.until.is_(None), entry.until > now))

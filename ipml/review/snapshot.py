@@ -10,8 +10,10 @@ Texts that people write are stored as they are, once `check_text` has found that
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from ipml.errors import UnstorableValue
@@ -146,8 +148,13 @@ def make_key(listing: Listing) -> str:
     return f"{digest(_to_json(offer, listing.listing_id))} {listing.listing_id}"
 
 
-def _fields(record: object) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}  # type: ignore[attr-defined]
+def _fields(record: Any) -> dict[str, Any]:
+    return dict(zip(record.__slots__, _read_all(record.__class__)(record), strict=True))
+
+
+@cache
+def _read_all(kind: type[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    return attrgetter(*kind.__slots__)
 
 
 def _given(record: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from ipml.records import Listing, ScoredListing
 from ipml.review.cases import PENDING
@@ -22,11 +22,17 @@ from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.sampling.stream_samples import StreamPlace, open_sample, place_in_stream
-from ipml.storage.database import in_batches, reading, writing
+from ipml.storage.database import in_batches, writing
 from ipml.storage.tables import cases, seeds
 
 Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
 """Scores checked listings, with reasons or without."""
+
+# Made once, as making a query takes longer than asking it.
+_LAST_SEED = select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1)
+_PENDING = select(cases.c.listing_id).where(
+    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.state.in_(PENDING)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class StreamRules:
-    """By what listings are judged at a moment."""
+    """By what listings are judged at a moment.
+
+    Attributes
+    ----------
+    seed : str
+        What decides the draws of this database; empty where there is none yet (`seeded`).
+    """
 
     ranking: QueueRanking
     listed: ListedSellers
@@ -68,11 +80,18 @@ class StreamRules:
     seed: str
 
     @classmethod
-    def read(cls, connection: Connection, some: Sequence[Listing], seed: str, now: datetime) -> StreamRules:
+    def read(cls, connection: Connection, some: Sequence[Listing], now: datetime) -> StreamRules:
         """Read what concerns some listings."""
         listed = find_listed(connection, now, sellers={one.seller_id for one in some})
         pending = _find_pending(connection, [one.listing_id for one in some])
-        return cls(current_ranking(connection), listed, pending, seed)
+        return cls(current_ranking(connection), listed, pending, connection.scalar(_LAST_SEED) or "")
+
+    def seeded(self, engine: Engine, now: datetime) -> StreamRules:
+        """Return the same with a seed, for which others are kept from writing only where there is none yet."""
+        if self.seed:
+            return self
+        with writing(engine) as connection:
+            return replace(self, seed=get_seed(connection, now=now))
 
     def judge(self, filled: Sequence[Listing], score: Score) -> Judgement:
         """Score listings, and prepare with reasons those that may wait for people."""
@@ -105,21 +124,9 @@ class StreamRules:
         return place_in_stream(scored, expected, rule, self.seed, is_sure=is_sure)
 
 
-def find_seed(engine: Engine, now: datetime) -> str:
-    """Return what decides the draws of this database, without keeping others from writing where it is there."""
-    with reading(engine) as connection:
-        seed: str | None = connection.scalar(select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1))
-    if seed is None:
-        with writing(engine) as connection:
-            seed = get_seed(connection, now=now)
-    return seed
-
-
 def _find_pending(connection: Connection, listing_ids: Sequence[str]) -> set[str]:
     return {
         listing_id
         for some in in_batches(listing_ids)
-        for listing_id in connection.scalars(
-            select(cases.c.listing_id).where(cases.c.listing_id.in_(some), cases.c.state.in_(PENDING))
-        )
+        for listing_id in connection.scalars(_PENDING, {"listing_ids": some})
     }

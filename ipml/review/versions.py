@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.cases import PENDING, StoredCase, change_case, close_cases, find_cases, pass_on_notices, subject_of
@@ -76,10 +76,16 @@ class Arrived:
         return self.last if self.opens and self.last is not None and self.last.state in PENDING else None
 
 
+# Made once, as making a query takes longer than asking it.
+_NUMBERS = select(cases.c.case_id).where(
+    cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.erased_at.is_(None)
+)
+_VERDICTS = select(decisions).where(decisions.c.case_id.in_(bindparam("case_ids", expanding=True)), is_last_verdict())
+
+
 def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int]:
     """Return the numbers of all cases of some listings, the oldest first."""
-    query = select(cases.c.case_id).where(cases.c.listing_id.in_(set(listing_ids)), cases.c.erased_at.is_(None))
-    return sorted(connection.scalars(query))
+    return sorted(connection.scalars(_NUMBERS, {"listing_ids": list(set(listing_ids))}))
 
 
 def compare(scored: ScoredListing, known: Sequence[StoredCase], verdict: Verdict | None, policy: Policy) -> Arrived:
@@ -136,8 +142,7 @@ def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
     """Return the last verdict that stands on each of some cases."""
     if not (wanted := set(case_ids)):
         return {}
-    query = select(decisions).where(decisions.c.case_id.in_(wanted), is_last_verdict())
-    return {row.case_id: make_decision(row) for row in connection.execute(query)}
+    return {row.case_id: make_decision(row) for row in connection.execute(_VERDICTS, {"case_ids": list(wanted)})}
 
 
 def supersede(connection: Connection, case_ids: Sequence[int]) -> None:

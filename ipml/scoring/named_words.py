@@ -298,7 +298,7 @@ def _find_parts(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def join(words: Sequence[Word]) -> Pieces:
     """Return the pieces of all words."""
-    return frozenset().union(*(word.pieces for word in words))
+    return words[0].pieces if len(words) == 1 else frozenset().union(*(word.pieces for word in words))
 
 
 def _stand(texts: Mapping[str, str], word: str, columns: Sequence[str]) -> Word:

@@ -27,7 +27,7 @@ import pandas as pd
 from ipml.errors import IpmlError, UnreadableFile, UntrustedModel, first_line
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
-from ipml.model.familiarity import ListingSample
+from ipml.model.familiarity import FEW, ListingSample
 from ipml.model.model_file.folder import MAX_BYTES, find_folder
 from ipml.records import Listing, ScoredListing, Unlike
 from ipml.scoring.portfolio_store import read_store
@@ -186,9 +186,9 @@ class ModelInUse:
         """Return what `score_batch` does, of listings that were checked."""
         if len(records) <= _MOST_ALONE and (not explain or len(records) < 2):
             return [self.scorer.score(one, self.portfolios, explain=explain) for one in records], ()
-        sample = ListingSample()
+        sample = ListingSample() if len(records) >= FEW else None  # of fewer nothing is said
         scored = self.scorer.score_records(records, self.portfolios, sample, explain=explain)
-        return scored, self.scorer.find_unlike(sample)
+        return scored, () if sample is None else self.scorer.find_unlike(sample)
 
 
 class ServedModel:

@@ -120,6 +120,7 @@ GROUPS = {
         "rating": r"rating.*",
         "strikes": r"log_strikes",
     },
+    "picture": {"counterfeit": r"log_counterfeit", "genuine": r"log_genuine"},
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
 

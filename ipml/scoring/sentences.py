@@ -262,6 +262,16 @@ SENTENCES: dict[str, Sentence] = {
     "seller.complaints": _say_rate("seller_complaints", "seller_sales", "Complaints about the seller"),
     "seller.rating": _say_count("seller_rating", "Seller is rated {percent}", "Seller's rating is unknown"),
     "seller.strikes": _say_count("seller_strikes", "Seller has {value:,.0f} strike{s}", "Strikes are unknown"),
+    "picture.counterfeit": _say_count(
+        "picture_counterfeit_matches",
+        "Pictures of {value:,.0f} other listing{s} found counterfeit",
+        "Where its pictures were before is unknown",
+    ),
+    "picture.genuine": _say_count(
+        "picture_genuine_matches",
+        "Pictures of {value:,.0f} other listing{s} found genuine",
+        "Where its pictures were before is unknown",
+    ),
     PORTFOLIO: _say_portfolio,
     REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }

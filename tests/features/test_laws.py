@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 
 from ipml.features.columns import ListingColumns
-from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
+from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.text import TextFeatures
@@ -27,6 +27,7 @@ EXTRACTORS = [
     PriceFeatures(min_listings=1),
     ListingFeatures(),
     SellerFeatures(),
+    PictureFeatures(),
     GoodsFeatures(),
     OfferFeatures(),
 ]

@@ -110,7 +110,8 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
         (other,) = explainer.reasons(columns, weights, NO_EARLIER, {})
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
-    assert set(explainer.groups) == set(SENTENCES)
+    of_pictures = {"picture.counterfeit", "picture.genuine"}  # of models that learnt from listings with such numbers
+    assert set(explainer.groups) == set(SENTENCES) - of_pictures
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,7 +31,7 @@ def do_at_once(together: GroupCommit[int, int], items: Sequence[int], busy: thre
     with ThreadPoolExecutor(len(items) + 1) as pool:
         first = pool.submit(do, 0)
         others = [pool.submit(do, item) for item in items]
-        while len(together._waiting) < len(items):
+        while len(together._small) < len(items):
             threading.Event().wait(0.001)
         busy.set()
         assert first.result() == 0
@@ -100,10 +101,10 @@ def test_whoever_is_done_is_answered_before_the_next_turn():
     together = GroupCommit(work, 3)
     with ThreadPoolExecutor(5) as pool:
         done = [pool.submit(together.do, item) for item in (0, 1, 2, 3)]
-        while len(together._waiting) < 3:
+        while len(together._small) < 3:
             threading.Event().wait(0.001)
         last = pool.submit(together.do, 9)
-        while len(together._waiting) < 4:
+        while len(together._small) < 4:
             threading.Event().wait(0.001)
         begun.set()
         try:
@@ -111,3 +112,42 @@ def test_whoever_is_done_is_answered_before_the_next_turn():
         finally:
             later.set()
         assert last.result() == 18
+
+
+def test_small_ones_do_not_wait_for_several_large_ones():
+    """Each have turns of their own, one after the other."""
+    turns: list[list[int]] = []
+    busy = threading.Event()
+
+    def work(items: Sequence[int]) -> list[int]:
+        busy.wait(10)
+        turns.append(list(items))
+        return double(items)
+
+    together = GroupCommit(work, 100)
+    with ThreadPoolExecutor(6) as pool:
+        done = [pool.submit(together.do, 0)]
+        for n_large, n_small, (item, size) in ((1, 0, (60, 60)), (2, 0, (70, 70)), (2, 1, (1, 1)), (2, 2, (2, 1))):
+            done.append(pool.submit(together.do, item, size))
+            while (len(together._large), len(together._small)) != (n_large, n_small):
+                threading.Event().wait(0.001)
+        busy.set()
+        assert [one.result(timeout=10) for one in done] == [0, 120, 140, 2, 4]
+    assert turns == [[0], [60], [1, 2], [70]]
+
+
+def test_turns_that_follow_one_another_begin_no_sooner_than_the_gap_says():
+    """Who comes alone does not wait; more have come by the second turn, and are done in it."""
+    begun: list[float] = []
+
+    def work(items: Sequence[int]) -> list[int]:
+        begun.append(time.monotonic())
+        threading.Event().wait(0.01)  # so that the others come meanwhile
+        return double(items)
+
+    together = GroupCommit(work, 100, gap_seconds=0.2)
+    came = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(together.do, item) for item in (1, 2)]
+        assert [one.result(timeout=10) for one in done] == [2, 4]
+    assert begun[0] - came < 0.2 <= begun[1] - begun[0]

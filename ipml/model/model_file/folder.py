@@ -330,6 +330,7 @@ TRUSTED_TYPES = (
     "ipml.features.text.TextFeatures",
     "ipml.features.figures.ListingFeatures",
     "ipml.features.figures.SellerFeatures",
+    "ipml.features.figures.PictureFeatures",
     "ipml.model.calibration.calibration.HierarchicalCalibration",
     "ipml.model.calibration.calibration.SigmoidCalibration",
     "ipml.model.familiarity.Familiarity",

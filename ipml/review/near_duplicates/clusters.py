@@ -237,6 +237,7 @@ _MOST_COMPARED = 20
 _MOST_NUMBERS = 500  # in one query
 # Made once, as making a query takes longer than asking it.
 _IS_BAND = bands.c.band.in_(bindparam("bands", expanding=True))
+_IN_BANDS = select(bands.c.band, bands.c.case_id).where(_IS_BAND).order_by(bands.c.band, bands.c.case_id)
 _IS_THEIRS = bands.c.case_id.in_(bindparam("case_ids", expanding=True))
 _COUNTS = select(bands.c.band, func.count(), func.count().filter(_IS_THEIRS)).where(_IS_BAND).group_by(bands.c.band)
 _HELD = select(bands.c.band, bands.c.case_id).where(_IS_BAND, _IS_THEIRS)
@@ -247,9 +248,9 @@ def find_in_bands(connection: Connection, wanted: Iterable[int]) -> BandCases:
     found: BandCases = defaultdict(list)
     numbers = sorted(set(wanted))
     for start in range(0, len(numbers), _MOST_NUMBERS):
-        query = select(bands.c.band, bands.c.case_id).where(bands.c.band.in_(numbers[start : start + _MOST_NUMBERS]))
+        some = numbers[start : start + _MOST_NUMBERS]
         # All at once: bands of a busy brand are full, and to fetch so many rows one by one takes twice as long.
-        for band, case_id in connection.execute(query.order_by(bands.c.band, bands.c.case_id)).all():
+        for band, case_id in connection.execute(_IN_BANDS, {"bands": some}).all():
             found[band].append(case_id)
     return found
 

@@ -11,11 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ipml.records import Listing, Verdict
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.cases import PENDING, StoredCase, find_case, find_cases
 from ipml.review.near_duplicates.clusters import (
     LARGEST_SCORE_STEP,
@@ -177,15 +176,14 @@ class IncomingListing:
     removal_bands: tuple[int, ...]
 
 
-def make_arrival(columns: Mapping[str, Any]) -> IncomingListing:
-    """Make the arrival of the columns of a case."""
-    scored = decode(columns["snapshot"])
+def make_arrival(scored: ScoredListing, listing_key: str) -> IncomingListing:
+    """Return a scored listing with all that it is compared by, and with the key of its case."""
     appearance = make_appearance(scored)
     signature = sign_shingles(appearance.shingles)
     return IncomingListing(
         scored.listing,
-        columns["score"],
-        (-_suspicion(columns["score"]), columns["listing_key"]),
+        scored.score,
+        (-_suspicion(scored.score), listing_key),
         appearance,
         seller_bands(scored.listing, appearance, signature),
         removal_bands(appearance, signature),

@@ -23,7 +23,7 @@ from ipml.review.near_duplicates.clusters import (
 )
 from ipml.review.pictures.same_picture import SamePicture, find_same_pictures
 from ipml.review.snapshot import decode
-from ipml.storage.tables import cases, pictures
+from ipml.storage.tables import cases, listings, pictures
 
 
 def mark_same_pictures(
@@ -33,7 +33,8 @@ def mark_same_pictures(
 
     A case joins an open one of its seller that shows the same first picture, of the same brand and about the same
     price, unless it scores higher, somebody has it in hand, or others wait for it. A case that came after a listing
-    with the same first picture was decided counterfeit is marked as listed again, whoever sells it.
+    with the same first picture was decided counterfeit is marked as listed again, whoever sells it. A listing that came
+    over HTTP is scored again if something is known of its pictures.
 
     Parameters
     ----------
@@ -42,10 +43,14 @@ def mark_same_pictures(
     """
     joined: dict[int, int] = {}
     for case_id in sorted(case_ids):
-        found = next((one for one in find_same_pictures(connection, case_id) if 0 in one.positions), None)
-        if found is None or found.is_common:
-            continue
+        shown = [one for one in find_same_pictures(connection, case_id) if not one.is_common]
         row = find_cases(connection, [case_id])[case_id]
+        if any(one.decided or one.references for one in shown):
+            query = update(listings).where(listings.c.listing_id == row.listing_id)
+            connection.execute(query.values(news_at=now))
+        found = next((one for one in shown if 0 in one.positions), None)
+        if found is None:
+            continue
         _mark_relisting(connection, row, found)
         exemplar = _find_exemplar(connection, row, found, now) if joins_alike else None
         if exemplar is not None:

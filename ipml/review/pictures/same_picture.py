@@ -8,20 +8,24 @@ A picture that many sellers show, and that is not mostly of counterfeits ("no im
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select
 
-from ipml.records import Verdict
+from ipml.records import Listing, Verdict
 from ipml.review.cases import PENDING
 from ipml.review.pictures.reference import ReferencePicture, list_references
-from ipml.review.pictures.stored import NO_GROUP
+from ipml.review.pictures.stored import NO_GROUP, split_addresses
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.reversals import by_people, is_last_verdict
+from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions, pictures
+
+MATCHES = ("picture_counterfeit_matches", "picture_genuine_matches")
+"""The fields of a listing that are made of what is known of its pictures."""
 
 _COMMON_SELLERS = 20
 _MOST_READ = 500  # listings of a picture; one that more have is common
@@ -117,15 +121,73 @@ def find_same_pictures(
     if not groups:
         return []
     case = connection.execute(select(cases.c.listing_id, cases.c.seller_id).where(cases.c.case_id == case_id)).one()
+    found = _find_groups(connection, groups, case.listing_id, case.seller_id, hidden=hidden, known_by=known_by)
+    return [one for one in found if one.n_listings or one.references]
+
+
+def add_picture_matches(
+    connection: Connection, listings: Iterable[Listing], now: datetime, *, is_current: bool = False
+) -> list[Listing]:
+    """Return listings with what is known of their pictures, where these were looked at, in the fields left open.
+
+    How many other listings show one of them and had been found counterfeit, or genuine, when each was observed; now,
+    where that is not said, or where `is_current`. Pictures of known goods count, and those that tell nothing do not.
+    """
+    some = list(listings)
+    asked = {
+        one.listing_id: one for one in some if one.image_urls and any(getattr(one, name) is None for name in MATCHES)
+    }
+    groups: dict[str, dict[int, list[int]]] = {}
+    query = select(cases.c.listing_id, pictures.c.group_id, pictures.c.address)
+    query = query.join_from(cases, pictures, pictures.c.case_id == cases.c.case_id).where(
+        pictures.c.group_id > NO_GROUP
+    )
+    for part in in_batches(sorted(asked)):
+        for listing_id, group_id, address in connection.execute(query.where(cases.c.listing_id.in_(part))):
+            if address in split_addresses(asked[listing_id]):
+                groups.setdefault(listing_id, {})[group_id] = []
+    filled = {}
+    for listing_id, of_listing in groups.items():
+        one = asked[listing_id]
+        moment = (not is_current and one.observed_at) or now
+        found = _find_groups(connection, of_listing, listing_id, one.seller_id, known_by=moment)
+        counts = _count_matches(found, moment)
+        missing: dict[str, Any] = {name: counts[name] for name in MATCHES if getattr(one, name) is None}
+        filled[listing_id] = replace(one, **missing)
+    return [filled.get(one.listing_id, one) for one in some]
+
+
+def _count_matches(found: Iterable[SamePicture], moment: datetime) -> dict[str, float]:
+    """Return the numbers of other listings, each once, and of pictures of known goods."""
+    telling = [one for one in found if not one.is_common]
+    decided = {listing.case_id: listing.is_counterfeit for one in telling for listing in one.decided}
+    known = {
+        reference.reference_id: reference.kind is Verdict.COUNTERFEIT
+        for one in telling
+        for reference in one.references
+        if reference.added_at <= moment
+    }
+    said = [*decided.values(), *known.values()]
+    return dict(zip(MATCHES, (float(sum(said)), float(len(said) - sum(said))), strict=True))
+
+
+def _find_groups(
+    connection: Connection,
+    groups: Mapping[int, Sequence[int]],
+    listing_id: str,
+    seller_id: str,
+    *,
+    hidden: Collection[int] = (),
+    known_by: datetime | None = None,
+) -> list[SamePicture]:
+    """Return what is known of groups of pictures, but for what a listing itself tells."""
     references = list_references(connection, list(groups))
     found = []
     for group_id, positions in groups.items():
-        others = _read_others(connection, group_id, case.listing_id, known_by)
+        others = _read_others(connection, group_id, listing_id, known_by)
         known = tuple(one for one in references if one.group_id == group_id)
         shown = [row for row in others if row.case_id not in hidden]
-        one = _describe(group_id, positions, shown, known, case.seller_id)
-        if one.n_listings or one.references:
-            found.append(one)
+        found.append(_describe(group_id, positions, shown, known, seller_id))
     return found
 
 

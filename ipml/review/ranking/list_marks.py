@@ -5,18 +5,20 @@ Nothing of it is kept with cases: it is asked for as it is at a moment (`ipml.re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FromClause,
     Row,
     Select,
     and_,
+    bindparam,
     func,
     or_,
     select,
@@ -88,11 +90,11 @@ def find_listed(
 ) -> ListedSellers:
     """Return the entries in force: all, or those of some sellers or some lists."""
     found: dict[str, list[Row[Any]]] = {}
-    query = _select_listed(now)
+    query = _LISTED if sellers is None else _LISTED_OF_SELLERS
     if kinds is not None:
         query = query.where(seller_list_entries.c.kind.in_(kinds))
-    for asked in [query] if sellers is None else _ask_for(query, sellers):
-        for row in connection.execute(asked):
+    for asked in [{}] if sellers is None else _in_parts(sellers):
+        for row in connection.execute(query, {"now": now, **asked}):
             found.setdefault(row.seller_id, []).append(row)
     return ListedSellers(found)
 
@@ -206,7 +208,7 @@ def make_parts(row: Any, rules: ListRules, now: datetime) -> QueueParts:
     )
 
 
-def _select_listed(now: datetime) -> Select[Any]:
+def _select_listed(now: datetime | BindParameter[datetime]) -> Select[Any]:
     """Return the query for the entries in force, those of aliases among them, with the sellers' ids."""
     entry = seller_list_entries
     columns = [entry.c[name] for name in ("entry_id", "kind", "brand", "brand_read", "alias_of", "until")]
@@ -214,13 +216,14 @@ def _select_listed(now: datetime) -> Select[Any]:
     return query.join_from(entry, seller_keys, seller_keys.c.pseudonym == entry.c.pseudonym).where(is_in_force(now))
 
 
-def _ask_for(query: Select[Any], sellers: Collection[str] | None) -> Iterator[Select[Any]]:
-    """Give a query for listed sellers, asked only for some of them."""
-    if sellers is None:
-        yield query
-        return
-    for some in in_batches(sorted(filter(is_storable, sellers))):
-        yield query.where(seller_keys.c.seller_id.in_(some))
+# Made once, as making a query takes longer than asking it.
+_LISTED = _select_listed(bindparam("now"))
+_LISTED_OF_SELLERS = _LISTED.where(seller_keys.c.seller_id.in_(bindparam("sellers", expanding=True)))
+
+
+def _in_parts(sellers: Collection[str]) -> list[dict[str, Any]]:
+    """Return what is asked for: some sellers at once, of whom the database can hold the ids."""
+    return [{"sellers": some} for some in in_batches(sorted(filter(is_storable, sellers)))]
 
 
 def _select_any(kind: ListKind, now: datetime) -> Select[Any]:

@@ -127,19 +127,19 @@ class QueueRanking:
     at: datetime | None = None
 
 
+_LAST_RANKING = select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)
+
+
 def current_ranking(connection: Connection) -> QueueRanking:
     """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
-    return _read_ranking(connection.execute(_LATEST_RANKING).first())
+    return _read_ranking(connection.execute(_LAST_RANKING).first())
 
 
 def find_current_parts(connection: Connection, now: datetime) -> QueueParts:
     """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
-    latest, there = _LATEST_RANKING.subquery(), select(*has_entries(now)).subquery()
+    latest, there = _LAST_RANKING.subquery(), select(*has_entries(now)).subquery()
     row = connection.execute(select(latest, there).select_from(there.outerjoin(latest, true()))).one()
     return make_parts(row, _read_ranking(row).policy.lists, now)
-
-
-_LATEST_RANKING = select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)
 
 
 def _read_ranking(row: Row[Any] | None) -> QueueRanking:

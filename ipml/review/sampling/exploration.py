@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
@@ -433,13 +433,15 @@ def note_sample(connection: Connection, sample: Sample, seed: str, rule: Samplin
     return sample_id
 
 
+_NOT_NOTED = select(cases.c.case_id, cases.c.lane, cases.c.state).where(
+    cases.c.case_id.in_(bindparam("case_ids", expanding=True)),
+    cases.c.case_id.not_in(select(sample_cases.c.case_id).where(sample_cases.c.sample_id == bindparam("sample"))),
+)
+
+
 def note_places(connection: Connection, sample_id: int, places: dict[int, SamplePlace]) -> None:
     """Keep which cases a sample has brought, by number; one of an earlier sample moves up if it is sure now."""
-    rows = connection.execute(
-        select(cases.c.case_id, cases.c.lane, cases.c.state).where(
-            cases.c.case_id.in_(places), cases.c.case_id.not_in(_cases_of(sample_id))
-        )
-    ).all()
+    rows = connection.execute(_NOT_NOTED, {"case_ids": list(places), "sample": sample_id}).all()
     shown = [(row, places[row.case_id]) for row in rows]
     if shown:
         values = [
@@ -459,10 +461,6 @@ def note_places(connection: Connection, sample_id: int, places: dict[int, Sample
         connection.execute(
             update(cases).where(cases.c.case_id.in_(raised)).values(lane="ranked", sampling_probability=1.0)
         )
-
-
-def _cases_of(sample_id: int) -> Select[tuple[int]]:
-    return select(sample_cases.c.case_id).where(sample_cases.c.sample_id == sample_id)
 
 
 def _strata_rows(sample_id: int, sample: Sample) -> list[dict[str, object]]:

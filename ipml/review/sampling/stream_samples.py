@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ipml.kit.canonical_json import digest
 from ipml.records import ScoredListing
@@ -32,6 +32,13 @@ from ipml.storage.tables import samples, seeds, stream_strata
 
 _BANDS = (0.0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 _SYSTEM = "ipml"  # the actor of what no person did
+# Made once, as making a query takes longer than asking it.
+_SAMPLE = select(samples.c.sample_id).where(samples.c.digest == bindparam("named"))
+_COUNT = (
+    update(stream_strata)
+    .where(stream_strata.c.sample_id == bindparam("sample"), stream_strata.c.stratum == bindparam("number"))
+    .values({name: stream_strata.c[name] + bindparam(f"more_{name}") for name in ("listings", "shown", "expected")})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +107,7 @@ def open_sample(connection: Connection, model_version: str, rule: IntakeRule, se
     """Return the number of the sample of a day, noted when it is first asked for."""
     said = json.dumps(rule.model_dump(exclude_none=True), sort_keys=True)
     named = digest(f"stream {now:%Y-%m-%d} {model_version} {said} {seed}")
-    known: int | None = connection.scalar(select(samples.c.sample_id).where(samples.c.digest == named))
+    known: int | None = connection.scalar(_SAMPLE, {"named": named})
     if known is not None:
         return known
     serialise(connection, Lock.ENQUEUE)
@@ -126,15 +133,13 @@ def count_listings(connection: Connection, sample_id: int, places: Iterable[Stre
     for place in places:
         counted.setdefault(place.stratum, []).append(place)
     for number, some in sorted(counted.items()):
-        strata = stream_strata.c
         found: dict[str, float] = {
             "listings": len(some),
             "shown": sum(one.shown is not None for one in some),
             "expected": sum(one.expected for one in some),
         }
-        more = {name: strata[name] + value for name, value in found.items()}
-        is_it = strata.sample_id == sample_id, strata.stratum == number
-        if not connection.execute(update(stream_strata).where(*is_it).values(more)).rowcount:
+        more = {f"more_{name}": value for name, value in found.items()}
+        if not connection.execute(_COUNT, {"sample": sample_id, "number": number, **more}).rowcount:
             fixed = {"is_sure": some[0].is_sure, "sampling_probability": some[0].sampling_probability}
             row = {"sample_id": sample_id, "stratum": number} | fixed | found
             connection.execute(insert(stream_strata).values(row))

@@ -23,6 +23,7 @@ listings = Table(
     Column("last_event", Identity, nullable=False, doc="of all events when it was scored; 0 where there were none"),
     Column("content", Text, nullable=False, doc="digest of what is offered, all but the price"),
     Column("sample_id", Identity, nullable=False, doc="the sample in which it was counted last"),
+    Column("news_at", Moment, doc="when something of its pictures became known that its score does not know yet"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     sqlite_strict=True,
 )

@@ -47,7 +47,8 @@ from ipml.web.http_api.requests import (
 )
 
 MOST_AT_ONCE = 64  # requests that are worked on or wait to be, each of at most 4 MiB
-_MOST_TOGETHER = 200  # listings or events written in one go, so that a small request does not wait for many large ones
+_MOST_TOGETHER = 100  # listings or events written in one go, so that a small request does not wait for many large ones
+_GAP_SECONDS = 0.02  # between the beginnings of two turns; as long as it takes to write about twenty listings
 _SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
 _SMALL_BYTES = 64 << 10
 
@@ -77,8 +78,8 @@ class ListingIntake:
         self.engine, self._models, self._metrics = engine, models, metrics
         self.crowd, self.limiter = Crowd(MOST_AT_ONCE), CapacityLimiter(MOST_AT_ONCE)
         self._large = ThreadLock()
-        self._listings = GroupCommit(self._take_in, _MOST_TOGETHER)
-        self._events = GroupCommit(self._store_events, _MOST_TOGETHER)
+        self._listings = GroupCommit(self._take_in, _MOST_TOGETHER, _GAP_SECONDS)
+        self._events = GroupCommit(self._store_events, _MOST_TOGETHER, _GAP_SECONDS)
 
     def require_model(self) -> ScoringModel:
         """Return the model of the moment; Failed where there is none yet."""

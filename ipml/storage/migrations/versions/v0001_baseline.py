@@ -1461,6 +1461,7 @@ def upgrade() -> None:
         sa.Column("last_event", identity, nullable=False),
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("sample_id", identity, nullable=False),
+        sa.Column("news_at", moment),
         sa.CheckConstraint("score BETWEEN 0 AND 1", name=op.f("ck_listings_score")),
         sa.PrimaryKeyConstraint("listing_id", name=op.f("pk_listings")),
         sqlite_strict=True,
