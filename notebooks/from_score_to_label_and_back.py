@@ -47,7 +47,7 @@ from ipml.review.queue import claim, count_cases, decide, enqueue, get_case
 from ipml.scoring.scorer import load_model
 from ipml.settings import get_settings
 from ipml.simulation.marketplace import simulate_marketplace
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing
 
 plt.style.use("look.mplstyle")

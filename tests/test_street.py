@@ -15,7 +15,7 @@ from ipml.review.queue import claim, count_cases, decide, enqueue, get_case, lis
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.scorer import load_model
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import migrate, open_database, reading, writing
 
 pytestmark = pytest.mark.slow

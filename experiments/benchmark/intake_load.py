@@ -25,7 +25,7 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -41,10 +41,11 @@ import numpy as np
 from sqlalchemy import Engine, select
 
 from experiments.databases import own_database, url_of
+from ipml.errors import Overtaken
 from ipml.records import Verdict
 from ipml.review.cases import PENDING
 from ipml.review.queue import claim, decide
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import cases, listings
 
@@ -238,7 +239,7 @@ def review(url: str, name: str, rate: float, until: float) -> list[float]:
         if case is not None:
             verdict = chance.choice((Verdict.GENUINE, Verdict.COUNTERFEIT))
             ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-            with writing(engine) as connection:
+            with suppress(Overtaken), writing(engine) as connection:  # its listing may have been changed meanwhile
                 decide(connection, case, verdict, ground=ground)
             taken.append(time() - began)
         sleep(max(0.0, 1 / rate - (time() - began)))

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from experiments.databases import own_database
-from ipml.storage import audit
-from ipml.storage.anchors import make_anchor
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.anchors import make_anchor
 from ipml.storage.database import reading, writing
 
 BAR = 100_000

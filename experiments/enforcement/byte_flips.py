@@ -29,7 +29,7 @@ from ipml.enforcement.evidence.verify import STAMP, check_package
 from ipml.records import Listing, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
-from ipml.storage.anchors import make_key
+from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they have an authority

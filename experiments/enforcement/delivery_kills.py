@@ -30,7 +30,7 @@ from experiments.databases import own_database, url_of
 from ipml.enforcement.takedown.delivery import Backoff, deliver_due
 from ipml.enforcement.takedown.sinks import WebhookSink
 from ipml.storage import outbox
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))  # they know how to listen

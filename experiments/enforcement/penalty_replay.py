@@ -29,9 +29,9 @@ from ipml.enforcement.penalties.strikes import add_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.proceedings import find_firsts, open_proceedings, read_decided
 from ipml.records import Decision, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import encode
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import load_policy, weigh
-from ipml.review.snapshot import encode
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, insert
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue_batch
+from ipml.review.arrivals.snapshot import make_key
 from ipml.review.queue import claim, decide, get_case
 from ipml.review.sampling.estimates import Estimates, Stretch, estimate, summarise
 from ipml.review.sampling.exploration import DEPTHS, Sample, SamplingRule, draw_sample_from_arrays, make_sampling_hash
-from ipml.review.snapshot import make_key
 from ipml.settings import get_settings
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import seeds

@@ -24,7 +24,7 @@ from experiments.databases import own_database, url_of
 from experiments.review.filled import make_cases
 from ipml.records import Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading, writing
 
 START_SECONDS = 8.0  # until all processes have started, so that they begin together

@@ -323,7 +323,7 @@ def restore(
         sweep_erased,
     )
     from ipml.settings import get_settings
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.audit import Anchor
     from ipml.storage.backup import restore as restore_into
 
     kept = Anchor.parse(anchor) if anchor else None

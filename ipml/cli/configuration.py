@@ -216,7 +216,7 @@ def _find_unreadable(settings: Settings) -> Iterator[Fault]:
     from ipml.enforcement.policy import load_enforcement_policy
     from ipml.listings.brands import load_brands
     from ipml.review.ranking.policy import load_policy
-    from ipml.storage.anchors import find_public_key
+    from ipml.storage.audit_trail.anchors import find_public_key
     from ipml.web.http_api.requests import make_access
 
     both: frozenset[Process] = frozenset({"page", "worker"})

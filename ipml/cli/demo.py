@@ -211,7 +211,7 @@ def _score_newest(out: Path, market: Marketplace, trained: Trained) -> list[Scor
 
 def _fill_queue(out: Path, scored: Iterable[ScoredListing]) -> str:
     """Enqueue the most suspicious listings; return the password of the demonstration's reviewer, if new."""
-    from ipml.review.intake import enqueue
+    from ipml.review.arrivals.intake import enqueue
     from ipml.settings import get_settings
     from ipml.storage.database import reading, writing
     from ipml.web.accounts.users import add_user, list_users

@@ -21,7 +21,7 @@ from ipml.errors import IpmlError, NotFound, UnreadableFile, UnusableSetting
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.audit import Anchor
 
 LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "numba", "skops", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
@@ -42,7 +42,7 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
 
     Example: ipml doctor --database sqlite:///ipml.db
     """
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.audit import Anchor
 
     kept = Anchor.parse(anchor) if anchor else None
     steps: tuple[Callable[[], Iterator[Check]], ...] = (
@@ -192,11 +192,11 @@ def _check_tables(engine: Engine, anchor: Anchor | None) -> Iterator[Check]:
     from ipml.enforcement.overview import find_gaps
     from ipml.enforcement.privacy.erasure import find_unswept
     from ipml.settings import get_settings
-    from ipml.storage.anchors import check_trail
-    from ipml.storage.audit import verify
-    from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
+    from ipml.storage.audit_trail.anchors import check_trail
+    from ipml.storage.audit_trail.audit import verify
+    from ipml.storage.audit_trail.consistency import find_disagreements, find_risky_settings, server_version
+    from ipml.storage.audit_trail.row_digests import check_rows
     from ipml.storage.database import reading, require_revision
-    from ipml.storage.row_digests import check_rows
     from ipml.storage.tables import REVISION
 
     settings = get_settings()

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from ipml.enforcement.evidence.bag import Stamp
-    from ipml.storage.anchors import SignedAnchor
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.anchors import SignedAnchor
+    from ipml.storage.audit_trail.audit import Anchor
 
 
 _LARGEST = 4 * 2**30  # a capture may be large
@@ -85,7 +85,7 @@ def export(
     from ipml.enforcement.evidence.bag import ask_for_stamp
     from ipml.enforcement.evidence.package import export_package
     from ipml.settings import get_settings
-    from ipml.storage.anchors import store_anchor
+    from ipml.storage.audit_trail.anchors import store_anchor
     from ipml.storage.database import reading
 
     def stamp(content: bytes) -> Stamp:
@@ -226,8 +226,8 @@ def as_folder(package: Path) -> Iterator[Path]:
 
 def read_given_anchors(given: Sequence[str]) -> tuple[str, ...]:
     """Return the anchors of a command line as COUNT:HASH, those of files among them."""
-    from ipml.storage.anchors import read_anchors
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.anchors import read_anchors
+    from ipml.storage.audit_trail.audit import Anchor
 
     found: list[Anchor] = []
     for one in given:
@@ -291,9 +291,9 @@ def verify_trail(
     Example: ipml audit verify --anchor anchors.jsonl --anchor 1200:5f1c…
     """
     from ipml.settings import get_settings
-    from ipml.storage import audit
-    from ipml.storage.anchors import find_bad_signatures, find_public_key
-    from ipml.storage.row_digests import check_rows
+    from ipml.storage.audit_trail import audit
+    from ipml.storage.audit_trail.anchors import find_bad_signatures, find_public_key
+    from ipml.storage.audit_trail.row_digests import check_rows
 
     settings = get_settings()
     given = anchor or ([str(settings.anchors)] if settings.anchors else [])
@@ -338,7 +338,7 @@ def anchor(
 
 def anchor_trail(engine: Engine, path: Path | None, key: Path | None) -> SignedAnchor:
     """Return an anchor of the audit trail as it is now, signed where there is a key, and add it to a file."""
-    from ipml.storage.anchors import make_anchor, store_anchor
+    from ipml.storage.audit_trail.anchors import make_anchor, store_anchor
     from ipml.storage.database import reading
 
     with reading(engine) as connection:
@@ -357,7 +357,7 @@ def key(out: Annotated[Path, out_option("A new file. It is never written over.")
 
     Example: ipml audit key --out anchor.pem
     """
-    from ipml.storage.anchors import make_key
+    from ipml.storage.audit_trail.anchors import make_key
 
     typer.echo(make_key(out))
 
@@ -371,7 +371,7 @@ def show_trail(
 
     Example: ipml audit show case:12
     """
-    from ipml.storage.audit import list_rows
+    from ipml.storage.audit_trail.audit import list_rows
 
     with reading_from(database) as connection:
         rows = list_rows(connection, subject)
@@ -384,8 +384,8 @@ def show_trail(
 
 def _read_given(given: Iterable[str]) -> tuple[list[SignedAnchor], list[Anchor]]:
     """Return the signed anchors of files, and those that were typed."""
-    from ipml.storage.anchors import read_anchors
-    from ipml.storage.audit import Anchor
+    from ipml.storage.audit_trail.anchors import read_anchors
+    from ipml.storage.audit_trail.audit import Anchor
 
     signed: list[SignedAnchor] = []
     plain: list[Anchor] = []

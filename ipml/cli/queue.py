@@ -107,7 +107,7 @@ def put_into_queue(
     from ipml.cooperation.notices.intake import match_notices
     from ipml.enforcement.automation.automatic_decisions import act
     from ipml.enforcement.policy import load_enforcement_policy
-    from ipml.review.intake import enqueue_batch
+    from ipml.review.arrivals.intake import enqueue_batch
 
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + timedelta(hours=due_in)

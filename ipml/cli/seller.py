@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ipml.enforcement.privacy.erasure import Erased
     from ipml.enforcement.privacy.legal_holds import Hold
     from ipml.listings.brands import Brands
-    from ipml.review.seller_lists import ListedSeller, ListEntry, ListKind
+    from ipml.review.sellers.seller_lists import ListedSeller, ListEntry, ListKind
 
 
 seller_app = make_group("Say what is kept of a seller, forget them, or hold what a claim needs.", "seller show s-1207")
@@ -256,7 +256,7 @@ def show_lists(
 
     Example: ipml seller lists show --kind denied
     """
-    from ipml.review.seller_lists import list_entries
+    from ipml.review.sellers.seller_lists import list_entries
 
     now = datetime.now(UTC)
     wanted = None if kind is None else _read_kind(kind)
@@ -289,7 +289,7 @@ def add_to_list(
 
     Example: ipml seller lists add denied s-1207 --why "sold counterfeits" --source "judgment 4 O 12/26"
     """
-    from ipml.review.seller_lists import ListedSeller, add_entry
+    from ipml.review.sellers.seller_lists import ListedSeller, add_entry
 
     end = None if until is None else _end_of(until)
     listed = ListedSeller(_read_kind(kind), seller, why, source, brand, (), end)
@@ -310,7 +310,7 @@ def remove_from_list(
 
     Example: ipml seller lists remove 12 --why "the judgment was reversed"
     """
-    from ipml.review.seller_lists import remove_entry
+    from ipml.review.sellers.seller_lists import remove_entry
 
     now = datetime.now(UTC)
     with acting_in(database, Action.CHANGE_LISTS, by) as (connection, name):
@@ -335,7 +335,7 @@ def load_brand_file(
     Example: ipml seller lists load brands.toml
     """
     from ipml.listings.brands import load_brands
-    from ipml.review.seller_lists import load_entries
+    from ipml.review.sellers.seller_lists import load_entries
     from ipml.settings import get_settings
 
     path = file or get_settings().brands
@@ -354,7 +354,7 @@ def load_brand_file(
 
 def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
     """Give who is on a list by the brand file; sellers whom it authorises twice once."""
-    from ipml.review.seller_lists import ListedSeller, ListKind
+    from ipml.review.sellers.seller_lists import ListedSeller, ListKind
 
     aliases = {brand.name: brand.aliases for brand in brands}
     said = {(one.list, one.seller_id, one.brand) for one in brands.sellers}
@@ -374,7 +374,7 @@ def _list_sellers(brands: Brands, name: str) -> Iterator[ListedSeller]:
 def find_unloaded(connection: Connection, path: Path, now: datetime) -> tuple[int, int]:
     """Return how many entries of a brand file the lists have not, and how many they have from it that it has not."""
     from ipml.listings.brands import load_brands
-    from ipml.review.seller_lists import list_entries
+    from ipml.review.sellers.seller_lists import list_entries
 
     listed = _list_sellers(load_brands(path), path.name)
     wanted = {(one.kind, one.seller_id, one.brand) for one in listed if one.until is None or one.until > now}
@@ -404,7 +404,7 @@ def _say_end(entry: ListEntry, now: datetime) -> str:
 
 
 def _read_kind(word: str) -> ListKind:
-    from ipml.review.seller_lists import ListKind
+    from ipml.review.sellers.seller_lists import ListKind
 
     if word not in list(ListKind):
         raise UnusableSetting("list", repr(word), f"one of {_KINDS}")

@@ -136,7 +136,7 @@ def _open_database(url: str) -> Engine:
 
 def _check_trail(engine: Engine, settings: Settings) -> None:
     """Warn where the audit trail is not that of the anchors; where it is, keep a new one."""
-    from ipml.storage.anchors import check_trail, make_anchor, store_anchor
+    from ipml.storage.audit_trail.anchors import check_trail, make_anchor, store_anchor
     from ipml.storage.database import reading
 
     if settings.anchors is None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ipml.kit import moments
 from ipml.records import Problem
-from ipml.review.snapshot import is_storable
+from ipml.review.arrivals.snapshot import is_storable
 
 MOST_FAULTS = 1_000
 _LONGEST_SHOWN = 80

@@ -33,10 +33,10 @@ from ipml.enforcement.takedown.changes import impose
 from ipml.enforcement.takedown.measures import Measure, get_measure, read_whys
 from ipml.errors import Conflict
 from ipml.records import Reversal, Verdict
+from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.quality.second_person import refuse_own
 from ipml.review.reversals import Made
-from ipml.review.snapshot import check_text, decode_listing
 from ipml.storage.database import writing
 from ipml.storage.tables import strikes
 

@@ -31,7 +31,7 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.statements import find_statement
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import EvidenceChanged
-from ipml.review.snapshot import decode_listing
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties
 
 _MILDEST_FIRST = tuple(MeasureKind)

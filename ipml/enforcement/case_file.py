@@ -41,9 +41,9 @@ from ipml.enforcement.statements.statements import get_statement, list_statement
 from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_whys
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.records import Decision, Listing, Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_case
 from ipml.review.decisions import GROUNDS
-from ipml.review.snapshot import decode
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import penalties, strikes
 

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, func, select
 from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import OWN, ReportSource
 from ipml.records import Decision, Listing, ScoredListing
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase
 from ipml.review.reversals import Made
-from ipml.review.snapshot import decode
 from ipml.storage import outbox
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_sellers

@@ -223,7 +223,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 31)
+    (1, 33)
     """
     validation = validate_listings(frame, source)
     if validation.problems:

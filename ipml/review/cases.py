@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from ipml.errors import NotFound
 from ipml.records import Case
-from ipml.review.snapshot import decode
-from ipml.storage import audit
+from ipml.review.arrivals.snapshot import decode
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import read_numbers
 from ipml.storage.tables import cases, notice_items
 
@@ -41,7 +41,7 @@ class StoredCase:
     Attributes
     ----------
     snapshot : str
-        The scored listing, as `ipml.review.snapshot` writes it; `make_case` gives the record that pages show.
+        The scored listing, as `ipml.review.arrivals.snapshot` writes it; `make_case` gives the record that pages show.
     n_waiting : int
         How many open near-duplicates wait for it; 0 where `SELECT_CASES` did not ask.
     """

@@ -17,7 +17,6 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, un
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
-from ipml.review.assignment import find_assigned, is_for
 from ipml.review.cases import (
     StoredCase,
     change_case,
@@ -42,9 +41,10 @@ from ipml.review.quality.blind_reviews import (
 from ipml.review.quality.second_person import find_awaiting, find_halves, is_free_for, refuse_conflict
 from ipml.review.ranking.deadlines import find_due
 from ipml.review.ranking.queue_order import find_current_parts
-from ipml.review.review_queues import find_turns
+from ipml.review.worklists.assignment import find_assigned, is_for
+from ipml.review.worklists.review_queues import find_turns
 from ipml.settings import DEFAULT_SETTINGS, Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, second_reviews
 
 _PATIENCE = timedelta(days=1)
@@ -368,7 +368,7 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.intake import enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, literal, null, 
 from ipml.errors import Conflict, KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Claim, Decision, Reversal, Verdict
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, close_cases, find_case, find_cases, is_held, subject_of
 from ipml.review.claims import require_holder
 from ipml.review.near_duplicates.clusters import hand_over, lock_cluster
@@ -49,9 +50,8 @@ from ipml.review.reversals import (
     stands,
     undo,
 )
-from ipml.review.snapshot import check_text
 from ipml.settings import DEFAULT_SETTINGS, Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, reversals, second_verdicts
 

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, case, func, select
 
 from ipml.records import Label, Listing, Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.quality.assessment import find_label_chances
 from ipml.review.reversals import by_people, stands
-from ipml.review.snapshot import decode
 from ipml.storage.database import reading
 from ipml.storage.tables import cases, decisions
 

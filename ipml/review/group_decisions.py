@@ -21,15 +21,15 @@ from sqlalchemy import Connection, and_, func, insert, select
 from ipml.errors import KeyReused, Overtaken, Refused
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Case, Claim, Decision, Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_case, find_cases, is_held, make_case, read_cases, subject_of
 from ipml.review.decisions import Origin, check_decision, decide_claimed, make_decision, record_all
 from ipml.review.near_duplicates.clusters import hand_over, is_same_offer, lock_cluster, lock_clusters, show_cases
 from ipml.review.quality.rates import count_rate
 from ipml.review.quality.second_person import find_scruples
 from ipml.review.reversals import Consequences, find_decisions, is_last_verdict, stands
-from ipml.review.snapshot import decode
 from ipml.settings import DEFAULT_SETTINGS, Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, reversals, spread_audits
 
 MOST_CASES = 200

@@ -8,6 +8,7 @@ of `ipml.review` intake, claims, decisions or search are.
 """
 
 from ipml.records import Reversal
+from ipml.review.arrivals.intake import Enqueued, enqueue
 from ipml.review.cases import count_cases, get_case, history
 from ipml.review.claims import claim, claim_ahead, find_out_of_reach, release, resume, show_case, shown_history
 from ipml.review.decisions import GROUNDS, decide, list_decisions
@@ -21,10 +22,9 @@ from ipml.review.group_decisions import (
     preview_bulk,
     preview_spread,
 )
-from ipml.review.intake import Enqueued, enqueue
 from ipml.review.quality.second_person import find_own_verdict
 from ipml.review.reversals import undo, undo_group
-from ipml.review.search import list_cases, seller_cases
+from ipml.review.worklists.search import list_cases, seller_cases
 
 __all__ = [
     "GROUNDS",

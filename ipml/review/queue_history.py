@@ -44,6 +44,7 @@ def trace_backlog(connection: Connection, start: datetime, end: datetime) -> tup
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
@@ -221,6 +222,7 @@ def compare_reviewers(connection: Connection, start: datetime, end: datetime) ->
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

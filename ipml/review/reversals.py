@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, insert
 
 from ipml.errors import Conflict
 from ipml.records import Decision, Reversal, Verdict
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import (
     LARGEST_NUMBER,
     PENDING,
@@ -31,7 +32,6 @@ from ipml.review.cases import (
     pass_on_notices,
 )
 from ipml.review.ranking.queue_order import rank_again
-from ipml.review.snapshot import check_text
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.tables import cases, decisions, reversals
 

@@ -22,8 +22,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.kit.canonical_json import digest
+from ipml.review.arrivals.snapshot import decode_listing, is_storable
 from ipml.review.cases import find_case
-from ipml.review.snapshot import decode_listing, is_storable
 from ipml.settings import Settings
 from ipml.storage.tables import translations
 

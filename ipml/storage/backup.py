@@ -43,8 +43,8 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 from ipml.errors import Conflict, UnreadableFile, UnwritableFile, describe_faults
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
-from ipml.storage import audit
-from ipml.storage.audit import Anchor
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audit import Anchor
 from ipml.storage.database import migrate_within, migrating, name_of, reading, require_revision
 from ipml.storage.row_numbers import go_on_after, last_number, numbered_tables
 from ipml.storage.tables import REVISION, Moment, metadata

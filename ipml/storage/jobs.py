@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 
 from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting, enumerate_names
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, lock_file_of, serialise
 from ipml.storage.schedules import Schedule
 from ipml.storage.tables import jobs

@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from ipml.errors import Conflict, NotFound, Overtaken, SellerErased
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.message_kinds import MESSAGE_KINDS, UndocumentedMessage, find_fault, get_version
 from ipml.storage.pseudonyms import Keyring, encrypt, read_keys

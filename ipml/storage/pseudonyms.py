@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, nul
 
 from ipml.errors import NotFound, SellerErased
 from ipml.kit.canonical_json import digest
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import notifier_appointments, notifiers, seller_keys
 

@@ -25,19 +25,21 @@ from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
 from ipml.web.console import (
-    brand_accounts_page,
     case_list,
     case_page,
     case_work,
     dashboard,
-    deliveries,
     desks,
-    jobs_page,
     list_views,
-    lists_page,
     networks_page,
     own_verdicts_page,
     pictures,
+)
+from ipml.web.console.admin import (
+    brand_accounts_page,
+    deliveries,
+    jobs_page,
+    lists_page,
     policies_page,
     queues_page,
     users_page,

@@ -13,8 +13,8 @@ from ipml.cli import app
 from ipml.cli.doctor import Check, check_database
 from ipml.cli.serve import _open_database
 from ipml.settings import get_settings
-from ipml.storage import audit
-from ipml.storage.anchors import find_public_key, read_anchors
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.anchors import find_public_key, read_anchors
 from ipml.storage.database import open_database, writing
 
 

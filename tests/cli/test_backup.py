@@ -10,7 +10,7 @@ from support.databases import copy_sqlite, read_tables
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.settings import get_settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.backup import back_up
 from ipml.storage.backup import restore as restore_into
 from ipml.storage.database import migrate, open_database, reading

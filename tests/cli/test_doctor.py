@@ -21,7 +21,7 @@ from ipml.cli.doctor import (
     without_traceback,
 )
 from ipml.settings import Settings, get_settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import has_wal_reset_defect, open_database, reading, writing
 
 

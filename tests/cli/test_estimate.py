@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ipml.cli import app
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import claim, decide
 from ipml.storage.database import open_database, writing
 

@@ -16,7 +16,7 @@ from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.scoring.scorer import load_model
-from ipml.storage.anchors import make_key
+from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
 
 HOSTILE = (

@@ -63,9 +63,11 @@ ACTING: dict[str, tuple[Action, tuple[str, ...]]] = {
     "admin user sessions": (Action.MANAGE_USERS, ("vic", "--end")),
     "admin user link": (Action.MANAGE_USERS, ("vic", "7", "--issuer", "https://id.example")),
     "admin user sells": (Action.MANAGE_USERS, ("vic", "s1")),
+    "admin user bind": (Action.MANAGE_USERS, ("vic", "Vellmar", "--notifier", "ann@vellmar.example")),
+    "admin user unbind": (Action.MANAGE_USERS, ("vic", "Vellmar")),
 }
 """What takes a person with a role, and a line of each."""
-MORE = {"cooperate referral build", "seller lists load"}
+MORE = {"cooperate referral build", "queue pictures add", "seller lists load"}
 """What takes a person as well, and more than one line to try."""
 UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal run, enforce statement send,
     enforce automatic run, seller retention, seller sweep, cooperate notice import, cooperate notice match,

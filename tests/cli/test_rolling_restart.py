@@ -17,8 +17,8 @@ from sqlalchemy import select
 from support.databases import BOTH
 from support.releases import make_newer_release, start_release, this_release
 
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import get_revision, open_database, reading
 from ipml.storage.tables import listings
 

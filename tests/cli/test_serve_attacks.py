@@ -22,7 +22,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import listings, seller_events
 from ipml.web.http_api.api import API_ROUTES

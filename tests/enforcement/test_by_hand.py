@@ -27,10 +27,10 @@ from ipml.enforcement.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import outbox, user_sellers
 
 POLICY = load_enforcement_policy()

@@ -31,7 +31,7 @@ from ipml.enforcement.takedown.measures import find_measures, get_measure
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message, make_messages
 from ipml.storage.tables import decisions, measures, outbox, penalties, statements

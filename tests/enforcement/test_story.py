@@ -26,10 +26,10 @@ from ipml.records import Reason, ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage import outbox
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, decisions, statements
 from ipml.storage.tables import outbox as messages
 

@@ -22,10 +22,10 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
 from ipml.review.queue import enqueue, undo
 from ipml.settings import Settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import Keyring, read_keys
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import metadata, seller_keys, statements
 
 EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "8"))

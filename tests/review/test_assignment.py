@@ -10,9 +10,9 @@ from support.staff import CHEAP, PASSWORD
 from ipml.errors import Conflict, Forbidden, NotFound, Overtaken
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.assignment import assign, list_assignees, snooze
 from ipml.review.quality.second_person import add_own_seller
-from ipml.review.search import Filter, browse
+from ipml.review.worklists.assignment import assign, list_assignees, snooze
+from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, disable_user

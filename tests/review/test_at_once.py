@@ -14,7 +14,7 @@ from ipml.errors import IpmlError, Overtaken
 from ipml.records import ScoredListing, Verdict
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]

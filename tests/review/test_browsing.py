@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from ipml.errors import NotFound, Refused
 from ipml.records import Case, ScoredListing
 from ipml.review.queue import enqueue
-from ipml.review.search import ORDERS, Filter, browse
+from ipml.review.worklists.search import ORDERS, Filter, browse
 from ipml.storage.database import reading
 
 Make = Callable[..., ScoredListing]

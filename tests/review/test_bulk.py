@@ -22,7 +22,7 @@ from ipml.review.queue import (
     undo,
     undo_group,
 )
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions
 

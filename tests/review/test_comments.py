@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from ipml.errors import NotFound, UnstorableValue
 from ipml.records import ScoredListing
 from ipml.review import queue
-from ipml.review.comments import LONGEST_COMMENT, add_comment, find_comments
+from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.storage.database import writing
 from ipml.storage.tables import case_comments
 

@@ -12,10 +12,10 @@ from support.postgres import LASTING, Server, own_server
 
 from ipml.records import ScoredListing
 from ipml.review.queue import claim, enqueue
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import migrate, open_database, reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 
 pytestmark = pytest.mark.slow

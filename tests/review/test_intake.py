@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from ipml.errors import UnstorableValue
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, list_cases
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]

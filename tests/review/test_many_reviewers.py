@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 
 from ipml.records import ScoredListing
 from ipml.review.queue import count_cases, enqueue
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import audit, decisions
 

@@ -11,9 +11,9 @@ from sqlalchemy import Engine, delete, select, update
 from support.databases import copy_memory
 
 from ipml.records import Listing, ScoredListing
-from ipml.review.marketplace import KnownListing, Submission, Withdrawal, find_known, take_in
+from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, take_in
 from ipml.review.ranking.policy import IntakeRule
-from ipml.review.seller_history import SellerEvent, store_events
+from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, listings
 

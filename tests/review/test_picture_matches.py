@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
 
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.marketplace import Submission, rescore_changed, take_in
+from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
 from ipml.review.pictures.copies import make_copies
 from ipml.review.pictures.hashes import HashIndex, group_pictures
 from ipml.review.pictures.same_picture import add_picture_matches

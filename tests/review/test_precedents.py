@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from ipml.records import PriceRange, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, get_case
-from ipml.review.search import find_precedents
+from ipml.review.worklists.search import find_precedents
 from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]

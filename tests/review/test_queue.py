@@ -23,7 +23,7 @@ from ipml.review.queue import (
     resume,
 )
 from ipml.settings import Settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions
 

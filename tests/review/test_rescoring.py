@@ -9,10 +9,10 @@ from itertools import count
 from sqlalchemy import Engine, select
 
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in
 from ipml.review.claims import claim
 from ipml.review.decisions import decide
-from ipml.review.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in
-from ipml.review.seller_history import SellerEvent, store_events
+from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 

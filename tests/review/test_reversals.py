@@ -15,7 +15,7 @@ from ipml.review.decisions import Origin, record_all
 from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue, get_case, history, list_decisions, undo
 from ipml.review.reversals import is_last_verdict
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 

@@ -10,9 +10,16 @@ from support.staff import CHEAP, PASSWORD
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.review_queues import QueueRule, count_queued, define_queue, find_script, list_queues, remove_queue
-from ipml.review.search import Filter, browse
-from ipml.storage import audit
+from ipml.review.worklists.review_queues import (
+    QueueRule,
+    count_queued,
+    define_queue,
+    find_script,
+    list_queues,
+    remove_queue,
+)
+from ipml.review.worklists.search import Filter, browse
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, disable_user

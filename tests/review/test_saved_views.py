@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, delete
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
-from ipml.review.saved_views import (
+from ipml.review.worklists.saved_views import (
     MOST_VIEWS,
     begin_with,
     change_view,

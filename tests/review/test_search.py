@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.records import Case, ScoredListing, Verdict
-from ipml.review import search
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.search import Filter, browse
+from ipml.review.worklists import search
+from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
 
 Make = Callable[..., ScoredListing]

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete
 
 from ipml.listings.seller_events import EVENT_KINDS, HISTORY_COLUMNS, history_as_of
 from ipml.records import Listing
-from ipml.review.seller_history import HISTORY, KINDS, SellerEvent, add_histories, find_histories, store_events
+from ipml.review.sellers.seller_history import HISTORY, KINDS, SellerEvent, add_histories, find_histories, store_events
 from ipml.storage.database import writing
 from ipml.storage.tables import seller_events
 

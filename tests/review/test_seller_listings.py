@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Engine, event, insert, update
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import encode
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.seller_listings import list_seller_listings
-from ipml.review.snapshot import encode
+from ipml.review.sellers.seller_listings import list_seller_listings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import listings
 

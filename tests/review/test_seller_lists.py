@@ -15,13 +15,12 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
 from ipml.records import ScoredListing
+from ipml.review.arrivals.intake import enqueue, enqueue_batch
 from ipml.review.claims import claim, find_best
-from ipml.review.intake import enqueue, enqueue_batch
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.policy import ListRules, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
-from ipml.review.search import Filter, browse
-from ipml.review.seller_lists import (
+from ipml.review.sellers.seller_lists import (
     ListedSeller,
     ListEntry,
     ListKind,
@@ -31,10 +30,11 @@ from ipml.review.seller_lists import (
     load_entries,
     remove_entry,
 )
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements
+from ipml.review.worklists.search import Filter, browse
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, seller_list_entries, user_sellers
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

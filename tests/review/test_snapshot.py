@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ipml.errors import UnstorableValue
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing
-from ipml.review.snapshot import decode, encode, make_key
+from ipml.review.arrivals.snapshot import decode, encode, make_key
 
 TEXT = st.text(max_size=30)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

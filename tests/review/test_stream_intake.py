@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, select
 
 from ipml.records import Listing, PriceRange, ScoredListing
-from ipml.review.marketplace import KnownListing, Submission, take_in
-from ipml.review.search import Filter, browse
-from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.arrivals.marketplace import KnownListing, Submission, take_in
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
-from ipml.review.suggestions import MOST_SUGGESTIONS, suggest
+from ipml.review.worklists.suggestions import MOST_SUGGESTIONS, suggest
 from ipml.storage.database import reading
 
 Make = Callable[..., ScoredListing]

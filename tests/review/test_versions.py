@@ -15,9 +15,9 @@ from support.databases import empty_tables
 
 from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.versions import has_same_price, read_pasts
 from ipml.review.exports import export_labels
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, undo
-from ipml.review.versions import has_same_price, read_pasts
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions
 

@@ -8,7 +8,7 @@ import pytest
 
 from ipml.listings.schema import check_listings
 from ipml.model.pipeline import CounterfeitClassifier
-from ipml.review.snapshot import decode, encode
+from ipml.review.arrivals.snapshot import decode, encode
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.scoring.portfolio_store import start_store

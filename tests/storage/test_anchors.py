@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from ipml.errors import Refused, UnusableSetting, UnwritableFile
 from ipml.kit.moments import to_microseconds
-from ipml.storage import audit
-from ipml.storage.anchors import (
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.anchors import (
     SignedAnchor,
     check_trail,
     find_bad_signatures,

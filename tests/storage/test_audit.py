@@ -13,8 +13,8 @@ from support.databases import copy_memory
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.moments import to_microseconds
-from ipml.storage import audit
-from ipml.storage.audit import Anchor, append, append_all, list_rows, verify
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audit import Anchor, append, append_all, list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit as table
 

@@ -20,8 +20,9 @@ from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, read_tables
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
-from ipml.storage import audit, backup
-from ipml.storage.audit import Anchor, verify
+from ipml.storage import backup
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audit import Anchor, verify
 from ipml.storage.backup import MANIFEST, back_up, member, restore
 from ipml.storage.database import get_revision, migrating, open_database, reading, writing
 from ipml.storage.tables import REVISION, Flag, Moment, cases, decisions, metadata, sessions, users

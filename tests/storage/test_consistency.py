@@ -8,8 +8,8 @@ from sqlalchemy import Engine, insert, text
 from support.databases import copy_postgres
 from support.postgres import Server
 
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements, find_risky_settings, server_version
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements, find_risky_settings, server_version
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.row_numbers import find_lagging, go_on_after, last_number
 from ipml.storage.tables import cases, decisions, users

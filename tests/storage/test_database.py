@@ -20,7 +20,8 @@ from support.databases import copy_postgres
 from support.postgres import Server
 
 from ipml.errors import DatabaseBusy, UnusableDatabase
-from ipml.storage import audit, database
+from ipml.storage import database
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, writing
 from ipml.storage.tables import REVISION
 from ipml.storage.tables import audit as audit_table

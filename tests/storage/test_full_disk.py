@@ -11,7 +11,7 @@ from support.postgres import FORGETFUL, own_server
 from support.small_disk import small_disk  # noqa: F401 - a fixture
 
 from ipml.errors import UnusableDatabase
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import find_damage, migrate, open_database, reading, try_writing, writing
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import users

@@ -21,10 +21,10 @@ from sqlalchemy import (
     update,
 )
 
-from ipml.storage import audit
-from ipml.storage.audited_tables import AUDITED, EXEMPT
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audited_tables import AUDITED, EXEMPT
+from ipml.storage.audit_trail.row_digests import RowReport, check_rows, read_digests
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import RowReport, check_rows, read_digests
 from ipml.storage.tables import Flag, Moment, metadata
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

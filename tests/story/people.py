@@ -62,7 +62,7 @@ class Forms(HTMLParser):
             self._action = said["action"]
             self.fields.setdefault(self._action, [])
             self._named[said.get("id", "")] = self._action
-        elif tag == "input" and (said.get("type") == "hidden" or "checked" in said):
+        elif tag == "input" and "name" in said and (said.get("type") == "hidden" or "checked" in said):
             pair = said["name"], said.get("value", "")
             if "form" in said:
                 self._loose.append((said["form"], pair))

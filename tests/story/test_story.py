@@ -22,7 +22,7 @@ from support.databases import empty_postgres
 from support.postgres import LASTING, own_server
 
 from ipml.model.model_file import save_model
-from ipml.review.snapshot import decode, digest_content
+from ipml.review.arrivals.snapshot import decode, digest_content
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, listings, measures, metadata, notice_items, notices, outbox, reversals
 from story.story import Story

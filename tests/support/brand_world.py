@@ -14,11 +14,11 @@ from ipml.cooperation.notifiers.registrations import file_registration
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.records import Listing, Reason, ScoredListing, Verdict
-from ipml.review.assignment import assign, snooze
-from ipml.review.comments import add_comment
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.review_queues import QueueRule, define_queue
-from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.worklists.assignment import assign, snooze
+from ipml.review.worklists.comments import add_comment
+from ipml.review.worklists.review_queues import QueueRule, define_queue
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
 from ipml.web.accounts.brand_accounts import bind_brand

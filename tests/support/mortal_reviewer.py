@@ -10,10 +10,10 @@ from sqlalchemy import Engine, event
 from ipml.cooperation.consequences import Cooperation
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, undo
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
-from ipml.storage.row_digests import check_rows
 
 
 def review_until_killed(engine: Engine, steps: int) -> None:

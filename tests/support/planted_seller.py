@@ -9,15 +9,15 @@ from sqlalchemy import Connection, Engine, Text, insert, select, update
 
 from ipml.enforcement.privacy.personal_data import TEXTS, Holds
 from ipml.records import Highlight, Listing, Reason, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import encode
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
-from ipml.review.saved_views import save_view
-from ipml.review.seller_history import SellerEvent, store_events
-from ipml.review.snapshot import encode
-from ipml.storage import audit
+from ipml.review.sellers.seller_history import SellerEvent, store_events
+from ipml.review.worklists.saved_views import save_view
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
 from ipml.storage.outbox import put
 from ipml.storage.pseudonyms import encrypt, notifier_of, pseudonym_of

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from ipml.review.search import Filter, browse
-from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.worklists.search import Filter, browse
 from ipml.storage.database import reading, writing
 from ipml.web.http_api import list_routes
 from ipml.web.http_api.list_routes import AddedEntryShape, ListEntriesShape

@@ -23,8 +23,8 @@ from sqlalchemy import Engine, select
 from support.databases import BOTH, copy_memory, copy_sqlite
 
 from ipml.review.cases import PENDING
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, listings, seller_events
 from ipml.web.http_api.requests import Access

@@ -14,7 +14,7 @@ from ipml.enforcement.evidence.pieces import read_evidence
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.comments import find_comments
+from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
 from ipml.storage import tables
 from ipml.storage.database import reading, writing

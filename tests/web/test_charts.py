@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import EstimatedFigure, Estimates
-from ipml.web.console.charts import make_estimate_bars, make_hit_bars
+from ipml.web.console.drawing.charts import make_estimate_bars, make_hit_bars
 
 
 @given(st.integers(0, 50), st.integers(1, 50))

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
-from ipml.review.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.storage.database import writing
 from ipml.web.cache import CachedAnswer
 

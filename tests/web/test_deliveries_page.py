@@ -16,13 +16,13 @@ from support.staff import CHEAP, PASSWORD
 from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import outbox
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.message_kinds import MESSAGES, read_examples
 from ipml.storage.outbox import browse_messages
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from ipml.web.console.deliveries import MOST
+from ipml.web.console.admin.deliveries import MOST
 
 HOSTILE = "HTTP 400: <script>alert(1)</script> \u202eno\u202c"
 SAME_SITE = {"to": "retry", "state": "dead", "channel": ""}

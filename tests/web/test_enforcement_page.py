@@ -24,7 +24,8 @@ from ipml.enforcement.takedown.measures import find_measures
 from ipml.records import ScoredListing, Verdict
 from ipml.review import queue
 from ipml.review.quality.second_person import add_own_seller
-from ipml.storage import audit, tables
+from ipml.storage import tables
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from support.browser import check_fit, log_in, note_complaints, serve_page
 
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.jobs import LeaderLock, Run, note_end, note_start, plan_jobs, plan_runs, read_states
 from ipml.web.http_api.monitoring import JobFacts

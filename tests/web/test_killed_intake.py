@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import Engine, select
 from support.databases import BOTH
 
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, listings
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "2"))

@@ -18,10 +18,10 @@ from support.staff import CHEAP, PASSWORD
 
 from ipml.records import ScoredListing
 from ipml.review import queue
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import decisions
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user

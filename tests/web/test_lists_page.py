@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.review.seller_lists import ListedSeller, ListKind, add_entry, list_entries
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry, list_entries
 from ipml.storage.database import reading, writing
 
 SAID = {"kind": "denied", "seller": "kx_trade88", "why": "sold <fakes> in 2025", "source": "letter & call"}

@@ -11,8 +11,8 @@ from support.planted_network import keep_planted
 
 from ipml.cooperation.networks.roles import NetworkRole
 from ipml.cooperation.networks.view import MemberRecord, NetworkView, view_network
-from ipml.web.console import network_picture
-from ipml.web.console.network_picture import WIDTH, draw_lines, draw_network, draw_small
+from ipml.web.console.drawing import network_picture
+from ipml.web.console.drawing.network_picture import WIDTH, draw_lines, draw_network, draw_small
 
 
 @pytest.fixture(scope="module")

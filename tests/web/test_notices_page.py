@@ -22,7 +22,7 @@ from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 

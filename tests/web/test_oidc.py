@@ -25,7 +25,7 @@ from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Failed, UnusableSetting
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
@@ -324,7 +324,7 @@ def test_the_provider_says_the_role_at_each_login(
     log_in(browser)
     provider.claims = {"groups": ["trust", "leads"]}
     log_in(other := make_browser())
-    assert "lead</span>" in other.get("/").text
+    assert ">Lead</p>" in other.get("/").text
     assert browser.get("/").status_code == 303
     provider.claims = {"groups": []}
     assert log_in(make_browser()).status_code == 403
@@ -356,7 +356,7 @@ def test_without_roles_of_groups_only_linked_users_come_in(
         set_role(connection, "vic", Role.LEAD)
     assert browser.get("/").status_code == 303
     log_in(browser)
-    assert "lead</span>" in browser.get("/").text
+    assert ">Lead</p>" in browser.get("/").text
 
 
 WRONG_CLAIMS = {

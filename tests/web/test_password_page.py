@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.staff import CHEAP, PASSWORD
 
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import open_session

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.web.console.plots import Plot, Series, choose_ticks, cut_periods, write_figure
+from ipml.web.console.drawing.plots import Plot, Series, choose_ticks, cut_periods, write_figure
 
 
 @given(st.dates(date(2001, 1, 1), date(2190, 1, 1)), st.integers(1, 1_200))

@@ -27,11 +27,11 @@ from ipml.records import Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.seller_lists import ListKind, list_entries
+from ipml.review.sellers.seller_lists import ListKind, list_entries
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import outbox, pictures
 from ipml.web.accounts.brand_accounts import list_bindings
 from ipml.web.app import make_app

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.records import PriceRange
-from ipml.web.console.charts import make_price_scale
+from ipml.web.console.drawing.charts import make_price_scale
 
 PRICES = st.floats(0.01, 1e9)
 

@@ -103,7 +103,7 @@ def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable[[str], 
     """A browser that was handed on still holds another's session: the person is whom the proxy names."""
     browser = from_proxy(PROXY)
     assert browser.post("/login", data={"name": "lea", "password": PASSWORD}).status_code == 303
-    assert "lead</span>" in browser.get("/").text
+    assert ">Lead</p>" in browser.get("/").text
     assert "<summary>vic</summary>" in browser.get("/", headers={HEADER: "vic"}).text
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ipml.enforcement.penalties.standing import Strike
 from ipml.records import Case, Listing, ScoredListing, Verdict
-from ipml.review.search import SellerListing, SellerRecord, SellerVerdict
-from ipml.web.console.charts import make_seller_card
+from ipml.review.worklists.search import SellerListing, SellerRecord, SellerVerdict
+from ipml.web.console.drawing.charts import make_seller_card
 from ipml.web.phrases import seller_history
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, event, update
 from support.staff import CHEAP, PASSWORD, use_session
 
 from ipml.errors import NotFound
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import sessions
 from ipml.web.accounts.permissions import Role

@@ -13,7 +13,7 @@ from support.given_notices import POLICY, complain, say
 from ipml.cooperation.notices.intake import receive
 from ipml.errors import Refused
 from ipml.storage.database import writing
-from ipml.web.console.tables import Column, TableQuery, page_rows
+from ipml.web.console.drawing.tables import Column, TableQuery, page_rows
 
 Named = tuple[str, int | None]
 COLUMNS: tuple[Column[Named], ...] = (

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import Conflict, NotFound, Refused
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
 from ipml.web.accounts.permissions import Role, parse_role

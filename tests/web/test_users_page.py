@@ -14,7 +14,7 @@ from support.staff import CHEAP, PASSWORD
 from ipml.enforcement.policy import BUNDLED
 from ipml.errors import Conflict
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user, disable_user, list_users, set_role

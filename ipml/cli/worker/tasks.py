@@ -57,7 +57,7 @@ def end_measures(run: JobRun) -> str:
 
 def rescore(run: JobRun) -> str:
     """Score listings again that came over HTTP, where more is known of their seller or the model is another."""
-    from ipml.review.marketplace import has_listings, rescore_changed
+    from ipml.review.arrivals.marketplace import has_listings, rescore_changed
     from ipml.storage.database import reading
 
     with reading(run.engine) as connection:

@@ -15,12 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, exists, select, t
 
 from ipml.errors import NotFound
 from ipml.records import Listing, Verdict
+from ipml.review.arrivals.marketplace import find_known
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
-from ipml.review.marketplace import find_known
 from ipml.review.reversals import is_last_verdict
-from ipml.review.search import holds, split_words
-from ipml.review.snapshot import decode
+from ipml.review.worklists.search import holds, split_words
 from ipml.storage.tables import case_texts, cases, decisions, measures
 
 STATES = ("all", "waiting", "counterfeit", "not counterfeit")

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Row, select, update
 
 from ipml.errors import Conflict, NotFound, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.ranking.policy import fold_name
-from ipml.review.seller_lists import (
+from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_WHY,
     ListedSeller,
@@ -30,8 +31,7 @@ from ipml.review.seller_lists import (
     list_entries,
     remove_entry,
 )
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import encrypt, pseudonym_of, read_keys
 from ipml.storage.row_numbers import append_rows
@@ -179,7 +179,7 @@ def end_authorisation(
     NotFound
         There is no such entry of these brands, be there one of another or not.
     UnstorableValue, Conflict
-        As `ipml.review.seller_lists.remove_entry`.
+        As `ipml.review.sellers.seller_lists.remove_entry`.
     """
     names = {fold_name(brand) for brand in brands}
     missing = NotFound("authorised seller", entry_id, "The page lists those of your brands.")

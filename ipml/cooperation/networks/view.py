@@ -22,8 +22,8 @@ from ipml.cooperation.networks.store import NewMember, load_network, read_newcom
 from ipml.cooperation.networks.ties import Strands, Tie, explain_tie, find_strands
 from ipml.enforcement.privacy.erasure import ErasedList
 from ipml.records import Verdict
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.reversals import is_last_verdict
-from ipml.review.snapshot import is_storable
 from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, decisions, seller_keys, strikes, strikes_taken_back
 
@@ -71,7 +71,7 @@ def read_members(
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
-    >>> from ipml.review.intake import enqueue
+    >>> from ipml.review.arrivals.intake import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)

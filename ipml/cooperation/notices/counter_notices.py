@@ -19,7 +19,8 @@ from ipml.enforcement.appeals.letters import passed_on_subject
 from ipml.enforcement.appeals.resolution import holder_acted, holder_withdrew
 from ipml.errors import Conflict, UnusableSetting
 from ipml.review.reversals import Consequences
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import appeals, notice_items, notices

@@ -37,11 +37,11 @@ from ipml.cooperation.policy import CooperationPolicy, NoticeRules, load_coopera
 from ipml.errors import InvalidListings, InvalidNotice
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, ScoredListing
-from ipml.review.marketplace import find_known
-from ipml.storage import audit
+from ipml.review.arrivals.marketplace import find_known
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier, note_notifier_added, notifier_of
-from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import notice_items, notices, notifiers
 
 Score = Callable[[Sequence[Listing]], Sequence[ScoredListing]]

@@ -30,7 +30,8 @@ from ipml.records import Decision, Reversal
 from ipml.review.cases import StoredCase, find_case, find_cases
 from ipml.review.decisions import GROUNDS
 from ipml.review.reversals import Made, find_decisions, stands
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifiers, seller_keys

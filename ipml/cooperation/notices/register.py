@@ -33,10 +33,10 @@ from ipml.cooperation.policy import NoticeRules
 from ipml.errors import InvalidNotice, KeyReused
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, Problem, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue_within, prepare
+from ipml.review.arrivals.marketplace import find_known
 from ipml.review.cases import StoredCase, find_cases
 from ipml.review.decisions import Origin, record_all
-from ipml.review.intake import enqueue_within, prepare
-from ipml.review.marketplace import find_known
 from ipml.review.ranking.deadlines import bring_forward
 from ipml.review.reversals import BY_APPEAL, is_last_verdict
 from ipml.storage.database import Lock, in_batches, serialise

@@ -34,8 +34,9 @@ from ipml.cooperation.policy import TRUSTED, MisuseRules, NotifierRules, load_co
 from ipml.errors import Conflict, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
-from ipml.review.snapshot import check_text
-from ipml.storage import audit, outbox
+from ipml.review.arrivals.snapshot import check_text
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import Notifier, encrypt, get_notifier
 from ipml.storage.tables import cases, decisions, notice_items, notices, notifier_steps
 

@@ -21,9 +21,10 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ipml.errors import Conflict, NotFound, SellerErased, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.review.snapshot import check_text
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import (
     NOTIFIER_KINDS,
     Notifier,

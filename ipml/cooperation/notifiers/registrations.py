@@ -25,7 +25,7 @@ from ipml.cooperation.notifiers.notifier import (
 )
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.kit.canonical_json import canonical_json
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import encrypt, get_notifier
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import rights_documents, rights_files

@@ -42,7 +42,7 @@ from ipml.cooperation.notifiers.notifier import (
 )
 from ipml.cooperation.notifiers.record import NotifierRecord, begin_day, empty_record, list_records, record_of
 from ipml.cooperation.policy import CooperationPolicy, NotifierRules, Tier
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.pseudonyms import Notifier, get_notifier
 from ipml.storage.remains import overwrite_deleted, sweep

@@ -31,8 +31,8 @@ from ipml.cooperation.policy import SIGNS, ReferralRules, SolvabilityRules
 from ipml.enforcement.privacy.legal_holds import find_holds, place_hold, release_within
 from ipml.errors import Conflict, NotFound, UnusableSetting
 from ipml.money import is_currency, say_amount
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.review.arrivals.snapshot import check_text
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import disclosures, referral_outcomes, referrals

@@ -64,10 +64,10 @@ from ipml.kit.moments import write_moment
 from ipml.money import Money
 from ipml.review.ranking.queue_order import current_ranking
 from ipml.spreadsheet import write_csv
-from ipml.storage.anchors import SignedAnchor
+from ipml.storage.audit_trail.anchors import SignedAnchor
+from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import in_batches, reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import erasures
 
 _NODE_KEYS = {"role": "string", "found_counterfeit": "int"}

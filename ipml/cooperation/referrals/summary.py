@@ -30,7 +30,7 @@ from ipml.kit.hostile_text import escape
 from ipml.kit.report_page import write_report_page
 from ipml.kit.svg import write_element, write_label, write_svg, write_title
 from ipml.money import Money
-from ipml.storage.anchors import SignedAnchor
+from ipml.storage.audit_trail.anchors import SignedAnchor
 
 _MOST_MEMBERS, _MOST_LINKS, _MOST_WORDS, _WIDTH = 8, 4, 6, 110
 _SHOWN = ("member", "seller_id", "role", "country", "found_counterfeit", "strikes", "penalties")

@@ -26,7 +26,7 @@ from ipml.review.cases import LARGEST_NUMBER, find_case, make_case
 from ipml.review.decisions import find_family
 from ipml.review.quality.second_person import may_judge, refuse_conflict
 from ipml.review.reversals import find_reversible, stands
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt
 from ipml.storage.tables import (
     appeal_outcomes,

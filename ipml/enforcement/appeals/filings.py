@@ -36,9 +36,9 @@ from ipml.enforcement.deadlines.terms import Kind, TermsProfile
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.errors import Conflict, KeyReused, NotFound, UnstorableValue
 from ipml.kit.canonical_json import digest
+from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case
-from ipml.review.snapshot import check_text, decode_listing
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
 from ipml.storage.tables import appeals, deadlines, outbox
 

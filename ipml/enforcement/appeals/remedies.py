@@ -22,9 +22,9 @@ from ipml.enforcement.takedown import changes
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import NotFound
 from ipml.records import Verdict
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import LARGEST_NUMBER, find_case
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode_listing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import cases, decisions, measures, strikes
 

@@ -49,11 +49,11 @@ from ipml.enforcement.restrictions import MeasureKind
 from ipml.errors import Conflict, Forbidden, IllegalStep, SellerErased, UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.records import Decision, Verdict
+from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.cases import find_case, find_cases
 from ipml.review.decisions import correct
 from ipml.review.reversals import Consequences, find_decisions, stands
-from ipml.review.snapshot import check_text, decode_listing
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import encrypt
 from ipml.storage.tables import deadlines, decisions, measures, outbox

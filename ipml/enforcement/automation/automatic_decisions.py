@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Select, exists, func, insert, select,
 from ipml.enforcement.automation.promises import PromiseStanding, find_model_version, is_in_force, review_promises
 from ipml.enforcement.policy import AutomaticRules, EnforcementPolicy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import decode, decode_listing
 from ipml.review.cases import StoredCase, find_cases, is_held, read_cases
 from ipml.review.decisions import Origin, record_all
 from ipml.review.near_duplicates.clusters import lock_clusters
@@ -27,10 +28,9 @@ from ipml.review.quality.second_person import find_scruples
 from ipml.review.ranking.list_marks import find_marks
 from ipml.review.reversals import Consequences, by_people, is_last_verdict
 from ipml.review.sampling.exploration import get_seed
-from ipml.review.seller_lists import ListKind
-from ipml.review.snapshot import decode, decode_listing
+from ipml.review.sellers.seller_lists import ListKind
 from ipml.settings import SecondPersonRule, Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import automatic_decisions, automatic_draws, cases, decisions, seller_keys, spread_audits
 

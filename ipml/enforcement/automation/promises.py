@@ -28,8 +28,8 @@ from ipml.enforcement.automation.sample import (
 )
 from ipml.enforcement.policy import AutomaticRules, BrandRules, EnforcementPolicy, store_policy
 from ipml.errors import Conflict, Refused
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.review.arrivals.snapshot import check_text
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import automatic_decisions, cases, promises, reversals
 
 EVERY_BRAND = "*"

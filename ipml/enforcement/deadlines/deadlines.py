@@ -27,7 +27,7 @@ from ipml.enforcement.deadlines.terms import Length, TermEnd, TermsProfile
 from ipml.errors import IllegalStep
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import deadline_events, deadlines

@@ -43,10 +43,11 @@ from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import to_microseconds
 from ipml.review.cases import LARGEST_NUMBER, find_case, subject_of
 from ipml.review.pictures.stored import path_of
-from ipml.storage import audit, tables
-from ipml.storage.anchors import SignedAnchor, make_anchor
+from ipml.storage import tables
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.anchors import SignedAnchor, make_anchor
+from ipml.storage.audit_trail.row_digests import RowName
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import RowName
 from ipml.storage.tables import audit as audit_rows
 from ipml.storage.tables import cases, deadlines, metadata, outbox
 

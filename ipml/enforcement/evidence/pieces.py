@@ -25,10 +25,10 @@ from ipml.enforcement.proceedings import DecidedCase, Proceedings
 from ipml.errors import EvidenceChanged, NotFound, SellerErased
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import ScoredListing
-from ipml.review.comments import Comment, find_comments
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.pictures.stored import StoredPicture, read_pictures
-from ipml.review.snapshot import decode
-from ipml.storage import audit
+from ipml.review.worklists.comments import Comment, find_comments
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import decrypt, pseudonymise
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import evidence

@@ -45,9 +45,10 @@ from ipml.enforcement.restrictions import OWN, ReportSource, Restriction
 from ipml.enforcement.takedown.measures import find_sources
 from ipml.errors import Conflict
 from ipml.records import Decision, Listing
+from ipml.review.arrivals.snapshot import check_text, decode_listing
 from ipml.review.decisions import make_decision
-from ipml.review.snapshot import check_text, decode_listing
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.pseudonyms import read_keys
 from ipml.storage.tables import cases, decisions, penalties, strikes, strikes_taken_back

@@ -21,8 +21,8 @@ from ipml.enforcement.penalties.penalties import Penalty, encrypt_words
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import NotFound, SellerErased, UnreadableFile
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.review.arrivals.snapshot import check_text
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, find_pseudonym, find_seller, pseudonym_of
 from ipml.storage.tables import linked_accounts

@@ -31,7 +31,8 @@ from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import NotFound, SellerErased
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import Keyring, decrypt, encrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import penalties

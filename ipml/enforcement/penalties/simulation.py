@@ -32,8 +32,8 @@ from ipml.enforcement.penalties.standing import Strike, bound_weight, latest, re
 from ipml.enforcement.penalties.strikes import read_facts, seen_at
 from ipml.enforcement.policy import Bands
 from ipml.records import Verdict
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.ranking.policy import fold_name
-from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import cases, decisions, reversals, strikes
 
 _DIGEST = "replayed"

@@ -26,10 +26,10 @@ from ipml.enforcement.penalties.standing import (
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.proceedings import DecidedCase, FirstDecision, Proceedings, find_firsts
 from ipml.records import Decision, Listing
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import StoredCase
 from ipml.review.ranking.policy import fold_name, read_expected_value
-from ipml.review.snapshot import decode_listing
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import find_pseudonym, find_seller
 from ipml.storage.row_numbers import append_rows

@@ -39,9 +39,9 @@ from ipml.enforcement.privacy.personal_data import (
 from ipml.errors import Conflict, NotFound, UnreadableFile, UnusableSetting
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.kit.moments import write_moment
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import read_cases
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.backup import whole_or_not_at_all
 from ipml.storage.database import Lock, reading, serialise, turn, writing
 from ipml.storage.pseudonyms import find_pseudonym, pseudonym_of

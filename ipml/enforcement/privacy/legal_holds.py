@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, and_, exists,
 
 from ipml.errors import NotFound, SellerErased, UnusableSetting
 from ipml.kit.moments import write_moment
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
 from ipml.storage.tables import cases, legal_holds, listings, seller_events, seller_keys

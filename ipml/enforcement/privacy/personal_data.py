@@ -20,10 +20,10 @@ from sqlalchemy import Connection, Text, cast, delete, func, literal, or_, selec
 
 from ipml.kit.canonical_json import canonical_json
 from ipml.records import Listing, ScoredListing
+from ipml.review.arrivals.snapshot import decode, encode
 from ipml.review.cases import StoredCase, note_event, subject_of
 from ipml.review.ranking.policy import usual_keys
-from ipml.review.snapshot import decode, encode
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import digest_listing
 from ipml.storage.tables import (
     bands,

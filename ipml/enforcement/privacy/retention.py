@@ -28,7 +28,7 @@ from ipml.enforcement.privacy.personal_data import TEXTS, Holds, encrypted_table
 from ipml.records import Verdict
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters
 from ipml.review.reversals import is_last_verdict
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.remains import overwrite_deleted

@@ -35,8 +35,9 @@ from ipml.enforcement.statements.letter import Letter, why_not_stated, write_let
 from ipml.errors import NotFound, Refused
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Reason, ScoredListing
-from ipml.review.snapshot import decode as decode_scored
-from ipml.storage import audit, outbox
+from ipml.review.arrivals.snapshot import decode as decode_scored
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
 from ipml.storage.pseudonyms import Keyring, decrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, statements

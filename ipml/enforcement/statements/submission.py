@@ -27,7 +27,7 @@ from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults
 from ipml.errors import UnreadableFile, UnusableSetting, first_line
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import writing
 from ipml.storage.tables import outbox, statements
 

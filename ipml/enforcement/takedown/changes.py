@@ -32,14 +32,15 @@ from ipml.enforcement.takedown.messages import Announcing, MeasureChange
 from ipml.errors import Conflict
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Verdict
+from ipml.review.arrivals.snapshot import decode, decode_listing
 from ipml.review.cases import find_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode, decode_listing
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import Keyring, read_keys, read_sellers
-from ipml.storage.row_digests import name_rows
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import decisions, measures
 

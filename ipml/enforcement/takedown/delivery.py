@@ -23,10 +23,11 @@ from sqlalchemy import Connection, Engine, bindparam, exists, func, insert, sele
 from ipml.enforcement.takedown.measures import Measure, make_measure
 from ipml.errors import NotFound
 from ipml.kit.moments import write_moment
-from ipml.storage import audit, outbox
+from ipml.storage import outbox
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.row_digests import name_rows
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.outbox import Message, encrypt_if_told, make_messages, subject_of
-from ipml.storage.row_digests import name_rows
 from ipml.storage.tables import measure_messages, measures, platform_answers
 from ipml.storage.tables import outbox as messages
 

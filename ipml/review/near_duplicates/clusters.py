@@ -26,8 +26,8 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func,
 
 from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, read_cases
-from ipml.review.snapshot import decode
 from ipml.storage.tables import bands, cases
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, select, update
 
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import PENDING, StoredCase, find_case, find_cases
 from ipml.review.near_duplicates.clusters import (
     LARGEST_SCORE_STEP,
@@ -37,7 +38,6 @@ from ipml.review.near_duplicates.clusters import (
     store_where_room,
 )
 from ipml.review.reversals import is_last_verdict
-from ipml.review.snapshot import decode
 from ipml.storage.tables import cases, decisions
 
 _ROWS_OF_ANY_BRAND = 5  # 12 bands: at a likeness of 0.7 89 in 100 share one, at 0.5 32

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, find_cases, is_held
 from ipml.review.near_duplicates.clusters import (
     LARGEST_SCORE_STEP,
@@ -22,7 +23,6 @@ from ipml.review.near_duplicates.clusters import (
     read_brand,
 )
 from ipml.review.pictures.same_picture import SamePicture, find_same_pictures
-from ipml.review.snapshot import decode
 from ipml.storage.tables import cases, listings, pictures
 
 

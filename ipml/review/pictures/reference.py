@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from ipml.errors import NotFound
 from ipml.records import Verdict
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import reference_pictures
 
 

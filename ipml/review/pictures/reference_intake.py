@@ -13,7 +13,7 @@ from ipml.errors import NotFound, Refused, UnstorableValue
 from ipml.records import Verdict
 from ipml.review.pictures.copies import PictureRefused, make_copies
 from ipml.review.pictures.stored import store_files
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import reference_pictures

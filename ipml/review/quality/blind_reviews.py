@@ -41,7 +41,7 @@ from ipml.review.cases import StoredCase, find_case, lock_first, note_event
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import may_judge, note_second_verdict, store_second_verdict
 from ipml.settings import Settings
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, control_cases, decisions, second_reviews, second_verdicts
 

@@ -22,11 +22,11 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, ins
 
 from ipml.errors import Forbidden, NotFound, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase, change_case, find_case, is_free, lock_first, note_event
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode
 from ipml.settings import SecondPersonRule
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, second_reviews, second_verdicts, user_sellers, users
 
 

@@ -27,7 +27,7 @@ from ipml.review.cases import PENDING, StoredCase, is_free, lock_first, subject_
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases
 
 _BUCKET = timedelta(minutes=15) // timedelta(microseconds=1)

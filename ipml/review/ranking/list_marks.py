@@ -1,6 +1,6 @@
 """What lists of sellers do: what is shown of listings and their cases, in which order these come, and which always do.
 
-Nothing of it is kept with cases: it is asked for as it is at a moment (`ipml.review.seller_lists`).
+Nothing of it is kept with cases: it is asked for as it is at a moment (`ipml.review.sellers.seller_lists`).
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 
 from ipml.records import ScoredListing
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.ranking.policy import ListRules, fold_name
-from ipml.review.seller_lists import ListKind, is_in_force
-from ipml.review.snapshot import is_storable
+from ipml.review.sellers.seller_lists import ListKind, is_in_force
 from ipml.storage.database import in_batches
 from ipml.storage.tables import cases, seller_keys, seller_list_entries
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import is_free, subject_of
 from ipml.review.ranking.deadlines import DueWork, keep_most
 from ipml.review.ranking.policy import Policy, weigh
@@ -28,7 +29,6 @@ from ipml.review.ranking.queue_order import (
     make_ranks,
     measure_usual,
 )
-from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import audit, cases, decisions
 
 _BATCH_SIZE = 500

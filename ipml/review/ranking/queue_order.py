@@ -35,6 +35,7 @@ from sqlalchemy import (
 
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import PENDING, StoredCase, find_case, find_case_with_waiting, is_listed
 from ipml.review.near_duplicates.clusters import move_forward
 from ipml.review.ranking.list_marks import QueueParts, find_marks, find_parts, has_entries, make_parts
@@ -49,8 +50,7 @@ from ipml.review.ranking.policy import (
     usual_keys,
     weigh,
 )
-from ipml.review.snapshot import decode_listing
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import cases, rankings
 

@@ -30,8 +30,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import digest
 from ipml.records import ScoredListing
-from ipml.review.snapshot import make_key
-from ipml.storage import audit
+from ipml.review.arrivals.snapshot import make_key
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import cases, sample_cases, sample_strata, samples, seeds
 

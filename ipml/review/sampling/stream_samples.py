@@ -23,10 +23,10 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ipml.kit.canonical_json import digest
 from ipml.records import ScoredListing
+from ipml.review.arrivals.snapshot import digest_content
 from ipml.review.ranking.policy import IntakeRule
 from ipml.review.sampling.exploration import SamplePlace, make_sampling_hash, to_uniform
-from ipml.review.snapshot import digest_content
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.tables import samples, seeds, stream_strata
 

@@ -34,9 +34,9 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.statements.statements import issue
 from ipml.errors import Conflict, Forbidden, NotFound
 from ipml.records import Case, Claim, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue
 from ipml.review.claims import claim, claim_ahead
 from ipml.review.group_decisions import MOST_CASES, decide_bulk, preview_bulk
-from ipml.review.intake import enqueue
 from ipml.review.queue import decide, get_case, list_cases
 from ipml.review.reversals import Consequences
 from ipml.settings import Settings, get_settings

@@ -38,7 +38,7 @@ from ipml.model.evaluation.evaluation import MODEL
 from ipml.model.training.experiment import DataPart, EvaluationPart, Experiment, read_training_listings
 from ipml.model.training.result import learn, save_learnt
 from ipml.records import ScoredListing
-from ipml.review.intake import enqueue
+from ipml.review.arrivals.intake import enqueue
 from ipml.scoring.batch.scored_files import read_scored
 from ipml.simulation.marketplace import MISSED_SHARE, WRONGED_SHARE
 from ipml.simulation.sellers import YEAR_DAYS

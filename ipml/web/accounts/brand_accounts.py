@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from ipml.cooperation.faults import Faults, read_email, read_text
 from ipml.errors import Conflict, NotFound, Refused
 from ipml.review.cases import LARGEST_NUMBER
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import note_notifier_added, notifier_of
 from ipml.storage.row_numbers import append_rows

@@ -22,7 +22,7 @@ from math import ceil
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from ipml.errors import IpmlError
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import sessions, tries, users
 from ipml.web.accounts.users import User, as_user, find_user_id

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from ipml.errors import Conflict, Forbidden, NotFound, Refused, UnusableSetting
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise, writing
 from ipml.storage.tables import identities, sessions, users
 from ipml.web.accounts.permissions import LEAST_ROLES, Action, Role, parse_role

@@ -28,19 +28,19 @@ from ipml.errors import Forbidden, Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
 from ipml.records import Case, Claim
 from ipml.review import queue
+from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import PENDING, select_counts
 from ipml.review.claims import find_hidden
-from ipml.review.decided_list import browse_decided, read_last_verdicts
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.group_decisions import MOST_CASES
-from ipml.review.own_verdicts import make_progress, select_given
 from ipml.review.ranking.list_marks import QueueParts, find_case_marks
 from ipml.review.ranking.queue_order import current_ranking, find_current_parts
-from ipml.review.saved_views import LONGEST_VIEW_NAME, find_start, list_views
-from ipml.review.search import ORDERS, Filter, browse
-from ipml.review.suggestions import suggest, suggest_reviewers
-from ipml.review.versions import read_pasts, tell_past
+from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
+from ipml.review.worklists.own_verdicts import make_progress, select_given
+from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, find_start, list_views
+from ipml.review.worklists.search import ORDERS, Filter, browse
+from ipml.review.worklists.suggestions import suggest, suggest_reviewers
 from ipml.settings import Settings
 from ipml.spreadsheet import defuse_within
 from ipml.storage.database import read_numbers, writing
@@ -351,7 +351,10 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             "most_counted": MOST_COUNTED,
             "most_together": MOST_CASES,
             "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],
-            **(_tell_decisions if is_decided else _tell_pending)(connection, cases, settings_of(request), parts),
+            **(_tell_decisions if is_decided else _tell_pending)(connection, cases, parts),
+            "pictures": find_pictures(
+                connection, settings_of(request), {case.case_id: case.scored.listing for case in cases}
+            ),
             "first_rank": PAGE_SIZE * len(passed) + 1,
             "can_decide": can_decide,
             "progress": make_progress(numbers["given"], settings_of(request)) if can_decide else None,
@@ -383,17 +386,14 @@ def _name_order(order: str, state: str) -> str:
     return "decided last" if (order, state) == ("rank", "decided") else ORDER_NAMES.get(order, order)
 
 
-def _tell_pending(
-    connection: Connection, cases: Sequence[Case], settings: Settings, parts: QueueParts | None
-) -> dict[str, Any]:
-    """Tell what was found of listings before, on which lists their sellers are, and how they look."""
+def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueueParts | None) -> dict[str, Any]:
+    """Tell what was found of listings before, and on which lists their sellers are."""
     pasts = read_pasts(connection, [case.case_id for case in cases])
     scored = {case.case_id: case.scored for case in cases}
     are_marked = parts is None or parts.has_entries
     return {
         "pasts": {number: tell_past(past) for number, past in pasts.items()},
         "marks": find_case_marks(connection, scored, datetime.now(UTC)) if are_marked else {},
-        "pictures": find_pictures(connection, settings, {number: one.listing for number, one in scored.items()}),
     }
 
 

@@ -32,20 +32,20 @@ from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, NotFound, Overtaken, SellerErased
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review import queue
+from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import find_case
 from ipml.review.claims import find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
-from ipml.review.own_verdicts import count_progress
 from ipml.review.pictures.same_picture import find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.queue_order import current_ranking, explain_place, explain_value
-from ipml.review.search import Precedent, find_precedents
-from ipml.review.seller_listings import list_seller_listings
-from ipml.review.seller_lists import get_entry
+from ipml.review.sellers.seller_listings import list_seller_listings
+from ipml.review.sellers.seller_lists import get_entry
 from ipml.review.translations import Translator, find_translation, store_translation
-from ipml.review.versions import read_pasts, tell_past
+from ipml.review.worklists.own_verdicts import count_progress
+from ipml.review.worklists.search import Precedent, find_precedents
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.login import (
@@ -73,7 +73,7 @@ from ipml.web.console.case_list import (
     write_trail,
 )
 from ipml.web.console.case_work import read_case_work
-from ipml.web.console.charts import make_price_scale, read_seller_card
+from ipml.web.console.drawing.charts import make_price_scale, read_seller_card
 from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
 from ipml.web.phrases import tell_term
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error

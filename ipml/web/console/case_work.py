@@ -9,10 +9,10 @@ from fastapi import Form, Request, Response
 from sqlalchemy import Connection
 
 from ipml.records import Case
-from ipml.review.assignment import assign, list_assignees, snooze
 from ipml.review.cases import PENDING
-from ipml.review.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.review.queue import get_case
+from ipml.review.worklists.assignment import assign, list_assignees, snooze
+from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Action

@@ -30,8 +30,8 @@ from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engi
 from ipml.web.accounts.permissions import Action
 from ipml.web.accounts.users import User
 from ipml.web.cache import CachedAnswer, CachedByName
-from ipml.web.console.charts import make_estimate_bars, make_hit_bars, make_second_review_bars
-from ipml.web.console.dashboard_charts import History, read_history
+from ipml.web.console.drawing.charts import make_estimate_bars, make_hit_bars, make_second_review_bars
+from ipml.web.console.drawing.dashboard_charts import History, read_history
 from ipml.web.responses import render
 
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2199, 12, 31)

@@ -42,10 +42,10 @@ from ipml.web.accounts.login import authorised, get_consequences, get_cooperatio
 from ipml.web.accounts.permissions import Action
 from ipml.web.console.case_list import FormNumber, PathNumber, send_csv
 from ipml.web.console.case_page import tell_listing
-from ipml.web.console.charts import read_seller_card
 from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
+from ipml.web.console.drawing.charts import read_seller_card
+from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.console.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.phrases import MEASURES, list_choices, tell_term
 from ipml.web.responses import redirect, render
 

@@ -8,7 +8,7 @@ from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 
 from ipml.errors import Forbidden
-from ipml.review.saved_views import (
+from ipml.review.worklists.saved_views import (
     LONGEST_VIEW_NAME,
     begin_with,
     change_view,

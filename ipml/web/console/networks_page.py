@@ -27,15 +27,15 @@ from ipml.enforcement.privacy.erasure import read_erased
 from ipml.errors import Conflict, NotFound, UnstorableValue, UnusableSetting
 from ipml.kit.moments import from_microseconds
 from ipml.review.claims import find_hidden
-from ipml.storage.anchors import store_anchor
+from ipml.storage.audit_trail.anchors import store_anchor
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.login import authorised, get_cooperation_policy, get_engine, settings_of
 from ipml.web.accounts.users import User
 from ipml.web.cache import NetworkShelf
 from ipml.web.console.case_list import NO_NUL, PathNumber
 from ipml.web.console.case_page import send_file
-from ipml.web.console.network_picture import MANY_LINES, MOST_LINES, draw_network, draw_small, name_role
-from ipml.web.console.tables import AskedTable, Column, TablePage, TableQuery, check_order, page_rows
+from ipml.web.console.drawing.network_picture import MANY_LINES, MOST_LINES, draw_network, draw_small, name_role
+from ipml.web.console.drawing.tables import AskedTable, Column, TablePage, TableQuery, check_order, page_rows
 from ipml.web.responses import redirect, render
 
 MOST_NETWORKS = 24

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import Request, Response
 
 from ipml.review.decisions import GROUNDS
-from ipml.review.own_verdicts import count_progress, list_own_verdicts
+from ipml.review.worklists.own_verdicts import count_progress, list_own_verdicts
 from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.responses import render
 

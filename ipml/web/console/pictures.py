@@ -152,15 +152,20 @@ def _count(count: int) -> str:
 
 
 def find_listing_host(listing: Listing) -> str:
-    """Return the host on which a listing is, as name servers know it, so that no look-alike letter hides; or "".
+    """Return the host on which a listing is, as name servers know it, so that no look-alike letter hides.
+
+    It is "" where the listing names no address on the web, which a page then makes no link of.
 
     Examples
     --------
     >>> find_listing_host(Listing("1", "s", "Bag", url="https://sh\\u043ep.example/1"))
-    'xn--shp-fed.example'
+    'xn--shp-ted.example'
     """
+    url = listing.url or ""
+    if not url.lower().startswith(("https://", "http://")) or not url.isprintable() or " " in url:
+        return ""
     try:
-        host = urlsplit(listing.url or "").hostname or ""
+        host = urlsplit(url).hostname or ""
         return host if host.isascii() else host.encode("idna").decode()
     except ValueError:
         return ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ipml.kit.moments import EXPECTED, read_moment
 from ipml.records import Problem
-from ipml.review.snapshot import is_storable
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.web.http_api.requests import name_found
 
 LONGEST_NAME = 200

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from ipml.errors import InvalidListings
 from ipml.kit.moments import write_moment
 from ipml.review.ranking.list_marks import ListMark
-from ipml.review.seller_lists import (
+from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
     LONGEST_WHY,

@@ -24,9 +24,9 @@ from ipml.enforcement.listing_file import ListingFile, read_listing_file
 from ipml.errors import Failed, InvalidListings, NotFound
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
-from ipml.review.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
-from ipml.review.seller_history import KINDS, SellerEvent, find_event, store_events
-from ipml.review.snapshot import is_storable
+from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
+from ipml.review.arrivals.snapshot import is_storable
+from ipml.review.sellers.seller_history import KINDS, SellerEvent, find_event, store_events
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
 from ipml.web.http_api.fields import LONGEST_NAME, Fields

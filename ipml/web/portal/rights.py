@@ -25,7 +25,7 @@ from ipml.cooperation.notifiers.registrations import (
     read_file,
 )
 from ipml.errors import Conflict, Forbidden, NotFound, Refused
-from ipml.review.seller_lists import LONGEST_NAME, LONGEST_WHY
+from ipml.review.sellers.seller_lists import LONGEST_NAME, LONGEST_WHY
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, get_cooperation_policy
 from ipml.web.portal.visitor import Number, Visitor, visiting

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from support.staff import OPERATOR, add_staff
 
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading
 
 

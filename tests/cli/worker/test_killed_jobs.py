@@ -26,7 +26,7 @@ from support.receiver import SECRET, Receiver, listening, wait_until
 
 from ipml.cooperation.networks.store import load_networks
 from ipml.storage import outbox
-from ipml.storage.anchors import read_anchors
+from ipml.storage.audit_trail.anchors import read_anchors
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.jobs import JOBS
 from ipml.storage.tables import cases, jobs
@@ -62,6 +62,7 @@ class Marketplace:
             "IPML_LABELS": str(folder / "labels.parquet"),
             "IPML_NETWORK_ATTRIBUTES": str(folder / "attributes.parquet"),
             "IPML_NETWORKS": str(folder / "networks"),
+            "IPML_PICTURES": str(folder / "pictures"),
             "IPML_WEBHOOK_URL": receiver.url,
             "IPML_WEBHOOK_SECRET": str(folder / "webhook.secret"),
         }

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from ipml.cli.worker.loop import JobRun
 from ipml.cli.worker.tasks import TASKS
 from ipml.listings.schema import check_listings, frame_to_listings
-from ipml.review.marketplace import Submission, find_known, take_in
-from ipml.review.seller_history import SellerEvent, remove_history, store_events
+from ipml.review.arrivals.marketplace import Submission, find_known, take_in
+from ipml.review.sellers.seller_history import SellerEvent, remove_history, store_events
 from ipml.scoring.online_scoring import ServedModel
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing

@@ -22,7 +22,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk
 from ipml.review.queue import claim, enqueue, get_case
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import cases, notifier_steps

@@ -10,10 +10,10 @@ from support.given_notices import NOON, POLICY, offer, say
 
 from ipml.cooperation.notices.intake import receive
 from ipml.review.queue import enqueue
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import notice_items, notices, notifiers, outbox
 
 TIMES, LISTINGS, NOTIFIERS = 3, 4, 3

@@ -11,8 +11,8 @@ from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.cooperation.reports.verdicts import count_by, count_decided, count_sellers, measure_precision
 from ipml.enforcement.automation.sample import count, read_drawn
 from ipml.records import Verdict
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.group_decisions import measure_spread
-from ipml.review.intake import enqueue_batch
 from ipml.review.queue import Enqueued, enqueue, get_case
 from ipml.review.queue_metrics import measure_hits
 from ipml.review.sampling.estimates import read_stretches

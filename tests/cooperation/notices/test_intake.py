@@ -14,13 +14,13 @@ from ipml.cooperation.notices.intake import match_notices, score_unknown
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
 from ipml.errors import InvalidNotice, KeyReused, NotFound
 from ipml.records import Listing, ScoredListing, Verdict
-from ipml.review.marketplace import Submission, take_in
+from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.review.queue import claim, decide, enqueue, get_case
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import find_keys, find_message
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, measures, notice_items, notices, notifier_steps, rights_documents, strikes
 
 Give = Callable[..., Receipt]

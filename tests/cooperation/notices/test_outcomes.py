@@ -14,7 +14,7 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_bulk, preview_bulk
 from ipml.review.queue import undo
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import notices
 from ipml.storage.tables import outbox as messages

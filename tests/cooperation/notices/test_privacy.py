@@ -20,10 +20,10 @@ from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, encrypt, keyed_digest, pseudonym_of
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import (
     measure_messages,
     measure_stakes,

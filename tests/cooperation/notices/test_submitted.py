@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from support.databases import BOTH
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.records import Listing, ScoredListing
-from ipml.review.marketplace import Submission, take_in
+from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases
+from ipml.storage.tables import cases, seeds
 
 pytestmark = pytest.mark.parametrize("database_url", BOTH, indirect=True)
 
@@ -25,6 +25,8 @@ def submit(desk: Desk, make_scored: Callable[..., ScoredListing]) -> Callable[[s
     def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
         return [make_scored(one.listing_id, 0.001, title=one.title) for one in listings]
 
+    with writing(desk.engine) as connection:  # else chance could draw the listing for the queue
+        connection.execute(insert(seeds).values(seed="0" * 64, drawn_at=NOON))
     return lambda listing_id: take_in(
         desk.engine, [Submission((Listing(listing_id, "s1", "Bag", observed_at=NOON),))], score, NOON
     )

@@ -15,7 +15,7 @@ from ipml.cooperation.policy import load_cooperation_policy
 from ipml.cooperation.reports.figures import count_notices
 from ipml.cooperation.reports.period import Period, ReportScope
 from ipml.errors import Conflict, UnstorableValue
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import get_notifier
 from ipml.storage.tables import notices, notifier_appointments

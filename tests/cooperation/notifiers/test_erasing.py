@@ -16,7 +16,7 @@ from ipml.cooperation.notifiers.notifier import check_document, find_notifier, l
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.errors import Conflict, NotFound
 from ipml.records import Verdict
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import encrypt
 from ipml.storage.tables import notices, notifiers, outbox, rights_documents

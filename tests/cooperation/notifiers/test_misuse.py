@@ -15,7 +15,7 @@ from ipml.cooperation.notifiers.misuse import find_misuse, find_suspension, lift
 from ipml.cooperation.policy import load_cooperation_policy
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.records import Verdict
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, notice_items, notifier_steps
 

@@ -22,7 +22,7 @@ from ipml.cooperation.referrals.handover import (
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.retention import find_stored, run_retention
 from ipml.errors import Conflict, NotFound, UnusableSetting
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 

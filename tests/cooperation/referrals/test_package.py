@@ -29,7 +29,7 @@ from ipml.errors import Conflict, UnusableSetting
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import tables
-from ipml.storage.anchors import make_key
+from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_pseudonym
 

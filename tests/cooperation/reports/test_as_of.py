@@ -22,7 +22,7 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.errors import IpmlError
 from ipml.records import Verdict
-from ipml.review.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import get_case, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import appeals, decisions, measures, outbox, penalties, referrals

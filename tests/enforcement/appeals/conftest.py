@@ -13,7 +13,7 @@ from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.audit import change_rows
+from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import measures

@@ -26,10 +26,10 @@ from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, hol
 from ipml.enforcement.deadlines.deadlines import find_deadlines
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound
 from ipml.review.exports import export_labels
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 
 # A failure is told as it was found: to make it smaller takes minutes on a database.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)

@@ -19,10 +19,10 @@ from ipml.review.group_decisions import decide_and_spread, preview_spread
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
 from ipml.settings import SecondPersonRule, Settings
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import deadlines, decisions, outbox, seller_keys, user_sellers
 

@@ -20,10 +20,10 @@ from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run
 from ipml.errors import Conflict, IllegalStep, IpmlError
 from ipml.records import Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.audit import verify
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.audit import verify
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import appeals, deadline_events, decisions, reversals
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))

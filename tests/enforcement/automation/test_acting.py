@@ -13,10 +13,10 @@ from ipml.review.exports import export_labels
 from ipml.review.quality.assessment import list_judgements
 from ipml.review.queue import claim, get_case, history, undo
 from ipml.review.queue_metrics import measure_hits, measure_paces
-from ipml.review.search import find_precedents
-from ipml.review.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
+from ipml.review.worklists.search import find_precedents
 from ipml.settings import get_settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import automatic_decisions, automatic_draws, promises, second_reviews

@@ -34,7 +34,7 @@ from ipml.enforcement.deadlines.deadlines import (
 )
 from ipml.enforcement.deadlines.terms import load_profile
 from ipml.errors import IllegalStep
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import deadline_events
 

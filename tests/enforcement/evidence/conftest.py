@@ -7,8 +7,8 @@ from sqlalchemy import Engine, delete, select
 from support.consequences import KEEPING
 
 from ipml.records import Decision, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import make_key
 from ipml.review.queue import claim, decide, enqueue
-from ipml.review.snapshot import make_key
 from ipml.storage.database import writing
 from ipml.storage.tables import cases, seller_keys
 

@@ -12,12 +12,12 @@ from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence
 from ipml.errors import EvidenceChanged
 from ipml.kit.canonical_json import canonical_json, digest
 from ipml.records import Decision, PriceRange, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import encode
 from ipml.review.cases import get_case
 from ipml.review.queue import claim, decide
 from ipml.review.reversals import undo
-from ipml.review.snapshot import encode
-from ipml.storage import audit
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import evidence
 

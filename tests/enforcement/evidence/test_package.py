@@ -26,7 +26,7 @@ from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put
 from ipml.storage.tables import audit as audit_table

@@ -25,7 +25,7 @@ from ipml.enforcement.evidence.verify import check_package, is_signed, main
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.reversals import undo
-from ipml.storage.anchors import make_key
+from ipml.storage.audit_trail.anchors import make_key
 from ipml.storage.database import open_database, writing
 
 

@@ -11,10 +11,10 @@ from support.consequences import TakingDown
 from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, ledger_rows, read_ledger, store_stakes
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.records import Decision, Verdict
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide
 from ipml.review.ranking.policy import load_policy
-from ipml.review.snapshot import decode_listing
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, measure_stakes, measures, seller_keys
 

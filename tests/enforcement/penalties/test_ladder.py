@@ -14,7 +14,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind
 from ipml.errors import Conflict, NotFound
 from ipml.kit.canonical_json import digest
-from ipml.storage.audit import list_rows, verify
+from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import audit, outbox, penalties

@@ -46,10 +46,10 @@ from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.quality.assessment import assess_reviewers
 from ipml.review.reversals import undo
 from ipml.review.sampling.estimates import estimate
-from ipml.review.search import Filter, browse, find_precedents, read_seller_record
-from ipml.storage import audit
+from ipml.review.worklists.search import Filter, browse, find_precedents, read_seller_record
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.backup import back_up, restore
-from ipml.storage.consistency import find_disagreements
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.pseudonyms import decrypt, pseudonym_of
 from ipml.storage.tables import appeals, cases, erasures, evidence, outbox, user_sellers

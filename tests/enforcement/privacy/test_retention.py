@@ -19,10 +19,10 @@ from ipml.errors import NotFound
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.reversals import undo
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import find_seller
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import cases, evidence, outbox, tries
 
 POLICY = load_enforcement_policy()

@@ -21,7 +21,7 @@ from ipml.enforcement.statements.statements import (
     tell_lifted,
 )
 from ipml.errors import NotFound, Refused, SellerErased
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
 from ipml.storage.tables import outbox, seller_keys, statements

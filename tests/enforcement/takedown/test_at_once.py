@@ -19,10 +19,10 @@ from ipml.errors import DatabaseBusy
 from ipml.records import Decision
 from ipml.review.queue import undo
 from ipml.storage import outbox
-from ipml.storage.consistency import find_disagreements
+from ipml.storage.audit_trail.consistency import find_disagreements
+from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
-from ipml.storage.row_digests import check_rows
 from ipml.storage.tables import audit, measures
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

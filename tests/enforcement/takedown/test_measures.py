@@ -23,7 +23,7 @@ from ipml.errors import Conflict, NotFound
 from ipml.records import Decision, Verdict
 from ipml.review.cases import history
 from ipml.review.queue import undo
-from ipml.storage.audit import list_rows
+from ipml.storage.audit_trail.audit import list_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
 from ipml.storage.tables import seller_keys

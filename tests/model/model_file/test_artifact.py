@@ -80,7 +80,11 @@ def test_a_classifier_of_other_types_is_not_saved(save: Save, title_classifier: 
 @pytest.fixture(scope="module")
 def real_folder(save: Save, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the classifier that ipml trains, saved."""
-    listings = FRAME.assign(seller_id=[str(number) for number in range(len(FRAME))])
+    listings = FRAME.assign(
+        seller_id=[str(number) for number in range(len(FRAME))],
+        picture_counterfeit_matches=0.0,
+        picture_genuine_matches=0.0,
+    )
     classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * (len(FRAME) // 2))
     folder = tmp_path_factory.mktemp("real") / "model"
     save(classifier, folder)

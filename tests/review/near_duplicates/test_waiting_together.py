@@ -11,7 +11,7 @@ from sqlalchemy import Engine, func, select
 from ipml.errors import Conflict, Overtaken
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide_and_spread, enqueue, preview_spread, undo
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, reversals
 

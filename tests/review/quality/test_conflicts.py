@@ -10,7 +10,7 @@ from ipml.errors import NotFound, OwnListing, Refused
 from ipml.records import ScoredListing, Verdict
 from ipml.review.quality.second_person import add_own_seller, list_own_sellers, remove_own_seller
 from ipml.review.queue import claim, decide, enqueue, list_decisions
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import users
 

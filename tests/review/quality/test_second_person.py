@@ -24,7 +24,7 @@ from ipml.review.quality.second_person import (
 )
 from ipml.review.queue import enqueue, get_case, history, list_decisions, undo
 from ipml.settings import SecondPersonRule, Settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)

@@ -17,7 +17,7 @@ from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import list_second_verdicts
 from ipml.review.queue import enqueue, get_case, history, list_decisions, release
 from ipml.settings import Settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import decisions, second_verdicts
 

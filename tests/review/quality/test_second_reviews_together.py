@@ -13,7 +13,7 @@ from ipml.review import claims
 from ipml.review import decisions as verdicts
 from ipml.review.queue import enqueue
 from ipml.settings import Settings
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import audit, decisions, second_reviews, second_verdicts
 

@@ -14,7 +14,7 @@ from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, history, list_cases
 from ipml.review.ranking.policy import load_policy
 from ipml.review.ranking.queue_order import QueueOrder, current_ranking, rank_again, rerank, sort_column
-from ipml.storage.audit import list_rows, verify
+from ipml.storage.audit_trail.audit import list_rows, verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, rankings
 

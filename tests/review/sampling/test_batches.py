@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review.arrivals.intake import IntakeResult, enqueue_batch, enqueue_placed
+from ipml.review.arrivals.snapshot import make_key
 from ipml.review.exports import export_labels
-from ipml.review.intake import IntakeResult, enqueue_batch, enqueue_placed
 from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, history, list_cases, list_decisions
 from ipml.review.sampling.exploration import make_sampling_hash
-from ipml.review.snapshot import make_key
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, metadata, sample_cases, sample_strata, samples, seeds
 

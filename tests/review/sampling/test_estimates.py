@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from ipml.records import ScoredListing, Verdict
-from ipml.review.intake import enqueue_batch
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import claim, decide, enqueue, get_case, list_cases
 from ipml.review.sampling.estimates import Cell, EstimatedFigure, Estimates, Stretch, count_drawn, estimate, summarise
 from ipml.review.sampling.exploration import Sample, SamplingRule, draw_sample_from_arrays

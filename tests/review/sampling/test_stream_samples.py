@@ -11,15 +11,15 @@ from sqlalchemy import Engine, insert, select
 from support.databases import copy_memory
 
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
 from ipml.review.claims import claim
 from ipml.review.decisions import decide
-from ipml.review.marketplace import Submission, rescore_changed, take_in
 from ipml.review.ranking.policy import IntakeRule, load_policy
 from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.review.sampling.estimates import Stretch, estimate, read_stretches, summarise
 from ipml.review.sampling.exploration import SamplingRule, draw_sample
 from ipml.review.sampling.stream_samples import place_in_stream
-from ipml.review.seller_history import SellerEvent, store_events
+from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, seeds
 

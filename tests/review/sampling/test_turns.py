@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from ipml.records import ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.claims import is_turn
-from ipml.review.intake import enqueue_batch
 from ipml.review.queue import claim, decide, release
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing

@@ -16,7 +16,7 @@ from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import count_cases
 from ipml.simulation.year.people import ComplaintRates, SimulatedStaff, Staff, Truth
 from ipml.simulation.year.programme import Programme, choose_threshold
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import reading
 from ipml.storage.tables import appeal_outcomes, decisions
 

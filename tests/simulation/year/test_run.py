@@ -12,7 +12,7 @@ from ipml.simulation.year.account import count_takedowns, count_work
 from ipml.simulation.year.population import Plan
 from ipml.simulation.year.run import DATABASE, Account, run_year
 from ipml.simulation.year.weekly_scores import watching
-from ipml.storage.audit import verify
+from ipml.storage.audit_trail.audit import verify
 from ipml.storage.database import open_database, reading
 from ipml.storage.tables import cases, decisions, measures, notices, outbox
 from ipml.storage.tables.columns import Moment

@@ -26,7 +26,7 @@ from ipml.review.queue_history import (
     trace_backlog,
 )
 from ipml.review.queue_metrics import LOWEST_SCORES, ReviewTime, time_reviews
-from ipml.web.console.plots import Periods, Plot, Series, cut_periods
+from ipml.web.console.drawing.plots import Periods, Plot, Series, cut_periods
 from ipml.web.phrases import count, percent_range
 
 _LEAST_JUDGED = 30  # of fewer, an interval outside of what is expected is no alarm yet

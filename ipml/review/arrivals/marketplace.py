@@ -4,7 +4,7 @@ Of each listing is kept what was observed last, with its score. What is older th
 what came before: whatever the order in which things come and however often, the same is known at the end. Of two
 different observations of one moment the same one counts each time.
 
-Which of them wait for people: `ipml.review.stream_intake`.
+Which of them wait for people: `ipml.review.arrivals.stream_intake`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, bindparam, delet
 from ipml.errors import InvalidListings
 from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing, Verdict
-from ipml.review.intake import enqueue_within
+from ipml.review.arrivals.intake import enqueue_within
+from ipml.review.arrivals.snapshot import decode, encode
+from ipml.review.arrivals.stream_intake import Judgement, Score, StreamRules
+from ipml.review.arrivals.versions import find_verdicts
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
-from ipml.review.seller_history import HISTORY, add_histories, find_last_event, remove_history
-from ipml.review.snapshot import decode, encode
-from ipml.review.stream_intake import Judgement, Score, StreamRules
-from ipml.review.versions import find_verdicts
+from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last_event, remove_history
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.tables import cases, listings, seller_events
 
@@ -202,7 +202,7 @@ def rescore_changed(
     Examples
     --------
     >>> from datetime import UTC, timedelta
-    >>> from ipml.review.seller_history import SellerEvent, store_events
+    >>> from ipml.review.sellers.seller_history import SellerEvent, store_events
     >>> from ipml.storage.database import migrate, open_database
     >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> migrate(engine)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
-from ipml.review.snapshot import check_text
+from ipml.review.arrivals.snapshot import check_text
 from ipml.storage.database import Lock, serialise
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import saved_views, start_views, users

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, null, select, union_all
 
 from ipml.records import Verdict
+from ipml.review.arrivals.snapshot import decode
 from ipml.review.reversals import stands
-from ipml.review.snapshot import decode
 from ipml.settings import Settings
 from ipml.storage.tables import cases, decisions, reversals, second_verdicts
 

@@ -16,13 +16,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import decode, decode_listing, digest_content
 from ipml.review.cases import PENDING, StoredCase, change_case, close_cases, find_cases, pass_on_notices, subject_of
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_cases
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
-from ipml.review.snapshot import decode, decode_listing, digest_content
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.tables import automatic_draws, cases, decisions, sample_cases, second_reviews
 
 _SYSTEM = "ipml"

@@ -19,11 +19,11 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, null, select
 
 from ipml.errors import Conflict, NotFound, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
-from ipml.review.assignment import list_assignees
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import PENDING, is_listed
 from ipml.review.ranking.policy import fold_name
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.review.worklists.assignment import list_assignees
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import cases, decisions, review_queues

@@ -19,25 +19,8 @@ from ipml.errors import UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.records import Decision, ScoredListing, Verdict
-from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
-from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
-from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
-from ipml.review.pictures.stored import add_pictures
-from ipml.review.ranking.list_marks import find_listed
-from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
-from ipml.review.review_queues import find_script, route_cases
-from ipml.review.sampling.exploration import (
-    SamplePlace,
-    SamplingRule,
-    choose_shown,
-    draw_sample,
-    get_seed,
-    note_places,
-    note_sample,
-)
-from ipml.review.search import searched_text
-from ipml.review.snapshot import check_text, decode_listing, digest_content, encode, make_key
-from ipml.review.versions import (
+from ipml.review.arrivals.snapshot import check_text, decode_listing, digest_content, encode, make_key
+from ipml.review.arrivals.versions import (
     Arrived,
     Fate,
     compare,
@@ -47,8 +30,25 @@ from ipml.review.versions import (
     pass_on,
     supersede,
 )
+from ipml.review.cases import StoredCase, change_case, find_cases, subject_of
+from ipml.review.near_duplicates.clusters import move_forward, read_brand, show_overtakers
+from ipml.review.near_duplicates.matches import IncomingListing, Joining, make_arrival
+from ipml.review.pictures.stored import add_pictures
+from ipml.review.ranking.list_marks import find_listed
+from ipml.review.ranking.queue_order import QueueRanking, current_ranking, rank_columns
+from ipml.review.sampling.exploration import (
+    SamplePlace,
+    SamplingRule,
+    choose_shown,
+    draw_sample,
+    get_seed,
+    note_places,
+    note_sample,
+)
+from ipml.review.worklists.review_queues import find_script, route_cases
+from ipml.review.worklists.search import searched_text
 from ipml.settings import DEFAULT_SETTINGS
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import case_texts, cases
 
@@ -143,13 +143,13 @@ def enqueue(
 ) -> Enqueued:
     """Put scored listings into the queue; doing it again changes nothing.
 
-    Of one listing at most one case waits (`ipml.review.versions`). While what the seller offers stays the same, an open
-    case takes a new score, and the old one stays in the audit trail; a case that was decided or escalated keeps what
-    people have judged, and one that was not found counterfeit comes back only if its score rose by more than the policy
-    says. A listing that was changed becomes a new case, and supersedes the one that waited. What was observed before
-    what is known already changes nothing; where moments are unknown, what comes later counts as later.
-    Listings that the model could not judge need a person, too, and come last where the queue is sorted by score.
-    Cases take their place by the ranking in force (`ipml.review.ranking.queue_order`).
+    Of one listing at most one case waits (`ipml.review.arrivals.versions`). While what the seller offers stays the
+    same, an open case takes a new score, and the old one stays in the audit trail; a case that was decided or escalated
+    keeps what people have judged, and one that was not found counterfeit comes back only if its score rose by more than
+    the policy says. A listing that was changed becomes a new case, and supersedes the one that waited. What was
+    observed before what is known already changes nothing; where moments are unknown, what comes later counts as later.
+    Listings that the model could not judge need a person, too, and come last where the queue is sorted by score. Cases
+    take their place by the ranking in force (`ipml.review.ranking.queue_order`).
 
     Parameters
     ----------

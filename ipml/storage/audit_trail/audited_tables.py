@@ -1,8 +1,8 @@
 """What the audit trail vouches for: every column of every table, declared.
 
 A new table or column must be put here, or a test fails: as audited, with the actions of the trail that may change it;
-or as exempt, with the reason. Audited columns are compared by `ipml.storage.row_digests`. Their order counts, as
-digests stand in it: new ones are put at the end.
+or as exempt, with the reason. Audited columns are compared by `ipml.storage.audit_trail.row_digests`. Their order
+counts, as digests stand in it: new ones are put at the end.
 """
 
 from __future__ import annotations

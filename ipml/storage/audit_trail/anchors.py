@@ -34,8 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy import Connection
 
 from ipml.errors import UnreadableFile, UnusableSetting, UnwritableFile
-from ipml.storage import audit
-from ipml.storage.audit import Anchor
+from ipml.storage.audit_trail import audit
+from ipml.storage.audit_trail.audit import Anchor
 
 FORMAT = "ipml anchor 1"
 _EXPECTED_KEY = "one that `ipml audit key` made"

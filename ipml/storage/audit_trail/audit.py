@@ -1,9 +1,9 @@
 """Who did what, when: rows that are only ever appended, each holding the hash of the one before.
 
-An edited, deleted or moved row breaks the chain where it happened. Cutting off the end, or writing the whole
-trail anew, does not: that shows only against an `Anchor` that was kept outside the database (see
-`ipml.storage.anchors`). Rows hold names of users, ids, numbers and hashes, never the text of a listing: a seller can
-be forgotten and the chain holds.
+An edited, deleted or moved row breaks the chain where it happened. Cutting off the end, or writing the whole trail
+anew, does not: that shows only against an `Anchor` that was kept outside the database (see
+`ipml.storage.audit_trail.anchors`). Rows hold names of users, ids, numbers and hashes, never the text of a listing: a
+seller can be forgotten and the chain holds.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import to_microseconds
 from ipml.storage import tables
-from ipml.storage.audited_tables import AUDITED
+from ipml.storage.audit_trail.audited_tables import AUDITED
+from ipml.storage.audit_trail.row_digests import PREFIX, RowName, find_spoken_of, read_digests, write_digests
 from ipml.storage.database import Lock, serialise
-from ipml.storage.row_digests import PREFIX, RowName, find_spoken_of, read_digests, write_digests
 
 Value = str | int | float | bool | None
 
@@ -66,7 +66,7 @@ class AuditEvent(NamedTuple):
     """What a row is to say: `actor` does `action` to `subject` at a moment; `payload` says more in ids and numbers.
 
     `speaks_of` are the audited rows that it changes besides those that subject and payload name
-    (`ipml.storage.row_digests.name_rows`).
+    (`ipml.storage.audit_trail.row_digests.name_rows`).
     """
 
     at: datetime

@@ -34,10 +34,10 @@ from sqlalchemy import (
 from ipml.errors import Conflict, Forbidden, NotFound, UnstorableValue
 from ipml.kit.canonical_json import canonical_json
 from ipml.kit.moments import write_moment
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.ranking.policy import fold_name
-from ipml.review.snapshot import check_text
-from ipml.storage import audit
+from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, in_batches, serialise
 from ipml.storage.pseudonyms import Keyring, find_pseudonym, read_keys, read_sellers
 from ipml.storage.tables import seller_list_entries, user_sellers

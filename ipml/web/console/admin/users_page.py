@@ -25,7 +25,7 @@ from ipml.web.accounts.users import (
     set_role,
 )
 from ipml.web.console.case_list import NO_NUL, PathNumber
-from ipml.web.console.tables import AskedTable, Column, TableQuery, page_rows
+from ipml.web.console.drawing.tables import AskedTable, Column, TableQuery, page_rows
 from ipml.web.responses import redirect, render
 
 _PASSWORD_BYTES = 15  # 20 letters, which nobody has to remember: the person chooses another

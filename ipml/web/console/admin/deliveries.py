@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from fastapi import Form, Query, Request, Response
 
 from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
-from ipml.review.snapshot import check_text
+from ipml.review.arrivals.snapshot import check_text
 from ipml.storage import outbox
 from ipml.storage.database import writing
 from ipml.storage.message_kinds import RECEIVERS

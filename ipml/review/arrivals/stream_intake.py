@@ -1,9 +1,9 @@
 """Which listings of a stream wait for people: those that the policy asks for, and some that are drawn from the others.
 
-A file of a night is ranked as a whole (`ipml.review.intake.enqueue_batch`). A stream has no end, so each listing is
-judged by itself: it waits for people where score and value of a review are what the policy asks for; where its seller
-is on a list that the policy names; where it is drawn from all others, with a probability that its case keeps; and
-where an earlier version of it waits already.
+A file of a night is ranked as a whole (`ipml.review.arrivals.intake.enqueue_batch`). A stream has no end, so each
+listing is judged by itself: it waits for people where score and value of a review are what the policy asks for; where
+its seller is on a list that the policy names; where it is drawn from all others, with a probability that its case
+keeps; and where an earlier version of it waits already.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, bindparam, select
 
 from ipml.records import Listing, ScoredListing
+from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
-from ipml.review.intake import PreparedListings, prepare
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
 from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking

@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_,
 
 from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
+from ipml.review.arrivals.snapshot import decode, is_storable
 from ipml.review.cases import (
     LARGEST_NUMBER,
     PENDING,
@@ -37,7 +38,6 @@ from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.ranking.list_marks import QueueParts
 from ipml.review.ranking.queue_order import find_current_parts, find_part
 from ipml.review.reversals import by_people, is_last_verdict, stands
-from ipml.review.snapshot import decode, is_storable
 from ipml.storage.tables import case_texts, cases, decisions
 
 MOST_WORDS = 8

@@ -1,9 +1,10 @@
 """Digests of rows in the audit trail, by which a row that somebody changed behind ipml's back is found and named.
 
 Each entry of the trail that speaks of an audited row holds a digest of each of its audited columns, as the row is when
-the entry is written (`ipml.storage.audit.append_events`). So a row must be what the last entry that spoke of it says,
-and between two entries only what the second may change can differ; `ipml.storage.audited_tables` declares both for
-every column. Digests hold nothing in the clear; what could be guessed from one is digested together with what cannot.
+the entry is written (`ipml.storage.audit_trail.audit.append_events`). So a row must be what the last entry that spoke
+of it says, and between two entries only what the second may change can differ;
+`ipml.storage.audit_trail.audited_tables` declares both for every column. Digests hold nothing in the clear; what could
+be guessed from one is digested together with what cannot.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from ipml.storage.audited_tables import AUDITED, Audited
+from ipml.storage.audit_trail.audited_tables import AUDITED, Audited
 from ipml.storage.tables import Moment, audit, metadata
 
 PREFIX = "row."

@@ -15,7 +15,7 @@ from fastapi import Form, Query, Request, Response
 from ipml.cooperation.notifiers.notifier import end_of_day
 from ipml.errors import Conflict, Forbidden, UnstorableValue
 from ipml.review.queue import get_case
-from ipml.review.seller_lists import (
+from ipml.review.sellers.seller_lists import (
     LONGEST_NAME,
     LONGEST_SOURCE,
     LONGEST_WHY,

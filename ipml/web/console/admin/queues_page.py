@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Form, Request, Response
 
 from ipml.errors import Conflict, UnstorableValue
-from ipml.review.assignment import list_assignees
-from ipml.review.review_queues import (
+from ipml.review.worklists.assignment import list_assignees
+from ipml.review.worklists.review_queues import (
     LONGEST_QUEUE_NAME,
     SCRIPTS,
     QueueRule,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Select, exists, func, select
 
 from ipml.records import Case, Decision
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.review.cases import SELECT_CASES, make_case, read_cases
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import is_last_verdict
-from ipml.review.search import Filter, find_few, holds, narrow, split_words
-from ipml.review.snapshot import is_storable
+from ipml.review.worklists.search import Filter, find_few, holds, narrow, split_words
 from ipml.storage.tables import case_texts, cases, decisions
 
 
@@ -48,7 +49,7 @@ def browse_decided(
     ...     [case.case_id for case in browse_decided(connection, Filter(reviewer="ana"))]
     [1, 2]
     """
-    now = now or datetime.now(UTC)
+    now, wanted = now or datetime.now(UTC), replace(wanted, state="decided")
     query = select(decisions.c.case_id).where(is_last_verdict())
     if wanted.verdict is not None:
         query = query.where(decisions.c.verdict == wanted.verdict)
@@ -79,7 +80,7 @@ def _narrow_cases(
     names = [name for name in (wanted.brand, wanted.seller_id, wanted.category, wanted.reviewer) if name]
     if not all(map(is_storable, names)):
         return None
-    conditions = [*narrow(cases, wanted, now), cases.c.state == "decided"]
+    conditions = list(narrow(cases, wanted, now))
     words = split_words(wanted.search)
     few = find_few(connection, words) if words else None
     if few is not None:

@@ -20,7 +20,7 @@ from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import SecondReviewSummary
 from ipml.review.queue_metrics import Hits
 from ipml.review.sampling.estimates import Estimates
-from ipml.review.search import SellerRecord, read_seller_record
+from ipml.review.worklists.search import SellerRecord, read_seller_record
 from ipml.web.phrases import count, money, percent, percent_range, seller_history
 
 

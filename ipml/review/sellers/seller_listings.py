@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from ipml.records import Listing, Verdict
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.reversals import is_last_verdict
-from ipml.review.snapshot import decode_listing
 from ipml.storage.tables import cases, decisions, listings
 
 

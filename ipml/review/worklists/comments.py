@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from ipml.errors import Conflict, UnstorableValue
+from ipml.review.arrivals.snapshot import check_text
 from ipml.review.cases import find_case, note_event
-from ipml.review.snapshot import check_text
 from ipml.storage.database import in_batches
 from ipml.storage.pseudonyms import read_keys, read_sellers
 from ipml.storage.row_numbers import append_rows

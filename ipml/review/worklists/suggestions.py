@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection, Select, literal, null, select, union_all
 from sqlalchemy.sql.expression import CTE
 
-from ipml.review.snapshot import is_storable
+from ipml.review.arrivals.snapshot import is_storable
 from ipml.storage.tables import cases, users
 
 MOST_SUGGESTIONS = 10
@@ -35,7 +35,7 @@ def suggest(connection: Connection, field: SuggestedField, beginning: str, *, st
     >>> _ = enqueue(engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "2024-05") for bag in bags])
     >>> with reading(engine) as connection:
     ...     suggest(connection, "brand", "ni")
-    ['NIKE ', 'Nike']
+    ['Nike', 'NIKE ']
     """
     beginning = beginning.lstrip()
     if not beginning or not is_storable(beginning):

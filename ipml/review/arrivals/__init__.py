@@ -1,0 +1,1 @@
+"""What the marketplace submits, and how it becomes cases."""

@@ -1,0 +1,1 @@
+"""What reviewers find and share: searches, views, queues, assignment, comments."""
