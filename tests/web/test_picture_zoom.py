@@ -19,7 +19,7 @@ from ipml.storage.database import open_database, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
-pytest.importorskip("playwright.sync_api")
+sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 
@@ -50,7 +50,7 @@ def test_pictures_are_looked_at_by_keyboard(
             page.keyboard.press(keys)
             assert page.locator("#zoom-name").inner_text() == name
         page.keyboard.press("ArrowRight")
-        page.wait_for_function("document.querySelector('#zoom .canvas img').naturalWidth === 600")
+        sync_api.expect(page.locator("#zoom .canvas img")).to_have_js_property("naturalWidth", 600)
         check_fit(page, f"pictures-zoom-{scheme}-{width}", full_page=False)
         for keys in ("Escape", "z"):
             page.keyboard.press(keys)

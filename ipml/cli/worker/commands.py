@@ -150,6 +150,9 @@ def _open_patiently(url: str | None, stop: Event) -> Engine | None:
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
+    # Jobs import what they need in threads of their own, and SciPy breaks for good where two import it at once.
+    import sklearn.base  # noqa: F401
+
     from ipml.cli.worker.loop import Worker
     from ipml.cli.worker.tasks import TASKS
     from ipml.settings import get_settings
