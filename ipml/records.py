@@ -54,6 +54,7 @@ class Listing:
     seller_listings: float | None = None
     picture_counterfeit_matches: float | None = None
     picture_genuine_matches: float | None = None
+    image_vector: tuple[float, ...] | None = None
     is_counterfeit: bool | None = None
     labelled_at: datetime | None = None
     label_weight: float | None = None

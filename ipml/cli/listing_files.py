@@ -108,7 +108,7 @@ def validate(
     rejects: Rejects = None,
     out: Annotated[
         Path | None,
-        out_option("The good rows, with canonical columns. CSV holds texts as they are: it is for programs."),
+        out_option("The good rows, with canonical columns. CSV holds texts as they are, for programs, and no vectors."),
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of a text file; by default that of the column map, or utf-8.")
@@ -136,6 +136,8 @@ def validate(
     tally.show()
     if rejects and tally.bad:
         typer.echo(f"Bad rows are in {rejects}.")
+    if out and ".csv" in out.suffixes and tally.vectors:
+        typer.echo(f"{out} is without the image_vector that {tally.vectors:,} rows had: CSV holds none, Parquet does.")
     raise typer.Exit(1 if tally.bad else 0)
 
 
@@ -143,7 +145,7 @@ class _Tally:
     """What has been seen so far."""
 
     def __init__(self) -> None:
-        self.good = self.bad = self.problems = 0
+        self.good = self.bad = self.problems = self.vectors = 0
         self.first: list[Problem] = []
 
     def count(
@@ -154,6 +156,7 @@ class _Tally:
             self.good += len(validation.listings)
             self.bad += len(validation.bad_rows)
             self.problems += len(validation.problems)
+            self.vectors += int(validation.listings["image_vector"].notna().sum())
             self.first += validation.problems[: SHOWN - len(self.first)]
             if kept_apart:
                 kept_apart.write(validation)

@@ -32,6 +32,7 @@ from ipml.features.names import Names
 from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
 from ipml.kit.moments import to_microseconds
+from ipml.listings.frames import number_rows
 from ipml.records import Listing
 
 T = TypeVar("T")
@@ -259,6 +260,22 @@ class ListingColumns:
             return np.full(len(self), np.nan)
         begins, ends = self.moments(first), self.moments(second)
         return np.asarray(count_days(begins, ends))
+
+    def cells(self, name: str) -> Any:
+        """Return the cells of a column as they came in, by their places; None for each listing where it is absent."""
+        if name in self._columns:
+            column = self._column(name)
+            return column.array if isinstance(column, pd.Series) else column
+        if self._whole is None:
+            return [None] * len(self)
+        cells = self._whole.cells(name)
+        return [cells[row] for row in self._rows.tolist()]
+
+    def row_numbers(self) -> NDArray[np.int64]:
+        """Return the number of each listing in what it came in, from 1, as messages name it."""
+        if self._whole is not None:
+            return self._whole.row_numbers()[self._rows]
+        return number_rows(self._columns) if isinstance(self._columns, pd.DataFrame) else np.arange(1, len(self) + 1)
 
     def letters(self, name: str) -> NDArray[np.int64]:
         """Return how many letters the folded view of a text column has, shape (n_listings,)."""

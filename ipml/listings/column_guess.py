@@ -326,6 +326,8 @@ def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None)
         return _Reading({}, "no cell says anything so far")
     if field.kind is Kind.TEXT:
         return _read_codes(column, field) if field.pattern else _Reading({})
+    if field.kind is Kind.VECTOR:  # of a list, the first value stands for all
+        return _Reading({}) if all(map(_is_plain_number, column.texts)) else None
     column, silent = column.without_nothing()
     if not column.texts:
         return None
@@ -340,6 +342,14 @@ def _read_column(column: _Column, field: Field, signs: _Signs, zone: str | None)
     if reading is None or not silent:
         return reading
     return _Reading({**reading.says, "missing": list(silent)}, reading.why, reading.open, reading.is_certain)
+
+
+def _is_plain_number(text: str) -> bool:
+    try:
+        read_number(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _find_signs(columns: Iterable[_Column]) -> _Signs:

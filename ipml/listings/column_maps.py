@@ -58,7 +58,7 @@ from ipml.listings.translation import (
 from ipml.records import Problem
 from ipml.toml import parse_toml
 
-_LISTS = frozenset(field.name for field in FIELDS if field.is_list)
+_LISTS = frozenset(field.name for field in FIELDS if field.is_list or field.kind is Kind.VECTOR)
 _KINDS = {field.name: field.kind for field in FIELDS}
 _REQUIRED = tuple(field.name for field in FIELDS if field.is_required)
 _ORIGINS = ("column", "first_of", "value", "row_number")
@@ -204,7 +204,7 @@ class ColumnMap(BaseModel):
             is_moment = _KINDS[name] is Kind.MOMENT and source.days_before is None
             if not is_moment and (source.date_order or source.zone):
                 raise ValueError(f"date_order and zone are for moments; {name} is none")
-            if (is_moment or _KINDS[name] in (Kind.TEXT, Kind.FLAG)) and source.decimal:
+            if (is_moment or _KINDS[name] in (Kind.TEXT, Kind.FLAG, Kind.VECTOR)) and source.decimal:
                 raise ValueError(f"decimal and unit are for numbers; {name} is none")
             of = source.days_before
             if of is not None and (of not in columns or columns[of].days_before is not None):

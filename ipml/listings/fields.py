@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ipml.kit import moments
-from ipml.listings.kinds import Kind
+from ipml.listings.kinds import MOST_NUMBERS, Kind
 
 MOST = 1e12
 """No price and no count is larger: not in any currency, nor on any marketplace."""
@@ -63,6 +63,8 @@ class Field:
             return "true or false"
         if self.kind is Kind.MOMENT:
             return moments.EXPECTED
+        if self.kind is Kind.VECTOR:
+            return f"a list of 1 to {MOST_NUMBERS:,} finite numbers"
         if self.kind is Kind.TEXT:
             length = f"{self.min_length} to {self.max_length:,}"
             return self.shape or f"text of {length} characters, without NUL or broken letters"
@@ -84,6 +86,8 @@ def _code(name: str, max_length: int, pattern: str, shape: str, meaning: str) ->
 
 _LONGEST_ADDRESS = 2_000
 MOST_PICTURES = 20
+VECTOR = "image_vector"
+"""The one column of lists of numbers."""
 # No name and password before the host, and nothing that a header, an attribute or a log would read as its end.
 _ADDRESS = r'https?://[^\x00-\x20\x7f/?#@\\"<>]+(?:[/?#][^\x00-\x20\x7f\\"<>]*)?'
 
@@ -150,6 +154,11 @@ FIELDS: tuple[Field, ...] = (
     _count("seller_listings", "listings the seller has put up"),
     _count("picture_counterfeit_matches", "other listings with one of its pictures that were found counterfeit before"),
     _count("picture_genuine_matches", "other listings with one of its pictures that were found genuine before"),
+    Field(
+        VECTOR,
+        Kind.VECTOR,
+        "its main picture as your encoder sees it, the same one throughout; not in CSV, and not in `POST /v1/listings`",
+    ),
     Field("is_counterfeit", Kind.FLAG, "the label: whether the goods are counterfeit"),
     _moment("labelled_at", "when the label became known"),
     _share("label_weight", "how much the label counts in training"),
@@ -159,7 +168,7 @@ FIELDS: tuple[Field, ...] = (
 COLUMNS: tuple[str, ...] = tuple(field.name for field in FIELDS)
 
 
-_TYPES = {Kind.TEXT: "string", Kind.MOMENT: "string", Kind.FLAG: "boolean"}
+_TYPES = {Kind.TEXT: "string", Kind.MOMENT: "string", Kind.FLAG: "boolean", Kind.VECTOR: "array"}
 _EXAMPLE = {
     "listing_id": "1204",
     "seller_id": "harbour-outlet",
@@ -210,6 +219,8 @@ def _describe(field: Field) -> dict[str, Any]:
     types = [kind, *(["array"] if field.is_list else []), *([] if field.is_required else ["null"])]
     if field.is_list:
         said |= {"maxItems": MOST_PICTURES, "items": {"type": "string", "pattern": f"^(?:{_ADDRESS})$"}}
+    if field.kind is Kind.VECTOR:
+        said |= {"minItems": 1, "maxItems": MOST_NUMBERS, "items": {"type": "number"}}
     return {"type": types[0] if len(types) == 1 else types, "description": _tell(field), **said}
 
 

@@ -22,6 +22,7 @@ from ipml.listings.kinds import (
     make_empty_column,
     match_pattern,
     read_column,
+    show_vector,
 )
 from ipml.records import Problem
 
@@ -147,8 +148,10 @@ def show_cell(value: object, kind: Kind | None) -> str:
     >>> show_cell(1, Kind.TEXT), show_cell("1", Kind.TEXT), show_cell(1, Kind.FLAG)
     ('the number 1', '1', '1')
     """
+    if kind is Kind.VECTOR and (shown := show_vector(value)) is not None:
+        return shown
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool) and not is_missing(value)
-    return show(f"the number {show(value)}" if kind is Kind.TEXT and is_number else value)
+    return show(f"the number {show(value)}" if kind in (Kind.TEXT, Kind.VECTOR) and is_number else value)
 
 
 def _find_broken_rules(column: pd.Series[Any], field: Field) -> Mask:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SAMPLE = 500
+MOST_NUMBERS = 4_096
+"""No vector is longer; those of usual encoders have 256 to 1,536 numbers."""
 
 
 def get_texts(column: pd.Series[Any]) -> pa.ChunkedArray | None:
@@ -190,6 +192,7 @@ class Kind(StrEnum):
     SHARE = "share"
     MOMENT = "moment"
     FLAG = "flag"
+    VECTOR = "vector"
 
 
 # Any: the stubs of pandas know dtypes as literals only.
@@ -200,6 +203,7 @@ DTYPES: dict[Kind, Any] = {
     Kind.SHARE: "float64",
     Kind.MOMENT: "datetime64[us, UTC]",
     Kind.FLAG: "boolean",
+    Kind.VECTOR: "object",
 }
 
 _TEXT: Any = pd.Series([], dtype="str").dtype
@@ -207,6 +211,7 @@ _TEXT: Any = pd.Series([], dtype="str").dtype
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _EARLIEST, _LATEST = map(moments.to_microseconds, (moments.EARLIEST, moments.LATEST))
 _NAT = np.iinfo(np.int64).min
+_LARGEST = float(np.finfo(np.float32).max)
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
@@ -282,6 +287,68 @@ def read_flag(value: object) -> bool:
     raise ValueError
 
 
+def read_vector(value: object) -> npt.NDArray[np.float32]:
+    """Return a list of numbers as an array of single precision; ValueError for anything else.
+
+    Numbers that are not finite in single precision, and text such as a cell of a CSV file, are no part of a vector.
+
+    Examples
+    --------
+    >>> read_vector([1, 0.5]).tolist()
+    [1.0, 0.5]
+    >>> read_vector("[1, 0.5]")
+    Traceback (most recent call last):
+    ...
+    ValueError
+    """
+    if not isinstance(value, list | tuple | np.ndarray) or (isinstance(value, np.ndarray) and value.ndim != 1):
+        raise ValueError
+    if not 1 <= len(value) <= MOST_NUMBERS:
+        raise ValueError
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        if not set(map(type, value)) <= {float, int} and not all(map(_is_number, value)):
+            raise ValueError
+        try:
+            value = np.array(value, dtype=np.float64)
+        except OverflowError:
+            raise ValueError from None
+    with np.errstate(over="ignore"):
+        vector = value.astype(np.float32, copy=False)
+    if not np.isfinite(vector).all():
+        raise ValueError
+    return vector
+
+
+def _is_number(value: object) -> bool:
+    """Say whether a value is a number that single precision holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return bool(-_LARGEST <= value <= _LARGEST)
+
+
+def show_vector(value: object) -> str | None:
+    """Return what is wrong with a list that is no vector, in a few words; None for what is no list.
+
+    Examples
+    --------
+    >>> show_vector([0.5, "x"]), show_vector([]), show_vector("[0.5]")
+    ("a list of 2 values, one of them 'x'", 'an empty list', None)
+    """
+    if not isinstance(value, list | tuple | np.ndarray):
+        return None
+    cells = list(value)
+    if not cells:
+        return "an empty list"
+    bad = [] if len(cells) > MOST_NUMBERS else [one for one in cells if not _is_number(one)]
+    return f"a list of {len(cells):,} values" + (f", one of them {_show_one(bad[0])}" if bad else "")
+
+
+def _show_one(value: object) -> str:
+    if isinstance(value, list | tuple | dict | np.ndarray):  # deeper, perhaps, than Python can show
+        return "a list or an object"
+    return str(value) if isinstance(value, float | np.number) else ascii(value)[:40]
+
+
 READERS: dict[Kind, Callable[[object], Any]] = {
     Kind.TEXT: read_text,
     Kind.NUMBER: read_number,
@@ -289,6 +356,7 @@ READERS: dict[Kind, Callable[[object], Any]] = {
     Kind.SHARE: read_number,
     Kind.MOMENT: read_moment,
     Kind.FLAG: read_flag,
+    Kind.VECTOR: read_vector,
 }
 
 
@@ -309,6 +377,8 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
     ([12.5, nan, nan], [False, True, False])
     """
     column = _unwrap(column)
+    if kind is Kind.VECTOR:
+        return _read_vectors(column)
     if (sound := _read_sound_column(column, kind)) is not None:
         return sound, np.zeros(len(column), dtype=bool)
     present = column.notna().to_numpy(dtype=bool)
@@ -323,6 +393,8 @@ def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
     if kind is Kind.FLAG:
         flags = pd.arrays.BooleanArray(np.zeros(len(index), dtype=bool), np.ones(len(index), dtype=bool))
         return pd.Series(flags, index=index)
+    if kind is Kind.VECTOR:
+        return pd.Series(np.full(len(index), None, dtype=object), index=index)
     empty: pd.Series[Any] = pd.Series(None, index=index, dtype=DTYPES[kind])
     return empty
 
@@ -455,6 +527,17 @@ def _read_flags(column: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_bool_dtype(column.dtype):
         return column
     return _read_cells(column, Kind.FLAG)
+
+
+def _read_vectors(column: pd.Series[Any]) -> tuple[pd.Series[Any], Mask]:
+    """Return a column of arrays, and which cells are no vectors."""
+    cells, is_bad = np.full(len(column), None, dtype=object), np.zeros(len(column), dtype=bool)
+    for row in np.flatnonzero(column.notna().to_numpy(dtype=bool)).tolist():
+        try:
+            cells[row] = read_vector(column.iat[row])
+        except ValueError:
+            is_bad[row] = True
+    return pd.Series(cells, index=column.index, dtype=object), is_bad
 
 
 def _read_cells(column: pd.Series[Any], kind: Kind) -> pd.Series[Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ipml.listings.column_maps import ColumnMap
@@ -122,4 +123,8 @@ def _write_json(raw: object) -> str:
     if isinstance(raw, dict):
         raw = {str(name): cell for name, cell in raw.items() if not is_missing(cell)}
     # Half a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
-    return json.dumps(raw, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
+    return json.dumps(raw, ensure_ascii=False, default=_write_value).encode(errors="backslashreplace").decode()
+
+
+def _write_value(value: object) -> object:
+    return value.tolist() if isinstance(value, np.ndarray) else str(value)

@@ -33,7 +33,7 @@ from ipml.listings.frames import (
     show,
     show_cell,
 )
-from ipml.listings.kinds import READERS, Kind, is_missing, join_texts, read_moment
+from ipml.listings.kinds import READERS, Kind, is_missing, join_texts, read_moment, read_vector
 from ipml.listings.repeats import find_repeats, make_repeat
 from ipml.listings.translation import name_remedy
 from ipml.records import Listing, Problem
@@ -71,6 +71,8 @@ def _make_reader(field: Field) -> Read:
         return _make_text_reader(field)
     if field.kind is Kind.MOMENT:
         return read_moment
+    if field.kind is Kind.VECTOR:
+        return _read_plain_vector
     return _read_flag if field.kind is Kind.FLAG else _make_number_reader(field)
 
 
@@ -110,6 +112,10 @@ def _read_flag(value: object) -> object:
     if type(value) is not bool:
         raise _NotPlain
     return value
+
+
+def _read_plain_vector(value: object) -> object:
+    return tuple(read_vector(value).tolist())
 
 
 _READ = {field.name: _make_reader(field) for field in FIELDS}
@@ -223,7 +229,7 @@ def check_listings(frame: pd.DataFrame, source: str = "listings") -> pd.DataFram
     Examples
     --------
     >>> check_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]})).shape
-    (1, 33)
+    (1, 34)
     """
     validation = validate_listings(frame, source)
     if validation.problems:
@@ -305,6 +311,8 @@ def frame_to_listings(frame: pd.DataFrame) -> Iterator[Listing]:
 
 
 def _list_cells(column: pd.Series[Any], kind: Kind) -> list[Any]:
+    if kind is Kind.VECTOR:
+        return [None if is_missing(cell) else tuple(cell.tolist()) for cell in column]
     cells = column.dt.to_pydatetime() if kind is Kind.MOMENT else column
     return pd.Series(cells, dtype=object).where(column.notna().to_numpy(), None).tolist()
 
@@ -324,7 +332,8 @@ def _make_record_model() -> type[BaseModel]:
     """Make the record check from the table of fields."""
     import pydantic
 
-    types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool}
+    types: dict[Kind, Any] = {Kind.TEXT: str, Kind.MOMENT: datetime, Kind.FLAG: bool, Kind.VECTOR: tuple[float, ...]}
+    readers = READERS | {Kind.VECTOR: _read_plain_vector}
 
     def make_annotation(field: Field) -> Any:
         rules = pydantic.Field(
@@ -335,7 +344,7 @@ def _make_record_model() -> type[BaseModel]:
             pattern=field.pattern and f"^(?:{field.pattern})$",
         )
         value: Any = types.get(field.kind, float)
-        value = Annotated[value, pydantic.BeforeValidator(READERS[field.kind]), rules]
+        value = Annotated[value, pydantic.BeforeValidator(readers[field.kind]), rules]
         value = value if field.is_required else value | None
         return Annotated[value, pydantic.BeforeValidator(join_texts)] if field.is_list else value
 
@@ -413,5 +422,8 @@ def _find_impossible(listing: Mapping[str, Any]) -> Iterator[tuple[str, Problem]
         found = ("a list" if isinstance(value, list) else "an object") if is_nested else show(value)
         if name not in _FIELD_ORDER:
             yield name, Problem(1, show(name), found, "one of the fields of a listing")
+        elif is_nested and _BY_NAME[name].kind is Kind.VECTOR:
+            if isinstance(value, dict) or any(isinstance(one, list | dict) for one in value):
+                yield name, Problem(1, name, found, _BY_NAME[name].expected)
         elif is_nested and not (_BY_NAME[name].is_list and isinstance(join_texts(value), str | None)):
             yield name, Problem(1, name, found, _PLAIN)

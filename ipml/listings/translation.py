@@ -255,6 +255,8 @@ def name_remedy(value: str, kind: Kind) -> str:
     '; a column map reads it with decimal = ","'
     """
     says = ""
+    if kind is Kind.VECTOR:
+        return ""
     if kind is Kind.MOMENT:
         if re.fullmatch(_NAIVE, value):
             says = 'zone = "Europe/Berlin", or where it is from'

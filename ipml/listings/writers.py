@@ -15,16 +15,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnwritableFile
+from ipml.listings.fields import VECTOR
 from ipml.listings.kinds import is_missing
 from ipml.listings.schema import Validation
 from ipml.records import Problem
 from ipml.spreadsheet import defuse
 
+_VECTOR_TYPE = pa.list_(pa.float32())
 REJECT_COLUMNS = ("row", "column", "value", "expected", "raw")
 
 
@@ -169,7 +172,11 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
     with warnings.catch_warnings():
         # pyarrow reads moments in a way that pandas 3.1 has begun to warn of; pandas silences it for itself, too.
         warnings.filterwarnings("ignore", "Series.values returning", DeprecationWarning)
-        return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    if schema is None and VECTOR in table.schema.names:  # which pandas has as objects, or as nothing at all
+        at = table.schema.get_field_index(VECTOR)
+        table = table.set_column(at, pa.field(VECTOR, _VECTOR_TYPE), table.column(at).cast(_VECTOR_TYPE))
+    return table
 
 
 class WholeFile:
@@ -230,6 +237,7 @@ def _kind_of(path: Path) -> str:
 def _write_csv(frames: Iterable[pd.DataFrame], path: Path, *, has_header: bool = True) -> None:
     with _open_text(path) as stream:
         for number, frame in enumerate(frames):
+            frame = frame.drop(columns=VECTOR, errors="ignore")
             frame.to_csv(stream, index=False, header=has_header and number == 0, lineterminator="\r\n")
 
 
@@ -237,11 +245,11 @@ def _write_json_lines(frames: Iterable[pd.DataFrame], path: Path) -> None:
     with _open_text(path) as stream:
         for record in chain.from_iterable(frame.astype(object).to_dict("records") for frame in frames):
             found = {str(name): cell for name, cell in record.items() if not is_missing(cell)}
-            stream.write(json.dumps(found, ensure_ascii=False, default=_write_moment) + "\n")
+            stream.write(json.dumps(found, ensure_ascii=False, default=_write_value) + "\n")
 
 
-def _write_moment(moment: Any) -> str:
-    return str(moment.isoformat())
+def _write_value(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else str(value.isoformat())
 
 
 def _write_parquet(frames: Iterable[pd.DataFrame], path: Path) -> None:

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion
 
 from ipml.features.figures import PictureFeatures
+from ipml.features.images import ImageVectors
 from ipml.features.text import TextFeatures
 from ipml.model.learner import Floats, Labels
 from ipml.model.regression import Design
@@ -141,7 +142,7 @@ def _describe(features: FeatureUnion) -> dict[str, Any]:
     """Return what decides on the meaning of the columns."""
     described: dict[str, Any] = {"transformer_weights": features.transformer_weights}
     for name, extractor in features.transformer_list:
-        if isinstance(extractor, PictureFeatures):
+        if isinstance(extractor, PictureFeatures | ImageVectors):
             continue  # a classifier has it if its donor has it
         described[name] = type(extractor).__name__
         described |= {f"{name}__{of}": value for of, value in extractor.get_params().items() if of != "brands"}

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from ipml.features.columns import SPELT, ListingColumns, Reading
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
+from ipml.features.images import ImageVectors, has_vectors
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios, listing_moments
@@ -53,7 +54,7 @@ from ipml.model.stages import (
 )
 
 PORTFOLIO = "portfolio__share"
-_PICTURE = "picture"
+_PICTURE, IMAGE = "picture", "image"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 
@@ -61,7 +62,8 @@ _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 def make_features(brands: BrandTable | None = None) -> FeatureUnion:
     """Return all extractors side by side; the names of their features begin with the extractor's.
 
-    A classifier adds `PictureFeatures` where what it learns from, or its donor, knows of pictures.
+    A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
+    vectors; one that starts from a donor has those that the donor has.
     """
     return FeatureUnion(
         [
@@ -84,11 +86,15 @@ def _add_pictures(
 ) -> FeatureUnion:
     """Add what is known of pictures, if anything is; a model without it stays what it was, to the bit."""
     if donor is not None:
-        has_numbers = _PICTURE in dict(donor.features_.transformer_list)
+        known = dict(donor.features_.transformer_list)
+        has_numbers, has_images = _PICTURE in known, IMAGE in known
     else:
         has_numbers = any(not np.isnan(listings.numbers(name)).all() for name in PICTURE_MATCHES)
+        has_images = has_vectors(listings)
     if has_numbers and _PICTURE not in dict(features.transformer_list):
         features.transformer_list.append((_PICTURE, PictureFeatures()))
+    if has_images and IMAGE not in dict(features.transformer_list):
+        features.transformer_list.append((IMAGE, ImageVectors()))
     return features
 
 

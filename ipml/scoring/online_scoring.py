@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 
-from ipml.errors import IpmlError, UnreadableFile, UntrustedModel, first_line
+from ipml.errors import InvalidListings, IpmlError, UnreadableFile, UntrustedModel, first_line
 from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
 from ipml.model.familiarity import FEW, ListingSample
@@ -184,6 +184,8 @@ class ModelInUse:
         self, records: Sequence[Listing], explain: bool = False
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
         """Return what `score_batch` does, of listings that were checked."""
+        if problems := self.scorer.find_problems(records):
+            raise InvalidListings(problems)
         if len(records) <= _MOST_ALONE and (not explain or len(records) < 2):
             return [self.scorer.score(one, self.portfolios, explain=explain) for one in records], ()
         sample = ListingSample() if len(records) >= FEW else None  # of fewer nothing is said

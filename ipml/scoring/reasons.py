@@ -121,6 +121,7 @@ GROUPS = {
         "strikes": r"log_strikes",
     },
     "picture": {"counterfeit": r"log_counterfeit", "genuine": r"log_genuine"},
+    "image": {"likeness": r"component_\d+"},
 }
 """The features of each group, as patterns of their names, by extractor; each text column is a group of its own."""
 

@@ -26,9 +26,9 @@ from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.model_file import load_model as load_artifact
-from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.pipeline import IMAGE, CounterfeitClassifier
 from ipml.model.single import Judged, SingleListings
-from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
+from ipml.records import Highlight, Listing, PriceRange, Problem, Reason, ScoredListing, Unlike
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
@@ -237,6 +237,25 @@ class Scorer:
         records = list(frame_to_listings(listings))
         judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample)
         return self._assemble(records, judged, explain=True)
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether the model was trained with vectors of pictures."""
+        return IMAGE in self._explainer.extractors
+
+    def find_problems(self, listings: pd.DataFrame | Sequence[Listing]) -> list[Problem]:
+        """Return a problem for each checked listing that this model cannot read: a vector of another length.
+
+        Scoring raises InvalidListings for such listings; whoever keeps bad rows apart asks before.
+        """
+        if not self.reads_vectors:
+            return []
+        if isinstance(listings, pd.DataFrame):
+            columns = ListingColumns(listings)
+        else:
+            columns = ListingColumns.of_records(listings)
+        problems: list[Problem] = self._explainer.extractors[IMAGE].find_problems(columns)
+        return problems
 
     @property
     def familiarity(self) -> Familiarity | None:
@@ -488,5 +507,7 @@ def _find_problem(scorer: Scorer, archived: ScoredListing, again: ScoredListing,
         return f"the model abstained ({archived.abstained}), and does not now"
     if difference > TOLERANCE:
         unknown = " (what was known of its seller then was not kept)" if archived.earlier_listings is None else ""
+        if scorer.reads_vectors and archived.listing.image_vector is None:
+            unknown += " (the vector of its picture, if it had one, was not kept)"
         return f"the score differs by {difference:g}{unknown}"
     return ""

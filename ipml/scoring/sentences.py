@@ -232,6 +232,10 @@ def _say_rate(events: str, sales: str, what: str) -> Sentence:
     return say
 
 
+def _say_likeness(facts: Facts) -> str:
+    return f"Picture resembles pictures of {'counterfeits' if facts.weight > 0 else 'genuine goods'}"
+
+
 def _constant(sentence: str) -> Sentence:
     return lambda _: sentence
 
@@ -272,6 +276,7 @@ SENTENCES: dict[str, Sentence] = {
         "Pictures of {value:,.0f} other listing{s} found genuine",
         "Where its pictures were before is unknown",
     ),
+    "image.likeness": _say_likeness,
     PORTFOLIO: _say_portfolio,
     REST: _constant("Everything else in the texts, and what several of these reasons share"),
 }

@@ -70,3 +70,17 @@ def test_what_a_seller_wrote_is_inert_in_the_terminal(tmp_path: Path, title: str
     assert result.exit_code == 1
     assert "\x1b" not in result.stdout
     assert repr(title) in result.stdout
+
+
+def test_vectors_that_csv_cannot_hold_are_counted(tmp_path: Path) -> None:
+    """It is said how many pictures' vectors are left out; other files hold them."""
+    (tmp_path / "shop.jsonl").write_text(
+        '{"listing_id": "1", "seller_id": "s", "title": "Bag", "image_vector": [0.5]}\n'
+    )
+    said = {}
+    for suffix in ("csv", "parquet"):
+        out = str(tmp_path / f"good.{suffix}")
+        result = CliRunner().invoke(app, ["data", "validate", str(tmp_path / "shop.jsonl"), "--out", out])
+        assert result.exit_code == 0
+        said[suffix] = "is without the image_vector that 1 rows had" in result.stdout
+    assert said == {"csv": True, "parquet": False}

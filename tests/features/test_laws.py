@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
+from ipml.features.images import ImageVectors
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import frame_to_listings, listings_to_frame
@@ -28,6 +29,7 @@ EXTRACTORS = [
     ListingFeatures(),
     SellerFeatures(),
     PictureFeatures(),
+    ImageVectors(),
     GoodsFeatures(),
     OfferFeatures(),
 ]

@@ -32,6 +32,7 @@ PLAIN: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.SHARE: st.one_of(st.floats(0, 1), st.integers(0, 1)),
     Kind.MOMENT: st.sampled_from(["2026-03-01T09:30:00Z", "2026-03-01 09:30+0530"]),
     Kind.FLAG: st.booleans(),
+    Kind.VECTOR: st.lists(st.floats(), max_size=3),
 }
 RECORDS = st.fixed_dictionaries(
     {},

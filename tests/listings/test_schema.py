@@ -54,6 +54,12 @@ moments = st.one_of(
         ]
     ),
 )
+vectors = st.one_of(
+    st.lists(st.floats(), max_size=3),
+    st.lists(st.floats(-10, 10), min_size=1, max_size=3),
+    st.lists(st.one_of(st.integers(), st.booleans(), st.text(max_size=2)), max_size=3),
+    numbers,
+)
 flags = st.sampled_from([True, False, 1, 0, 2, 1.0, "true", "FALSE", "1", "1.0", "yes", ""])
 values: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.TEXT: texts,
@@ -62,6 +68,7 @@ values: dict[Kind, st.SearchStrategy[Any]] = {
     Kind.SHARE: st.one_of(st.floats(0, 1), numbers),
     Kind.MOMENT: moments,
     Kind.FLAG: flags,
+    Kind.VECTOR: vectors,
 }
 # A few odd fields at a time, so that a good share of the records is accepted.
 records = (

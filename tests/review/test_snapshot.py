@@ -22,6 +22,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "float | None": st.none() | NUMBER,
     "bool | None": st.none() | st.booleans(),
     "datetime | None": st.none() | MOMENT,
+    "tuple[float, ...] | None": st.none(),  # vectors are not stored
 }
 LISTINGS = st.builds(Listing, **{field.name: STRATEGIES[str(field.type)] for field in dataclasses.fields(Listing)})
 SCORED = st.builds(
@@ -113,3 +114,12 @@ def test_without_a_moment_an_edit_makes_another_key(make_scored: Any):
     sold = make_scored(observed_at=None, title="Wallet", seller_sales=2.0).listing
     edited = make_scored(observed_at=None, title="Wallet AAA+", seller_sales=1.0).listing
     assert make_key(seen) == make_key(sold) != make_key(edited)
+
+
+def test_the_vector_of_a_picture_is_not_stored():
+    """What was scored with it keeps its score and reasons, and is stored as if there had been none."""
+    listing = Listing("1", "s", "Bag", image_vector=(0.5, 0.25))
+    scored = ScoredListing(listing, 0.9, 2.0, (Reason("image.likeness", "Picture resembles …", 1.5),), (), None, "m/1")
+    bare = dataclasses.replace(scored, listing=dataclasses.replace(listing, image_vector=None))
+    assert encode(scored) == encode(bare)
+    assert decode(encode(scored)) == bare

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PictureFeatures
+from ipml.features.images import ImageVectors
 from ipml.features.portfolio import EarlierListings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
@@ -111,7 +112,8 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
         (other,) = explainer.reasons(columns, weights, NO_EARLIER, {})
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
-    of_pictures = {"picture.counterfeit", "picture.genuine"}  # of models that learnt from listings with such numbers
+    # Of models that learnt from listings with such numbers, or vectors.
+    of_pictures = {"picture.counterfeit", "picture.genuine", "image.likeness"}
     assert set(explainer.groups) == set(SENTENCES) - of_pictures
 
 
@@ -213,7 +215,8 @@ def test_reasons_are_true(classifier, market):
 
 def test_every_pattern_of_a_group_meets_a_feature(explainer):
     """No pattern is left over either, nor is an extractor; that of pictures is there where the model knows them."""
-    extractors = {"picture": PictureFeatures(), **explainer.extractors}
+    images = ImageVectors().fit({"image_vector": [[1.0, 0.5]]})
+    extractors = {"picture": PictureFeatures(), "image": images, **explainer.extractors}
     for name, groups in GROUPS.items():
         features = extractors[name].get_feature_names_out()
         for pattern in "|".join(groups.values()).split("|"):

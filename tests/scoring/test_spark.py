@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -20,6 +21,7 @@ from ipml.listings.schema import check_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.scoring.batch.file_scoring import BatchCounts
 from ipml.scoring.portfolio_store import start_store, write_store
 from ipml.scoring.scorer import ORIGIN_COLUMNS, SCORE_COLUMNS, Scorer, load_model
@@ -128,6 +130,27 @@ def test_every_row_comes_out_once_to_the_bit(score, scorer, listings, tmp_path):
     """The table says of each listing what the scorer says of the whole frame on one machine."""
     assert score() == BatchCounts(ROWS, 0, 0)
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings))
+
+
+@pytest.mark.parametrize("has_events", [False, True])
+def test_vectors_of_pictures_go_along(session, market, listings, tmp_path, has_events):
+    """A model that reads them says of each listing what it says on one machine, also where histories are joined."""
+    rng, labelled = np.random.default_rng(1), market.listings[market.listings["is_counterfeit"].notna()].tail(300)
+    some, seen = (
+        check_listings(frame.assign(image_vector=pd.Series(list(rng.normal(size=(len(frame), 6))), frame.index)))
+        for frame in (listings, labelled)
+    )
+    classifier = CounterfeitClassifier(n_folds=2).fit(seen, seen["is_counterfeit"].astype(int))
+    model = tmp_path / "model"
+    save_model(classifier, model, name="images", data_digest="0", experiment={}, figures={})
+    write_listings(some, tmp_path / "some.parquet")
+    events = tmp_path / "events.parquet"
+    write_listings(market.events, events)
+    known = [events] if has_events else []
+    score_on_spark(tmp_path / "some.parquet", tmp_path / "scores", model, session=session, run="night", events=known)
+    if has_events:
+        some = some.assign(**history_as_of(market.events, some)[list(HISTORY_COLUMNS)])
+    check_same(read_scores(tmp_path / "scores"), expect(load_model(model), some))
 
 
 def test_a_run_done_again_replaces_its_own_part_alone(score, scorer, listings, source, tmp_path):

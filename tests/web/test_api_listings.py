@@ -84,6 +84,16 @@ def test_a_listing_is_scored_stored_and_waits_for_people(door: httpx.Client, eng
     assert answer.json()["listings"][0].items() <= shown.json().items()
 
 
+def test_the_vector_of_a_picture_is_refused(door: httpx.Client, engine: Engine):
+    """It is not stored, and without it the listing would get another score when it is scored again."""
+    answer = door.post(PATH, json={"listings": [BAG, later(listing_id="M2", image_vector=[0.5, 0.25])]})
+    assert answer.status_code == 422
+    (problem,) = answer.json()["problems"]
+    assert (problem["row"], problem["field"], problem["found"]) == (2, "image_vector", "a list of 2 numbers")
+    assert problem["expected"].startswith("none, as vectors are not stored: POST /v1/score scores with them")
+    assert count(engine, listings) == 0
+
+
 def test_the_same_request_again_changes_nothing_and_is_answered_alike(door: httpx.Client, engine: Engine):
     """Neither a row nor a case comes of it."""
     first = door.post(PATH, json=BAG)

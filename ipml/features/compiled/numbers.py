@@ -34,6 +34,31 @@ def add_rows(values, weights, total):
 
 
 @njit(cache=True, nogil=True)
+def project_vectors(vectors, mean, directions):
+    """Return what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros.
+
+    Parameters
+    ----------
+    vectors : array of float32, shape (n_vectors, n_numbers)
+    mean : array of shape (n_numbers,)
+    directions : array of shape (n_numbers, n_directions)
+    """
+    values = np.zeros((vectors.shape[0], directions.shape[1]))
+    for row in range(vectors.shape[0]):
+        size = 0.0
+        for i in range(mean.size):
+            size += np.float64(vectors[row, i]) * np.float64(vectors[row, i])
+        if size == 0.0:
+            continue
+        size = np.sqrt(size)
+        for i in range(mean.size):
+            off = vectors[row, i] / size - mean[i]
+            for column in range(directions.shape[1]):
+                values[row, column] += off * directions[i, column]
+    return values
+
+
+@njit(cache=True, nogil=True)
 def count_days(begins, ends):
     """Return the days from one moment in microseconds to another; NaN where either is unknown."""
     days = np.empty(begins.size)

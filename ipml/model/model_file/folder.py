@@ -331,6 +331,7 @@ TRUSTED_TYPES = (
     "ipml.features.figures.ListingFeatures",
     "ipml.features.figures.SellerFeatures",
     "ipml.features.figures.PictureFeatures",
+    "ipml.features.images.ImageVectors",
     "ipml.model.calibration.calibration.HierarchicalCalibration",
     "ipml.model.calibration.calibration.SigmoidCalibration",
     "ipml.model.familiarity.Familiarity",

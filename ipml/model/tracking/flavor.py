@@ -83,10 +83,10 @@ class FlavorModel:
             Some listing breaks the rules of the schema; all problems are named.
         """
         try:
-            listings = check_listings(model_input.reset_index(drop=True))
+            scored = self._score(check_listings(model_input.reset_index(drop=True)))
         except IpmlError as error:
             raise MlflowException.invalid_parameter_value(str(error)) from error
-        scored = self._score(listings)[list(SERVED_COLUMNS)].astype(object)
+        scored = scored[list(SERVED_COLUMNS)].astype(object)
         return scored.where(scored.notna(), None).set_axis(model_input.index)
 
 
@@ -138,13 +138,15 @@ def _make_environment() -> dict[str, Any]:
 
 def _make_signature() -> ModelSignature:
     """Return the fields of a listing as MLflow's scoring wants them."""
-    # MLflow knows moments without a time zone only; ours pass as they are, and as ISO text from JSON.
-    moment = AnyType()  # type: ignore[no-untyped-call]
+    # MLflow knows moments without a time zone only; ours pass as they are, and as ISO text from JSON. So do vectors, of
+    # which it would take no missing one.
+    anything = AnyType()  # type: ignore[no-untyped-call]
     kinds: dict[Any, DataType | AnyType] = {
         str: DataType.string,
         str | None: DataType.string,
         float | None: DataType.double,
-        datetime | None: moment,
+        datetime | None: anything,
+        tuple[float, ...] | None: anything,
     }
     columns: list[ColSpec | TensorSpec] = [
         ColSpec(kinds[hint], name, required=hint is str) for name, hint in served_fields().items()

@@ -48,8 +48,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ipml.errors import InvalidListings, MissingColumns, UnreadableFile, UnusableSetting, describe_faults
 from ipml.kit.canonical_json import digest
 from ipml.listings.column_maps import ColumnMap, load_columns
-from ipml.listings.fields import COLUMNS, FIELDS
+from ipml.listings.fields import COLUMNS, FIELDS, VECTOR
 from ipml.listings.frames import check_cells, list_problems, number_rows
+from ipml.listings.kinds import is_missing
 from ipml.listings.readers import read_listings
 from ipml.listings.seller_events import HISTORY_COLUMNS, history_as_of, read_events
 from ipml.listings.tables import read_table
@@ -240,7 +241,8 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     History from events is that of all listings, those in files of labels included, as scoring with these events has it.
     Where a listing comes more than once under one id and moment, the label that became known last counts; of labels
     without a moment, that of the later file. A row without a label takes none away. A label of weight 0 is none: it is
-    neither learnt from nor tested by.
+    neither learnt from nor tested by. A row without a vector has that of the same listing and moment: labels of the
+    queue, which stores none, take nothing away from the listings.
 
     Raises
     ------
@@ -253,7 +255,7 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
         [_read_good(experiment.find(name), columns) for name in experiment.data.listings], ignore_index=True
     )
     labels = [_read_good(experiment.find(name), None) for name in experiment.data.labels]
-    everything = pd.concat([listings, *labels], ignore_index=True)
+    everything = _lend_vectors(pd.concat([listings, *labels], ignore_index=True))
     if experiment.data.events:
         events = read_events([experiment.find(name) for name in experiment.data.events])
         everything[list(HISTORY_COLUMNS)] = history_as_of(events, everything)
@@ -264,6 +266,16 @@ def read_training_listings(experiment: Experiment) -> pd.DataFrame:
     latest = by_label.drop_duplicates(["listing_id", "observed_at"], keep="last").sort_index(ignore_index=True)
     latest = latest.drop(columns="has_label")
     return latest.assign(is_counterfeit=latest["is_counterfeit"].mask((latest["label_weight"] == 0).fillna(False)))
+
+
+def _lend_vectors(listings: pd.DataFrame) -> pd.DataFrame:
+    """Give rows without a vector that of another row of the same listing and moment."""
+    keys = list(zip(listings["listing_id"], listings["observed_at"], strict=True))
+    known = {key: vector for key, vector in zip(keys, listings[VECTOR], strict=True) if not is_missing(vector)}
+    if not known or listings[VECTOR].notna().all():
+        return listings
+    lent = [known.get(key) if is_missing(own) else own for key, own in zip(keys, listings[VECTOR], strict=True)]
+    return listings.assign(**{VECTOR: pd.Series(lent, index=listings.index, dtype=object)})
 
 
 def read_unlabelled(experiment: Experiment, listings: pd.DataFrame) -> pd.DataFrame | None:
@@ -324,10 +336,17 @@ def read_truth(experiment: Experiment, listings: pd.DataFrame) -> pd.Series[bool
     return truth.loc[listings["listing_id"]].set_axis(listings.index)
 
 
+_SELDOM = ("label_probability", VECTOR)  # columns that leave the digest of older data what it was
+
+
 def digest_listings(listings: pd.DataFrame) -> str:
     """Return 16 hexadecimal digits that change when any cell that training reads, or the order of listings, changes."""
-    read = [name for name in COLUMNS if name != "label_probability" or listings[name].notna().any()]
-    hashes = pd.util.hash_pandas_object(listings[read], index=False).to_numpy()
+    read = [name for name in COLUMNS if name not in _SELDOM or listings[name].notna().any()]
+    cells = listings[read]
+    if VECTOR in read:
+        bits = [None if is_missing(vector) else vector.tobytes() for vector in cells[VECTOR]]
+        cells = cells.assign(**{VECTOR: pd.Series(bits, index=cells.index, dtype=object)})
+    hashes = pd.util.hash_pandas_object(cells, index=False).to_numpy()
     return digest(hashes.tobytes())[:16]
 
 

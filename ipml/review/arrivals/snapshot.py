@@ -2,7 +2,8 @@
 
 The text is JSON in ASCII, with escapes for everything else, so that every database holds any title alike. Fields of
 the listing that are None are left out, as are the bounds of a score that has none and what was not found in the text:
-a record that gains an optional field still reads older snapshots, and gives their very text.
+a record that gains an optional field still reads older snapshots, and gives their very text. The vector of its picture
+is left out, too: it would be the largest part by far, and nobody can read it. The score and its reasons stay.
 
 Texts that people write are stored as they are, once `check_text` has found that every database can hold them.
 """
@@ -162,7 +163,7 @@ def _given(record: object) -> dict[str, Any]:
 
 
 def _listing_fields(listing: Listing) -> dict[str, Any]:
-    fields = _given(listing)
+    fields = {name: value for name, value in _given(listing).items() if name != "image_vector"}
     return fields | {name: _moment_text(name, fields[name]) for name in _MOMENTS if name in fields}
 
 

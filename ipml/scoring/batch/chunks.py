@@ -274,6 +274,7 @@ def check_chunk(job: BatchJob, chunk: Chunk) -> tuple[Validation, Mapping[int, i
     table = job.source.read(chunk)
     mapped, unknown = map_columns(table, job.columns, str(job.source.path))
     validation = validate_rows(mapped, str(job.source.path)).reject([*table.problems, *unknown])
+    validation = validation.reject(job.scorer.find_problems(validation.listings))
     hashes = hash_keys(validation.listings, job.folder.digest[:16])
     again, first = find_repeats(hashes, number_rows(validation.listings))
     is_kept = ~np.isin(number_rows(validation.listings), again)

@@ -122,6 +122,7 @@ def _follow(records: Mapping[int, Record]) -> bool:
 
 CHUNK_ROWS = 50_000
 """Rows of a chunk: what is in memory at once, and what is lost at most where a process is killed."""
+_FEWER_WITH_VECTORS = 10  # times: a vector takes as much memory as everything else of some ten listings
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ def score_file(
     rows = open_source(source, columns.text_format if columns else None)
     for path in events:
         next(read_tables(path, 1))  # says what is wrong with it
+    chunk_rows = CHUNK_ROWS // _FEWER_WITH_VECTORS if scorer.reads_vectors else CHUNK_ROWS
     of_file = "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix
     suffix, kind = (".parquet", "folder") if is_folder(target) else (of_file, of_file)
     facts = describe_run(
@@ -223,7 +225,7 @@ def score_file(
         portfolios=portfolios,
         events=events,
         explain_top=explain_top,
-        chunk_rows=CHUNK_ROWS,
+        chunk_rows=chunk_rows,
     )
     if kind == "folder" and not restart and (counts := _read_finished(target, facts, rejects)):
         _refuse_unlike(require_familiar, source, scorer, counts.unlike)
@@ -234,7 +236,7 @@ def score_file(
             keeps_rejects=rejects is not None,
             suffix=suffix,
             explain_top=explain_top,
-            chunk_rows=CHUNK_ROWS,
+            chunk_rows=chunk_rows,
             events=_keep_events(folder, events, facts) if events else None,
         )
         with closing(WorkerPool(job, count_workers(job, jobs))) as workers:

@@ -305,7 +305,8 @@ def _judge(
 
     def check_and_judge(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            judged = judge_rows(check_batch(batch, reading), *load_shipped(model))
+            scorer, portfolios = load_shipped(model)
+            judged = judge_rows(check_batch(batch, reading, scorer), scorer, portfolios)
             yield from judged_to_arrow(judged, batch, reading.places).to_batches()
 
     with silence_pandas_warning():

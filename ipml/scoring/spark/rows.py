@@ -45,8 +45,13 @@ BROKEN = "__broken"
 
 Batch: TypeAlias = "pa.RecordBatch | pa.Table"
 
-_DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean"}
-_ARROW = {"string": pa.string(), "boolean": pa.bool_(), "timestamp_ltz": pa.timestamp("us", "UTC")}
+_DDL = {Kind.TEXT: "string", Kind.MOMENT: "timestamp_ltz", Kind.FLAG: "boolean", Kind.VECTOR: "array<float>"}
+_ARROW = {
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "timestamp_ltz": pa.timestamp("us", "UTC"),
+    "array<float>": pa.list_(pa.float32()),
+}
 _FAULTS_DDL = "problems array<struct<column:string,value:string,expected:string>>, raw string"
 _FAULT = pa.struct([("column", pa.string()), ("value", pa.string()), ("expected", pa.string())])
 _FAULTS = {"problems": pa.list_(_FAULT), "raw": pa.string()}
@@ -133,10 +138,10 @@ def read_batch(batch: Batch, source: str) -> RawTable:
     return RawTable(frame.drop(index=list(broken)), tuple(problems), broken)
 
 
-def check_batch(batch: Batch, reading: RowReading) -> pd.DataFrame:
+def check_batch(batch: Batch, reading: RowReading, scorer: Scorer | None = None) -> pd.DataFrame:
     """Return the rows of a batch in canonical form, with `problems` (None where there are none) and `raw`.
 
-    They are indexed by their places in the batch, from 0.
+    They are indexed by their places in the batch, from 0. Bad are also those that a given scorer cannot read.
 
     Raises
     ------
@@ -162,6 +167,8 @@ def check_batch(batch: Batch, reading: RowReading) -> pd.DataFrame:
         table = read_batch(content, reading.source)
     mapped, unknown = _map_columns(table, reading)
     validation = validate_rows(mapped, reading.source).reject([*table.problems, *unknown])
+    if scorer is not None:
+        validation = validation.reject(scorer.find_problems(validation.listings))
     rows = validation.listings.assign(problems=None, raw=None)
     if validation.problems:
         bad = _describe_bad(table, mapped, validation)

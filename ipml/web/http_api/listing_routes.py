@@ -51,6 +51,8 @@ _MOST_TOGETHER = 100  # listings or events written in one go, so that a small re
 _GAP_SECONDS = 0.02  # between the beginnings of two turns; as long as it takes to write about twenty listings
 _SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
 _SMALL_BYTES = 64 << 10
+# Listings are scored again when more is known of them; without its vector one would get another score unnoticed.
+_NO_VECTOR = "none, as vectors are not stored: POST /v1/score scores with them, and so does `ipml score`"
 
 
 _Checked = TypeVar("_Checked")
@@ -243,8 +245,13 @@ def read_submission(content: object, model: ScoringModel, now: datetime) -> Subm
         for row, one in enumerate(listings, start=1)
         if one.observed_at is not None and one.observed_at > latest
     ]
-    if early:
-        raise InvalidListings(early)
+    vectors = [
+        Problem(row, "image_vector", f"a list of {len(one.image_vector):,} numbers", _NO_VECTOR)
+        for row, one in enumerate(listings, start=1)
+        if one.image_vector is not None
+    ]
+    if early or vectors:
+        raise InvalidListings(sorted([*early, *vectors], key=lambda problem: problem.row))
     return Submission(tuple(listings), tuple(_read_withdrawals(gone, latest)))
 
 

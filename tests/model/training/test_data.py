@@ -28,7 +28,12 @@ MONDAY, TUESDAY, FRIDAY = pd.to_datetime(["2026-03-02", "2026-03-03", "2026-03-0
 BAG = Listing("1", "s", "Bag", observed_at=MONDAY, is_counterfeit=True, labelled_at=TUESDAY)
 BELT = Listing("2", "s", "Belt", observed_at=MONDAY)
 GENUINE_BAG = replace(BAG, is_counterfeit=False)
-EXAMPLES = {Kind.TEXT: ("x", "other"), Kind.FLAG: (True, False), Kind.MOMENT: (MONDAY, FRIDAY)}
+EXAMPLES = {
+    Kind.TEXT: ("x", "other"),
+    Kind.FLAG: (True, False),
+    Kind.MOMENT: (MONDAY, FRIDAY),
+    Kind.VECTOR: ((0.5, 0.25), (0.25, 0.5)),
+}
 FULL = Listing(**{field.name: EXAMPLES.get(field.kind, (0.5, 0.25))[0] for field in FIELDS})
 
 
@@ -70,6 +75,14 @@ def test_a_reviewers_label_takes_the_place_of_none(read):
     decided = replace(BELT, is_counterfeit=True, labelled_at=FRIDAY)
     learnt = read(listings=[BELT, BAG], labels=[decided]).set_index("listing_id")
     assert learnt["is_counterfeit"].to_dict() == {"1": True, "2": True}
+
+
+def test_a_label_without_a_vector_takes_none_away(read):
+    """The queue stores no vectors: what is learnt from its label has that of the same listing at that moment."""
+    seen = replace(BAG, image_vector=(0.5, 0.25), is_counterfeit=None, labelled_at=None)
+    learnt = read(listings=[BELT, seen, replace(seen, observed_at=FRIDAY, image_vector=(1.0, 0.0))], labels=[BAG])
+    labelled = learnt[learnt["is_counterfeit"].notna()]
+    assert [vector.tolist() for vector in labelled["image_vector"]] == [[0.5, 0.25]]
 
 
 @pytest.mark.parametrize(("known", "expected"), [(MONDAY, True), (FRIDAY, False)])
@@ -215,9 +228,11 @@ def test_the_digest_changes_with_any_cell(field):
 
 
 def test_the_digest_does_not_change_where_no_label_has_odds():
-    """Runs recorded before labels had odds have the digest they had."""
-    listings = listings_to_frame([replace(FULL, label_probability=None), BAG])
-    cells = pd.util.hash_pandas_object(listings[[name for name in COLUMNS if name != "label_probability"]], index=False)
+    """Runs recorded before labels had odds, and listings vectors, have the digest they had."""
+    listings = listings_to_frame([replace(FULL, label_probability=None, image_vector=None), BAG])
+    cells = pd.util.hash_pandas_object(
+        listings[[name for name in COLUMNS if name not in ("label_probability", "image_vector")]], index=False
+    )
     assert digest_listings(listings) == sha256(cells.to_numpy().tobytes()).hexdigest()[:16]
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from ipml.listings.schema import frame_to_listings
-from ipml.records import Reason, ScoredListing
+from ipml.records import Problem, Reason, ScoredListing
 
 
 class ToyScorer:
     """Scores a listing as its price over 100; one without a price cannot be judged. It counts what it has scored."""
 
     most_width = familiarity = None
+    reads_vectors = False
 
     def __init__(self, version: str = "toy/1") -> None:
         self.version = version
@@ -29,6 +30,10 @@ class ToyScorer:
         return pd.DataFrame({**numbers, "abstained": causes, "model_version": self.version}).astype(
             {"model_version": "str"}
         )
+
+    def find_problems(self, listings: pd.DataFrame) -> list[Problem]:
+        """Read any listing."""
+        return []
 
     def find_unlike(self, sample: object) -> tuple[()]:
         """Say nothing."""
