@@ -210,7 +210,7 @@ class Settings(BaseSettings):
         "",
         description="who may do what, as GROUP=ROLE; GROUP=ROLE; without it only users known by `ipml admin user link`",
     )
-    control_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of cases of known truth")
+    control_share: float = Field(0.02, ge=0, le=0.25, description="share of reviews that are of control cases")
     repeat_share: float = Field(0.03, ge=0, le=0.25, description="share that a reviewer decided before, unseen again")
     repeat_days: float = Field(14.0, ge=0, description="how many days later at the earliest")
     audit_share: float = Field(0.02, ge=0, le=0.25, description="share that another reviewer decided")

@@ -18,6 +18,7 @@ PAGES = [
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
     if page != GLOSSARY and page.parent.name != "reference"  # which the code writes
 ]
+TEMPLATES = sorted((ROOT / "ipml" / "web" / "templates").rglob("*.html"))
 
 
 def read_given_up():
@@ -43,6 +44,14 @@ def test_a_page_speaks_the_words_of_the_glossary(page):
     """No page uses a word that was given up for another."""
     prose = read_prose(page)
     assert [word for word in read_given_up() if re.search(rf"\b{word}s?\b", prose, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("page", TEMPLATES, ids=lambda page: page.name)
+def test_a_template_speaks_the_words_of_the_glossary(page):
+    """Nor does a page of the console, on which who gives notice is the reporter."""
+    text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    words = [*read_given_up(), "notifier"]
+    assert [word for word in words if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)] == []
 
 
 def list_names():

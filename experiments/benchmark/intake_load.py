@@ -85,6 +85,8 @@ class Outcome:
         By listing, how many versions were sent.
     refused, failed : int
         Answers with 429, and requests that were not answered at all.
+    ended_at : float
+        When the last was answered, in seconds since 1970.
     """
 
     alone: list[float] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Outcome:
     versions: dict[str, int] = field(default_factory=dict)
     refused: int = 0
     failed: int = 0
+    ended_at: float = 0.0
 
 
 class Stock:
@@ -176,6 +179,7 @@ class Client:
         with ThreadPoolExecutor(n_connections) as pool:
             for done in [pool.submit(self._work, requests) for _ in range(n_connections)]:
                 done.result()
+        self.outcome.ended_at = time()
         self.outcome.versions = self._stock.versions
         return self.outcome
 
@@ -419,10 +423,10 @@ def measure(engine: Engine, folder: Path, options: argparse.Namespace) -> None:
             while not all(one.done() for one in sending):
                 sleep(min(EVERY_SECONDS, options.seconds / 10))
                 memory.append(_look_at_all(servers, worker, database)["server"].megabytes)
-            seconds = time() - start_at
             after = _look_at_all(servers, worker, database)
             outcomes = [one.result() for one in sending]
             decided = [wait for one in reviewing for wait in one.result()]
+    seconds = max(one.ended_at for one in outcomes) - start_at
     alone = [wait for one in outcomes for wait in one.alone]
     together = [wait for one in outcomes for wait in one.together]
     sent = len(alone) + len(together) * options.batch

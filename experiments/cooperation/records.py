@@ -84,7 +84,7 @@ def time_lanes(items: int) -> str:
             fields = {"address": f"{number}@example.com", "pseudonym": secrets.token_hex(16), "kind": "rights holder"}
             connection.execute(insert(notifiers).values(**fields, created_at=before))
             given = {"reference": secrets.token_hex(8), "notifier_id": number, "kind": "counterfeit", "encrypted": ""}
-            given |= {"content_digest": "", "tier": "usual", "received_at": before, "explanation": ""}
+            given |= {"content_digest": "", "tier": "standard", "received_at": before, "explanation": ""}
             connection.execute(insert(notices).values(given))
             rows = [decision | {"verdict": "genuine", "decided_at": NOW - timedelta(days=2)}] * each
             connection.execute(insert(decisions), rows)

@@ -63,8 +63,13 @@ def _word(rng: np.random.Generator) -> str:
     return "".join(f"{rng.choice(_ONSETS)}{rng.choice(_VOWELS)}" for _ in range(rng.integers(2, 5)))
 
 
-def make_cases(n: int, seed: int = 0) -> Iterator[ScoredListing]:
+def make_cases(n: int, seed: int = 0, *, pictures: str = "") -> Iterator[ScoredListing]:
     """Make scored listings.
+
+    Parameters
+    ----------
+    pictures : str, default=""
+        Host of four pictures of each: three of its own, and one that all listings of its seller show; "" for none.
 
     Examples
     --------
@@ -92,8 +97,13 @@ def make_cases(n: int, seed: int = 0) -> Iterator[ScoredListing]:
             listed_at=datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=int(rng.integers(30_000))),
             seller_age_days=float(rng.integers(2, 2_000)),
             seller_sales=float(rng.integers(0, 900)),
+            image_urls=_name_pictures(pictures, number, sellers[number]) if pictures else None,
         )
         yield _score(listing, float(scores[number]), rng)
+
+
+def _name_pictures(host: str, number: int, seller: int) -> str:
+    return " ".join([*(f"{host}/{number}-{place}.jpg" for place in range(3)), f"{host}/of-{seller}.jpg"])
 
 
 def _draw_unequally(rng: np.random.Generator, n: int, n_things: int, exponent: float) -> list[int]:
@@ -119,16 +129,20 @@ def _score(listing: Listing, score: float, rng: np.random.Generator) -> ScoredLi
     )
 
 
-def fill(engine: Engine, n_open: int, n_decided: int, *, seed: int = 0, now: datetime | None = None) -> None:
+def fill(
+    engine: Engine, n_open: int, n_decided: int, *, seed: int = 0, now: datetime | None = None, pictures: str = ""
+) -> None:
     """Put cases into the queue over three weeks, and have some of them decided: the most suspicious, as they would be.
 
     Parameters
     ----------
     n_open, n_decided : int
         Cases that wait, and that are done with, one in fifty of these with a lead.
+    pictures : str, default=""
+        Host of the pictures of each; "" for none.
     """
     now = now or datetime.now(UTC)
-    source, total = make_cases(n_open + n_decided, seed), n_open + n_decided
+    source, total = make_cases(n_open + n_decided, seed, pictures=pictures), n_open + n_decided
     for first in range(0, total, 1_000):
         enqueue(engine, islice(source, 1_000), now=now - timedelta(days=21) * (1 - first / total) ** 2)
     rng = np.random.default_rng(seed + 2)

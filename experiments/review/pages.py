@@ -11,6 +11,7 @@ it stands how long the processors worked on it, those of PostgreSQL as well, whi
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -95,10 +96,10 @@ def find_backends(engine: Engine) -> list[int]:
 
 
 @contextmanager
-def serving(url: str) -> Iterator[Browser]:
-    """Start the real server on a database, log in, and end it again."""
+def serving(url: str, **variables: str) -> Iterator[Browser]:
+    """Start the real server on a database and some variables of the environment, log in, and end it again."""
     command = [sys.executable, "-m", "ipml", "serve", "--database", url, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | variables) as server:  # noqa: S603 - our own
         assert server.stdout is not None
         try:
             address = server.stdout.readline().split()[2]
@@ -110,16 +111,17 @@ def serving(url: str) -> Iterator[Browser]:
             server.terminate()
 
 
-def fill_once(engine: Engine, n_open: int, n_decided: int) -> None:
-    """Fill the queue unless it is filled, and let somebody in."""
+def fill_once(engine: Engine, n_open: int, n_decided: int, *, pictures: str = "") -> bool:
+    """Fill the queue unless it is filled, and let somebody in; return whether it was filled just now."""
     with writing(engine) as connection:
         if not list_users(connection):
             add_user(connection, USER, PASSWORD, Role.LEAD)
         is_empty = count_cases(connection)["open"] == 0
     if is_empty:
         began = perf_counter()
-        fill(engine, n_open, n_decided)
+        fill(engine, n_open, n_decided, pictures=pictures)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
+    return is_empty
 
 
 def find_trail(engine: Engine, place: int) -> str:

@@ -46,7 +46,7 @@ def add(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Let a person log in; the password is asked for, and only its argon2 hash is kept.
+    """Let a person log in; the password is asked for, and only its argon2 hash is stored.
 
     Example: ipml admin user add ana --role reviewer
     """

@@ -183,6 +183,10 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
     from ipml.review.translations import make_translator
     from ipml.web.server import check_login_settings
 
+    def check_translator() -> None:
+        if translator := make_translator(settings):
+            translator.close()
+
     page: frozenset[Process] = frozenset({"page"})
     worker: frozenset[Process] = frozenset({"worker"})
     yield from _try("", worker, lambda: plan_jobs(settings))
@@ -191,7 +195,7 @@ def _find_bad_addresses(settings: Settings) -> Iterator[Fault]:
         url = "webhook_url" if settings.webhook_url else "webhook_urls"
         yield from _try(url, worker, lambda: make_webhook_sink(settings, ()).close())
         yield from _try("webhook_secret", worker, lambda: read_secrets(settings.webhook_secret))
-    yield from _try("translate_url", frozenset({"page"}), lambda: make_translator(settings))
+    yield from _try("translate_url", frozenset({"page"}), check_translator)
     if settings.transparency_url:
         address = settings.transparency_url
         yield from _try("transparency_token", worker, lambda: read_token(settings.transparency_token))

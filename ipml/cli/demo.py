@@ -22,6 +22,9 @@ from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_st
 from ipml.web.accounts.permissions import Role
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.status import Status
+
     from ipml.model.training import Trained
     from ipml.records import ScoredListing
     from ipml.simulation.marketplace import Marketplace
@@ -77,17 +80,22 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
     plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
     console = Console(stderr=True)
     with console.status("Starting") as status:
-
-        def say(step: str) -> None:
-            line = step[:1].upper() + step[1:]
-            if console.is_terminal:
-                status.update(line)
-            else:
-                typer.echo(line, err=True)
-
-        account = run_year(plan, out, say)
+        account = run_year(plan, out, _telling(console, status))
     typer.echo(describe_year(account))
     typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
+
+
+def _telling(console: Console, status: Status) -> Say:
+    """Return what tells each step: in the one line of a terminal, or in lines of its own where none is looked at."""
+
+    def say(step: str) -> None:
+        line = step[:1].upper() + step[1:]
+        if console.is_terminal:
+            status.update(line)
+        else:
+            typer.echo(line, err=True)
+
+    return say
 
 
 def describe_year(account: Account) -> str:
@@ -137,12 +145,15 @@ def demo(
         return
     from rich.console import Console
 
+    import ipml.model.training  # noqa: F401 - what is not installed is said before anything is made
+
     out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        say: Say = lambda step: status.update(step.capitalize())  # noqa: E731 - a name for a callback
-        say("making a marketplace, and compiling what has not been compiled before")
-        with nullcontext() if is_compiled() else running_beside(compile_all):
+        say, is_ready = _telling(console, status), is_compiled()
+        once = "" if is_ready else ", and compiling what scoring runs, which takes some minutes and is done once"
+        say(f"making a marketplace{once}")
+        with nullcontext() if is_ready else running_beside(compile_all):
             market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
         trained = _train(out, seed, say)

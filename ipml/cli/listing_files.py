@@ -108,7 +108,9 @@ def validate(
     rejects: Rejects = None,
     out: Annotated[
         Path | None,
-        out_option("The good rows, with canonical columns. CSV holds texts as they are, for programs, and no vectors."),
+        out_option(
+            "The good rows, with canonical columns. CSV holds texts as they are: it is for programs; no vectors."
+        ),
     ] = None,
     encoding: Annotated[
         str | None, typer.Option(help="Encoding of a text file; by default that of the column map, or utf-8.")

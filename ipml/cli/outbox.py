@@ -377,7 +377,7 @@ def _subjects(connection: Connection, subject: str) -> list[str]:
 
     if not subject.isdecimal():
         return [subject]
-    found = [statement.subject for statement in list_statements(connection, int(subject))]
+    found = [one.statement.subject for one in list_statements(connection, int(subject))]
     if not found:
         raise NotFound(
             "statement of reasons about", f"case {subject}", "Expected a subject such as measure:12, or a case."

@@ -125,7 +125,7 @@ def _count(number: int, word: str) -> str:
 def reviewers(
     brands: Annotated[bool, typer.Option("--brands", help="Error rates by brand as well.")] = False,
     disputed: Annotated[
-        bool, typer.Option("--disputed", help="Only the decisions that an audit or the known truth contradicts.")
+        bool, typer.Option("--disputed", help="Only the decisions that an audit or a control case contradicts.")
     ] = False,
     database: Database = None,
 ) -> None:

@@ -161,7 +161,7 @@ def portfolios(
     columns: Columns = None,
     rejects: Rejects = None,
 ) -> None:
-    """Take listings into a store of sellers' portfolios: how suspicious what each seller listed before looked.
+    """Take listings into a store of sellers' portfolios: what the model thinks of what each seller listed before.
 
     `ipml score --portfolios STORE` then judges each listing also by the earlier ones of its seller. Score first,
     take in afterwards: a listing is compared with those listed before it, and of a seller who is known to have
@@ -192,7 +192,8 @@ def portfolios(
 def warm_up() -> None:
     """Compile what scoring and training run; the result is kept, beside ipml or in the user's cache folder.
 
-    Without it the first listing after an installation waits about a minute. Run it when an image is built.
+    Without it the first listing after an installation waits for it, three or four minutes on two cores. Run it when an
+    image is built.
 
     Example: ipml model warm-up
     """

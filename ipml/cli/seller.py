@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from ipml.review.sellers.seller_lists import ListedSeller, ListEntry, ListKind
 
 
-seller_app = make_group("Say what is kept of a seller, forget them, or hold what a claim needs.", "seller show s-1207")
+seller_app = make_group("Show what is stored of a seller, erase it, or hold what a claim needs.", "seller show s-1207")
 
 
 @seller_app.command()
 def show(seller: Seller, database: Database = None) -> None:
-    """Say what is kept of a seller, by class of record, and until when; and to whom they were named, in which referral.
+    """Show what is stored of a seller by class of record, until when, and to whom they were named in which referral.
 
     A referral of which a seller may not hear is marked: leave it out of the answer to their request.
 
@@ -134,7 +134,7 @@ def hold(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Hold what is kept of a seller: until that day it is neither erased nor does it expire.
+    """Hold what is stored of a seller: until that day it is neither erased nor does it expire.
 
     Example: ipml seller hold s-1207 --why "claim 4 O 12/26" --until 2027-12-31
     """

@@ -6,6 +6,7 @@ Files that people take away hold numbers and moments, nothing that was written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,9 +29,9 @@ from ipml.enforcement.penalties.penalties import Penalty, select_penalties
 from ipml.enforcement.penalties.standing import Strike
 from ipml.enforcement.penalties.strikes import find_strike
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.statements.statements import find_statement
+from ipml.enforcement.statements.statements import get_statement
 from ipml.enforcement.takedown.measures import Measure, find_measures
-from ipml.errors import EvidenceChanged
+from ipml.errors import EvidenceChanged, NotFound
 from ipml.review.arrivals.snapshot import decode_listing
 from ipml.storage.tables import appeal_outcomes, appeals, cases, measures, penalties
 
@@ -124,13 +125,15 @@ def read_desk(connection: Connection, appeal_id: int, by: str, *, now: datetime 
     file = get_appeal(connection, appeal_id, now=now or datetime.now(UTC))
     appeal = file.appeal
     restriction = _find_restrictions(connection, [appeal]).get(appeal.subject)
-    statement = find_statement(connection, appeal.subject)
+    told = None
+    with suppress(NotFound):
+        told = read_told(connection, [get_statement(connection, appeal.subject)])[appeal.subject]
     strike = find_strike(connection, appeal.decision_id)
     evidence, damage = _find_evidence(connection, appeal.decision_id)
     return ShownAppeal(
         file=file,
         restriction=restriction,
-        told=None if statement is None else read_told(connection, statement),
+        told=told,
         evidence=evidence,
         damage=damage,
         strike=strike if strike is not None and strike.taken_back_at is None else None,

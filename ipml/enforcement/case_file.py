@@ -6,21 +6,22 @@ texts are None; numbers, kinds and moments stay. The outlook on a decision befor
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection
 
-from ipml.enforcement.appeals.appeal import PendingAppeal, list_of_case
-from ipml.enforcement.deadlines.deadlines import Deadline, find_deadlines
+from ipml.enforcement.appeals.appeal import Appeal, PendingAppeal, list_of_case
+from ipml.enforcement.deadlines.deadlines import Deadline, find_all_deadlines, find_deadlines
 from ipml.enforcement.evidence.pieces import Evidence, find_evidence
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import (
     Explained,
     Penalty,
-    explain_penalty,
+    explain_penalties,
     find_steps,
     list_told,
     select_penalties,
@@ -29,7 +30,6 @@ from ipml.enforcement.penalties.standing import (
     SellerStanding,
     Strike,
     find_standing,
-    find_strikes,
     select_strikes,
 )
 from ipml.enforcement.penalties.strikes import foresee_strike
@@ -37,14 +37,13 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, state
 from ipml.enforcement.statements.letter import Letter, write_letter
-from ipml.enforcement.statements.statements import get_statement, list_statements, notified_at, read_letter
-from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_whys
-from ipml.errors import EvidenceChanged, NotFound, SellerErased
+from ipml.enforcement.statements.statements import StoredStatement, find_notified, list_statements
+from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_all_whys
+from ipml.errors import EvidenceChanged
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.arrivals.snapshot import decode
-from ipml.review.cases import StoredCase, find_case
+from ipml.review.cases import StoredCase
 from ipml.review.decisions import GROUNDS
-from ipml.storage.pseudonyms import find_pseudonym
 from ipml.storage.tables import penalties, strikes
 
 
@@ -141,41 +140,63 @@ def read_followed(connection: Connection, case_id: int) -> Followed:
     >>> followed.measures[0].why, [one.penalty.kind.value for one in followed.penalties]
     ('remove, the standard measure', ['warn'])
     """
-    told = {one.subject: read_told(connection, one) for one in list_statements(connection, case_id)}
+    told = read_told(connection, list_statements(connection, case_id))
     struck = list(select_strikes(connection, strikes.c.case_id == case_id))
-    led_to = select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck]))
+    led_to = list(select_penalties(connection, penalties.c.strike_id.in_([strike.strike_id for strike in struck])))
     evidence, damage = _find_evidence(connection, case_id)
+    measures = find_measures(connection, case_id=case_id)
+    whys = read_all_whys(connection, measures)
     return Followed(
         evidence=evidence,
         damage=damage,
         measures=tuple(
-            TakenMeasure(measure, **read_whys(connection, measure), told=told.get(measure.subject))
-            for measure in find_measures(connection, case_id=case_id)
+            TakenMeasure(measure, **whys[measure.measure_id], told=told.get(measure.subject)) for measure in measures
         ),
         strikes=tuple(struck),
-        penalties=tuple(read_penalty(connection, penalty, told.get(penalty.subject)) for penalty in led_to),
-        appeals=tuple(PendingAppeal(one, find_due(connection, one.name)) for one in list_of_case(connection, case_id)),
+        penalties=tuple(read_penalties(connection, led_to, told)),
+        appeals=tuple(find_pending(connection, list_of_case(connection, case_id))),
     )
 
 
-def read_told(connection: Connection, statement: Statement) -> SentStatement:
-    """Return how a statement was told to the seller and to the public."""
-    kept, letter = get_statement(connection, statement.subject), None
-    with suppress(SellerErased, NotFound):
-        letter = read_letter(connection, statement.subject)
-    windows = tuple(find_deadlines(connection, statement.subject).values())
-    at = notified_at(connection, statement)
-    return SentStatement(statement, letter, kept.payload, kept.why_not_stated, at, windows)
+def read_told(connection: Connection, stored: Sequence[StoredStatement]) -> dict[str, SentStatement]:
+    """Return how statements were told to the seller and to the public, by subject."""
+    if not stored:
+        return {}
+    subjects = [one.statement.subject for one in stored]
+    notified, windows = find_notified(connection, subjects), find_all_deadlines(connection, subjects)
+    return {
+        subject: SentStatement(
+            one.statement,
+            one.letter,
+            one.payload,
+            one.why_not_stated,
+            notified.get(subject),
+            tuple(windows[subject].values()),
+        )
+        for subject, one in zip(subjects, stored, strict=True)
+    }
 
 
-def read_penalty(connection: Connection, penalty: Penalty, told: SentStatement | None = None) -> GivenPenalty:
-    """Return a penalty with its reasons."""
-    return GivenPenalty(penalty, explain_penalty(connection, penalty.penalty_id), told)
+def read_penalties(
+    connection: Connection, some: Sequence[Penalty], told: Mapping[str, SentStatement] = MappingProxyType({})
+) -> list[GivenPenalty]:
+    """Return penalties with their reasons, and how each was told where `told` says it."""
+    explained = explain_penalties(connection, [one.penalty_id for one in some])
+    return [GivenPenalty(one, explained[one.penalty_id], told.get(one.subject)) for one in some]
+
+
+def find_pending(connection: Connection, some: Sequence[Appeal]) -> list[PendingAppeal]:
+    """Return appeals, each with the next of its deadlines that run."""
+    deadlines = find_all_deadlines(connection, [one.name for one in some])
+    return [PendingAppeal(one, _next(deadlines[one.name].values())) for one in some]
 
 
 def find_due(connection: Connection, subject: str) -> datetime | None:
-    """Return when the next of the terms that run for something is over; None where none runs."""
-    deadlines = find_deadlines(connection, subject).values()
+    """Return the next of the deadlines that run for something; None where none runs."""
+    return _next(find_deadlines(connection, subject).values())
+
+
+def _next(deadlines: Iterable[Deadline]) -> datetime | None:
     return min((one.due_at for one in deadlines if one.due_at is not None and not one.has_ended), default=None)
 
 
@@ -213,32 +234,35 @@ class Outlook:
     letter: Letter
 
 
-def foresee(connection: Connection, case_id: int, policy: EnforcementPolicy, *, now: datetime | None = None) -> Outlook:
-    """Return what the decision "counterfeit" on a case would lead to.
-
-    Raises
-    ------
-    NotFound
+def foresee(
+    connection: Connection,
+    case: StoredCase,
+    strikes: Sequence[Strike],
+    policy: EnforcementPolicy,
+    *,
+    now: datetime | None = None,
+) -> Outlook:
+    """Return what the decision "counterfeit" on a case would lead to, whose seller has these strikes.
 
     Examples
     --------
     >>> from ipml.enforcement.policy import load_enforcement_policy
     >>> from ipml.records import ScoredListing
+    >>> from ipml.review.cases import find_case
     >>> from ipml.review.queue import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag, mirror"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with reading(engine) as connection:
-    ...     outlook = foresee(connection, 1, load_enforcement_policy())
+    ...     outlook = foresee(connection, find_case(connection, 1), [], load_enforcement_policy())
     >>> outlook.measures[0][0], outlook.imposed.value
     ('remove, the standard measure', 'warn')
     """
     at = now or datetime.now(UTC)
-    case = find_case(connection, case_id)
     scored = decode(case.snapshot)
     choices = {ground: policy.measures.choose(scored.listing, scored.score, ground) for ground in GROUNDS}
-    before, after, imposed, proposed = _climb(connection, case, policy, at)
+    before, after, imposed, proposed = _climb(connection, case, strikes, policy, at)
     first, choice = next(iter(choices.items()))
     restriction = _restrict(case, scored.listing, first, choice, at)
     statement = state(
@@ -260,15 +284,14 @@ def _group(choices: dict[str, ChosenMeasure]) -> tuple[tuple[str, tuple[str, ...
 
 
 def _climb(
-    connection: Connection, case: StoredCase, policy: EnforcementPolicy, at: datetime
+    connection: Connection, case: StoredCase, strikes: Sequence[Strike], policy: EnforcementPolicy, at: datetime
 ) -> tuple[SellerStanding, SellerStanding, PenaltyKind | None, PenaltyKind | None]:
     """Return where the seller stands and would stand, and what would be imposed and proposed."""
     rules = policy.penalties
-    pseudonym = find_pseudonym(connection, case.seller_id)
     # As if nothing had been decided on this case: whoever takes a second review of it must not see that it was.
-    strikes = [] if pseudonym is None else _others(find_strikes(connection, pseudonym), case.case_id)
+    strikes = [strike for strike in strikes if strike.case_id != case.case_id]
     known = {strike.strike_id for strike in strikes}
-    penalties = [] if pseudonym is None else find_penalties(connection, pseudonym=pseudonym, at=at)
+    penalties = find_penalties(connection, pseudonym=strikes[0].pseudonym, at=at) if strikes else []
     before = [penalty for penalty in penalties if penalty.strike_id in known]
     told = list_told(before)
     ground = max(GROUNDS, key=lambda ground: rules.weigh(ground, case.category))
@@ -277,10 +300,6 @@ def _climb(
     steps = find_steps(then, before, at)
     kinds = [None if rung is None else rules.ladder[rung].kind for rung in (steps.imposed, steps.proposed)]
     return find_standing(strikes, told, rules, at), then, kinds[0], kinds[1]
-
-
-def _others(strikes: list[Strike], case_id: int) -> list[Strike]:
-    return [strike for strike in strikes if strike.case_id != case_id]
 
 
 def _restrict(case: StoredCase, listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:

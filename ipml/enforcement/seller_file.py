@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, select
 
 from ipml.enforcement.appeals.appeal import PendingAppeal, make_appeal
-from ipml.enforcement.case_file import GivenPenalty, find_due, read_penalty
+from ipml.enforcement.case_file import GivenPenalty, find_pending, read_penalties
 from ipml.enforcement.penalties.ladder import find_obstacle, find_penalties
 from ipml.enforcement.penalties.links import LinkedAccount, list_linked
-from ipml.enforcement.penalties.penalties import Penalty, list_told
+from ipml.enforcement.penalties.penalties import list_told
 from ipml.enforcement.penalties.standing import SellerStanding, Strike, find_standing, find_strikes
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.privacy.legal_holds import Hold, find_holds
@@ -123,7 +123,10 @@ def read_seller_file(
         standing=standing,
         rung=None if standing.due < 0 else policy.penalties.ladder[standing.due].kind,
         strikes=tuple(strikes[::-1][:MOST]),
-        penalties=tuple(_file(connection, one, by) for one in penalties[::-1][:MOST]),
+        penalties=tuple(
+            FiledPenalty(given, find_obstacle(connection, given.penalty, by))
+            for given in read_penalties(connection, penalties[::-1][:MOST])
+        ),
         measures=tuple([one for one in measures if one.case_id not in hidden][:MOST]),
         appeals=tuple(_find_appeals(connection, pseudonym, hidden)),
         links=tuple(_recommend(connection, one, pseudonym) for one in list_linked(connection, pseudonym=pseudonym)),
@@ -136,15 +139,10 @@ def _find_erased(seller_id: str) -> str | None:
     return seller_id.removeprefix("erased:") if seller_id.startswith("erased:") else None
 
 
-def _file(connection: Connection, penalty: Penalty, by: str) -> FiledPenalty:
-    return FiledPenalty(read_penalty(connection, penalty), find_obstacle(connection, penalty, by))
-
-
 def _find_appeals(connection: Connection, pseudonym: str, hidden: Collection[int]) -> list[PendingAppeal]:
     query = select(appeals).where(appeals.c.pseudonym == pseudonym, appeals.c.case_id.not_in(hidden))
     rows = connection.execute(query.order_by(appeals.c.appeal_id.desc()).limit(MOST))
-    found = [make_appeal(row) for row in rows]
-    return [PendingAppeal(one, find_due(connection, one.name)) for one in found]
+    return find_pending(connection, [make_appeal(row) for row in rows])
 
 
 def _recommend(connection: Connection, link: LinkedAccount, pseudonym: str) -> RecommendedReview:

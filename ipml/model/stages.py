@@ -87,6 +87,11 @@ class FirstStage:
     parts : dict of str to TextPart or NumberPart
         What the features of each extractor weigh.
     intercept : float
+
+    Raises
+    ------
+    ValueError
+        There is not one coefficient for each feature; compiled code would read past their end.
     """
 
     def __init__(self, features: FeatureUnion, coefficients: Floats, intercept: float) -> None:
@@ -99,6 +104,8 @@ class FirstStage:
             start += width
             part = TextPart if isinstance(extractor, TextFeatures) else NumberPart
             self.parts[name] = part(extractor, weights)
+        if np.shape(coefficients) != (start,):
+            raise ValueError(f"found coefficients of shape {np.shape(coefficients)} for {start:,} features")
 
     def log_odds(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing by itself, shape (n_listings,); of long texts the worst passage counts.

@@ -348,6 +348,8 @@ class ShownCase:
     ----------
     case : Case
         Its state is "open" where the user has a second review of it, whatever it is.
+    stored : StoredCase
+        The same as the database has it.
     hides_history : bool
         Whether decisions and audit events are kept from the user.
     claim : Claim or None
@@ -357,6 +359,7 @@ class ShownCase:
     """
 
     case: Case
+    stored: StoredCase
     hides_history: bool
     claim: Claim | None
     review_id: int | None = None
@@ -385,10 +388,10 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
     second_review = find_second_review_of(connection, user_name, case_id) if row.state == "decided" else None
     if second_review is not None:
         claim = _claim_of(second_review, case_id, now, second_review.review_id)
-        return ShownCase(replace(case, state="open"), True, claim, second_review.review_id)
+        return ShownCase(replace(case, state="open"), row, True, claim, second_review.review_id)
     halves = [] if row.state == "decided" else find_halves(connection, [case_id])[case_id]
     hides = len(halves) == 1 and halves[0].reviewer != user_name  # the first of two verdicts, by another
-    return ShownCase(case, hides, _claim_of(row, case_id, now) if row.holder == user_name else None)
+    return ShownCase(case, row, hides, _claim_of(row, case_id, now) if row.holder == user_name else None)
 
 
 def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:

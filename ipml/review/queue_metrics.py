@@ -20,16 +20,18 @@ from sqlalchemy import (
     Connection,
     ScalarSelect,
     String,
+    and_,
     case,
     cast,
     func,
     literal,
+    not_,
     select,
     type_coerce,
 )
 
 from ipml.records import Verdict
-from ipml.review.cases import STATES
+from ipml.review.cases import STATES, is_listed
 from ipml.review.quality.rates import count_rate
 from ipml.review.reversals import by_people, is_last_verdict, stands
 from ipml.storage.tables import audit, cases, decisions
@@ -52,8 +54,10 @@ class QueueBacklog:
     ----------
     open, escalated, decided : int
         Cases in each state.
+    unlisted : int
+        Of the open ones those that are in no list: they wait for the verdict on a near-duplicate, or are snoozed.
     held : int
-        Open or escalated cases that a reviewer has in hand just now.
+        Open or escalated cases that a reviewer has opened just now.
     overdue : int
         Open cases whose deadline has passed.
     ages : tuple of (str, int)
@@ -65,6 +69,7 @@ class QueueBacklog:
     open: int
     escalated: int
     decided: int
+    unlisted: int
     held: int
     overdue: int
     ages: tuple[tuple[str, int], ...]
@@ -95,15 +100,18 @@ def measure_backlog(connection: Connection, *, now: datetime | None = None) -> Q
     oldest = select(func.min(cases.c.enqueued_at)).where(cases.c.state == "open").scalar_subquery()
     held = select(func.count()).where(cases.c.holder.is_not(None), cases.c.lease_expires_at > now)
     overdue = select(func.count()).where(cases.c.state == "open", cases.c.due_at < now)
-    counts = (_count("escalated"), _count("decided"), held.scalar_subquery(), overdue.scalar_subquery())
-    escalated, decided, n_held, n_overdue, oldest_at, *numbers = connection.execute(
-        select(*counts, oldest, *bands)
+    unlisted = select(func.count()).where(cases.c.state == "open", not_(and_(*is_listed(cases, now))))
+    singly = (query.scalar_subquery() for query in (unlisted, held, overdue))
+    counts = (_count("escalated"), _count("decided"), *singly, oldest)
+    escalated, decided, n_unlisted, n_held, n_overdue, oldest_at, *numbers = connection.execute(
+        select(*counts, *bands)
     ).one()
     names = [*(name for name, _ in AGE_BANDS), OLDEST_BAND]
     return QueueBacklog(
         open=sum(numbers),
         escalated=escalated,
         decided=decided,
+        unlisted=n_unlisted,
         held=n_held,
         overdue=n_overdue,
         ages=tuple(zip(names, numbers, strict=True)),

@@ -94,6 +94,10 @@ class Translator:
         finally:
             self._free.release()
 
+    def close(self) -> None:
+        """Close the connections to the service; nothing is asked afterwards."""
+        self._client.close()
+
     def _ask(self, title: str) -> Translation:
         asked = {"q": title, "source": "auto", "target": self.target, "format": "text"}
         asked |= {"api_key": self._key} if self._key else {}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic, sleep
@@ -22,24 +23,20 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-
 _SMALL = 5  # items up to this size are done together, and apart from larger ones
 
 
 @dataclass(eq=False, slots=True)
 class _Waiting(Generic[Item, Result]):
-    """The work of one caller, and what came of it."""
+    """The work of one caller, and what will come of it."""
 
     item: Item
     size: int
-    asleep: Lock = field(default_factory=Lock)  # released once it is done, or its caller is to work for all who wait
-    is_done: bool = False
-    result: Result | None = None
-    error: BaseException | None = None
+    done: Future[Result] = field(default_factory=Future)
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Do the work of callers in many threads, that of all who wait in one go.
+    """Do the work of many callers, that of all who wait in one go.
 
     Parameters
     ----------
@@ -53,7 +50,7 @@ class GroupCommit(Generic[Item, Result]):
     Examples
     --------
     >>> together = GroupCommit(lambda items: [item * 2 for item in items], most=100)
-    >>> together.do(21)
+    >>> together.submit(21).result()
     42
     """
 
@@ -62,49 +59,30 @@ class GroupCommit(Generic[Item, Result]):
         self._small: deque[_Waiting[Item, Result]] = deque()
         self._large: deque[_Waiting[Item, Result]] = deque()
         self._guard, self._is_at_work, self._begun_at = Lock(), False, 0.0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="group commit")
 
-    def do(self, item: Item, size: int = 1) -> Result:
-        """Return what came of an item, once it is done; what its own work raises is raised here, and nowhere else."""
+    def submit(self, item: Item, size: int = 1) -> Future[Result]:
+        """Return what will come of an item once it is written, or what its own work, and no other's, raised."""
         mine: _Waiting[Item, Result] = _Waiting(item, size)
+        mine.done.set_running_or_notify_cancel()  # whoever no longer waits for it has handed it in all the same
         queue = self._small if size <= _SMALL else self._large
-        mine.asleep.acquire()
         with self._guard:
             queue.append(mine)
             is_first, self._is_at_work = not self._is_at_work, True
-        if not is_first:
-            mine.asleep.acquire()
-        if not mine.is_done:
-            if not is_first:
-                sleep(max(0.0, self._begun_at + self._gap - monotonic()))
-            self._work_for_all(queue)
-        if mine.error is not None:
-            raise mine.error
-        return mine.result  # type: ignore[return-value]  # None only where the work gives that
+        if is_first:
+            self._pool.submit(self._take_turn, queue)
+        return mine.done
 
-    def _work_for_all(self, queue: deque[_Waiting[Item, Result]]) -> None:
-        """Do the work of those who wait in a queue, wake them, and leave the next turn to the first of the others.
-
-        Each is woken by itself: were they all to wait for one lock, one whose work is done could get it after the next
-        turn, and be answered so much later.
-        """
+    def _take_turn(self, queue: deque[_Waiting[Item, Result]], *, follows: bool = False) -> None:
+        """Do the work of those who wait in a queue; then another turn may begin."""
+        if follows:
+            sleep(max(0.0, self._begun_at + self._gap - monotonic()))
         self._begun_at = monotonic()
         taken = self._take(queue)
         try:
             self._do_together(taken)
-        except BaseException as error:
-            for one in taken:
-                one.error = one.error or error
-            raise
         finally:
-            for one in taken:
-                one.is_done = True
-                one.asleep.release()
-            other = self._large if queue is self._small else self._small
-            with self._guard:
-                if following := other or queue:
-                    following[0].asleep.release()
-                else:
-                    self._is_at_work = False
+            self._leave_turn(queue)
 
     def _take(self, queue: deque[_Waiting[Item, Result]]) -> list[_Waiting[Item, Result]]:
         """Return the next who wait, the first of them in any case."""
@@ -116,6 +94,15 @@ class GroupCommit(Generic[Item, Result]):
                 taken.append(queue.popleft())
             return taken
 
+    def _leave_turn(self, queue: deque[_Waiting[Item, Result]]) -> None:
+        """Have the next turn begin if anybody waits: the large ones' after one of the small ones, and the reverse."""
+        other = self._large if queue is self._small else self._small
+        with self._guard:
+            following = other or queue
+            self._is_at_work = bool(following)
+        if following:
+            self._pool.submit(self._take_turn, following, follows=True)
+
     def _do_together(self, taken: Sequence[_Waiting[Item, Result]]) -> None:
         try:
             results = self._work([one.item for one in taken])
@@ -124,7 +111,7 @@ class GroupCommit(Generic[Item, Result]):
                 for one in taken:
                     self._do_together([one])
                 return
-            taken[0].error = error
+            taken[0].done.set_exception(error)
             return
         for one, result in zip(taken, results, strict=True):
-            one.result = result
+            one.done.set_result(result)

@@ -25,7 +25,7 @@ PLATFORM, SELLER, HOLDER, TRANSPARENCY = "platform", "seller", "holder", "transp
 RECEIVERS: Mapping[str, str] = {
     PLATFORM: "the platform",
     SELLER: "the seller",
-    HOLDER: "the rights holder or other notifier",
+    HOLDER: "the rights holder or whoever else gave notice",
     TRANSPARENCY: "the transparency database",
 }
 """Who stands behind each channel."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 
@@ -186,7 +187,9 @@ def make_app(
     UnusableSetting
     """
     check_proxy_login(settings)
-    app = FastAPI(dependencies=[Depends(refuse_unlisted)], openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        dependencies=[Depends(refuse_unlisted)], openapi_url=None, redirect_slashes=False, lifespan=_until_end
+    )
     app.state.policy = load_enforcement_policy(settings.policy_enforcement)
     app.state.cooperation = load_cooperation_policy(settings.policy_cooperation)
     app.state.consequences = Cooperation(app.state.policy, app.state.cooperation)
@@ -214,6 +217,14 @@ def make_app(
     add_error_pages(app)
     app.add_exception_handler(RequestValidationError, login.refuse_misunderstood)
     return app
+
+
+@asynccontextmanager
+async def _until_end(app: FastAPI) -> AsyncIterator[None]:
+    """Close what the application opened when its server ends."""
+    yield
+    if app.state.translator is not None:
+        app.state.translator.close()
 
 
 @cache  # they know no application; to make them takes longer than all else

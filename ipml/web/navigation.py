@@ -35,7 +35,7 @@ PAGES = (
     Page("Brands", "/brands", "b", Action.LOOK),
     Page("Dashboard", "/dashboard", "d", Action.LOOK),
     Page("Your verdicts", "/verdicts", "v", Action.REVIEW),
-    Page("Notifiers", "/notifiers", "i", Action.JUDGE_NOTIFIERS),
+    Page("Reporters", "/notifiers", "i", Action.JUDGE_NOTIFIERS),
     Page("Referrals", "/referrals", "r", Action.HAND_ON_NETWORKS),
     Page("Lists", "/lists", "l", Action.CHANGE_LISTS),
     Page("Seller proposals", "/seller-proposals", "s", Action.CHANGE_LISTS),

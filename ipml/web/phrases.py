@@ -197,37 +197,45 @@ _PLATFORM = {
     "asked": "asked of the platform, no answer yet",
     "done": "done by the platform",
     "refused": "refused by the platform",
-    "lifted": "lifted, no word from the platform yet",
-    "back": "lifted, and the platform has put the listing back",
+    "lifted": "lifted, not confirmed by the platform yet",
+    "back": "lifted, and the listing is reinstated by the platform",
     "replaced": "another measure took its place",
 }
-_TERMS = {
+_DEADLINES = {
     "complaint window": "The seller may complain",
     "counter-notice window": "The seller may send a counter-notice",
-    "decision": "A person decides",
+    "decision": "Human decision due",
     "holder": "The rights holder acts or gives up",
 }
 _STARTS = {
-    "notified": "the seller has been told",
+    "notified": "the seller has been notified",
     "filed": "the appeal is filed",
     "passed on": "it has reached the rights holder",
 }
 _AFTER = {
     "uphold": "after that the measure stays",
-    "restore": "after that the listing comes back by itself",
-    "overdue": "after that it is late",
+    "restore": "after that the listing is reinstated automatically",
+    "overdue": "after that it is overdue",
 }
-_TOLD = "The seller is told, with your reasons."
-_REJECTED = "The seller is told why, and may still go to a dispute settlement body or a court."
+_TOLD = "The seller is notified, with your reasons."
+_REJECTED = "The seller is notified of your reasons, and may still go to a dispute settlement body or a court."
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
-    """A term in words; `due_at` is None where nothing runs."""
+class ToldDeadline:
+    """A deadline in words.
+
+    Attributes
+    ----------
+    sentence : tuple of str or datetime
+        Words, and the moments between them, which a page shows in the time zone of its reader.
+    due_at : datetime or None
+        None where nothing runs.
+    """
 
     name: str
-    sentence: str
-    due_at: datetime | None
+    sentence: tuple[str | datetime, ...]
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,23 +267,24 @@ def tell_platform(measure: Measure) -> str:
     return _PLATFORM[measure.state]
 
 
-def tell_term(deadline: Deadline, rules: AppealRules) -> Term:
-    """Tell how a term stands, and what follows when it is over."""
+def tell_deadline(deadline: Deadline, rules: AppealRules) -> ToldDeadline:
+    """Tell how a deadline stands, and what follows when it has passed."""
     stage = rules.load_profile(deadline.profile).stage(deadline.stage)
-    name = _TERMS.get(deadline.stage, deadline.stage)
+    name = _DEADLINES.get(deadline.stage, deadline.stage)
     if deadline.state is DeadlineState.WAITING:
-        return Term(name, f"begins when {_STARTS[stage.starts]}", None)
+        return ToldDeadline(name, (f"begins when {_STARTS[stage.starts]}",))
     if deadline.state is DeadlineState.STOPPED:
-        return Term(name, "no longer runs", None)
-    until = "an unknown moment" if deadline.due_at is None else _write(deadline.due_at)
+        return ToldDeadline(name, ("stopped",))
+    until = deadline.due_at or "an unknown moment"
     if deadline.state is DeadlineState.EXPIRED:
-        return Term(name, f"was over on {until}", None)
-    doubt = "; not all holidays of that time are known yet" if deadline.is_provisional else ""
+        return ToldDeadline(name, ("passed on ", until))
     if deadline.state is DeadlineState.PAUSED:
-        since = "" if deadline.paused_at is None else f" since {_write(deadline.paused_at)}"
-        return Term(name, f"stands still{since}", None)
-    counted = "" if deadline.since is None else f", counted from {_write(deadline.since)}"
-    return Term(name, f"until {until}{counted}; {_AFTER[stage.at_expiry]}{doubt}", deadline.due_at)
+        return ToldDeadline(name, ("paused",) if deadline.paused_at is None else ("paused since ", deadline.paused_at))
+    counted = () if deadline.since is None else (", counted from ", deadline.since)
+    doubt = "; not all holidays of that time are known yet" if deadline.is_provisional else ""
+    return ToldDeadline(
+        name, ("until ", until, *counted, f"; {_AFTER[stage.at_expiry]}{doubt}"), due_at=deadline.due_at
+    )
 
 
 def list_choices(shown: ShownAppeal, rules: AppealRules) -> list[OutcomeChoice]:
@@ -294,7 +303,7 @@ def _tell_granted(shown: ShownAppeal) -> Iterator[str]:
         yield _TOLD
         return
     if shown.restriction is not None and shown.restriction.stands:
-        yield "The measure is lifted, and the platform asked to put the listing back."
+        yield "The measure is lifted, and the platform asked to reinstate the listing."
     yield "The decision is taken back, and the case decided genuine; models learn from that."
     if shown.file.alike:
         cases = count(len(shown.file.alike), "near-duplicate that was", "near-duplicates that were")
@@ -302,7 +311,3 @@ def _tell_granted(shown: ShownAppeal) -> Iterator[str]:
     if shown.strike is not None:
         yield f"The strike of weight {shown.strike.weight:.2f} is taken back, and penalties that no others carry end."
     yield _TOLD
-
-
-def _write(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -17,10 +17,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from http import HTTPStatus
 from itertools import groupby
 from math import ceil
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -57,6 +59,17 @@ _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 _LEAST_OF_COMPOUND = 3  # so many letters of either script are two words written as one, not one in disguise
 _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:([ ._*\u00b7-]{1,2})[^\W\d_])(?:\1[^\W\d_]){2,}(?!\w)")
 _LEET = re.compile(r"(?<!\S)(?=\S*[^\W\d_])\S*[0134578@$!|*+(]\S*(?!\S)")
+_AROUND_WORDS = ".,;:!?()[]/-"
+_TOKEN = re.compile(r"\S+")
+_THREE_SPACED = re.compile(r"(?<!\w)[^\W\d_]([ ._*\u00b7-]{1,2})[^\W\d_]\1[^\W\d_](?!\w)")
+# What signs and digits stand for; a 1 is an i or an l.
+_MEANT = [str.maketrans("0134578@$!|+", f"o{one}eastbas{one}{one}t") for one in "il"]
+# Letters that nobody tells from Latin ones, as small letters or as capitals; others look like them in capitals only.
+_SHAPED_LIKE_LATIN = frozenset(
+    "\u0405\u0406\u0408\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425"
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u04bb\u0501\u051b\u051d"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bd\u03bf"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,33 +97,79 @@ class TextPiece:
     disguise: str = ""
 
 
-def find_disguises(text: str, read_as: str | None = None) -> dict[int, str]:
+def find_disguises(text: str, read_as: str | None = None, brand: str | None = None) -> dict[int, str]:
     """Return where letters hide what they say, and how: by their place in a text, in words.
 
     Parameters
     ----------
     read_as : str, optional
-        How the model read the text. Without it nothing is said of signs and digits for letters: many words have such.
+        How the model read the text. Without it, of signs and digits for letters only those are told that spell the
+        brand: many words have such.
+    brand : str, optional
+        What the listing is of.
 
     Examples
     --------
     >>> find_disguises("N\\u0456ke")
     {1: 'Cyrillic small letter byelorussian-ukrainian i'}
+    >>> find_disguises("bag \u0410\u0410")
+    {4: 'Cyrillic letters that look like Latin ones', 5: 'Cyrillic letters that look like Latin ones'}
     >>> sorted(find_disguises("by Br0th3r", read_as="by brother"))
     [3, 4, 5, 6, 7, 8, 9]
+    >>> sorted(find_disguises("L0u15 case DG4492", brand="Louis Vuitton"))
+    [0, 1, 2, 3, 4]
     """
-    found: dict[int, str] = {}
+    found = _find_spelt_brand(text, brand) if brand else {}
     for match in _SPACED.finditer(text):
-        found |= dict.fromkeys(range(*match.span()), "Letters set apart")
+        found |= dict.fromkeys(range(*match.span()), "letters set apart")
     for match in _LEET.finditer(text) if read_as else ():
-        if match[0].casefold().strip(".,;:!?()[]/-") not in (read_as or "").casefold():
-            found |= dict.fromkeys(range(*match.span()), "Signs or digits in place of letters")
+        bare = match[0].strip(_AROUND_WORDS)
+        if bare.casefold() not in (read_as or "").casefold():
+            start = match.start() + match[0].find(bare)
+            found |= dict.fromkeys(range(start, start + len(bare)), "signs or digits in place of letters")
     has_east_asian = _EAST_ASIAN.search(text) is not None
     for match in _WORD.finditer(text):
         if not match[0].isascii():
             places = _find_foreign(match[0], has_east_asian)
             found |= {match.start() + place: _name(match[0][place]) for place in places}
-    return dict(sorted(found.items()))
+    return dict(sorted((_find_shaped_like_latin(text) | found).items()))
+
+
+def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
+    """Find the words of a brand written with signs or digits, or with three letters set apart."""
+    names, found = set(_without_marks(brand).split()), dict[int, str]()
+    for match in _TOKEN.finditer(text):
+        bare = match[0].strip(_AROUND_WORDS)
+        plain = _without_marks(bare)
+        if plain not in names and any(plain.translate(meant) in names for meant in _MEANT):
+            start = match.start() + match[0].find(bare)
+            found |= dict.fromkeys(range(start, start + len(bare)), "signs or digits in place of letters")
+    for match in _THREE_SPACED.finditer(text):
+        if _without_marks(match[0].replace(match[1], "")) in names:
+            found |= dict.fromkeys(range(*match.span()), "letters set apart")
+    return found
+
+
+def _without_marks(text: str) -> str:
+    """Return a text in small letters without accents."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if unicodedata.category(one) != "Mn")
+
+
+def _find_shaped_like_latin(text: str) -> dict[int, str]:
+    """Find words of another script that look Latin, beside Latin ones; in a text of that script they are its words."""
+    by_script: dict[str, list[re.Match[str]]] = {}
+    for match in () if text.isascii() else _WORD.finditer(text):
+        scripts = {_script_of(letter, has_east_asian=False) for letter in match[0]}
+        if len(scripts) == 1:
+            by_script.setdefault(scripts.pop(), []).append(match)
+    alike = (script for script in by_script if script not in ("LATIN", "STYLED", "") and "LATIN" in by_script)
+    return {
+        place: f"{script.capitalize()} letters that look like Latin ones"
+        for script in alike
+        if all(_SHAPED_LIKE_LATIN.issuperset(match[0]) for match in by_script[script])
+        for match in by_script[script]
+        for place in range(*match.span())
+    }
 
 
 def _find_foreign(word: str, has_east_asian: bool) -> list[int]:
@@ -140,7 +199,8 @@ def _script_of(letter: str, has_east_asian: bool) -> str:
 
 
 def _name(letter: str) -> str:
-    return unicodedata.name(letter, name_code_point(letter)).capitalize()
+    script, _, rest = unicodedata.name(letter, name_code_point(letter)).partition(" ")
+    return f"{script.capitalize() if script in _ALIKE_SCRIPTS else script.lower()} {rest.lower()}".strip()
 
 
 def cut_pieces(
@@ -150,6 +210,7 @@ def cut_pieces(
     kept: str = "",
     heaviest: float = 0.0,
     read_as: str | None = None,
+    brand: str | None = None,
 ) -> tuple[TextPiece, ...]:
     """Cut a text into pieces that the page can mark: weights, invisible letters, and letters in disguise.
 
@@ -167,6 +228,8 @@ def cut_pieces(
         The strongest weight elsewhere, if it is stronger than those of this text.
     read_as : str, optional
         How the model read the text, where that is not what a reader sees.
+    brand : str, optional
+        What the listing is of.
 
     Examples
     --------
@@ -180,7 +243,7 @@ def cut_pieces(
         for index in range(max(highlight.start, 0), min(highlight.end, len(shown))):
             weights[index] += highlight.weight
     strongest = max(heaviest, *map(abs, weights), 0.0)
-    hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as)
+    hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as, brand)
     styles = {weight: _style(weight, strongest) for weight in set(weights)}
     marks = [
         (letter if place in hidden else "", styles[weight], "" if place in hidden else disguises.get(place, ""))
@@ -192,7 +255,9 @@ def cut_pieces(
     return (*cut, TextPiece(f" … and {left_out:,} more letters")) if left_out else tuple(cut)
 
 
-def tell_disguises(text: str, read_as: str | None = None, limit: int = 500) -> list[tuple[str, str]]:
+def tell_disguises(
+    text: str, read_as: str | None = None, limit: int = 500, brand: str | None = None
+) -> list[tuple[str, str]]:
     """Return what hides what a text says, each once: the letters as written, or a code point, and how they hide it.
 
     Examples
@@ -200,12 +265,12 @@ def tell_disguises(text: str, read_as: str | None = None, limit: int = 500) -> l
     >>> for letters, how in tell_disguises("Nik\u0435 Ni\u200bke"):
     ...     print(ascii(letters), how)
     '\u0435' Cyrillic small letter ie
-    'U+200B' Zero width space, which is not seen
+    'U+200B' zero width space, which is not seen
     """
     shown = text[:limit]
     told: list[tuple[str, str]] = []
     last, last_how = -2, ""
-    for place, how in find_disguises(shown, read_as).items():
+    for place, how in find_disguises(shown, read_as, brand).items():
         if place == last + 1 and how == last_how:
             told[-1] = (told[-1][0] + shown[place], how)
         else:
@@ -241,6 +306,22 @@ def _join(mark: tuple[str, tuple[str, int], str], letters: str) -> TextPiece:
     return TextPiece(name_code_point(hidden) + (f" ×{len(letters)}" if letters[1:] else ""), True, *style)
 
 
+_VERSIONS = {
+    file.name: sha256(file.read_bytes()).hexdigest()[:16] for file in (Path(__file__).parent / "static").iterdir()
+}
+
+
+def address_of_file(name: str) -> str:
+    """Return the address of a file of the pages: another for each content, so that a browser asks for it once.
+
+    Examples
+    --------
+    >>> address_of_file("page.css").partition("=")[0]
+    '/static/page.css?v'
+    """
+    return f"/static/{name}?v={_VERSIONS[name]}"
+
+
 _templates = make_templates("ipml.web")
 _templates.globals |= {
     "age": age,
@@ -257,6 +338,7 @@ _templates.globals |= {
     "percent": percent,
     "percent_range": percent_range,
     "say_amount": say_amount,
+    "static": address_of_file,
     "tell_disguises": tell_disguises,
     "tell_platform": tell_platform,
 }
@@ -357,18 +439,25 @@ async def protect(request: Request, proceed: Callable[[Request], Awaitable[Respo
 def add_headers(request: Request, response: Response) -> Response:
     """Put the protecting headers on an answer.
 
-    Pages are kept nowhere; files are asked for anew each time; a browser keeps a picture for an hour.
+    Pages are kept nowhere; a browser keeps a file for good under the address that names its content, and a picture for
+    an hour.
     """
     response.headers.update(HEADERS)
     response.headers["Content-Security-Policy"] = getattr(
         request.app.state, "content_policy", HEADERS["Content-Security-Policy"]
     )
-    is_file = request.url.path.startswith("/static/")
-    is_picture = response.headers.get("content-type") == "image/webp"
-    response.headers["Cache-Control"] = "no-cache" if is_file else "private, max-age=3600" if is_picture else "no-store"
+    response.headers["Cache-Control"] = _say_how_long(request, response)
     if request.url.scheme == "https":
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
+
+
+def _say_how_long(request: Request, response: Response) -> str:
+    folder, _, name = request.url.path.rpartition("/")
+    if folder == "/static":
+        is_named = name in _VERSIONS and request.query_params.get("v") == _VERSIONS[name]
+        return "public, max-age=31536000, immutable" if is_named else "no-cache"
+    return "private, max-age=3600" if response.headers.get("content-type") == "image/webp" else "no-store"
 
 
 def is_from_elsewhere(request: Request) -> bool:

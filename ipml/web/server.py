@@ -31,7 +31,7 @@ from sqlalchemy import Connection as SqlConnection
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn import Config
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ipml.errors import Forbidden, UnusableSetting
 from ipml.settings import Settings
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
         own.loaded_app = self._answer
         self._app = config.loaded_app
         self._connections = connections
-        self._inner = AutoHTTPProtocol(config=own, **given)  # type: ignore[call-arg]
+        self._inner = H11Protocol(config=own, **given)
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
         self._answering = 0

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.places import tell_place
 from typer.testing import CliRunner
 
 from ipml.cli import app
 from ipml.review.queue import list_cases
-from ipml.review.ranking.queue_order import explain_place
 from ipml.storage.database import open_database, reading
 
 NONE = "0 changed, 0 returned because their score rose, 0 rescored,"
@@ -88,7 +89,7 @@ def test_a_deadline_is_given_to_all(run: Callable[..., tuple[str, list[Any]]], t
     """Cases of a notice say within how many hours they are due."""
     run("--due-in", "24")
     with reading(open_database(f"sqlite:///{tmp_path}/ipml.db")) as connection:
-        said = explain_place(connection, 1)
+        said = tell_place(connection, 1, datetime.now(UTC))
     assert any(sentence in ("due in 23 h", "due in 24 h") for sentence in said)
 
 

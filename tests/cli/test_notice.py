@@ -48,7 +48,7 @@ def test_a_table_is_taken_in_once_and_looked_through(ipml, database: str, tmp_pa
         ipml("cooperate", "notice", "match", "--database", database).out
         == "1 listings of notices found, 1 unknown still.\n"
     )
-    assert "usual" in ipml("cooperate", "notice", "waiting", "--database", database).out
+    assert "standard" in ipml("cooperate", "notice", "waiting", "--database", database).out
 
 
 def test_bad_rows_are_named_and_the_good_ones_taken_when_told_so(ipml, database: str, tmp_path: Path):

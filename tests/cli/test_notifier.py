@@ -33,7 +33,7 @@ def test_a_notifier_is_listed_shown_and_dealt_with(ipml, desk: Desk, database_ur
     """Whatever they write, the terminal obeys nobody; nobody is suspended without a warning and time."""
     where = ("--database", database_url)
     assert "brand@example.com" in ipml("cooperate", "notifier", "list", *where).out
-    assert "usual" in ipml("cooperate", "notifier", "tiers").out
+    assert "standard" in ipml("cooperate", "notifier", "tiers").out
     assert ipml("cooperate", "notifier", "check", *where).out.startswith("Nobody misuses notices")
     assert (
         ipml("cooperate", "notifier", "document", "accept", 1, *where).out == "Document 1 of notifier 1 is accepted.\n"

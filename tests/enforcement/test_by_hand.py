@@ -21,11 +21,13 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.overview import find_gaps
 from ipml.enforcement.penalties.ladder import find_penalties
+from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import read_seller_file
 from ipml.errors import Conflict, OwnListing
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -129,6 +131,12 @@ def test_penalties_are_confirmed_and_lifted_once(market):
     assert is_sound(market)
 
 
+def outlook(connection, case_id, at):
+    """Return what the decision "counterfeit" on a case would lead to."""
+    case = find_case(connection, case_id)
+    return foresee(connection, case, list_strikes(connection, case.seller_id), POLICY, now=at)
+
+
 def test_the_outlook_says_what_then_happens(market):
     """Measure and penalty are those that it foretold, be it the first decision on a seller or the fifth."""
     for number in range(1, 6):
@@ -137,7 +145,7 @@ def test_the_outlook_says_what_then_happens(market):
         enqueue(market, [ScoredListing(listing, 0.99, 2.2, (), (), None, "m1")], now=at)
         with writing(market) as connection:
             taken = claim(connection, "ana", now=at)
-            seen = foresee(connection, taken.case_id, POLICY, now=at)
+            seen = outlook(connection, taken.case_id, at)
             decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=ENFORCEMENT)
             found = read_followed(connection, taken.case_id)
         made = [one.penalty for one in found.penalties]
@@ -146,7 +154,7 @@ def test_the_outlook_says_what_then_happens(market):
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
         with reading(market) as connection:
-            assert foresee(connection, taken.case_id, POLICY, now=at).now == seen.now  # the case itself is left out
+            assert outlook(connection, taken.case_id, at).now == seen.now  # the case itself is left out
 
 
 def test_the_desk_says_of_all_what_may_decide_says_of_each(market):

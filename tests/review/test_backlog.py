@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, count_cases, decide, enqueue
 from ipml.review.queue_metrics import OLDEST_BAND, measure_backlog
+from ipml.review.worklists.assignment import snooze
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 
@@ -37,6 +38,18 @@ def test_every_open_case_is_in_the_band_of_its_age(engine: Engine, make_scored: 
     assert backlog.oldest_at == NOON - timedelta(days=90)
     with reading(engine) as connection:
         assert (backlog.open, backlog.decided) == (count_cases(connection)["open"], 1)
+
+
+def test_what_no_list_shows_is_counted_apart(engine: Engine, make_scored: Make):
+    """Near-duplicates that wait and snoozed cases: the others are as many as the list of open cases has."""
+    offer = {"title": "Leather wallet, brown, AAA", "price": 50.0, "currency": "EUR", "brand": "Acme"}
+    enqueue(engine, [make_scored(f"L{number}", **offer) for number in range(3)], now=NOON)
+    enqueue(engine, [make_scored("L9", title="Steel watch", seller_id="s9")], now=NOON)
+    with writing(engine) as connection:
+        backlog = measure_backlog(connection, now=NOON)
+        assert backlog.open - backlog.unlisted == count_cases(connection, as_listed=True)["open"] == 2
+        snooze(connection, 4, NOON + timedelta(days=1), by="ana", now=NOON)
+        assert measure_backlog(connection, now=NOON).unlisted == 3
 
 
 def test_a_case_is_in_hand_while_its_claim_lives(engine: Engine, make_scored: Make):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from ipml.storage.database import migrate, open_database, reading
 
 sys.path.append(str(Path(__file__).parents[2]))  # experiments are scripts of the project, not part of the package
 
-from experiments.review import filled, pages, queue_speed
+from experiments.review import filled, pages, queue_speed, shift
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", [filled, pages, queue_speed], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [filled, pages, queue_speed, shift], ids=lambda module: module.__name__)
 def test_the_examples_of_a_module_run(module):
     """What the docstrings show is what comes out."""
     found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
@@ -40,4 +41,25 @@ def test_every_page_answers_the_real_server(tmp_path: Path):
     assert len(browser.taken) > 10
     with reading(engine) as connection:
         assert count_cases(connection)["decided"] == before + 2
+    engine.dispose()
+
+
+@pytest.mark.browser
+def test_a_shift_is_worked_by_keyboard(tmp_path: Path):
+    """Filled with pictures and served, one case follows on the other; each has its pictures, and its verdict."""
+    pytest.importorskip("playwright.sync_api")
+    url = f"sqlite:///{tmp_path}/shift.db"
+    engine = open_database(url)
+    migrate(engine)
+    with ThreadPoolExecutor(1) as worker:  # Playwright has an event loop of its own in this thread
+        worker.submit(shift.fill_shift, engine, tmp_path / "pictures", 60, 5, 20).result()
+    with reading(engine) as connection:
+        before = count_cases(connection)["decided"]
+    with pages.serving(url, IPML_PICTURES=str(tmp_path / "pictures")) as server:
+        done = shift.work(server, 4)
+    assert done.n_keys == 6
+    assert {(one["pictures"], one["broken"]) for one in done.seen} == {(4, 0)}
+    assert all(one["opened"] < one["answered"] < one["text"] <= one["whole"] for one in done.seen)
+    with reading(engine) as connection:
+        assert count_cases(connection)["decided"] == before + 4
     engine.dispose()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select
+from support.places import tell_place
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy.erasure import erase_sellers
@@ -19,7 +20,7 @@ from ipml.review.arrivals.intake import enqueue, enqueue_batch
 from ipml.review.claims import claim, find_best
 from ipml.review.ranking.list_marks import find_case_marks
 from ipml.review.ranking.policy import ListRules, load_policy
-from ipml.review.ranking.queue_order import QueueOrder, explain_place, rerank
+from ipml.review.ranking.queue_order import QueueOrder, rerank
 from ipml.review.sellers.seller_lists import (
     ListedSeller,
     ListEntry,
@@ -291,7 +292,7 @@ def test_a_case_says_why_it_comes_earlier_or_later(filled: Engine) -> None:
     put(filled, WATCHED, "sD")
     put(filled, AUTHORISED, "sA", "Acme")
     with reading(filled) as connection:
-        told = {number: explain_place(connection, number, now=NOW)[:2] for number in (1, 2, 4)}
+        told = {number: tell_place(connection, number, NOW)[:2] for number in (1, 2, 4)}
     assert told[4] == ("1st of 4 by score", "before the others, as its seller is watched")
     assert told[1] == ("4th of 4 by score", "after the others, as its seller is authorised for Acme")
     assert told[2][0] == "2nd of 4 by score"

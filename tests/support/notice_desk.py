@@ -68,7 +68,7 @@ class Desk:
             "encrypted": "",
             "explanation": "",
             "content_digest": secrets.token_hex(8),
-            "tier": "usual",
+            "tier": "standard",
             "received_at": self.pass_time(),
         }
         with writing(self.engine) as connection:

@@ -83,9 +83,24 @@ def test_headers(path: str, ana: TestClient) -> None:
     assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
 
 
+def test_a_browser_asks_once_for_a_file_of_the_pages(ana: TestClient) -> None:
+    """Under the address that a page gives, which names the content, it is kept for good; under any other it is not."""
+    address = re.search(r'href="(/static/page\.css\?v=\w+)"', ana.get("/").text)
+    assert address
+    assert ana.get(address[1]).headers["cache-control"] == "public, max-age=31536000, immutable"
+    for other in ("/static/page.css?v=0", "/static/page.css", "/static/nothing.css", "/static/nothing.css?v="):
+        assert ana.get(other).headers["cache-control"] == "no-cache"
+
+
+def test_templates_name_files_by_their_content() -> None:
+    """None names a file of the pages by its mere name, under which a browser would ask for it before each page."""
+    for template in Path(ipml.web.__file__).parent.glob("templates/**/*.html"):
+        assert '"/static' not in template.read_text(), template
+
+
 def test_templates_need_no_exception_from_the_policy() -> None:
     """No template holds a script, a style or a handler of its own, nor switches the escaping off."""
-    for template in Path(ipml.web.__file__).parent.glob("templates/*.html"):
+    for template in Path(ipml.web.__file__).parent.glob("templates/**/*.html"):
         source = template.read_text()
         for forbidden in ("<style", "style=", "<script>", " onclick", " onload", "| safe", "|safe", "javascript:"):
             assert forbidden not in source, template
@@ -99,7 +114,7 @@ def test_error_pages(path: str, status: int, ana: TestClient) -> None:
     """What is not there, or makes no sense, is answered with a page in the same look."""
     answer = ana.get(path)
     assert answer.status_code == status
-    assert '<link rel="stylesheet" href="/static/page.css">' in answer.text
+    assert '<link rel="stylesheet" href="/static/page.css' in answer.text
     assert "ana" in answer.text or path == "/nowhere"
 
 

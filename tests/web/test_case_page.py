@@ -391,7 +391,7 @@ def test_letters_in_disguise_are_named(engine: Engine, scored: Callable[..., Sco
     """Which letter is foreign, and which cannot be seen."""
     queue.enqueue(engine, [scored(7, title="V\u0435llmar b\u200bag")])
     page = ana.get("/cases/8").text
-    assert '<bdi class="disguise">\u0435</bdi> cyrillic small letter ie' in page
+    assert '<bdi class="disguise">\u0435</bdi> Cyrillic small letter ie' in page
     assert '<bdi class="disguise">U+200B</bdi> zero width space, which is not seen' in page
 
 
@@ -460,11 +460,11 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable[..., Sc
     """Near-duplicates wait behind one case; those that stay ticked get its verdict, and undo takes all back."""
     enqueue_alike(engine, scored)
     text = ana.get("/").text
-    assert "+2 alike" in text
+    assert "+2 near-duplicates" in text
     assert text.count("data-row") == 8
     page = ana.get("/cases/8").text
     assert page.count('name="spread"') == 2
-    assert "The same offer as" in ana.get("/cases/9").text
+    assert "A near-duplicate of" in ana.get("/cases/9").text
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "genuine", "spread": ["9", "10"]})
     with reading(engine) as connection:

@@ -67,7 +67,7 @@ def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: 
     press(page, "j", "Enter")
     assert page.title().startswith("Notice ")
     press(page, "s")
-    assert page.title().startswith("Notifier ")
+    assert page.title().startswith("Reporter ")
     page.locator("summary", has_text="Warn, suspend").click()
     page.keyboard.press("n")
     page.keyboard.type("Three notices name goods that are not yours.")  # letters lead nowhere

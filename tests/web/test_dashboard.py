@@ -58,7 +58,7 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
             assert taken
             queue.decide(connection, taken, Verdict.CANNOT_TELL)
     text = ana.get("/dashboard").text
-    assert "Nothing has been judged yet" in text
+    assert "No verdicts yet" in text
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
 
 
@@ -81,7 +81,7 @@ def test_what_is_said_of_all_listings_waits_for_draws(
     engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
 ) -> None:
     """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
-    assert "Too little has been reviewed of what was drawn at random" in ana.get("/dashboard").text
+    assert "Too few sampled listings have been reviewed" in ana.get("/dashboard").text
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]
     enqueue_batch(engine, lambda: file, top=20, explore=0.7)
     with writing(engine) as connection:

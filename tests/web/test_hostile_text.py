@@ -67,7 +67,7 @@ FORBIDDEN = {
 SKIPPED = {"/login/oidc", "/login/oidc/back", "/export.csv", "/suggestions.json", "/views.json"}
 """What is not there without a provider of logins, and what is no page."""
 MOST_PAGES = 70
-OWN_SCRIPT = re.compile(r"/static/[a-z]+\.js")
+OWN_SCRIPT = re.compile(r"/static/[a-z]+\.js\?v=[0-9a-f]+")
 
 
 class Page(HTMLParser):

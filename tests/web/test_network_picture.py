@@ -60,3 +60,12 @@ def test_bars_of_arrivals_and_the_small_picture_count_everybody(view: NetworkVie
     assert max(height for _, _, height in arrivals.bars) == 100
     assert all(0 <= x < x + width <= 100 for x, width, _ in arrivals.bars)
     assert draw_small(view.layout)[1].count("M") == len(view.roles.members)
+
+
+def test_what_is_known_of_a_member_is_not_told_by_colour_alone(view: NetworkView):
+    """In the picture as in its legend each state of cases has a mark of its own, and who has no case has none."""
+    picture = draw_network(view, {})
+    marks = {one.classes.split()[1]: one.mark for one in picture.legend}
+    assert len(set(marks.values())) == len(marks) == 4
+    assert marks["unknown"] == ""
+    assert {one.mark for one in picture.members} == {""}

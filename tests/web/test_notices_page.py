@@ -80,7 +80,7 @@ def deeds_on(engine: Engine, subject: str) -> list[tuple[str, str]]:
 
 def test_without_notices_the_pages_say_so(lead: TestClient) -> None:
     """Nothing waits, nothing was settled, and nobody gives notice."""
-    assert "No notice waits for a decision." in lead.get("/notices").text
+    assert "No pending notices." in lead.get("/notices").text
     assert "None." in lead.get("/notices?state=settled").text
     assert "Nobody has given notice yet." in lead.get("/notifiers").text
     assert "Notices and complaints" not in lead.get("/cases/1").text
@@ -129,7 +129,7 @@ def test_a_notice_shows_words_listings_and_notifier(lead: TestClient, noted: int
     assert "nowhere" in text
     assert 'href="/cases/1"' in page
     assert f'href="/notifiers/{noted}"' in page
-    assert "Little is known of this notifier" in text
+    assert "Little is known of this reporter" in text
     assert "Decided within 72 hours" in text
 
 
@@ -152,7 +152,7 @@ def test_the_case_shows_what_others_say_and_how_much_they_must_show(
         assert "Notice of a rights holder, 5 hours ago" in text
         assert "Complaint of a consumer" in text
         assert WORDS in text
-        assert "Tier usual: Little is known of this notifier" in text
+        assert "Tier standard: Little is known of this reporter" in text
         assert "Tier consumer: Consumer: they saw or bought the goods" in text
         assert ('href="/notices/1"' in page) == is_lead
 
@@ -243,7 +243,7 @@ def test_a_document_is_judged(app: FastAPI, lead: TestClient, noted: int, said: 
     """The page asks until somebody has looked at it; who did is kept, and in the trail."""
     page = lead.get(f"/notifiers/{noted}").text
     assert "EUTM 018123456" in page
-    assert "Nobody has looked at it yet." in page
+    assert "Not checked yet." in page
     (number,) = re.findall(r'action="/documents/(\d+)"', page)
     answer = lead.post(f"/documents/{number}", data={"accepted": said})
     assert answer.headers["location"] == f"/notifiers/{noted}"

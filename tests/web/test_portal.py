@@ -87,6 +87,15 @@ def test_listings_are_reported_and_followed(engine: Engine) -> None:
     assert "Not known here yet" in page
 
 
+def test_a_short_explanation_is_told_at_once_how_long_it_must_be(engine: Engine) -> None:
+    """The form and what it is answered name the same number, which is that of the notifier's tier."""
+    client = log_in(engine)
+    least = re.search(r"At least (\d+) letters", client.get("/portal/report").text)
+    assert least
+    form = {"brand": "Vellmar", "why": "Too short", "listings": "V-0005", "good_faith": "yes"}
+    assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form).text) == [least[1]]
+
+
 def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
     """Nothing is sent before all is right, and what was typed is still there."""
     client = log_in(engine)
@@ -144,7 +153,7 @@ def test_an_answer_counts_until_the_term_has_taken_its_course(
     assert "overdue by" in page
     for days in range(4):
         run_appeal_deadlines(engine, now=now + timedelta(days=days), consequences=COOPERATION)
-    assert "the listing was put back" in client.get(address).text
+    assert "the listing was reinstated" in client.get(address).text
     refused = client.post(f"{address}/answer", data=form)
     assert refused.status_code == 409
     assert "found no counter-notice against it that waits" in refused.text

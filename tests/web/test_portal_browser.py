@@ -130,8 +130,8 @@ def test_a_counter_notice_is_found_and_answered(browser: playwright.Browser, des
     page.click("text=Counter-notice of")
     page.wait_for_url(f"**/portal/notices/{desk.reference}#*")
     page.fill("#acted", "LG Hamburg 312 O 5/26")
-    page.click("text=The listing stays down")
-    page.wait_for_selector("text=you have acted")
+    page.click("text=We have acted: keep it down")
+    page.wait_for_selector("text=you have acted: the listing stays down")
     assert page.locator("nav .number").count() == 0
 
 

@@ -102,7 +102,7 @@ def test_nobody_waits_for_the_ranking(lead: TestClient, app: FastAPI) -> None:
     may_end = Event()
     app.state.candidates.prepare(lambda: may_end.wait() and None)
     assert "The networks are being ranked" in lead.get("/referrals").text
-    assert "Nothing was handed out yet." in lead.get("/referrals?show=handed").text
+    assert "Nothing was handed over yet." in lead.get("/referrals?show=handed").text
     may_end.set()
 
 

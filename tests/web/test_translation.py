@@ -42,6 +42,17 @@ def test_nothing_is_offered_where_it_is_off(ana: TestClient) -> None:
     }
 
 
+def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> None:
+    """Whether there is a service or not."""
+    for url in ("https://translate.example", None):
+        app = make_app(engine, Settings(translate_url=url), cost=CHEAP)
+        with TestClient(app):
+            pass
+        if app.state.translator is not None:
+            with pytest.raises(RuntimeError, match="closed"):
+                app.state.translator.translate("Sac")
+
+
 def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
     """It stands beside the title, on every case that has it; markup in it does nothing."""
     queue.enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])

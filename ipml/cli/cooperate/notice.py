@@ -144,7 +144,7 @@ def answer(
         str | None, typer.Option(help="They sued or complained: where, and its number. The measure stays.")
     ] = None,
     withdrawn: Annotated[
-        bool, typer.Option("--withdrawn", help="They give up: the listing is put back at once.")
+        bool, typer.Option("--withdrawn", help="They give up: the listing is reinstated at once.")
     ] = False,
     by: By = None,
     database: Database = None,

@@ -217,7 +217,7 @@ def suspend(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Look at no notices of a notifier for a time, who went on after a warning.
+    """Leave notices of a notifier unreviewed for a time, who went on after a warning.
 
     Example: ipml cooperate notifier suspend 7 --why "After our warning of May you sent forty more."
     """

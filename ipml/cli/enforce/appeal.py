@@ -102,7 +102,7 @@ def withdraw(
     by: By = None,
     database: Database = None,
 ) -> None:
-    """Record that a seller gives an appeal up; they may file another as long as the term runs.
+    """Record that a seller gives an appeal up; they may file another as long as its deadline has not passed.
 
     Example: ipml enforce appeal withdraw 3 --seller s-1881
     """
@@ -147,7 +147,7 @@ def holder_acted(
     ] = None,
     withdrew: Annotated[bool, typer.Option("--withdrew", help="The rights holder gives up instead.")] = False,
     extend: Annotated[
-        bool, typer.Option("--extend", help="The rights holder gets the longer term of the rules.")
+        bool, typer.Option("--extend", help="The rights holder gets the longer time of the rules.")
     ] = False,
     by: By = None,
     database: Database = None,
@@ -179,7 +179,7 @@ def run(
     follow: Annotated[bool, typer.Option("--follow", help="Go on, once a minute, until stopped.")] = False,
     database: Database = None,
 ) -> None:
-    """Let terms begin and run out; a term is over when two readings of the clock say so.
+    """Let deadlines begin and pass; one has passed when two readings of the clock say so.
 
     Example: ipml enforce appeal run --follow
     """

@@ -38,7 +38,7 @@ measure_app = make_group(
 
 Number = Annotated[int, typer.Argument(metavar="MEASURE", help="Number of a measure.")]
 Kind = Annotated[str, typer.Option(help="label, demote, pause, price-hold, remove-in or remove.")]
-Why = Annotated[str, typer.Option(help="Why; kept with the measure.")]
+Why = Annotated[str, typer.Option(help="Why; stored with the measure.")]
 Countries = Annotated[str, typer.Option("--in", help="For remove-in: countries, such as DE,FR.")]
 Days = Annotated[float | None, typer.Option(min=0.01, max=3660, help="After how many days it ends by itself.")]
 _SHOWN = 50
@@ -150,7 +150,7 @@ def change(
 
 @measure_app.command()
 def lift(measure: Number, why: Why, by: By = None, database: Database = None) -> None:
-    """Lift a measure; the decision stays. Where nothing else stands against the listing it is put back.
+    """Lift a measure; the decision stays. Where nothing else stands against the listing it is reinstated.
 
     Example: ipml enforce measure lift 7 --why "licence shown"
     """

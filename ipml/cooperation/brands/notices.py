@@ -39,8 +39,8 @@ _HOLDERS_STAGE = "holder"
 STATES: Mapping[AppealState, str] = {
     AppealState.WITH_HOLDER: "waits for your answer",
     AppealState.HOLDER_ACTED: "you have acted: the listing stays down",
-    AppealState.RESTORED: "the listing was put back",
-    AppealState.GRANTED: "granted: the listing was put back",
+    AppealState.RESTORED: "the listing was reinstated",
+    AppealState.GRANTED: "granted: the listing was reinstated",
     AppealState.PARTLY_GRANTED: "granted in part",
     AppealState.REJECTED: "rejected: the listing stays down",
     AppealState.WITHDRAWN: "withdrawn by the seller",

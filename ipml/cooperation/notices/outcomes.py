@@ -49,8 +49,8 @@ _WORDS = {
     "not found": "We could not find it; nothing was done. If it is still on offer, give notice of it again.",
 }
 _TAKEN_BACK = {
-    "appeal": "The seller complained, and it is not found to be counterfeit any more; it was put back.",
-    "deadline": "The seller sent a counter-notice on which the rights holder did not act; it was put back.",
+    "appeal": "The seller complained, and it is no longer found to be counterfeit; it was reinstated.",
+    "deadline": "The seller sent a counter-notice on which the rights holder did not act; it was reinstated.",
 }
 _AUTOMATED = {
     "policy": "decided by a rule, without a person",

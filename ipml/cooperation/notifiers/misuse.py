@@ -418,7 +418,7 @@ def _describe(found: Assessment, kind: str, rules: MisuseRules) -> Iterator[str]
     yield f"{rate.hits:,} listings in {found.notices:,} notices were manifestly unfounded since {found.since:%Y-%m-%d}."
     yield f"Of {rate.trials:,} that people decided on that is a share of {rate.low:.0%} to {rate.high:.0%}."
     if found.overturned:
-        yield f"{found.overturned:,} listings were taken down on their notices and put back when the sellers objected."
+        yield f"{found.overturned:,} listings were taken down on their notices and reinstated when sellers objected."
     if found.one_seller >= rules.one_seller_share and rate.hits > 1:
         yield f"{found.one_seller:.0%} of them are aimed at one seller."
     if kind == TRUSTED:

@@ -114,7 +114,7 @@ class Appeal:
     profile : str
         By whose rules it is dealt with.
     holder, lease_expires_at
-        Who has it in hand, and until when.
+        Who has opened it, and until when.
     """
 
     appeal_id: int
@@ -140,7 +140,7 @@ class Appeal:
         return self.state in PENDING
 
     def holder_at(self, now: datetime) -> str | None:
-        """Return who has it in hand at a moment."""
+        """Return who has opened it at a moment."""
         return self.holder if self.lease_expires_at is not None and self.lease_expires_at > now else None
 
 

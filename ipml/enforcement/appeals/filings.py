@@ -143,7 +143,7 @@ def withdraw_appeal(
     rules: AppealRules | None = None,
     now: datetime | None = None,
 ) -> Appeal:
-    """Let a seller give an appeal up; they may file another as long as the term runs.
+    """Let a seller give an appeal up; they may file another as long as its deadline has not passed.
 
     Raises
     ------

@@ -64,7 +64,7 @@ LONGEST_WHY = 5_000
 def claim_appeal(
     connection: Connection, appeal_id: int, by: str, *, rules: AppealRules | None = None, now: datetime | None = None
 ) -> Appeal:
-    """Take an appeal in hand, so that nobody else works at it meanwhile; again only makes it last longer.
+    """Assign an appeal to a person, so that nobody else works at it meanwhile; again only makes it last longer.
 
     Raises
     ------
@@ -73,11 +73,11 @@ def claim_appeal(
     rules, now = rules or load_enforcement_policy().appeals, now or datetime.now(UTC)
     appeal = find_appeal(connection, appeal_id, lock=True)
     if not appeal.is_pending:
-        raise IllegalStep(appeal.name, appeal.state, "taken in hand")
+        raise IllegalStep(appeal.name, appeal.state, "assigned")
     _refuse(connection, appeal, by, now)
     lease = {"holder": by, "lease_expires_at": now + timedelta(minutes=rules.claim_minutes)}
     change_appeal(connection, appeal_id, **lease)
-    audit.append(connection, by, "appeal taken in hand", appeal.name, {"case": appeal.case_id}, at=now)
+    audit.append(connection, by, "appeal assigned", appeal.name, {"case": appeal.case_id}, at=now)
     return find_appeal(connection, appeal_id)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -256,6 +256,17 @@ def find_deadlines(connection: Connection, subject: str, *, lock: bool = False) 
     query = select(deadlines).where(deadlines.c.subject == subject).order_by(deadlines.c.deadline_id)
     rows = connection.execute(query.with_for_update() if lock else query)
     return {row.stage: make_deadline(row) for row in rows}
+
+
+def find_all_deadlines(connection: Connection, subjects: Collection[str]) -> dict[str, dict[str, Deadline]]:
+    """Return the deadlines of each of some subjects by stage."""
+    found: dict[str, dict[str, Deadline]] = {subject: {} for subject in subjects}
+    if not found:
+        return found
+    query = select(deadlines).where(deadlines.c.subject.in_(found)).order_by(deadlines.c.deadline_id)
+    for row in connection.execute(query):
+        found[row.subject][row.stage] = make_deadline(row)
+    return found
 
 
 def list_events(connection: Connection, deadline: Deadline) -> Sequence[RecordedEvent]:

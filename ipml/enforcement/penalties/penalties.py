@@ -33,7 +33,7 @@ from ipml.kit.canonical_json import digest
 from ipml.kit.moments import write_moment
 from ipml.storage import outbox
 from ipml.storage.audit_trail import audit
-from ipml.storage.pseudonyms import Keyring, decrypt, encrypt, read_keys
+from ipml.storage.pseudonyms import Keyring, encrypt, read_keys
 from ipml.storage.row_numbers import append_rows
 from ipml.storage.tables import penalties
 
@@ -169,14 +169,24 @@ class Explained:
 
 def explain_penalty(connection: Connection, penalty_id: int) -> Explained | None:
     """Return why there is a penalty, and why it ended; None where its seller was erased."""
-    row = connection.execute(select(penalties).where(penalties.c.penalty_id == penalty_id)).first()
-    if row is None:
+    found = explain_penalties(connection, [penalty_id])
+    if not found:
         raise NotFound("penalty", penalty_id, "`ipml enforce penalty list` shows them.")
-    with suppress(SellerErased):
-        sentences = json.loads(decrypt(connection, row.pseudonym, row.why))
-        said = [decrypt(connection, row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
-        return Explained(tuple(sentences), *said)
-    return None
+    return found[penalty_id]
+
+
+def explain_penalties(connection: Connection, penalty_ids: Collection[int]) -> dict[int, Explained | None]:
+    """Return what `explain_penalty` does for each of some penalties, by their numbers."""
+    if not penalty_ids:
+        return {}
+    rows = connection.execute(select(penalties).where(penalties.c.penalty_id.in_(penalty_ids))).all()
+    keys = read_keys(connection, [row.pseudonym for row in rows])
+    return {row.penalty_id: _explain(row, keys) if row.pseudonym in keys else None for row in rows}
+
+
+def _explain(row: Row[Any], keys: Keyring) -> Explained:
+    said = [keys.decrypt(row.pseudonym, why) if why else "" for why in (row.why_confirmed, row.why_ended)]
+    return Explained(tuple(json.loads(keys.decrypt(row.pseudonym, row.why))), *said)
 
 
 def encrypt_words(connection: Connection, pseudonym: str, words: str) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
@@ -383,11 +383,18 @@ def draw_puid() -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatement:
-    """A statement as it is kept: its facts, what the transparency database gets, and why it gets nothing."""
+    """A statement as it is stored: its facts, what the transparency database gets, and why it gets nothing.
+
+    Attributes
+    ----------
+    letter : Letter or None
+        As it was sent; None where nobody can read it any more, or its time is over.
+    """
 
     statement: Statement
     payload: dict[str, Any] | None
     why_not_stated: str | None
+    letter: Letter | None = None
 
 
 def issue(connection: Connection, restriction: Restriction, policy: EnforcementPolicy) -> Statement:
@@ -479,8 +486,14 @@ def tell_lifted(
 
 def notified_at(connection: Connection, statement: Statement) -> datetime | None:
     """Return when the letter was delivered, from which the time for complaints runs; None as long as it was not."""
-    letter = messages.c.subject == statement.subject, messages.c.channel == "seller", messages.c.kind == "statement"
-    return connection.scalar(select(messages.c.settled_at).where(*letter, messages.c.state == "delivered"))
+    return find_notified(connection, [statement.subject]).get(statement.subject)
+
+
+def find_notified(connection: Connection, subjects: Collection[str]) -> dict[str, datetime]:
+    """Return when the letters about subjects were delivered, by subject; those that were not are left out."""
+    letter = messages.c.subject.in_(subjects), messages.c.channel == "seller", messages.c.kind == "statement"
+    query = select(messages.c.subject, messages.c.settled_at).where(*letter, messages.c.state == "delivered")
+    return {row.subject: row.settled_at for row in connection.execute(query)}
 
 
 def find_statement(connection: Connection, subject: str) -> Statement | None:
@@ -489,17 +502,28 @@ def find_statement(connection: Connection, subject: str) -> Statement | None:
     return None if row is None else decode(row.facts, row.statement_id)
 
 
-def list_statements(connection: Connection, case_id: int) -> list[Statement]:
-    """Return the statements that came from decisions on a case, in order."""
+def list_statements(connection: Connection, case_id: int) -> list[StoredStatement]:
+    """Return the statements that came from decisions on a case, with letters and payloads, in order."""
     query = select(statements).where(statements.c.case_id == case_id).order_by(statements.c.statement_id)
-    return [decode(row.facts, row.statement_id) for row in connection.execute(query)]
+    return _read_stored(connection, connection.execute(query).all())
 
 
 def get_statement(connection: Connection, subject: str) -> StoredStatement:
-    """Return a statement with its payload, or raise NotFound."""
-    row = _get_row(connection, subject)
-    statement = decode(row.facts, row.statement_id)
-    return StoredStatement(statement, json.loads(row.payload) if row.payload else None, why_not_stated(statement))
+    """Return a statement with letter and payload, or raise NotFound."""
+    return _read_stored(connection, [_get_row(connection, subject)])[0]
+
+
+def _read_stored(connection: Connection, rows: Sequence[Row[Any]]) -> list[StoredStatement]:
+    keys = read_keys(connection, [row.pseudonym for row in rows if row.letter])
+    found = []
+    for row in rows:
+        statement, letter = decode(row.facts, row.statement_id), None
+        if row.letter and row.pseudonym in keys:
+            content = json.loads(keys.decrypt(row.pseudonym, row.letter))
+            letter = Letter(statement.language, content["subject"], content["text"])
+        payload = json.loads(row.payload) if row.payload else None
+        found.append(StoredStatement(statement, payload, why_not_stated(statement), letter))
+    return found
 
 
 def read_letter(

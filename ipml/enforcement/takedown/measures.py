@@ -22,12 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select, union
 
 from ipml.enforcement.restrictions import MeasureKind, ReportSource, Restriction
-from ipml.errors import NotFound, SellerErased
+from ipml.errors import NotFound
 from ipml.records import Listing
 from ipml.review.cases import LARGEST_NUMBER
 from ipml.review.decisions import GROUNDS
 from ipml.review.ranking.policy import fold_name
-from ipml.storage.pseudonyms import decrypt
+from ipml.storage.pseudonyms import Keyring, read_keys
 from ipml.storage.tables import cases, decisions, measure_messages, measures, outbox
 
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
@@ -365,16 +365,27 @@ def read_whys(connection: Connection, measure: Measure) -> dict[str, str | None]
     dict
         The texts by "why", "why_lifted" and "why_refused"; None where nothing was said.
     """
+    return read_all_whys(connection, [measure])[measure.measure_id]
+
+
+def read_all_whys(connection: Connection, some: Sequence[Measure]) -> dict[int, dict[str, str | None]]:
+    """Return what `read_whys` does for each of some measures, by their numbers."""
+    if not some:
+        return {}
     columns = measures.c.why, measures.c.why_lifted, measures.c.why_refused
-    row = connection.execute(select(*columns).where(measures.c.measure_id == measure.measure_id)).one()
-    return {name: _read(connection, measure.pseudonym, encrypted) for name, encrypted in row._mapping.items()}
+    query = select(measures.c.measure_id, measures.c.pseudonym, *columns)
+    rows = connection.execute(query.where(measures.c.measure_id.in_([one.measure_id for one in some]))).all()
+    keys = read_keys(connection, [row.pseudonym for row in rows])
+    return {
+        row.measure_id: {column.name: _read(keys, row.pseudonym, row._mapping[column]) for column in columns}
+        for row in rows
+    }
 
 
-def _read(connection: Connection, pseudonym: str, encrypted: str | None) -> str | None:
-    try:
-        return encrypted and decrypt(connection, pseudonym, encrypted)
-    except SellerErased:
-        return "erased"
+def _read(keys: Keyring, pseudonym: str, encrypted: str | None) -> str | None:
+    if not encrypted:
+        return encrypted
+    return keys.decrypt(pseudonym, encrypted) if pseudonym in keys else "erased"
 
 
 def _facts_of(state: str) -> Iterator[ColumnElement[bool]]:

@@ -43,6 +43,7 @@ class Judgement:
     places: Mapping[str, StreamPlace]
     always: frozenset[str]
     prepared: PreparedListings
+    score: Score
 
     def choose(self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]) -> PreparedListings:
         """Return which of some listings go into the queue: those that wait there as they were do, too.
@@ -60,8 +61,9 @@ class Judgement:
             if shown.get(key) is not None or key in self.always or key in pending
         }
         ready = {one.key for one in self.prepared.newcomers}
-        late = [self.scored[key] for key in entering if key not in ready]  # of which a case came meanwhile
-        return (self.prepared + prepare(late, joins_alike=True)).placed(entering)
+        late = [self.scored[key].listing for key in entering if key not in ready]  # of which a case came meanwhile
+        explained = self.score(late, True) if late else []
+        return (self.prepared + prepare(explained, joins_alike=True)).placed(entering)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class StreamRules:
             if key in unread:  # the brand that the model has read says on which list the seller is
                 scored[key] = replace(scored[key], price_range=one.price_range)
         always = frozenset(key for key in shown if self.listed.has(scored[key], kinds))
-        return Judgement(scored, places, always, prepare(explained, joins_alike=True))
+        return Judgement(scored, places, always, prepare(explained, joins_alike=True), score)
 
     def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:
         """Return the number of the sample in which listings count that are judged now."""

@@ -127,7 +127,9 @@ def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
 
 def has_picture(connection: Connection, digest: str) -> bool:
     """Tell whether a picture is one of a case, or of known goods."""
-    return bool(_find_named(connection, [digest]))
+    is_of_case = exists().where(pictures.c.digest == digest)
+    is_of_goods = exists().where(reference_pictures.c.digest == digest, reference_pictures.c.removed_at.is_(None))
+    return bool(connection.scalar(select(is_of_case | is_of_goods)))
 
 
 def path_of(folder: Path, digest: str, size: Size = "original") -> Path:

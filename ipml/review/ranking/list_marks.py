@@ -169,6 +169,20 @@ class QueueParts:
     now: datetime
     has_entries: bool = True
 
+    def place(self, marks: Collection[ListMark]) -> int:
+        """Return in which part a case is, from 0, by the lists on which its seller is for its brand.
+
+        Examples
+        --------
+        >>> now = datetime(2026, 5, 1)
+        >>> parts = QueueParts((ListKind.DENIED,), (ListKind.AUTHORISED,), now)
+        >>> [parts.place([ListMark(1, kind, None, None)]) for kind in ListKind], parts.place([])
+        ([0, 1, 2], 1)
+        """
+        if any(mark.kind in self.earlier for mark in marks):
+            return 0
+        return bool(self.earlier) + any(mark.kind in self.later for mark in marks)
+
     def conditions(self, table: FromClause = cases) -> tuple[ColumnElement[bool], ...]:
         """Return the condition of each part, the first to be worked first; one that always holds where none is moved.
 

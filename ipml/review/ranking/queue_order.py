@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 from typing import Any
@@ -36,9 +36,9 @@ from sqlalchemy import (
 from ipml.kit.moments import to_microseconds
 from ipml.records import Listing
 from ipml.review.arrivals.snapshot import decode_listing
-from ipml.review.cases import PENDING, StoredCase, find_case, find_case_with_waiting, is_listed
+from ipml.review.cases import PENDING, StoredCase, is_listed
 from ipml.review.near_duplicates.clusters import move_forward
-from ipml.review.ranking.list_marks import QueueParts, find_marks, find_parts, has_entries, make_parts
+from ipml.review.ranking.list_marks import ListMark, QueueParts, has_entries, make_parts
 from ipml.review.ranking.policy import (
     ExpectedValue,
     Policy,
@@ -137,9 +137,15 @@ def current_ranking(connection: Connection) -> QueueRanking:
 
 def find_current_parts(connection: Connection, now: datetime) -> QueueParts:
     """Return the parts in which the queue is worked at a moment, by the policy and the entries in force."""
+    return find_ranking_and_parts(connection, now)[1]
+
+
+def find_ranking_and_parts(connection: Connection, now: datetime) -> tuple[QueueRanking, QueueParts]:
+    """Return the ranking in force, and the parts in which the queue is worked by it at a moment."""
     latest, there = _LAST_RANKING.subquery(), select(*has_entries(now)).subquery()
     row = connection.execute(select(latest, there).select_from(there.outerjoin(latest, true()))).one()
-    return make_parts(row, _read_ranking(row).policy.lists, now)
+    ranking = _read_ranking(row)
+    return ranking, make_parts(row, ranking.policy.lists, now)
 
 
 def _read_ranking(row: Row[Any] | None) -> QueueRanking:
@@ -306,19 +312,32 @@ _ASSUMED = {
 
 
 def explain_place(
-    connection: Connection, case_id: int, *, state: str | None = None, now: datetime | None = None
+    connection: Connection,
+    row: StoredCase,
+    ranking: QueueRanking,
+    parts: QueueParts,
+    marks: Sequence[ListMark],
+    *,
+    state: str | None = None,
 ) -> tuple[str, ...]:
-    """Return sentences that say why a case stands where it does; NotFound if there is none of that number.
+    """Return sentences that say why a case stands where it does at the moment of the parts.
 
     Parameters
     ----------
+    row : StoredCase
+        With how many near-duplicates wait for it, as `ipml.review.cases.find_case_with_waiting` returns it.
+    ranking, parts
+        As `find_ranking_and_parts` returns them.
+    marks : sequence of ListMark
+        On which lists its seller is, for its brand.
     state : str, default=that of the case
         As which it is shown: a second review of a decided case must not be told from an open one.
-    now : datetime, default=the clock
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.cases import find_case_with_waiting
     >>> from ipml.review.queue import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
@@ -327,29 +346,29 @@ def explain_place(
     >>> noon = datetime(2024, 5, 6, 12, tzinfo=UTC)
     >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")], due_at=noon + timedelta(hours=3))
     >>> with reading(engine) as connection:
-    ...     for sentence in explain_place(connection, 1, now=noon):
+    ...     ranking, parts = find_ranking_and_parts(connection, noon)
+    ...     for sentence in explain_place(connection, find_case_with_waiting(connection, 1), ranking, parts, ()):
     ...         print(sentence)
     1st of 1 by score
     due in 3 h
     """
-    now = now or datetime.now(UTC)
-    row = find_case_with_waiting(connection, case_id)
     state = state or row.state
     stands_alone = state == "open" and row.exemplar is None
-    sentences = _say_place(connection, row, now) if stands_alone else []
+    sentences = _say_place(connection, row, ranking, parts, marks) if stands_alone else []
     if stands_alone and row.n_waiting:
         sentences.append(f"earlier for {row.n_waiting} of its near-duplicates that wait for it")
     if row.due_at is not None and state != "decided":
-        sentences.append(_say_due(row.due_at, now))
+        sentences.append(_say_due(row.due_at, parts.now))
     return tuple(sentences)
 
 
-def explain_value(connection: Connection, case_id: int) -> tuple[str, ...]:
+def explain_value(row: StoredCase) -> tuple[str, ...]:
     """Return what the review of a case is worth in a sentence, then how that was worked out; nothing if nobody knows.
 
     Examples
     --------
     >>> from ipml.records import Listing, ScoredListing
+    >>> from ipml.review.cases import find_case
     >>> from ipml.review.queue import enqueue
     >>> from ipml.storage.database import migrate, open_database, reading
     >>> engine = open_database("sqlite://")
@@ -357,21 +376,19 @@ def explain_value(connection: Connection, case_id: int) -> tuple[str, ...]:
     >>> listing = Listing("A7", "s1", "Bag", price=340.0, currency="EUR", seller_sales=9, seller_age_days=60)
     >>> _ = enqueue(engine, [ScoredListing(listing, 0.12, -2.0, (), (), None, "m")])
     >>> with reading(engine) as connection:
-    ...     for sentence in explain_value(connection, 1):
+    ...     for sentence in explain_value(find_case(connection, 1)):
     ...         print(sentence)
     Expected harm 143 EUR, value of the review 70 EUR a minute
     12 % likely × 340 EUR × 3.5 sales until the next review = 143 EUR of harm
     less 1.00 EUR for 2 minutes of review and 1.76 EUR for wrongful removals: expected value 70 EUR a minute
     """
-    stored = find_case(connection, case_id).expected_value
-    return _say_expected_value(read_expected_value(stored)) if stored else ()
+    return _say_expected_value(read_expected_value(row.expected_value)) if row.expected_value else ()
 
 
-def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[str]:
-    ranking = current_ranking(connection)
-    parts = find_parts(connection, ranking.policy.lists, now)
-    conditions = parts.conditions()
-    number = find_part(connection, row.case_id, conditions)
+def _say_place(
+    connection: Connection, row: StoredCase, ranking: QueueRanking, parts: QueueParts, marks: Sequence[ListMark]
+) -> list[str]:
+    conditions, number, now = parts.conditions(), parts.place(marks), parts.now
     before = tuple_(cases.c.rank, cases.c.case_id) < tuple_(row.rank, row.case_id)
     ahead = [_count(_LAST_PLACE, now, condition) for condition in conditions[:number]]  # each apart, for its own index
     ranked = _count(_LAST_PLACE, now, conditions[number], before, in_order=True)
@@ -380,7 +397,6 @@ def _say_place(connection: Connection, row: StoredCase, now: datetime) -> list[s
     where = f"{_ordinal(place + 1)} of" if place < _LAST_PLACE else f"after the first {_LAST_PLACE:,} of"
     size = f"{total:,}" if total < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more"
     said = [f"{where} {size} by {_ORDERS[ranking.order]}"]
-    marks = find_marks(connection, {0: (row.seller_id, row.brand_read or "")}, now)[0]
     for turn, kinds in (("before", parts.earlier), ("after", parts.later)):
         if moved := [str(mark) for mark in marks if mark.kind in kinds]:
             return [*said, f"{turn} the others, as its seller is {' and '.join(moved)}"]

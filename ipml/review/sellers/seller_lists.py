@@ -220,12 +220,22 @@ def load_entries(
 
 def get_entry(connection: Connection, entry_id: int) -> ListEntry:
     """Return the entry of a number; NotFound where there is none."""
-    is_it = seller_list_entries.c.entry_id == entry_id, seller_list_entries.c.alias_of.is_(None)
-    query = select(seller_list_entries).where(*is_it)
-    row = connection.execute(query).first() if 0 < entry_id <= LARGEST_NUMBER else None
-    if row is None:
+    if not (found := get_entries(connection, [entry_id])):
         raise NotFound("list entry", entry_id, "`ipml seller lists show` lists those in force.")
-    return _make_entry(row, read_keys(connection, [row.pseudonym]))
+    return found[0]
+
+
+def get_entries(connection: Connection, entry_ids: Sequence[int]) -> list[ListEntry]:
+    """Return the entries of some numbers, in their order; those that there are not are left out."""
+    wanted = [entry_id for entry_id in entry_ids if 0 < entry_id <= LARGEST_NUMBER]
+    if not wanted:
+        return []
+    query = select(seller_list_entries).where(
+        seller_list_entries.c.entry_id.in_(wanted), seller_list_entries.c.alias_of.is_(None)
+    )
+    rows = sorted(connection.execute(query), key=lambda row: wanted.index(row.entry_id))
+    keys = read_keys(connection, [row.pseudonym for row in rows])
+    return [_make_entry(row, keys) for row in rows]
 
 
 def list_entries(

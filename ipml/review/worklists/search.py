@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, literal, or_, select, tuple_
 
 from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
@@ -295,16 +295,17 @@ def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnE
         yield column.queue_id == wanted.queue_id
     if wanted.assigned_to is not None:
         yield column.assigned_to == wanted.assigned_to
-    # Of cases with a score the rank by score is minus the score, and of that there are indexes; those of names are
-    # better, as these are had by fewer, which SQLite does not know.
+    # Of scores and of waiting there are indexes; those of names are better, which SQLite does not know: fewer have one.
     is_named = any(getattr(wanted, name) is not None for name in _NAMED)
-    score_rank = column.score_rank + 0.0 if is_named else column.score_rank
-    if wanted.least_score is not None:
+    score_rank, enqueued_at = (
+        func.coalesce(one, one) if is_named else one for one in (column.score_rank, column.enqueued_at)
+    )
+    if wanted.least_score is not None:  # of cases with a score the rank by score is minus the score
         yield score_rank <= -wanted.least_score
     if wanted.most_score is not None:
         yield score_rank.between(-wanted.most_score, 0.0)
     if wanted.waiting_days is not None:
-        yield column.enqueued_at <= now - timedelta(days=wanted.waiting_days)
+        yield enqueued_at <= now - timedelta(days=wanted.waiting_days)
     if wanted.due_hours is not None:
         yield column.due_at <= now + timedelta(hours=wanted.due_hours)
     if wanted.verdict is not None or wanted.reviewer is not None:
@@ -368,38 +369,40 @@ class Precedent:
     likeness: float
 
 
+_TRUTHS = (Verdict.COUNTERFEIT, Verdict.GENUINE)
+
+
 def find_precedents(
-    connection: Connection,
-    case: Case,
-    most: int = 5,
-    *,
-    verdict: Verdict = Verdict.COUNTERFEIT,
-    now: datetime | None = None,
-) -> tuple[Precedent, ...]:
-    """Return the cases of the same brand found counterfeit, or genuine, that are most like a case; none of its seller.
+    connection: Connection, case: Case, most: int = 5, now: datetime | None = None
+) -> dict[Verdict, tuple[Precedent, ...]]:
+    """Return the cases of the same brand that are most like a case, by what they were found to be; none of its seller.
 
     The brand is the one that the model read where the field names none; where nobody knows one, only cases that have
     words of the title in common are. Of the 300 decided last, those of the same category come first, then those with
     more words of the title in common.
+
+    Parameters
+    ----------
+    most : int, default=5
+        Of each verdict.
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
-    found = [
-        row for row in _find_confirmed(connection, case, brand, verdict) if brand or _likeness(words, row.text) > 0
-    ]
-    likest = sorted(
-        found,
-        key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id),
-    )[:most]
-    rows = find_cases(connection, [row.case_id for row in likest])
+    found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
+    found.sort(key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id))
+    likest = {verdict: [row for row in found if row.verdict == verdict][:most] for verdict in _TRUTHS}
+    rows = find_cases(connection, [row.case_id for some in likest.values() for row in some])
     moment = now or datetime.now(UTC)
-    return tuple(
-        Precedent(make_case(rows[row.case_id], moment), make_decision(row), _likeness(words, row.text))
-        for row in likest
-    )
+    return {
+        verdict: tuple(
+            Precedent(make_case(rows[row.case_id], moment), make_decision(row), _likeness(words, row.text))
+            for row in some
+        )
+        for verdict, some in likest.items()
+    }
 
 
-def _find_confirmed(connection: Connection, case: Case, brand: str, verdict: Verdict) -> Sequence[Row[Any]]:
+def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[Row[Any]]:
     listing = case.scored.listing
     latest = (
         select(cases.c.case_id)
@@ -413,7 +416,7 @@ def _find_confirmed(connection: Connection, case: Case, brand: str, verdict: Ver
         .join(latest, latest.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
-        .where(decisions.c.verdict == verdict, is_last_verdict(), by_people())
+        .where(decisions.c.verdict.in_(_TRUTHS), is_last_verdict(), by_people())
         .where(cases.c.seller_id != listing.seller_id, cases.c.case_id != case.case_id)
     )
     return connection.execute(query).all()

@@ -1,8 +1,8 @@
 """The week's listings made and scored in a process of their own, while the database works on the weeks before.
 
-What people are to look at goes into a file for each week; the rest is counted and forgotten. Never are more than a few
-weeks ahead, so that neither memory nor disk grows with the year. How much memory a process needed at most, and where
-the time of a year went, is measured.
+What people are to look at goes into a file for each week, with its reasons; the rest is counted and forgotten. Never
+are more than a few weeks ahead, so that neither memory nor disk grows with the year. How much memory a process needed
+at most, and where the time of a year went, is measured.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from ipml.errors import Failed, first_line
+from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import check_listings
+from ipml.scoring.batch.scored_files import EXPLANATION_COLUMNS, explanation_columns
 from ipml.scoring.scorer import Scorer, load_model
 from ipml.simulation.year.population import Plan, Population, recruit_population
 from ipml.simulation.year.weeks import DrawnNotice, draw_notices, name_holders, write_weeks
@@ -125,6 +127,7 @@ class Stations:
 _log = logging.getLogger(__name__)
 _AHEAD = 2
 """Weeks that may be finished before they are asked for."""
+_EXPLAINED_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +239,15 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
         made = time.process_time()
         listings = check_listings(week.listings, "the year")
         scored = scorer.score_frame(listings, portfolios)
-        scorer.take_in(listings, portfolios)
         is_found = (scored["score"] >= threshold).to_numpy(dtype=bool) | scored["score"].isna().to_numpy()
         rng = np.random.default_rng([plan.seed, 7, week.number])
         notices = draw_notices(week, is_found, kinds[week.seller], holders, rng, plan.first_morning)
         path = folder / f"week-{week.number:02d}.parquet"
-        _write(listings, scored, is_found, notices, path)
+        is_read = is_found.copy()
+        is_read[[row for notice in notices for row in notice.rows]] = True
+        reasons = _explain(scorer, listings[is_read], portfolios)
+        pd.concat([listings[is_read], scored[is_read], reasons], axis=1).to_parquet(path, index=False)
+        scorer.take_in(listings, portfolios)
         done = time.process_time()
         yield Watched(
             *(week.number, path, week.first, week.is_counterfeit, is_found, notices, len(sellers), n_offenders),
@@ -250,16 +256,14 @@ def watch_weeks(plan: Plan, folder: Path, scorer: Scorer, threshold: float) -> I
         began = time.process_time()
 
 
-def _write(
-    listings: pd.DataFrame,
-    scored: pd.DataFrame,
-    is_found: npt.NDArray[np.bool_],
-    notices: list[DrawnNotice],
-    path: Path,
-) -> None:
-    kept = is_found.copy()
-    kept[[row for notice in notices for row in notice.rows]] = True
-    pd.concat([listings, scored], axis=1)[kept].to_parquet(path, index=False)
+def _explain(scorer: Scorer, listings: pd.DataFrame, portfolios: SellerPortfolios) -> pd.DataFrame:
+    """Return why listings score as they do, as scored files hold it."""
+    said = [
+        explanation_columns(one)
+        for start in range(0, len(listings), _EXPLAINED_AT_ONCE)
+        for one in scorer.explain_frame(listings.iloc[start : start + _EXPLAINED_AT_ONCE], portfolios)
+    ]
+    return pd.DataFrame(said, index=listings.index, columns=list(EXPLANATION_COLUMNS))
 
 
 def _keep_networks(people: Population, folder: Path) -> None:

@@ -27,6 +27,7 @@ from ipml.cooperation.notices.status import find_notices
 from ipml.enforcement.actions import MeasureOrder, change_measure, lift_measure
 from ipml.enforcement.case_file import foresee, read_followed
 from ipml.enforcement.evidence.package import export_package
+from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import Conflict, Failed, Forbidden, NotFound, Overtaken, SellerErased
@@ -40,9 +41,14 @@ from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spr
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.pictures.same_picture import find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
-from ipml.review.ranking.queue_order import current_ranking, explain_place, explain_value
+from ipml.review.ranking.queue_order import (
+    current_ranking,
+    explain_place,
+    explain_value,
+    find_ranking_and_parts,
+)
 from ipml.review.sellers.seller_listings import list_seller_listings
-from ipml.review.sellers.seller_lists import get_entry
+from ipml.review.sellers.seller_lists import get_entries
 from ipml.review.translations import Translator, find_translation, store_translation
 from ipml.review.worklists.own_verdicts import count_progress
 from ipml.review.worklists.search import Precedent, find_precedents
@@ -75,7 +81,7 @@ from ipml.web.console.case_list import (
 from ipml.web.console.case_work import read_case_work
 from ipml.web.console.drawing.charts import make_price_scale, read_seller_card
 from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
-from ipml.web.phrases import tell_term
+from ipml.web.phrases import tell_deadline
 from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
 
 _log = logging.getLogger(__name__)
@@ -203,13 +209,17 @@ def _read_case(
     """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
     settings, hidden = settings_of(request), find_hidden(connection, user.name)
     shown = queue.show_case(connection, user.name, case_id)
-    case, hides = shown.case, shown.hides_history
+    case, hides, now = shown.case, shown.hides_history, datetime.now(UTC)
+    ranking, parts = find_ranking_and_parts(connection, now)
+    marks = find_case_marks(connection, {case_id: case.scored}, now)[case_id]
+    strikes = list_strikes(connection, case.scored.listing.seller_id)
     decisions = [] if hides else queue.list_decisions(connection, case_id, with_reversed=True)
     undone = list_reversals(connection, case_id) if decisions else {}
     standing = [decision for decision in decisions if decision.decision_id not in undone]
     can_decide = user.role.may(Action.REVIEW)
     around = {
         **_tell_seller(connection, case, user, hidden),
+        "seller": read_seller_card(connection, case, strikes, hidden, now),
         "precedents": _find_precedents(connection, case, hidden),
     }
     context = {
@@ -223,9 +233,11 @@ def _read_case(
         "grounds": queue.GROUNDS,
         "undoable": find_undoable(connection, user.name, undo_minutes=settings.undo_minutes) if can_decide else None,
         "list_address": address_of_list(visit.within),
-        "place": explain_place(connection, case_id, state=case.state),
-        "value": explain_value(connection, case_id),
-        "rates": current_ranking(connection).policy.exchange_rates,
+        "place": explain_place(connection, shown.stored, ranking, parts, marks, state=case.state),
+        "value": explain_value(shown.stored),
+        "rates": ranking.policy.exchange_rates,
+        "listed": get_entries(connection, [mark.entry_id for mark in marks]),
+        "may_list": user.role.may(Action.CHANGE_LISTS),
         "relisting": explain_relisting(connection, case_id) if case.relisting_of else None,
         **_tell_versions(connection, case, standing),
         **tell_listing(case),
@@ -241,10 +253,10 @@ def _read_case(
         **_tell_notices(connection, request, case),
         **read_case_work(connection, case, user, hides=hides),
         "followed": read_followed(connection, case_id) if decisions else None,
-        "terms_of": lambda deadlines: [tell_term(deadline, get_policy(request).appeals) for deadline in deadlines],
+        "deadlines_of": lambda some: [tell_deadline(one, get_policy(request).appeals) for one in some],
     }
     claim, barred = _claim(connection, user, case, settings) if may_claim else (None, "")
-    outlook = foresee(connection, case_id, get_policy(request)) if claim else None
+    outlook = foresee(connection, shown.stored, strikes, get_policy(request)) if claim else None
     audit_events = queue.shown_history(connection, user.name, shown)
     return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
 
@@ -328,11 +340,8 @@ def tell_listing(case: Case) -> dict[str, Any]:
 
 def _find_precedents(connection: Connection, case: Case, hidden: Collection[int]) -> dict[str, Sequence[Precedent]]:
     """Return the confirmed cases most like one, by what they were found to be."""
-    found = {
-        verdict.value: find_precedents(connection, case, _MOST_PRECEDENTS, verdict=verdict)
-        for verdict in (Verdict.COUNTERFEIT, Verdict.GENUINE)
-    }
-    return {name: [one for one in some if one.case.case_id not in hidden] for name, some in found.items()}
+    found = find_precedents(connection, case, _MOST_PRECEDENTS)
+    return {verdict.value: [one for one in some if one.case.case_id not in hidden] for verdict, some in found.items()}
 
 
 def _find_pictures(
@@ -348,11 +357,7 @@ def _tell_seller(connection: Connection, case: Case, user: User, hidden: Collect
     listing = case.scored.listing
     alike = preview_spread(connection, case.case_id, user.name).cases if case.n_alike else ()
     shown = {one.scored.listing.listing_id for one in (case, *alike)}
-    marks = find_case_marks(connection, {case.case_id: case.scored}, datetime.now(UTC))
     return {
-        "seller": read_seller_card(connection, case, hidden),
-        "listed": [get_entry(connection, mark.entry_id) for mark in marks[case.case_id]],
-        "may_list": user.role.may(Action.CHANGE_LISTS),
         "others": list_seller_listings(connection, listing.seller_id, limit=_MOST_OTHERS, without=shown, hidden=hidden),
         "alike": alike,
     }

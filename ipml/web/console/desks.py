@@ -31,6 +31,7 @@ from ipml.enforcement.actions import confirm_penalty, lift_penalty
 from ipml.enforcement.appeal_file import EXPORT_COLUMNS, count_appeals, export_appeals, list_desk, read_desk
 from ipml.enforcement.appeals.appeal import AppealState
 from ipml.enforcement.appeals.resolution import LONGEST_WHY, claim_appeal, decide_appeal
+from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.seller_file import MOST, read_seller_file
 from ipml.errors import Conflict, Forbidden, IllegalStep, NotFound, SellerErased, UnstorableValue
@@ -46,7 +47,7 @@ from ipml.web.console.dashboard import DateRange, FirstDay, LastDay
 from ipml.web.console.drawing.charts import read_seller_card
 from ipml.web.console.drawing.tables import PAGE_SIZE, AskedTable, Column, TablePage, check_order, page_rows
 from ipml.web.console.networks_page import find_network
-from ipml.web.phrases import MEASURES, list_choices, tell_term
+from ipml.web.phrases import MEASURES, list_choices, tell_deadline
 from ipml.web.responses import redirect, render
 
 
@@ -80,12 +81,14 @@ def _render_seller(request: Request, case_id: int, message: str = "") -> Respons
     with authorised(request) as (connection, user):
         hidden = find_hidden(connection, user.name)
         file = read_seller_file(connection, case_id, get_policy(request), user.name, hidden=hidden)
+        case = queue.get_case(connection, case_id)
+        strikes = list_strikes(connection, case.scored.listing.seller_id)
         sees_networks = user.role.may(Action.HAND_ON_NETWORKS)
         context = {
             "case_id": case_id,
             "file": file,
             "network": find_network(request, file.seller_id, file.pseudonym) if sees_networks else None,
-            "seller": read_seller_card(connection, queue.get_case(connection, case_id), hidden),
+            "seller": read_seller_card(connection, case, strikes, hidden),
             "is_lead": user.role.may(Action.CHANGE_PENALTIES),
             "grounds": queue.GROUNDS,
             "most": MOST,
@@ -126,12 +129,12 @@ def _stream_appeals(engine: Engine) -> Iterator[Mapping[str, Any]]:
 
 
 def show_appeal(request: Request, appeal_id: PathNumber) -> Response:
-    """Show what the seller says beside the decision and the listing, the terms, and what each outcome would do."""
+    """Show what the seller says beside the decision and the listing, the deadlines, and what each outcome would do."""
     return _render_appeal(request, appeal_id)
 
 
 def take_appeal(request: Request, appeal_id: PathNumber) -> Response:
-    """Take an appeal in hand, so that nobody else decides it meanwhile."""
+    """Assign an appeal to who asks, so that nobody else decides it meanwhile."""
     try:
         with authorised(request, writing) as (connection, user):
             claim_appeal(connection, appeal_id, user.name, rules=get_policy(request).appeals)
@@ -169,7 +172,7 @@ def _render_appeal(request: Request, appeal_id: int, message: str = "", why: str
     context = {
         "shown": shown,
         **tell_listing(shown.file.case),
-        "terms": [tell_term(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
+        "deadlines": [tell_deadline(deadline, rules) for deadline in (*shown.file.deadlines, *shown.file.windows)],
         "choices": list_choices(shown, rules),
         "kinds": MEASURES,
         "grounds": queue.GROUNDS,
@@ -220,7 +223,7 @@ def show_notice(request: Request, notice_id: PathNumber) -> Response:
 
 
 _NOTIFIER_COLUMNS: tuple[Column[NotifierRow], ...] = (
-    Column("notifier", "Notifier", lambda one: one.notifier.address),
+    Column("notifier", "Reporter", lambda one: one.notifier.address),
     Column("kind", "Kind", lambda one: one.notifier.kind),
     Column("tier", "Tier", lambda one: one.tier),
     Column("misuse", "Misuse", lambda one: -_rank_misuse(one)),

@@ -20,6 +20,7 @@ def show_own_verdicts(request: Request) -> Response:
             "said": list_own_verdicts(connection, user.name),
             "progress": count_progress(connection, user.name, settings),
             "grounds": GROUNDS,
+            "undo_minutes": settings.undo_minutes,
             "undoable_since": datetime.now(UTC) - timedelta(minutes=settings.undo_minutes),
         }
     return render(request, "own_verdicts.html", context)

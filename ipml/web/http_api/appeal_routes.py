@@ -60,7 +60,7 @@ class AppealShape(_Shape):
     kind: Literal["complaint", "counter-notice"]
     state: _States
     filed_at: AwareDatetime
-    due_at: AwareDatetime | None = Field(description="when the next of its terms is over")
+    due_at: AwareDatetime | None = Field(description="the next of its deadlines")
     decided_at: AwareDatetime | None
     why: str | None = Field(description="what the seller was told of why; null before, and once the seller was erased")
 
@@ -115,7 +115,7 @@ APPEAL_EXAMPLES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
 async def submit_appeal(request: Request) -> Response:
     """File what a seller says against a measure in force, a penalty, or a decision.
 
-    The seller gets a receipt, and the terms of the policy run from now on. Sent again with its key, it is the same
+    The seller gets a receipt, and the deadlines of the policy run from now on. Sent again with its key, it is the same
     appeal, as it stands by then.
     """
     intake = require_intake(request)

@@ -65,12 +65,12 @@ class MeasureShape(_Shape):
 
 
 class DeadlineShape(_Shape):
-    """A term that runs."""
+    """A deadline that runs."""
 
     subject: str
     stage: str = Field(examples=["complaint window"])
     state: str
-    due_at: AwareDatetime | None = Field(description="the first moment after the term; null as long as it does not run")
+    due_at: AwareDatetime | None = Field(description="the first moment after it; null as long as it does not run")
 
 
 class MessageShape(_Shape):

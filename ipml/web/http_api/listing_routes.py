@@ -7,10 +7,13 @@ answered with 429, so that a caller slows down and nothing piles up here.
 
 from __future__ import annotations
 
+from asyncio import wrap_future
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from threading import Lock as ThreadLock
 from typing import Annotated, Any, TypeVar
@@ -51,6 +54,7 @@ _MOST_TOGETHER = 100  # listings or events written in one go, so that a small re
 _GAP_SECONDS = 0.02  # between the beginnings of two turns; as long as it takes to write about twenty listings
 _SOON = timedelta(days=1)  # what is observed later than so in the future would hide what is observed until then
 _SMALL_BYTES = 64 << 10
+_QUICK_BYTES = 8 << 10  # read in less time than another thread needs to begin
 # Listings are scored again when more is known of them; without its vector one would get another score unnoticed.
 _NO_VECTOR = "none, as vectors are not stored: POST /v1/score scores with them, and so does `ipml score`"
 
@@ -104,14 +108,13 @@ class ListingIntake:
         """Return the listings of a request, checked."""
         return read_submission(content, self.require_model(), datetime.now(UTC))
 
-    def submit_listings(self, submission: Submission) -> bytes:
-        """Score and store the listings of a request; return how they stand."""
-        known = self._listings.do(submission, max(len(submission.listings), 1))
-        return write_json({"listings": [_describe(known[key]) for key in submission.listing_ids]})
+    def submit_listings(self, submission: Submission) -> Future[Callable[[], bytes]]:
+        """Score and store the listings of a request; the answer says how they stand."""
+        return self._listings.submit(submission, max(len(submission.listings), 1))
 
-    def submit_events(self, events: Sequence[SellerEvent]) -> bytes:
-        """Store the events of a request."""
-        return write_json({"events": self._events.do(events, max(len(events), 1))})
+    def submit_events(self, events: Sequence[SellerEvent]) -> Future[Callable[[], bytes]]:
+        """Store the events of a request; the answer says how many they are."""
+        return self._events.submit(events, max(len(events), 1))
 
     def show_listing(self, listing_id: str) -> bytes:
         """Return all there is about a listing."""
@@ -132,7 +135,7 @@ class ListingIntake:
         moments = {name: write_moment(getattr(event, name)) for name in ("occurred_at", "known_at")}
         return write_json(asdict(event) | moments)
 
-    def _take_in(self, submissions: Sequence[Submission]) -> list[Mapping[str, KnownListing]]:
+    def _take_in(self, submissions: Sequence[Submission]) -> list[Callable[[], bytes]]:
         model = self.require_model()
 
         def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
@@ -142,15 +145,15 @@ class ListingIntake:
             return scored
 
         known = take_in(self.engine, submissions, score, datetime.now(UTC))
-        return [known] * len(submissions)
+        return [partial(_answer_submission, one, known) for one in submissions]
 
-    def _store_events(self, submissions: Sequence[Sequence[SellerEvent]]) -> list[int]:
+    def _store_events(self, submissions: Sequence[Sequence[SellerEvent]]) -> list[Callable[[], bytes]]:
         now = datetime.now(UTC)
         with writing(self.engine) as connection:
             serialise(connection, Lock.ENQUEUE)  # so that no seller is erased meanwhile
             for events in submissions:
                 store_events(connection, events, now)
-        return list(map(len, submissions))
+        return [partial(write_json, {"events": len(events)}) for events in submissions]
 
     def _explain(self, known: KnownListing, shown: ScoredListing | None) -> dict[str, Any]:
         model = self._models.current()
@@ -197,18 +200,23 @@ async def show_event(
 async def _submit(
     request: Request,
     read: Callable[[ListingIntake, object], _Checked],
-    submit: Callable[[ListingIntake, _Checked], bytes],
+    submit: Callable[[ListingIntake, _Checked], Future[Callable[[], bytes]]],
 ) -> Response:
+    """Take in what a request submits; what is small is read here, in less time than another thread needs to begin."""
     intake = require_intake(request)
     with intake.crowd.join(HTTPStatus.TOO_MANY_REQUESTS):
         body = await read_body(request)
 
-        def take_in() -> bytes:
+        def check() -> _Checked:
             with intake.reading_turn(len(body)):
-                checked = read(intake, parse_body(body))
-            return submit(intake, checked)
+                return read(intake, parse_body(body))
 
-        return make_json_answer(await to_thread.run_sync(take_in, limiter=intake.limiter))
+        if len(body) <= _QUICK_BYTES:
+            answer = await wrap_future(submit(intake, check()))
+            return make_json_answer(answer())
+        checked = await to_thread.run_sync(check, limiter=intake.limiter)
+        answer = await wrap_future(submit(intake, checked))
+        return make_json_answer(await to_thread.run_sync(answer, limiter=intake.limiter))
 
 
 async def _show(request: Request, answer: Callable[[ListingIntake], bytes]) -> Response:
@@ -311,6 +319,10 @@ def _read_event(fields: Fields) -> SellerEvent | None:
     if event_id is None or seller_id is None or kind is None or occurred_at is None or known_at is None:
         return None
     return SellerEvent(event_id, seller_id, kind, occurred_at, known_at, amount, listing_id)
+
+
+def _answer_submission(submission: Submission, known: Mapping[str, KnownListing]) -> bytes:
+    return write_json({"listings": [_describe(known[key]) for key in submission.listing_ids]})
 
 
 def _describe(known: KnownListing) -> dict[str, Any]:

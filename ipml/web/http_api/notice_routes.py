@@ -101,7 +101,7 @@ class ReceiptShape(_NoticeShape):
     received_at: AwareDatetime
     settled_at: AwareDatetime | None = Field(description="when the last of its listings was decided on")
     is_new: bool = Field(description="false where the same notice had been given before")
-    is_suspended: bool = Field(description="whether it is only kept, as your notices are not looked at for now")
+    is_suspended: bool = Field(description="whether it is only stored, as your notices are not reviewed for now")
     says: str
     listings: list[ListingStatusShape]
 
@@ -172,11 +172,11 @@ async def give_notice(
         str | None, Header(description="identifies the request: sent again with it, it is the same notice")
     ] = None,
 ) -> Response:
-    """Give notice of listings, or complain of one: kept, and confirmed by a receipt with its reference.
+    """Give notice of listings, or complain of one: stored, and confirmed by a receipt with its reference.
 
-    Everything that is wrong with it is named at once, by field, and then nothing of it is kept. Sent again, by the same
-    key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody else;
-    `email` may be left out then.
+    Everything that is wrong with it is named at once, by field, and then nothing of it is stored. Sent again, by the
+    same key or with the same content, it is the same notice. A key that is a notifier's own gives notice as nobody
+    else; `email` may be left out then.
     """
     state, whose = request.app.state, request.state.grant.notifier
     with state.crowd.join():

@@ -377,6 +377,7 @@ def make_document(
         description=_ABOUT,
         routes=app.routes,
     )
+    _leave_out_null(document)
     components = document.setdefault("components", {})
     document["webhooks"], message_schemas = describe_webhooks()
     error_schema = ErrorShape.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -406,6 +407,14 @@ def make_document(
             for operation in operations.values() if not path.startswith("/health") else ():
                 operation["security"] = [{"key": []}]
     return document
+
+
+def _leave_out_null(document: Mapping[str, Any]) -> None:
+    """Say of parameters that may be left out nothing but what they may be: no address can say null."""
+    for operation in (one for operations in document["paths"].values() for one in operations.values()):
+        for schema in (parameter["schema"] for parameter in operation.get("parameters", ())):
+            for kind in schema.pop("anyOf", ()):
+                schema.update(kind if kind != {"type": "null"} else {})
 
 
 def _show(document: Mapping[str, Any], path: str, method: str, status: int, **shown: Any) -> None:

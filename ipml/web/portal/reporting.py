@@ -18,6 +18,7 @@ from ipml.cooperation.notices.intake import receive
 from ipml.cooperation.notices.notice import LONGEST_EXPLANATION, MOST_LISTINGS, check_notice
 from ipml.cooperation.notifiers.registrations import list_registrations
 from ipml.cooperation.notifiers.tiers import lane_of
+from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import Conflict, InvalidNotice
 from ipml.records import Problem
 from ipml.storage.database import writing
@@ -121,7 +122,7 @@ def _give(
     request: Request, connection: Connection, binding: Binding, name: str, said: Mapping[str, str], pointed: Pointed
 ) -> str:
     if binding.address is None:
-        raise Conflict("notice", "the notifier of your account was erased", "Ask the marketplace.")
+        raise Conflict("notice", "the reporter of your account was erased", "Ask the marketplace.")
     now, policy = datetime.now(UTC), get_cooperation_policy(request)
     content: dict[str, Any] = {
         "explanation": said["why"].replace("\r\n", "\n"),
@@ -132,8 +133,15 @@ def _give(
         "brand": binding.brand,
         "rights": _find_right(connection, binding, now),
     }
-    notice = check_notice(content, policy.notices, takes_listings=False, now=now)
+    rules = policy.notices.model_copy(update={"least_explanation": _find_least(connection, [binding], policy, now)})
+    notice = check_notice(content, rules, takes_listings=False, now=now)
     return receive(connection, notice, policy=policy, now=now).reference
+
+
+def _find_least(connection: Connection, bindings: Sequence[Binding], policy: CooperationPolicy, now: datetime) -> int:
+    """Return how many letters an explanation needs, in whichever of these names it is given."""
+    lanes = [lane_of(connection, one.notifier_id, policy, now) for one in bindings]
+    return max(policy.notices.least_explanation, *(lane.least_explanation_letters for lane in lanes))
 
 
 def _find_right(connection: Connection, binding: Binding, now: datetime) -> str | None:
@@ -163,7 +171,7 @@ def _render(request: Request, said: Mapping[str, str], problems: Sequence[Proble
     with visiting(request) as (connection, visitor):
         now = datetime.now(UTC)
         policy = get_cooperation_policy(request)
-        lanes = [lane_of(connection, one.notifier_id, policy, now) for one in visitor.bindings]
+        least = _find_least(connection, visitor.bindings, policy, now)
         lacking = [one.brand for one in visitor.bindings if _find_right(connection, one, now) is None]
     context = {
         "visitor": visitor,
@@ -172,7 +180,7 @@ def _render(request: Request, said: Mapping[str, str], problems: Sequence[Proble
         "problems": problems[:100],
         "more": max(0, len(problems) - 100),
         "lacking": lacking,
-        "least": max(policy.notices.least_explanation, *(one.least_explanation_letters for one in lanes)),
+        "least": least,
         "longest": LONGEST_EXPLANATION,
         "most": MOST_LISTINGS,
     }

@@ -11,7 +11,7 @@ const links = [...graph.querySelectorAll(".lines line")].map((line) => {
   return { line, one, other, kinds, bits, since, x1, y1, x2, y2, shown: true };
 });
 const places = new Map([...members].map(([place, one]) => {
-  const circle = one.lastElementChild;
+  const circle = one.querySelector("circle:not(.halo)");
   return [place, { x: Number(circle.getAttribute("cx")), y: Number(circle.getAttribute("cy")), since: Number(one.dataset.since) }];
 }));
 const until = document.querySelector("#until");

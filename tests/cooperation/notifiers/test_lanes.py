@@ -26,7 +26,7 @@ def lane(desk: Desk, name: str = "brand") -> Lane:
 def test_a_newcomer_is_dealt_with_as_usual(desk: Desk):
     """Neither trusted nor doubted, and told what to bring."""
     found = lane(desk)
-    assert (found.tier, found.hours, found.is_suspended, found.needs_rights_document) == ("usual", 72, False, True)
+    assert (found.tier, found.hours, found.is_suspended, found.needs_rights_document) == ("standard", 72, False, True)
     assert found.due_at(desk.now) == desk.now + timedelta(hours=72)
 
 

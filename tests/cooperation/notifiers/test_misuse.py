@@ -87,7 +87,7 @@ def test_harm_makes_fewer_enough(desk: Desk):
         connection.execute(update(decisions).where(appealed).values(origin="appeal"))
     found = proposal(desk)
     assert found is not None
-    assert "3 listings were taken down on their notices and put back when the sellers objected." in found.sentences
+    assert "3 listings were taken down on their notices and reinstated when sellers objected." in found.sentences
 
 
 def test_that_they_are_aimed_at_one_seller_is_said(desk: Desk):

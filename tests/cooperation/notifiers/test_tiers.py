@@ -36,15 +36,15 @@ def rules(change: str, by: str) -> dict:
 @pytest.mark.parametrize(
     ("known", "tier"),
     [
-        (record(), "usual"),
-        (record(20, 0), "usual"),  # too few
-        (record(27, 3), "usual"),  # nine of ten may be chance
+        (record(), "standard"),
+        (record(20, 0), "standard"),  # too few
+        (record(27, 3), "standard"),  # nine of ten may be chance
         (record(90, 3), "proven"),
         (record(900, 60), "proven"),
-        (record(900, 60, 200), "usual"),  # many of which were put back
-        (record(1, 3), "usual"),
+        (record(900, 60, 200), "standard"),  # many of which were put back
+        (record(1, 3), "standard"),
         (record(2, 20), "doubtful"),
-        (record(500, 480), "usual"),
+        (record(500, 480), "standard"),
     ],
 )
 def test_a_rights_holder_is_in_the_tier_that_their_record_shows(known: NotifierRecord, tier: str):
@@ -78,8 +78,8 @@ def test_the_record_is_asked_for_only_where_it_matters(kind: str):
 @pytest.mark.parametrize(
     ("change", "by", "said"),
     [
-        ('name = "usual"', 'name = "proven"', "name of its own"),
-        ('name = "usual"', 'name = "usual"\nleast_settled = 1', "must take everybody"),
+        ('name = "standard"', 'name = "proven"', "name of its own"),
+        ('name = "standard"', 'name = "standard"\nleast_settled = 1', "must take everybody"),
         ("deadline_hours = 12\n", "deadline_hours = 25\n", "come first"),
         ('kinds = ["trusted flagger", "authority"]', 'kinds = ["authority"]', "a tier of their own"),
         ("deadline_hours = 12\n", "deadline_hours = 12\nraised_a_day = 10\n", "no cap"),

@@ -55,7 +55,7 @@ def test_a_subject_has_one_statement(decided: Engine, make_restriction: Callable
         restriction = make_restriction(pseudonym=pseudonym(connection))
         first, second = (issue(connection, restriction, POLICY) for _ in range(2))
         assert first == second == find_statement(connection, "measure:1")
-        assert list_statements(connection, 1) == [first]
+        assert [one.statement for one in list_statements(connection, 1)] == [first]
         assert len(connection.execute(select(outbox)).all()) == 2
 
 

@@ -103,3 +103,12 @@ def test_the_real_classifier_comes_back(real_folder: Path) -> None:
     loaded = load_model(real_folder)
     assert loaded.classifier.decision_function(FRAME).tolist() == list(loaded.card.golden_log_odds)
     assert ((loaded.classifier.predict_proba(FRAME) >= 0) & (loaded.classifier.predict_proba(FRAME) <= 1)).all()
+
+
+def test_a_classifier_with_a_coefficient_too_few_does_not_score(real_folder: Path) -> None:
+    """Compiled code would read past the end of them; a model file like that is refused by its golden listings."""
+    classifier = load_model(real_folder).classifier
+    classifier.learner_.coef_ = classifier.learner_.coef_[:, :-1]
+    classifier.__dict__.pop("_first_stage", None)
+    with pytest.raises(ValueError, match="coefficients of shape"):
+        classifier.decision_function(FRAME)

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, update
+from support.places import tell_place
 
-from ipml.errors import NotFound
 from ipml.records import ScoredListing, Verdict
+from ipml.review.cases import find_case
 from ipml.review.queue import claim, decide, enqueue, list_cases
 from ipml.review.ranking import queue_order
 from ipml.review.ranking.policy import load_policy
-from ipml.review.ranking.queue_order import QueueOrder, explain_place, explain_value, rerank
+from ipml.review.ranking.queue_order import QueueOrder, explain_value, rerank
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases
 
@@ -35,7 +36,7 @@ def test_the_place_said_is_the_place_in_the_list(engine: Engine, make_scored: Ma
         )
     rerank(engine, order, load_policy(), now=NOON, actor="ana")
     with reading(engine) as connection:
-        said = [explain_place(connection, case.case_id, now=NOON)[0] for case in list_cases(connection)]
+        said = [tell_place(connection, case.case_id, NOON)[0] for case in list_cases(connection)]
     by = {"score": "score", "value": "value per minute", "fifo": "time of arrival"}[order]
     assert said == [f"{place} of 5 by {by}" for place in ("1st", "2nd", "3rd", "4th", "5th")]
 
@@ -49,14 +50,14 @@ def test_a_place_far_down_is_not_counted(
     monkeypatch.setattr(queue_order, "_MOST_COUNTED", 4)
     enqueue(engine, [make_scored(f"L{number}", 1 - number / 10) for number in range(1, 6)], now=NOON)
     with reading(engine) as connection:
-        assert explain_place(connection, last, now=NOON)[0] == f"{said} by score"
+        assert tell_place(connection, last, NOON)[0] == f"{said} by score"
 
 
 def test_what_was_assumed_is_said(engine: Engine, make_scored: Make):
     """A listing that tells nothing takes the usual, and the sentences say so."""
     enqueue(engine, [make_scored("L1", None)], now=NOON)
     with reading(engine) as connection:
-        said = " ".join(explain_value(connection, 1))
+        said = " ".join(explain_value(find_case(connection, 1)))
     assert "could not judge it" in said
     assert "price is not known" in said
     assert "sales are not known" in said
@@ -67,15 +68,15 @@ def test_a_deadline_is_said(engine: Engine, make_scored: Make, minutes: int, sai
     """How long there is, or how long it has been over."""
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON + timedelta(minutes=minutes))
     with reading(engine) as connection:
-        assert explain_place(connection, 1, now=NOON)[1] == said
+        assert tell_place(connection, 1, NOON)[1] == said
 
 
 def test_weights_are_said_where_they_matter(engine: Engine, make_scored: Make):
     """Severity of toys is a factor; a weight of 1 is not worth a word."""
     enqueue(engine, [make_scored("L1", category="toys"), make_scored("L2")], now=NOON)
     with reading(engine) as connection:
-        assert "× 3 for severity of the category" in explain_value(connection, 1)[1]
-        assert "severity" not in explain_value(connection, 2)[1]
+        assert "× 3 for severity of the category" in explain_value(find_case(connection, 1))[1]
+        assert "severity" not in explain_value(find_case(connection, 2))[1]
 
 
 def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
@@ -83,7 +84,7 @@ def test_a_decided_case_has_no_place(engine: Engine, make_scored: Make):
     enqueue(engine, [make_scored()], now=NOON, due_at=NOON)
     with writing(engine) as connection:
         decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
-        assert not any(" of " in line[:12] or "due" in line for line in explain_place(connection, 1, now=NOON))
+        assert not any(" of " in line[:12] or "due" in line for line in tell_place(connection, 1, NOON))
 
 
 def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, make_scored: Make):
@@ -92,14 +93,8 @@ def test_a_case_that_was_never_ranked_by_value_has_a_place_only(engine: Engine, 
     with writing(engine) as connection:
         connection.execute(update(cases).values(value=None, expected_value=None, minutes=None))
     with reading(engine) as connection:
-        assert explain_place(connection, 1, now=NOON) == ("1st of 1 by score",)
-        assert explain_value(connection, 1) == ()
-
-
-def test_no_case_no_place(engine: Engine):
-    """A number of no case is a mistake."""
-    with pytest.raises(NotFound, match="No case"), reading(engine) as connection:
-        explain_place(connection, 1)
+        assert tell_place(connection, 1, NOON) == ("1st of 1 by score",)
+        assert explain_value(find_case(connection, 1)) == ()
 
 
 @pytest.mark.parametrize("score", [0.9949, 0.9951, 0.99951, 0.9999999])
@@ -107,5 +102,5 @@ def test_only_certainty_would_be_100_percent(engine: Engine, make_scored: Make, 
     """As at the head of the page, where the same score is rounded down."""
     enqueue(engine, [make_scored("A", score, price=100.0, currency="EUR")])
     with reading(engine) as connection:
-        said = next(sentence for sentence in explain_value(connection, 1) if "likely" in sentence)
+        said = next(sentence for sentence in explain_value(find_case(connection, 1)) if "likely" in sentence)
     assert said.startswith("99."), said

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from ipml.errors import Failed, UnwritableFile
+from ipml.review.arrivals.snapshot import decode
 from ipml.simulation.year.account import count_takedowns, count_work
 from ipml.simulation.year.population import Plan
 from ipml.simulation.year.run import DATABASE, Account, run_year
@@ -56,6 +57,15 @@ def test_every_figure_adds_up_from_the_database(engine, account):
     assert shown["notices"] == f"{n_notices:,}"
     assert work.decided + work.waiting == sum(states.values())
     assert work.waiting == 0
+
+
+def test_every_case_says_why_it_was_flagged(engine, account):
+    """The page of a case of the year shows as much as that of a case that `ipml score` explained."""
+    with reading(engine) as connection:
+        found = [decode(snapshot) for snapshot in connection.scalars(select(cases.c.snapshot))]
+    assert found
+    assert all(one.reasons and one.base_rate is not None for one in found)
+    assert any(one.price_range for one in found)
 
 
 def test_all_that_was_decided_has_reached_the_platform(engine, account):

@@ -74,7 +74,7 @@ def show_policies(request: Request) -> Response:
             ),
             _show(
                 "Cooperation",
-                "Notices, notifiers, referrals, reports and traders.",
+                "Notices, reporters, referrals, reports and traders.",
                 "IPML_POLICY_COOPERATION",
                 settings.policy_cooperation,
                 get_cooperation_policy(request),

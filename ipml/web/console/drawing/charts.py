@@ -15,7 +15,6 @@ from itertools import accumulate
 from sqlalchemy import Connection
 
 from ipml.enforcement.penalties.standing import Strike
-from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.records import Case, Listing, PriceRange
 from ipml.review.quality.blind_reviews import SecondReviewSummary
 from ipml.review.queue_metrics import Hits
@@ -261,12 +260,16 @@ class SellerCard:
 
 
 def read_seller_card(
-    connection: Connection, case: Case, hidden: Collection[int], now: datetime | None = None
+    connection: Connection,
+    case: Case,
+    strikes: Collection[Strike],
+    hidden: Collection[int],
+    now: datetime | None = None,
 ) -> SellerCard:
-    """Return what is known of the seller of a case; nothing of what was decided on hidden cases."""
-    seller_id = case.scored.listing.seller_id
-    strikes = [strike for strike in list_strikes(connection, seller_id) if strike.case_id not in hidden]
-    return make_seller_card(case, read_seller_record(connection, seller_id, hidden), strikes, now or datetime.now(UTC))
+    """Return what is known of the seller of a case, who has these strikes; nothing of decisions on hidden cases."""
+    shown = [strike for strike in strikes if strike.case_id not in hidden]
+    record = read_seller_record(connection, case.scored.listing.seller_id, hidden)
+    return make_seller_card(case, record, shown, now or datetime.now(UTC))
 
 
 def make_seller_card(case: Case, record: SellerRecord, strikes: Collection[Strike], now: datetime) -> SellerCard:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -137,6 +137,8 @@ class DrawnMember:
         When first seen, in days since 1970.
     says : str
         The same in words.
+    mark : str
+        What is known of their cases as a path on the circle, for who does not tell the colours; nothing without a case.
     """
 
     place: int
@@ -146,6 +148,7 @@ class DrawnMember:
     classes: str
     since: int
     says: str
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,7 @@ class NetworkPicture:
     strongest: int
     undrawn: int
     n_links: int
+    legend: tuple[DrawnMember, ...]
 
 
 def day_of(days: int) -> datetime:
@@ -217,6 +221,7 @@ def draw_network(view: NetworkView, records: Mapping[str, MemberRecord]) -> Netw
         strongest=int(bits.max(initial=0)),
         undrawn=len(view.roles.members) - len(layout.members),
         n_links=int(view.degree.sum()) // 2,
+        legend=tuple(_draw_legend(has_newcomers=bool(view.newcomers))),
     )
 
 
@@ -254,25 +259,57 @@ def _draw_members(view: NetworkView, records: Mapping[str, MemberRecord]) -> lis
         name, role = names[one], view.roles.role[one]
         record = records.get(name)
         since = int(joined[members[one]] // _DAY)
-        drawn.append(
-            DrawnMember(
-                one,
-                round(float(layout.x[at]) * WIDTH, 1),
-                round(float(layout.y[at]) * WIDTH, 1),
-                round(float(layout.radius[at]) * WIDTH, 1),
-                " ".join(_classes(role, record, is_new=name in view.newcomers)),
-                since,
-                _say(view, one, record, since),
-            )
-        )
+        x, y, r = (round(float(array[at]) * WIDTH, 1) for array in (layout.x, layout.y, layout.radius))
+        state = _name_state(record)
+        classes = " ".join([role.value, state, *(["new"] if name in view.newcomers else [])])
+        drawn.append(DrawnMember(one, x, y, r, classes, since, _say(view, one, record, since), _mark(state, x, y, r)))
     return drawn
 
 
-def _classes(role: NetworkRole, record: MemberRecord | None, *, is_new: bool) -> list[str]:
-    state = "unknown"
-    if record is not None:
-        state = "confirmed" if record.confirmed else "open" if record.open else "cleared"
-    return [role.value, state, *(["new"] if is_new else [])]
+_LEGEND = {
+    "seller confirmed": "confirmed counterfeit",
+    "seller open": "open cases",
+    "seller cleared": "cases, nothing confirmed",
+    "seller unknown": "no case here",
+    "distributor unknown": "perhaps a distributor",
+    "source unknown": "perhaps the source",
+    "seller unknown new": "newcomer",
+}
+_LEGEND_MIDDLE, _LEGEND_RADIUS = 20.0, 12.0
+
+
+def _draw_legend(*, has_newcomers: bool) -> Iterator[DrawnMember]:
+    """Draw a member of each look, in the middle of a square 40 wide."""
+    for classes, words in _LEGEND.items():
+        if has_newcomers or "new" not in classes.split():
+            x, r = _LEGEND_MIDDLE, _LEGEND_RADIUS
+            yield DrawnMember(0, x, x, r, classes, 0, words, _mark(classes.split()[1], x, x, r))
+
+
+def _name_state(record: MemberRecord | None) -> str:
+    if record is None:
+        return "unknown"
+    return "confirmed" if record.confirmed else "open" if record.open else "cleared"
+
+
+def _mark(state: str, x: float, y: float, r: float) -> str:
+    """Return a cross for what was confirmed, a dot for what is open, a tick where nothing was found.
+
+    Examples
+    --------
+    >>> _mark("confirmed", 50, 50, 10)
+    'M46 46L54 54M54 46L46 54'
+    >>> _mark("open", 50, 50, 10), _mark("unknown", 50, 50, 10)
+    ('M50 50h0', '')
+    """
+    half = 0.4 * r
+    left, right, up, down = (f"{round(at, 1):g}" for at in (x - half, x + half, y - half, y + half))
+    marks = {
+        "confirmed": f"M{left} {up}L{right} {down}M{right} {up}L{left} {down}",
+        "open": f"M{x:g} {y:g}h0",
+        "cleared": f"M{left} {y:g}L{round(x - half / 4, 1):g} {down}L{right} {up}",
+    }
+    return marks.get(state, "")
 
 
 def _say(view: NetworkView, place: int, record: MemberRecord | None, since: int) -> str:
