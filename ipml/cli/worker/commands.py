@@ -150,7 +150,8 @@ def _open_patiently(url: str | None, stop: Event) -> Engine | None:
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
-    # Jobs import what they need in threads of their own, and SciPy breaks for good where two import it at once.
+    # Jobs import what they need in threads of their own. SciPy, which scikit-learn imports, breaks for good where two
+    # do so at once.
     import sklearn.base  # noqa: F401
 
     from ipml.cli.worker.loop import Worker

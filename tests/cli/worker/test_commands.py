@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,14 @@ def test_a_schedule_that_cannot_be_read_stops_it_at_once(ipml, tmp_path: Path, m
     assert told.exit_code == 2
     assert told.err.count("\n") == 1
     assert "IPML_JOBS, backup: found 'often'" in told.err
+
+
+def test_what_no_two_threads_may_import_at_once_is_there_before_any_job_begins() -> None:
+    """In a process that has imported nothing yet, as when a worker starts."""
+    code = (
+        "import sys; from threading import Event; from ipml.cli.worker.commands import _make_worker;"
+        "from ipml.storage.database import open_database;"
+        "assert 'scipy' not in sys.modules; _make_worker(open_database('sqlite://'), Event());"
+        "assert 'scipy.stats' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
