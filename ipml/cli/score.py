@@ -192,7 +192,7 @@ def portfolios(
 def warm_up() -> None:
     """Compile what scoring and training run; the result is kept, beside ipml or in the user's cache folder.
 
-    Without it the first listing after an installation waits for it, three or four minutes on two cores. Run it when an
+    Without it the first listing after an installation waits for it, two or three minutes on two cores. Run it when an
     image is built.
 
     Example: ipml model warm-up
