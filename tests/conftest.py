@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,28 +29,12 @@ PACKAGE = Path(__file__).parents[1] / "ipml"
 def pytest_configure(config: pytest.Config) -> None:
     """Start without a garbage collector, which takes two fifths of the time of collecting ten thousand tests."""
     gc.disable()
-    if not hasattr(config, "workerinput"):
-        _remove_outdated_code()
 
 
 def pytest_collection_finish() -> None:
     """Look for garbage among what the tests make, not in the tests themselves, which stay."""
     gc.freeze()
     gc.enable()
-
-
-def _remove_outdated_code() -> None:
-    """Remove all machine code if some of it is older than a source.
-
-    numba looks at the file of the function that is called, and not at the files of those that this one calls.
-    """
-    code = [*PACKAGE.rglob("__pycache__/*.nb[ic]")]
-    is_compiled = re.compile(r"^@(\w*njit|inner)\b", re.MULTILINE)
-    sources = (path for path in PACKAGE.rglob("*.py") if is_compiled.search(path.read_text(encoding="utf-8")))
-    changed_at = max(path.stat().st_mtime for path in sources)
-    if any(path.stat().st_mtime < changed_at for path in code):
-        for path in code:
-            path.unlink()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -192,7 +192,7 @@ def portfolios(
 def warm_up() -> None:
     """Compile what scoring and training run; the result is kept, beside ipml or in the user's cache folder.
 
-    Without it the first listing after an installation waits for it, two or three minutes on two cores. Run it when an
+    Without it the first listing after an installation waits for it, a minute or two on two cores. Run it when an
     image is built.
 
     Example: ipml model warm-up
@@ -206,19 +206,21 @@ def warm_up() -> None:
 
 def compile_all() -> None:
     """Compile whatever is not yet compiled, on two cores."""
-    with nullcontext() if is_compiled() else running_beside(compile_longest):
-        _train_and_score()
+    if not is_compiled():
+        with running_beside(compile_texts):
+            compile_features()
+    compile_rest()
 
 
 def is_compiled() -> bool:
-    """Say whether code lies compiled for this Python, judged by n-gram sums, the last that `compile_longest` makes."""
+    """Say whether code lies compiled for this Python, judged by n-gram sums, the last that `compile_texts` makes."""
     from ipml.features.compiled.ngrams import sum_rows
 
     release = f"py{sys.version_info.major}{sys.version_info.minor}"
     return any(Path(sum_rows.stats.cache_path).glob(f"*.{sum_rows.__name__}-*.{release}.nbi"))
 
 
-def _train_and_score() -> None:
+def compile_rest() -> None:
     """Train on a small market and score it, and look at a dictionary of texts, which calls all that is compiled."""
     import numpy as np
 
@@ -238,8 +240,8 @@ def _train_and_score() -> None:
     find_longest(np.frombuffer(bytes(4), dtype=np.uint8), 1)
 
 
-def compile_longest() -> None:
-    """Compile what takes longest of all that a training run comes to late: reading misspelt words, and n-gram sums."""
+def compile_texts() -> None:
+    """Compile what takes longest, and shares least with `compile_features`: misspelt words, and sums of n-grams."""
     import numpy as np
 
     from ipml.features.compiled.ngrams import mark_known
@@ -251,6 +253,21 @@ def compile_longest() -> None:
     Spelling().fit(texts.strings(), phrases=["replica*"]).read_texts(texts)
     weights = np.zeros(1 << 18)
     sum_ngrams(texts, mark_known(weights, np.ones(weights.size, dtype=bool)))
+
+
+def compile_features() -> None:
+    """Compile how texts are folded and reduced, and what all features but n-grams read."""
+    from ipml.features.columns import ListingColumns
+    from ipml.features.text import TextFeatures
+    from ipml.model.pipeline import make_features
+
+    titles = ["AAA replica watch", "Wool hat, size M", "Vellmar bag: see my Telegram", "Lot of 5 belts"]
+    prices = [40.0, 12.0, 90.0, 30.0]
+    listings = ListingColumns({"seller_id": list("abcd"), "title": titles, "description": titles, "price": prices})
+    for _, extractor in make_features().transformer_list:
+        if not isinstance(extractor, TextFeatures):
+            extractor.fit(listings).transform(listings)
+    listings.bones("title")
 
 
 @contextmanager

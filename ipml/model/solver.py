@@ -17,10 +17,9 @@ moves with that sum as if all rows had a column of ones; the next pass starts fr
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 
 ESCAPE = 65_535
 """The code that says: so much further, and no n-gram there."""
@@ -103,7 +102,7 @@ def _scratch(stored, rows):
     return np.empty(longest, np.uint32), np.empty(longest, np.float64)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def multiply(stored, rows, coefficients):
     """Return the product of each row with the coefficients."""
     columns, entries = _scratch(stored, rows)
@@ -115,7 +114,7 @@ def multiply(stored, rows, coefficients):
     return products
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def measure(stored, rows, parts, n_columns):
     """Return the square of each row's length, and the sum of the rows, each times its part."""
     columns, entries = _scratch(stored, rows)
@@ -177,7 +176,7 @@ def _best_share(margin, reach, share):
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def ascend(stored, rows, sign, cost, least, squares, shares, sums, intercept, tolerance, most_passes, seed):
     """Visit rows until the gap is no larger than the tolerance; change `shares` and `sums` in place.
 

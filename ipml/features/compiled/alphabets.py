@@ -26,7 +26,7 @@ from ipml.features.compiled.characters import (
     WORD,
     describe,
 )
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import inner, plain_njit
 
 _FEWEST_ORNAMENTS = 4
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import LINK_ENDS
 from ipml.features.compiled.letters import BREAK
 from ipml.features.compiled.lots import INITIALS
+from ipml.features.compiled.machine_code import compiled
 
 _LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
 """Where something may begin: a lot's first letter, what follows a number, a space there, a sign, the dot of www."""
@@ -46,7 +46,7 @@ _PAIRS = _describe_pairs()
 _BYTE, _ONE, _TO_BEGIN, _ZERO = np.uint64(8), np.uint64(1), np.uint64(_MAY_BEGIN), np.uint64(0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_beginnings(data, start, end, wanted, places):
     """Write where a contact or a lot may begin; return how many there are, and whether all of a text is ASCII.
 

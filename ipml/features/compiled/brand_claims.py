@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 
@@ -117,7 +116,7 @@ def _may_be_folded(data, start, end):
     return may_be
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _may_be_disguised(offsets, data, starts, number, of_brand, spelling_offsets, spelling):
     may_be = np.zeros(offsets.size - 1, np.bool_)
     for row in range(offsets.size - 1):
@@ -131,7 +130,7 @@ def _may_be_disguised(offsets, data, starts, number, of_brand, spelling_offsets,
     return may_be
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _describe_claims(starts, number, is_disguised, n_disguised_words, has_field, claimed, standing):
     values = np.zeros((has_field.size, 8))
     for row in range(has_field.size):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.places import Numbers, Places
 
 
@@ -37,7 +36,7 @@ def _comes_before(start, end, one, other):
     return start[one] < start[other] or (start[one] == start[other] and end[one] > end[other])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _list_brands(starts, number, start, end, phrase_brands):
     lists, brands = np.zeros(starts.size, np.int64), np.empty(number.size, np.int64)
     order = np.arange(number.size)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features import look_alikes
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 from ipml.features.normalisation import _READINGS
 
 MOST_LETTERS_OF_A_READING = 18

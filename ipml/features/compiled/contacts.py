@@ -6,8 +6,8 @@ of ASCII; texts with others are not for these functions.
 
 import numpy as np
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import is_word, letter_after, letter_before
+from ipml.features.compiled.machine_code import plain_njit
 
 LINK_ENDS = (b"com", b"net", b"org", b"ru", b"cn", b"shop", b"store", b"onion", b"me", b"top", b"xyz")
 _MOST_IN_LINK, _MOST_IN_DOMAIN = 40, 63  # letters

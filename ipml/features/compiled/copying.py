@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 
 
 @plain_njit

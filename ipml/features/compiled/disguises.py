@@ -11,11 +11,10 @@ import re
 import threading
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features import normalisation
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.reading import _decode_letter as decode_letter
 from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import MAX_TITLE_LETTERS
@@ -86,7 +85,7 @@ def _kind_of(letter: str) -> int:
 PAGES = _Pages()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(offsets, data, pages, kinds, most):
     counts = np.zeros(offsets.size - 1, np.int64)
     for row in range(offsets.size - 1):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.alphabets import has_ornaments, read_alphabet, read_ideographs, read_signs_in_words
@@ -32,7 +31,7 @@ from ipml.features.compiled.characters import (
     TURNED,
     Characters,
 )
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.markup import may_hold_markup, unwrap
 from ipml.features.compiled.reading import (
     cut,
@@ -121,7 +120,7 @@ def _make_scratch(offsets, most):
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold(offsets, data, most, missing, pages, entries, letters):
     """Return where the folded texts end, their bytes, and which are left; note the pages that are missing."""
     characters = Characters(pages, entries, letters)

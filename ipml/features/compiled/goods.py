@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ipml.features.compiled.machine_code import compiled
 from ipml.features.compiled.places import Numbers, Places
 
 _N_SUMMARY = 6
@@ -78,7 +78,7 @@ def describe_goods(places: Places, brands: Numbers, goods: GoodsTable) -> NDArra
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _describe(starts, number, brand_starts, brands, phrase_kinds, often_copied, of_brand):
     n_kinds = often_copied.size
     values = np.zeros((starts.size - 1, n_kinds + _N_SUMMARY))

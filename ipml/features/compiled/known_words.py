@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.table import (
     FIRST_TARGET,
     KEYS,
@@ -213,7 +212,7 @@ def _put_target(table, lines, start, end, least_consonants, scratch):
         _put(table, key_of_word(scratch, start - start, n) | BARE, start)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def index_known(lines, first_target, is_of_trade):
     """Return the table of known words; others may stand for those from the number of the first target on."""
     starts, ends = split_lines(lines)

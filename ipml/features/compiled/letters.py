@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 
 ALNUM, DECIMAL, SPACE = 1, 2, 4
 BREAK = 10

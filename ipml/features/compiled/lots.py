@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled.contacts import is_digit, stands_at
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import is_word, letter_after, letter_before
+from ipml.features.compiled.machine_code import plain_njit
 
 _UNITS = (
     *(

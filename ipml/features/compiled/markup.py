@@ -9,7 +9,7 @@ import html.entities
 
 import numpy as np
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 
 _MOST_UNWRAPS, _MOST_ZEROS = 3, 40
 _MOST_IN_TAG, _MOST_IN_COMMENT = 500, 2_000

@@ -5,8 +5,8 @@ The number of a short word has five bits for each letter, so that shifts make th
 
 import numpy as np
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import HIDDEN, PATTERN
+from ipml.features.compiled.machine_code import plain_njit
 from ipml.features.compiled.table import MAY_BE_KEY, may_have
 from ipml.features.compiled.words import CODE, LETTER_BITS, SHORT
 

@@ -5,21 +5,21 @@ time and changes nothing else.
 """
 
 import numpy as np
-from numba import njit
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.copying import copy
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.ngram_hashes import MIX_1, MIX_2, longest_text
 
 MOST_BITS = 16
 """A table has at most 2^16 places, which the caches of a processor hold."""
 _BYTES_A_PLACE = 32  # of the texts: as many as a few chunks have
-_inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+_inlined = compiled(_nrt=False, forceinline=True)
 _ONE = np.uint64(1)
 _ALL = np.uint64(2**64 - 1)
 _LOW_HALF = np.uint64(2**32 - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_chunks(offsets, data):
     """Return the chunk at each place, where the places of each text end, and first and last byte of each chunk.
 
@@ -45,7 +45,7 @@ def find_chunks(offsets, data):
     return places[:n_places], place_ends, chunks[:n_chunks]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_distinct(offsets, data):
     """Return the number of each text among the different ones, and a row where each of those stands.
 
@@ -68,7 +68,7 @@ def find_distinct(offsets, data):
     return numbers, rows[:n_found]
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _start(data):
     """Return the bytes in words of eight, a table without chunks, and the bits of a place in it."""
     bits = 4
@@ -77,12 +77,13 @@ def _start(data):
     return _pack(data), np.zeros((1 << bits, 2), np.uint64), bits
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _pack(data):
     """Return the bytes in words of eight, and more of them than there are bytes to read."""
     packed = np.empty(data.size // 8 + 3, np.uint64)
-    packed[data.size // 8 :] = 0
-    packed.view(np.uint8)[: data.size] = data
+    for word in range(data.size // 8, packed.size):
+        packed[word] = 0
+    copy(data, 0, data.size, packed.view(np.uint8), 0)
     return packed
 
 

@@ -5,40 +5,16 @@ column 0. One that occurs again is at distance 0. Where a distance does not fit,
 """
 
 import numpy as np
-from numba import njit
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner
-from ipml.features.compiled.ngram_hashes import hash_text, make_scratch
+from ipml.features.compiled.machine_code import compiled
+from ipml.features.compiled.ngram_hashes import DIGITS, hash_text, make_scratch, sort_columns
 
 ESCAPE = 65_535
 _ESCAPE = np.int64(ESCAPE)
-_DIGIT_BITS = 9
-_DIGITS = 1 << _DIGIT_BITS
 
 
-@inner
-def _sort(columns, n, bits, other, counts):
-    """Return columns in order: by their last digit, then by the one before, and so on; either array may hold them."""
-    shift = 0
-    while shift < bits:
-        for digit in range(_DIGITS):
-            counts[digit] = 0
-        for i in range(n):
-            counts[(columns[i] >> shift) & (_DIGITS - 1)] += 1
-        place = 0
-        for digit in range(_DIGITS):
-            place, counts[digit] = place + counts[digit], place
-        for i in range(n):
-            digit = (columns[i] >> shift) & (_DIGITS - 1)
-            other[counts[digit]] = columns[i]
-            counts[digit] += 1
-        columns, other = other, columns
-        shift += _DIGIT_BITS
-    return columns
-
-
-@njit(cache=True, nogil=True)
+@compiled
 def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
     """Return the codes of some texts, where each text's begin, and how many known n-grams each has.
 
@@ -46,7 +22,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
     """
     n_rows = offsets.size - 1
     columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)
-    counts = np.empty(_DIGITS, np.int64)
+    digits = np.empty(DIGITS, np.int64)
     mask = (np.uint64(1) << np.uint64(bits)) - np.uint64(1)
     most_escapes = (1 << bits) // ESCAPE
     codes = np.empty(max(1024, 2 * data.size), np.uint16)
@@ -64,7 +40,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
             grown = np.empty(2 * codes.size + n + most_escapes, np.uint16)
             copy(codes, 0, used, grown, 0)
             codes = grown
-        ordered = _sort(columns, n, bits, begins, counts)
+        ordered = sort_columns(columns, n, bits, begins, digits)
         last = 0
         for i in range(n):
             distance = ordered[i] - last
@@ -79,7 +55,7 @@ def encode(offsets, data, rarity, bits, letters_min, letters_max, words):
     return codes[:used], starts, n_known
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_texts(offsets, data, bits, letters_min, letters_max, words):
     """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
     columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)

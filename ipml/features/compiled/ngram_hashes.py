@@ -6,7 +6,7 @@ Everything works on the UTF-8 bytes of folded texts. The hash is FNV-1a over the
 
 import numpy as np
 
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import inner, plain_njit
 
 FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
@@ -132,3 +132,31 @@ def make_scratch(offsets, letters_min, letters_max, words):
     """Return room for the columns, first and last bytes of the n-grams of any one of the texts."""
     most = most_ngrams(longest_text(offsets), letters_min, letters_max, words)
     return np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+
+
+_DIGIT_BITS = 9
+DIGITS = 1 << _DIGIT_BITS
+
+
+@inner
+def sort_columns(columns, n, bits, other, counts):
+    """Return columns in order: by their last digit, then by the one before, and so on; either array may hold them.
+
+    `counts` is room for `DIGITS` numbers.
+    """
+    shift = 0
+    while shift < bits:
+        for digit in range(DIGITS):
+            counts[digit] = 0
+        for i in range(n):
+            counts[(columns[i] >> shift) & (DIGITS - 1)] += 1
+        place = 0
+        for digit in range(DIGITS):
+            place, counts[digit] = place + counts[digit], place
+        for i in range(n):
+            digit = (columns[i] >> shift) & (DIGITS - 1)
+            other[counts[digit]] = columns[i]
+            counts[digit] += 1
+        columns, other = other, columns
+        shift += _DIGIT_BITS
+    return columns

@@ -1,9 +1,8 @@
 """What the n-grams of chunks between spaces weigh; many chunks are hashed in step, eight bytes of them at a time."""
 
 import numpy as np
-from numba import njit
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.ngram_hashes import (
     FNV_OFFSET,
     FNV_PRIME,
@@ -18,7 +17,7 @@ from ipml.features.compiled.ngram_hashes import (
 )
 
 _AT_ONCE = 1024  # bytes, whose hashes the innermost cache holds
-_inlined = njit(cache=True, nogil=True, _nrt=False, forceinline=True)
+_inlined = compiled(_nrt=False, forceinline=True)
 _ONE = np.uint64(1)
 _ONE_NGRAM = np.uint64(2**32)
 _HALF = np.uint64(32)
@@ -29,7 +28,7 @@ _WORD_BYTES = np.array(
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def weigh_chunks(data, chunks, marked, letters_min, letters_max, words):
     """Return for each chunk the sum of the weights of its n-grams, and how many it has and are known, in one number.
 

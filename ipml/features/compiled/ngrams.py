@@ -6,18 +6,17 @@ call; tests hold that one to it.
 """
 
 import numpy as np
-from numba import njit
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.machine_code import compiled, inner
 from ipml.features.compiled.ngram_chunks import find_chunks
-from ipml.features.compiled.ngram_hashes import hash_text, make_scratch, most_ngrams
+from ipml.features.compiled.ngram_hashes import DIGITS, hash_text, make_scratch, most_ngrams, sort_columns
 from ipml.features.compiled.ngram_sums import look_up, split_counts, weigh_chunks
 
 _ONE = np.uint64(1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count(offsets, data, bits, letters_min, letters_max, words):
     """Return a CSR matrix of the counts of each text's n-grams: row pointers, columns (sorted in a row) and counts."""
     mask = (_ONE << np.uint64(bits)) - _ONE
@@ -26,7 +25,7 @@ def count(offsets, data, bits, letters_min, letters_max, words):
     indptr = np.zeros(n_rows + 1, np.int64)
     capacity = max(np.int64(1024), np.int64(data.size))
     indices = np.empty(capacity, np.int32)
-    counts = np.empty(capacity, np.float64)
+    counts, digits = np.empty(capacity, np.float64), np.empty(DIGITS, np.int64)
     used = 0
     for row in range(n_rows):
         n = hash_text(
@@ -40,7 +39,7 @@ def count(offsets, data, bits, letters_min, letters_max, words):
             grown_counts = np.empty(capacity, np.float64)
             copy(counts, 0, used, grown_counts, 0)
             counts = grown_counts
-        ordered = np.sort(columns[:n])
+        ordered = sort_columns(columns, n, bits, begins, digits)
         for i in range(n):
             if i > 0 and ordered[i] == ordered[i - 1]:
                 counts[used - 1] += 1.0
@@ -52,7 +51,7 @@ def count(offsets, data, bits, letters_min, letters_max, words):
     return indptr, indices[:used].copy(), counts[:used].copy()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mark_known(weights, known):
     """Return the weights and a 0 after them; the last bit of each says whether its n-gram is known.
 
@@ -66,7 +65,7 @@ def mark_known(weights, known):
     return marked
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sum_rows(offsets, data, marked, letters_min, letters_max, words):
     """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known.
 
@@ -106,7 +105,7 @@ def _sum_whole(offsets, data, marked, letters_min, letters_max, words):
     return sums, n_all, n_known
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spread(data, marked, letters_min, letters_max, words):
     """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
     mask, bits = np.uint64(marked.size - 2), marked.view(np.uint64)

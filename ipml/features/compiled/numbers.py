@@ -5,16 +5,15 @@ so that a listing scores the same alone and in any batch. What is unknown, NaN, 
 """
 
 import numpy as np
-from numba import njit
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 
 NEVER = np.iinfo(np.int64).min
 """A moment that is unknown."""
 MICROSECONDS_A_DAY = 86_400_000_000
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def natural_log(values):
     """Return the logarithm of each value."""
     logs = np.empty(values.size)
@@ -23,7 +22,7 @@ def natural_log(values):
     return logs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_rows(values, weights, total):
     """Add to each total its row's values, each times the weight of its column, from left to right."""
     for row in range(values.shape[0]):
@@ -33,7 +32,7 @@ def add_rows(values, weights, total):
         total[row] += added
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def project_vectors(vectors, mean, directions):
     """Return what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros.
 
@@ -58,7 +57,7 @@ def project_vectors(vectors, mean, directions):
     return values
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def count_days(begins, ends):
     """Return the days from one moment in microseconds to another; NaN where either is unknown."""
     days = np.empty(begins.size)
@@ -68,7 +67,7 @@ def count_days(begins, ends):
     return days
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def choose_moments(wanted, others):
     """Return moments in microseconds, or other ones where they are unknown, in nanoseconds.
 
@@ -81,7 +80,7 @@ def choose_moments(wanted, others):
     return moments
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def are_unfamiliar(n_all, n_known, used):
     """Say which texts know no more of their n-grams than chance would, where `used` of all columns are in use."""
     unfamiliar = np.empty(n_all.size, np.bool_)
@@ -105,7 +104,7 @@ def _within(value, least, most):
     return most if value > most else value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def describe_listings(age_days, sales, returns, rating, reviews, letters, has_code, age_steps_days, prior_sales):
     """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps)."""
     n_steps = age_steps_days.size
@@ -136,7 +135,7 @@ def _log_rate(events, sales, usual, prior_sales, most):
     return _within(np.log((events + prior_sales * usual) / (sales + prior_sales) / usual), -most, most)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def describe_sellers(sales, returns, complaints, rating, strikes, usual, prior_sales, most):
     """Return the values of `SellerFeatures`, shape (n_listings, 4).
 
@@ -160,7 +159,7 @@ def _shortfall(ratio, most):
     return _within(-np.log(ratio), 0.0, most) if ratio > 0.0 else most
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def describe_prices(to_reference, to_category, steps, least_of_category, most):
     """Return the values of `PriceFeatures` from prices over what they are compared with, 3 and one a step a row."""
     n_steps = steps.size

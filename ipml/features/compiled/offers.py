@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.beginnings import CONTACTS, LOTS, find_beginnings
@@ -20,7 +19,6 @@ from ipml.features.compiled.contacts import (
     is_phone_at_plus,
     stands_at,
 )
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     DECIMAL,
     is_kind,
@@ -38,6 +36,7 @@ from ipml.features.compiled.lots import (
     is_range_at_number,
     read_number,
 )
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts
 
@@ -102,7 +101,7 @@ def describe_offers(
     return values, np.flatnonzero(is_left_out)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _set_groups(starts, number, columns, values):
     for row in range(starts.size - 1):
         for i in range(starts[row], starts[row + 1]):
@@ -171,7 +170,7 @@ def _has_digits_beyond(data, start, end, kinds):
     return False
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
     """Look for contacts and lots in folded texts."""
     found = np.zeros(_N_CONTACTS + _N_LOTS, np.int64)
@@ -215,7 +214,7 @@ def _end_of_letters(data, start, end, most):
     return end
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _read_raw(offsets, data, max_letters, values, is_left_out):
     """Look for addresses and handles in the texts as written, of which folding may read an @ as a letter."""
     for row in range(offsets.size - 1):

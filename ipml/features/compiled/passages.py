@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.texts import Texts
 
 
@@ -45,7 +44,7 @@ def _count_words(offsets, data, row):
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cut(offsets, data, longest_whole, n_words, step):
     n_passages, n_bytes, most_words, n_long = 0, 0, 0, 0
     long_rows = np.empty(offsets.size - 1, np.int64)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from ipml.features.compiled.machine_code import compiled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +100,7 @@ def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     return _take_lists(starts, rows)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _take_lists(starts, rows):
     taken = np.zeros(rows.size + 1, np.int64)
     for i in range(rows.size):

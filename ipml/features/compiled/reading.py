@@ -20,7 +20,7 @@ from ipml.features.compiled.characters import (
     TURNED,
     describe,
 )
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 from ipml.features.look_alikes import read_letter
 
 _NEEDS_COMPANY = GREEK | CYRILLIC | LIVING | MARK | SIGN | IDEOGRAPH | TURNED | REVERSING | ORNAMENT

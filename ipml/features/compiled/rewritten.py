@@ -1,10 +1,9 @@
 """Write texts anew: without some of their gaps, with words read as others, and some rows of many replaced."""
 
 import numpy as np
-from numba import njit
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.words import word_end
 
 
@@ -57,7 +56,7 @@ def grow(written, used, needed):
     return larger
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def put_rows(offsets, data, rows, ends, written):
     """Return texts of which some rows are replaced."""
     n_bytes = offsets[-1] + ends[-1]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled.characters import CODE, DIGIT, WORD
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import inner, plain_njit
 from ipml.features.look_alikes import SEPARATOR
 
 IS_APART, IS_HELD_DOWN, HAS_SIGN, HAS_MARKUP, HAS_CONTROL = 1, 2, 4, 8, 16

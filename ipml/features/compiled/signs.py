@@ -7,7 +7,7 @@ characters in lower case with their flags, see `ipml.features.compiled.character
 import numpy as np
 
 from ipml.features.compiled.characters import ASCII, CODE, WORD
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 
 _READINGS = {"@": "a", "$": "s", "!": "i", "|": "l", "+": "t", "(": "c"}
 _SIGN, _STANDS_ALONE, _AT_OR_DOLLAR, _BEGINS, _LETTER, _DIGIT = 1, 2, 4, 8, 16, 32

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     ALNUM,
     BREAK,
@@ -19,6 +17,7 @@ from ipml.features.compiled.letters import (
     letter_kinds,
     size_of_letter,
 )
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.texts import Texts
 from ipml.features.phrases import skeleton
 
@@ -108,7 +107,7 @@ def _reduce(data, at, end, bones, kinds, reduced, n):
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _reduce_plain(data, start, end, pairs, reduced, first):
     """Write the skeleton of a text; return how many bytes there are now, -1 if it is left to `_reduce`.
 
@@ -129,7 +128,7 @@ def _reduce_plain(data, start, end, pairs, reduced, first):
     return np.int64(-1) if (is_left | is_open) & (AGAIN | BEYOND) else np.int64(n)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _reduce_texts(offsets, data, bones, pairs, kinds):
     reduced = np.empty(data.size + 1, np.uint8)
     starts = np.zeros(offsets.size, np.int64)

@@ -7,10 +7,8 @@ letter is mistaken, the keys beside it are looked up.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import (
     BARE,
     HIDDEN,
@@ -21,6 +19,7 @@ from ipml.features.compiled.known_words import (
     write_bare,
     write_sound,
 )
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.nearness import MOST_LETTERS, may_be_near
 from ipml.features.compiled.table import (
     KEYS,
@@ -313,6 +312,6 @@ def find_nearest(table, lines, data, start, end, scratch):
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _find(table, lines, word):
     return find_nearest(table, lines, word, word.size - word.size, word.size, make_scratch(table))

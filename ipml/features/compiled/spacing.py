@@ -6,7 +6,7 @@ A text is an array of characters in lower case with their flags, see `ipml.featu
 import numpy as np
 
 from ipml.features.compiled.characters import ALPHA, CODE, DIGIT, LETTER, WORD
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import plain_njit
 
 _SEPARATOR = 0x1F
 _GAPS = np.array([chr(code) in " \x1f._,;'*~+|/\\-" for code in range(128)])

@@ -7,12 +7,11 @@ do make a known word is written anew, first with the signs read, then with the g
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import make_scratch
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_before, letter_kinds
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.rewritten import close_gaps, grow, length_read, put_rows, write_read
 from ipml.features.compiled.spelt_words import IS_GAP, has_word, is_closed, is_word, read_word
 from ipml.features.compiled.staying import SIGNS, find_texts, recent_slot
@@ -136,11 +135,11 @@ def _stands_alone(kinds, data, run, run_end, start, end):
     return is_before and (run_end == end or is_kind(kinds, letter_after(data, run_end, end), SPACE))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
     """Return which texts change, where each of them ends among their new bytes, and these bytes."""
     n_rows = offsets.size - 1
-    longest = 0
+    longest = offsets[0]  # 0; a number that is written here would be compiled apart
     for row in range(n_rows):
         longest = max(longest, offsets[row + 1] - offsets[row])
     scratch, places, gaps = make_scratch(known), np.empty((longest // 2 + 1, 3), np.int64), np.empty(longest, np.int64)
@@ -149,7 +148,7 @@ def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
         offsets, data, longest, known, lines, ordinary, ordinary_lines, kinds, scratch
     )
     rows, ends, written = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64), np.empty(1024, np.uint8)
-    first = offsets[0]  # 0; a number that is written here would be compiled apart
+    first = offsets[0]
     n_changed = used = n_words = n_gaps = 0
     for row in range(n_rows):
         if not may_change[row] and not has_sign[row]:
@@ -179,7 +178,7 @@ def _read_texts(offsets, data, known, lines, ordinary, ordinary_lines, kinds):
     return rows[:n_changed], ends[:n_changed], written[:used]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _know_a_word(offsets, data, known, lines, kinds):
     """Say of each text whether a word of it is known that is not short."""
     knows = np.zeros(offsets.size - 1, np.bool_)

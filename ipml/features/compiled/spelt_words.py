@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import joined_key
 from ipml.features.compiled.letters import ALNUM, is_kind, letter_after, letter_before
+from ipml.features.compiled.machine_code import plain_njit
 from ipml.features.compiled.slips import find_nearest
 from ipml.features.compiled.table import FIRST_TARGET, LONGEST, MAY_BE_JOINED, may_have
 from ipml.features.compiled.words import CODES, SHORT, SIGN, find_pair, find_word

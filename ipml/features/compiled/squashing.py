@@ -5,10 +5,8 @@ two, and one more where a word may begin.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.letters import (
     ALNUM,
     BREAK,
@@ -19,6 +17,7 @@ from ipml.features.compiled.letters import (
     letter_before,
     size_of_letter,
 )
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.skeletons import (
     AFTER_APART,
     AFTER_APART_TO_AGAIN,
@@ -71,7 +70,7 @@ def is_boundary(data, kinds, start, at, end):
     return _is_apart(kinds, letter_before(data, at, start)) or _is_apart(kinds, letter_after(data, at, end))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def squash_plain(data, offsets, first, last, pairs, squashed, origins, walks, walk_ends):
     """Write the skeletons of some texts without gaps, a break after each, and from which bytes of them walks start.
 

@@ -7,11 +7,10 @@ they have, which of these have to be asked for, and the answers. Words repeat: t
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
 from ipml.features.compiled.known_words import joined_key
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.spelt_words import IS_GAP, STAYS, is_closed, read_word
 from ipml.features.compiled.table import MAY_BE_JOINED, WORDS, is_first, may_have, power_of_two, spread
 from ipml.features.compiled.words import CODE, CODES, LETTER_BITS, SHORT
@@ -33,7 +32,7 @@ def _classify_bytes() -> NDArray[np.uint8]:
 _CLASSES = _classify_bytes()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_texts(offsets, data, longest, known, lines, ordinary, ordinary_lines, kinds, scratch):
     """Say which texts have words that are read as others, or gaps that are closed, and which have signs.
 

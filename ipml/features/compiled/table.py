@@ -1,9 +1,8 @@
 """One array of 64-bit numbers that holds hash tables and filters: compiled functions pass one faster than several."""
 
 import numpy as np
-from numba import njit
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 
 # The places of a table that say where each part of it begins; next to them is the number of its slots or bits less one.
 WORDS, KEYS, MAY_BE_KEY, MAY_BE_JOINED = 0, 2, 4, 6
@@ -114,7 +113,7 @@ def power_of_two(least):
     return power
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def make_table(n_words, n_keys, n_joined, n_powers):
     """Return an empty table with room for so many words, keys, joined words and powers."""
     slots, key_slots = power_of_two(2 * n_words), power_of_two(2 * n_keys)

@@ -10,8 +10,9 @@ from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import NDArray
+
+from ipml.features.compiled.machine_code import compiled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +146,7 @@ def _encode(text: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_letters(offsets, data):
     counts = np.zeros(offsets.size - 1, np.int64)
     for row in range(offsets.size - 1):
@@ -154,7 +155,7 @@ def _count_letters(offsets, data):
     return counts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _have_plain_letters(offsets, data):
     found = np.zeros(offsets.size - 1, np.bool_)
     for row in range(offsets.size - 1):
@@ -165,7 +166,7 @@ def _have_plain_letters(offsets, data):
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _take(offsets, data, rows):
     taken = np.zeros(rows.size + 1, np.int64)
     for i in range(rows.size):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.letters import SPACE, is_kind, letter_after, letter_at, letter_kinds, size_of_letter
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.trade_table import TradeTable
@@ -228,7 +227,7 @@ def _count_one(data, kinds, text, first, last, places, phrases, numbers, groups,
         counts[kind] = min(counts[kind] + 1.0, phrases[5][kind])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_all(offsets, data, kinds, places, phrases, numbers):
     starts, number, _, _ = places
     n_counted = numbers[0]

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.texts import Texts
 
 WORD = 1 << 31
@@ -134,7 +133,7 @@ def _node(queue, node):
     return queue[node, 0], queue[node, 1], queue[node, 2], queue[node, 3], queue[node, 4]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _build(offsets, data):
     most = data.size + 1  # nodes
     cells = np.full(2 * most + 512, _FREE, np.int64)

@@ -7,11 +7,10 @@ to hand it the arrays would else take longer than its work.
 """
 
 import numpy as np
-from numba import njit
 
 from ipml.features.compiled.copying import copy_rows
-from ipml.features.compiled.inner import inner, plain_njit
 from ipml.features.compiled.letters import ALNUM, BREAK, is_kind, letter_at, size_of_letter
+from ipml.features.compiled.machine_code import compiled, inner, plain_njit
 from ipml.features.compiled.squashing import is_boundary, squash_others, squash_plain
 from ipml.features.compiled.tries import BASE, PARENT, WORD
 
@@ -164,7 +163,7 @@ def _has_phrase(data, begin, end, folded, entry):
     return is_same, stop
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _compare(data, offsets, first, last, kinds, origins, met, met_starts, entries, folded, found, n, n_found):
     """Write where phrases of the words met stand in some texts: set, number, start and end; return their number."""
     entry_starts, entry_sets, entry_numbers, entry_flags = entries
@@ -238,7 +237,7 @@ def _longest(offsets):
     return longest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def find_places(
     offsets, data, kinds, bones, classes, pairs, cells, words, beginnings, most_passed, entries, folded, n_sets
 ):
@@ -261,9 +260,9 @@ def find_places(
     squashed, origins = np.empty(most + 3, np.uint8), np.empty(most, np.int32)
     walks, walk_ends = np.empty(most, np.int64), np.empty(most, np.int64)
     met, met_starts = np.empty((most * most_passed, 3), np.int64), np.empty(most + 1, np.int64)
-    found, n = np.empty((n_texts + 16, 4), np.int32), 0
+    found, n = np.empty((n_texts + 16, 4), np.int32), np.int64(0)  # a number that is written here is compiled apart
     n_found = np.zeros(n_texts + 1, np.int64)
-    first = 0
+    first = np.int64(0)
     while first < n_texts:
         last = first + 1
         while last < n_texts and offsets[last] + last - offsets[first] - first < _BYTES_AT_ONCE:

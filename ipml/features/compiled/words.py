@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.features.compiled.table import (
     LONG,
     WORDS,
@@ -98,7 +97,7 @@ def has_letters(word: str) -> bool:
     return bool(word) and word.isascii() and bool(CODES[to_array(word)].all())
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def split_lines(lines):
     """Return where the words of a text, one a line, start and end."""
     n_lines = 0
@@ -169,7 +168,7 @@ def word_end(lines, word):
     return word
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def make_words(lines):
     """Return a table of the words of a text, one a line."""
     starts, ends = split_lines(lines)
@@ -185,7 +184,7 @@ def put_words(table, lines, starts, ends):
         put_key(table, WORDS, key_of_word(lines, starts[i], ends[i]), starts[i])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def has_word(table, lines, word):
     """Say whether a word is in a table."""
     end = np.int64(word.size)

@@ -14,7 +14,6 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
@@ -25,7 +24,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
 from ipml.features import names as features
-from ipml.features.compiled.inner import plain_njit
+from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
 from ipml.model.calibration.seller_weights import (
     clustered_covariance,
@@ -434,7 +433,7 @@ def _expit(value: float) -> float:
     return 1.0 / (1.0 + np.exp(-value))  # type: ignore[no-any-return]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def judge_rows(
     log_odds: Floats,
     category: Codes,

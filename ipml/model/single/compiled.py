@@ -9,14 +9,14 @@ the cache of this file, or touch it.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ipml.features.compiled.brand_claims import _describe_claims, _may_be_disguised
 from ipml.features.compiled.brands import _list_brands
+from ipml.features.compiled.copying import copy
 from ipml.features.compiled.disguises import _count as _count_disguised
 from ipml.features.compiled.folding import _fold
 from ipml.features.compiled.goods import _describe as _describe_goods
-from ipml.features.compiled.inner import inner
+from ipml.features.compiled.machine_code import compiled, inner
 from ipml.features.compiled.ngrams import sum_rows
 from ipml.features.compiled.numbers import (
     add_rows,
@@ -219,7 +219,8 @@ def _read_descriptions(raw: Any, texts: Any, model: Any) -> Any:
 def _add_both(title: Any, description: Any, weights: Any, total: Any) -> None:
     """Add what values of the title and then those of the description weigh."""
     values = np.empty((1, weights.size))
-    values[0, : title.size], values[0, title.size :] = title, description
+    copy(title, 0, title.size, values[0], 0)
+    copy(description, 0, description.size, values[0], title.size)
     add_rows(values, weights, total)
 
 
@@ -303,7 +304,7 @@ def _weigh(
     return np.nan if is_left or is_left_too else worst, claimed[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def judge(
     title: Any, description: Any, listing: Any, characters: Any, disguises: Any, reading: Any, model: Any, stages: Any
 ) -> Any:
@@ -336,5 +337,6 @@ def judge(
     joined = np.full(1, slope * alone + weight_of_share * facts[SHARE] + intercept)
     brand = np.full(1, calibration[0][claimed] if claimed >= 0 else codes[CODE_OF_FIELD])
     bounds = judge_rows(joined, codes[CODE_OF_CATEGORY:], brand, *calibration[1])
-    judged[0], judged[1:] = joined[0], bounds[:, 0]
+    judged[0] = joined[0]
+    copy(bounds[:, 0], 0, len(bounds), judged, 1)
     return judged

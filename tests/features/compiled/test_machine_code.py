@@ -1,11 +1,18 @@
-"""What only compiled functions call is compiled with those that Python calls, once."""
+"""What only compiled functions call is compiled with those that Python calls, once; what is kept is never outdated."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import njit
 
+import ipml
 from ipml.features.compiled.copying import copy
-from ipml.features.compiled.inner import inner, plain_njit
+from ipml.features.compiled.machine_code import inner, plain_njit
 
 
 @plain_njit
@@ -66,3 +73,29 @@ def test_all_is_copied():
     target = np.array([7, 7, 7, 7])
     copy_all(np.array([1, 2]), target)
     assert target.tolist() == [7, 1, 2, 7]
+
+
+_MARK = """
+import numpy as np
+from ipml.features.compiled.machine_code import code_folder
+from ipml.features.compiled.ngrams import mark_known
+print(mark_known(np.array([2.0]), np.array([False])).tolist(), len([*code_folder().rglob("*.nbc")]))
+"""
+
+
+def _mark(package: Path) -> str:
+    environ = {**os.environ, "PYTHONPATH": str(package.parent), "NUMBA_CACHE_DIR": str(package.parent / "kept")}
+    command = [sys.executable, "-P", "-c", _MARK]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_code_of_a_changed_source_is_not_run(tmp_path: Path) -> None:
+    """Also where the change is in another file than the function that Python calls: numba looks at that one only."""
+    package = tmp_path / "ipml"
+    shutil.copytree(Path(ipml.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert _mark(package) == _mark(package) == "[2.0, 0.0] 1\n"
+    source = package / "features" / "compiled" / "copying.py"
+    source.write_text(source.read_text().replace("= source[", "= 3.0 + source["))
+    assert _mark(package) == "[5.0, 0.0] 1\n"
+    assert len([*(tmp_path / "kept").iterdir()]) == 2
