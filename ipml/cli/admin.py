@@ -286,17 +286,23 @@ def backup(
     )
 
 
-def upgrade(database: Database = None) -> None:
+def upgrade(
+    database: Database = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Do it even if processes still run that cannot work with it then.")
+    ] = False,
+) -> None:
     """Bring an older review database up to date, after a backup; then start the new release's processes.
 
     `ipml serve` and `ipml worker` do the same when they start. The backup goes into the folder IPML_BACKUPS, else
     beside the SQLite file, else into this folder. Interrupted at any point the database is as it was, or up to date.
+    Tables that the release before cannot work with are not made as long as a process of it runs.
 
     Example: ipml admin upgrade
     """
     from ipml.storage.database import get_revision, reading
 
-    with reading(open_up_to_date(database)) as connection:
+    with reading(open_up_to_date(database, force=force)) as connection:
         typer.echo(f"The database is at revision {get_revision(connection)}.")
 
 

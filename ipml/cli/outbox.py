@@ -59,8 +59,9 @@ def deliver(
     Example: ipml outbox deliver --follow
     """
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
+    from ipml.settings import get_settings
 
-    engine, sink, total = open_for_command(database), make_sink(out, channel), Tally()
+    engine, sink, total = open_for_command(database), make_sink(get_settings(), out, channel), Tally()
     with until_told_to_stop() as stop, show_steps("Delivering") as say:
         while not stop.is_set():
             for tally in deliver_due(engine, sink, is_stopped=stop.is_set):
@@ -171,16 +172,14 @@ def drop(
     typer.echo(f"Message {key} is dropped.")
 
 
-def make_sink(out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:
+def make_sink(settings: Settings, out: Path | None = None, channels: list[str] | None = None) -> WebhookSink | FileSink:
     """Return where messages go: into a file, or by default to the addresses of the settings."""
     from ipml.enforcement.takedown.delivery import CHANNELS
     from ipml.enforcement.takedown.sinks import FileSink, make_webhook_sink, read_secrets
-    from ipml.settings import get_settings
 
     _check_channels(channels)
     if out is not None:
         return FileSink(out, channels or CHANNELS)
-    settings = get_settings()
     sink = make_webhook_sink(settings, read_secrets(settings.webhook_secret))
     return sink.only(channels) if channels else sink
 

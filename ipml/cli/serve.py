@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Database
-from ipml.cli.terminal import open_up_to_date
+from ipml.cli.terminal import open_patiently, until_told_to_stop
 from ipml.cli.worker.commands import worker_beside
 from ipml.errors import Failed, UnreadableFile, UnusableSetting
 
@@ -60,7 +60,8 @@ def serve(
 ) -> None:
     """Open the reviewer's page, the scoring API, or both, and keep them open until Ctrl-C or SIGTERM.
 
-    The page: the tables of the database are made, or brought up to date after a backup (`ipml admin upgrade`) first.
+    The page: the tables of the database are made, or brought up to date after a backup (`ipml admin upgrade`) first. A
+    database that does not answer is waited for.
 
     The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics`,
     `/health` and `/health/ready` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this
@@ -126,7 +127,10 @@ def _open_database(url: str) -> Engine:
     from ipml.storage.database import reading
     from ipml.web.accounts.users import list_users
 
-    engine = open_up_to_date(url)
+    with until_told_to_stop() as stop:
+        engine = open_patiently(url, stop)
+    if engine is None or stop.is_set():
+        raise typer.Exit
     with reading(engine) as connection:
         if not list_users(connection):
             typer.echo("Nobody can log in yet: ipml admin user add NAME --role admin")

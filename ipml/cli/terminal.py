@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from pathlib import Path
 from threading import Event
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from ipml.web.accounts.permissions import Action
 
+
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0  # between attempts to reach the database
 
 OPENED = ExitStack()
 """What the command that runs has opened; `ipml.cli` closes it when the command ends."""
@@ -48,8 +50,13 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
     return engine
 
 
-def open_up_to_date(url: str | None = None) -> Engine:
+def open_up_to_date(url: str | None = None, *, force: bool = False) -> Engine:
     """Open the review database as `open_for_command` does, with its tables made, or brought up to date after a backup.
+
+    Parameters
+    ----------
+    force : bool, default=False
+        Whether that is done even if processes still run that cannot work with it then.
 
     Raises
     ------
@@ -60,12 +67,44 @@ def open_up_to_date(url: str | None = None) -> Engine:
     from ipml.storage.upgrade import upgrade
 
     engine, settings = open_for_command(url, create=True), get_settings()
-    upgrade(engine, settings.backups, most_backups=settings.backups_kept, say=_say_aside)
+    upgrade(engine, settings.backups, most_backups=settings.backups_kept, say=_say_aside, force=force)
     return engine
 
 
 def _say_aside(words: str) -> None:
     typer.echo(printable(words), err=True)
+
+
+def open_patiently(url: str | None, stop: Event) -> Engine | None:
+    """Open the review database as `open_up_to_date` does, as soon as it answers; None if told to stop before.
+
+    Raises
+    ------
+    UnusableDatabase
+        It answers, or will never: a URL that names none, say, a wrong password, or tables of another release.
+    """
+    from ipml.errors import DatabaseBusy, UnreachableDatabase
+
+    pause, told = _FIRST_PAUSE_SECONDS, ""
+    while not stop.is_set():
+        try:
+            engine = open_up_to_date(url)
+        except (UnreachableDatabase, DatabaseBusy) as error:
+            if str(error) != told:
+                told = str(error)
+                say_when(f"Waiting for the database: {told}")
+            stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        else:
+            if told:
+                say_when("The database answers.")
+            return engine
+    return None
+
+
+def say_when(words: str) -> None:
+    """Print a line of a service, with the moment."""
+    typer.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {printable(words)}")
 
 
 @contextmanager

@@ -83,6 +83,7 @@ class StoredCase:
     snoozed_until: datetime | None
     script: str | None
     queue_id: int | None
+    successor: int | None
     n_waiting: int = 0
 
 

@@ -269,7 +269,7 @@ def _find_named(connection: Connection, reviewer: str, case_id: int, now: dateti
             raise Overtaken(f"case {case_id}", "has been decided", "Take the next one.")
         return Offer(row, second_review)
     if row.state == "superseded":
-        raise Overtaken(f"case {case_id}", "its listing was changed", "The newest version is a case of its own.")
+        raise Overtaken(f"case {case_id}", "its listing was changed", f"Case {row.successor} is in its place.")
     refuse_conflict(connection, row, reviewer)
     return Offer(row)
 
@@ -330,7 +330,7 @@ def require_holder(row: StoredCase, claim: Claim) -> None:
     if row.state == "decided":
         raise Overtaken(f"case {claim.case_id}", "has been decided", "Take the next one.")
     if row.state == "superseded":
-        raise Overtaken(f"case {claim.case_id}", "its listing was changed", "The newest version is a case of its own.")
+        raise Overtaken(f"case {claim.case_id}", "its listing was changed", f"Case {row.successor} is in its place.")
     if row.token != claim.token or row.holder != claim.reviewer:
         raise Overtaken(
             f"case {claim.case_id}", "the claim on it is no longer the one it is held under", "Claim it again."

@@ -270,12 +270,11 @@ def reverse(
     for row in undone:
         if locked[row.case_id].erased_at is None:  # what is gone nobody can look at again
             state = _state_after(connection, row.case_id)
-            newest = connection.scalar(
-                select(func.max(cases.c.case_id)).where(cases.c.listing_id == locked[row.case_id].listing_id)
-            )
+            is_of_it = cases.c.listing_id == locked[row.case_id].listing_id, cases.c.state != "superseded"
+            newest = connection.scalar(select(func.max(cases.c.case_id)).where(*is_of_it))
             if newest and newest > row.case_id and state in PENDING:  # nor at what was changed since
                 state, successors[row.case_id] = "superseded", newest
-            change_case(connection, row.case_id, state=state)
+            change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
             rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):

@@ -20,12 +20,12 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from enum import IntEnum
 from functools import reduce
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, QueuePool, Select, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
@@ -41,6 +41,9 @@ from sqlalchemy.exc import (
 from ipml.errors import DatabaseBusy, IpmlError, UnreachableDatabase, UnusableDatabase, WrongRevision
 from ipml.settings import get_settings
 from ipml.storage.tables import REVISION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 @contextmanager
@@ -139,6 +142,7 @@ class Lock(IntEnum):
     UPGRADE = 28
     STORE_PICTURES = 29
     SAVE_VIEWS = 30
+    IN_USE = 31
 
 
 def open_database(url: str | None = None, *, create: bool = True, survives_power_cut: bool = True) -> Engine:
@@ -486,19 +490,65 @@ def _commit(connection: Connection) -> None:
         raise
 
 
-def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
-    from alembic import command
-    from alembic.config import Config
+def find_compatible_from(target: str = REVISION) -> str:
+    """Return the oldest revision whose release may go on with the tables of another one."""
     from alembic.script import ScriptDirectory
+
+    steps = ScriptDirectory.from_config(_configure_migrations()).iterate_revisions(target, "base")
+    return max(str(getattr(step.module, "compatible_from", step.revision)) for step in steps)
+
+
+_IN_USE = text("""
+    SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND objsubid = 2 AND granted
+    AND classid = :lock AND objid < :revision)
+""")
+
+
+def has_older_users(engine: Engine) -> bool:
+    """Say whether another process has the database open: on a server, of an older release; of a file, of any."""
+    close_unused(engine)
+    if engine.dialect.name == "postgresql":
+        with _in_words(engine), engine.connect() as connection:
+            return bool(connection.scalar(_IN_USE, {"lock": Lock.IN_USE.value, "revision": int(REVISION)}))
+    path = engine.url.database or ""
+    if not _is_file(path):
+        return False
+    # Whoever has the file open holds a lock on it that nobody else may have for themselves.
+    with _in_words(engine), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as file:
+        file.execute("PRAGMA locking_mode = EXCLUSIVE")
+        try:
+            file.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            return True
+    return False
+
+
+def close_unused(engine: Engine) -> None:
+    """Close the connections that nobody uses just now; a database in memory would end with its own."""
+    if engine.dialect.name != "sqlite" or _is_file(engine.url.database or ""):
+        engine.dispose()
+
+
+def _configure_migrations() -> Config:
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    return config
+
+
+def _run_migrations(connection: Connection, target: str, *, up: bool) -> None:
+    from alembic import command
+
+    config = _configure_migrations()
     config.attributes["connection"] = connection
     (command.upgrade if up else command.downgrade)(config, target)
     if find_revision(connection)[0] is None:
         return
-    steps = ScriptDirectory.from_config(config).iterate_revisions(target, "base")
-    oldest = max(getattr(step.module, "compatible_from", step.revision) for step in steps)
+    oldest = find_compatible_from(target)
     if all(column["name"] != "compatible_from" for column in inspect(connection).get_columns("alembic_version")):
         connection.execute(text("ALTER TABLE alembic_version ADD COLUMN compatible_from VARCHAR(32)"))
     noted = text("UPDATE alembic_version SET compatible_from = :oldest")
@@ -607,6 +657,8 @@ def _set_up_postgres(connection: Any, _record: object) -> None:
     connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS:g}s'")
     # A query for one page takes a few milliseconds; to compile it took 400 where it holds a query within a query.
     connection.execute("SET jit = off")
+    # Whoever is about to make tables that this release cannot work with finds that it is there.
+    connection.execute(f"SELECT pg_advisory_lock_shared({Lock.IN_USE.value}, {int(REVISION)})")
     connection.commit()
 
 

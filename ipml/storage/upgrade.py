@@ -24,13 +24,24 @@ from sqlalchemy import Engine, text
 
 from ipml.errors import Failed, UnwritableFile
 from ipml.storage.backup import back_up
-from ipml.storage.database import Lock, find_revision, lock_file_of, migrate, name_of, reading
+from ipml.storage.database import (
+    Lock,
+    close_unused,
+    find_compatible_from,
+    find_revision,
+    has_older_users,
+    lock_file_of,
+    migrate,
+    name_of,
+    reading,
+)
 from ipml.storage.jobs import LeaderLock
 from ipml.storage.tables import REVISION
 
 PATIENCE_SECONDS = 600.0
 """How long to wait for another process that brings the database up to date."""
 _PAUSE_SECONDS = 0.5
+_GLANCE_SECONDS = 2.0  # a command that is about to end has ended by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,7 @@ def upgrade(
     most_backups: int = 14,
     say: Callable[[str], object] = lambda _: None,
     patience_seconds: float = PATIENCE_SECONDS,
+    force: bool = False,
 ) -> Upgrade | None:
     """Make the tables where there are none; bring older ones up to date, after a backup; return what was done, if so.
 
@@ -85,6 +97,8 @@ def upgrade(
         Is given a line for people where another process is waited for, and when all is done.
     patience_seconds : float, default=600
         How long another process is waited for that does the same.
+    force : bool, default=False
+        Whether tables with which the release before cannot work are made while processes of it still run.
 
     Raises
     ------
@@ -93,7 +107,7 @@ def upgrade(
     UnwritableFile
         There is no room for the backup, or it cannot be written there. Nothing was changed.
     Failed
-        Another process has been at it for too long.
+        Another process has been at it for too long, or one still runs that could not go on with the tables.
 
     Examples
     --------
@@ -111,6 +125,8 @@ def upgrade(
             migrate(engine)
             return None
         found, _ = _look(engine)
+        if not force and find_compatible_from() > str(found):
+            _refuse_older_users(engine)
         backup = _write_backup(engine, backups, most_backups)
         try:
             migrate(engine)
@@ -133,9 +149,21 @@ def _is_older(engine: Engine) -> bool:
     return found is not None and len(found) == len(REVISION) and found.isdecimal() and found < REVISION
 
 
+def _refuse_older_users(engine: Engine) -> None:
+    """Raise Failed where a process of an older release still works with the database."""
+    deadline = time.monotonic() + _GLANCE_SECONDS
+    while has_older_users(engine):
+        if time.monotonic() > deadline:
+            found = "another process uses it, and the release before cannot work with the tables of this one"
+            remedy = "End its `ipml serve` and `ipml worker`, then start again; or use `ipml admin upgrade --force`."
+            raise Failed(name_of(engine), found, remedy)
+        time.sleep(_PAUSE_SECONDS)
+
+
 @contextmanager
 def _alone(engine: Engine, say: Callable[[str], object], patience_seconds: float) -> Iterator[None]:
     """Hold the lock of whoever brings the database up to date; it ends with the process."""
+    close_unused(engine)  # who waits must not be taken for one of the release before
     lock, deadline = LeaderLock(engine, Lock.UPGRADE), time.monotonic() + patience_seconds
     try:
         if not lock.take():

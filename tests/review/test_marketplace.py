@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 from support.databases import copy_memory
 
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, take_in
+from ipml.review.queue import claim, decide
 from ipml.review.ranking.policy import IntakeRule
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.storage.database import reading, writing
@@ -145,6 +146,22 @@ def test_a_case_that_another_server_made_meanwhile_is_superseded(engine: Engine)
     with reading(engine) as connection:
         states = connection.scalars(select(cases.c.state).where(cases.c.listing_id == "L1").order_by(cases.c.case_id))
         assert list(states) == ["superseded", "open"]
+
+
+def test_a_listing_that_was_changed_back_stands_as_it_was_decided(engine: Engine):
+    """The case of the change, which nobody has looked at, is nobody's any more; nothing new is counted for it."""
+    take_in(engine, [Submission((make(1, 1, GOODS[0]),))], score, NOON)
+    with writing(engine) as connection:
+        decide(connection, claim(connection, "ana", 1), Verdict.COUNTERFEIT, ground="declared_replica")
+    stood = [
+        take_in(engine, [Submission((make(1, hours, title),))], score, NOON)["L1"]
+        for hours, title in ((2, GOODS[1]), (3, GOODS[0]), (4, GOODS[0]))
+    ]
+    assert [(one.case_id, one.state, one.verdict) for one in stood] == [
+        (2, "open", None),
+        (1, "decided", Verdict.COUNTERFEIT),
+        (1, "decided", Verdict.COUNTERFEIT),
+    ]
 
 
 def test_a_listing_that_another_server_was_submitted_of_meanwhile_is_not_overwritten(engine: Engine):

@@ -1,25 +1,31 @@
 """Versions of a listing: one case waits, nothing unchanged returns, everything changed returns once."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from support.databases import empty_tables
 
+from ipml.cooperation.notices.register import find_latest
 from ipml.errors import Conflict, Overtaken
 from ipml.records import Listing, ScoredListing, Verdict
+from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.arrivals.versions import has_same_price, read_pasts
+from ipml.review.cases import note_event
 from ipml.review.exports import export_labels
-from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, undo
+from ipml.review.queue import Enqueued, claim, count_cases, decide, enqueue, get_case, history, release, undo
+from ipml.review.sellers.seller_listings import list_seller_listings
+from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.database import reading, writing
-from ipml.storage.tables import cases, decisions
+from ipml.storage.tables import cases, decisions, sample_cases, second_reviews
 
 Make = Callable[..., ScoredListing]
 DAY = timedelta(days=1)
@@ -132,6 +138,126 @@ def test_a_listing_comes_back_once_its_score_rose(engine: Engine, make_scored: M
     assert past.same.verdict is Verdict.GENUINE
 
 
+@pytest.mark.parametrize("observed_at", [MAY, None])
+def test_what_is_changed_back_to_what_was_decided_waits_for_nobody(
+    engine: Engine, make_scored: Make, observed_at: datetime | None
+):
+    """However often it goes to and fro; the change is a case as long as it is there, and its page says why it ended."""
+    enqueue(engine, [make_scored(observed_at=observed_at)], now=MAY)
+    judge(engine, 1, Verdict.GENUINE, now=MAY)
+    for night, title in enumerate(("Wallet AAA", "Leather wallet", "Wallet AAA", "Leather wallet"), start=1):
+        one = make_scored(title=title, observed_at=observed_at and MAY + night * DAY)
+        is_back = title == "Leather wallet"
+        came = enqueue(engine, [one], now=MAY + night * DAY)
+        assert came == (Enqueued(unchanged=1) if is_back else Enqueued(changed=1))
+        with reading(engine) as connection:
+            assert count_cases(connection)["open"] == int(not is_back)
+            assert list_seller_listings(connection, "s1").listings[0].state == ("decided" if is_back else "open")
+    with reading(engine) as connection:
+        rows = connection.execute(select(cases.c.state, cases.c.version).order_by(cases.c.case_id)).all()
+        assert rows == [("decided", 1), ("superseded", 2), ("superseded", 2)]
+        assert history(connection, 3)[-1].payload["superseded_by"] == 1
+        pasts = read_pasts(connection, [1, 2, 3])
+        assert not list(find_disagreements(connection))
+    assert [pasts[number].settled_by for number in (1, 2, 3)] == [None, 1, 1]
+    assert [pasts[number].next_id for number in (1, 2, 3)] == [None, None, None]
+    assert [pasts[number].case_id for number in (1, 2, 3)] == [None, 1, 1]
+    with pytest.raises(Overtaken, match="Case 1 is in its place"), writing(engine) as connection:
+        claim(connection, "ana", 3)
+
+
+def test_a_counterfeit_that_is_changed_back_is_still_offered(engine: Engine, make_scored: Make):
+    """It is counted, and in the audit trail; what was decided goes on."""
+    enqueue(engine, [make_scored()])
+    judge(engine, 1, Verdict.COUNTERFEIT)
+    titles = [(1, "Wallet AAA"), (2, "Leather wallet")]
+    came = [enqueue(engine, [make_scored(title=title, observed_at=NOON + night * DAY)]) for night, title in titles]
+    assert came == [Enqueued(changed=1), Enqueued(still_offered=1)]
+    with reading(engine) as connection:
+        assert history(connection, 1)[-1].action == "still offered"
+
+
+def _open(engine: Engine) -> None:
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", 2)
+        assert taken is not None
+        release(connection, taken)
+
+
+def _comment(engine: Engine) -> None:
+    with writing(engine) as connection:
+        note_event(connection, "ana", "commented", 2, NOON)
+
+
+def _want_second_review(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(insert(second_reviews).values(case_id=2, kind="second", wanted_at=NOON))
+
+
+def _draw(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(cases).where(cases.c.case_id == 2).values(drawn_at=NOON))
+
+
+def _explore(engine: Engine) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(cases).where(cases.c.case_id == 2).values(lane="explored"))
+
+
+@pytest.mark.parametrize("touch", [_open, _comment, _want_second_review, _draw, _explore])
+def test_a_change_that_somebody_looked_at_does_not_go_away(
+    engine: Engine, make_scored: Make, touch: Callable[[Engine], None]
+):
+    """Work and chance hang on it: changed back, the listing waits as it is now."""
+    enqueue(engine, [make_scored()])
+    judge(engine, 1, Verdict.GENUINE)
+    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + DAY)])
+    touch(engine)
+    assert enqueue(engine, [make_scored(observed_at=MAY + 2 * DAY)]) == Enqueued(changed=1)
+    with reading(engine) as connection:
+        assert (get_case(connection, 2).state, get_case(connection, 3).state) == ("superseded", "open")
+        assert read_pasts(connection, [2])[2].next_id == 3
+
+
+def test_changed_back_and_more_suspicious_a_listing_waits(engine: Engine, make_scored: Make):
+    """As it would had it not been changed meanwhile."""
+    enqueue(engine, [make_scored(score=0.1)])
+    judge(engine, 1, Verdict.GENUINE)
+    enqueue(engine, [make_scored(score=0.1, title="Wallet AAA", observed_at=MAY + DAY)])
+    assert enqueue(engine, [make_scored(score=0.5, observed_at=MAY + 2 * DAY)]) == Enqueued(changed=1)
+
+
+def test_a_decision_undone_after_the_listing_was_changed_back_waits_again(engine: Engine, make_scored: Make):
+    """The change is no more, so that it is the listing as it was decided that somebody has to look at."""
+    enqueue(engine, [make_scored()])
+    number = judge(engine, 1, Verdict.GENUINE)
+    for night, title in enumerate(("Wallet AAA", "Leather wallet"), start=1):
+        enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
+    with writing(engine) as connection:
+        undo(connection, number, "ana", now=NOON)
+        assert (get_case(connection, 1).state, get_case(connection, 2).state) == ("open", "superseded")
+    enqueue(engine, [make_scored(title="Wallet AAA", observed_at=MAY + 3 * DAY)])
+    with reading(engine) as connection:
+        assert [get_case(connection, number).state for number in (1, 2, 3)] == ["superseded", "superseded", "open"]
+
+
+@pytest.mark.parametrize("other_score", [0.5, 0.6])  # files with the same scores are one sample
+@pytest.mark.parametrize("is_decided", [True, False])
+def test_a_listing_stays_in_the_samples_in_which_it_was(
+    engine: Engine, make_scored: Make, is_decided: bool, other_score: float
+):
+    """Changed, changed back, and sent in the first file again, it is in each of them once, by the case that holds."""
+    files = [("Leather wallet", 0.5), ("Wallet AAA", other_score), ("Leather wallet", 0.5)]
+    for night, (title, score) in enumerate(files):
+        file = [make_scored(title=title, score=score)]
+        enqueue_batch(engine, lambda file=file: file, now=MAY + night * DAY)
+        if is_decided and night == 0:
+            judge(engine, 1, Verdict.GENUINE)
+    with reading(engine) as connection:
+        found = connection.execute(select(sample_cases.c.sample_id, sample_cases.c.case_id)).all()
+    assert sorted(found) == [(number, 1 if is_decided else 3) for number in ((1,) if other_score == 0.5 else (1, 2))]
+
+
 def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engine, make_scored: Make):
     """Each change is a case; the content that comes back has the number it had, and what was found of it is told."""
     titles = ["Wallet", "Wallet AAA", "Wallet"]
@@ -139,6 +265,8 @@ def test_a_seller_who_changes_a_listing_back_and_forth_has_one_case(engine: Engi
         enqueue(engine, [make_scored(title=title, observed_at=MAY + night * DAY)])
         if night == 0:
             judge(engine, 1, Verdict.GENUINE)
+        elif night == 1:
+            _open(engine)
     with reading(engine) as connection:
         assert connection.scalars(select(cases.c.version).order_by(cases.c.case_id)).all() == [1, 2, 1]
         past = read_pasts(connection, [3])[3]
@@ -304,3 +432,73 @@ def _check(engine: Engine, known: dict[str, Known]) -> None:
             assert all(state in ("decided", "superseded") for state in states[:-1])
             assert states[-1] == ("decided" if one.judged else states[-1])
             assert states[-1] != "superseded"
+
+
+# One listing that is one of three goods each night, and what people do about it.
+
+
+@dataclass
+class Standing:
+    """What a seller offers, as far as it waits; the decisions that stand, each with its case and its goods."""
+
+    waiting: str | None = None
+    is_touched: bool = False
+    decided: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def arrive(self, goods: str) -> None:
+        """Say what becomes of a listing that is offered as these goods."""
+        settled = self.decided[-1][2] if self.decided else None
+        if goods == self.waiting or (self.waiting is None and goods == settled):
+            return
+        is_back = self.waiting is not None and not self.is_touched and goods == settled
+        self.waiting, self.is_touched = None if is_back else goods, False
+
+
+ACTS = ["", "", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "open", "undo"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(nights=st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(ACTS)), max_size=12))
+def test_what_equals_the_last_decision_waits_for_nobody_and_no_decision_is_lost(engine: Engine, nights: list[Any]):
+    """Unless somebody did something about what came between, or took the decision back."""
+    empty_tables(engine)
+    standing = Standing()
+    for night, (goods, act) in enumerate(nights, start=1):
+        now = MAY + night * DAY
+        listing = Listing("L1", "s1", f"Bag {goods}", price=50.0, currency="EUR", observed_at=now)
+        enqueue(engine, [ScoredListing(listing, 0.1, None, (), (), None, "m1")], joins_alike=False, now=now)
+        standing.arrive(goods)
+        _act(engine, standing, act, now)
+        with reading(engine) as connection:
+            rows = connection.execute(select(cases).order_by(cases.c.case_id)).all()
+            waiting = [row for row in rows if row.state in ("open", "escalated")]
+            titles = [json.loads(row.snapshot)["listing"]["title"] for row in waiting]
+            assert titles == ([f"Bag {standing.waiting}"] if standing.waiting else [])
+            assert [row.case_id for row in rows if row.state == "decided"] == sorted(one[0] for one in standing.decided)
+            holding = waiting[0].case_id if waiting else standing.decided[-1][0]
+            assert find_latest(connection, ["L1"]) == {"L1": holding}
+            assert [one.case_id for one in list_seller_listings(connection, "s1").listings] == [holding]
+            assert not list(find_disagreements(connection))
+
+
+def _act(engine: Engine, standing: Standing, act: Any, now: datetime) -> None:
+    """Open or decide what waits, or take the last decision back."""
+    with reading(engine) as connection:
+        number = connection.scalar(select(cases.c.case_id).where(cases.c.state.in_(["open", "escalated"])))
+    if act == "undo" and standing.decided:
+        _, decision, goods = standing.decided.pop()
+        with writing(engine) as connection:
+            undo(connection, decision, "ana", may_undo_others=True, now=now)
+        if standing.waiting is None:
+            standing.waiting, standing.is_touched = goods, True
+    elif act == "open" and number is not None:
+        with writing(engine) as connection:
+            claim(connection, "ana", number, now=now)
+        standing.is_touched = True
+    elif act in set(Verdict) and number is not None and standing.waiting is not None:
+        decision = judge(engine, number, act, now=now)
+        if act is Verdict.ESCALATE:
+            standing.is_touched = True
+        else:
+            standing.decided.append((number, decision, standing.waiting))
+            standing.waiting = None

@@ -161,6 +161,43 @@ def test_this_release_refuses_what_a_newer_one_does_not_let_it_use(url: str, oth
 
 
 @pytest.mark.slow
+def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, tmp_path: Path) -> None:
+    """In a sentence, before anything is done; once that process has ended, or by force, it is done."""
+    running = open_database(url)
+    with reading(running):
+        pass
+    for command in (("admin", "upgrade"), ("queue", "rerank")):
+        refused = run_release(other, *command, "--database", url, backups=tmp_path / "kept")
+        assert refused.returncode == 2
+        (line,) = refused.stderr.splitlines()
+        assert "another process uses it, and the release before cannot work with the tables of this one" in line
+        assert "End its `ipml serve` and `ipml worker`" in line
+    assert look(url) == ("0001", False)
+    assert not (tmp_path / "kept").exists()
+    fill(running, range(3, 4))
+    forced = run_release(other, "admin", "upgrade", "--database", url, "--force", backups=tmp_path / "kept")
+    assert "end what still runs of it" in forced.stderr
+    assert look(url) == ("0002", True)
+    running.dispose()
+
+
+@pytest.mark.slow
+def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path, tmp_path: Path) -> None:
+    """Those that start at once wait for the one that is first; it waits for a command that is about to end."""
+    engine = open_database(url)
+    lock = LeaderLock(engine, Lock.UPGRADE)
+    assert lock.take()
+    started = [start_release(other, "admin", "upgrade", "--database", url, backups=tmp_path) for _ in range(2)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
+    lock.release()
+    engine.dispose()
+    said = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "beginning", ["SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"]
 )

@@ -118,6 +118,25 @@ def test_what_was_changed_takes_the_place_of_what_waited(door: httpx.Client, eng
         assert list(states) == ["superseded", "open"]
 
 
+def test_what_was_changed_back_to_what_was_decided_stands_as_decided(door: httpx.Client, engine: Engine):
+    """The page of the listing shows the case with the decision, and the measure that follows from it."""
+    case = door.post(PATH, json=BAG).json()["listings"][0]["case"]
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", case)
+        assert taken is not None
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=Enforcement())
+    measures = door.get(f"{PATH}/M1").json()["measures"]
+    assert measures
+    changed = door.post(PATH, json=later(title="Vellmar tote bag, 1:1")).json()["listings"][0]
+    assert (changed["state"], changed["case"]) == ("open", case + 1)
+    back = later(observed_at=(NOON + timedelta(hours=2)).isoformat())
+    said = door.post(PATH, json=back).json()["listings"][0]
+    assert (said["state"], said["case"], said["verdict"]) == ("decided", case, "counterfeit")
+    shown = door.get(f"{PATH}/M1").json()
+    assert said.items() <= shown.items()
+    assert shown["measures"] == measures
+
+
 def test_a_listing_that_nobody_suspects_waits_for_nobody(door: httpx.Client, judges: Any):
     """It is scored and stored; its reasons are worked out when asked for."""
     judges.judge = type(judges.judge)(score=0.01)

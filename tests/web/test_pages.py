@@ -174,6 +174,22 @@ def test_superseded_cases_have_a_tab_once_there_are_some(
     assert [row["state"] for row in rows] == ["superseded"]
 
 
+def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(
+    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+) -> None:
+    """It leads to the case with the decision, which knows of nothing that came after."""
+    with writing(engine) as connection:
+        queue.decide(connection, queue.claim(connection, "bo", 1), Verdict.GENUINE)
+        first = queue.get_case(connection, 1).scored
+    changed = replace(first, listing=replace(first.listing, title="Something else"))
+    for one in (changed, first):
+        queue.enqueue(engine, [one], joins_alike=False)
+    text = ana.get("/cases/8").text
+    assert "Superseded: the listing was changed back before anybody decided." in text
+    assert 'The listing was changed back to what had been decided before, in <a href="/cases/1">case 1</a>.' in text
+    assert "older version" not in ana.get("/cases/1").text
+
+
 def test_pages_show_every_case_once(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
     """Turning the pages shows each case once in order of rank, and back again the same."""
     queue.enqueue(engine, [scored(number) for number in range(7, 120)], joins_alike=False)

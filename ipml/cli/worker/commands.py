@@ -18,9 +18,10 @@ from ipml.cli.terminal import (
     OPENED,
     acting_in,
     open_for_command,
+    open_patiently,
     open_up_to_date,
-    printable,
     reading_from,
+    say_when,
     show_minute,
     show_table,
     until_told_to_stop,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from ipml.cli.worker.loop import Worker
 
 _PAUSE_SECONDS = 5.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0  # between attempts to reach the database
 
 
 def worker(
@@ -117,36 +117,9 @@ def _work(url: str | None, stop: Event, model: str | None = None) -> None:
     from ipml.storage.jobs import plan_jobs
 
     plan_jobs(get_settings())  # what is wrong with the settings is to be known before a database is waited for
-    engine = _open_patiently(url, stop)
+    engine = open_patiently(url, stop)
     if engine is not None:
         _make_worker(engine, stop, model).run()
-
-
-def _open_patiently(url: str | None, stop: Event) -> Engine | None:
-    """Open the database as soon as it answers; None if told to stop before.
-
-    Raises
-    ------
-    UnusableDatabase
-        It answers, or will never: a URL that names none, say, a wrong password, or tables of another release.
-    """
-    from ipml.errors import DatabaseBusy, UnreachableDatabase
-
-    pause, told = _FIRST_PAUSE_SECONDS, ""
-    while not stop.is_set():
-        try:
-            engine = open_up_to_date(url)
-        except (UnreachableDatabase, DatabaseBusy) as error:
-            if str(error) != told:
-                told = str(error)
-                _say(f"Waiting for the database: {told}")
-            stop.wait(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        else:
-            if told:
-                _say("The database answers.")
-            return engine
-    return None
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
@@ -159,11 +132,7 @@ def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worke
     from ipml.settings import get_settings
 
     settings = get_settings()
-    return Worker(engine, settings.model_copy(update={"model": model or settings.model}), TASKS, stop, _say)
-
-
-def _say(words: str) -> None:
-    typer.echo(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {printable(words)}")
+    return Worker(engine, settings.model_copy(update={"model": model or settings.model}), TASKS, stop, say_when)
 
 
 @contextmanager
@@ -203,7 +172,7 @@ def worker_beside(url: str, model: str | None = None) -> Iterator[None]:
             process.join()
             if process.exitcode == 0 or stop.wait(_PAUSE_SECONDS):  # it was told to end
                 return
-            _say("The worker ended; it is started again.")
+            say_when("The worker ended; it is started again.")
             process = start()
 
     watch = Thread(target=look_after, daemon=True)
@@ -234,6 +203,6 @@ def _work_beside(url: str, model: str | None) -> None:
         try:
             _work(url, stop, model)
         except IpmlError as error:
-            _say(f"The worker cannot go on: {error}")
+            say_when(f"The worker cannot go on: {error}")
             sys.exit(2)
     OPENED.close()

@@ -26,7 +26,7 @@ def deliver(run: JobRun) -> str:
     from ipml.cli.outbox import describe_tally, make_sink
     from ipml.enforcement.takedown.delivery import Tally, deliver_due
 
-    sink = make_sink()
+    sink = make_sink(run.settings)
     try:
         total = sum(deliver_due(run.engine, sink, lease=_LEASE, is_stopped=run.is_stopped), Tally())
     finally:

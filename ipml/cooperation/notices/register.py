@@ -183,7 +183,8 @@ def find_latest(connection: Connection, listing_ids: Collection[str]) -> dict[st
     found: dict[str, int] = {}
     for some in in_batches(sorted(set(listing_ids))):
         query = select(cases.c.listing_id, func.max(cases.c.case_id)).where(cases.c.listing_id.in_(some))
-        query = query.where(cases.c.erased_at.is_(None)).group_by(cases.c.listing_id)
+        is_latest = cases.c.erased_at.is_(None), cases.c.state != "superseded"
+        query = query.where(*is_latest).group_by(cases.c.listing_id)
         found |= dict(connection.execute(query).all())
     return found
 

@@ -23,9 +23,11 @@ from ipml.review.arrivals.snapshot import check_text, decode_listing, digest_con
 from ipml.review.arrivals.versions import (
     Arrived,
     Fate,
+    KnownCases,
     compare,
     find_numbers,
     find_pending_listings,
+    find_untouched,
     find_verdicts,
     pass_on,
     supersede,
@@ -75,7 +77,8 @@ class Enqueued:
     rescored : int
         Ones whose open case took another score, price or history of its seller.
     unchanged : int
-        All others that nothing was done about.
+        All others that nothing was done about, and ones that were changed back to what had been decided, before anybody
+        looked at the change.
     still_offered : int
         Ones that were found counterfeit, and were seen on offer again since, as they were.
     """
@@ -146,7 +149,8 @@ def enqueue(
     Of one listing at most one case waits (`ipml.review.arrivals.versions`). While what the seller offers stays the
     same, an open case takes a new score, and the old one stays in the audit trail; a case that was decided or escalated
     keeps what people have judged, and one that was not found counterfeit comes back only if its score rose by more than
-    the policy says. A listing that was changed becomes a new case, and supersedes the one that waited. What was
+    the policy says. A listing that was changed becomes a new case, and supersedes the one that waited; if it is changed
+    back to what had been decided before anybody did anything about it, that decision holds again. What was
     observed before what is known already changes nothing; where moments are unknown, what comes later counts as later.
     Listings that the model could not judge need a person, too, and come last where the queue is sorted by score. Cases
     take their place by the ranking in force (`ipml.review.ranking.queue_order`).
@@ -312,17 +316,21 @@ class _Intake:
         exemplars = joining.write(
             locked, {latest[key].columns["listing_key"]: number for key, (number, _) in entries.items()}
         )
-        again = [(one.last, latest[key]) for key, one in arrived.items() if one.fate is Fate.AGAIN and one.last]
+        again = [
+            (one.last, latest[key])
+            for key, one in arrived.items()
+            if one.fate in (Fate.AGAIN, Fate.BACK) and one.last is not None
+        ]
         changes = self._rescore(connection, again, ranking)
         offered = self._note_seen(connection, again if self.is_seen else [], verdicts)
+        cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
+        cases_of |= {key: number for key, (number, _) in entries.items()}
         if self.sample_id is not None:
-            cases_of = {key: one.last.case_id for key, one in arrived.items() if one.last is not None}
-            cases_of |= {key: number for key, (number, _) in entries.items()}
             places = {cases_of[key]: one.place for key, one in latest.items() if one.place}
             note_places(connection, self.sample_id, places)
         added = [_enter(number, entry, exemplars) for number, entry in entries.values()]
         audit.append_all(connection, _SYSTEM, "enqueued", added, at=self.now)
-        successors = [(one.superseded, entries[key][0]) for key, one in opened.items() if one.superseded]
+        successors = [(one.superseded, cases_of[key]) for key, one in arrived.items() if one.superseded]
         pass_on(connection, successors, self.now)
         audit.append_all(connection, _SYSTEM, "rescored", changes, at=self.now)
         audit.append_all(connection, _SYSTEM, "still offered", offered[1], at=self.now)
@@ -457,16 +465,19 @@ def _compare(
     connection: Connection, latest: Mapping[str, _Newcomer], rows: Sequence[StoredCase], ranking: QueueRanking
 ) -> tuple[dict[str, Arrived], dict[int, Decision]]:
     """Say what becomes of listings, beside their cases, the oldest first; and what was decided of these."""
-    known: dict[str, list[StoredCase]] = {key: [] for key in latest}
+    by_listing: dict[str, list[StoredCase]] = {key: [] for key in latest}
     for row in rows:
-        known[row.listing_id].append(row)
-    last = [of_one[-1].case_id for of_one in known.values() if of_one and of_one[-1].state == "decided"]
-    verdicts = find_verdicts(connection, last)
+        by_listing[row.listing_id].append(row)
+    known = {key: KnownCases(of_one) for key, of_one in by_listing.items()}
+    decided = {key: last for key, of_one in known.items() if (last := of_one.decided)}
+    verdicts = find_verdicts(connection, [row.case_id for row in decided.values()])
+    back = [key for key, row in decided.items() if row.content == latest[key].columns["content"]]
+    untouched = find_untouched(connection, [last for key in back if (last := known[key].last)])
     arrived = {}
     for key, of_one in known.items():
-        decision = verdicts.get(of_one[-1].case_id) if of_one else None
+        decision = verdicts.get(decided[key].case_id) if key in decided else None
         verdict = None if decision is None else decision.verdict
-        arrived[key] = compare(latest[key].scored, of_one, verdict, ranking.policy)
+        arrived[key] = compare(latest[key].scored, of_one, verdict, ranking.policy, untouched)
     return arrived, verdicts
 
 
@@ -478,7 +489,7 @@ def _find_counterfeit(row: StoredCase, verdicts: Mapping[int, Decision]) -> Deci
 def _make_key(arrived: Arrived, newcomer: _Newcomer) -> str:
     """Return a key that no other case has: a listing without a moment may come again as it once was."""
     key: str = newcomer.columns["listing_key"]
-    return key if arrived.last is None else f"after {arrived.last.case_id} {key}"
+    return key if arrived.newest is None else f"after {arrived.newest.case_id} {key}"
 
 
 def _enter(case_id: int, payload: _Payload, exemplars: Mapping[int, int]) -> _Entry:

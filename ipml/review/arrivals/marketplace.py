@@ -69,7 +69,7 @@ class KnownListing:
     withdrawn_at : datetime or None
         Since when it is gone; None where it was seen later.
     case_id, state : optional
-        Its newest case and how that stands; None where it never waited for people.
+        Its newest case that was not superseded, and how that stands; None where it never waited for people.
     verdict : Verdict or None
         What was found last, as far as that stands.
     lists : tuple of ListMark
@@ -108,7 +108,8 @@ _WHOLE_ROWS, _DELETE, _INSERT = select(listings).where(_THESE), delete(listings)
 _NEWEST_CASES = select(cases.c.listing_id, cases.c.case_id, cases.c.state, cases.c.due_at).where(
     cases.c.case_id.in_(
         select(func.max(cases.c.case_id))
-        .where(cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)), cases.c.erased_at.is_(None))
+        .where(cases.c.listing_id.in_(bindparam("listing_ids", expanding=True)))
+        .where(cases.c.erased_at.is_(None), cases.c.state != "superseded")
         .group_by(cases.c.listing_id)
     )
 )

@@ -3,17 +3,19 @@
 A listing that comes again as it was is the case that is there: open, it takes the new score; decided, it stays so,
 unless its score has risen by more than the policy says since people found nothing wrong with it. A listing that was
 changed is a new case, and the one that still waited is superseded: nobody decides any more on what is no longer there.
+One that was changed back to what people had decided, before anybody did anything about the change, is no new case: that
+decision holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import decode, decode_listing, digest_content
@@ -23,9 +25,12 @@ from ipml.review.near_duplicates.clusters import hand_over, lock_clusters, show_
 from ipml.review.ranking.policy import Policy
 from ipml.review.reversals import is_last_verdict
 from ipml.storage.audit_trail import audit
-from ipml.storage.tables import automatic_draws, cases, decisions, sample_cases, second_reviews
+from ipml.storage.database import in_batches
+from ipml.storage.tables import audit as trail
+from ipml.storage.tables import automatic_draws, cases, decisions, notice_items, sample_cases, second_reviews
 
 _SYSTEM = "ipml"
+_MADE_BY_INTAKE = ("enqueued", "rescored")
 _SHOWN = {
     "title": "title",
     "description": "description",
@@ -44,6 +49,7 @@ class Fate(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
+    BACK = "back"
     RETURNED = "returned"
     AGAIN = "again"
     OUTDATED = "outdated"
@@ -58,22 +64,45 @@ class Arrived:
     version : int
         Counts its contents from 1; one that it had before has the number it had then.
     last : StoredCase or None
-        Its newest case.
+        Its case that holds (`KnownCases`); of one that was changed back, that with the decision.
+    newest : StoredCase or None
+        Its newest case, be it superseded.
+    superseded : StoredCase or None
+        The case that waits, for a decision on what is no longer there.
     """
 
     fate: Fate
     version: int = 1
     last: StoredCase | None = None
+    newest: StoredCase | None = None
+    superseded: StoredCase | None = None
 
     @property
     def opens(self) -> bool:
         """Whether it becomes a case."""
         return self.fate in (Fate.NEW, Fate.CHANGED, Fate.RETURNED)
 
+
+@dataclass(frozen=True, slots=True)
+class KnownCases:
+    """The cases of a listing, the oldest first.
+
+    Of those that were not superseded the last one holds: it waits for people, or was decided and nothing came since, or
+    what came since was changed back.
+    """
+
+    rows: Sequence[StoredCase]
+
     @property
-    def superseded(self) -> StoredCase | None:
-        """Its newest case if that still waits, for a decision on what is no longer there."""
-        return self.last if self.opens and self.last is not None and self.last.state in PENDING else None
+    def last(self) -> StoredCase | None:
+        """The case that holds; where all were superseded, as that in their place was erased, the newest."""
+        held = (row for row in reversed(self.rows) if row.state != "superseded")
+        return next(held, self.rows[-1] if self.rows else None)
+
+    @property
+    def decided(self) -> StoredCase | None:
+        """The case that was decided last, of those that were not superseded."""
+        return next((row for row in reversed(self.rows) if row.state == "decided"), None)
 
 
 # Made once, as making a query takes longer than asking it.
@@ -88,32 +117,61 @@ def find_numbers(connection: Connection, listing_ids: Iterable[str]) -> list[int
     return sorted(connection.scalars(_NUMBERS, {"listing_ids": list(set(listing_ids))}))
 
 
-def compare(scored: ScoredListing, known: Sequence[StoredCase], verdict: Verdict | None, policy: Policy) -> Arrived:
+def compare(
+    scored: ScoredListing, known: KnownCases, verdict: Verdict | None, policy: Policy, untouched: Collection[int] = ()
+) -> Arrived:
     """Say what becomes of a listing.
 
     Parameters
     ----------
-    known : sequence of StoredCase
-        Those of the listing, the oldest first.
     verdict : Verdict or None
-        What stands of the newest.
+        What stands of the case that was decided last.
+    untouched : collection of int
+        Cases about which nobody did anything (`find_untouched`).
     """
-    if not known:
+    last, decided = known.last, known.decided
+    if last is None:
         return Arrived(Fate.NEW)
-    listing, last = scored.listing, known[-1]
-    if listing.observed_at and last.observed_at and last.seen_at and listing.observed_at < last.seen_at:
-        return Arrived(Fate.OUTDATED, last.version, last)
+    listing, newest = scored.listing, known.rows[-1]
+    is_held = last.state != "superseded"
+    if is_held and listing.observed_at and last.observed_at and last.seen_at and listing.observed_at < last.seen_at:
+        return Arrived(Fate.OUTDATED, last.version, last, newest)
     content = digest_content(listing)
-    same = [
-        row.version
-        for row in known
+    same = {
+        row.case_id: row.version
+        for row in known.rows
         if row.content == content and has_same_price(decode_listing(row.snapshot), listing, policy.same_price_share)
-    ]
-    if last.version not in same or last.state == "superseded":
-        return Arrived(Fate.CHANGED, same[-1] if same else 1 + max(row.version for row in known), last)
-    if last.state == "decided" and verdict is not Verdict.COUNTERFEIT and _rise(last, scored, policy):
-        return Arrived(Fate.RETURNED, last.version, last)
-    return Arrived(Fate.AGAIN, last.version, last)
+    }
+    has_risen = decided is not None and verdict is not Verdict.COUNTERFEIT and _rise(decided, scored, policy)
+    is_back = decided is not None and decided.case_id in same and last.version != decided.version
+    if decided is not None and is_back and last.case_id in untouched and not has_risen:
+        return Arrived(Fate.BACK, decided.version, decided, newest, last)
+    if last.version not in same.values() or not is_held:
+        version = [*same.values()][-1] if same else 1 + max(row.version for row in known.rows)
+        return Arrived(Fate.CHANGED, version, last, newest, last if last.state in PENDING else None)
+    if last is decided and has_risen:
+        return Arrived(Fate.RETURNED, last.version, last, newest)
+    return Arrived(Fate.AGAIN, last.version, last, newest)
+
+
+def find_untouched(connection: Connection, rows: Collection[StoredCase]) -> set[int]:
+    """Return the numbers of those of some cases about which nobody did anything, and that were not drawn at random."""
+    free = {
+        row.case_id
+        for row in rows
+        if row.state == "open" and row.lane == "ranked" and row.drawn_at is None and row.token == 0
+    }
+    for some in in_batches(sorted(free)):
+        subjects = {subject_of(number): number for number in some}
+        done = select(trail.c.subject).where(trail.c.subject.in_(subjects), trail.c.action.not_in(_MADE_BY_INTAKE))
+        free -= {subjects[name] for name in connection.scalars(done)}
+        for number, *at_random in (
+            (notice_items.c.case_id,),
+            (second_reviews.c.case_id,),
+            (sample_cases.c.case_id, sample_cases.c.random_order.is_not(None)),
+        ):
+            free -= set(connection.scalars(select(number).where(number.in_(some), *at_random)))
+    return free
 
 
 def has_same_price(one: Listing, other: Listing, share: float) -> bool:
@@ -146,7 +204,7 @@ def find_verdicts(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
 
 
 def supersede(connection: Connection, case_ids: Sequence[int]) -> None:
-    """Close cases of listings that were changed; those that wait for them go on with another.
+    """Close cases of listings that were changed, or changed back; those that wait for them go on with another.
 
     The cases must be kept from other writers, and those that wait for them are here.
     """
@@ -167,11 +225,17 @@ def pass_on(connection: Connection, successors: Iterable[tuple[StoredCase, int]]
     Parameters
     ----------
     successors : iterable of (StoredCase, int)
-        Superseded cases, as they were, each with the number of the case in its place.
+        Superseded cases, as they were, each with the number of the case in its place: an earlier one where the listing
+        was changed back.
     """
     entries: list[tuple[str, dict[str, audit.Value]]] = []
     for row, new in successors:
-        change_case(connection, new, drawn_at=row.drawn_at)
+        change_case(connection, row.case_id, successor=new)
+        if row.drawn_at is not None:
+            change_case(connection, new, drawn_at=row.drawn_at)
+        known = select(sample_cases.c.sample_id).where(sample_cases.c.case_id == new)
+        is_in = sample_cases.c.case_id == row.case_id
+        connection.execute(delete(sample_cases).where(is_in, sample_cases.c.sample_id.in_(known)))
         for table in (sample_cases, automatic_draws):
             connection.execute(update(table).where(table.c.case_id == row.case_id).values(case_id=new))
         pass_on_notices(connection, row.case_id, new, now)
@@ -210,6 +274,8 @@ class Past:
         What was found of this very content last, in whichever case.
     next_id : int or None
         The case that came after.
+    settled_by : int or None
+        The case before with the decision that holds, where the listing was changed back to what that is on.
     seen_at : datetime or None
         When the content of this case was last seen.
     """
@@ -222,36 +288,57 @@ class Past:
     score: float | None
     same: Decision | None
     next_id: int | None
+    settled_by: int | None
     seen_at: datetime | None
 
 
 def read_pasts(connection: Connection, case_ids: Collection[int]) -> dict[int, Past]:
     """Return what came before and after some cases, by their numbers; those alone of their listing are left out."""
     wanted = select(cases.c.listing_id).where(cases.c.case_id.in_(case_ids), cases.c.erased_at.is_(None))
-    query = select(cases.c.case_id, cases.c.listing_id, cases.c.version).where(cases.c.listing_id.in_(wanted))
+    columns = cases.c.case_id, cases.c.listing_id, cases.c.version, cases.c.successor
+    query = select(*columns).where(cases.c.listing_id.in_(wanted), cases.c.erased_at.is_(None))
     by_listing: dict[str, list[Any]] = {}
-    for row in connection.execute(query.where(cases.c.erased_at.is_(None)).order_by(cases.c.case_id)).all():
+    for row in connection.execute(query.order_by(cases.c.case_id)):
         by_listing.setdefault(row.listing_id, []).append(row)
     chains = [rows for rows in by_listing.values() if len(rows) > 1]
     verdicts = find_verdicts(connection, [row.case_id for rows in chains for row in rows])
-    beside = {rows[at + step].case_id for rows in chains for at in range(len(rows) - 1) for step in (0, 1)}
-    whole = find_cases(connection, beside) if chains else {}
-    return {
-        row.case_id: _read_past(rows, at, verdicts, whole)
-        for rows in chains
-        for at, row in enumerate(rows)
-        if row.case_id in case_ids
-    }
+    asked = {row.case_id: _place(rows, at) for rows in chains for at, row in enumerate(rows) if row.case_id in case_ids}
+    whole = find_cases(connection, {*asked, *(one.before for one in asked.values() if one.before)}) if asked else {}
+    return {number: _read_past(whole[number], place, verdicts, whole) for number, place in asked.items()}
 
 
-def _read_past(rows: Sequence[Row[Any]], at: int, verdicts: dict[int, Decision], whole: dict[int, StoredCase]) -> Past:
-    case = whole[rows[at].case_id]
-    same = [verdicts[row.case_id] for row in rows[:at] if row.version == case.version and row.case_id in verdicts]
-    next_id = rows[at + 1].case_id if at + 1 < len(rows) else None
-    if at == 0:
-        return Past(None, "", None, (), None, case.score, None, next_id, case.seen_at)
-    before = whole[rows[at - 1].case_id]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a case stands among those of its listing, by their numbers; `same` are those before of its very content."""
+
+    before: int | None
+    same: Sequence[int]
+    next_id: int | None
+    settled_by: int | None
+
+
+def _place(rows: Sequence[Row[Any]], at: int) -> _Place:
+    """Return the place of a case; no others come after one of a listing that was changed back since."""
+    case = rows[at]
+    earlier = [row.case_id for row in rows[:at] if not _is_changed_back(row)]
+    later = [row.case_id for row in rows[at + 1 :] if not _is_changed_back(row)]
+    same = [row.case_id for row in rows[:at] if row.version == case.version]
+    settled_by = case.successor if _is_changed_back(case) else None
+    return _Place(earlier[-1] if earlier else None, same, later[0] if later and not settled_by else None, settled_by)
+
+
+def _is_changed_back(row: Row[Any]) -> bool:
+    return row.successor is not None and row.successor < row.case_id
+
+
+def _read_past(
+    case: StoredCase, place: _Place, verdicts: Mapping[int, Decision], whole: Mapping[int, StoredCase]
+) -> Past:
+    if place.before is None:
+        return Past(None, "", None, (), None, case.score, None, place.next_id, place.settled_by, case.seen_at)
+    before = whole[place.before]
     changes = () if before.version == case.version else find_changes(decode(before.snapshot), decode(case.snapshot))
+    found = [verdicts[number] for number in place.same if number in verdicts]
     return Past(
         before.case_id,
         before.state,
@@ -259,8 +346,9 @@ def _read_past(rows: Sequence[Row[Any]], at: int, verdicts: dict[int, Decision],
         changes,
         before.score,
         case.score,
-        same[-1] if same else None,
-        next_id,
+        found[-1] if found else None,
+        place.next_id,
+        place.settled_by,
         case.seen_at,
     )
 
@@ -271,7 +359,7 @@ def tell_past(past: Past) -> str:
     Examples
     --------
     >>> decision = Decision(1, 12, "A7", Verdict.GENUINE, "", "", "ana", datetime(2024, 5, 1))
-    >>> tell_past(Past(12, "decided", decision, (), 0.02, 0.4, decision, None, None))
+    >>> tell_past(Past(12, "decided", decision, (), 0.02, 0.4, decision, None, None, None))
     'This listing was found genuine on 1 May 2024 by ana (case 12). It is back because its score rose from 2 % to 40 %.'
     """
     if past.case_id is None:

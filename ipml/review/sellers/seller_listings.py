@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, and_, func, select
 
 from ipml.records import Listing, Verdict
 from ipml.review.arrivals.snapshot import decode_listing
@@ -107,9 +107,12 @@ def list_seller_listings(
 
 
 _NEWER = cases.alias()
-_IS_NEWEST = ~(
-    select(_NEWER.c.case_id).where(_NEWER.c.listing_id == cases.c.listing_id, _NEWER.c.case_id > cases.c.case_id)
-).exists()
+_IS_NEWER = (
+    _NEWER.c.listing_id == cases.c.listing_id,
+    _NEWER.c.case_id > cases.c.case_id,
+    _NEWER.c.state != "superseded",
+)
+_IS_NEWEST = and_(cases.c.state != "superseded", ~select(_NEWER.c.case_id).where(*_IS_NEWER).exists())
 _IS_NO_CASE = ~select(cases.c.case_id).where(cases.c.listing_id == listings.c.listing_id).exists()
 
 

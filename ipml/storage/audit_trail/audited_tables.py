@@ -145,7 +145,8 @@ AUDITED: dict[str, Audited] = {
         | _because("a hint for the reviewer", "relisting_of", "seen_at")
         | _because("is that of the draw", "drawn_at")
         | _because("says who is to look, and when; the trail repeats each change", "assigned_to", "snoozed_until")
-        | _because("made of others that are compared", "script", "queue_id"),
+        | _because("made of others that are compared", "script", "queue_id")
+        | _because("the trail repeats it", "successor"),
         salt="snapshot",
         salted=("listing_key", "listing_id", "seller_id", "brand", "category", "content", "brand_read"),
         silent=(

@@ -134,6 +134,7 @@ cases = Table(
     Column("snoozed_until", Moment, doc="until when it is out of the queue, unless it is due before"),
     Column("script", Text, doc="in which most of the title is written"),
     Column("queue_id", Identity, doc="the queue whose people decide it; empty: everybody"),
+    Column("successor", Identity, doc="of a superseded case: the one in its place; an earlier one if changed back"),
     CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name="state"),
     CheckConstraint("score BETWEEN 0 AND 1", name="score"),
     Index(None, "seller_id", "rank", "case_id"),

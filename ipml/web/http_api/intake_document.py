@@ -34,8 +34,10 @@ class KnownListingShape(_Shape):
     log_odds: float | None
     abstained: str | None = Field(description="why the listing cannot be judged, or null")
     model_version: str
-    case: int | None = Field(description="number of its newest case; null where it never waited for people")
-    state: Literal["scored", "open", "escalated", "decided", "superseded"] = Field(
+    case: int | None = Field(
+        description="number of its newest case that was not superseded; null where it never waited for people"
+    )
+    state: Literal["scored", "open", "escalated", "decided"] = Field(
         description="how that case stands; scored where there is none, as `[intake]` of the ranking policy has it"
     )
     verdict: Literal["counterfeit", "genuine", "cannot tell", "escalate"] | None = Field(

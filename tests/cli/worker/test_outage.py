@@ -109,6 +109,19 @@ def test_a_worker_that_starts_first_waits(shift: Shift, server: Server) -> None:
     assert shift.said().count("\n") < 6, shift.said()
 
 
+def test_a_server_of_pages_that_starts_first_waits(shift: Shift, server: Server) -> None:
+    """As a worker does: it says so once, and listens as soon as the database answers; told to end, it ends."""
+    server.stop()
+    command = ("-m", "ipml", "serve", "--port", "0")
+    _, given_up = (shift.start(*command, IPML_DATABASE=server.url("postgres"), PYTHONUNBUFFERED="1") for _ in "12")
+    wait_until(lambda: all("Waiting for the database" in shift.said(number) for number in (0, 1)), PATIENCE_SECONDS)
+    given_up.terminate()
+    assert given_up.wait(PATIENCE_SECONDS) == 0
+    server.start(FORGETFUL)
+    wait_until(lambda: "Listening on http://" in shift.said(), PATIENCE_SECONDS)
+    assert shift.said().count("Waiting for the database") == 1, shift.said()
+
+
 def test_who_is_not_let_in_does_not_wait(shift: Shift, server: Server) -> None:
     """A user that there is not is a mistake in the settings: one line, and exit code 2."""
     url = server.url("postgres").replace("ipml@", "nobody@")

@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.Column("snoozed_until", moment, nullable=True),
         sa.Column("script", sa.Text, nullable=True),
         sa.Column("queue_id", identity, nullable=True),
+        sa.Column("successor", identity, nullable=True),
         sa.CheckConstraint("state IN ('open', 'decided', 'escalated', 'superseded')", name=op.f("ck_cases_state")),
         sa.CheckConstraint("score BETWEEN 0 AND 1", name=op.f("ck_cases_score")),
         sa.PrimaryKeyConstraint("case_id", name=op.f("pk_cases")),
