@@ -7,6 +7,8 @@ one file, and `ipml admin restore` makes it again from that file.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,8 +92,8 @@ def disable(name: UserName, by: By = None, database: Database = None) -> None:
     """
     from ipml.web.accounts.users import disable_user
 
-    with writing_to(database) as connection:
-        disable_user(connection, name, _name_admin(connection, by))
+    with _managing(database, by) as (connection, actor):
+        disable_user(connection, name, actor)
     typer.echo(f"{name} can no longer log in.")
 
 
@@ -103,8 +105,8 @@ def enable(name: UserName, by: By = None, database: Database = None) -> None:
     """
     from ipml.web.accounts.users import enable_user
 
-    with writing_to(database) as connection:
-        enable_user(connection, name, _name_admin(connection, by))
+    with _managing(database, by) as (connection, actor):
+        enable_user(connection, name, actor)
     typer.echo(f"{name} can log in again.")
 
 
@@ -121,8 +123,8 @@ def role(
     """
     from ipml.web.accounts.users import set_role
 
-    with writing_to(database) as connection:
-        set_role(connection, name, parse_role(role), _name_admin(connection, by))
+    with _managing(database, by) as (connection, actor):
+        set_role(connection, name, parse_role(role), actor)
     typer.echo(f"{name} is a {role} from the next login on.")
 
 
@@ -158,8 +160,8 @@ def sessions(
     from ipml.web.accounts.sessions import list_sessions, log_out_everywhere
 
     if end:
-        with writing_to(database) as connection:
-            n_ended = log_out_everywhere(connection, name, _name_admin(connection, by))
+        with _managing(database, by) as (connection, actor):
+            n_ended = log_out_everywhere(connection, name, actor)
         typer.echo(f"{n_ended} sessions of {name} have ended.")
         return
     with reading_from(database) as connection:
@@ -191,8 +193,8 @@ def link(
     issuer = issuer or get_settings().oidc_issuer
     if issuer is None:
         raise UnusableSetting("--issuer", "none", "the provider, here or in IPML_OIDC_ISSUER")
-    with writing_to(database) as connection:
-        link_user(connection, name, issuer, subject, actor=_name_admin(connection, by))
+    with _managing(database, by) as (connection, actor):
+        link_user(connection, name, issuer, subject, actor=actor)
     typer.echo(f"{name} can log in by {issuer}.")
 
 
@@ -210,9 +212,9 @@ def sells(
     """
     from ipml.review.quality.second_person import add_own_seller, remove_own_seller
 
-    with writing_to(database) as connection:
-        change, what = (remove_own_seller, "may judge") if no_longer else (add_own_seller, "will not judge")
-        change(connection, name, seller, by=_name_admin(connection, by))
+    change, what = (remove_own_seller, "may judge") if no_longer else (add_own_seller, "will not judge")
+    with _managing(database, by) as (connection, actor):
+        change(connection, name, seller, by=actor)
     typer.echo(f"{name} {what} listings of {seller}{' again' if no_longer else ''}.")
 
 
@@ -230,8 +232,7 @@ def bind(
     """
     from ipml.web.accounts.brand_accounts import bind_brand
 
-    with writing_to(database) as connection:
-        actor = _name_admin(connection, by)
+    with _managing(database, by) as (connection, actor):
         bound = bind_brand(connection, name, brand, notifier, by=actor, now=datetime.now(UTC))
     typer.echo(f"{name} acts for {bound.brand} in the name of {bound.address}.")
 
@@ -249,9 +250,16 @@ def unbind(
     """
     from ipml.web.accounts.brand_accounts import unbind_brand
 
-    with writing_to(database) as connection:
-        unbind_brand(connection, name, brand, by=_name_admin(connection, by), now=datetime.now(UTC))
+    with _managing(database, by) as (connection, actor):
+        unbind_brand(connection, name, brand, by=actor, now=datetime.now(UTC))
     typer.echo(f"{name} no longer acts for {brand}.")
+
+
+@contextmanager
+def _managing(database: str | None, by: str | None) -> Iterator[tuple[Connection, str]]:
+    """Open the transaction of a change, and find out in it who makes it."""
+    with writing_to(database) as connection:
+        yield connection, _name_admin(connection, by)
 
 
 def _name_admin(connection: Connection, by: str | None) -> str:

@@ -6,6 +6,7 @@ The demo works in a folder of its own. With `--year` it runs the historical year
 from __future__ import annotations
 
 import secrets
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -171,14 +172,16 @@ def demo(
     for rank, one in enumerate(scored[:SHOWN], start=1):
         typer.echo(_describe(rank, one))
     login = f", and log in as {USER} with the password {password or 'that the first demonstration here printed'}"
-    typer.echo(f"Open the reviewer's page{login}:\n\n    {_beside('ipml')} serve --database {_database(out)}\n")
-    where = trained.run.say_where(_tracking(out), _beside("mlflow"))
+    typer.echo(f"Open the reviewer's page{login}:\n\n    {_type('ipml')} serve --database {_database(out)}\n")
+    where = trained.run.say_where(_tracking(out), _type("mlflow"))
     typer.echo(f"Look at the run and the model:\n\n    {where}\n")
 
 
-def _beside(command: str) -> str:
-    """Return a command as it has to be typed here: beside this one, where this one was not found on the path."""
-    return str(Path(sys.argv[0]).with_name(command)) if "/" in sys.argv[0] else command
+def _type(command: str) -> str:
+    """Return how a command has to be typed here: as this one was, by its path, or as a module of this Python."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return shlex.join([sys.executable, "-m", command])
+    return shlex.quote(str(Path(sys.argv[0]).with_name(command))) if "/" in sys.argv[0] else command
 
 
 def _database(out: Path) -> str:

@@ -2,6 +2,8 @@
 
 What followed is gathered for the page: evidence, measures, letters, strikes, appeals. Where the seller was erased, the
 texts are None; numbers, kinds and moments stay. The outlook on a decision before it is made writes nothing down.
+
+Of a listing it is said what is in force on it, what runs for it, and what the marketplace will hear of it.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from ipml.enforcement.appeals.appeal import Appeal, PendingAppeal, list_of_case
-from ipml.enforcement.deadlines.deadlines import Deadline, find_all_deadlines, find_deadlines
+from ipml.enforcement.deadlines.deadlines import Deadline, find_all_deadlines, find_deadlines, make_deadline
 from ipml.enforcement.evidence.pieces import Evidence, find_evidence
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import (
@@ -38,13 +40,21 @@ from ipml.enforcement.restrictions import PenaltyKind, Restriction
 from ipml.enforcement.statements.facts import Statement, state
 from ipml.enforcement.statements.letter import Letter, write_letter
 from ipml.enforcement.statements.statements import StoredStatement, find_notified, list_statements
-from ipml.enforcement.takedown.measures import ChosenMeasure, Measure, find_measures, read_all_whys
+from ipml.enforcement.takedown.measures import (
+    ChosenMeasure,
+    Measure,
+    find_measures,
+    find_on_listing,
+    in_force,
+    read_all_whys,
+)
 from ipml.errors import EvidenceChanged
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import StoredCase
 from ipml.review.decisions import GROUNDS
-from ipml.storage.tables import penalties, strikes
+from ipml.storage.pseudonyms import find_pseudonym
+from ipml.storage.tables import deadlines, outbox, penalties, strikes
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +197,8 @@ def read_penalties(
 
 def find_pending(connection: Connection, some: Sequence[Appeal]) -> list[PendingAppeal]:
     """Return appeals, each with the next of its deadlines that run."""
-    deadlines = find_all_deadlines(connection, [one.name for one in some])
-    return [PendingAppeal(one, _next(deadlines[one.name].values())) for one in some]
+    terms = find_all_deadlines(connection, [one.name for one in some])
+    return [PendingAppeal(one, _next(terms[one.name].values())) for one in some]
 
 
 def find_due(connection: Connection, subject: str) -> datetime | None:
@@ -305,3 +315,41 @@ def _climb(
 def _restrict(case: StoredCase, listing: Listing, ground: str, choice: ChosenMeasure, at: datetime) -> Restriction:
     restriction = Restriction("measure:0", choice.kind, _NOBODY, case.case_id, 0, listing, ground, at)
     return replace(restriction, until=choice.until(at), territories=choice.territories)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMessage:
+    """A message that was not delivered yet."""
+
+    key: str
+    channel: str
+    kind: str
+    subject: str
+    put_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFile:
+    """Measures in force on a listing, the terms that run for them, and the messages about any that are on their way."""
+
+    measures: tuple[Measure, ...] = ()
+    deadlines: tuple[Deadline, ...] = ()
+    messages: tuple[WaitingMessage, ...] = ()
+
+
+def read_listing_file(connection: Connection, listing_id: str, seller_id: str) -> ListingFile:
+    """Return what there is about a seller's listing; nothing where nobody ever did anything about it."""
+    pseudonym = find_pseudonym(connection, seller_id)
+    every = find_on_listing(connection, listing_id, pseudonym) if pseudonym is not None else []
+    if not every:
+        return ListingFile()
+    subjects = [measure.subject for measure in every]
+    running = select(deadlines).where(deadlines.c.subject.in_(subjects)).order_by(deadlines.c.deadline_id)
+    columns = outbox.c.key, outbox.c.channel, outbox.c.kind, outbox.c.subject, outbox.c.put_at
+    waiting = select(*columns).where(outbox.c.subject.in_(subjects), outbox.c.state == "waiting")
+    terms = map(make_deadline, connection.execute(running))
+    return ListingFile(
+        tuple(in_force(every)),
+        tuple(term for term in terms if not term.has_ended),
+        tuple(WaitingMessage(*row) for row in connection.execute(waiting.order_by(outbox.c.message_id))),
+    )

@@ -87,7 +87,10 @@ class StoredCase:
     n_waiting: int = 0
 
 
-# Made once, as making a query takes longer than asking it.
+# Made once, as making a query takes longer than asking it; these stand in one for who asks, and when.
+REVIEWER: ColumnElement[Any] = bindparam("reviewer")
+NOW: ColumnElement[Any] = bindparam("now")
+
 _CASE = select(cases).where(cases.c.case_id == bindparam("number"))
 _NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
 _CASES = select(cases).where(cases.c.case_id.in_(_NUMBERS)).order_by(cases.c.case_id)
@@ -140,12 +143,17 @@ def read_cases(connection: Connection, query: Select[Any], asked: dict[str, Any]
     return [StoredCase(*row) for row in connection.execute(query, asked)]
 
 
-def lock_first(connection: Connection, query: Select[Any]) -> StoredCase | None:
-    """Return the first case that a query finds, kept from other writers; None if there is none.
+def select_first(query: Select[Any]) -> Select[Any]:
+    """Return the query for the first case that a query finds, kept from other writers.
 
-    On PostgreSQL this passes over what others are claiming just now, instead of waiting to find it gone.
+    On PostgreSQL it passes over what others are claiming just now, instead of waiting to find it gone.
     """
-    found = read_cases(connection, query.limit(1).with_for_update(skip_locked=True, of=cases))
+    return query.limit(1).with_for_update(skip_locked=True, of=cases)
+
+
+def lock_first(connection: Connection, query: Select[Any], asked: dict[str, Any] | None = None) -> StoredCase | None:
+    """Return the case that a query of `select_first` finds; None if there is none."""
+    found = read_cases(connection, query, asked)
     return found[0] if found else None
 
 
@@ -206,7 +214,7 @@ def note_event(
     audit.append(connection, actor, action, subject_of(case_id), payload, at=at)
 
 
-def is_awake(table: FromClause, now: datetime) -> ColumnElement[bool]:
+def is_awake(table: FromClause, now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that a case is not snoozed; one that is due before it would come back is not.
 
     Parameters
@@ -228,7 +236,7 @@ def is_held(case: StoredCase, now: datetime) -> bool:
     return case.holder is not None and case.lease_expires_at is not None and case.lease_expires_at > now
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
+def is_free(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that nobody has a live claim on a case."""
     return or_(cases.c.holder.is_(None), cases.c.lease_expires_at <= now)
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, bindparam, func, select, union_all
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
 from ipml.review.cases import (
+    NOW,
+    REVIEWER,
     StoredCase,
     change_case,
     find_case,
@@ -26,6 +28,7 @@ from ipml.review.cases import (
     lock_first,
     make_case,
     note_event,
+    select_first,
     subject_of,
 )
 from ipml.review.quality.blind_reviews import (
@@ -51,6 +54,14 @@ _PATIENCE = timedelta(days=1)
 _TURNS_REMEMBERED = 5  # of drawn cases: after a time without any, no more than these come in a row
 
 
+_FOR_THEM = select(cases).where(cases.c.state == "open", is_for(REVIEWER, NOW), is_free_for(REVIEWER, NOW))
+_LEFT = select_first(
+    _FOR_THEM.where(cases.c.drawn_at <= bindparam("since")).order_by(cases.c.drawn_at, cases.c.case_id)
+)
+_DRAWN = select_first(_FOR_THEM.where(cases.c.lane == "explored").order_by(cases.c.random_order, cases.c.case_id))
+_BEST = _FOR_THEM.where(cases.c.lane == "ranked", cases.c.exemplar.is_(None)).order_by(cases.c.rank, cases.c.case_id)
+
+
 def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
     """Return the next drawn case if it is the turn of one, kept from other writers."""
     if share and is_turn(share, *count_recent(connection, share, now)):
@@ -63,16 +74,12 @@ def find_left_to_people(connection: Connection, reviewer: str, now: datetime) ->
 
     Most come up in their own turn; whatever the order is, the others must not wait for ever.
     """
-    waits = cases.c.state == "open", cases.c.drawn_at <= now - _PATIENCE, is_for(reviewer, now)
-    query = select(cases).where(*waits, is_free_for(reviewer, now)).order_by(cases.c.drawn_at, cases.c.case_id)
-    return lock_first(connection, query)
+    return lock_first(connection, _LEFT, {"reviewer": reviewer, "now": now, "since": now - _PATIENCE})
 
 
 def find_drawn(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open drawn case that nobody holds and that comes first in random order, kept from other writers."""
-    is_drawn = cases.c.state == "open", cases.c.lane == "explored", is_for(reviewer, now)
-    query = select(cases).where(*is_drawn, is_free_for(reviewer, now))
-    return lock_first(connection, query.order_by(cases.c.random_order, cases.c.case_id))
+    return lock_first(connection, _DRAWN, {"reviewer": reviewer, "now": now})
 
 
 def is_turn(share: float, taken: int, drawn: int) -> bool:
@@ -89,13 +96,21 @@ def is_turn(share: float, taken: int, drawn: int) -> bool:
     return drawn + 1 <= share * (taken + 1) + 1e-9  # 20 x 0.05 may come out a little below 1
 
 
+def _select_recent_lanes() -> CompoundSelect[tuple[str]]:
+    query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
+    decided = query.limit(bindparam("most")).subquery()
+    is_held = (cases.c.holder > "", cases.c.lease_expires_at > NOW)  # unlike IS NOT NULL, SQLite looks that up
+    return union_all(select(decided.c.lane), select(cases.c.lane).where(*is_held))
+
+
+_RECENT_LANES = _select_recent_lanes()
+
+
 def count_recent(connection: Connection, share: float, now: datetime) -> tuple[int, int]:
     """Return how many cases were taken lately, those that are held now among them, and how many of these were drawn."""
-    query = select(decisions.c.lane).where(decisions.c.origin != "policy").order_by(decisions.c.decision_id.desc())
     # One short of as many as hold so many turns: the case about to be taken completes them.
-    decided = query.limit(math.ceil(_TURNS_REMEMBERED / share) - 1).subquery()
-    is_held = (cases.c.holder > "", cases.c.lease_expires_at > now)  # unlike IS NOT NULL, SQLite looks that up
-    lanes = connection.scalars(union_all(select(decided.c.lane), select(cases.c.lane).where(*is_held))).all()
+    asked = {"most": math.ceil(_TURNS_REMEMBERED / share) - 1, "now": now}
+    lanes = connection.scalars(_RECENT_LANES, asked).all()
     return len(lanes), lanes.count("explored")
 
 
@@ -298,31 +313,25 @@ def _take(connection: Connection, offer: Offer, reviewer: str, now: datetime, se
 
 def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open case that comes first and that nobody holds, kept from other writers; drawn ones wait apart."""
-    is_for_them = (
-        cases.c.state == "open",
-        cases.c.lane == "ranked",
-        cases.c.exemplar.is_(None),
-        is_for(reviewer, now),
-        is_free_for(reviewer, now),
-    )
-    query = select(cases).where(*is_for_them).order_by(cases.c.rank, cases.c.case_id)
+    asked = {"reviewer": reviewer, "now": now}
     parts = find_current_parts(connection, now).conditions()
     for groups in find_turns(connection, reviewer, now):
         for part in parts:
-            if found := _lock_first_of(connection, query.where(part), groups):
+            if found := _lock_first_of(connection, _BEST.where(part), groups, asked):
                 return found
     return None
 
 
 def _lock_first_of(
-    connection: Connection, query: Select[Any], groups: Sequence[ColumnElement[bool]]
+    connection: Connection, query: Select[Any], groups: Sequence[ColumnElement[bool]], asked: dict[str, Any]
 ) -> StoredCase | None:
     """Return the first case of several groups, each with an index of its own, kept from other writers."""
     if len(groups) > 1:
         first = query.with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
-        found = [(connection.execute(first.where(group)).first(), group) for group in groups]
+        found = [(connection.execute(first.where(group), asked).first(), group) for group in groups]
         groups = [group for row, group in sorted((one for one in found if one[0]), key=lambda one: tuple(one[0] or ()))]
-    return next((row for group in groups if (row := lock_first(connection, query.where(group)))), None)
+    queries = (select_first(query.where(group)) for group in groups)
+    return next((row for one in queries if (row := lock_first(connection, one, asked))), None)
 
 
 def require_holder(row: StoredCase, claim: Claim) -> None:
@@ -396,10 +405,13 @@ def show_case(connection: Connection, user_name: str, case_id: int, *, now: date
 
 def find_hidden(connection: Connection, user_name: str) -> frozenset[int]:
     """Return the decided cases that a user has a second review of, so that what followed is kept from them."""
-    query = select(second_reviews.c.case_id).where(
-        second_reviews.c.holder == user_name, second_reviews.c.ended_at.is_(None)
-    )
-    return frozenset(connection.scalars(query))
+    return frozenset(connection.scalars(select_hidden(user_name)))
+
+
+def select_hidden(user_name: str) -> Select[tuple[int]]:
+    """Return the query for what `find_hidden` finds."""
+    is_theirs = second_reviews.c.holder == user_name, second_reviews.c.ended_at.is_(None)
+    return select(second_reviews.c.case_id).where(*is_theirs)
 
 
 def shown_history(connection: Connection, user_name: str, shown: ShownCase) -> list[audit.AuditRow]:

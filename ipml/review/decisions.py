@@ -466,7 +466,9 @@ def _select_last_said() -> Select[Any]:
         )
     )
     both = union_all(select(decision), select(second_verdict)).subquery()
-    return select(both).order_by(both.c.decided_at.desc(), both.c.at.desc()).limit(1)
+    of_group = select(func.count()).where(decisions.c.group_key == both.c.group_key, stands()).correlate(both)
+    query = select(both, of_group.scalar_subquery().label("in_group"))
+    return query.order_by(both.c.decided_at.desc(), both.c.at.desc()).limit(1)
 
 
 _LAST_SAID = _select_last_said()
@@ -484,11 +486,9 @@ def find_undoable(
     row = connection.execute(_LAST_SAID, {"reviewer": reviewer}).first()
     if row is None or row.decided_at < since:
         return None
-    of_group = select(func.count()).where(decisions.c.group_key == row.group_key, stands())
-    n_decisions = connection.scalar(of_group) if row.group_key else 1
     found = Undoable(row.case_id, Verdict(row.verdict), row.token, row.decided_at)
     if row.kind == _DECISION:
-        return replace(found, group_key=row.group_key, count=n_decisions or 1)
+        return replace(found, group_key=row.group_key, count=row.in_group or 1)
     if row.kind == "second":
         return None  # it stands: the case has gone on from it
     return replace(

@@ -31,6 +31,7 @@ from ipml.review.cases import (
     note_event,
     pass_on_notices,
 )
+from ipml.review.pictures.stored import fetch_left
 from ipml.review.ranking.queue_order import rank_again
 from ipml.settings import DEFAULT_SETTINGS
 from ipml.storage.tables import cases, decisions, reversals
@@ -275,6 +276,8 @@ def reverse(
             if newest and newest > row.case_id and state in PENDING:  # nor at what was changed since
                 state, successors[row.case_id] = "superseded", newest
             change_case(connection, row.case_id, state=state, successor=successors.get(row.case_id))
+            if state in PENDING:
+                fetch_left(connection, row.case_id, now)
             rank_again(connection, locked[row.case_id])  # the order may have changed since
     _show_those_without_exemplar(connection, [row.case_id for row in undone if locked[row.case_id].exemplar])
     for row, reversal in zip(undone, made, strict=True):

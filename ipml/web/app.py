@@ -33,21 +33,19 @@ from ipml.web.console import (
     desks,
     list_views,
     networks_page,
-    own_verdicts_page,
     pictures,
 )
 from ipml.web.console.admin import (
     brand_accounts_page,
-    deliveries,
-    jobs_page,
     lists_page,
     policies_page,
     queues_page,
     users_page,
+    worker_page,
 )
 from ipml.web.http_api.monitoring import show_health, show_ready
 from ipml.web.portal import pages, reporting, rights
-from ipml.web.responses import add_error_pages, make_content_policy, protect
+from ipml.web.responses import Protection, add_error_pages, make_content_policy
 from ipml.web.server import Forwarded, check_proxy_login, parse_networks
 
 # Every route: how and where it is asked for, the action it is, which says who may (None: everyone), and what answers.
@@ -59,7 +57,7 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/login", None, login.log_in),
     ("POST", "/logout", None, login.log_out),
     ("POST", "/session", Action.SECURE_ACCOUNT, login.go_on),
-    ("GET", "/verdicts", Action.REVIEW, own_verdicts_page.show_own_verdicts),
+    ("GET", "/verdicts", Action.REVIEW, case_work.show_own_verdicts),
     ("GET", "/", Action.LOOK, case_list.show_list),
     ("GET", "/suggestions.json", Action.LOOK, case_list.suggest_names),
     ("GET", "/views.json", Action.LOOK, list_views.send_views),
@@ -94,8 +92,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/notifiers/{notifier_id}/step", Action.JUDGE_NOTIFIERS, desks.take_step),
     ("POST", "/notifiers/{notifier_id}/appointment", Action.JUDGE_NOTIFIERS, desks.change_appointment),
     ("POST", "/documents/{document_id}", Action.JUDGE_NOTIFIERS, desks.judge_document),
-    ("GET", "/deliveries", Action.SETTLE_MESSAGES, deliveries.show_deliveries),
-    ("POST", "/deliveries", Action.SETTLE_MESSAGES, deliveries.settle_delivery),
+    ("GET", "/deliveries", Action.SETTLE_MESSAGES, worker_page.show_deliveries),
+    ("POST", "/deliveries", Action.SETTLE_MESSAGES, worker_page.settle_delivery),
     ("GET", "/lists", Action.CHANGE_LISTS, lists_page.show_lists),
     ("POST", "/lists", Action.CHANGE_LISTS, lists_page.add_to_list),
     ("POST", "/lists/{entry_id}/remove", Action.CHANGE_LISTS, lists_page.take_off_list),
@@ -119,8 +117,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("POST", "/bulk", Action.REVIEW, case_page.decide_bulk),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
-    ("GET", "/jobs", Action.WATCH_JOBS, jobs_page.show_jobs),
-    ("POST", "/jobs", Action.START_JOBS, jobs_page.start_job),
+    ("GET", "/jobs", Action.WATCH_JOBS, worker_page.show_jobs),
+    ("POST", "/jobs", Action.START_JOBS, worker_page.start_job),
     ("GET", "/users", Action.MANAGE_USERS, users_page.show_users),
     ("POST", "/users", Action.MANAGE_USERS, users_page.add),
     ("POST", "/users/{user_id}/role", Action.MANAGE_USERS, users_page.change_role),
@@ -210,7 +208,7 @@ def make_app(
     app.state.translator = make_translator(settings)
     app.state.alarms = CachedAnswer(_ESTIMATES_SECONDS)
     app.state.actions = {(method, path): action for method, path, action, _ in ROUTES}
-    app.middleware("http")(protect)
+    app.add_middleware(Protection)
     app.add_middleware(Forwarded, proxies=parse_networks(settings.trusted_proxies))
     app.router.routes.extend(_make_routes())
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))

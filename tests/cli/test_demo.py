@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,15 @@ def test_figures_and_the_most_suspicious_are_shown(first):
     """The model stands beside its baselines, and ten listings have their reasons."""
     assert re.search(r"^average precision +0\.\d{3}", first.stdout, re.MULTILINE)
     assert [int(rank) for rank in re.findall(r"^ +(\d+)\. \d+\.\d%  ", first.stdout, re.MULTILINE)] == [*range(1, 11)]
+
+
+@pytest.mark.slow
+def test_the_commands_that_are_printed_work(first):
+    """Where no program `ipml` was called, as modules of the same Python."""
+    printed = re.findall(r"^ {4}(\S.*?) (?:serve|ui) --", first.stdout, re.MULTILINE)
+    assert len(printed) == 2
+    for command in printed:
+        subprocess.run([*shlex.split(command), "--help"], check=True, capture_output=True)
 
 
 @pytest.mark.slow

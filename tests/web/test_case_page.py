@@ -122,6 +122,20 @@ def test_a_key_means_one_verdict(engine: Engine, ana: TestClient) -> None:
         assert len(queue.list_decisions(connection, 1)) == 1
 
 
+def test_a_script_gets_the_following_case_with_the_answer(engine: Engine, ana: TestClient) -> None:
+    """The same page as at the address that it names, claimed as there; once only, however often a verdict is sent."""
+    said = hidden_fields(ana.get("/cases/2").text) | {"choice": "genuine", "within": "queue"}
+    answers = [ana.post("/cases/2/decide", data=said, headers={"X-Sent-By": "script"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    address = answers[0].headers["location"]
+    assert hidden_fields(answers[0].text)["token"] == hidden_fields(ana.get(address).text)["token"]
+    assert answers[0].headers["cache-control"] == "no-store"
+    with reading(engine) as connection:
+        assert len(queue.list_decisions(connection, 2)) == 1
+    plain = ana.post("/cases/2/decide", data=said)
+    assert (plain.status_code, plain.text) == (303, "")
+
+
 @pytest.mark.parametrize("choice", ["counterfeit", "counterfeit/no_such_ground", "guilty", "", "genuine/x"])
 def test_what_is_no_verdict_is_refused(choice: str, engine: Engine, ana: TestClient) -> None:
     """Counterfeit needs a ground of the table, and nothing else is a verdict."""

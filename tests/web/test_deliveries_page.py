@@ -22,7 +22,7 @@ from ipml.storage.message_kinds import MESSAGES, read_examples
 from ipml.storage.outbox import browse_messages
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
-from ipml.web.console.admin.deliveries import MOST
+from ipml.web.console.admin.worker_page import MOST
 
 HOSTILE = "HTTP 400: <script>alert(1)</script> \u202eno\u202c"
 SAME_SITE = {"to": "retry", "state": "dead", "channel": ""}

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from ipml.kit.hostile_text import is_invisible, show_invisible
 from ipml.records import Highlight, Reason, ScoredListing
 from ipml.review import queue
-from ipml.web.responses import cut_pieces, find_disguises
+from ipml.web.console.listing_text import cut_pieces, find_disguises
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
 from support.staff import CHEAP, PASSWORD
 
@@ -21,6 +21,7 @@ from ipml.review.pictures.stored import path_of, read_pictures
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
+from ipml.storage.tables import pictures
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
 
@@ -79,6 +80,18 @@ def test_copies_are_shown_and_the_rest_is_said(pictured: Engine, kept: Settings)
         assert answer.headers["cache-control"] == "private, max-age=3600"
         assert answer.headers["x-content-type-options"] == "nosniff"
     assert f'class="thumbnail" src="{sources[0][0]}/thumbnail" alt="" width="48" height="48"' in client.get("/").text
+
+
+def test_what_was_never_fetched_is_said_by_the_state_of_the_case(pictured: Engine, tmp_path: Path):
+    """Of a decided case that it was too late; of an open one that it was not done."""
+    settings = Settings(pictures=tmp_path / "pictures")
+    with writing(pictured) as connection:
+        connection.execute(update(pictures).values(state="left"))
+    client = visit(pictured, settings)
+    assert "5 pictures were not fetched." in client.get(f"/cases/{NUMBER}").text
+    with writing(pictured) as connection:
+        decide(connection, claim(connection, "ana", NUMBER), Verdict.GENUINE)
+    assert "5 pictures had not been fetched when the case was decided." in client.get(f"/cases/{NUMBER}").text
 
 
 def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Scored, tmp_path: Path):

@@ -137,8 +137,12 @@ def test_sessions_can_be_listed_and_ended(engine: Engine, token: str) -> None:
 
 
 def test_a_page_is_one_transaction(engine: Engine, visitor: Callable) -> None:
-    """Who asks is found in the transaction of the page; that a session is used is noted after it, once a minute."""
+    """Who asks is found in the transaction of the page; that a session is used is noted after it, once a minute.
+
+    A case that is not theirs yet is looked at first, and claimed in a second one; a page that follows writes nothing.
+    """
     lead, begun = visitor("lea"), []
+    lead.get("/cases/1")
     event.listen(engine, "begin", begun.append)
     for path in ("/", "/cases/1", "/cases/1/seller", "/dashboard", "/appeals", "/notifiers", "/networks", "/referrals"):
         begun.clear()

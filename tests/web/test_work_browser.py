@@ -114,7 +114,7 @@ def test_work_beside_the_verdict_takes_nothing_of_it_along(page: playwright.Page
     with page.expect_event("load"):
         page.get_by_role("button", name="Assign").click()
     assert page.locator("#comment").input_value() == "they answered"
-    with page.expect_event("load"):
+    with page.expect_navigation():
         page.get_by_role("button", name="Snooze").click()
     page.goto(f"{address}/cases/1")
     assert page.locator("#note").input_value() == "the label is wrong"
@@ -123,6 +123,59 @@ def test_work_beside_the_verdict_takes_nothing_of_it_along(page: playwright.Page
     page.locator("body").press("2")
     page.wait_for_url(lambda url: "/cases/1" not in url)
     assert sorted(read_verdicts(shift)) == [(1, "genuine", "the label is wrong"), (2, "genuine", "the label is wrong")]
+
+
+def test_from_case_to_case_the_page_stays(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Its content, address, title and help are those of the next case, and reading begins at its top; so is undo's."""
+    complaints = note_complaints(page)
+    page.goto(f"{address}/cases/1?within=queue")
+    page.evaluate("window.isThere = true; scrollTo(0, 9999)")
+    for _ in range(2):
+        last = page.url
+        press(page, "2")
+        number = page.url.partition("?")[0].rpartition("/")[2]
+        assert page.url != last
+        assert page.title().endswith(f" · case {number} · ipml")
+        assert page.locator("#decide").get_attribute("action") == f"/cases/{number}/decide"
+        assert page.evaluate("[document.activeElement.id, scrollY]") == ["main", 0]
+    said = page.locator(".decide time").inner_text()
+    assert len(said) == 5, "in the reader's zone"
+    page.keyboard.press("n")
+    page.keyboard.type("the label is wrong")
+    page.keyboard.press("Escape")
+    press(page, "u")
+    assert page.url.startswith(last.partition("?")[0])
+    assert "was taken back" in page.locator(".corner").inner_text()
+    assert page.evaluate("window.isThere")
+    page.goto(f"{address}/cases/{number}")
+    assert page.locator("#note").input_value() == "the label is wrong"
+    assert complaints == []
+
+
+def test_what_is_gone_back_to_is_as_it_is_now(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Back shows the case that was decided, as decided, and forward the one after it."""
+    page.goto(f"{address}/cases/4?within=queue")
+    press(page, "2")
+    following = page.url
+    with page.expect_event("load"):
+        page.go_back()
+    assert page.url == f"{address}/cases/4?within=queue"
+    assert page.locator("article header .outcome").inner_text().startswith("Genuine by ana")
+    page.wait_for_load_state()
+    with page.expect_event("load"):
+        page.go_forward()
+    assert page.url == following
+    assert page.locator("#decide").is_visible()
+
+
+def test_a_newer_release_is_loaded_anew(page: playwright.Page, address: str, shift: Engine) -> None:
+    """Scripts and style of a page are those that came with it."""
+    page.goto(f"{address}/cases/4?within=queue")
+    page.evaluate("window.isThere = true; document.querySelector('link[href*=case]').href = '/static/case.css?v=older'")
+    with page.expect_event("load"):
+        page.keyboard.press("2")
+    assert page.evaluate("window.isThere") is None
+    assert read_verdicts(shift) == [(4, "genuine", "")]
 
 
 def test_log_out_leaves_nothing_behind(page: playwright.Page, address: str) -> None:

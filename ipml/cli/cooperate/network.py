@@ -144,7 +144,7 @@ def pictures(
 
     Example: ipml cooperate network pictures --out pictures.parquet --key network.key
     """
-    from ipml.cooperation.networks.pictures import write_picture_attributes
+    from ipml.cooperation.networks.attributes import write_picture_attributes
 
     check_outputs(out, read=[key], force=force)
     with reading_from(database) as connection:

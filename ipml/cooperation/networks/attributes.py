@@ -24,9 +24,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sqlalchemy import Connection, func, select
 
 from ipml.errors import MissingColumns, UnreadableFile, UnusableSetting
 from ipml.parquet import check_cells, look_into
+from ipml.review.pictures.stored import NO_GROUP
+from ipml.storage.tables import cases, pictures
 
 
 class AttributeKind(StrEnum):
@@ -265,6 +268,10 @@ def _collect(connection: Any) -> Holdings:
 _LEAST_KEY_BYTES = 16
 _HASH_LETTERS = 32  # 128 bits
 _ROWS_AT_ONCE = 100_000
+_PICTURES_AT_ONCE = 10_000
+_PICTURE_SCHEMA = pa.schema(
+    {"seller_id": pa.string(), "kind": pa.string(), "value": pa.string(), "seen_at": pa.timestamp("us", tz="UTC")}
+)
 _SHORT = {"street": "st", "straße": "str", "strasse": "str", "avenue": "ave", "road": "rd", "building": "bldg"}
 
 
@@ -332,6 +339,38 @@ def hash_attributes(source: Path, out: Path, key_file: Path, calling_code: str =
             writer.write_batch(pa.record_batch(columns, schema=schema))
             rows += len(hashes)
     return rows
+
+
+def write_picture_attributes(connection: Connection, out: Path, key_file: Path) -> int:
+    """Write a Parquet file of attributes with a row for each seller and picture; return how many.
+
+    Which files show the same the worker has found (`ipml.review.pictures.hashes`). A picture that few sellers show
+    links them, by the rules of the kind "image"; one that many show says nothing.
+
+    Raises
+    ------
+    UnusableSetting
+        The key is too short to keep anything secret, or the file of it is not there.
+    """
+    key, count = read_key(key_file), 0
+    query = (
+        select(cases.c.seller_id, pictures.c.group_id, func.min(pictures.c.fetched_at).label("seen_at"))
+        .join_from(pictures, cases, cases.c.case_id == pictures.c.case_id)
+        .where(pictures.c.group_id > NO_GROUP, cases.c.erased_at.is_(None))
+        .group_by(cases.c.seller_id, pictures.c.group_id)
+        .order_by(cases.c.seller_id, pictures.c.group_id)
+    )
+    with pq.ParquetWriter(out, _PICTURE_SCHEMA) as writer:
+        for rows in connection.execute(query).partitions(_PICTURES_AT_ONCE):
+            held = [
+                (row.seller_id, "image", hash_value(key, AttributeKind.IMAGE, str(row.group_id)), row.seen_at)
+                for row in rows
+            ]
+            columns = zip(zip(*held, strict=True), _PICTURE_SCHEMA, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in columns]
+            writer.write_batch(pa.record_batch(arrays, schema=_PICTURE_SCHEMA))
+            count += len(held)
+    return count
 
 
 def _hash_cell(key: bytes, kind: str, text: object, calling_code: str, source: Path) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, exists, select, update
 
 from ipml.review.cases import PENDING
 from ipml.review.pictures.addresses import PictureSources
@@ -151,8 +151,9 @@ def _find_due(engine: Engine, now: datetime) -> Sequence[Any]:
         rows = connection.execute(query.order_by(*order).limit(_MOST_DUE)).all()
     if left := [row for row in rows if row.state not in PENDING]:
         with writing(engine) as connection:
-            for row in left:
-                connection.execute(_change(row).values(state="left"))
+            for row in left:  # of which somebody may have taken the decision back meanwhile
+                is_done = exists().where(cases.c.case_id == row.case_id, cases.c.state.not_in(PENDING))
+                connection.execute(_change(row).where(is_done).values(state="left"))
     return [row for row in rows if row.state in PENDING]
 
 

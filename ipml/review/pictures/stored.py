@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select
+from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
 
 from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
@@ -111,6 +111,12 @@ def add_pictures(connection: Connection, listings: Mapping[int, Listing], now: d
     ]
     if rows:
         connection.execute(insert(pictures), rows)
+
+
+def fetch_left(connection: Connection, case_id: int, now: datetime) -> None:
+    """Have the pictures of a case fetched that were left as it was decided: people look at it once more."""
+    were_left = pictures.c.case_id == case_id, pictures.c.state == "left"
+    connection.execute(update(pictures).where(*were_left).values(state="waiting", due_at=now))
 
 
 def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, list[StoredPicture]]:

@@ -16,12 +16,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     bindparam,
     case,
@@ -37,7 +39,7 @@ from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
 from ipml.kit.canonical_json import digest
 from ipml.kit.moments import to_microseconds
 from ipml.records import Claim, Decision, Verdict
-from ipml.review.cases import StoredCase, find_case, lock_first, note_event
+from ipml.review.cases import NOW, REVIEWER, StoredCase, find_case, lock_first, note_event, select_first
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.quality.second_person import may_judge, note_second_verdict, store_second_verdict
 from ipml.settings import Settings
@@ -406,6 +408,12 @@ def answer_second_review(
 
 def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime) -> Offer | None:
     """Return the second review of a kind that has waited longest, of those a reviewer may take."""
+    found = connection.execute(_select_wanted(kind), {"reviewer": reviewer, "now": now}).first()
+    return None if found is None else _lock_second_review(connection, found.case_id, found.review_id, now)
+
+
+@cache
+def _select_wanted(kind: str) -> Select[tuple[int, int]]:
     # Where the case was decided anew since, nobody looks at the decision before.
     latest = (
         select(func.max(decisions.c.decision_id))
@@ -415,20 +423,19 @@ def _find_wanted(connection: Connection, kind: str, reviewer: str, now: datetime
     query = (
         select(second_reviews.c.review_id, second_reviews.c.case_id)
         .join(cases, cases.c.case_id == second_reviews.c.case_id)
-        .where(second_reviews.c.ended_at.is_(None), cases.c.state == "decided", may_judge(reviewer))
-        .where(second_reviews.c.kind == kind, second_reviews.c.wanted_at <= now, _is_free(now))
+        .where(second_reviews.c.ended_at.is_(None), cases.c.state == "decided", may_judge(REVIEWER))
+        .where(second_reviews.c.kind == kind, second_reviews.c.wanted_at <= NOW, _is_free(NOW))
         .where(or_(second_reviews.c.decision_id.is_(None), second_reviews.c.decision_id == latest))
     )
     if kind == "audit":
         query = query.where(
-            or_(second_reviews.c.not_by.is_(None), second_reviews.c.not_by != reviewer),
-            or_(second_reviews.c.wanted_of.is_(None), second_reviews.c.wanted_of == reviewer),
-            or_(second_reviews.c.wanted_of == reviewer, ~_has_judged(reviewer)),
+            or_(second_reviews.c.not_by.is_(None), second_reviews.c.not_by != REVIEWER),
+            or_(second_reviews.c.wanted_of.is_(None), second_reviews.c.wanted_of == REVIEWER),
+            or_(second_reviews.c.wanted_of == REVIEWER, ~_has_judged(REVIEWER)),
         )
     else:
-        query = query.where(second_reviews.c.wanted_of == reviewer)
-    found = connection.execute(query.order_by(second_reviews.c.wanted_at, second_reviews.c.review_id).limit(1)).first()
-    return None if found is None else _lock_second_review(connection, found.case_id, found.review_id, now)
+        query = query.where(second_reviews.c.wanted_of == REVIEWER)
+    return query.order_by(second_reviews.c.wanted_at, second_reviews.c.review_id).limit(1)
 
 
 def _offer_control_case(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
@@ -459,7 +466,8 @@ def _offer_control_case(connection: Connection, reviewer: str, now: datetime) ->
 def _lock_second_review(connection: Connection, case_id: int, review_id: int, now: datetime) -> Offer | None:
     """Keep a case from other writers, and look whether it is still to be had."""
     # Whoever changes a second review holds its case, so that two locks are never waited for crosswise.
-    row = lock_first(connection, select(cases).where(cases.c.case_id == case_id, cases.c.state == "decided"))
+    is_decided = cases.c.case_id == case_id, cases.c.state == "decided"
+    row = lock_first(connection, select_first(select(cases).where(*is_decided)))
     free = _SECOND_REVIEW.where(
         second_reviews.c.review_id == review_id, second_reviews.c.ended_at.is_(None), _is_free(now)
     )
@@ -467,11 +475,11 @@ def _lock_second_review(connection: Connection, case_id: int, review_id: int, no
     return None if row is None or second_review is None else Offer(row, SecondReview(*second_review))
 
 
-def _is_free(now: datetime) -> ColumnElement[bool]:
+def _is_free(now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     return or_(second_reviews.c.lease_expires_at.is_(None), second_reviews.c.lease_expires_at <= now)
 
 
-def _has_judged(reviewer: str) -> ColumnElement[bool]:
+def _has_judged(reviewer: str | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that a reviewer has said something of a case, in whatever way."""
     decided = exists().where(decisions.c.case_id == cases.c.case_id, decisions.c.reviewer == reviewer)
     said = exists().where(

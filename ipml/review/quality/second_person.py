@@ -23,14 +23,24 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, ins
 from ipml.errors import Forbidden, NotFound, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
 from ipml.review.arrivals.snapshot import decode
-from ipml.review.cases import StoredCase, change_case, find_case, is_free, lock_first, note_event
+from ipml.review.cases import (
+    NOW,
+    REVIEWER,
+    StoredCase,
+    change_case,
+    find_case,
+    is_free,
+    lock_first,
+    note_event,
+    select_first,
+)
 from ipml.review.reversals import stands
 from ipml.settings import SecondPersonRule
 from ipml.storage.audit_trail import audit
 from ipml.storage.tables import cases, decisions, second_reviews, second_verdicts, user_sellers, users
 
 
-def is_free_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
+def is_free_for(reviewer: str | ColumnElement[Any], now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that nobody has a live claim on a case, and that a reviewer may judge it."""
     return and_(is_free(now), may_judge(reviewer))
 
@@ -420,16 +430,18 @@ def find_scruples(
     return found
 
 
+_AWAITING = select_first(
+    select(cases)
+    .join(second_reviews, second_reviews.c.case_id == cases.c.case_id)
+    .where(second_reviews.c.ended_at.is_(None), second_reviews.c.kind == "second")
+    .where(cases.c.state == "open", is_free_for(REVIEWER, NOW))
+    .order_by(second_reviews.c.wanted_at, second_reviews.c.review_id)
+)
+
+
 def find_awaiting(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the case that has waited longest for a second person, if a reviewer may be that."""
-    query = (
-        select(cases)
-        .join(second_reviews, second_reviews.c.case_id == cases.c.case_id)
-        .where(second_reviews.c.ended_at.is_(None), second_reviews.c.kind == "second")
-        .where(cases.c.state == "open", is_free_for(reviewer, now))
-        .order_by(second_reviews.c.wanted_at, second_reviews.c.review_id)
-    )
-    return lock_first(connection, query)
+    return lock_first(connection, _AWAITING, {"reviewer": reviewer, "now": now})
 
 
 def _was_seen_by_another(connection: Connection, row: StoredCase, reviewer: str) -> bool:

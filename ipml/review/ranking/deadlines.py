@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, func, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, bindparam, func, or_, select, type_coerce, update
 
 from ipml.kit.moments import write_moment
-from ipml.review.cases import PENDING, StoredCase, is_free, lock_first, subject_of
+from ipml.review.cases import PENDING, StoredCase, is_free, lock_first, select_first, subject_of
 from ipml.review.quality.second_person import is_free_for
 from ipml.review.ranking.policy import FARTHEST, Policy, WorkingHours
 from ipml.review.ranking.queue_order import current_ranking
@@ -146,12 +146,14 @@ def bring_forward(
 
 
 def _has_deadlines(connection: Connection, now: datetime) -> bool:
-    query = select(cases.c.case_id).where(*_due_by(now + FARTHEST)).order_by(cases.c.due_at).limit(1)
-    return connection.scalar(query) is not None
+    return connection.scalar(_FIRST_DUE, {"moment": now + FARTHEST}) is not None
 
 
-def _due_by(moment: datetime) -> tuple[Any, ...]:
+def _due_by(moment: datetime | ColumnElement[Any]) -> tuple[Any, ...]:
     return cases.c.state == "open", cases.c.due_at <= moment
+
+
+_FIRST_DUE = select(cases.c.case_id).where(*_due_by(bindparam("moment"))).order_by(cases.c.due_at).limit(1)
 
 
 def _sum_up(connection: Connection, now: datetime, policy: Policy) -> Iterable[DueWork]:
@@ -196,7 +198,7 @@ def _lock_first(connection: Connection, reviewer: str, now: datetime, wanted: Co
         .where(cases.c.state == "open", wanted, is_free_for(reviewer, now))
         .order_by(cases.c.due_at, cases.c.case_id)
     )
-    return lock_first(connection, query)
+    return lock_first(connection, select_first(query))
 
 
 class _MinutesLeft:

@@ -8,13 +8,16 @@ due goes to whoever is there, and one that is due before it would come back is n
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 
 from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.kit.moments import write_moment
 from ipml.review.cases import (
+    NOW,
     PENDING,
+    REVIEWER,
     StoredCase,
     change_case,
     find_case,
@@ -22,6 +25,7 @@ from ipml.review.cases import (
     is_held,
     lock_first,
     note_event,
+    select_first,
 )
 from ipml.review.quality.second_person import is_free_for, may_judge, refuse_conflict
 from ipml.storage.tables import cases, users
@@ -113,18 +117,23 @@ def snooze(
     note_event(connection, by, "snoozed", case_id, now, until=write_moment(until))
 
 
-def is_for(reviewer: str, now: datetime) -> ColumnElement[bool]:
+def is_for(reviewer: str | ColumnElement[Any], now: datetime | ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the condition that a case is neither snoozed nor somebody else's who can decide it."""
     can_decide = exists().where(users.c.name == cases.c.assigned_to, users.c.is_active, users.c.role.in_(_DECIDE))
     is_others = and_(cases.c.assigned_to != reviewer, can_decide, may_judge(cases.c.assigned_to))
     return and_(is_awake(cases, now), or_(cases.c.assigned_to.is_(None), ~is_others))
 
 
+_ASSIGNED = select_first(
+    select(cases)
+    .where(cases.c.assigned_to == REVIEWER, cases.c.state == "open", is_awake(cases, NOW), is_free_for(REVIEWER, NOW))
+    .order_by(cases.c.rank, cases.c.case_id)
+)
+
+
 def find_assigned(connection: Connection, reviewer: str, now: datetime) -> StoredCase | None:
     """Return the open case that is assigned to a reviewer and comes first, kept from other writers."""
-    is_theirs = cases.c.assigned_to == reviewer, cases.c.state == "open"
-    query = select(cases).where(*is_theirs, is_awake(cases, now), is_free_for(reviewer, now))
-    return lock_first(connection, query.order_by(cases.c.rank, cases.c.case_id))
+    return lock_first(connection, _ASSIGNED, {"reviewer": reviewer, "now": now})
 
 
 def _find_pending(connection: Connection, case_id: int) -> StoredCase:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, select
+from sqlalchemy import Connection, Row, Select, exists, func, select
 
-from ipml.records import Case, Decision
+from ipml.records import Case, Decision, Verdict
 from ipml.review.arrivals.snapshot import is_storable
-from ipml.review.cases import SELECT_CASES, make_case, read_cases
+from ipml.review.cases import SELECT_CASES, StoredCase, make_case
 from ipml.review.decisions import make_decision
 from ipml.review.reversals import is_last_verdict
 from ipml.review.worklists.search import Filter, find_few, holds, narrow, split_words
 from ipml.storage.tables import case_texts, cases, decisions
+
+_DECISION = [decisions.c[name] for name in Decision.__slots__]
 
 
 def browse_decided(
@@ -24,8 +27,8 @@ def browse_decided(
     limit: int = 50,
     after: int | None = None,
     now: datetime | None = None,
-) -> list[Case]:
-    """Return one page of the decided cases that are wanted, those decided last first.
+) -> list[tuple[Case, Decision]]:
+    """Return one page of the decided cases that are wanted and the verdict on each, those decided last first.
 
     Parameters
     ----------
@@ -46,8 +49,10 @@ def browse_decided(
     >>> with writing(engine) as connection:
     ...     for case_id in (2, 1):
     ...         _ = decide(connection, claim(connection, "ana", case_id), Verdict.GENUINE)
-    ...     [case.case_id for case in browse_decided(connection, Filter(reviewer="ana"))]
-    [1, 2]
+    ...     for case, decision in browse_decided(connection, Filter(reviewer="ana")):
+    ...         print(case.case_id, decision.verdict)
+    1 genuine
+    2 genuine
     """
     now, wanted = now or datetime.now(UTC), replace(wanted, state="decided")
     query = select(decisions.c.case_id).where(is_last_verdict())
@@ -63,8 +68,14 @@ def browse_decided(
         return []
     latest = narrowed.add_columns(decisions.c.decision_id).order_by(decisions.c.decision_id.desc()).limit(limit)
     page = latest.subquery()
-    found = SELECT_CASES.join(page, page.c.case_id == cases.c.case_id).order_by(page.c.decision_id.desc())
-    return [make_case(case, now) for case in read_cases(connection, found)]
+    found = SELECT_CASES.add_columns(*_DECISION).join(page, page.c.case_id == cases.c.case_id)
+    found = found.join(decisions, decisions.c.decision_id == page.c.decision_id).order_by(page.c.decision_id.desc())
+    return [(make_case(StoredCase(*row[: -len(_DECISION)]), now), _decision(row)) for row in connection.execute(found)]
+
+
+def _decision(row: Row[Any]) -> Decision:
+    said = dict(zip(Decision.__slots__, row[-len(_DECISION) :], strict=True))
+    return Decision(**said | {"verdict": Verdict(said["verdict"])})
 
 
 def read_last_verdicts(connection: Connection, case_ids: Collection[int]) -> dict[int, Decision]:

@@ -33,6 +33,7 @@ from ipml.review.cases import (
     make_case,
     read_cases,
 )
+from ipml.review.claims import select_hidden
 from ipml.review.decisions import make_decision
 from ipml.review.near_duplicates.clusters import read_brand
 from ipml.review.ranking.list_marks import QueueParts
@@ -43,7 +44,7 @@ from ipml.storage.tables import case_texts, cases, decisions
 MOST_WORDS = 8
 _LONGEST_TITLE = 1_000
 _UNSEEN = ("Mn", "Me", "Cf", "Cc", "Cs")
-_FEW = 1_000
+_FEW, _FEW_NARROWED = 1_000, 250
 _NAMED = ("seller_id", "assigned_to", "brand", "category", "queue_id")
 _OTHER_LINES = 3  # beside the title: the listing's id, the seller's and the brand
 
@@ -145,8 +146,8 @@ class Filter:
         Only cases that are snoozed; they are in no other list of open cases but by seller or words.
     queue_id : int or None
         Only cases in this queue.
-    hidden : frozenset of int, default=none
-        Cases to leave out: those that a person judges again without knowing that they were decided.
+    hidden_from : str or None
+        Leave out the cases that this person judges again without knowing that they were decided.
     """
 
     state: str | None = "open"
@@ -164,7 +165,7 @@ class Filter:
     assigned_to: str | None = None
     snoozed: bool = False
     queue_id: int | None = None
-    hidden: frozenset[int] = frozenset()
+    hidden_from: str | None = None
 
 
 def browse(
@@ -234,7 +235,11 @@ class _Page:
 
     def of(self, table: FromClause, wanted: Filter) -> Select[tuple[int]]:
         """Return the query for the numbers of the cases in a table that has the columns of `cases`."""
-        conditions = [*narrow(table, wanted, self.now), self.parts.conditions(table)[self.number]]
+        is_by_score = self.order in ("rank", "score_rank")
+        conditions = [
+            *narrow(table, wanted, self.now, is_by_score=is_by_score),
+            self.parts.conditions(table)[self.number],
+        ]
         if self.last is not None:
             last = tuple_(literal(getattr(self.last, self.order), table.c[self.order].type), self.last.case_id)
             conditions.append(tuple_(table.c[self.order], table.c.case_id) > last)
@@ -253,7 +258,7 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     ):
         return None  # no case has such a text
     words = split_words(wanted.search)
-    few = find_few(connection, words) if words else _find_few_named(connection, wanted, page)
+    few = find_few(connection, words) if words else _find_few_narrowed(connection, wanted, page)
     if few is None and not words:
         return page.of(cases, wanted)
     if few is None:
@@ -264,22 +269,45 @@ def _find(connection: Connection, wanted: Filter, page: _Page) -> Select[tuple[i
     return page.of(picked, wanted) if few else None
 
 
-def _find_few_named(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
-    """Return the numbers of the cases that have the names of a filter; None where they need not be sorted, or are many.
+def _find_few_narrowed(connection: Connection, wanted: Filter, page: _Page) -> list[int] | None:
+    """Return the numbers of the cases within the bounds of a filter, or with its names; None where they are many.
 
-    By rank each name has an index. In another order the list would be read to its end for the few of a name.
+    In the order of scores or of names each has an index; in another the list would be read to its end for the few.
     """
-    named = [cases.c[name] == value for name in _NAMED if (value := getattr(wanted, name)) is not None]
-    if not named or page.order == "rank":
-        return None
-    if wanted.state is not None:
-        named.append(cases.c.state == wanted.state)
-    found = connection.scalars(select(cases.c.case_id).where(*named).limit(_FEW + 1)).all()
-    return None if len(found) > _FEW else list(found)
+    is_ranked = page.order == "rank"
+    names = [cases.c[name] == value for name in _NAMED if (value := getattr(wanted, name)) is not None]
+    ways = []
+    if (bounds := list(_bound_scores(cases.c.score_rank, wanted))) and (names or not is_ranked):
+        ways.append(bounds)
+    if names and not is_ranked:
+        ways.append([*names, *_bound_scores(func.coalesce(cases.c.score_rank, cases.c.score_rank), wanted)])
+    state = [] if wanted.state is None else [cases.c.state == wanted.state]
+    for conditions in ways:
+        # Each that has a name is looked up for its score: soon it is quicker to read the list until the page is full.
+        few = _FEW_NARROWED if bounds and conditions is not bounds else _FEW
+        found = connection.scalars(select(cases.c.case_id).where(*conditions, *state).limit(few + 1)).all()
+        if len(found) <= few:
+            return list(found)
+    return None
 
 
-def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnElement[bool]]:
-    """Give the conditions by which a filter narrows a table that has the columns of `cases`, but for its words."""
+def _bound_scores(score_rank: ColumnElement[Any], wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    if wanted.least_score is not None:  # of cases with a score the rank by score is minus the score
+        yield score_rank <= -wanted.least_score
+    if wanted.most_score is not None:
+        yield score_rank.between(-wanted.most_score, 0.0)
+
+
+def narrow(
+    table: FromClause, wanted: Filter, now: datetime, *, is_by_score: bool = True
+) -> Iterator[ColumnElement[bool]]:
+    """Give the conditions by which a filter narrows a table that has the columns of `cases`, but for its words.
+
+    Parameters
+    ----------
+    is_by_score : bool, default=True
+        Whether an index of scores is of use: not where a list in another order is read until the page is full.
+    """
     column = table.c
     for name in ("state", "brand", "seller_id", "category"):
         if (value := getattr(wanted, name)) is not None:
@@ -298,12 +326,10 @@ def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnE
     # Of scores and of waiting there are indexes; those of names are better, which SQLite does not know: fewer have one.
     is_named = any(getattr(wanted, name) is not None for name in _NAMED)
     score_rank, enqueued_at = (
-        func.coalesce(one, one) if is_named else one for one in (column.score_rank, column.enqueued_at)
+        func.coalesce(one, one) if is_hidden else one
+        for one, is_hidden in ((column.score_rank, is_named or not is_by_score), (column.enqueued_at, is_named))
     )
-    if wanted.least_score is not None:  # of cases with a score the rank by score is minus the score
-        yield score_rank <= -wanted.least_score
-    if wanted.most_score is not None:
-        yield score_rank.between(-wanted.most_score, 0.0)
+    yield from _bound_scores(score_rank, wanted)
     if wanted.waiting_days is not None:
         yield enqueued_at <= now - timedelta(days=wanted.waiting_days)
     if wanted.due_hours is not None:
@@ -312,8 +338,8 @@ def narrow(table: FromClause, wanted: Filter, now: datetime) -> Iterator[ColumnE
         said = {"verdict": wanted.verdict, "reviewer": wanted.reviewer}
         are_theirs = [decisions.c[name] == value for name, value in said.items() if value is not None]
         yield column.case_id.in_(select(decisions.c.case_id).where(*are_theirs, is_last_verdict()))
-    if wanted.hidden:
-        yield column.case_id.not_in(wanted.hidden)
+    if wanted.hidden_from is not None:
+        yield column.case_id.not_in(select_hidden(wanted.hidden_from))
     if wanted.free_for is not None:
         yield or_(column.holder.is_(None), column.holder == wanted.free_for, column.lease_expires_at <= now)
 

@@ -46,7 +46,13 @@ from ipml.storage.tables.enforcement import (
     strikes,
     strikes_taken_back,
 )
-from ipml.storage.tables.marketplace import listings, seller_events
+from ipml.storage.tables.marketplace import (
+    listings,
+    picture_groups,
+    pictures,
+    reference_pictures,
+    seller_events,
+)
 from ipml.storage.tables.review import (
     audit,
     bands,
@@ -57,10 +63,7 @@ from ipml.storage.tables.review import (
     decisions,
     identities,
     jobs,
-    picture_groups,
-    pictures,
     rankings,
-    reference_pictures,
     reversals,
     review_queues,
     sample_cases,

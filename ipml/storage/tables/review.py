@@ -292,65 +292,6 @@ translations = Table(
     sqlite_strict=True,
 )
 
-_UNGROUPED = text("state = 'stored' AND group_id IS NULL")
-
-pictures = Table(
-    "pictures",
-    metadata,
-    Column("case_id", Identity, ForeignKey("cases.case_id"), primary_key=True, autoincrement=False),
-    Column("position", Identity, primary_key=True, autoincrement=False, doc="from 0, as the listing names them"),
-    Column("address", Text, nullable=False, doc="where the listing says that it is"),
-    Column("state", Text, nullable=False),
-    Column("tries", Identity, nullable=False),
-    Column("due_at", Moment, nullable=False, doc="when it is fetched, or fetched again"),
-    Column("digest", Text, index=True, doc="SHA-256 of the file, after which it is called in the folder of pictures"),
-    Column("found_at", Text, doc="the address that sent it, after redirects"),
-    Column("kind", Text, doc="format of the file"),
-    Column("width", Identity, doc="pixels"),
-    Column("height", Identity, doc="pixels"),
-    Column("n_bytes", Identity),
-    Column("fetched_at", Moment),
-    Column("why", Text, doc="why it could not be had, or has not been so far"),
-    Column("group_id", Identity, doc="of pictures that look the same; 0: it says too little; empty: not known yet"),
-    CheckConstraint("state IN ('waiting', 'stored', 'failed', 'left')", name="state"),
-    Index(None, "state", "due_at"),
-    Index(None, "group_id", "case_id"),
-    Index("ix_pictures_ungrouped", "digest", sqlite_where=_UNGROUPED, postgresql_where=_UNGROUPED),
-    sqlite_strict=True,
-    sqlite_with_rowid=False,
-)
-
-picture_groups = Table(
-    "picture_groups",
-    metadata,
-    Column("group_id", Identity, primary_key=True),
-    Column("hash", Text, nullable=False, doc="perceptual hash of its first picture, 256 bits in hexadecimal"),
-    Column("made_at", Moment, nullable=False),
-    sqlite_strict=True,
-    sqlite_autoincrement=True,
-)
-
-_KEPT_UNGROUPED = text("removed_at IS NULL AND group_id IS NULL")
-
-reference_pictures = Table(
-    "reference_pictures",
-    metadata,
-    Column("reference_id", Identity, primary_key=True),
-    Column("digest", Text, nullable=False, index=True, doc="SHA-256 of the file"),
-    Column("kind", Text, nullable=False, doc="what the goods are known to be"),
-    Column("brand", Text, nullable=False),
-    Column("source", Text, nullable=False, doc="from whom it is"),
-    Column("added_by", Text, nullable=False),
-    Column("added_at", Moment, nullable=False),
-    Column("removed_by", Text),
-    Column("removed_at", Moment),
-    Column("group_id", Identity, index=True, doc="as that of the pictures of cases"),
-    CheckConstraint("kind IN ('counterfeit', 'genuine')", name="kind"),
-    Index("ix_reference_pictures_ungrouped", "digest", sqlite_where=_KEPT_UNGROUPED, postgresql_where=_KEPT_UNGROUPED),
-    sqlite_strict=True,
-    sqlite_autoincrement=True,
-)
-
 bands = Table(
     "bands",
     metadata,

@@ -26,16 +26,15 @@ from ipml.enforcement.appeals.appeal import select_pending
 from ipml.enforcement.takedown.measures import Measure, find_measures
 from ipml.errors import Forbidden, Overtaken
 from ipml.kit.moments import read_typed_moment, write_moment
-from ipml.records import Case, Claim
+from ipml.records import Case, Claim, Decision
 from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import PENDING, select_counts
-from ipml.review.claims import find_hidden
 from ipml.review.decisions import find_undoable
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, Value, export_cases, export_decisions
 from ipml.review.group_decisions import MOST_CASES
 from ipml.review.ranking.list_marks import QueueParts, find_case_marks
-from ipml.review.ranking.queue_order import current_ranking, find_current_parts
+from ipml.review.ranking.queue_order import find_ranking_and_parts
 from ipml.review.worklists.decided_list import browse_decided, read_last_verdicts
 from ipml.review.worklists.own_verdicts import make_progress, select_given
 from ipml.review.worklists.saved_views import LONGEST_VIEW_NAME, find_start, list_views
@@ -187,9 +186,7 @@ class ListQuery(BaseModel):
         after: int | None = None,
         parts: QueueParts | None = None,
     ) -> list[Case]:
-        """Return one page of cases as this list is sorted; decided ones as ranked are those decided last."""
-        if wanted.state == "decided" and self.order == "rank":
-            return browse_decided(connection, wanted, limit=limit, after=after)
+        """Return one page of cases as this list is sorted."""
         return browse(connection, wanted, self.order, limit=limit, after=after, parts=parts)
 
     @property
@@ -329,10 +326,16 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
         after = passed[-1] if passed else None
         can_decide = user.role.may(Action.REVIEW)
         is_decided = asked.state == "decided"
-        hidden = find_hidden(connection, user.name) if is_decided else frozenset()
+        wanted = replace(asked.filter(), hidden_from=user.name) if is_decided else asked.filter()
         is_by_parts = asked.order == "rank" and asked.state in PENDING
-        parts = find_current_parts(connection, datetime.now(UTC)) if is_by_parts else None
-        found = asked.browse(connection, replace(asked.filter(), hidden=hidden), PAGE_SIZE + 1, after, parts)
+        ranking, current = find_ranking_and_parts(connection, datetime.now(UTC))
+        parts = current if is_by_parts else None
+        verdicts = None
+        if is_decided and asked.order == "rank":  # those decided last
+            decided = browse_decided(connection, wanted, limit=PAGE_SIZE + 1, after=after)
+            found, verdicts = [case for case, _ in decided], {made.case_id: made for _, made in decided}
+        else:
+            found = asked.browse(connection, wanted, PAGE_SIZE + 1, after, parts)
         cases, is_more = found[:PAGE_SIZE], len(found) > PAGE_SIZE and len(passed) < LONGEST_TRAIL
         numbers = _count(connection, user, settings_of(request))
         context = {
@@ -346,12 +349,12 @@ def show_list(request: Request, asked: Annotated[ListQuery, Query()]) -> Respons
             "may_share": user.role.may(Action.SHARE_VIEWS),
             "longest_name": LONGEST_VIEW_NAME,
             "cases": cases,
-            "rates": current_ranking(connection).policy.exchange_rates,
+            "rates": ranking.policy.exchange_rates,
             "counts": numbers,
             "most_counted": MOST_COUNTED,
             "most_together": MOST_CASES,
             "orders": [(name, _name_order(name, asked.state)) for name in ORDERS],
-            **(_tell_decisions if is_decided else _tell_pending)(connection, cases, parts),
+            **(_tell_decisions(connection, cases, verdicts) if is_decided else _tell_pending(connection, cases, parts)),
             "pictures": find_pictures(
                 connection, settings_of(request), {case.case_id: case.scored.listing for case in cases}
             ),
@@ -397,13 +400,16 @@ def _tell_pending(connection: Connection, cases: Sequence[Case], parts: QueuePar
     }
 
 
-def _tell_decisions(connection: Connection, cases: Sequence[Case], *_: object) -> dict[str, Any]:
+def _tell_decisions(
+    connection: Connection, cases: Sequence[Case], verdicts: Mapping[int, Decision] | None
+) -> dict[str, Any]:
     """Tell what holds on decided cases, and how far the platform has come with the last measure on each."""
     numbers = [case.case_id for case in cases]
     taken: dict[int, Measure] = {}
     for measure in find_measures(connection, measures.c.case_id.in_(numbers)):
         taken.setdefault(measure.case_id, measure)  # the newest comes first
-    return {"verdicts": read_last_verdicts(connection, numbers), "measures": taken, "grounds": queue.GROUNDS}
+    verdicts = read_last_verdicts(connection, numbers) if verdicts is None else verdicts
+    return {"verdicts": verdicts, "measures": taken, "grounds": queue.GROUNDS}
 
 
 def suggest_names(

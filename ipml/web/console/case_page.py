@@ -12,7 +12,7 @@ import logging
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from tempfile import TemporaryDirectory
@@ -30,12 +30,12 @@ from ipml.enforcement.evidence.package import export_package
 from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import get_measure
-from ipml.errors import Conflict, Failed, Forbidden, NotFound, Overtaken, SellerErased
+from ipml.errors import Conflict, Failed, Forbidden, IpmlError, NotFound, Overtaken, SellerErased
 from ipml.records import Case, Claim, Decision, Verdict
 from ipml.review import queue
 from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import find_case
-from ipml.review.claims import find_hidden
+from ipml.review.claims import ShownCase, find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
 from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
@@ -53,7 +53,7 @@ from ipml.review.translations import Translator, find_translation, store_transla
 from ipml.review.worklists.own_verdicts import count_progress
 from ipml.review.worklists.search import Precedent, find_precedents
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.login import (
     authorised,
     get_consequences,
@@ -82,13 +82,14 @@ from ipml.web.console.case_work import read_case_work
 from ipml.web.console.drawing.charts import make_price_scale, read_seller_card
 from ipml.web.console.pictures import ShownPictures, find_listing_host, find_pictures
 from ipml.web.phrases import tell_deadline
-from ipml.web.responses import is_from_elsewhere, redirect, render, render_error
+from ipml.web.responses import is_from_elsewhere, is_sent_by_script, redirect, render, render_error
 
 _log = logging.getLogger(__name__)
 _MOST_OTHERS = 8
 _MOST_PRECEDENTS = 4
 _LISTINGS_A_PAGE = 50
 _MOST_NOTICES = 10
+_MOMENT = timedelta(seconds=10)  # in which a page that was asked for is there
 _NumberOrNone = Annotated[int, Form(ge=0, le=2**63 - 1)]
 _VERDICT = "^(counterfeit(/[a-z_]{1,40})?|genuine|cannot tell|escalate)$"
 
@@ -168,7 +169,7 @@ def decide(
         return show_visit(request, case_id, Visit(trail, within, note, str(error)))
     with writing(get_engine(request)) as connection:  # the decision stands, whatever becomes of this
         following = _follow(connection, user, case_id, state, within, trail, settings_of(request))
-    return address_of(following, within, trail=trail)
+    return _go_on(request, following, within, trail)
 
 
 def leave(
@@ -187,29 +188,59 @@ def leave(
         if to == "next":
             trail = write_trail([*skipped, case_id])
             following = _follow(connection, user, case_id, case.state, within, trail, settings_of(request))
-            return address_of(following, within, trail=trail)
+    if to == "next":
+        return _go_on(request, following, within, trail)
     if to == "previous" and skipped:
         return address_of(skipped[-1], within, trail=write_trail(skipped[:-1]))
     return redirect(f"{address_of_list(within)}#case-{case_id}")
 
 
+def _go_on(request: Request, following: int | None, within: str, trail: str) -> Response:
+    """Send the browser to the following case; a script gets its page at once, and need not ask for it."""
+    address = address_of(following, within, trail=trail)
+    if following is None or not is_sent_by_script(request):
+        return address
+    try:
+        page = show_visit(request, following, Visit(trail, within))
+    except IpmlError as error:  # what was asked for is done; the page says what is wrong when it is asked for
+        _log.info("%s", error)
+        return address
+    page.headers["Location"] = address.headers["Location"]
+    return page
+
+
 def show_visit(request: Request, case_id: int, visit: Visit) -> Response:
     """Show a case to a visitor; with a message what they asked for was not done."""
-    # A link on another site must not take cases in a reviewer's name. That somebody is no reviewer is found out only in
-    # the transaction, which is therefore one that writes for viewers, too.
-    opened = reading if is_from_elsewhere(request) else writing
-    with authorised(request, opened) as (connection, user):
-        context = _read_case(connection, request, user, case_id, visit, may_claim=opened is writing)
+    context = None
+    with authorised(request) as (connection, user):
+        shown = queue.show_case(connection, user.name, case_id)
+        # A link on another site must not take cases in a reviewer's name. Whom their last verdict has led here has
+        # claimed the case with it: there is nothing to write, and nobody to wait for.
+        if is_from_elsewhere(request) or not _may_judge(user, shown.case.state):
+            context = _read_case(connection, request, user, shown, visit)
+        elif _is_just_claimed(shown.claim, settings_of(request)):
+            context = _read_case(connection, request, user, shown, visit, claim=shown.claim)
+    if context is None:
+        with authorised(request, writing) as (connection, user):
+            shown = queue.show_case(connection, user.name, case_id)
+            context = _read_case(connection, request, user, shown, visit, may_claim=True)
     return render(request, "case.html", context, HTTPStatus.CONFLICT if visit.message or visit.lost else HTTPStatus.OK)
 
 
 def _read_case(
-    connection: Connection, request: Request, user: User, case_id: int, visit: Visit, *, may_claim: bool
+    connection: Connection,
+    request: Request,
+    user: User,
+    shown: ShownCase,
+    visit: Visit,
+    *,
+    claim: Claim | None = None,
+    may_claim: bool = False,
 ) -> dict[str, Any]:
     """Return what the page of a case shows, and claim the case: late, so that others wait for a moment only."""
     settings, hidden = settings_of(request), find_hidden(connection, user.name)
-    shown = queue.show_case(connection, user.name, case_id)
     case, hides, now = shown.case, shown.hides_history, datetime.now(UTC)
+    case_id, barred = case.case_id, ""
     ranking, parts = find_ranking_and_parts(connection, now)
     marks = find_case_marks(connection, {case_id: case.scored}, now)[case_id]
     strikes = list_strikes(connection, case.scored.listing.seller_id)
@@ -255,7 +286,8 @@ def _read_case(
         "followed": read_followed(connection, case_id) if decisions else None,
         "deadlines_of": lambda some: [tell_deadline(one, get_policy(request).appeals) for one in some],
     }
-    claim, barred = _claim(connection, user, case, settings) if may_claim else (None, "")
+    if may_claim:
+        claim, barred = _claim(connection, user, case, settings)
     outlook = foresee(connection, shown.stored, strikes, get_policy(request)) if claim else None
     audit_events = queue.shown_history(connection, user.name, shown)
     return context | {"claim": claim, "barred": barred, "outlook": outlook, "audit_events": audit_events}
@@ -368,6 +400,12 @@ def _tell_notices(connection: Connection, request: Request, case: Case) -> dict[
     found = find_notices(connection, case.case_id)
     tiers = {tier.name: tier.burden for tier in get_cooperation_policy(request).notifiers.tiers}
     return {"noted": found[:_MOST_NOTICES], "n_noted": len(found), "burdens": tiers}
+
+
+def _is_just_claimed(claim: Claim | None, settings: Settings) -> bool:
+    """Say whether a case is claimed for about as long as if it were claimed now."""
+    lease = timedelta(minutes=settings.lease_minutes)
+    return claim is not None and claim.expires_at > datetime.now(UTC) + lease - min(_MOMENT, lease / 10)
 
 
 def _claim(connection: Connection, user: User, case: Case, settings: Settings) -> tuple[Claim | None, str]:

@@ -1,4 +1,4 @@
-"""Work on a case beside the verdict: comments, whose it is, and when it comes back."""
+"""Work beside the verdict: comments on a case, whose it is, when it comes back; and what one has judged last."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 
 from ipml.records import Case
 from ipml.review.cases import PENDING
+from ipml.review.decisions import GROUNDS
 from ipml.review.queue import get_case
 from ipml.review.worklists.assignment import assign, list_assignees, snooze
 from ipml.review.worklists.comments import LONGEST_COMMENT, add_comment, find_comments
+from ipml.review.worklists.own_verdicts import count_progress, list_own_verdicts
 from ipml.storage.database import writing
 from ipml.web.accounts.login import authorised, settings_of
 from ipml.web.accounts.permissions import Action
@@ -27,6 +29,7 @@ from ipml.web.console.case_list import (
     read_trail,
     write_trail,
 )
+from ipml.web.responses import render
 
 SNOOZES = {1: "1 hour", 4: "4 hours", 24: "1 day", 72: "3 days", 168: "1 week", 720: "30 days"}
 """For how many hours a case can be snoozed, in words."""
@@ -96,3 +99,17 @@ def snooze_case(
         settings = settings_of(request)
         following = find_following(connection, user, case_id, state, within, read_trail(trail), settings)
     return address_of(following, within, trail=trail)
+
+
+def show_own_verdicts(request: Request) -> Response:
+    """Show the last verdicts of whoever asks, and how far they have come in their shift."""
+    settings = settings_of(request)
+    with authorised(request) as (connection, user):
+        context = {
+            "said": list_own_verdicts(connection, user.name),
+            "progress": count_progress(connection, user.name, settings),
+            "grounds": GROUNDS,
+            "undo_minutes": settings.undo_minutes,
+            "undoable_since": datetime.now(UTC) - timedelta(minutes=settings.undo_minutes),
+        }
+    return render(request, "own_verdicts.html", context)

@@ -53,10 +53,13 @@ class ShownPictures:
         In the order of the listing.
     notes : tuple of str
         What is not shown, and why, a sentence each.
+    n_left : int
+        How many were not fetched, as nobody waited for the case any more; the page says so by its state.
     """
 
     shown: tuple[ShownPicture, ...] = ()
     notes: tuple[str, ...] = ()
+    n_left: int = 0
 
 
 def list_image_sources(settings: Settings) -> list[str]:
@@ -111,7 +114,6 @@ def _list_copies(found: Sequence[StoredPicture], address: str) -> tuple[ShownPic
 
 def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
     untold = [one for one in found if one.state == "waiting" and one.why is None]
-    left = [one for one in found if one.state == "left"]
     notes = [
         f"{_name(one.position, len(found))} {one.why}{'; it will be tried again' if one.state == 'waiting' else ''}."
         for one in found
@@ -121,9 +123,8 @@ def _show_stored(found: Sequence[StoredPicture]) -> ShownPictures:
         notes = [*notes[:_MOST_NOTES], f"{len(notes) - _MOST_NOTES} more could not be had."]
     if untold:
         notes.append(f"{_count(len(untold))} will be fetched by the worker.")
-    if left:
-        notes.append(f"{_count(len(left))} had not been fetched when the case was decided.")
-    return ShownPictures(_list_copies(found, "/pictures"), tuple(notes))
+    n_left = sum(one.state == "left" for one in found)
+    return ShownPictures(_list_copies(found, "/pictures"), tuple(notes), n_left)
 
 
 def _show_elsewhere(listing: Listing, settings: Settings) -> ShownPictures:

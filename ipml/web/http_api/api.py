@@ -191,7 +191,8 @@ def _answer_http_error(_request: Request, error: Exception) -> Response:
 def _answer_failure(request: Request, _error: Exception) -> Response:
     # The framework answers a failure outside of all else, logs the traceback itself, and has the server hang up.
     answer = _answer_problems(HTTPStatus.INTERNAL_SERVER_ERROR, _FAILURE, headers={"Connection": "close"})
-    return add_headers(request, answer)
+    add_headers(request, answer.headers)
+    return answer
 
 
 def _answer_problems(

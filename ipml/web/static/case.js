@@ -1,7 +1,5 @@
 // A title in another language is translated once the page is there, so that nothing waits for it.
 
-const asked = document.querySelector("form[data-translate]");
-
 function told(text, language) {
   const line = document.createElement("p");
   line.className = "read-as translation";
@@ -27,4 +25,10 @@ async function translate(form) {
   }
 }
 
-if (asked) translate(asked);
+function begin() {
+  const asked = document.querySelector("form[data-translate]");
+  if (asked) translate(asked);
+}
+
+begin();
+document.addEventListener("ipml:shown", begin);

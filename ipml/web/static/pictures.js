@@ -1,10 +1,11 @@
 // Pictures large, one after another, and a listing's number to copy. Without this each picture is a link.
 
-const zoom = document.querySelector("#zoom");
-const links = [...document.querySelectorAll("[data-picture]")];
+const linksHere = () => [...document.querySelectorAll("[data-picture]")];
+const zoomHere = () => document.querySelector("#zoom");
 let shown = 0;
 
 function show(at) {
+  const [links, zoom] = [linksHere(), zoomHere()];
   shown = (at + links.length) % links.length;
   const picture = new Image();
   picture.referrerPolicy = "no-referrer";
@@ -15,30 +16,40 @@ function show(at) {
   if (!zoom.open) zoom.showModal();
 }
 
-links.forEach((link, at) =>
-  link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // a new tab, as with any link
-    event.preventDefault();
-    show(at);
-  }),
-);
+async function copy(button) {
+  const source = document.getElementById(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    button.firstChild.textContent = "Copied ";
+  } catch {
+    // No clipboard without TLS: what is to be copied is selected.
+    getSelection().selectAllChildren(source);
+  }
+}
 
-// A host may refuse what the worker would have said a word about.
-document.querySelectorAll(".strip img").forEach((picture) => {
-  const tell = () => (picture.alt += ": could not be loaded");
-  if (picture.complete && picture.src && !picture.naturalWidth) tell();
-  else picture.addEventListener("error", tell, { once: true });
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-picture]");
+  const step = event.target.closest("#zoom [data-step]");
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+  else if (step) show(shown + Number(step.dataset.step));
+  else if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) { // else a new tab, as with any link
+    event.preventDefault();
+    show(linksHere().indexOf(link));
+  }
 });
 
-zoom?.querySelectorAll("[data-step]").forEach((button) =>
-  button.addEventListener("click", () => show(shown + Number(button.dataset.step))),
-);
+// A host may refuse what the worker would have said a word about; some have before this script runs.
+const tellOfFailure = (picture) => (picture.alt += ": could not be loaded");
+[...document.querySelectorAll(".strip img")].filter((one) => one.complete && one.src && !one.naturalWidth).forEach(tellOfFailure);
+document.addEventListener("error", ({ target }) => target.matches?.(".strip img") && tellOfFailure(target), true);
 
 // On the document and before all others: for a moment after it was closed the focus is still in the dialog, and then a
 // quick `z` belongs to the page.
 document.addEventListener("keydown", (event) => {
+  const zoom = zoomHere();
   if (!zoom?.open || event.ctrlKey || event.metaKey || event.altKey) return;
-  const to = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: links.length - 1 }[event.key];
+  const to = { ArrowLeft: shown - 1, ArrowRight: shown + 1, Home: 0, End: linksHere().length - 1 }[event.key];
   // Escape, too: a browser may close a moment later, and then what `z` has opened again.
   if (event.key === "z" || event.key === "Escape") event.repeat || zoom.close();
   else if (to !== undefined) show(to);
@@ -46,16 +57,3 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   event.stopPropagation(); // `z` would open it again
 }, true);
-
-document.querySelectorAll("[data-copy]").forEach((button) =>
-  button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      button.firstChild.textContent = "Copied ";
-    } catch {
-      // No clipboard without TLS: what is to be copied is selected.
-      getSelection().selectAllChildren(source);
-    }
-  }),
-);

@@ -1,5 +1,7 @@
 // What somebody does is not lost: forms are sent by script, and again where that cannot do harm; what was typed is kept
 // in this tab until it is recorded, also over a login. Times are shown in the zone of the reader.
+// From one case to the next the page stays and its content changes: scripts that look after what is in it begin anew on
+// the event "ipml:shown".
 // Without this script forms are sent by the browser, and times are in UTC.
 
 const { user = "", idle } = document.body.dataset;
@@ -14,25 +16,26 @@ const dayOf = (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.ge
 const clockOf = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
 const AS = { clock: clockOf, day: dayOf, minute: (at) => `${dayOf(at)} ${clockOf(at)}` };
 
-document.querySelectorAll("time[data-as]").forEach((time) => {
-  const at = new Date(time.dateTime);
-  if (!Number.isNaN(at.getTime())) time.textContent = AS[time.dataset.as](at);
-});
+function showTimes() {
+  document.querySelectorAll("time[data-as]").forEach((time) => {
+    const at = new Date(time.dateTime);
+    if (!Number.isNaN(at.getTime())) time.textContent = AS[time.dataset.as](at);
+  });
+}
 
 // What is ticked: the verdict buttons say how many listings they decide.
 
-const deciding = document.querySelector("#decide");
 const ticked = () => document.querySelectorAll("input[name=spread]:checked").length;
-document.querySelectorAll("input[name=spread]").forEach((box) =>
-  box.addEventListener("change", () => {
-    const many = 1 + ticked();
-    deciding?.querySelectorAll(".many").forEach((said) => (said.textContent = many > 1 ? `, ${many} listings` : ""));
-  }),
-);
+
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches("input[name=spread]")) return;
+  const many = 1 + ticked();
+  document.querySelectorAll("#decide .many").forEach((said) => (said.textContent = many > 1 ? `, ${many} listings` : ""));
+});
 
 // What was typed and ticked, of each form by whoever did it
 
-const keeping = [...document.querySelectorAll("main form[method=post]")].filter((form) => form.querySelector("textarea"));
+let keeping = [];
 const actionOf = (form) => form.getAttribute("action");
 const placeOf = (form) => keeping.filter((one) => actionOf(one) === actionOf(form)).indexOf(form);
 const nameOf = (form) => `${PREFIX}${user}:${actionOf(form)}${placeOf(form) > 0 ? `#${placeOf(form)}` : ""}`;
@@ -61,7 +64,7 @@ function restore(form) {
     const isTicked = draft.ticks?.[nameOfBox(box)] ?? box.checked;
     if (isTicked === box.checked) return;
     box.checked = isTicked;
-    box.dispatchEvent(new Event("change"));
+    box.dispatchEvent(new Event("change", { bubbles: true }));
   });
   if (!draft.value) return;
   const button = [...form.querySelectorAll("button[name]")].find((one) => one.value === draft.value && one.name === draft.name);
@@ -72,14 +75,25 @@ function restore(form) {
   tell(form, `“${said}” was not recorded yet; it is kept as you gave it.`, "Record it now", () => form.requestSubmit(button));
 }
 
-keeping.forEach((form) => {
-  form.addEventListener("input", () => keep(form));
-  restore(form);
-  boxesOf(form).forEach((box) => box.addEventListener("change", () => keep(form))); // some stand outside of their form
-});
-// What is decided needs no draft any more.
-const decidedHere = document.querySelector(".outcome") && !deciding;
-if (decidedHere) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
+function keepForms() {
+  keeping = [...document.querySelectorAll("main form[method=post]")].filter((form) => form.querySelector("textarea"));
+  keeping.forEach((form) => {
+    form.addEventListener("input", () => keep(form));
+    restore(form);
+    boxesOf(form).forEach((box) => box.addEventListener("change", () => keep(form))); // some stand outside of their form
+  });
+  // What is decided needs no draft any more.
+  const isDecided = document.querySelector(".outcome") && !document.querySelector("#decide");
+  if (isDecided) sessionStorage.removeItem(`${PREFIX}${user}:${location.pathname}/decide`);
+}
+
+function begin() {
+  showTimes();
+  keepForms();
+}
+
+begin();
+document.addEventListener("ipml:shown", begin);
 
 // Whoever types while the page is loaded again goes on in the same field: letters must not become keys.
 const FOCUS = "ipml.focus";
@@ -121,8 +135,48 @@ function tell(form, words, label, act) {
 // A repeated request does nothing twice: it has a key, or says that what it asks for can be asked for again.
 const mayRepeat = (form) => Boolean(form.elements.key) || "again" in form.dataset;
 
-function arrive(address) {
+// What differs between the pages of two cases; what else is on them is the same.
+const CHANGING = ["header .steps", ".who .progress", "main", "#keys .here"];
+const IS_CASE = /^\/cases\/[0-9]+$/;
+const filesOf = (page) => [...page.head.querySelectorAll("link[rel=stylesheet], script")].map((one) => one.getAttribute("href") ?? one.getAttribute("src")).join();
+let here = location.pathname + location.search;
+let asked = 0;
+
+async function read(to) {
+  const answer = await fetch(to).catch(() => null);
+  return answer?.ok && !answer.redirected ? answer.text().catch(() => null) : null;
+}
+
+// Shows another case in place of this one; says whether it did. Whatever is out of the ordinary is left to the browser.
+async function showInPlace(to, given) {
+  if (!IS_CASE.test(location.pathname) || !IS_CASE.test(to.pathname) || to.pathname === location.pathname || to.hash) return false;
+  asked += 1;
+  const mine = asked;
+  const text = given || (await read(to));
+  if (mine !== asked) return true; // somewhere else was asked for meanwhile
+  if (text === null) return false;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const parts = CHANGING.map((name) => [document.querySelector(name), page.querySelector(name)]);
+  if (filesOf(page) !== filesOf(document) || page.body.dataset.user !== user || parts.some(([old, other]) => !old !== !other)) return false;
+  history.pushState(null, "", to);
+  here = location.pathname + location.search;
+  document.title = page.title;
+  parts.forEach(([old, other]) => old?.replaceWith(other));
+  scrollTo(0, 0);
+  document.querySelector("main").focus({ preventScroll: true }); // as on a page that was loaded, reading begins at its top
+  document.dispatchEvent(new Event("ipml:shown"));
+  return true;
+}
+
+// What is gone back to is as the server has it now, as ever.
+window.addEventListener("popstate", () => {
+  if (location.pathname + location.search !== here) location.reload();
+});
+
+// `given` is the page that the address leads to, where it came with the answer.
+async function arrive(address, given) {
   const to = new URL(address, location.href);
+  if (await showInPlace(to, given)) return undefined;
   if (to.pathname + to.search !== location.pathname + location.search) return location.assign(to);
   if (to.href !== location.href) history.replaceState(null, "", to);
   return location.reload();
@@ -157,7 +211,7 @@ async function send(form, submitter) {
     const answer = await ask(form, body);
     if (answer?.ok && answer.headers.has("Location")) {
       forget(form);
-      return arrive(answer.headers.get("Location"));
+      return arrive(answer.headers.get("Location"), await answer.text().catch(() => ""));
     }
     if (answer?.status === 401) return location.assign(`/login?then=${encodeURIComponent(location.pathname + location.search)}`);
     if (answer && answer.status < 500) return sendByBrowser(form, submitter); // refused: its page says why
@@ -230,5 +284,6 @@ if (idle) {
     return show("over", "Your session has ended. What you typed is kept in this tab. ", link);
   };
   noteUse();
+  document.addEventListener("ipml:shown", noteUse);
   setInterval(look, Math.min(10_000, span / 20));
 }

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from support.shown_goods import show_goods
 
-from ipml.cooperation.networks.attributes import hold
-from ipml.cooperation.networks.pictures import write_picture_attributes
+from ipml.cooperation.networks.attributes import hold, write_picture_attributes
 from ipml.errors import UnusableSetting
 from ipml.records import ScoredListing
 from ipml.storage.database import reading

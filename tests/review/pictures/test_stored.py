@@ -20,7 +20,7 @@ from ipml.review.pictures.stored import (
     read_pictures,
     sweep_files,
 )
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
@@ -88,6 +88,18 @@ def test_nobody_asks_for_pictures_of_decided_cases(engine: Engine, put, host, tm
         decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
     fetch(engine, tmp_path)
     assert (read(engine)[0].state, host.hits["/png"]) == ("left", 0)
+
+
+def test_pictures_of_a_case_that_is_open_again_are_fetched(engine: Engine, put, tmp_path: Path):
+    """They were left as it was decided; now people look at it once more."""
+    put("L1", "/png")
+    with writing(engine) as connection:
+        made = decide(connection, claim(connection, "ana", now=NOON), Verdict.GENUINE, now=NOON)
+    fetch(engine, tmp_path)
+    with writing(engine) as connection:
+        undo(connection, made.decision_id, "ana", now=NOON)
+    fetch(engine, tmp_path)
+    assert read(engine)[0].state == "stored"
 
 
 def test_files_go_with_the_last_listing_that_names_them(engine: Engine, put, host, tmp_path: Path):

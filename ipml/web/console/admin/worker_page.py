@@ -1,6 +1,8 @@
-"""What goes out to platform, sellers and rights holders: what waits, was delivered or was given up, fifty a page.
+"""What the worker does: its jobs, and what goes out to platform, sellers and rights holders.
 
-What was given up waits for a lead, who has it sent again, or drops it with a reason. What messages say is not shown:
+Of each job it is said what it does, how its last run ended and when the next is due; a lead has one done now. Messages
+that wait, were delivered or were given up are listed fifty a page. What was given up waits for a lead, who has it sent
+again, or drops it with a reason. What messages say is not shown:
 much of it is written to people, and the pages of cases, appeals and notices show what it tells of.
 """
 
@@ -14,10 +16,10 @@ from fastapi import Form, Query, Request, Response
 
 from ipml.errors import Conflict, NotFound, Overtaken, UnstorableValue
 from ipml.review.arrivals.snapshot import check_text
-from ipml.storage import outbox
+from ipml.storage import jobs, outbox
 from ipml.storage.database import writing
 from ipml.storage.message_kinds import RECEIVERS
-from ipml.web.accounts.login import authorised
+from ipml.web.accounts.login import authorised, get_engine, settings_of
 from ipml.web.responses import redirect, render
 
 MOST = 50
@@ -37,7 +39,7 @@ def show_deliveries(
     after: Annotated[int | None, Query(ge=1, le=10**18)] = None,
 ) -> Response:
     """Show the messages that stand in a state, and how many wait or were given up on each channel."""
-    return _render(request, state, channel, after)
+    return _render_deliveries(request, state, channel, after)
 
 
 def settle_delivery(
@@ -62,9 +64,9 @@ def settle_delivery(
                 _check_why(why)
                 outbox.drop_dead(connection, key, user.name, why, now)
     except Overtaken:
-        return _render(request, state, channel, None, _OVERTAKEN, key, why, is_overtaken=True)
+        return _render_deliveries(request, state, channel, None, _OVERTAKEN, key, why, is_overtaken=True)
     except (Conflict, NotFound, UnstorableValue) as error:
-        return _render(request, state, channel, None, str(error), key, why)
+        return _render_deliveries(request, state, channel, None, str(error), key, why)
     return redirect(f"/deliveries?{urlencode({'state': state, 'channel': channel})}")
 
 
@@ -74,7 +76,7 @@ def _check_why(why: str) -> None:
         raise UnstorableValue("why", "nothing", "the reason why it need not be delivered")
 
 
-def _render(
+def _render_deliveries(
     request: Request,
     state: str,
     channel: str,
@@ -108,3 +110,31 @@ def _render(
         "is_overtaken": is_overtaken,
     }
     return render(request, "deliveries.html", context)
+
+
+def show_jobs(request: Request) -> Response:
+    """Show how each job stands, whether a worker leads, and why a job is off."""
+    return _render_jobs(request)
+
+
+def start_job(request: Request, name: Annotated[str, Form(max_length=50)]) -> Response:
+    """Have a job done now; the worker that leads begins it within seconds."""
+    try:
+        with authorised(request, writing) as (connection, user):
+            jobs.start_job(connection, name, settings_of(request), user.name, datetime.now(UTC))
+    except (Conflict, NotFound) as error:
+        return _render_jobs(request, str(error))
+    return redirect("/jobs")
+
+
+def _render_jobs(request: Request, message: str = "") -> Response:
+    with authorised(request) as (connection, _):
+        listed = jobs.list_jobs(connection, settings_of(request))
+    context = {
+        "listed": listed,
+        "failing": [one for one in listed if one.is_failing],
+        "is_led": jobs.has_leader(get_engine(request)),
+        "at": datetime.now(UTC),
+        "message": message,
+    }
+    return render(request, "jobs.html", context)
