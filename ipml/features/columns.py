@@ -310,7 +310,7 @@ class ListingColumns:
         """
         if key in self._known:
             return cast(T, self._known[key])
-        if self._whole is None or any(name in self._columns for name in columns):
+        if self._whole is None or not set(columns).isdisjoint(self._columns):
             found = work_out(self)
         else:
             found = cast(T, _take_rows(self._whole.once_a_row(key, columns, work_out), self._rows))
@@ -326,10 +326,18 @@ class ListingColumns:
         read : function of ListingColumns
             Gives an array or a sparse matrix with a row for each listing.
         """
-        if self._whole is None or any(name in self._columns for name in columns):
+        if self._whole is None or not set(columns).isdisjoint(self._columns):
             return read(self)
-        rows, which = np.unique(self._rows, return_inverse=True)
-        return read(self._whole.take(rows))[which]
+        whole, rows = self._whole, self._rows
+        if len(whole) <= len(rows):
+            return read(whole)[rows]
+
+        def take() -> tuple[ListingColumns, NDArray[np.intp]]:
+            each, which = np.unique(rows, return_inverse=True)
+            return whole.take(each), which
+
+        taken, which = self.once("each once", take)
+        return read(taken)[which]
 
     def _says_something(self, name: str) -> bool:
         if name not in self._columns:
@@ -450,7 +458,14 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     A subclass sets its learned attributes in `learn`, and makes of them in `prepare` what its `values` needs: arrays
     that are looked up again and again. They are made once, when first asked for, and are no part of a model file.
+
+    Attributes
+    ----------
+    reads : sequence of str
+        The columns from which alone its values follow.
     """
+
+    reads: Sequence[str] = ()
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from a frame, a mapping of columns or ListingColumns."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.numbers import describe_listings, describe_prices, describe_sellers, natural_log
 from ipml.features.goods import BrandTable, brand_table, listing_brands
-from ipml.features.names import Names, pair_up
+from ipml.features.names import Names, find_pairs, pair_up
 from ipml.records import PriceRange
 
 _STEP_NAMES = ("10_percent", "20_percent", "35_percent", "half")
@@ -67,6 +67,8 @@ class PriceFeatures(Extractor):
     (1.0, 0.0)
     """
 
+    reads = ("title", "brand", "category", "price", "currency")
+
     def __init__(self, brands: BrandTable | None = None, min_listings: int = 20) -> None:
         self.brands = brands
         self.min_listings = min_listings
@@ -96,7 +98,7 @@ class PriceFeatures(Extractor):
         with np.errstate(divide="ignore", invalid="ignore"):
             return describe_prices(  # type: ignore[no-any-return]
                 self.ratios(listings),
-                self._ratio_to_category(listings),
+                listings.each_once(("category", "price", "currency"), self._ratio_to_category),
                 *self.bounds,
             )
 
@@ -129,14 +131,7 @@ class PriceFeatures(Extractor):
     def price_ranges(self, X: Any) -> list[PriceRange | None]:
         """Return what each listing's price is compared with, in the currency of the listing."""
         listings = ListingColumns.of(X)
-        rows = zip(
-            listing_brands(listings, self.table_).strings(),
-            listings.folded_names("category").strings(),
-            self._units(listings).strings(),
-            listings.names("currency").strings(),
-            strict=True,
-        )
-        return [self._price_range(*row) for row in rows]
+        return listings.once(("price ranges", self), lambda: self._price_ranges(listings))
 
     def usual_of(self, brand: str, category: str, unit: str) -> tuple[str, Sequence[float]] | None:
         """Return what goods of a brand and category cost: on which basis, and low, reference and high; or None.
@@ -179,6 +174,19 @@ class PriceFeatures(Extractor):
         )
         return np.array(names, dtype=object)
 
+    def _price_ranges(self, listings: ListingColumns) -> list[PriceRange | None]:
+        rows = list(
+            zip(
+                listing_brands(listings, self.table_).strings(),
+                listings.folded_names("category").strings(),
+                self._units(listings).strings(),
+                listings.names("currency").strings(),
+                strict=True,
+            )
+        )
+        ranges = {row: self._price_range(*row) for row in set(rows)}
+        return [ranges[row] for row in rows]
+
     def _price_range(self, brand: str, category: str, unit: str, currency: str) -> PriceRange | None:
         usual = self.usual_of(brand, category, unit)
         if usual is None:
@@ -194,11 +202,8 @@ class PriceFeatures(Extractor):
 
     def _goods(self, listings: ListingColumns) -> Names:
         """Return brand and category of each listing as one name."""
-        brands, categories = listing_brands(listings, self.table_), listings.folded_names("category")
-        width = len(categories.names)
-        pairs, codes = np.unique(brands.codes * width + categories.codes, return_inverse=True)
-        names = [f"{brands.names[pair // width]}\n{categories.names[pair % width]}" for pair in pairs.tolist()]
-        return Names(codes, names)
+        pairs, codes = find_pairs(listing_brands(listings, self.table_), listings.folded_names("category"))
+        return Names(codes, list(map("\n".join, pairs)))
 
     def _comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return prices in the base currency, or as they are where the rate is unknown."""
@@ -260,6 +265,11 @@ class ListingFeatures(Extractor):
     >>> float(dict(zip(listing.get_feature_names_out(), values[0]))["younger_than_3_days"])
     1.0
     """
+
+    reads = (
+        *("description", "gtin", "listed_at", "observed_at", "seller_age_days"),
+        *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
+    )
 
     def learn(self, listings: ListingColumns) -> None:
         """Let ages count as they are; all else is known of every listing by itself."""
@@ -341,6 +351,8 @@ class SellerFeatures(Extractor):
     array([ 1.39, -0.09])
     """
 
+    reads = ("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes")
+
     def __init__(self, prior_sales: float = 20.0) -> None:
         self.prior_sales = prior_sales
 
@@ -354,11 +366,7 @@ class SellerFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 4); what is unknown is as usual, 0."""
-        numbers = listings.numbers
-        return describe_sellers(  # type: ignore[no-any-return]
-            *map(numbers, ("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes")),
-            *self.bounds,
-        )
+        return describe_sellers(*map(listings.numbers, self.reads), *self.bounds)  # type: ignore[no-any-return]
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:
@@ -384,6 +392,8 @@ class PictureFeatures(Extractor):
     array([[1.39, 0.  ],
            [0.  , 0.  ]])
     """
+
+    reads = PICTURE_MATCHES
 
     def learn(self, listings: ListingColumns) -> None:
         """Learn nothing: numbers mean the same everywhere."""

@@ -196,6 +196,8 @@ class BrandFeatures(Extractor):
     1.0
     """
 
+    reads = ("title", "brand", "seller_id")
+
     def __init__(self, brands: BrandTable | None = None) -> None:
         self.brands = brands
 
@@ -210,7 +212,7 @@ class BrandFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 8)."""
-        return np.asarray(listings.each_once(("title", "brand", "seller_id"), self._read))
+        return np.asarray(listings.each_once(self.reads, self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         finder, titles = BrandFinder.of(self.table_), listings.raw("title")
@@ -344,6 +346,8 @@ class GoodsFeatures(Extractor):
     [1.0, 0.0]
     """
 
+    reads = ("title",)
+
     def __init__(self, brands: BrandTable | None = None, goods: str | None = None) -> None:
         self.brands = brands
         self.goods = goods
@@ -378,7 +382,7 @@ class GoodsFeatures(Extractor):
         `often_copied` is the highest of the kinds named; `several_kinds` counts those beyond the first, up to three;
         `kind_of_brand` and `other_kind_than_brand` compare them with the brands the title names.
         """
-        return np.asarray(listings.each_once(["title"], self._read))
+        return np.asarray(listings.each_once(self.reads, self._read))
 
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         phrases, table = self.prepared

@@ -148,6 +148,8 @@ class TradeWords(Extractor):
     [('negated', 6, 13)]
     """
 
+    reads = _COLUMNS
+
     def __init__(self, lexicon: str | None = None) -> None:
         self.lexicon = lexicon
 
@@ -180,10 +182,10 @@ class TradeWords(Extractor):
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Return kind, start and end of each phrase that counts in a folded text, in their order."""
-        return self._choose(text, find_phrases(text, self.phrase_set.phrases))
+        return self.choose(text, find_phrases(text, self.phrase_set.phrases))
 
-    def _choose(self, text: str, places: Sequence[Place]) -> list[tuple[str, int, int]]:
-        """Return kind, start and end of the phrases that count, of those that stand in a text."""
+    def choose(self, text: str, places: Sequence[Place]) -> list[tuple[str, int, int]]:
+        """Return what `find` does, where it is known which phrases stand where in a folded text."""
         if not places:
             return []
         of_kind: dict[str, list[tuple[int, int]]] = {}
@@ -322,6 +324,8 @@ class OfferFeatures(Extractor):
     >>> [dict(zip(offer.get_feature_names_out(), row.tolist()))["phone_in_title"] for row in values]
     [1.0, 0.0]
     """
+
+    reads = _COLUMNS
 
     def learn(self, listings: ListingColumns) -> None:
         """Read the words."""

@@ -108,17 +108,30 @@ def pair_up(first: Names, second: Names, find: Callable[[str, str], float | None
     if len(first) == 1:
         found = find(first.names[first.codes[0]], second.names[second.codes[0]])
         return np.array([np.nan if found is None else found], dtype=np.float64)
+    pairs, codes = find_pairs(first, second)
+    numbers = [find(*pair) for pair in pairs]
+    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)[codes]
+
+
+def find_pairs(first: Names, second: Names) -> tuple[list[tuple[str, str]], Codes]:
+    """Return the pairs that two names of some listing make, and which of them each listing has.
+
+    Examples
+    --------
+    >>> pairs, codes = find_pairs(Names.of(["Nike", "Nike", ""]), Names.of(["USD", "EUR", "EUR"]))
+    >>> pairs, codes.tolist()
+    ([('Nike', 'USD'), ('Nike', 'EUR'), ('', 'EUR')], [0, 1, 2])
+    """
     width = len(second.names)
-    pairs = first.codes * width + second.codes
+    codes = first.codes * width + second.codes
     if len(first.names) * width > _MOST_PAIRS:
-        asked, pairs = np.unique(pairs, return_inverse=True)
+        asked, codes = np.unique(codes, return_inverse=True)
     else:
         is_asked = np.zeros(len(first.names) * width, dtype=bool)
-        is_asked[pairs] = True
+        is_asked[codes] = True
         asked = np.flatnonzero(is_asked)
-        pairs = (np.cumsum(is_asked) - 1)[pairs]
-    numbers = [find(first.names[pair // width], second.names[pair % width]) for pair in asked.tolist()]
-    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)[pairs]
+        codes = (np.cumsum(is_asked) - 1)[codes]
+    return [(first.names[pair // width], second.names[pair % width]) for pair in asked.tolist()], codes
 
 
 def _text_or_none(text: Any) -> str:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import accumulate
 
@@ -240,6 +241,30 @@ def fold_with_origins(text: str, max_letters: int = MAX_TITLE_LETTERS) -> tuple[
     text = text[:max_letters]
     folded, origins = _fold(text, list(range(len(text))), max_letters)
     return folded, origins or []
+
+
+def find_origins(text: str, folded: str) -> Sequence[int] | None:
+    """Return the origins that `fold_with_origins` returns, where every letter of a text was read by itself, as in most.
+
+    Parameters
+    ----------
+    text : str
+        As written, as far as it is read.
+    folded : str
+        Its folded view.
+
+    Examples
+    --------
+    >>> find_origins("Wei\u00df  hat", "weiss hat"), find_origins("R e p l i c a", "replica")
+    ([0, 1, 2, 3, 3, 4, 6, 7, 8], None)
+    """
+    if text.isascii() and text.lower() == folded:
+        return range(len(text))
+    read = text.translate(_READINGS).lower()
+    if SEPARATOR in read or " ".join(read.split()) != folded:
+        return None
+    origins = [at for at, letter in enumerate(text) for _ in _READINGS[ord(letter)]]
+    return origins if read == folded else _collapse_spaces(read, origins)[1]
 
 
 def _fold(text: str, origins: Origins, max_letters: int) -> tuple[str, Origins]:

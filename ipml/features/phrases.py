@@ -52,16 +52,6 @@ def skeleton(folded: str) -> str:
     return _DOUBLED.sub(_single, folded.translate(_SAME))
 
 
-def skeleton_with_origins(folded: str) -> tuple[str, list[int]]:
-    """Return the skeleton and, for each of its letters, its position in the folded text."""
-    merged = folded.translate(_SAME)
-    dropped = {
-        at for match in _DOUBLED.finditer(merged) for at in range(match.start() + len(_single(match)), match.end())
-    }
-    kept = [at for at in range(len(merged)) if at not in dropped]
-    return "".join(merged[at] for at in kept), kept
-
-
 def _single(match: re.Match[str]) -> str:
     start, end, text = match.start(), match.end(), match.string
     is_word = not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
@@ -112,10 +102,14 @@ class Skeletons:
         ends = np.cumsum(np.add.reduceat(self._kept, self.starts[:-1], dtype=np.int64)).tolist()
         return [bones[start : end - 1] for start, end in pairwise([0, *ends])]
 
+    def origins(self) -> Places:
+        """Return the position in `joined` of each letter of the skeletons, and of the break after each of them."""
+        return np.flatnonzero(self._kept)
+
     def squashed(self) -> tuple[str, Places]:
         """Return all skeletons without gaps, a break after each, and the position in `joined` of each letter."""
         is_bone = ~_IS_GAP[np.minimum(self._bones, 127)]
-        return _to_text(self._bones[is_bone]), np.flatnonzero(self._kept)[is_bone]
+        return _to_text(self._bones[is_bone]), self.origins()[is_bone]
 
 
 def _to_codes(text: str) -> NDArray[Any]:

@@ -7,6 +7,8 @@ Arrow string array, so no Python object is made per text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -18,7 +20,7 @@ from ipml.features.compiled.ngram_codes import count_texts as count_in_texts
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
 from ipml.features.compiled.numbers import are_unfamiliar
 from ipml.features.compiled.texts import Texts
-from ipml.features.phrases import skeleton_with_origins
+from ipml.features.phrases import Skeletons
 
 
 def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1) -> csr_matrix:
@@ -98,7 +100,7 @@ def spread_weights(
 
     Every n-gram's weight is shared equally among its letters.
     """
-    data = np.frombuffer(text.encode(), dtype=np.uint8)
+    data = Texts.of_one(text).data
     if data.size == 0:
         return np.zeros(0)
     _check_size(marked.size - 1)
@@ -241,19 +243,20 @@ class TextFeatures(Extractor):
         """Return the share of columns that are in use."""
         return float((self.idf_ > 0).mean())
 
-    def spread(self, folded: str, marked: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the part of the log-odds that each letter of one folded text carries.
+    def spread(self, folded: Sequence[str], marked: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Return the part of the log-odds that each letter of some folded texts carries.
 
         Parameters
         ----------
-        folded : str
+        folded : sequence of str
         marked : array of shape (2^bits + 1,)
             As `mark` returns it.
         """
-        bones, origins = skeleton_with_origins(folded)
-        spread = np.zeros(len(folded))
-        spread[origins] = spread_weights(bones, marked, letters=self.letters, words=self.words)
-        return spread
+        skeletons = Skeletons(folded)
+        carried = np.zeros(len(skeletons.joined))
+        of_each = [spread_weights(bones, marked, letters=self.letters, words=self.words) for bones in skeletons.each()]
+        carried[skeletons.origins()] = np.concatenate([part for of_text in of_each for part in (of_text, [0.0])])
+        return [carried[start : end - 1] for start, end in pairwise(skeletons.starts.tolist())]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return one name per hashed column."""

@@ -139,26 +139,27 @@ class FirstStage:
         assert isinstance(part, NumberPart)
         return part
 
-    def has_passages(self, listings: ListingColumns) -> NDArray[np.bool_]:
-        """Say which listings have a text so long that it is read by passages, shape (n_listings,)."""
-        found = np.zeros(len(listings), dtype=bool)
+    def explain(self, listings: ListingColumns) -> tuple[Floats, dict[str, Floats]]:
+        """Return what `log_odds` does, and by extractor what each feature adds to it; n-grams add it together.
+
+        Of a listing with long texts both are those of its worst passage.
+        """
+        parts = self._contributions(listings)
+        highest = np.full(len(listings), self.intercept)
+        for part in parts.values():
+            add_rows(part, np.ones(part.shape[1]), highest)
         for column in PASSAGE_WORDS:
             if split := split_long_texts(listings, column):
-                found[split[1]] = True
-        return found
+                passages, owners = split
+                sums = self.sum(passages)
+                worst = np.lexsort((-sums, owners))[np.flatnonzero(np.diff(owners, prepend=-1))]
+                worst = worst[sums[worst] > highest[owners[worst]]]
+                highest[owners[worst]] = sums[worst]
+                for name, part in self._contributions(passages.take(worst)).items() if len(worst) else ():
+                    parts[name][owners[worst]] = part
+        return highest, parts
 
-    def worst(self, listing: ListingColumns) -> ListingColumns:
-        """Return the passage of one listing that counted, as a listing; the listing itself where it counts whole."""
-        splits = [split for column in PASSAGE_WORDS if (split := split_long_texts(listing, column))]
-        worst, highest = listing, self.sum(listing)[0] if splits else np.inf
-        for passages, _ in splits:
-            sums = self.sum(passages)
-            if sums.max() > highest:
-                worst, highest = passages.take(np.array([sums.argmax()])), sums.max()
-        return worst
-
-    def contributions(self, listings: ListingColumns) -> dict[str, Floats]:
-        """Return by extractor what each feature of each listing adds to its log-odds; n-grams add it together."""
+    def _contributions(self, listings: ListingColumns) -> dict[str, Floats]:
         return {name: part.contributions(listings) for name, part in self.parts.items()}
 
     def sum(self, listings: ListingColumns) -> Floats:
@@ -193,17 +194,20 @@ class TextPart:
         column = self.extractor.column
         if column not in listings:
             return
-        if column in SPELT:
-            total += listings.each_once([column], lambda of: self.sum(of).weights)
-        else:
-            names = listings.names(column)
-            total += self._weigh_each(names)[names.codes]
+        total += listings.once_a_row((self, "added"), [column], self._weigh)
 
     def contributions(self, listings: ListingColumns) -> Floats:
-        """Return what the n-grams of each listing add together, shape (n_listings,)."""
+        """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
         total = np.zeros(max(len(listings), 1))  # columns without any are those of one that says nothing
         self.add(listings, total)
-        return total
+        return total[:, np.newaxis]
+
+    def _weigh(self, listings: ListingColumns) -> Floats:
+        """Return what the n-grams of each listing add together."""
+        if (column := self.extractor.column) in SPELT:
+            return self.sum(listings).weights
+        names = listings.names(column)
+        return self._weigh_each(names)[names.codes]
 
     def _weigh_each(self, names: Names) -> Floats:
         """Return what each of few different texts weighs."""
@@ -222,12 +226,12 @@ class NumberPart:
     """
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
-        self._read = extractor.values if isinstance(extractor, Extractor) else extractor.transform
+        self._extractor = extractor
         self.weights = weights
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
         """Add to the total of each listing."""
-        values = self._read(listings)
+        values = self._values(listings)
         if isinstance(values, np.ndarray):
             add_rows(values, self.weights, total)
         else:
@@ -235,9 +239,19 @@ class NumberPart:
 
     def contributions(self, listings: ListingColumns) -> Floats:
         """Return what each feature of each listing adds, shape (n_listings, n_features)."""
-        values = self._read(listings)
+        values = self._values(listings)
         dense = values if isinstance(values, np.ndarray) else values.toarray()
         return np.asarray(dense * self.weights)
+
+    def _values(self, listings: ListingColumns) -> Any:
+        extractor = self._extractor
+        if not isinstance(extractor, Extractor):
+            return extractor.transform(listings)
+        return (
+            listings.once_a_row(self, extractor.reads, extractor.values)
+            if extractor.reads
+            else extractor.values(listings)
+        )
 
 
 def count_features(extractor: Extractor) -> int:

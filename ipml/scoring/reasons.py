@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,13 +22,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
 from ipml.features.look_alikes import is_look_alike
-from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text, fold_with_origins
+from ipml.features.normalisation import MAX_TITLE_LETTERS, find_origins, fold_text, fold_with_origins
+from ipml.features.phrases import Place
 from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, Highlight, Reason
-from ipml.scoring.named_words import TEXTS, Loss, Losses, NamedWords, widen
+from ipml.scoring.named_words import TEXTS, Losses, NamedWords, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
+
+Floats = NDArray[np.float64]
 
 _WORD = re.compile(r"[^\W_]+")
 _LATIN = re.compile("[a-z]")
@@ -57,11 +60,15 @@ def reads_otherwise(title: str, folded: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _WORD.findall(text.lower())
     letters = (letter for letter in unicodedata.normalize("NFKD", text) if unicodedata.category(letter) != "Mn")
     return _WORD.findall("".join(letters).casefold())
 
 
 def _seen_words(title: str) -> list[str]:
+    if title.isascii():
+        return _words(title)
     words = _WORD.findall("".join(map(_without_accent, unicodedata.normalize("NFC", title))).casefold())
     is_latin = sum(map(len, map(_LATIN.findall, words))) * 2 > sum(map(len, words))
     return [
@@ -85,12 +92,13 @@ def _read_by_sound(word: str, is_latin: bool) -> str:
     return fold_text(word)
 
 
-_LEAST_IN_DESCRIPTION = 0.1  # of the log-odds: of a long text, words that change no mind are not worth a mark
+_LEAST_MARKED = (0.0, 0.1)  # of the log-odds, in title and description, where many words change no mind
 _LONGEST_READING = 500
 _LONG_WORD = 100  # letters
-_MOST_REMEMBERED = 16
-_NAMES_ALL = ("brand.named", "goods.kind")
-_NAMING = (*TEXTS, *(f"words.{kind}" for kind in WORD_SENTENCES), *_NAMES_ALL)
+_MOST_REMEMBERED = 4_096  # categories, of which there are few
+_NAMES_ALL = (("brand.named", "brand"), ("goods.kind", "goods"))  # and whose phrases these are
+_PHRASES = tuple(f"words.{kind}" for kind in WORD_SENTENCES)
+_NAMING = (*TEXTS, *_PHRASES, *(name for name, _ in _NAMES_ALL))
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
     "brand": {
@@ -127,11 +135,49 @@ GROUPS = {
 
 
 class Explanation(NamedTuple):
-    """Why a listing scores as it does: its reasons, and the marks in its title and in its description."""
+    """Why a listing scores as it does.
+
+    Attributes
+    ----------
+    reasons : tuple of Reason
+        The heaviest first.
+    highlights, description_highlights : tuple of Highlight
+        The marks in its title and in its description.
+    read_as : str or None
+        Its title as the model read it, where a reader would not; None where both read the same words.
+    """
 
     reasons: tuple[Reason, ...]
     highlights: tuple[Highlight, ...]
     description_highlights: tuple[Highlight, ...]
+    read_as: str | None
+
+
+class _ReadText:
+    """A text as written, as far as it is read, and as the model reads it."""
+
+    def __init__(self, written: str, folded: str, fold: Callable[[str], tuple[str, list[int]]]) -> None:
+        self.written, self.folded = written, folded
+        self._fold = fold
+
+    @cached_property
+    def origins(self) -> Sequence[int]:
+        """For each letter of the folded text, the position at which it was written."""
+        origins = find_origins(self.written, self.folded)
+        return self._fold(self.written)[1] if origins is None else origins
+
+    def letters(self, places: Sequence[Place]) -> Sequence[Place]:
+        """Return places that are counted in bytes of the folded text in its letters."""
+        if not places or self.folded.isascii():
+            return places
+        data = np.frombuffer(self.folded.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+        before = np.concatenate([[0], np.cumsum((data & 0xC0) != 0x80)])
+        return [(number, int(before[start]), int(before[end])) for number, start, end in places]
+
+    def place(self, start: int, end: int) -> tuple[int, int]:
+        """Return where the words begin and end of which letters of the folded text were read."""
+        origins = self.origins[start:end]  # a reversed run is written backwards
+        return widen(self.written, min(origins), max(origins) + 1)
 
 
 class Explainer:
@@ -155,12 +201,12 @@ class Explainer:
         self.classifier = classifier
         self.extractors = dict(classifier.features_.transformer_list)
         self.groups: list[str] = []
-        self._groups_of = {name: self._group(name, extractor) for name, extractor in self.extractors.items()}
+        groups_of = [self._group(name, extractor) for name, extractor in self.extractors.items()]
+        self._group_of_each = np.concatenate(groups_of)
         self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
         self._naming = {name: self._number(name) for name in _NAMING}
         self.base_rate: float = classifier.intercept
-        # The same few texts of a listing are asked for again and again.
-        self._fold = lru_cache(_MOST_REMEMBERED)(self._fold_text)
+        self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
     def explain(self, listings: ListingColumns, earlier: Sequence[EarlierListings]) -> list[Explanation]:
         """Return why each listing scores as it does.
@@ -172,130 +218,130 @@ class Explainer:
         earlier : sequence of EarlierListings
             What is known of the earlier listings of each one's seller.
         """
-        rows = [listings.take(np.array([row])) for row in range(len(listings))] if len(listings) > 1 else [listings]
-        words, losses = list(map(self.read_words, rows)), Losses(self.classifier, listings)
-        losses.work_out((row, pieces) for row, of_row in enumerate(words) for pieces in of_row.first_asked())
-        for row, of_row in enumerate(words):
-            of_row.choose(partial(losses.of, row))
-        losses.work_out((row, pieces) for row, of_row in enumerate(words) for pieces in of_row.then_asked())
-        weights = self.weigh_groups(listings, [known.share for known in earlier])
-        return [
-            self._explain_one((rows[row], known, weights[row]), words[row], partial(losses.of, row))
-            for row, known in enumerate(earlier)
-        ]
+        weights, log_odds = self._weigh_groups(listings, [known.share for known in earlier])
+        words, losses = self.read_words(listings), Losses(self.classifier, listings, log_odds)
+        losses.work_out([of_row.first_asked() for of_row in words])
+        for of_row, known in zip(words, losses.known, strict=True):
+            of_row.choose(known)
+        losses.work_out([of_row.then_asked() for of_row in words])
+        titles = self._read_texts(listings, "title")
+        explanations = []
+        for row, (of_seller, of_row, known, title) in enumerate(zip(earlier, words, losses.known, titles, strict=True)):
+            lost = of_row.weigh(known)
+            reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row, lost)
+            is_hidden = reads_otherwise(title.written, title.folded)
+            read_as = title.folded[:_LONGEST_READING] if is_hidden else None
+            in_title, in_description = of_row.highlights(known, lost, _LEAST_MARKED)
+            explanations.append(Explanation(reasons, in_title, in_description, read_as))
+        return explanations
 
-    def weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> NDArray[np.float64]:
-        """Return what the features of each group add to the log-odds, shape (n_listings, n_groups).
-
-        Parameters
-        ----------
-        listings : ListingColumns
-        shares : array of shape (n_listings,)
-            The share of suspicion in what the seller of each listed before.
-        """
-        first, second = self.classifier.first_stage, self.classifier.second_stage_
-        weights = self._sum_groups(listings)
-        for row in np.flatnonzero(first.has_passages(listings)).tolist():
-            weights[row] = self._sum_groups(first.worst(listings.take(np.array([row]))))[0]
-        weights *= second.slope_
+    def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> tuple[list[list[float]], Floats]:
+        """Return what the features of each group add to the log-odds, and the log-odds of each listing by itself."""
+        second, n_groups = self.classifier.second_stage_, len(self.groups)
+        log_odds, parts = self.classifier.first_stage.explain(listings)
+        values = np.concatenate(list(parts.values()), axis=1)
+        places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
+        added = np.bincount(places.ravel(), values.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
+        weights = added * second.slope_
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
-        return weights
+        return weights.tolist(), log_odds
 
-    def reasons(
-        self,
-        listing: ListingColumns,
-        weights: NDArray[np.float64],
-        earlier: EarlierListings,
-        named: Mapping[str, Sequence[str]],
+    def _reasons_of_one(
+        self, facts: Facts, weights: list[float], words: NamedWords, lost: Mapping[str, float]
     ) -> tuple[Reason, ...]:
+        for name, group in self._naming.items():
+            weights[self._rest] += weights[group] - lost.get(name, 0.0)
+            weights[group] = lost.get(name, 0.0)
+        return self.reasons(facts, weights, {name: [word.text for word in some] for name, some in words.named.items()})
+
+    def reasons(self, facts: Facts, weights: Sequence[float], named: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:
         """Return a reason for each group that weighs something, and for words of the trade anyway, the heaviest first.
 
         Parameters
         ----------
-        listing : ListingColumns
-        weights : array of shape (n_groups,)
-        earlier : EarlierListings
-            What is known of its seller's earlier listings.
+        facts : Facts
+            Of the listing.
+        weights : sequence of float
+            What each group weighs.
         named : mapping of str to sequence of str
             By group, the words of title and description that its sentence is to name.
         """
         reasons = []
-        for name, weight in zip(self.groups, weights.tolist(), strict=True):
-            if weight or (name.startswith("words.") and named.get(name)):
-                words = self._words_of_category(listing, weight) if name == "category" else named.get(name, ())
-                facts = Facts(listing, weight, earlier, self.extractors, words)
-                reasons.append(Reason(name, SENTENCES[name](facts), weight))
-        return tuple(sorted(reasons, key=lambda reason: (-abs(reason.weight), reason.feature)))
+        for name, weight in zip(self.groups, weights, strict=True):
+            words = named.get(name, ())
+            if weight or (words and name.startswith("words.")):
+                if name == "category":
+                    words = self._words_of_category(facts.text("category"), weight)
+                reasons.append(Reason(name, SENTENCES[name](facts, weight, words), weight))
+        reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
+        return tuple(reasons)
 
-    def read_words(self, listing: ListingColumns) -> NamedWords:
-        """Return the words of one listing, of which none is chosen yet."""
-        texts = {column: listing.raw(column).text(0)[: _most_letters(column)] for column in TEXTS}
-        phrases: dict[str, list[str]] = {f"words.{kind}": [] for kind in WORD_SENTENCES}
-        for column in TEXTS:
-            folded, origins = self._fold(column, texts[column])
+    def read_words(self, listings: ListingColumns) -> list[NamedWords]:
+        """Return the words of each listing, of which none is named yet."""
+        texts = [self._read_texts(listings, column) for column in TEXTS]
+        lexicon = self.extractors["words"].phrase_set
+        phrases = [listings.places(column, lexicon).of_each() for column in TEXTS]
+        names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
+        words = []
+        for row, (title, description) in enumerate(zip(*texts, strict=True)):
+            found = self._find_phrases((title, description), [of_column[row] for of_column in phrases])
+            whole = {name: _read_names(title, places[row]) for name, places in names.items() if places[row]}
+            words.append(NamedWords((title.written, description.written), found, whole))
+        for column, of_column in zip(TEXTS, texts, strict=True):
+            many = [row for row, of_row in enumerate(words) if of_row.has_many(column)]
+            letters = dict(zip(many, self._weigh_letters(column, [of_column[row] for row in many]), strict=True))
+            for row, of_row in enumerate(words):
+                of_row.read(column, letters.get(row))
+        return words
+
+    def _read_texts(self, listings: ListingColumns, column: str) -> list[_ReadText]:
+        def read() -> list[_ReadText]:
+            most, fold = _most_letters(column), partial(self._fold, column)
+            rows = zip(listings.texts(column), listings.folded(column).strings(), strict=True)
+            return [_ReadText(written[:most], folded, fold) for written, folded in rows]
+
+        return listings.once(("read text", column), read)
+
+    def _find_phrases(self, texts: Sequence[_ReadText], places: Sequence[Sequence[Place]]) -> dict[str, list[str]]:
+        """Return by group the phrases of the trade that stand in title and description, as written."""
+        phrases: dict[str, list[str]] = {}
+        for text, found in zip(texts, places, strict=True):
             within: dict[str, range] = {}  # the last word in which one of a kind was found
-            for kind, start, end in self.extractors["words"].find(folded):
-                if origins[start] in within.get(kind, ()) and origins[end - 1] in within[kind]:
+            for kind, start, end in self.extractors["words"].choose(text.folded, text.letters(found)):
+                if text.origins[start] in within.get(kind, ()) and text.origins[end - 1] in within[kind]:
                     continue  # else a word of a hundred thousand letters would be read once for each that it holds
-                first, last = _place(texts[column], origins[start:end])
-                phrases[f"words.{kind}"].append(texts[column][first:last])
+                first, last = text.place(start, end)
+                phrases.setdefault(f"words.{kind}", []).append(text.written[first:last])
                 within[kind] = range(first, last) if last - first > _LONG_WORD else range(0)
-        titles, (folded, origins) = texts["title"], self._fold("title", texts["title"])
-        whole: dict[str, list[str]] = {}
-        for name in _NAMES_ALL:
-            places = listing.places("title", self.extractors[name.partition(".")[0]].phrase_set).of_text(0)
-            spans = {(_letters(folded, start), _letters(folded, end)) for _, start, end in places}
-            whole[name] = _each_once([_as_written(titles, origins[start:end]) for start, end in sorted(spans)])
-        found = {group: _each_once(words) for group, words in phrases.items()}
-        return NamedWords(texts, found, whole, lambda column: self._weigh_letters(column, texts[column]))
+        return {group: _each_once(phrases[group]) for group in _PHRASES if group in phrases}
 
-    def read_as(self, title: str) -> str | None:
-        """Return a title as the model read it, where a reader would not; None where both read the same words."""
-        folded, _ = self._fold("title", title[: _most_letters("title")])
-        return folded[:_LONGEST_READING] if reads_otherwise(title, folded) else None
-
-    def _explain_one(
-        self, judged: tuple[ListingColumns, EarlierListings, NDArray[np.float64]], words: NamedWords, loss: Loss
-    ) -> Explanation:
-        (listing, earlier, weights), lost = judged, words.weigh(loss)
-        for name, group in self._naming.items():
-            weights[self._rest] += weights[group] - lost[name]
-            weights[group] = lost[name]
-        named = {name: [word.text for word in some] for name, some in words.named.items()}
-        return Explanation(
-            self.reasons(listing, weights, earlier, named),
-            words.highlights("title", loss),
-            words.highlights("description", loss, _LEAST_IN_DESCRIPTION),
-        )
-
-    def _sum_groups(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return what the features of each group add to the first stage, each listing read whole."""
-        weights = np.zeros((len(listings), len(self.groups)))
-        for name, parts in self.classifier.first_stage.contributions(listings).items():
-            for row, of_row in enumerate(parts.reshape(len(listings), -1)):
-                weights[row] += np.bincount(self._groups_of[name], of_row, len(self.groups))
-        return weights
-
-    def _words_of_category(self, listing: ListingColumns, weight: float) -> list[str]:
-        """Return the words of the category, as written, that carried most of the weight."""
-        text, sign = listing.raw("category").text(0), np.sign(weight)
-        letters = self._weigh_letters("category", text)
-        carried = {
-            part.group(): sign * sum(letters[slice(*part.span())]) for part in re.finditer(r"\S+", text[: len(letters)])
-        }
+    def _words_of_category(self, text: str, weight: float) -> list[str]:
+        """Return the words of a category, as written, that carried most of a weight."""
+        sign = np.sign(weight)
+        carried = {word: sign * share for word, share in self._carried_by_category(text)}
         return sorted((word for word, share in carried.items() if share > 0), key=lambda word: -carried[word])
 
-    def _weigh_letters(self, column: str, text: str) -> list[float]:
-        """Return the part of the log-odds of each letter as written, by n-grams alone."""
-        folded, origins = self._fold(column, text)
-        marked = self.classifier.first_stage.text_part(column).marked
-        by_folded = self.classifier.second_stage_.slope_ * self.extractors[column].spread(folded, marked)
-        n_letters = min(len(text), _most_letters(column))
-        by_letter = np.bincount(np.array(origins, np.int64), weights=by_folded, minlength=n_letters)
-        weights: list[float] = by_letter.astype(np.float64).tolist()
-        return weights
+    def _weigh_category(self, text: str) -> list[tuple[str, float]]:
+        """Return what each word of a category, as written, carries."""
+        written = text[: _most_letters("category")]
+        read = _ReadText(written, self._fold("category", written)[0], partial(self._fold, "category"))
+        (letters,) = self._weigh_letters("category", [read])
+        return [(part.group(), sum(letters[slice(*part.span())].tolist())) for part in re.finditer(r"\S+", written)]
 
-    def _fold_text(self, column: str, text: str) -> tuple[str, list[int]]:
+    def _weigh_letters(self, column: str, texts: Sequence[_ReadText]) -> list[Floats]:
+        """Return the part of the log-odds of each letter of some texts as written, by n-grams alone."""
+        if not texts:
+            return []
+        marked, slope = self.classifier.first_stage.text_part(column).marked, self.classifier.second_stage_.slope_
+        by_folded = self.extractors[column].spread([text.folded for text in texts], marked)
+        return [
+            slope * carried
+            if isinstance(text.origins, range)
+            else np.bincount(np.array(text.origins, np.int64), slope * carried, len(text.written)).astype(np.float64)
+            for text, carried in zip(texts, by_folded, strict=True)
+        ]
+
+    def _fold(self, column: str, text: str) -> tuple[str, list[int]]:
         """Return a text as the model reads it and, for each letter, the position at which it was written."""
         fold = self.classifier.spelling_.fold_with_origins if column in SPELT else fold_with_origins
         return fold(text, _most_letters(column))
@@ -313,19 +359,10 @@ class Explainer:
         return self.groups.index(group)
 
 
-def _as_written(text: str, origins: Sequence[int]) -> str:
-    """Return the words of a text from which letters were read; a reversed run is written backwards."""
-    return text[slice(*_place(text, origins))]
-
-
-def _place(text: str, origins: Sequence[int]) -> tuple[int, int]:
-    """Return where the words begin and end from which letters were read."""
-    return widen(text, min(origins), max(origins) + 1)
-
-
-def _letters(text: str, n_bytes: int) -> int:
-    """Return how many letters of a text its first bytes are."""
-    return n_bytes if text.isascii() else len(text.encode("utf-8", "surrogatepass")[:n_bytes].decode("utf-8", "ignore"))
+def _read_names(title: _ReadText, places: Sequence[Place]) -> list[str]:
+    """Return what stands in some places of a title, as written."""
+    spans = sorted({(start, end) for _, start, end in title.letters(places)})
+    return _each_once([title.written[slice(*title.place(start, end))] for start, end in spans])
 
 
 def _each_once(words: Sequence[str]) -> list[str]:

@@ -168,7 +168,7 @@ class Scorer:
             return self._assemble_one(record, judged, _UNEXPLAINED, earlier)
         columns = ListingColumns.of_one(record, self.classifier.reading)
         if judged:
-            (explained,) = self._explain([record], columns, [earlier])
+            (explained,) = self._explain(columns, [earlier])
             return self._assemble_one(record, judged, explained, earlier)
         return self._assemble([record], self._judge(columns, known), explain)[0]
 
@@ -330,21 +330,18 @@ class Scorer:
                 causes[row] = CAUSES.index(NO_LETTERS)
         return causes
 
-    def _explain(
-        self, listings: list[Listing], columns: ListingColumns, earlier: list[EarlierListings]
-    ) -> list[_Explained]:
-        explainer, ranges = self._explainer, self._explainer.extractors["price"].price_ranges(columns)
+    def _explain(self, columns: ListingColumns, earlier: list[EarlierListings]) -> list[_Explained]:
+        base_rate = self._explainer.base_rate
+        ranges = self._explainer.extractors["price"].price_ranges(columns)
         return [
-            _Explained(reasons, in_title, prices, in_description, explainer.read_as(listing.title), explainer.base_rate)
-            for listing, prices, (reasons, in_title, in_description) in zip(
-                listings, ranges, explainer.explain(columns, earlier), strict=True
-            )
+            _Explained(said.reasons, said.highlights, prices, said.description_highlights, said.read_as, base_rate)
+            for prices, said in zip(ranges, self._explainer.explain(columns, earlier), strict=True)
         ]
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:
         explained, earlier = [_UNEXPLAINED] * len(listings), judged.earlier()
         if explain and listings:
-            explained = self._explain(listings, judged.columns, earlier)
+            explained = self._explain(judged.columns, earlier)
         numbers = zip(
             *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
         )

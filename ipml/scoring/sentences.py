@@ -7,18 +7,18 @@ are is said in `ipml.scoring.reasons`; each has its sentence in `SENTENCES`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from itertools import compress
+from math import isnan
+from typing import Any, NamedTuple, TypeVar
 
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import BRAND_AND_CATEGORY
-from ipml.features.goods import brands_in_titles, listing_brands
+from ipml.features.goods import BrandFinder, brands_in_titles, claimed_brands, listing_brands
 from ipml.features.portfolio import EarlierListings
 from ipml.model.pipeline import PORTFOLIO
 from ipml.records import REST
 
+T = TypeVar("T")
 _MOST_WORDS = 3
 _MOST_LETTERS = 60
 WORD_SENTENCES = {
@@ -47,45 +47,57 @@ LOTS = {
 _OFTEN_COPIED = {1.0: ", which are very often copied", 0.5: ", which are often copied"}
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What sentences about one listing need.
+class Facts(NamedTuple):
+    """What sentences about one listing need; what they need of many listings is worked out for all of them at once.
 
     Attributes
     ----------
-    listing : ListingColumns
-        The columns of this one listing.
-    weight : float
-        Part of the log-odds that the sentence is to explain.
+    listings : ListingColumns
+        The columns of this listing and of those explained with it.
+    row : int
+        Which of them it is.
     earlier : EarlierListings
         What is known of its seller's earlier listings.
     extractors : mapping of str to extractor
         As fitted, by name.
-    words : sequence of str
-        The words of a text, as written, that the sentence is to name, the heaviest first.
     """
 
-    listing: ListingColumns
-    weight: float
+    listings: ListingColumns
+    row: int
     earlier: EarlierListings
     extractors: Mapping[str, Any]
-    words: Sequence[str] = ()
 
     def text(self, name: str) -> str:
         """Return a text of the listing as written; nothing where it is missing."""
-        return self.listing.raw(name).text(0)
+        return self.listings.texts(name)[self.row]
 
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
-        return float(self.listing.numbers(name)[0])
+        number: float = self.of_each(name, lambda: self.listings.numbers(name).tolist())
+        return number
+
+    def brand(self, extractor: str) -> str:
+        """Return the brand of the listing, as an extractor knows brands."""
+        table = self.extractors[extractor].table_
+        return self.of_each(f"brand of {extractor}", lambda: listing_brands(self.listings, table).strings())
 
     def named_brands(self) -> list[str]:
         """Return the brands the title names."""
         table = self.extractors["brand"].table_
-        return [table["names"][number] for number in brands_in_titles(self.listing, table).of_text(0)]
+        numbers = brands_in_titles(self.listings, table).of_text(self.row)
+        return [table["names"][number] for number in numbers]
+
+    def named_goods(self) -> list[str]:
+        """Return the kinds of goods the title names."""
+        return self.of_each("named goods", lambda: self.extractors["goods"].named(self.listings))
+
+    def of_each(self, key: str, work_out: Callable[[], Sequence[T]]) -> T:
+        """Return what belongs to this listing of what is worked out once, for each of the listings."""
+        return self.listings.once(("fact", key), work_out)[self.row]
 
 
-Sentence = Callable[[Facts], str]
+Sentence = Callable[[Facts, float, Sequence[str]], str]
+"""Says what a group of features does of a listing: by its facts, what the group weighs, and the words to name."""
 
 
 def _percent(share: float) -> str:
@@ -107,51 +119,48 @@ def _join(words: list[str]) -> str:
 
 
 def _say_text(column: str) -> Sentence:
-    def say(facts: Facts) -> str:
-        like = "counterfeits" if facts.weight > 0 else "genuine listings"
-        words = f": {_quote(facts.words)}" if facts.words else ""
-        return f"{column.capitalize()} reads like those of {like}{words}"
+    def say(_: Facts, weight: float, words: Sequence[str]) -> str:
+        like = "counterfeits" if weight > 0 else "genuine listings"
+        return f"{column.capitalize()} reads like those of {like}{f': {_quote(words)}' if words else ''}"
 
     return say
 
 
 def _say_words(kind: str) -> Sentence:
-    return lambda facts: WORD_SENTENCES[kind].format(words=_quote(facts.words)).removesuffix(": ")
+    return lambda _facts, _weight, words: WORD_SENTENCES[kind].format(words=_quote(words)).removesuffix(": ")
 
 
-def _say_named(facts: Facts) -> str:
+def _say_named(facts: Facts, *_: Any) -> str:
     named = facts.named_brands()
     return f"Title names {_join(named)}" if named else "Title names no known brand"
 
 
-def _say_contradiction(facts: Facts) -> str:
+def _say_contradiction(facts: Facts, *_: Any) -> str:
     return f"Title names another brand than the brand field, {_quote([facts.text('brand')])}"
 
 
-def _say_authorised(facts: Facts) -> str:
-    table = facts.extractors["brand"].table_
-    brand = listing_brands(facts.listing, table).strings()[0]
-    sellers = dict(zip(table["names"], table["authorised"], strict=True)).get(brand)
+def _say_authorised(facts: Facts, *_: Any) -> str:
+    table, brand = facts.extractors["brand"].table_, facts.brand("brand")
+    number = facts.of_each("brand number", lambda: claimed_brands(facts.listings, table).tolist())
+    sellers = BrandFinder.of(table).authorised.get(number)
     if not sellers:
         return "No authorised sellers are known"
     is_authorised = facts.text("seller_id") in sellers
     return f"Seller is {'authorised' if is_authorised else 'not among the authorised sellers'} of {brand}"
 
 
-def _say_goods(facts: Facts) -> str:
-    goods = facts.extractors["goods"]
-    (kinds,) = goods.named(facts.listing)
+def _say_goods(facts: Facts, *_: Any) -> str:
+    goods, kinds = facts.extractors["goods"], facts.named_goods()
     if not kinds:
         return "Title names no known kind of goods"
     often = max(goods.often_copied_[goods.names_.index(kind)] for kind in kinds)
     return f"Offers {_join(kinds)}{_OFTEN_COPIED.get(often, '')}"
 
 
-def _say_goods_of_brand(facts: Facts) -> str:
-    goods, brands = facts.extractors["goods"], facts.named_brands()
-    (kinds,) = goods.named(facts.listing)
-    kinds_of = dict(zip(goods.table_["names"], goods.brand_kinds_, strict=True))
-    made = [goods.names_[number] for brand in brands for number in kinds_of.get(brand, ())]
+def _say_goods_of_brand(facts: Facts, *_: Any) -> str:
+    goods, brands, kinds = facts.extractors["goods"], facts.named_brands(), facts.named_goods()
+    numbers = brands_in_titles(facts.listings, goods.table_).of_text(facts.row)
+    made = [goods.names_[kind] for number in numbers for kind in goods.brand_kinds_[number]]
     if brands and kinds and made and not set(made) & set(kinds):
         return f"Offers {_join(kinds)}, but {_join(brands)} usually means {_join(made)}"
     return f"Title names {_join(brands) or 'no known brand'} and {_join(kinds) or 'no known kind of goods'}"
@@ -160,16 +169,22 @@ def _say_goods_of_brand(facts: Facts) -> str:
 def _say_signs(found: str, nothing: str, signs: Mapping[str, str]) -> Sentence:
     """Say which of some signs the extractor of offers found."""
 
-    def say(facts: Facts) -> str:
-        offer = facts.extractors["offer"]
-        present = offer.get_feature_names_out()[np.flatnonzero(offer.values(facts.listing)[0])]
-        named = {signs[sign] for name in present if (sign := name.rpartition("_in_")[0]) in signs}
+    def say(facts: Facts, *_: Any) -> str:
+        present = facts.of_each("offer", lambda: _name_signs(facts))
+        named = {signs[sign] for sign in present if sign in signs}
         return f"{found}: {', '.join(sorted(named))}" if named else nothing
 
     return say
 
 
-def _say_portfolio(facts: Facts) -> str:
+def _name_signs(facts: Facts) -> list[list[str]]:
+    """Return which signs the extractor of offers found in each listing."""
+    offer = facts.extractors["offer"]
+    signs = [name.rpartition("_in_")[0] for name in offer.get_feature_names_out()]
+    return [list(compress(signs, row)) for row in offer.values(facts.listings).tolist()]
+
+
+def _say_portfolio(facts: Facts, *_: Any) -> str:
     n, suspicion = facts.earlier
     if suspicion == 0:
         return "No earlier listing of this seller looked suspicious"
@@ -178,13 +193,11 @@ def _say_portfolio(facts: Facts) -> str:
     return f"Model expects about {suspicion:.1f} of this seller's {n:,} earlier listings to be counterfeit"
 
 
-def _say_price(facts: Facts) -> str:
-    price = facts.extractors["price"]
-    brand = listing_brands(facts.listing, price.table_).strings()[0]
-    asked = facts.number("price")
-    if np.isnan(asked) or not brand:
-        return f"No {'price' if np.isnan(asked) else 'brand'} is given, so the price cannot be compared"
-    (usual,) = price.price_ranges(facts.listing)
+def _say_price(facts: Facts, *_: Any) -> str:
+    brand, asked = facts.brand("price"), facts.number("price")
+    if isnan(asked) or not brand:
+        return f"No {'price' if isnan(asked) else 'brand'} is given, so the price cannot be compared"
+    usual = facts.extractors["price"].price_ranges(facts.listings)[facts.row]
     if usual is None:
         return f"No usual price is known for {brand[:_MOST_LETTERS]}"
     share, currency = _percent(asked / usual.median), facts.text("currency")
@@ -195,49 +208,50 @@ def _say_price(facts: Facts) -> str:
     return f"{of}, {reference}{unusual}"
 
 
-def _say_price_in_category(facts: Facts) -> str:
-    ratio = facts.extractors["price"].category_ratios(facts.listing)[0]
-    if np.isnan(ratio):
+def _say_price_in_category(facts: Facts, *_: Any) -> str:
+    price = facts.extractors["price"]
+    ratio = facts.of_each("price to category", lambda: price.category_ratios(facts.listings).tolist())
+    if isnan(ratio):
         return "No usual price is known for this category"
     return f"Asks {_percent(ratio)} of what its category usually costs"
 
 
-def _say_listing_age(facts: Facts) -> str:
-    days = facts.listing.days_between("listed_at", "observed_at")[0]
-    if np.isnan(days):
+def _say_listing_age(facts: Facts, *_: Any) -> str:
+    days = facts.of_each("age", lambda: facts.listings.days_between("listed_at", "observed_at").tolist())
+    if isnan(days):
         return "Age of the listing is unknown"
     return f"Listing is {days:,.0f} day{_plural(days)} old" if days >= 1 else "Listing is less than a day old"
 
 
-def _say_effort(facts: Facts) -> str:
-    length = int(facts.listing.letters("description")[0])
+def _say_effort(facts: Facts, *_: Any) -> str:
+    length = facts.of_each("letters", lambda: facts.listings.letters("description").tolist())
     return f"Description has {length:,} letter{_plural(length)}" if length else "No description is given"
 
 
 def _say_count(name: str, known: str, unknown: str) -> Sentence:
-    def say(facts: Facts) -> str:
+    def say(facts: Facts, *_: Any) -> str:
         value = facts.number(name)
-        return unknown if np.isnan(value) else known.format(value=value, percent=_percent(value), s=_plural(value))
+        return unknown if isnan(value) else known.format(value=value, percent=_percent(value), s=_plural(value))
 
     return say
 
 
 def _say_rate(events: str, sales: str, what: str) -> Sentence:
-    def say(facts: Facts) -> str:
+    def say(facts: Facts, *_: Any) -> str:
         happened, sold = facts.number(events), facts.number(sales)
-        if np.isnan(happened + sold):
+        if isnan(happened + sold):
             return f"{what}: unknown"
         return f"{what}: {happened:,.0f} on {sold:,.0f} sale{_plural(sold)}"
 
     return say
 
 
-def _say_likeness(facts: Facts) -> str:
-    return f"Picture resembles pictures of {'counterfeits' if facts.weight > 0 else 'genuine goods'}"
+def _say_likeness(_: Facts, weight: float, *_words: Any) -> str:
+    return f"Picture resembles pictures of {'counterfeits' if weight > 0 else 'genuine goods'}"
 
 
 def _constant(sentence: str) -> Sentence:
-    return lambda _: sentence
+    return lambda *_: sentence
 
 
 SENTENCES: dict[str, Sentence] = {

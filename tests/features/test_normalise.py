@@ -10,6 +10,7 @@ from ipml.features.normalisation import (
     MAX_DESCRIPTION_LETTERS,
     MAX_TITLE_LETTERS,
     count_disguises,
+    find_origins,
     fold_text,
     fold_with_origins,
 )
@@ -139,6 +140,16 @@ def test_origins_agree_with_the_folded_text(text):
     assert folded == fold_text(text)
     assert len(origins) == len(folded)
     assert all(0 <= origin < len(text) for origin in origins)
+
+
+@given(HOSTILE_TEXT | ASCII_TEXT | LETTERS | APART)
+@example("Nike   Air  Max")
+@example("Wei\u00df, 25 cm\u3002 \u5305\u90ae")
+def test_origins_found_at_once_are_those_of_folding(text):
+    """Where each letter was read by itself nothing else has to be undone; elsewhere nothing is said."""
+    folded, origins = fold_with_origins(text)
+    found = find_origins(text, folded)
+    assert found is None or list(found) == origins
 
 
 @given(LETTERS)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import skeleton, skeleton_with_origins
+from ipml.features.phrases import Skeletons, skeleton
 
 FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
 
@@ -49,7 +49,8 @@ def test_a_skeleton_keeps_the_words(text):
 @given(FOLDED)
 def test_origins_rise_and_point_to_letters_of_the_same_skeleton(text):
     """Each letter of the skeleton comes from one later than that before it, and stands for it."""
-    bones, origins = skeleton_with_origins(text)
+    skeletons = Skeletons([text])
+    (bones,), origins = skeletons.each(), skeletons.origins()[:-1].tolist()
     assert bones == skeleton(text)
     assert origins == sorted(set(origins))
     assert all(skeleton(text[origin]) == bone for bone, origin in zip(bones, origins, strict=True))

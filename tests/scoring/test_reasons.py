@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -22,7 +23,7 @@ from ipml.records import Listing
 from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS
 from ipml.scoring.reasons import GROUPS, Explainer, Explanation
 from ipml.scoring.scorer import Scorer
-from ipml.scoring.sentences import SENTENCES
+from ipml.scoring.sentences import SENTENCES, Facts
 from ipml.web.console.drawing.charts import make_price_scale
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -82,14 +83,19 @@ def say(explainer: Explainer, listing: Listing) -> list[str]:
     return [reason.sentence for reason in explain(explainer, listing).reasons]
 
 
+def facts_of(explainer: Explainer, columns: ListingColumns) -> Facts:
+    """Return what sentences need of one listing, of whose seller nothing is known."""
+    return Facts(columns, 0, NO_EARLIER, explainer.extractors)
+
+
 def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    words = explainer.read_words(columns)
-    words.choose(lambda _: 0.0)
+    (words,) = explainer.read_words(columns)
+    words.choose(defaultdict(float))
     named = {group: [word.text for word in some] for group, some in words.named.items()}
     rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
-    said = [explainer.reasons(columns, weights, NO_EARLIER, named) for weights in rows]
+    said = [explainer.reasons(facts_of(explainer, columns), weights, named) for weights in rows.tolist()]
     return [reason.sentence for reasons in said for reason in reasons]
 
 
@@ -109,7 +115,7 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
     columns = ListingColumns.of_one(BARE, explainer.classifier.reading)
     for group, name in enumerate(explainer.groups):
         weights = np.eye(len(explainer.groups))[group]
-        (other,) = explainer.reasons(columns, weights, NO_EARLIER, {})
+        (other,) = explainer.reasons(facts_of(explainer, columns), weights.tolist(), {})
         assert (other.feature, other.weight) == (name, 1.0)
         assert other.sentence
     # Of models that learnt from listings with such numbers, or vectors.
@@ -131,7 +137,7 @@ def test_sentence_page_and_score_tell_one_price(explainer, brand, category, curr
     extractor = explainer.extractors["price"]
     (usual,) = extractor.price_ranges(columns)
     weights = np.array([name == "price.brand" for name in explainer.groups], dtype=float)
-    (reason,) = explainer.reasons(columns, weights, NO_EARLIER, {})
+    (reason,) = explainer.reasons(facts_of(explainer, columns), weights.tolist(), {})
     scale = make_price_scale(price, currency, usual)
     (ratio,) = extractor.ratios(columns)
     if usual is None:
@@ -328,8 +334,8 @@ def test_a_misspelt_word_is_quoted_as_it_was_written(explainer):
 
 def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
     """What the model reads otherwise than a reader is told; ordinary writing is not."""
-    assert explainer.read_as("Rplica wool hat") == "replica wool hat"
-    assert explainer.read_as("Wool hat, size M") is None
+    assert explain(explainer, replace(BARE, title="Rplica wool hat")).read_as == "replica wool hat"
+    assert explain(explainer, replace(BARE, title="Wool hat, size M")).read_as is None
 
 
 def test_a_long_text_has_so_many_highlights_at_most(explainer):

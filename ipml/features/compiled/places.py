@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class Places:
     >>> places = Places(*(np.array(values) for values in ([0, 1, 1, 3], [7, 8, 9], [0, 2, 5], [3, 4, 9])))
     >>> len(places), places.of_text(2), places.take(np.array([2, 1])).of_text(0)
     (3, [(8, 2, 4), (9, 5, 9)], [(8, 2, 4), (9, 5, 9)])
+    >>> places.of_each()
+    [[(7, 0, 3)], [], [(8, 2, 4), (9, 5, 9)]]
     """
 
     starts: NDArray[np.int64]
@@ -43,6 +46,11 @@ class Places:
         within = slice(int(self.starts[row]), int(self.starts[row + 1]))
         columns = (self.number[within].tolist(), self.start[within].tolist(), self.end[within].tolist())
         return list(zip(*columns, strict=True))
+
+    def of_each(self) -> list[list[tuple[int, int, int]]]:
+        """Return number, start and end of each place, text by text."""
+        places = list(zip(self.number.tolist(), self.start.tolist(), self.end.tolist(), strict=True))
+        return [places[first:last] for first, last in pairwise(self.starts.tolist())]
 
     def take(self, rows: NDArray[np.intp]) -> Places:
         """Return the places in some of the texts, in the order given."""

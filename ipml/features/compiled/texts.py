@@ -55,10 +55,12 @@ class Texts:
             if isinstance(texts.dtype, pd.StringDtype) and texts.dtype.storage == "pyarrow":
                 return cls._of_arrow(cast(Any, texts.array).__arrow_array__())
             texts = texts.tolist()
-        encoded = [_encode(text) for text in texts]
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)), out=offsets[1:])
-        return cls(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+        texts = [text if isinstance(text, str) else "" for text in texts]
+        joined = "".join(texts)
+        encoded = texts if joined.isascii() else map(_encode, texts)
+        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(texts)), out=offsets[1:])
+        return cls(offsets, np.frombuffer(_encode(joined), dtype=np.uint8))
 
     @classmethod
     def of_one(cls, text: str) -> Self:

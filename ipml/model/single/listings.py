@@ -156,7 +156,7 @@ class SingleListings:
         usual = self._price.usual_of_category(names[0], unit)
         weight = classifier.first_stage.text_part("category").contributions(columns)
         code = classifier.calibration_.category_numbers(Names.of([category]))
-        return _Category(names[0], _NAN if usual is None else usual, float(weight[0]), int(code[0]))
+        return _Category(names[0], _NAN if usual is None else usual, float(weight[0, 0]), int(code[0]))
 
     def _read_brand_field(self, brand: str | None, category: str, currency: str) -> _BrandField:
         columns, price = ListingColumns({"title": [""], "brand": [brand]}), self._price
