@@ -296,8 +296,8 @@ def backup(
 
 def upgrade(
     database: Database = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Do it even if processes still run that cannot work with it then.")
+    while_in_use: Annotated[
+        bool, typer.Option("--while-in-use", help="Do it even if processes still run that cannot work with it then.")
     ] = False,
 ) -> None:
     """Bring an older review database up to date, after a backup; then start the new release's processes.
@@ -310,7 +310,7 @@ def upgrade(
     """
     from ipml.storage.database import get_revision, reading
 
-    with reading(open_up_to_date(database, force=force)) as connection:
+    with reading(open_up_to_date(database, while_in_use=while_in_use)) as connection:
         typer.echo(f"The database is at revision {get_revision(connection)}.")
 
 

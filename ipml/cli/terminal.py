@@ -50,12 +50,12 @@ def open_for_command(url: str | None = None, *, create: bool = False) -> Engine:
     return engine
 
 
-def open_up_to_date(url: str | None = None, *, force: bool = False) -> Engine:
+def open_up_to_date(url: str | None = None, *, while_in_use: bool = False) -> Engine:
     """Open the review database as `open_for_command` does, with its tables made, or brought up to date after a backup.
 
     Parameters
     ----------
-    force : bool, default=False
+    while_in_use : bool, default=False
         Whether that is done even if processes still run that cannot work with it then.
 
     Raises
@@ -67,7 +67,7 @@ def open_up_to_date(url: str | None = None, *, force: bool = False) -> Engine:
     from ipml.storage.upgrade import upgrade
 
     engine, settings = open_for_command(url, create=True), get_settings()
-    upgrade(engine, settings.backups, most_backups=settings.backups_kept, say=_say_aside, force=force)
+    upgrade(engine, settings.backups, most_backups=settings.backups_kept, say=_say_aside, while_in_use=while_in_use)
     return engine
 
 

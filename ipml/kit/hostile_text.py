@@ -103,6 +103,7 @@ def make_templates(package: str) -> Environment:
     return Environment(
         loader=PackageLoader(package),
         autoescape=True,
+        auto_reload=False,  # a server goes on with those it began with, whatever is installed meanwhile
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,

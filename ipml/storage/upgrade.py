@@ -82,7 +82,7 @@ def upgrade(
     most_backups: int = 14,
     say: Callable[[str], object] = lambda _: None,
     patience_seconds: float = PATIENCE_SECONDS,
-    force: bool = False,
+    while_in_use: bool = False,
 ) -> Upgrade | None:
     """Make the tables where there are none; bring older ones up to date, after a backup; return what was done, if so.
 
@@ -97,7 +97,7 @@ def upgrade(
         Is given a line for people where another process is waited for, and when all is done.
     patience_seconds : float, default=600
         How long another process is waited for that does the same.
-    force : bool, default=False
+    while_in_use : bool, default=False
         Whether tables with which the release before cannot work are made while processes of it still run.
 
     Raises
@@ -125,7 +125,7 @@ def upgrade(
             migrate(engine)
             return None
         found, _ = _look(engine)
-        if not force and find_compatible_from() > str(found):
+        if not while_in_use and find_compatible_from() > str(found):
             _refuse_older_users(engine)
         backup = _write_backup(engine, backups, most_backups)
         try:
@@ -155,7 +155,9 @@ def _refuse_older_users(engine: Engine) -> None:
     while has_older_users(engine):
         if time.monotonic() > deadline:
             found = "another process uses it, and the release before cannot work with the tables of this one"
-            remedy = "End its `ipml serve` and `ipml worker`, then start again; or use `ipml admin upgrade --force`."
+            remedy = (
+                "End its `ipml serve` and `ipml worker`, then start again; or use `ipml admin upgrade --while-in-use`."
+            )
             raise Failed(name_of(engine), found, remedy)
         time.sleep(_PAUSE_SECONDS)
 

@@ -26,6 +26,7 @@ from ipml.web.accounts.sessions import DEFAULT_LIMITS, LoginLimits
 from ipml.web.accounts.users import DEFAULT_COST, PasswordCost, parse_group_roles
 from ipml.web.cache import CachedAhead, CachedAnswer, CachedByName, NetworkShelf
 from ipml.web.console import (
+    bulk_page,
     case_list,
     case_page,
     case_work,
@@ -113,8 +114,8 @@ ROUTES: tuple[tuple[str, str, Action | None, Callable[..., Response]], ...] = (
     ("GET", "/login/oidc", None, login.go_to_provider),
     ("GET", BACK, None, login.come_back),
     ("GET", "/export.csv", Action.EXPORT_TABLES, case_list.export_table),
-    ("GET", "/bulk", Action.REVIEW, case_page.show_bulk),
-    ("POST", "/bulk", Action.REVIEW, case_page.decide_bulk),
+    ("GET", "/bulk", Action.REVIEW, bulk_page.show_bulk),
+    ("POST", "/bulk", Action.REVIEW, bulk_page.decide_bulk),
     ("POST", "/undo", Action.REVIEW, case_page.undo),
     ("GET", "/dashboard", Action.LOOK, dashboard.show_dashboard),
     ("GET", "/jobs", Action.WATCH_JOBS, worker_page.show_jobs),

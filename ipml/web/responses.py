@@ -185,9 +185,8 @@ class Protection:
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if message["status"] == HTTPStatus.SEE_OTHER and is_sent_by_script(request):
-                    message["status"] = int(
-                        HTTPStatus.OK
-                    )  # of a redirection it would see nothing; it goes there itself
+                    # Of a redirection it would see nothing; it goes there itself.
+                    message["status"] = int(HTTPStatus.OK)
                 add_headers(request, MutableHeaders(scope=message))
             await send(message)
 

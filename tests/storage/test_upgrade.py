@@ -175,7 +175,7 @@ def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, t
     assert look(url) == ("0001", False)
     assert not (tmp_path / "kept").exists()
     fill(running, range(3, 4))
-    forced = run_release(other, "admin", "upgrade", "--database", url, "--force", backups=tmp_path / "kept")
+    forced = run_release(other, "admin", "upgrade", "--database", url, "--while-in-use", backups=tmp_path / "kept")
     assert "end what still runs of it" in forced.stderr
     assert look(url) == ("0002", True)
     running.dispose()

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import Connection, Engine, delete, exists, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, exists, insert, select, update
 
 from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
@@ -131,11 +131,13 @@ def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, 
     return found
 
 
+_IS_OF_GOODS = reference_pictures.c.digest == bindparam("digest"), reference_pictures.c.removed_at.is_(None)
+_HAS_PICTURE = select(exists().where(pictures.c.digest == bindparam("digest")) | exists().where(*_IS_OF_GOODS))
+
+
 def has_picture(connection: Connection, digest: str) -> bool:
     """Tell whether a picture is one of a case, or of known goods."""
-    is_of_case = exists().where(pictures.c.digest == digest)
-    is_of_goods = exists().where(reference_pictures.c.digest == digest, reference_pictures.c.removed_at.is_(None))
-    return bool(connection.scalar(select(is_of_case | is_of_goods)))
+    return bool(connection.scalar(_HAS_PICTURE, {"digest": digest}))
 
 
 def path_of(folder: Path, digest: str, size: Size = "original") -> Path:

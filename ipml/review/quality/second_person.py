@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, exists, insert, select, update
 
 from ipml.errors import Forbidden, NotFound, OwnListing, Refused
 from ipml.records import Decision, Listing, Verdict
@@ -196,15 +196,21 @@ Halves = Mapping[int, Sequence[SecondVerdict]]
 """For each of some cases the verdicts given where it needs two persons, of `find_halves`."""
 
 
-def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
-    """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
-    query = select(second_verdicts).where(
-        second_verdicts.c.case_id.in_(case_ids),
+_HALVES = (
+    select(second_verdicts)
+    .where(
+        second_verdicts.c.case_id.in_(bindparam("numbers", expanding=True)),
         second_verdicts.c.kind.in_(["first", "second"]),
         second_verdicts.c.withdrawn_at.is_(None),
     )
+    .order_by(second_verdicts.c.verdict_id)
+)
+
+
+def find_halves(connection: Connection, case_ids: Collection[int]) -> Halves:
+    """Return for each case the verdicts given where it needs two persons, in order, without those taken back."""
     found: dict[int, list[SecondVerdict]] = {case_id: [] for case_id in case_ids}
-    for row in connection.execute(query.order_by(second_verdicts.c.verdict_id)):
+    for row in connection.execute(_HALVES, {"numbers": list(found)}):
         found[row.case_id].append(_second_verdict(row))
     return found
 

@@ -206,7 +206,7 @@ def find_parts(connection: Connection, rules: ListRules, now: datetime) -> Queue
     return make_parts(connection.execute(select(*has_entries(now))).one(), rules, now)
 
 
-def has_entries(now: datetime) -> list[ColumnElement[bool]]:
+def has_entries(now: datetime | BindParameter[datetime]) -> list[ColumnElement[bool]]:
     """Return a column for each list, of its name: whether it has an entry in force."""
     return [_select_any(kind, now).exists().label(kind.value) for kind in ListKind]
 
@@ -240,7 +240,7 @@ def _in_parts(sellers: Collection[str]) -> list[dict[str, Any]]:
     return [{"sellers": some} for some in in_batches(sorted(filter(is_storable, sellers)))]
 
 
-def _select_any(kind: ListKind, now: datetime) -> Select[Any]:
+def _select_any(kind: ListKind, now: datetime | BindParameter[datetime]) -> Select[Any]:
     """Return the query for an entry in force of a list: as a rule the first that is looked at."""
     return select(seller_list_entries.c.entry_id).where(seller_list_entries.c.kind == kind, is_in_force(now)).limit(1)
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Engine,
     Row,
     ScalarSelect,
+    Select,
     bindparam,
     case,
     func,
@@ -130,6 +131,15 @@ class QueueRanking:
 _LAST_RANKING = select(rankings).order_by(rankings.c.ranking_id.desc()).limit(1)
 
 
+def _select_ranking_and_entries() -> Select[Any]:
+    latest, there = _LAST_RANKING.subquery(), select(*has_entries(bindparam("now"))).subquery()
+    return select(latest, there).select_from(there.outerjoin(latest, true()))
+
+
+# Made once, as making a query takes longer than asking it.
+_RANKING_AND_ENTRIES = _select_ranking_and_entries()
+
+
 def current_ranking(connection: Connection) -> QueueRanking:
     """Return the ranking in force: the last one chosen, or by score under the policy of the settings."""
     return _read_ranking(connection.execute(_LAST_RANKING).first())
@@ -142,8 +152,7 @@ def find_current_parts(connection: Connection, now: datetime) -> QueueParts:
 
 def find_ranking_and_parts(connection: Connection, now: datetime) -> tuple[QueueRanking, QueueParts]:
     """Return the ranking in force, and the parts in which the queue is worked by it at a moment."""
-    latest, there = _LAST_RANKING.subquery(), select(*has_entries(now)).subquery()
-    row = connection.execute(select(latest, there).select_from(there.outerjoin(latest, true()))).one()
+    row = connection.execute(_RANKING_AND_ENTRIES, {"now": now}).one()
     ranking = _read_ranking(row)
     return ranking, make_parts(row, ranking.policy.lists, now)
 

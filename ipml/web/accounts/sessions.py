@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
 
 from ipml.errors import IpmlError
 from ipml.storage.audit_trail import audit
@@ -146,6 +146,15 @@ def open_session(connection: Connection, user: User, hours: float, now: datetime
     return token
 
 
+# Made once, as making a query takes longer than asking it, and every request asks.
+_LIVE = (
+    select(users, sessions.c.seen_at)
+    .join(sessions, sessions.c.user_id == users.c.user_id)
+    .where(sessions.c.token_hash == bindparam("token"), users.c.is_active)
+    .where(sessions.c.expires_at > bindparam("now"), sessions.c.seen_at > bindparam("since"))
+)
+
+
 def find_user(
     connection: Connection, token: str | None, idle_minutes: float = 60.0, now: datetime | None = None
 ) -> tuple[User | None, bool]:
@@ -161,14 +170,7 @@ def find_user(
     if not token:
         return None, False
     now, idle = now or datetime.now(UTC), timedelta(minutes=idle_minutes)
-    query = (
-        select(users, sessions.c.seen_at)
-        .join(sessions, sessions.c.user_id == users.c.user_id)
-        .where(sessions.c.token_hash == _hash(token))
-        .where(sessions.c.expires_at > now, sessions.c.seen_at > now - idle)
-        .where(users.c.is_active)
-    )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LIVE, {"token": _hash(token), "now": now, "since": now - idle}).one_or_none()
     if row is None:
         return None, False
     return as_user(row), now - row.seen_at >= min(_BETWEEN_NOTES, idle / 10)

@@ -2,8 +2,7 @@
 
 Opening it claims it. All of it works as plain forms; the keyboard script only presses what is on the page.
 
-Cases selected in a list are decided together: looked at on one page first, then recorded, undone as one. What was just
-decided can be taken back. A lead lifts or replaces a measure here, and takes the package of its evidence.
+What was just decided can be taken back. A lead lifts or replaces a measure here, and takes the package of its evidence.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from ipml.review.arrivals.versions import read_pasts, tell_past
 from ipml.review.cases import find_case
 from ipml.review.claims import ShownCase, find_hidden
 from ipml.review.decisions import find_undoable, list_reversals, take_back
-from ipml.review.group_decisions import MOST_CASES, MOST_MEMBERS, decide_and_spread, preview_spread
+from ipml.review.group_decisions import MOST_MEMBERS, decide_and_spread, preview_spread
 from ipml.review.near_duplicates.matches import explain_relisting
 from ipml.review.pictures.same_picture import find_same_pictures
 from ipml.review.ranking.list_marks import find_case_marks
@@ -72,7 +71,6 @@ from ipml.web.console.case_list import (
     PathNumber,
     address_of,
     address_of_list,
-    find_first,
     find_following,
     give_back,
     read_trail,
@@ -434,82 +432,6 @@ def _follow(
 
 def _rules(request: Request) -> dict[str, Any]:
     return {"settings": settings_of(request), "consequences": get_consequences(request)}
-
-
-VERDICTS = (Verdict.COUNTERFEIT, Verdict.GENUINE, Verdict.CANNOT_TELL)
-_BULK_VERDICT = "^(counterfeit/[a-z_]{1,40}|genuine|cannot tell)$"
-
-_QueryNumber = Annotated[int, Query(ge=1, le=2**63 - 1)]
-
-
-def show_bulk(
-    request: Request,
-    case: Annotated[list[_QueryNumber], Query(max_length=MOST_CASES)] = [],  # noqa: B006 - FastAPI copies it
-    within: WithinQuery = "",
-    all: Annotated[int, Query(ge=0, le=1)] = 0,
-) -> Response:
-    """Show what deciding the selected cases together would do, or the first 200 of the list; nothing changes."""
-    is_cut = False
-    if all:
-        with authorised(request) as (connection, user):
-            found = find_first(connection, user, within, MOST_CASES + 1)
-        case, is_cut = found[:MOST_CASES], len(found) > MOST_CASES
-    if not case:
-        with authorised(request):
-            return redirect(address_of_list(within))
-    return _show_bulk(request, case, within, is_cut=is_cut)
-
-
-def decide_bulk(
-    request: Request,
-    case: Annotated[list[FormNumber], Form(min_length=1, max_length=MOST_CASES)],
-    choice: Annotated[str, Form(pattern=_BULK_VERDICT)],
-    token: Annotated[
-        list[Annotated[str, Form(max_length=64)]], Form(min_length=len(VERDICTS), max_length=len(VERDICTS))
-    ],
-    key: Annotated[str, Form(min_length=16, max_length=64)],
-    note: Annotated[str, Form()] = "",
-    within: WithinForm = "",
-) -> Response:
-    """Record one verdict on all cases of the preview, or on none where one of them has changed since."""
-    verdict, _, ground = choice.partition("/")
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, **_rules(request)}
-    said["token"] = token[VERDICTS.index(Verdict(verdict))]
-    try:
-        with authorised(request, writing) as (connection, user):
-            queue.decide_bulk(connection, case, user.name, Verdict(verdict), **said)
-    except Overtaken as error:
-        return _show_bulk(request, case, within, note, str(error))
-    return redirect(address_of_list(within))
-
-
-def _show_bulk(
-    request: Request, numbers: list[int], within: str, note: str = "", message: str = "", *, is_cut: bool = False
-) -> Response:
-    settings = settings_of(request)
-    with authorised(request) as (connection, user):
-        previews = [
-            queue.preview_bulk(connection, numbers, user.name, verdict, settings=settings) for verdict in VERDICTS
-        ]
-        listings = {case.case_id: case.scored.listing for case in previews[0].cases}
-        pictures = find_pictures(connection, settings, listings)
-        rates = current_ranking(connection).policy.exchange_rates
-    context = {
-        "preview": previews[0],
-        "pictures": pictures,
-        "rates": rates,
-        "tokens": [preview.digest for preview in previews],
-        "sellers": len({case.scored.listing.seller_id for case in previews[0].cases}),
-        "numbers": sorted(set(numbers)),
-        "is_cut": is_cut,
-        "grounds": queue.GROUNDS,
-        "key": uuid4().hex,
-        "within": within,
-        "note": note,
-        "message": message,
-        "list_address": address_of_list(within),
-    }
-    return render(request, "bulk.html", context)
 
 
 def undo(
