@@ -30,7 +30,14 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800")  # which leave noth
 
 
 class Faults:
-    """Everything wrong with what came in, up to 1,000 things, each with the place where it stands.
+    """Everything wrong with what came in, each thing with the place where it stands.
+
+    Attributes
+    ----------
+    found : list of Problem
+        The first 1,000.
+    n : int
+        How many there are, those that are not kept among them.
 
     Examples
     --------
@@ -44,6 +51,7 @@ class Faults:
     def __init__(self, row: int = 1) -> None:
         self._row = row
         self.found: list[Problem] = []
+        self.n = 0
 
     def add(self, place: str, value: object, expected: str) -> None:
         """Note that something else was found in a place."""
@@ -51,6 +59,7 @@ class Faults:
 
     def add_words(self, place: str, found: str, expected: str) -> None:
         """Note what was found in a place, in words."""
+        self.n += 1
         if len(self.found) < MOST_FAULTS:
             self.found.append(Problem(self._row, place, found, expected))
 

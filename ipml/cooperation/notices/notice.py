@@ -233,7 +233,7 @@ def _read_listings(
 def _read_listing(
     faults: Faults, place: str, value: object, rules: NoticeRules, takes_listings: bool, now: datetime
 ) -> NotedListing | None:
-    before = len(faults.found)
+    before = faults.n
     said = read_object(faults, place, value, ("url", "listing_id", "listing"))
     if not isinstance(value, Mapping):
         return None
@@ -249,7 +249,7 @@ def _read_listing(
     listing = None
     if said.get("listing") is not None:
         listing = _read_told(faults, f"{place}.listing", said["listing"], listing_id, takes_listings, now)
-    return NotedListing(listing_id, url, listing) if len(faults.found) == before else None
+    return NotedListing(listing_id, url, listing) if faults.n == before else None
 
 
 def _find_id(faults: Faults, place: str, url: str, listing_id: str | None, rules: NoticeRules) -> str | None:
@@ -272,17 +272,17 @@ def _read_told(
         expected = "nothing, as only the marketplace's own form tells what is listed: give url or listing_id alone"
         faults.add(place, value, expected)
         return None
+    before = faults.n
     said = read_object(faults, place, value, [name for name in _LISTING_TYPES if name not in _NOT_TOLD])
     if not isinstance(value, Mapping):
         return None
-    before = len(faults.found)
     given = {"listing_id": listing_id} | {name: told for name, told in said.items() if told is not None}
     if given["listing_id"] != listing_id or listing_id is None:
         faults.add(f"{place}.listing_id", given["listing_id"], "the listing_id beside it")
     for name in ("seller_id", "title"):
         given.setdefault(name, None)
     known = {name: _read_told_field(faults, f"{place}.{name}", name, told, now) for name, told in given.items()}
-    return Listing(**known) if len(faults.found) == before else None  # type: ignore[arg-type]
+    return Listing(**known) if faults.n == before else None  # type: ignore[arg-type]
 
 
 def _read_told_field(faults: Faults, place: str, name: str, value: object, now: datetime) -> object:

@@ -56,9 +56,8 @@ def decide_bulk(
 ) -> Response:
     """Record one verdict on all cases of the preview, or on none where one of them has changed since."""
     verdict, _, ground = choice.partition("/")
-    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "settings": settings_of(request)}
-    said["consequences"] = get_consequences(request)
-    said["token"] = token[VERDICTS.index(Verdict(verdict))]
+    said: dict[str, Any] = {"ground": ground, "note": note, "key": key, "consequences": get_consequences(request)}
+    said |= {"token": token[VERDICTS.index(Verdict(verdict))], "settings": settings_of(request)}
     try:
         with authorised(request, writing) as (connection, user):
             queue.decide_bulk(connection, case, user.name, Verdict(verdict), **said)

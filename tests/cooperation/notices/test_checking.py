@@ -78,6 +78,7 @@ FAULTY: list[tuple[dict[str, Any], set[str]]] = [
     ({"listings": [{"url": "https://shop.test/item/1", "listing_id": "2"}]}, {"listings[0].listing_id"}),
     ({"listings": [{"listing_id": "A", "listing": "Bag"}]}, {"listings[0].listing"}),
     ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": "9"}}]}, {"listings[0].listing.price"}),
+    ({"listings": [{"listing_id": "A", "listing": TOLD | {"colour": "red"}}]}, {"listings[0].listing.colour"}),
     ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": -1}}]}, {"listings[0].listing.price"}),
     ({"listings": [{"listing_id": "A", "listing": TOLD | {"price": True}}]}, {"listings[0].listing.price"}),
     ({"listings": [{"listing_id": "A", "listing": {"title": "Bag"}}]}, {"listings[0].listing.seller_id"}),
@@ -115,6 +116,14 @@ def test_all_faults_are_named_at_once():
     """Nobody has to send a notice five times to learn of five faults."""
     every = SAID | {"explanation": "fake", "email": "x", "good_faith": None, "listings": [{"url": "x"}], "typo": 1}
     assert find_faults(every) == {"explanation", "email", "good_faith", "listings[0].url", "typo"}
+
+
+def test_of_more_faults_than_are_kept_the_first_are_named():
+    """A thousand of them; what has a fault that is not kept is no listing all the same."""
+    listing = TOLD | {"colour": "red", "size": "M", "shape": "round", "weight": "light"}
+    with pytest.raises(InvalidNotice) as raised:
+        check_notice(say(listings=[{"listing_id": str(n), "listing": listing} for n in range(300)]), RULES)
+    assert len(raised.value.problems) == 1_000
 
 
 @pytest.mark.parametrize("content", [None, 7, "notice", [SAID], True], ids=str)
