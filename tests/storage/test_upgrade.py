@@ -162,7 +162,7 @@ def test_this_release_refuses_what_a_newer_one_does_not_let_it_use(url: str, oth
 
 @pytest.mark.slow
 def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, tmp_path: Path) -> None:
-    """In a sentence, before anything is done; once that process has ended, or by force, it is done."""
+    """In a sentence, before anything is done; once that process has ended, or where that is asked for, it is done."""
     running = open_database(url)
     with reading(running):
         pass
