@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ipml.errors import UnreadableFile
+from ipml.plain_texts import find_longest
 from ipml.thrift import STRUCT, Struct, ThriftReader
 
 MAX_COLUMNS = 1_000
@@ -358,15 +359,12 @@ def _read_head(path: Path, stream: IO[bytes], place: int) -> tuple[int, int, int
 
 def _find_longest(stream: IO[bytes], chunk: _Chunk) -> int:
     """Return the length of the longest text in a dictionary, or of the dictionary where it is packed in a rare way."""
-    from ipml.plain_texts import find_longest  # what is compiled is loaded for long dictionaries only
-
     if chunk.codec not in _CODECS:
         return chunk.dictionary
     stream.seek(chunk.dictionary_at)
     texts, codec = stream.read(chunk.dictionary_packed), _CODECS[chunk.codec]
     data = np.frombuffer(pa.decompress(texts, chunk.dictionary, codec) if codec else texts, dtype=np.uint8)
-    data.flags.writeable = False  # numba would compile the function apart for what can be written
-    return int(find_longest(data, chunk.entries))
+    return find_longest(data, chunk.entries)
 
 
 def _check_pages(path: Path, chunks: Sequence[_Chunk]) -> None:

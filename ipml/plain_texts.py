@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from ipml.engine.library import bind
+
+_find_longest = bind("find_longest", "uint8s", "int64_t", returns="int64_t")
 
 
-@njit(cache=True, nogil=True)
-def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> Any:
+def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> int:
     """Return how many bytes the longest of some texts has, as it is written before them.
 
     Parameters
@@ -25,14 +25,4 @@ def find_longest(data: npt.NDArray[np.uint8], n_texts: int) -> Any:
     >>> find_longest(data, 2), find_longest(data, 1)
     (4, 3)
     """
-    longest: Any = 0
-    at: Any = 0
-    for _ in range(n_texts):
-        if at + 4 > data.size:
-            break
-        length: Any = np.int64(0)
-        for place in range(4):
-            length |= np.int64(data[at + place]) << (8 * place)
-        longest = max(longest, length)
-        at += 4 + length
-    return longest
+    return int(_find_longest(data, min(n_texts, len(data))))

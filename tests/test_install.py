@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -55,23 +54,7 @@ def install(wheel: str, environment: Path) -> Path:
     subprocess.run([*UV, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     folder = environment / "bin"
     subprocess.run([*UV, "pip", "install", "--quiet", "--python", folder / "python", wheel], check=True)
-    carry_machine_code(ROOT / "ipml", next(environment.glob("lib/python*/site-packages/ipml")))
     return folder
-
-
-def carry_machine_code(source: Path, target: Path) -> None:
-    """Spare the environment a minute of compiling what this one has compiled from the same sources.
-
-    numba takes what lies there if it was made by the same release, from a source of that size and moment; else it
-    compiles, as it does for whoever installs the wheel.
-    """
-    for module in source.rglob("*.py"):
-        if (target / module.relative_to(source)).read_bytes() == module.read_bytes():
-            shutil.copystat(module, target / module.relative_to(source))
-    for code in source.rglob("__pycache__/*.nb[ic]"):
-        place = target / code.relative_to(source)
-        place.parent.mkdir(exist_ok=True)
-        shutil.copyfile(code, place)
 
 
 @pytest.fixture(scope="module")

@@ -12,19 +12,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 OURS = ("ipml", "experiments")
 NO_MATTER = ("ipml.errors",)
+_BESIDE = ("*.toml", "*/*.[ch]")
 
 
 def digest_code(model: type) -> str:
     """Return 12 hexadecimal digits that change with the class, its bases, or any module of ours these depend on.
 
-    Comments, docstrings and layout do not count. Files of data beside the modules do.
+    Comments, docstrings and layout do not count. Files of data beside the modules do, and the engine as it stands.
     """
     classes = [base for base in model.__mro__ if base.__module__.split(".")[0] in OURS]
     sources = [strip_words(textwrap.dedent(inspect.getsource(base))) for base in classes]
     modules = sorted({name for base in classes for name in imported_modules(base.__module__)})
     sources += [strip_words(_path_of(name).read_text(encoding="utf-8")) for name in modules]
     folders = sorted({_path_of(name).parent for name in modules})
-    data = [file.read_bytes() for folder in folders for file in sorted(folder.glob("*.toml"))]
+    data = [file.read_bytes() for folder in folders for kind in _BESIDE for file in sorted(folder.glob(kind))]
     return hashlib.sha256("\0".join(sources).encode() + b"\0".join(data)).hexdigest()[:12]
 
 

@@ -22,7 +22,7 @@ from ipml.cli.model.experiments import label_errors, report, reproduce, sweep, t
 from ipml.cli.model.labels import labels, leakage_audit, select
 from ipml.cli.model.models import compare, drift, promote, robustness, rollback, shadow
 from ipml.cli.options import make_group
-from ipml.cli.score import portfolios, score, warm_up
+from ipml.cli.score import portfolios, score
 from ipml.cli.serve import serve
 from ipml.cli.terminal import OPENED
 from ipml.cli.worker.commands import worker
@@ -104,7 +104,7 @@ _add_commands(_data, validate, labels, portfolios, simulate)
 
 _model = _add_group("model", _MODELS, "Train, judge, compare and promote models.", "train experiments/shoes.toml")
 _add_commands(_model, train, sweep, report, reproduce, compare, promote, rollback, shadow, drift, robustness)
-_add_commands(_model, label_errors, leakage_audit, select, warm_up)
+_add_commands(_model, label_errors, leakage_audit, select)
 
 app.add_typer(queue.app, name="queue", rich_help_panel=_CASES)
 _add_commands(queue.app, reviews.estimate, reviews.reviewers)

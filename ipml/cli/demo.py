@@ -9,7 +9,6 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ipml.cli.options import Force, out_option
-from ipml.cli.score import compile_features, compile_rest, compile_texts, is_compiled, running_beside
 from ipml.cli.terminal import check_outputs, open_up_to_date, printable, show_steps
 from ipml.web.accounts.permissions import Role
 
@@ -151,16 +149,11 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        say, is_ready = _telling(console, status), is_compiled()
-        once = "" if is_ready else ", and compiling what scoring runs, which takes some minutes and is done once"
-        say(f"making a marketplace{once}")
-        with nullcontext() if is_ready else running_beside(compile_texts):
-            market = _simulate(out, listings, seed, difficulty)
-            if not is_ready:
-                compile_features()
+        say = _telling(console, status)
+        say("making a marketplace")
+        market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")
-        with nullcontext() if is_ready else running_beside(compile_rest):
-            trained = _train(out, seed, say)
+        trained = _train(out, seed, say)
         console.print(f"Model: {trained.card.full_version}. {trained.standing(_tracking(out))}", soft_wrap=True)
         say("scoring the newest listings")
         scored = _score_newest(out, market, trained)

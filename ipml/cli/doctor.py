@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ipml.storage.audit_trail.audit import Anchor
 
-LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "numba", "skops", "mlflow", "sqlalchemy", "fastapi")
+LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "skops", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
 _MOST_LINES = 20  # about the rows of one database
 
@@ -48,7 +48,7 @@ def doctor(database: Database = None, model: Model = None, anchor: TrailAnchor =
     steps: tuple[Callable[[], Iterator[Check]], ...] = (
         check_versions,
         check_disk,
-        check_compiler,
+        check_engine,
         check_settings,
         lambda: check_database(database, kept),
         lambda: check_lists(database),
@@ -158,18 +158,18 @@ def check_disk() -> Iterator[Check]:
     yield Check("disk", state, f"{free_gb:,.1f} GB free")
 
 
-def check_compiler() -> Iterator[Check]:
-    """Compile and run a small function, as scoring does with its n-grams."""
+def check_engine() -> Iterator[Check]:
+    """Have the engine, which is compiled when ipml is installed, read a text."""
     try:
-        import numba
+        from ipml.features.compiled.folding import fold_texts
+        from ipml.features.compiled.texts import Texts
 
-        compile_function: Any = numba.njit
-        answer = compile_function(_double)(21)
-    except Exception as error:  # whatever a broken compiler raises is what we want to know
-        yield Check("compiler", "problem", f"numba cannot compile: {type(error).__name__}: {error}".splitlines()[0])
+        (read,) = fold_texts(Texts.of(["N\u0456ke  SHOES"])).strings()
+    except (ImportError, OSError) as error:
+        yield Check("engine", "problem", f"{error}".splitlines()[0])
     else:
-        state: Literal["ok", "problem"] = "ok" if answer == 42 else "problem"
-        yield Check("compiler", state, f"numba compiled, and twice 21 is {answer}")
+        state: Literal["ok", "problem"] = "ok" if read == "nike shoes" else "problem"
+        yield Check("engine", state, f"reads texts: {read!r}")
 
 
 def check_database(url: str | None, anchor: Anchor | None) -> Iterator[Check]:
@@ -366,7 +366,3 @@ def check_access() -> Iterator[Check]:
         yield Check("address", "warning", words)
     if not exposed:
         yield Check("address", "ok", f"the page listens on {settings.host}")
-
-
-def _double(number: int) -> int:
-    return 2 * number

@@ -1,16 +1,13 @@
-"""Scoring: `ipml score`, `portfolios` and `warm-up`.
+"""Scoring: `ipml score` and `ipml data portfolios`.
 
 A file of listings comes in, the same listings go out with scores and reasons; what is known of sellers is kept from
-one night to the next. What scoring and training run is compiled once, so that no first call waits for it.
+one night to the next.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from enum import StrEnum
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -187,105 +184,3 @@ def portfolios(
     if counts.known:
         typer.echo(f"{counts.known:,} were in it already, and count once")
     tell_rejected(counts.rejected, rejects)
-
-
-def warm_up() -> None:
-    """Compile what scoring and training run; the result is kept, beside ipml or in the user's cache folder.
-
-    Without it the first listing after an installation waits for it, a minute or two on two cores. Run it when an
-    image is built.
-
-    Example: ipml model warm-up
-    """
-    from time import perf_counter
-
-    start = perf_counter()
-    compile_all()
-    typer.echo(f"Compiled, or found compiled, in {perf_counter() - start:.0f} seconds")
-
-
-def compile_all() -> None:
-    """Compile whatever is not yet compiled, on two cores."""
-    if not is_compiled():
-        with running_beside(compile_texts):
-            compile_features()
-    compile_rest()
-
-
-def is_compiled() -> bool:
-    """Say whether code lies compiled for this Python, judged by n-gram sums, the last that `compile_texts` makes."""
-    from ipml.features.compiled.ngrams import sum_rows
-
-    release = f"py{sys.version_info.major}{sys.version_info.minor}"
-    return any(Path(sum_rows.stats.cache_path).glob(f"*.{sum_rows.__name__}-*.{release}.nbi"))
-
-
-def compile_rest() -> None:
-    """Train on a small market and score it, and look at a dictionary of texts, which calls all that is compiled."""
-    import numpy as np
-
-    from ipml.listings.schema import check_listings
-    from ipml.model.pipeline import CounterfeitClassifier
-    from ipml.plain_texts import find_longest
-    from ipml.scoring.scorer import Scorer
-    from ipml.simulation.marketplace import simulate_marketplace
-
-    listings = check_listings(simulate_marketplace(n_listings=600, seed=0).listings)
-    labelled = listings[listings["is_counterfeit"].notna()]
-    classifier = CounterfeitClassifier(n_folds=2).fit(labelled, labelled["is_counterfeit"].astype(int))
-    scorer = Scorer(classifier, "warm-up/1")
-    scorer.score_frame(listings)
-    for scored in scorer.explain_frame(listings[:20]):
-        scorer.score(scored.listing)
-    find_longest(np.frombuffer(bytes(4), dtype=np.uint8), 1)
-
-
-def compile_texts() -> None:
-    """Compile what takes longest, and shares least with `compile_features`: misspelt words, and sums of n-grams."""
-    import numpy as np
-
-    from ipml.features.compiled.ngrams import mark_known
-    from ipml.features.compiled.texts import Texts
-    from ipml.features.spelling import Spelling
-    from ipml.features.text import sum_ngrams
-
-    texts = Texts.of(["leather belt", "wool belt", "laether watch"])
-    Spelling().fit(texts.strings(), phrases=["replica*"]).read_texts(texts)
-    weights = np.zeros(1 << 18)
-    sum_ngrams(texts, mark_known(weights, np.ones(weights.size, dtype=bool)))
-
-
-def compile_features() -> None:
-    """Compile how texts are folded and reduced, and what all features but n-grams read."""
-    from ipml.features.columns import ListingColumns
-    from ipml.features.text import TextFeatures
-    from ipml.model.pipeline import make_features
-
-    titles = ["AAA replica watch", "Wool hat, size M", "Vellmar bag: see my Telegram", "Lot of 5 belts"]
-    prices = [40.0, 12.0, 90.0, 30.0]
-    listings = ListingColumns({"seller_id": list("abcd"), "title": titles, "description": titles, "price": prices})
-    for _, extractor in make_features().transformer_list:
-        if not isinstance(extractor, TextFeatures):
-            extractor.fit(listings).transform(listings)
-    listings.bones("title")
-
-
-@contextmanager
-def running_beside(work: Callable[[], None]) -> Iterator[None]:
-    """Do some work in a second process within a block, and wait for it at the end of the block.
-
-    Raises
-    ------
-    RuntimeError
-        The work failed; what it raised is on stderr.
-    """
-    process = get_context("spawn").Process(target=work)
-    process.start()
-    try:
-        yield
-    except BaseException:
-        process.kill()
-        raise
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"{work.__name__} ended with {process.exitcode}")

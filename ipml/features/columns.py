@@ -184,6 +184,42 @@ class ListingColumns:
         taken._known |= {(kind, name): texts for name, texts in folded.items() for kind in ("raw", "folded")}
         return taken
 
+    def cut(self, rows: NDArray[np.intp]) -> ListingColumns:
+        """Return some rows as listings by themselves: what is worked out of them is not worked out of the others.
+
+        Parameters
+        ----------
+        rows : array of int
+
+        Examples
+        --------
+        >>> listings = ListingColumns({"title": ["Watch", "Hat"], "price": [10.0, 20.0]}).cut(np.array([1]))
+        >>> listings.texts("title"), listings.numbers("price")
+        (['Hat'], array([20.]))
+        """
+        if isinstance(self._columns, pd.DataFrame) and self._whole is None:
+            return ListingColumns(self._columns.iloc[rows], self._reading)
+        places = rows.tolist()
+        cells = {name: self.cells(name) for name in self._list_names()}
+        cut = ListingColumns({name: [of[row] for row in places] for name, of in cells.items()}, self._reading)
+        cut._length = len(rows)
+        return cut
+
+    def _list_names(self) -> list[str]:
+        """Return the names of all columns, those of the listings that these were taken from included."""
+        own = list(map(str, self._columns))
+        return own if self._whole is None else [*dict.fromkeys([*own, *self._whole._list_names()])]
+
+    @property
+    def reading(self) -> Reading:
+        """How the words of title and description are read."""
+        return self._reading
+
+    @property
+    def are_passages(self) -> bool:
+        """Whether some texts are given as folded and read, and not as sellers wrote them."""
+        return any(isinstance(self._columns[str(name)], Texts) for name in self._columns)
+
     def rewrite(self, rows: NDArray[np.intp], written: Mapping[str, Sequence[str]]) -> ListingColumns:
         """Return some rows, in the order given, with other texts in some columns, which are still to be read.
 

@@ -6,7 +6,7 @@ the listing was observed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -96,7 +96,7 @@ class PriceFeatures(Extractor):
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 7); what is unknown is 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return describe_prices(  # type: ignore[no-any-return]
+            return describe_prices(
                 self.ratios(listings),
                 listings.each_once(("category", "price", "currency"), self._ratio_to_category),
                 *self.bounds,
@@ -115,13 +115,13 @@ class PriceFeatures(Extractor):
     def references(self, X: Any) -> NDArray[np.float64]:
         """Return each listing's reference price in the base currency, or in its own where that has no rate; or NaN."""
         listings = ListingColumns.of(X)
-        return pair_up(self._goods(listings), self._units(listings), self._reference)
+        return pair_up(self._goods(listings), self.units(listings), self.reference_of)
 
     def ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over reference price; NaN where either is unknown."""
         listings = ListingColumns.of(X)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self._comparable(listings) / self.references(listings))
+            return np.asarray(self.comparable(listings) / self.references(listings))
 
     def category_ratios(self, X: Any) -> NDArray[np.float64]:
         """Return price over the category's usual price, at least 1/20 and at most 20; NaN where either is unknown."""
@@ -164,6 +164,34 @@ class PriceFeatures(Extractor):
         """Return the unit of prices times the rate: the base currency, or their own where the rate is unknown."""
         return str(self.table_["base_currency"]) if currency in self.table_["rates"] else currency
 
+    def reference_of(self, goods: str, unit: str) -> float | None:
+        """Return what goods cost, a brand and a category on a line each, in a unit; None where it is unknown."""
+        brand, _, category = goods.partition("\n")
+        usual = self.usual_of(brand, category, unit)
+        return None if usual is None else usual[1][1]
+
+    def list_usual(self) -> Iterator[tuple[str, str | None, str, float]]:
+        """Yield what `usual_of` goes by: brand, category or None for any, unit, and the reference price.
+
+        What counts more comes later: what was learnt of a brand at large, its price in the brand file.
+        """
+        for key, prices in self.usual_.items():
+            what, _, named = key.partition(":")
+            name, _, unit = named.rpartition(":")
+            brand, _, category = name.partition("\n")
+            if what in ("goods", "brand"):
+                yield brand, category if what == "goods" else None, unit, prices[1]
+        for brand, price in self.prepared.items():
+            yield brand, None, str(self.table_["base_currency"]), price
+
+    def comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return prices in the base currency, or as they are where the rate is unknown."""
+        return listings.numbers("price") * listings.names("currency").look_up(self.rate_of)
+
+    def units(self, listings: ListingColumns) -> Names:
+        """Return the unit of each price, as `unit_of` names it."""
+        return listings.names("currency").rename(self.unit_of)
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""
         names = (
@@ -179,7 +207,7 @@ class PriceFeatures(Extractor):
             zip(
                 listing_brands(listings, self.table_).strings(),
                 listings.folded_names("category").strings(),
-                self._units(listings).strings(),
+                self.units(listings).strings(),
                 listings.names("currency").strings(),
                 strict=True,
             )
@@ -195,27 +223,15 @@ class PriceFeatures(Extractor):
         low, median, high = (amount / self.rate_of(currency) for amount in amounts)
         return PriceRange(brand, currency, low, median, high, basis)
 
-    def _reference(self, goods: str, unit: str) -> float | None:
-        brand, _, category = goods.partition("\n")
-        usual = self.usual_of(brand, category, unit)
-        return None if usual is None else usual[1][1]
-
     def _goods(self, listings: ListingColumns) -> Names:
         """Return brand and category of each listing as one name."""
         pairs, codes = find_pairs(listing_brands(listings, self.table_), listings.folded_names("category"))
         return Names(codes, list(map("\n".join, pairs)))
 
-    def _comparable(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return prices in the base currency, or as they are where the rate is unknown."""
-        return listings.numbers("price") * listings.names("currency").look_up(self.rate_of)
-
-    def _units(self, listings: ListingColumns) -> Names:
-        return listings.names("currency").rename(self.unit_of)
-
     def _learn(self, what: str, names: Names, listings: ListingColumns) -> dict[str, list[float]]:
-        rows = zip(names.strings(), self._units(listings).strings(), strict=True)
+        rows = zip(names.strings(), self.units(listings).strings(), strict=True)
         keys = [f"{what}:{name}:{unit}" if name else None for name, unit in rows]
-        frame = pd.DataFrame({"key": pd.Series(keys, dtype="str"), "price": self._comparable(listings)})
+        frame = pd.DataFrame({"key": pd.Series(keys, dtype="str"), "price": self.comparable(listings)})
         frame = frame[frame["key"].notna() & (frame["price"] > 0)]
         groups = frame.groupby("key", sort=True)["price"]
         quantiles = groups.quantile(np.array(_QUANTILES)).unstack()
@@ -224,9 +240,9 @@ class PriceFeatures(Extractor):
 
     def _ratio_to_category(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return price over what its category usually costs; NaN where either is unknown."""
-        usual = pair_up(listings.folded_names("category"), self._units(listings), self.usual_of_category)
+        usual = pair_up(listings.folded_names("category"), self.units(listings), self.usual_of_category)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self._comparable(listings) / usual)
+            return np.asarray(self.comparable(listings) / usual)
 
 
 AGE_STEPS_DAYS = (3, 10, 30, 90)
@@ -299,7 +315,7 @@ class ListingFeatures(Extractor):
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 13); what is unknown is 0."""
         days = listings.days_between("listed_at", "observed_at")
-        return describe_listings(  # type: ignore[no-any-return]
+        return describe_listings(
             self.count_age(days, listings.numbers("seller_age_days")),
             listings.numbers("listing_sales"),
             listings.numbers("listing_returns"),
@@ -366,7 +382,8 @@ class SellerFeatures(Extractor):
 
     def values(self, listings: ListingColumns) -> NDArray[np.float64]:
         """Return the values, shape (n_listings, 4); what is unknown is as usual, 0."""
-        return describe_sellers(*map(listings.numbers, self.reads), *self.bounds)  # type: ignore[no-any-return]
+        sales, returns, complaints, rating, strikes = map(listings.numbers, self.reads)
+        return describe_sellers(sales, returns, complaints, rating, strikes, *self.bounds)
 
     @property
     def bounds(self) -> tuple[NDArray[np.float64], float, float]:

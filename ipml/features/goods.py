@@ -20,8 +20,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.brand_claims import Spellings, describe_claims, may_be_disguised
-from ipml.features.compiled.brands import list_brands
+from ipml.features.compiled.brands import (
+    MAY_BE_DISGUISED,
+    Spellings,
+    describe_claims,
+    find_disguised,
+    list_brands,
+)
 from ipml.features.compiled.disguises import count_disguised_words
 from ipml.features.compiled.goods import GoodsTable, describe_goods
 from ipml.features.compiled.places import Numbers
@@ -96,22 +101,26 @@ class BrandFinder:
         self.phrase_brands = np.array(table["phrase_brands"], dtype=np.int64)
         self.authorised = {number: frozenset(sellers) for number, sellers in enumerate(table["authorised"]) if sellers}
         self._plain: dict[int, tuple[str, ...]] = {}
+        self._aliases: list[list[str]] = [[] for _ in self.names]
+        for phrase, number in zip(table["phrases"], table["phrase_brands"], strict=True):
+            self._aliases[number].append(phrase)
 
     def plain(self, number: int) -> tuple[str, ...]:
         """Return how a brand reads where it is not disguised; folded when a title first asks."""
         if number not in self._plain:
-            named = zip(self.table["phrases"], self.table["phrase_brands"], strict=True)
-            aliases = [phrase.lower() for phrase, brand in named if brand == number]
+            aliases = [phrase.lower() for phrase in self._aliases[number]]
             self._plain[number] = tuple(dict.fromkeys([*aliases, *map(fold_text, aliases)]))
         return self._plain[number]
 
     @cached_property
     def spellings(self) -> Spellings:
         """The ways each brand is spelt plainly."""
-        of_brand: list[dict[str, None]] = [{} for _ in self.names]
-        for phrase, number in zip(self.table["phrases"], self.table["phrase_brands"], strict=True):
-            of_brand[number] |= dict.fromkeys((phrase.lower(), fold_text(phrase)))
-        return Spellings([[spelling for spelling in spellings if spelling.isascii()] for spellings in of_brand])
+        return Spellings([self.plain(number) for number in range(len(self.names))])
+
+    def find(self, folded: list[str]) -> NDArray[np.int64]:
+        """Return the number of the first brand that each folded text names, -1 where it names none."""
+        (places,) = self.phrases.reading.finder.find(Texts.of(folded))
+        return list_brands(places, self.phrase_brands).first()
 
     @classmethod
     def of(cls, table: BrandTable) -> BrandFinder:
@@ -156,6 +165,11 @@ def claimed_brands(listings: ListingColumns, table: BrandTable) -> NDArray[np.in
     return listings.once_a_row(key, ["title", "brand"], lambda of: _number_brands(of, finder))
 
 
+def tell_brands(listings: ListingColumns, table: BrandTable, numbers: NDArray[np.int64]) -> None:
+    """Let listings know the numbers of their brands, as `claimed_brands` gives them, where these were found already."""
+    listings.once(("brand number", BrandFinder.of(table)), lambda: numbers)
+
+
 def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
     numbers, fields = claimed_brands(listings, finder.table), listings.folded_names("brand")
     if len(numbers) == 1:
@@ -169,8 +183,7 @@ def _number_brands(listings: ListingColumns, finder: BrandFinder) -> NDArray[np.
     titled, fields = brands_in_titles(listings, finder.table).first(), listings.folded_names("brand")
     if fields.names == [""]:
         return titled
-    (places,) = finder.phrases.reading.finder.find(Texts.of(fields.names))
-    by_field = list_brands(places, finder.phrase_brands).first()
+    by_field = finder.find(fields.names)
     is_empty = np.array([not name for name in fields.names])
     return np.where(is_empty[fields.codes], titled, by_field[fields.codes])
 
@@ -217,13 +230,13 @@ class BrandFeatures(Extractor):
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         finder, titles = BrandFinder.of(self.table_), listings.raw("title")
         brands = brands_in_titles(listings, self.table_)
-        is_disguised = may_be_disguised(titles, brands, finder.spellings)
-        for row in np.flatnonzero(is_disguised).tolist():
+        is_disguised = find_disguised(titles, brands, finder.spellings)
+        for row in np.flatnonzero(is_disguised == MAY_BE_DISGUISED).tolist():
             is_disguised[row] = self._is_disguised(titles.text(row), brands.of_text(row))
         claimed = claimed_brands(listings, self.table_)
         return describe_claims(
             brands,
-            is_disguised,
+            is_disguised.view(np.bool_),
             count_disguised_words(titles),
             listings.is_given("brand"),
             claimed,

@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 from ipml.errors import UnusableSetting
 from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.offers import describe_offers, group_columns
-from ipml.features.compiled.trade_table import TradeTable
-from ipml.features.compiled.trade_words import count_trade_words
+from ipml.features.compiled.trade_words import TradeTable, count_trade_words
 from ipml.features.normalisation import fold_text
 from ipml.features.phrases import Place, find_phrases
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.ngram_chunks import find_distinct
+from ipml.features.compiled.ngrams import find_distinct
 from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts, hash_text, hash_texts
 from ipml.kit.moments import to_microseconds
@@ -170,7 +170,7 @@ class SellerPortfolios:
         earlier = EarlierOfEach(np.zeros(len(sellers)), np.zeros(len(sellers)))
         if self._states:
             known, states = self._sorted_states()
-            numbers, firsts = find_distinct(sellers.offsets, sellers.data)
+            numbers, firsts = find_distinct(sellers)
             keys = hash_texts(sellers.take(firsts))
             places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             rows = np.flatnonzero((known[places] == keys)[numbers])

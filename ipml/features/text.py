@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ipml.features.columns import Extractor, ListingColumns
-from ipml.features.compiled.ngram_codes import count_texts as count_in_texts
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
+from ipml.features.compiled.ngrams import count_texts as count_in_texts
 from ipml.features.compiled.numbers import are_unfamiliar
 from ipml.features.compiled.texts import Texts
 from ipml.features.phrases import Skeletons
@@ -43,8 +43,8 @@ def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5
     [[3.0], [1.0]]
     """
     texts = texts if isinstance(texts, Texts) else Texts.of(texts)
-    indptr, indices, counts = count(texts.offsets, texts.data, bits, letters[0], letters[1], words)
-    return csr_matrix((counts, indices, indptr), shape=(len(texts), 1 << bits))
+    pointers, columns, counts = count(texts, bits, *letters, words)
+    return csr_matrix((counts, columns, pointers), shape=(len(texts), 1 << bits))
 
 
 def count_texts(
@@ -57,7 +57,7 @@ def count_texts(
     >>> int(count_texts(Texts.of(["nike nike", "nike", "hat"]), letters=(0, 0)).max())
     2
     """
-    return np.asarray(count_in_texts(texts.offsets, texts.data, bits, *letters, words), dtype=np.int64)
+    return count_in_texts(texts, bits, *letters, words)
 
 
 class NgramSums(NamedTuple):
@@ -89,7 +89,7 @@ def sum_ngrams(
         The weight of each column, as `ipml.features.compiled.ngrams.mark_known` marks it.
     """
     _check_size(marked.size - 1)
-    sums, n_all, n_known = sum_rows(texts.offsets, texts.data, marked, letters[0], letters[1], words)
+    sums, n_all, n_known = sum_rows(texts, marked, *letters, words)
     return NgramSums(sums / np.sqrt(np.maximum(n_known, 1)), n_all, n_known)
 
 
@@ -104,7 +104,7 @@ def spread_weights(
     if data.size == 0:
         return np.zeros(0)
     _check_size(marked.size - 1)
-    by_byte = spread(data, marked, letters[0], letters[1], words)
+    by_byte = spread(data, marked, *letters, words)
     starts = np.flatnonzero((data & 0xC0) != 0x80)
     return np.asarray(np.add.reduceat(by_byte, starts))
 
@@ -218,7 +218,7 @@ class TextFeatures(Extractor):
         ----------
         coefficients : array of shape (2^bits,)
         """
-        return np.asarray(mark_known(coefficients * self.idf_, self.idf_ > 0))
+        return mark_known(coefficients * self.idf_, self.idf_ > 0)
 
     def sum(self, listings: ListingColumns, marked: NDArray[np.float64]) -> NgramSums:
         """Return what `transform` gives times the coefficients, without spelling the values out.

@@ -16,8 +16,8 @@ import secrets
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numba import njit
 
+from ipml.engine.library import bind
 from ipml.listings.frames import number_rows, show
 from ipml.records import Problem
 
@@ -62,6 +62,8 @@ def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:
     return order[np.argsort(hashes[order], kind="stable")]
 
 
+_find = bind("find_keys", "uint64s", "int64s", "int64_t", "uint64s", "int64s_out")
+_remember = bind("remember_keys", "uint64s_out", "int64s_out", "int64_t", "uint64s", "int64s", returns="int64_t")
 _FIRST_BITS = 16
 _FULLEST = 0.7
 """Of the places; beyond, other hashes are in the way too often."""
@@ -91,7 +93,8 @@ class KeyTable:
         hashes : array of uint64, shape (n,)
             In any order; ascending is several times as quick.
         """
-        found: Rows = _find(self._hashes, self._rows, self._n_bits, hashes)
+        found = np.empty(len(hashes), dtype=np.int64)
+        _find(self._hashes, self._rows, self._n_bits, hashes, found)
         return found
 
     def remember(self, hashes: Hashes, rows: Rows) -> None:
@@ -114,36 +117,6 @@ class KeyTable:
 
 def _make_places(n_bits: int) -> tuple[Hashes, Rows]:
     return np.zeros(1 << n_bits, dtype=np.uint64), np.zeros(1 << n_bits, dtype=np.int64)
-
-
-@njit(cache=True, nogil=True)
-def _find_place(known: Hashes, known_rows: Rows, n_bits: int, a_hash: np.uint64) -> np.int64:
-    """Return where a hash stands, or the free place where it would."""
-    place = np.int64(a_hash >> np.uint64(64 - n_bits))
-    while known_rows[place] and known[place] != a_hash:
-        place = (place + 1) & ((1 << n_bits) - 1)
-    return place
-
-
-@njit(cache=True, nogil=True)
-def _find(known: Hashes, known_rows: Rows, n_bits: int, hashes: Hashes) -> Rows:
-    found = np.empty(len(hashes), dtype=np.int64)
-    for at in range(len(hashes)):
-        found[at] = known_rows[_find_place(known, known_rows, n_bits, hashes[at])]
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _remember(known: Hashes, known_rows: Rows, n_bits: int, hashes: Hashes, rows: Rows) -> int:
-    """Add those hashes that have a row and are not there, and return how many these were."""
-    n_new = 0
-    for at in range(len(hashes)):
-        if rows[at]:
-            place = _find_place(known, known_rows, n_bits, hashes[at])
-            if not known_rows[place]:
-                known[place], known_rows[place] = hashes[at], rows[at]
-                n_new += 1
-    return n_new
 
 
 _KEY = ["listing_id", "observed_at"]

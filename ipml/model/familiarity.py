@@ -156,7 +156,7 @@ class Familiarity:
         found = np.zeros(len(rows), dtype=_ROW)
         found["key"], found[_SCORE] = keys[rows], score[rows]
         found["seller"] = hash_texts(listings.raw("seller_id").take(rows))
-        sums = sum_ngrams(listings.bones("title").take(rows), self._marked, letters=(0, 0), words=1)
+        sums = sum_ngrams(listings.cut(rows).bones("title"), self._marked, letters=(0, 0), words=1)
         found["words"] = _divide(sums.n_all - sums.n_known, sums.n_all)
         for name, names in (("brand", brands), ("category", listings.names("category"))):
             names = names.take(rows).compact()
@@ -190,7 +190,7 @@ class Familiarity:
     def _marked(self) -> Floats:
         """The known words as the compiled kernel reads them."""
         known = np.unpackbits(self.known_["words"]).astype(bool)
-        return np.asarray(mark_known(np.zeros(len(known)), known))
+        return mark_known(np.zeros(len(known)), known)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"known_": self.known_, "usual_": self.usual_}

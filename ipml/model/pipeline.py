@@ -26,6 +26,7 @@ from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
+from ipml.model.compiled_stage import PASSAGE_WORDS
 from ipml.model.donor import Asked, ask_donor, count_sellers, take_over
 from ipml.model.evaluation.fairness import seller_fairness
 from ipml.model.evaluation.label_weights import count_by_odds
@@ -44,7 +45,6 @@ from ipml.model.labels import (
 )
 from ipml.model.learner import Chosen, Floats, choose_members, fit_all
 from ipml.model.stages import (
-    PASSAGE_WORDS,
     FeatureValues,
     FirstStage,
     SecondStage,

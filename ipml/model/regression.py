@@ -17,7 +17,7 @@ from scipy.special import entr, expit, xlogy
 from sklearn.linear_model import LogisticRegression
 
 from ipml.errors import Refused
-from ipml.features.compiled.ngram_codes import encode
+from ipml.features.compiled.ngrams import encode
 from ipml.features.compiled.texts import Texts
 from ipml.model.solver import StoredRows, ascend, measure, multiply
 
@@ -147,10 +147,9 @@ def _encode_blocks(blocks: Sequence[Ngrams], n_rows: int) -> tuple[NDArray[np.ui
     used = 0
     for number, block in enumerate(blocks):
         starts[number, 0] = used
-        bits = block.rarity.size.bit_length() - 1
         for first in range(0, n_rows, _TEXTS_AT_ONCE):
             texts = block.texts.take(np.arange(first, min(first + _TEXTS_AT_ONCE, n_rows)))
-            part, ends, n_known = encode(texts.offsets, texts.data, block.rarity, bits, *block.letters, block.words)
+            part, ends, n_known = encode(texts, block.rarity, *block.letters, block.words)
             if used + part.size > codes.size:
                 codes.resize((used + part.size) * 5 // 4, refcheck=False)  # without a second copy where there is room
             codes[used : used + part.size] = part

@@ -1,4 +1,4 @@
-"""The compiled solver of the linear learner: logistic regression by ascent on the dual, one row at a time.
+"""The solver of the linear learner: logistic regression by ascent on the dual, one row at a time.
 
 It minimises
 
@@ -14,23 +14,14 @@ The intercept is the multiplier of the dual's one constraint, that the signed co
 moves with that sum as if all rows had a column of ones; the next pass starts from where it stands (Rockafellar 1976).
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.machine_code import compiled, inner, plain_njit
+from ipml.engine.library import KINDS, Table, bind
 
-ESCAPE = 65_535
-"""The code that says: so much further, and no n-gram there."""
-_ESCAPE = np.uint64(ESCAPE)
-_ONE = np.uint64(1)
-_NONE = ~np.uint64(0)
-_RUN = 16  # rows visited one after another as they are stored, which memory is quicker at
-_MOST_REST = 7  # passes
-_LITTLE = 0.3  # of the mean gain
-_MOST_STEPS = 50
-_ENOUGH = 1e-8  # a margin need be no more exact
+Floats = NDArray[np.float64]
 
 
 class StoredRows(NamedTuple):
@@ -56,128 +47,75 @@ class StoredRows(NamedTuple):
 
     pointers: NDArray[np.int64]
     indices: NDArray[np.int32]
-    values: NDArray[np.float64]
+    values: Floats
     codes: NDArray[np.uint16]
     starts: NDArray[np.int64]
     firsts: NDArray[np.int64]
-    scales: NDArray[np.float64]
-    rarity: NDArray[np.float64]
+    scales: Floats
+    rarity: Floats
 
 
-@plain_njit
-def _read_row(stored, row, columns, entries):
-    """Write the columns and values of one row; return how many are n-grams, and how many there are."""
-    n = np.uint64(0)
-    for block in range(stored.firsts.size):
-        column = np.uint64(stored.firsts[block])
-        scale = stored.scales[block, row]
-        last = _NONE
-        for at in range(np.uint64(stored.starts[block, row]), np.uint64(stored.starts[block, row + 1])):
-            code = np.uint64(stored.codes[at])
-            column += code
-            if code == _ESCAPE:
-                continue
-            if column == last:
-                entries[n - _ONE] += stored.rarity[column] * scale
-            else:
-                columns[n], entries[n] = column, stored.rarity[column] * scale
-                n += _ONE
-                last = column
-    n_ngrams = n
-    for at in range(np.uint64(stored.pointers[row]), np.uint64(stored.pointers[row + 1])):
-        columns[n], entries[n] = stored.indices[at], stored.values[at]
-        n += _ONE
-    return n_ngrams, n
+class _Stored(Table):
+    """`StoredRows` as the engine reads them."""
+
+    _fields_: ClassVar = [
+        ("pointers", KINDS["int64s"]),
+        ("indices", KINDS["int32s"]),
+        ("values", KINDS["doubles"]),
+        ("codes", KINDS["uint16s"]),
+        ("starts", KINDS["int64s"]),
+        ("firsts", KINDS["int64s"]),
+        ("scales", KINDS["doubles"]),
+        ("rarity", KINDS["doubles"]),
+    ]
 
 
-@inner
-def _scratch(stored, rows):
-    """Return room for the columns and values of any of some rows."""
-    longest = 0
-    for row in rows:
-        n = stored.pointers[row + 1] - stored.pointers[row]
-        for block in range(stored.firsts.size):
-            n += stored.starts[block, row + 1] - stored.starts[block, row]
-        longest = max(longest, n)
-    return np.empty(longest, np.uint32), np.empty(longest, np.float64)
+class _Fitted(Table):
+    """What is known of each row beside its values, and the least value of each coefficient."""
+
+    _fields_: ClassVar = [
+        ("rows", KINDS["int64s"]),
+        *((name, KINDS["doubles"]) for name in ("sign", "cost", "least", "squares")),
+    ]
 
 
-@compiled
-def multiply(stored, rows, coefficients):
+_multiply = bind("multiply_rows", _Stored, "int64s", "doubles", "doubles_out", returns="int64_t")
+_measure = bind("measure_rows", _Stored, "int64s", "doubles", "doubles_out", "doubles_out", returns="int64_t")
+_ascend = bind(
+    *("ascend", _Stored, _Fitted, "doubles_out", "doubles_out", "double", "int64_t", "uint64_t"),
+    *("doubles_out", "doubles_out"),
+    returns="int64_t",
+)
+
+
+def multiply(stored: StoredRows, rows: NDArray[np.int64], coefficients: Floats) -> Floats:
     """Return the product of each row with the coefficients."""
-    columns, entries = _scratch(stored, rows)
-    products = np.zeros(rows.size)
-    for i in range(rows.size):
-        _, n = _read_row(stored, rows[i], columns, entries)
-        for k in range(n):
-            products[i] += entries[k] * coefficients[np.uint64(columns[k])]
+    products = np.empty(rows.size)
+    _check(_multiply(_Stored.of(**stored._asdict()), rows, np.ascontiguousarray(coefficients, np.float64), products))
     return products
 
 
-@compiled
-def measure(stored, rows, parts, n_columns):
+def measure(stored: StoredRows, rows: NDArray[np.int64], parts: Floats, n_columns: int) -> tuple[Floats, Floats]:
     """Return the square of each row's length, and the sum of the rows, each times its part."""
-    columns, entries = _scratch(stored, rows)
-    squares, sums = np.zeros(rows.size), np.zeros(n_columns)
-    for i in range(rows.size):
-        _, n = _read_row(stored, rows[i], columns, entries)
-        for k in range(n):
-            squares[i] += entries[k] * entries[k]
-            sums[np.uint64(columns[k])] += entries[k] * parts[i]
+    squares, sums = np.empty(rows.size), np.empty(n_columns)
+    _check(_measure(_Stored.of(**stored._asdict()), rows, np.ascontiguousarray(parts, np.float64), squares, sums))
     return squares, sums
 
 
-@plain_njit
-def _shuffle(order, state):
-    """Put numbers in another order, drawn by SplitMix64; return the state to go on from."""
-    for last in range(order.size - 1, 0, -1):
-        state += np.uint64(0x9E3779B97F4A7C15)
-        drawn = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        drawn = (drawn ^ (drawn >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        other = np.int64((drawn ^ (drawn >> np.uint64(31))) % np.uint64(last + 1))
-        order[last], order[other] = order[other], order[last]
-    return state
-
-
-@plain_njit
-def _loss(margin):
-    return max(-margin, 0.0) + np.log1p(np.exp(-abs(margin)))
-
-
-@plain_njit
-def _negative_entropy(share):
-    if share <= 0.0 or share >= 1.0:
-        return 0.0
-    return share * np.log(share) + (1.0 - share) * np.log1p(-share)
-
-
-@plain_njit
-def _best_share(margin, reach, share):
-    """Return the share s for which s = 1 / (1 + exp(margin + reach * (s - share))), by Newton steps within bounds.
-
-    `reach` is how far the margin moves as the share goes from 0 to 1.
-    """
-    low = margin - reach * share
-    high = low + reach
-    at, best = margin, 1.0 / (1.0 + np.exp(margin))
-    for _ in range(_MOST_STEPS):
-        excess = at - margin - reach * (best - share)
-        if excess > 0.0:
-            high = at
-        else:
-            low = at
-        new = at - excess / (1.0 + reach * best * (1.0 - best))
-        if not low <= new <= high:
-            new = 0.5 * (low + high)
-        moved, at = abs(new - at), new
-        best = 1.0 / (1.0 + np.exp(at))
-        if moved <= _ENOUGH * (1.0 + abs(at)):
-            break
-    return best
-
-
-@compiled
-def ascend(stored, rows, sign, cost, least, squares, shares, sums, intercept, tolerance, most_passes, seed):
+def ascend(
+    stored: StoredRows,
+    rows: NDArray[np.int64],
+    sign: Floats,
+    cost: Floats,
+    least: Floats,
+    squares: Floats,
+    shares: Floats,
+    sums: Floats,
+    intercept: float,
+    tolerance: float,
+    most_passes: int,
+    seed: int,
+) -> tuple[float, float, int]:
     """Visit rows until the gap is no larger than the tolerance; change `shares` and `sums` in place.
 
     Parameters
@@ -196,41 +134,15 @@ def ascend(stored, rows, sign, cost, least, squares, shares, sums, intercept, to
     -------
     intercept, gap, n_passes
     """
-    columns, entries = _scratch(stored, rows)
-    gains, rests, left = np.zeros(rows.size), np.zeros(rows.size, np.int8), np.zeros(rows.size, np.int8)
-    runs = np.arange((rows.size + _RUN - 1) // _RUN)
-    balance = np.sum(sign * cost * shares)
-    little, gap, state = 0.0, np.inf, np.uint64(seed)
-    n_passes = 0
-    while n_passes < most_passes:
-        is_full = n_passes == 0 or gap <= tolerance
-        state = _shuffle(runs, state)
-        for run in runs:
-            for i in range(run * _RUN, min((run + 1) * _RUN, rows.size)):
-                if left[i] > 0 and not is_full:
-                    left[i] -= 1
-                    continue
-                n_ngrams, n = _read_row(stored, rows[i], columns, entries)
-                total = intercept + balance
-                for k in range(n_ngrams):
-                    total += entries[k] * sums[np.uint64(columns[k])]
-                for k in range(n_ngrams, n):
-                    column = np.uint64(columns[k])
-                    total += entries[k] * max(sums[column], least[column])
-                margin = sign[i] * total
-                gains[i] = cost[i] * (_loss(margin) + _negative_entropy(shares[i]) + shares[i] * margin)
-                rests[i] = min(2 * rests[i] + 1, _MOST_REST) if gains[i] < little else 0
-                left[i] = rests[i]
-                share = _best_share(margin, cost[i] * (squares[i] + 1.0), shares[i])
-                change = sign[i] * cost[i] * (share - shares[i])
-                shares[i] = share
-                balance += change
-                for k in range(n):
-                    sums[np.uint64(columns[k])] += change * entries[k]
-        n_passes += 1
-        intercept += balance
-        gap = np.sum(gains)
-        little = _LITTLE * gap / rows.size
-        if is_full and gap <= tolerance:
-            break
-    return intercept, gap, n_passes
+    fitted = _Fitted.of(rows=rows, sign=sign, cost=cost, least=least, squares=squares)
+    reached, gap = np.array([float(intercept)]), np.empty(1)
+    n_passes = _ascend(
+        *(_Stored.of(**stored._asdict()), fitted, shares, sums, float(tolerance), most_passes, seed, reached, gap)
+    )
+    _check(n_passes)
+    return float(reached[0]), float(gap[0]), n_passes
+
+
+def _check(status: int) -> None:
+    if status < 0:
+        raise MemoryError("not enough memory for the rows of the learner")

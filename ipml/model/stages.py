@@ -22,23 +22,26 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import FeatureUnion
 from sklearn.utils.validation import check_is_fitted
 
-from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.numbers import add_rows
 from ipml.features.compiled.passages import cut_passages
-from ipml.features.compiled.texts import Texts, concat
+from ipml.features.compiled.texts import Texts, concat, have_plain_letters
+from ipml.features.goods import claimed_brands
 from ipml.features.names import Names
 from ipml.features.text import NgramSums, TextFeatures
 from ipml.model.calibration.seller_weights import limit_sellers
+from ipml.model.compiled_stage import (
+    HAS_NO_PLAIN_LETTERS,
+    IS_LEFT,
+    IS_UNFAMILIAR,
+    PASSAGE_WORDS,
+    CompiledStage,
+    Weighed,
+)
 from ipml.model.regression import Design, Ngrams
 
 TEXTS = ("title", "description")
 """Whose n-grams count in several strengths."""
-PASSAGE_WORDS = {"title": (16, 8, 4), "description": (90, 60, 20)}
-"""For each text column: words up to which a text is read whole, words of a passage, and words from one to the next.
-
-The 80 letters that large marketplaces allow a title are at most some 16 words, and what gives a listing away, a brand
-with a word of the trade, is at most five: some passage of eight in steps of four holds it with few words around it.
-"""
 
 
 def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColumns, NDArray[np.intp]] | None:
@@ -97,6 +100,7 @@ class FirstStage:
     def __init__(self, features: FeatureUnion, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
+        self._compiled: tuple[Reading, CompiledStage | None] | None = None
         start = 0
         for name, extractor in features.transformer_list:
             width = count_features(extractor)
@@ -115,17 +119,46 @@ class FirstStage:
         listings : ListingColumns
             As the model reads them.
         """
-        worst = self.sum(listings)
+        return self.weigh(listings).log_odds
+
+    def weigh(self, listings: ListingColumns) -> Weighed:
+        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known.
+
+        The engine does it in one call; listings that it leaves, and models of other extractors, are read part by part.
+        """
+        compiled = None if listings.are_passages else self.compiled(listings.reading)
+        if compiled is None:
+            return self._weigh_apart(listings)
+        weighed = compiled.weigh(listings)
+        left = np.flatnonzero(weighed.found & IS_LEFT)
+        if len(left):
+            apart = self._weigh_apart(listings.cut(left))
+            for name in ("log_odds", "brands", "found"):
+                getattr(weighed, name)[left] = getattr(apart, name)
+        return weighed
+
+    def compiled(self, reading: Reading) -> CompiledStage | None:
+        """Return what the engine knows of this stage, for listings read in this way; None where it does not know it."""
+        known = self._compiled
+        if known is None or known[0] is not reading:
+            known = self._compiled = reading, CompiledStage.of(self.parts, self.intercept, reading)
+        return known[1]
+
+    def _weigh_apart(self, listings: ListingColumns) -> Weighed:
+        """Return what `weigh` does, each extractor asked by itself."""
+        log_odds = self.sum(listings)
         for column in PASSAGE_WORDS:
             if split := split_long_texts(listings, column):
                 passages, owners = split
-                np.maximum.at(worst, owners, self.sum(passages))
-        return worst
-
-    def is_unfamiliar(self, listings: ListingColumns) -> NDArray[np.bool_]:
-        """Say whose titles training knew nothing like, shape (n_listings,)."""
-        part = self.text_part("title")
-        return part.extractor.is_unfamiliar(part.sum(listings))
+                np.maximum.at(log_odds, owners, self.sum(passages))
+        brands, found = np.full(len(listings), -1), np.zeros(len(listings), dtype=np.uint8)
+        if "brand" in self.parts:
+            brands = claimed_brands(listings, self.number_part("brand").extractor.table_)
+        if "title" in self.parts:
+            part = self.text_part("title")
+            found[part.extractor.is_unfamiliar(part.sum(listings))] |= IS_UNFAMILIAR
+            found[~have_plain_letters(listings.folded("title"))] |= HAS_NO_PLAIN_LETTERS
+        return Weighed(log_odds, brands, found)
 
     def text_part(self, name: str) -> TextPart:
         """Return the part of an extractor of n-grams."""
@@ -222,11 +255,12 @@ class NumberPart:
 
     Attributes
     ----------
+    extractor : transformer
     weights : array of shape (n_features,)
     """
 
     def __init__(self, extractor: Any, weights: Floats) -> None:
-        self._extractor = extractor
+        self.extractor = extractor
         self.weights = weights
 
     def add(self, listings: ListingColumns, total: Floats) -> None:
@@ -244,7 +278,7 @@ class NumberPart:
         return np.asarray(dense * self.weights)
 
     def _values(self, listings: ListingColumns) -> Any:
-        extractor = self._extractor
+        extractor = self.extractor
         if not isinstance(extractor, Extractor):
             return extractor.transform(listings)
         return (
@@ -400,7 +434,7 @@ class SecondStage(BaseEstimator):
         self.slope_, self.portfolio_weight_, self.intercept_ = (float(value) for value in found.x)
         return self
 
-    def log_odds(self, log_odds: Floats, share: Floats) -> Floats:
+    def log_odds(self, log_odds: Floats | float, share: Floats | float) -> Floats:
         """Return the joined log-odds, shape (n_listings,)."""
         check_is_fitted(self, "slope_")
         return np.asarray(self.slope_ * log_odds + self.portfolio_weight_ * share + self.intercept_)

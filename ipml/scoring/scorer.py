@@ -18,16 +18,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
-from ipml.features.compiled.texts import have_plain_letters
-from ipml.features.goods import brand_table, listing_brands
+from ipml.features.goods import brand_table, listing_brands, tell_brands
 from ipml.features.portfolio import EarlierListings, EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
+from ipml.model.compiled_stage import HAS_NO_PLAIN_LETTERS, IS_UNFAMILIAR, Weighed
 from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.model_file import load_model as load_artifact
+from ipml.model.online import Judged, OnlineClassifier
 from ipml.model.pipeline import IMAGE, CounterfeitClassifier
-from ipml.model.single import Judged, SingleListings
 from ipml.records import Highlight, Listing, PriceRange, Problem, Reason, ScoredListing, Unlike
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
@@ -287,12 +287,12 @@ class Scorer:
         portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
 
     @cached_property
-    def _single(self) -> SingleListings | None:
-        return SingleListings.of(self.classifier)
+    def _online(self) -> OnlineClassifier | None:
+        return OnlineClassifier.of(self.classifier)
 
     def _judge_one(self, listing: Listing, earlier: EarlierListings) -> Judged | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
-        judged = self._single.judge(listing, earlier.share) if self._single else None
+        judged = self._online.judge(listing, earlier.share) if self._online else None
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
@@ -303,30 +303,32 @@ class Scorer:
         classifier = self.classifier
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
-        log_odds = classifier.second_stage_.log_odds(classifier.first_stage.log_odds(columns), known.shares)
+        weighed = classifier.first_stage.weigh(columns)
+        tell_brands(columns, classifier.brand_table, weighed.brands)
+        log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
         score, low, high = classifier.judge(columns, log_odds)
-        causes = self._abstain(columns, low, high)
+        causes = self._abstain(columns, weighed, low, high)
         for judged in (log_odds, score, low, high):
             judged[causes > 0] = np.nan
         if sample is not None and self.familiarity is not None:
             self.familiarity.look(columns, listing_brands(columns, classifier.brand_table), score, sample)
         return _Judged(columns, known, log_odds, score, low, high, causes)
 
-    def _abstain(self, columns: ListingColumns, low: Floats, high: Floats) -> NDArray[np.int8]:
+    def _abstain(self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
 
         One known word is enough: a title must not fall silent by strange words that are added.
         """
-        title = columns.folded("title")
         causes = np.zeros(len(columns), dtype=np.int8)
         if self.most_width is not None:
             causes[is_too_wide(low, high, self.most_width)] = CAUSES.index(TOO_UNCERTAIN)
-        strange = np.flatnonzero(self.classifier.first_stage.is_unfamiliar(columns))
+        strange = np.flatnonzero(weighed.found & IS_UNFAMILIAR)
         if len(strange):
-            knows_a_word = self.classifier.spelling_.know_a_word(title.take(strange))
+            knows_a_word = self.classifier.spelling_.know_a_word(columns.cut(strange).folded("title"))
             causes[strange[~knows_a_word]] = CAUSES.index(UNKNOWN_WORDS)
-        for row in np.flatnonzero(~have_plain_letters(title)).tolist():
-            if not any(map(str.isalnum, title.text(row))):
+        bare = np.flatnonzero(weighed.found & HAS_NO_PLAIN_LETTERS)
+        for row, title in zip(bare.tolist(), columns.cut(bare).folded("title").strings(), strict=True):
+            if not any(map(str.isalnum, title)):
                 causes[row] = CAUSES.index(NO_LETTERS)
         return causes
 

@@ -52,7 +52,7 @@ def test_a_sound_database_has_no_problem(database: Path):
         "numpy",
         "sqlite",
         "disk",
-        "compiler",
+        "engine",
         "database",
         "tables",
         "audit",

@@ -72,7 +72,7 @@ MORE = {"cooperate referral build", "queue pictures add", "seller lists load"}
 UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforce appeal run, enforce statement send,
     enforce automatic run, seller retention, seller sweep, cooperate notice import, cooperate notice match,
     audit anchor, audit key, evidence stamp, enqueue, admin backup, admin restore, demo, serve, data simulate,
-    model train, score, data portfolios, model warm-up, model promote, model rollback, model reproduce,
+    model train, score, data portfolios, model promote, model rollback, model reproduce,
     model sweep, cooperate network find"""
 """What a timer may run, what takes in what others say, and what has no user as there is no database behind it."""
 

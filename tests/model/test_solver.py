@@ -1,4 +1,4 @@
-"""The compiled solver: it finds the least objective, and rows kept compactly are the rows."""
+"""The solver: it finds the least objective, and rows kept compactly are the rows."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix, hstack
 
 from ipml.errors import Refused
-from ipml.features.compiled.ngram_codes import count_texts
+from ipml.features.compiled.ngrams import count_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.text import count_ngrams
 from ipml.model.regression import Ascent, Design, Ngrams
@@ -162,7 +162,7 @@ def test_texts_are_counted_once_for_each_ngram(texts):
     """It is the number of rows of the count matrix that have something in a column."""
     read = Texts.of(texts)
     expected = np.bincount(count_ngrams(texts, bits=8, letters=(2, 5), words=1).indices, minlength=256)
-    np.testing.assert_array_equal(count_texts(read.offsets, read.data, 8, 2, 5, 1), expected)
+    np.testing.assert_array_equal(count_texts(read, 8, 2, 5, 1), expected)
 
 
 def test_a_fit_on_ngrams_is_that_on_their_matrix():

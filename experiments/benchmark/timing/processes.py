@@ -11,9 +11,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-)
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")

@@ -1,12 +1,35 @@
-"""Which brands titles name, as `ipml.features.goods.brands_in_titles` says."""
+"""Which brands titles name, as `ipml.features.goods.brands_in_titles` says, and what listings claim of brands.
+
+What they claim is said in `ipml.features.goods.BrandFeatures`. `brands.c` of the engine reads the texts.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.machine_code import compiled, plain_njit
-from ipml.features.compiled.places import Numbers, Places
+from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import Texts as TextArrays
+from ipml.features.compiled.characters import PAGES, Characters
+from ipml.features.compiled.places import NumberArrays, Numbers, PlaceArrays, Places
+from ipml.features.compiled.texts import Texts
+
+_N_CLAIMS = 8
+IS_DISGUISED, MAY_BE_DISGUISED = 1, 2
+
+
+class SpellingTable(Table):
+    """What `find_disguised` looks up: `brand_spellings` of `brands.h`."""
+
+    _fields_: ClassVar = [("starts", KINDS["int64s"]), ("spelt", TextArrays)]
+
+
+_list_brands = bind("list_brands", PlaceArrays, "int64s", "int64s_out", "int64s_out")
+_find_disguised = bind("find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out")
+_describe_claims = bind("describe_claims", NumberArrays, "uint8s", "int64s", "uint8s", "int64s", "int8s", "doubles_out")
 
 
 def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
@@ -27,34 +50,74 @@ def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
     >>> list_brands(places, np.array([0, 1, 1])).of_text(0)
     [1, 0]
     """
-    return Numbers(*_list_brands(places.starts, places.number, places.start, places.end, phrase_brands))
+    starts, brands = np.empty(len(places) + 1, dtype=np.int64), np.empty(len(places.number), dtype=np.int64)
+    _list_brands(places, phrase_brands, starts, brands)
+    return Numbers(starts, brands[: starts[-1]].copy())
 
 
-@plain_njit
-def _comes_before(start, end, one, other):
-    """Say whether a place comes before another: by start, of those from one place the longest first."""
-    return start[one] < start[other] or (start[one] == start[other] and end[one] > end[other])
+class Spellings:
+    """The ways each brand is spelt plainly, in lower case.
+
+    Parameters
+    ----------
+    of_brand : sequence of sequence of str
+        The spellings of each brand.
+
+    Attributes
+    ----------
+    table : SpellingTable
+        The spellings as the engine looks them up.
+    """
+
+    def __init__(self, of_brand: Sequence[Sequence[str]]) -> None:
+        starts = np.cumsum([0, *map(len, of_brand)], dtype=np.int64)
+        spelt = Texts.of([spelling for spellings in of_brand for spelling in spellings])
+        self.table = SpellingTable.of(starts=starts, spelt=spelt)
 
 
-@compiled
-def _list_brands(starts, number, start, end, phrase_brands):
-    lists, brands = np.zeros(starts.size, np.int64), np.empty(number.size, np.int64)
-    order = np.arange(number.size)
-    n = 0
-    for row in range(starts.size - 1):
-        first, last = starts[row], starts[row + 1]
-        for i in range(first + 1, last):
-            at = i
-            while at > first and _comes_before(start, end, order[at], order[at - 1]):
-                order[at - 1], order[at] = order[at], order[at - 1]
-                at -= 1
-        for i in range(first, last):
-            brand = phrase_brands[number[order[i]]]
-            is_new = True
-            for at in range(lists[row], n):
-                is_new &= brands[at] != brand
-            if is_new:
-                brands[n] = brand
-                n += 1
-        lists[row + 1] = n
-    return lists, brands[:n].copy()
+def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.uint8]:
+    """Say whether brands that titles name can be read only after folding, shape (n_titles,).
+
+    `IS_DISGUISED` where they can, and `MAY_BE_DISGUISED` where a letter has no lower case by itself, or was never met.
+
+    Examples
+    --------
+    >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
+    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 A\u0456r Max"])
+    >>> PAGES.fill([0, 1, 4])
+    >>> find_disguised(titles, brands, spellings).tolist()
+    [0, 1, 2]
+    """
+    found = np.empty(len(titles), dtype=np.uint8)
+    _find_disguised(titles, brands, spellings.table, PAGES.characters, found)
+    return found
+
+
+def describe_claims(
+    brands: Numbers,
+    is_disguised: NDArray[np.bool_],
+    n_disguised_words: NDArray[np.int64],
+    has_field: NDArray[np.bool_],
+    claimed: NDArray[np.int64],
+    standing: NDArray[np.int8],
+) -> NDArray[np.float64]:
+    """Return the values of `BrandFeatures`, shape (n_listings, 8).
+
+    Parameters
+    ----------
+    brands : Numbers
+        The brands that titles name.
+    is_disguised : array of bool, shape (n_listings,)
+        Whether a brand in the title can be read only after folding.
+    n_disguised_words : array of int, shape (n_listings,)
+    has_field : array of bool, shape (n_listings,)
+        Whether the brand field says anything.
+    claimed : array of int, shape (n_listings,)
+        The number of the listing's brand, -1 where it is none of those known.
+    standing : array of int, shape (n_listings,)
+        1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known.
+    """
+    values = np.empty((len(has_field), _N_CLAIMS))
+    facts = (is_disguised.view(np.uint8), n_disguised_words, has_field.view(np.uint8), claimed, standing)
+    _describe_claims(brands, *facts, values)
+    return values

@@ -1,4 +1,4 @@
-"""What every character reads as and counts for, in tables that compiled functions read.
+"""What every character reads as and counts for, in tables that the engine looks up.
 
 Tables come in pages of 256 characters. A page is worked out, by the plain functions, when one of its characters is
 first met: a shop that sells in English never pays for Chinese.
@@ -9,20 +9,19 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ipml.engine.library import KINDS, Table
 from ipml.features import look_alikes
-from ipml.features.compiled.machine_code import plain_njit
 from ipml.features.normalisation import _READINGS
 
 MOST_LETTERS_OF_A_READING = 18
 MOST_LETTERS_OF_A_SOUND = 4
-_N_PAGES = 0x2000  # more than there are, so that even broken UTF-8 points to one
+N_PAGES = 0x2000  # more than there are, so that even broken UTF-8 points to one
 _PAGE = 256
-_TO_PAGE, _IN_PAGE = np.uint64(8), np.uint64(255)  # places that cannot be negative need no second look
 _PADDING = np.zeros(MOST_LETTERS_OF_A_SOUND, dtype=np.int64)
 
 CODE = (1 << 21) - 1
@@ -31,7 +30,7 @@ WORD, LETTER, ALPHA, DIGIT, DECIMAL, GREEK, CYRILLIC, LIVING = (1 << bit for bit
 OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, STANDS_IN = (1 << bit for bit in range(29, 37))
 MISSING, BEGINS_MARKUP = 1 << 37, 1 << 38
 ORNAMENT, ORNAMENT_SHIFT = 7 << 39, 39  # the number of the far script, from 1
-ITSELF, SHAPE, STAND_IN, READING, SOUND = range(5)
+_N_ASPECTS = 6
 """What is known of a character: with its flags; as the ASCII character that a letter of a living script looks like, or
 as the one that a sign or an ideograph stands for in some company, else itself; and where its reading in lower case and
 the sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length."""
@@ -50,23 +49,24 @@ _CLASSES = (
 _STAND_INS = {**look_alikes.IDEOGRAPHS_AS_LETTERS, **look_alikes.SIGNS_AS_LETTERS}
 
 
-class Characters(NamedTuple):
-    """Tables of characters; what concerns one stands at 256 times the number of its page plus its place there."""
-
-    pages: NDArray[np.int32]
-    """The number of each page, -1 for those not met yet."""
-    entries: NDArray[np.int64]
-    """Shape (256 pages, 5)."""
-    letters: NDArray[np.int64]
-    """Those of readings and sounds, and some more, so that the longest sound can be read anywhere."""
+_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}"  # in lower case it is another letter at the end of a word
 
 
-@plain_njit
-def describe(letter, aspect, characters):
-    """Return what is known of a character of a page that has been met."""
-    code = np.uint64(letter & CODE)
-    page = np.uint64(characters.pages[code >> _TO_PAGE])
-    return characters.entries[page << _TO_PAGE | code & _IN_PAGE, aspect]
+class Characters(Table):
+    """Tables of characters; what concerns one stands at 256 times the number of its page plus its place there.
+
+    Attributes
+    ----------
+    pages : array of int32
+        The number of each page, -1 for those not met yet.
+    entries : array of int64, shape (256 pages, 6)
+    letters : array of int64
+        Those of readings and sounds, and some more, so that the longest sound can be read anywhere.
+    """
+
+    _fields_: ClassVar = [
+        (name, KINDS[kind]) for name, kind in (("pages", "int32s"), ("entries", "int64s"), ("letters", "int64s"))
+    ]
 
 
 class Pages:
@@ -74,28 +74,29 @@ class Pages:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        pages, entries = np.full(_N_PAGES, -1, dtype=np.int32), np.zeros((0, 5), dtype=np.int64)
-        self.characters = Characters(pages, entries, _PADDING)
+        self._numbers = np.full(N_PAGES, -1, dtype=np.int32)
+        self._entries, self._letters = np.zeros((0, _N_ASPECTS), dtype=np.int64), _PADDING
         self.fill([0])
 
     def fill(self, pages: Iterable[int]) -> None:
         """Work out the tables of pages that lack them."""
         with self._lock:
-            self.characters = _with_pages(self.characters, pages)
+            self._add(pages)
+            self.characters = Characters.of(pages=self._numbers, entries=self._entries, letters=self._letters)
 
-
-def _with_pages(characters: Characters, pages: Iterable[int]) -> Characters:
-    numbers = characters.pages.copy()
-    entries, letters = [characters.entries], [characters.letters[: -len(_PADDING)]]
-    n_letters = len(letters[0])
-    for page in pages:
-        if numbers[page] < 0:
-            numbers[page] = numbers.max() + 1
-            of_page, of_readings = _describe_page(page, n_letters)
-            entries.append(of_page)
-            letters.append(of_readings)
-            n_letters += len(of_readings)
-    return Characters(numbers, np.concatenate(entries), np.concatenate([*letters, _PADDING]))
+    def _add(self, pages: Iterable[int]) -> None:
+        numbers = self._numbers.copy()
+        entries, letters = [self._entries], [self._letters[: -len(_PADDING)]]
+        n_letters = len(letters[0])
+        for page in pages:
+            if numbers[page] < 0:
+                numbers[page] = numbers.max() + 1
+                of_page, of_readings = _describe_page(page, n_letters)
+                entries.append(of_page)
+                letters.append(of_readings)
+                n_letters += len(of_readings)
+        self._numbers = numbers
+        self._entries, self._letters = np.concatenate(entries), np.concatenate([*letters, _PADDING])
 
 
 def _describe_page(page: int, n_letters: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -108,8 +109,17 @@ def _describe_page(page: int, n_letters: int) -> tuple[NDArray[np.int64], NDArra
     assert max(map(len, sounds)) <= MOST_LETTERS_OF_A_SOUND
     places = _places(readings + sounds, n_letters)
     shapes, stand_ins = _look_up(characters, itself, look_alikes.SHAPES), _look_up(characters, itself, _STAND_INS)
-    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:]])
+    lowered = np.array([_lower(letter) for letter in characters], dtype=np.int64)
+    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:], lowered])
     return entries, _flag_kinds("".join(readings + sounds))
+
+
+def _lower(letter: str) -> int:
+    """Return the code of a letter in lower case, that of a space for white space; -1 if it is none by itself."""
+    if letter.isspace():
+        return ord(" ")
+    lowered = letter.lower()
+    return ord(lowered) if len(lowered) == 1 and letter != _SIGMA else -1
 
 
 def _sound(letter: str, flags: int) -> str:

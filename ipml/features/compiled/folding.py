@@ -1,4 +1,4 @@
-"""Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`, compiled.
+"""Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`, in the engine.
 
 Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo. Others
 are taken apart into characters, and go through the same steps as in the plain function. Few are left to that function
@@ -8,60 +8,67 @@ rare entities.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import html
+import html.entities
+from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.alphabets import has_ornaments, read_alphabet, read_ideographs, read_signs_in_words
-from ipml.features.compiled.characters import (
-    BEGINS_MARKUP,
-    CYRILLIC,
-    GREEK,
-    IDEOGRAPH,
-    INVISIBLE,
-    LIVING,
-    MISSING,
-    MOST_LETTERS_OF_A_READING,
-    MOST_LETTERS_OF_A_SOUND,
-    ORNAMENT,
-    PAGES,
-    REVERSING,
-    SIGN,
-    TURNED,
-    Characters,
-)
-from ipml.features.compiled.machine_code import compiled, inner, plain_njit
-from ipml.features.compiled.markup import may_hold_markup, unwrap
-from ipml.features.compiled.reading import (
-    cut,
-    decode,
-    drop_invisible,
-    encode,
-    narrow,
-    read_alone,
-    read_letters,
-    turn_round,
-    widen,
-)
-from ipml.features.compiled.screening import (
-    HAS_CONTROL,
-    HAS_MARKUP,
-    HAS_SIGN,
-    IS_APART,
-    IS_HELD_DOWN,
-    fold_ascii,
-    is_ascii,
-    may_be_apart,
-)
-from ipml.features.compiled.signs import may_stand_for_letters, read_signs
-from ipml.features.compiled.spacing import close_up, open_separators, shorten
+from ipml.engine.library import KINDS, Buffer, Table, bind
+from ipml.features.compiled import screening, signs
+from ipml.features.compiled.characters import ASCII, N_PAGES, PAGES, Characters
 from ipml.features.compiled.texts import Texts
+from ipml.features.look_alikes import read_letter
 from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text
 
-_WRITTEN, _UNWRAPPED, _READ, _MARKED, _ODD, _LEFT, _FOLDED = range(7)
-"""What a text is, at last folded: as written, without markup, or read in ASCII; with markup, with something to undo, or
-left to the plain function."""
+_BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
+_MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
+_WITHOUT_SEMICOLON = sorted(name for name in html.entities.html5 if not name.endswith(";"))
+_COMMON = (
+    *("apos", "hellip", "ndash", "mdash", "lsquo", "rsquo", "sbquo", "ldquo", "rdquo", "bdquo", "bull", "trade"),
+    *("euro", "dagger", "thinsp", "ensp", "emsp", "lsaquo", "rsaquo", "prime", "Prime", "star", "check", "hearts"),
+)
+_NOTHING = -1
+
+
+class _AsciiTables(Table):
+    """The ASCII characters with their flags, and as what each reads in lower case."""
+
+    _fields_: ClassVar = [("itself", KINDS["int64s"]), ("readings", KINDS["int64s"])]
+
+
+class _MarkupTables(Table):
+    """Names of tags and entities as numbers, and the characters that entities stand for."""
+
+    _fields_: ClassVar = [
+        ("breaking", KINDS["uint64s"]),
+        ("hiding", KINDS["uint64s"]),
+        ("names", KINDS["uint64s"]),
+        ("codes", KINDS["int64s"]),
+        ("open_names", KINDS["uint64s"]),
+        ("open_codes", KINDS["int64s"]),
+        ("numbers", KINDS["int64s"]),
+    ]
+
+
+class FoldingTables(Table):
+    """What the engine looks up to fold texts, but for what it knows of characters."""
+
+    _fields_: ClassVar = [
+        ("ascii", _AsciiTables),
+        ("markup", _MarkupTables),
+        ("screening", screening.ScreeningTables),
+        ("signs", signs.SignsTables),
+        ("spacing", signs.SpacingTables),
+    ]
+
+
+_fold_texts = bind(
+    "fold_texts",
+    *("texts", "int64_t", Characters, FoldingTables, "uint8s_out", "int64s_out", "buffer", "uint8s_out"),
+)
 
 
 def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
@@ -79,172 +86,68 @@ def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
     >>> fold_texts(Texts.of(["Nike  AIR", "r.e.p.l.i.c.a w.a.t.c.h", "Новая куртка"])).strings()
     ['nike air', 'replica watch', 'novaya kurtka']
     """
-    offsets, data = texts.offsets, texts.data
-    missing = np.zeros(len(PAGES.characters.pages), dtype=np.bool_)
-    ends, folded, is_left = _fold(offsets, data, max_letters, missing, *PAGES.characters)
+    missing = np.zeros(N_PAGES, dtype=np.bool_)
+    folded, is_left = _fold(texts, max_letters, missing)
     if is_left.any() and missing.any():
         PAGES.fill(np.flatnonzero(missing).tolist())
-        ends, folded, is_left = _fold(offsets, data, max_letters, missing, *PAGES.characters)
+        folded, is_left = _fold(texts, max_letters, missing)
     left = np.flatnonzero(is_left)
     plain = [fold_text(texts.text(row), max_letters) for row in left.tolist()]
-    return Texts(ends, folded).replace(left, plain)
+    return folded.replace(left, plain)
 
 
-class _Scratch(NamedTuple):
-    """Room to work in, for the longest of some texts."""
-
-    letters: NDArray[np.int64]
-    others: NDArray[np.int64]
-    read: NDArray[np.int64]
-    read_bytes: NDArray[np.uint8]
-    unwrapped: NDArray[np.uint8]
-    other_bytes: NDArray[np.uint8]
+def _fold(texts: Texts, most: int, missing: NDArray[np.bool_]) -> tuple[Texts, NDArray[np.bool_]]:
+    """Return the folded texts, and which are left to the plain function; note the pages that are missing."""
+    ends = np.empty(len(texts) + 1, dtype=np.int64)
+    is_left = np.empty(len(texts), dtype=np.bool_)
+    folded = Buffer()
+    _fold_texts(texts, most, PAGES.characters, TABLES, missing.view(np.uint8), ends, folded, is_left.view(np.uint8))
+    return Texts(ends, folded.take(np.uint8)), is_left
 
 
-@inner
-def _make_scratch(offsets, most):
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    n_bytes = min(longest, 4 * most)
-    n_letters = min(longest, most)
-    n_read = min(n_letters * MOST_LETTERS_OF_A_READING, most)
-    n = max((n_letters + 1) * MOST_LETTERS_OF_A_SOUND, n_read)
-    return _Scratch(
-        np.empty(n, np.int64),
-        np.empty(n, np.int64),
-        np.empty(n_read, np.int64),
-        np.empty(n_read, np.uint8),
-        np.empty(n_bytes, np.uint8),
-        np.empty(n_bytes, np.uint8),
+def _read_ascii() -> NDArray[np.int64]:
+    """Return what each ASCII character reads as, in lower case."""
+    readings = [read_letter(chr(code)) for code in range(128)]
+    return np.array([ASCII[ord(reading)] if reading else _NOTHING for reading in readings], dtype=np.int64)
+
+
+def _pack(names: Iterable[str]) -> NDArray[np.uint64]:
+    """Return names of up to eight letters as numbers, in order."""
+    return np.array([int.from_bytes(name.encode(), "little") for name in names], dtype=np.uint64)
+
+
+def _sort_entities(names: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return packed names, in order, and the codes of their characters."""
+    codes = np.array([ord(html.entities.html5[name]) for name in names], dtype=np.int64)
+    packed = _pack(name.rstrip(";") for name in names)
+    order = np.argsort(packed)
+    return packed[order], codes[order]
+
+
+def _read_numbers(count: int) -> NDArray[np.int64]:
+    """Return the character that each number stands for; browsers read some as they were once used."""
+    codes = [ord(html.unescape(f"&#{number};") or "\x00") or _NOTHING for number in range(count)]
+    return np.array(codes, dtype=np.int64)
+
+
+def _make_markup_tables() -> _MarkupTables:
+    names, codes = _sort_entities([f"{name};" for name in (*_WITHOUT_SEMICOLON, *_COMMON)])
+    open_names, open_codes = _sort_entities(_WITHOUT_SEMICOLON)
+    return _MarkupTables.of(
+        breaking=_pack(_BREAKING),
+        hiding=_pack(_MAY_HIDE),
+        names=names,
+        codes=codes,
+        open_names=open_names,
+        open_codes=open_codes,
+        numbers=_read_numbers(0xA0),
     )
 
 
-@compiled
-def _fold(offsets, data, most, missing, pages, entries, letters):
-    """Return where the folded texts end, their bytes, and which are left; note the pages that are missing."""
-    characters = Characters(pages, entries, letters)
-    scratch = _make_scratch(offsets, most)
-    room = 4 * scratch.read.size  # bytes that a folded text may take
-    folded = np.empty(data.size + room, np.uint8)
-    n_rows = offsets.size - 1
-    ends = np.zeros(n_rows + 1, np.int64)
-    is_left = np.zeros(n_rows, np.bool_)
-    for row in range(n_rows):
-        first, start = ends[row], offsets[row]
-        stop = cut(data, start, offsets[row + 1], most)
-        if first + room > folded.size:
-            folded = _grow(folded, first, room)
-        state, end = _WRITTEN, first
-        is_plain = is_ascii(data, start, stop)
-        if is_plain:
-            state, end = _fold_ascii(data, start, stop, _WRITTEN, folded, first)
-        else:
-            n = read_alone(data, start, stop, most, characters, scratch.read_bytes)
-            if n >= 0:
-                state, end = _fold_ascii(scratch.read_bytes, 0, n, _READ, folded, first)
-        if state != _FOLDED:
-            end = _fold_row(data, start, stop, is_plain, most, characters, missing, scratch, folded, first)
-        is_left[row] = end < 0
-        ends[row + 1] = end if end >= 0 else first
-    return ends, _cut_off(folded, ends[n_rows]), is_left
-
-
-@inner
-def _cut_off(folded, end):
-    """Return the first bytes of an array; without a copy, unless most of it would be kept for nothing."""
-    return folded[:end].copy() if 2 * end < folded.size else folded[:end]
-
-
-@inner
-def _grow(folded, end, room):
-    grown = np.empty(2 * folded.size + room, np.uint8)
-    for at in range(end):
-        grown[at] = folded[at]
-    return grown
-
-
-@inner
-def _fold_row(data, start, stop, is_plain, most, characters, missing, scratch, folded, first):
-    """Fold one text; return where it ends, -1 if it is left.
-
-    What was unwrapped or read is looked at again, as a text by itself.
-    """
-    text, begin, end, state = data, start, stop, _WRITTEN
-    while True:
-        if is_plain:
-            was_read = state == _READ
-            state, n = _fold_ascii(text, begin, end, state, folded, first)
-            if state == _ODD:
-                n = widen(text, begin, end, was_read, scratch.read)
-        else:
-            state, n = _read(text, begin, end, most, state, characters, missing, scratch)
-        if state == _FOLDED:
-            return n
-        if state == _ODD:
-            return _undo(n, scratch.read, scratch.others, folded, first)
-        if state == _LEFT:
-            return -1
-        if state == _READ:
-            text, begin, end, is_plain = scratch.read_bytes, 0, n, True
-            continue
-        n = unwrap(text, begin, end, scratch.unwrapped, scratch.other_bytes)
-        if n < 0:
-            return -1
-        text, begin, end, state = scratch.unwrapped, 0, n, _UNWRAPPED
-        is_plain = is_ascii(text, begin, end)
-
-
-@plain_njit
-def _fold_ascii(text, start, end, state, folded, first):
-    """Fold an ASCII text; return what it is then, and where it ends."""
-    after, why = fold_ascii(text, start, end, folded, first)
-    if why == 0:
-        return _FOLDED, after
-    if state == _WRITTEN and why & HAS_MARKUP and may_hold_markup(text, start, end):
-        return _MARKED, after
-    is_odd = why & (IS_APART | IS_HELD_DOWN) or (why & HAS_CONTROL and state != _READ)
-    if not is_odd and not (why & HAS_SIGN and may_stand_for_letters(folded, first, after)):
-        return _FOLDED, after
-    return _ODD, after
-
-
-@inner
-def _read(text, start, end, most, state, characters, missing, scratch):
-    """Read a text beyond ASCII; return whether all is ASCII now, and the number of characters."""
-    letters, others = scratch.letters, scratch.others
-    n, seen = decode(text, start, end, characters, missing, letters)
-    if seen & BEGINS_MARKUP and state == _WRITTEN and may_hold_markup(text, start, end):
-        return _MARKED, 0
-    if seen & MISSING:
-        return _LEFT, 0
-    if seen & REVERSING:
-        n = turn_round(letters, n)
-    if seen & INVISIBLE:
-        n = drop_invisible(letters, n)
-    if seen & (ORNAMENT | TURNED) and has_ornaments(letters, n):
-        return _LEFT, 0
-    if seen & SIGN:
-        read_signs_in_words(letters, n, characters)
-    for alphabet in (GREEK, CYRILLIC, LIVING):
-        if seen & alphabet:
-            n = read_alphabet(letters, n, alphabet, characters, others)
-            letters, others = others, letters
-    if seen & IDEOGRAPH:
-        read_ideographs(letters, n, characters)
-    n, is_read_in_ascii = read_letters(letters, n, most, characters, scratch.read)
-    if not is_read_in_ascii:
-        return _ODD, n
-    narrow(scratch.read, n, scratch.read_bytes)
-    return _READ, n
-
-
-@plain_njit
-def _undo(n, text, other, folded, first):
-    """Undo spacing, signs and letters held down in what was read; write the rest and return where it ends."""
-    if may_be_apart(text, n):
-        n = close_up(text, n)
-    open_separators(text, n)
-    read_signs(text, n, other)
-    n = shorten(text, n)
-    return encode(text, n, folded, first)
+TABLES = FoldingTables.of(
+    ascii=_AsciiTables.of(itself=ASCII, readings=_read_ascii()),
+    markup=_make_markup_tables(),
+    screening=screening.TABLES,
+    signs=signs.SIGNS,
+    spacing=signs.SPACING,
+)

@@ -1,123 +1,140 @@
-"""The compiled kernel beneath n-grams: counting them, summing their weights, spreading the weights over letters.
+"""N-grams of folded texts: counting them, summing their weights, spreading the weights over letters.
 
-Everything works on the UTF-8 bytes of folded texts: `data` holds them one after another, text `i` is
-`data[offsets[i]:offsets[i + 1]]`. What the n-grams of a text are, `hash_text` says, which all but the quickest sum
-call; tests hold that one to it.
+What the n-grams of a text are, and the column of each, `hash_all` in `ipml/engine/ngrams.c` says. Each function here
+takes `letters_min`, `letters_max` and `words`, as `ipml.features.text` explains them.
 """
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
-from ipml.features.compiled.copying import copy
-from ipml.features.compiled.machine_code import compiled, inner
-from ipml.features.compiled.ngram_chunks import find_chunks
-from ipml.features.compiled.ngram_hashes import DIGITS, hash_text, make_scratch, most_ngrams, sort_columns
-from ipml.features.compiled.ngram_sums import look_up, split_counts, weigh_chunks
+from ipml.engine.library import Buffer, bind
+from ipml.features.compiled.texts import Texts
 
-_ONE = np.uint64(1)
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
-
-@compiled
-def count(offsets, data, bits, letters_min, letters_max, words):
-    """Return a CSR matrix of the counts of each text's n-grams: row pointers, columns (sorted in a row) and counts."""
-    mask = (_ONE << np.uint64(bits)) - _ONE
-    columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)
-    n_rows = offsets.size - 1
-    indptr = np.zeros(n_rows + 1, np.int64)
-    capacity = max(np.int64(1024), np.int64(data.size))
-    indices = np.empty(capacity, np.int32)
-    counts, digits = np.empty(capacity, np.float64), np.empty(DIGITS, np.int64)
-    used = 0
-    for row in range(n_rows):
-        n = hash_text(
-            data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
-        )
-        if used + n > capacity:
-            capacity = 2 * capacity + n
-            grown_indices = np.empty(capacity, np.int32)
-            copy(indices, 0, used, grown_indices, 0)
-            indices = grown_indices
-            grown_counts = np.empty(capacity, np.float64)
-            copy(counts, 0, used, grown_counts, 0)
-            counts = grown_counts
-        ordered = sort_columns(columns, n, bits, begins, digits)
-        for i in range(n):
-            if i > 0 and ordered[i] == ordered[i - 1]:
-                counts[used - 1] += 1.0
-            else:
-                indices[used] = ordered[i]
-                counts[used] = 1.0
-                used += 1
-        indptr[row + 1] = used
-    return indptr, indices[:used].copy(), counts[:used].copy()
+_SHAPE = "int64_t", "int64_t", "int64_t"
+_count = bind("count_ngrams", "texts", "int64_t", *_SHAPE, "int64s_out", "buffer", "buffer", returns="int64_t")
+_count_texts = bind("count_texts", "texts", "int64_t", *_SHAPE, "int64s_out", returns="int64_t")
+_encode = bind(
+    *("encode_ngrams", "texts", "doubles", "int64_t", *_SHAPE, "buffer", "int64s_out", "int64s_out"), returns="int64_t"
+)
+_mark_known = bind("mark_known", "doubles", "uint8s", "doubles_out")
+_sum = bind("sum_ngrams", "texts", "doubles", *_SHAPE, "doubles_out", "int64s_out", "int64s_out", returns="int64_t")
+_spread = bind("spread", "uint8s", "doubles", *_SHAPE, "doubles_out", returns="int64_t")
+_find_distinct = bind("find_distinct", "texts", "int64s_out", "int64s_out", returns="int64_t")
 
 
-@compiled
-def mark_known(weights, known):
+class CountedNgrams(NamedTuple):
+    """The n-grams of texts as a CSR matrix: those of text `i` stand from `pointers[i]` to `pointers[i + 1]`.
+
+    Attributes
+    ----------
+    pointers : array of int64, shape (n_texts + 1,)
+    columns : array of int32
+        In order in each row.
+    counts : array of float64
+    """
+
+    pointers: Integers
+    columns: NDArray[np.int32]
+    counts: Floats
+
+
+def count(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> CountedNgrams:
+    """Count the n-grams of each text; there are 2^bits columns."""
+    pointers, columns, counts = np.empty(len(texts) + 1, dtype=np.int64), Buffer(), Buffer()
+    _check(_count(texts, bits, letters_min, letters_max, words, pointers, columns, counts))
+    return CountedNgrams(pointers, columns.take(np.int32), counts.take(np.float64))
+
+
+def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, words: int) -> Integers:
+    """Return in how many of the texts each n-gram occurs, shape (2^bits,)."""
+    n_texts = np.empty(1 << bits, dtype=np.int64)
+    _check(_count_texts(texts, bits, letters_min, letters_max, words, n_texts))
+    return n_texts
+
+
+class EncodedNgrams(NamedTuple):
+    """Known n-grams of texts in two bytes each, for a learner that reads many texts many times.
+
+    The columns of a text are put in order, and each is written as its distance to the one before, the first as that to
+    column 0. One that occurs again is at distance 0. Where a distance does not fit, 65,535 says: so much further.
+
+    Attributes
+    ----------
+    codes : array of uint16
+    starts : array of int64, shape (n_texts + 1,)
+        Where the codes of each text begin.
+    n_known : array of int64, shape (n_texts,)
+        How many known n-grams each text has.
+    """
+
+    codes: NDArray[np.uint16]
+    starts: Integers
+    n_known: Integers
+
+
+def encode(texts: Texts, rarity: Floats, letters_min: int, letters_max: int, words: int) -> EncodedNgrams:
+    """Encode the n-grams whose rarity, shape (2^bits,), is above 0."""
+    codes, starts, n_known = Buffer(), np.empty(len(texts) + 1, dtype=np.int64), np.empty(len(texts), dtype=np.int64)
+    bits = rarity.size.bit_length() - 1
+    _check(_encode(texts, rarity, bits, letters_min, letters_max, words, codes, starts, n_known))
+    return EncodedNgrams(codes.take(np.uint16), starts, n_known)
+
+
+def mark_known(weights: Floats, known: NDArray[np.bool_]) -> Floats:
     """Return the weights and a 0 after them; the last bit of each says whether its n-gram is known.
 
     One look at memory, which is what summing waits for, then gives both. A weight changes by less than 1e-15 of it.
+
+    Examples
+    --------
+    >>> mark_known(np.array([2.0, -1.0]), np.array([False, True])).round(9).tolist()
+    [2.0, -1.0, 0.0]
     """
-    marked = np.zeros(weights.size + 1)
-    copy(weights, 0, weights.size, marked, 0)
-    bits = marked.view(np.uint64)
-    for column in range(weights.size):
-        bits[column] = ((bits[column] >> _ONE) << _ONE) | np.uint64(known[column])
+    marked = np.empty(weights.size + 1)
+    _mark_known(weights, known.view(np.uint8), marked)
     return marked
 
 
-@compiled
-def sum_rows(offsets, data, marked, letters_min, letters_max, words):
-    """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known.
-
-    No n-gram of letters and no single word crosses a space: what a text weighs is what its chunks between spaces weigh.
-    """
-    if words > 1:
-        return _sum_whole(offsets, data, marked, letters_min, letters_max, words)
-    n_rows = offsets.size - 1
-    places, place_ends, chunks = find_chunks(offsets, data)
-    weights, counts = weigh_chunks(data, chunks, marked, letters_min, letters_max, words)
-    sums, n_all, n_known = np.empty(n_rows), np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
-    place = 0
-    for row in range(n_rows):
-        total, count = 0.0, np.uint64(0)
-        while place < place_ends[row]:
-            total += weights[places[place]]
-            count += counts[places[place]]
-            place += 1
-        sums[row] = total
-        n_all[row], n_known[row] = split_counts(count)
+def sum_rows(
+    texts: Texts, marked: Floats, letters_min: int, letters_max: int, words: int
+) -> tuple[Floats, Integers, Integers]:
+    """Return for each text the sum of the weights of its n-grams, how many it has, and how many of them are known."""
+    n = len(texts)
+    sums, n_all, n_known = np.empty(n), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    _check(_sum(texts, marked, letters_min, letters_max, words, sums, n_all, n_known))
     return sums, n_all, n_known
 
 
-@inner
-def _sum_whole(offsets, data, marked, letters_min, letters_max, words):
-    """Do as `sum_rows` where n-grams of several words cross spaces."""
-    n_rows = offsets.size - 1
-    sums, n_all, n_known = np.empty(n_rows), np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
-    mask, bits = np.uint64(marked.size - 2), marked.view(np.uint64)
-    columns, begins, ends = make_scratch(offsets, letters_min, letters_max, words)
-    for row in range(n_rows):
-        n = hash_text(
-            data, offsets[row], offsets[row + 1], mask, letters_min, letters_max, words, columns, begins, ends
-        )
-        sums[row], count = look_up(marked, bits, columns, n)
-        n_all[row], n_known[row] = split_counts(count)
-    return sums, n_all, n_known
-
-
-@compiled
-def spread(data, marked, letters_min, letters_max, words):
+def spread(data: NDArray[np.uint8], marked: Floats, letters_min: int, letters_max: int, words: int) -> Floats:
     """Return the weight that each byte of one text carries; an n-gram shares its weight among its bytes."""
-    mask, bits = np.uint64(marked.size - 2), marked.view(np.uint64)
-    most = most_ngrams(data.size, letters_min, letters_max, words)
-    columns, begins, ends = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
-    n = hash_text(data, 0, data.size, mask, letters_min, letters_max, words, columns, begins, ends)
-    n_known = 0
-    for i in range(n):
-        n_known += np.int64(bits[columns[i]] & _ONE)
-    carried = np.zeros(data.size)
-    for i in range(n):
-        share = marked[columns[i]] / (np.sqrt(max(n_known, 1)) * (ends[i] - begins[i]))
-        for byte in range(begins[i], ends[i]):
-            carried[byte] += share
+    carried = np.empty(data.size)
+    _check(_spread(data, marked, letters_min, letters_max, words, carried))
     return carried
+
+
+def find_distinct(texts: Texts) -> tuple[Integers, Integers]:
+    """Return the number of each text among the different ones, and a row where each of those stands.
+
+    Some may stand there several times, if there are more than a table of 65,536 can hold.
+
+    Examples
+    --------
+    >>> [found.tolist() for found in find_distinct(Texts.of(["b", "a", "b"]))]
+    [[0, 1, 0], [0, 1]]
+    """
+    numbers, rows = np.empty(len(texts), dtype=np.int64), np.empty(len(texts), dtype=np.int64)
+    n_found = _find_distinct(texts, numbers, rows)
+    _check(n_found)
+    return numbers, rows[:n_found]
+
+
+def _check(status: int) -> None:
+    if status < 0:
+        raise MemoryError("not enough memory for the n-grams of these texts")

@@ -4,36 +4,55 @@ numpy works in blocks, and the last bit of a logarithm can depend on where in an
 so that a listing scores the same alone and in any batch. What is unknown, NaN, becomes 0 at the end.
 """
 
-import numpy as np
+from __future__ import annotations
 
-from ipml.features.compiled.machine_code import compiled, plain_njit
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.engine.library import KINDS, Table, bind
 
 NEVER = np.iinfo(np.int64).min
 """A moment that is unknown."""
 MICROSECONDS_A_DAY = 86_400_000_000
 
+_N_OF_LISTING, _N_OF_SELLER, _N_OF_PRICE = 9, 4, 3  # values, and one a step
 
-@compiled
-def natural_log(values):
+Floats = NDArray[np.float64]
+
+
+class ListingFigures(Table):
+    """Numbers of some listings, by column."""
+
+    _fields_: ClassVar = [
+        *((name, KINDS["doubles"]) for name in ("age_days", "sales", "returns", "rating", "reviews")),
+        ("letters", KINDS["int64s"]),
+        ("has_code", KINDS["uint8s"]),
+    ]
+
+
+class SellerFigures(Table):
+    """Numbers of the sellers of some listings, by column."""
+
+    _fields_: ClassVar = [(name, KINDS["doubles"]) for name in ("sales", "returns", "complaints", "rating", "strikes")]
+
+
+def natural_log(values: Floats) -> Floats:
     """Return the logarithm of each value."""
+    values = _floats(values)
     logs = np.empty(values.size)
-    for i in range(values.size):
-        logs[i] = np.log(values[i])
+    _natural_log(values, logs)
     return logs
 
 
-@compiled
-def add_rows(values, weights, total):
+def add_rows(values: Floats, weights: Floats, total: Floats) -> None:
     """Add to each total its row's values, each times the weight of its column, from left to right."""
-    for row in range(values.shape[0]):
-        added = 0.0
-        for column in range(values.shape[1]):
-            added += values[row, column] * weights[column]
-        total[row] += added
+    _check(values.shape == (total.size, weights.size), values, weights, total)
+    _add_rows(_floats(values), _floats(weights), total)
 
 
-@compiled
-def project_vectors(vectors, mean, directions):
+def project_vectors(vectors: NDArray[np.float32], mean: Floats, directions: Floats) -> Floats:
     """Return what each vector, brought to length 1, is in some directions from a middle; 0 for one of zeros.
 
     Parameters
@@ -42,133 +61,125 @@ def project_vectors(vectors, mean, directions):
     mean : array of shape (n_numbers,)
     directions : array of shape (n_numbers, n_directions)
     """
-    values = np.zeros((vectors.shape[0], directions.shape[1]))
-    for row in range(vectors.shape[0]):
-        size = 0.0
-        for i in range(mean.size):
-            size += np.float64(vectors[row, i]) * np.float64(vectors[row, i])
-        if size == 0.0:
-            continue
-        size = np.sqrt(size)
-        for i in range(mean.size):
-            off = vectors[row, i] / size - mean[i]
-            for column in range(directions.shape[1]):
-                values[row, column] += off * directions[i, column]
+    _check(vectors.shape[1] == mean.size == len(directions), vectors, mean, directions)
+    values = np.empty((len(vectors), directions.shape[1]))
+    _project_vectors(np.ascontiguousarray(vectors, np.float32), _floats(mean), _floats(directions), values)
     return values
 
 
-@compiled
-def count_days(begins, ends):
+def count_days(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats:
     """Return the days from one moment in microseconds to another; NaN where either is unknown."""
+    _check(begins.shape == ends.shape, begins, ends)
     days = np.empty(begins.size)
-    for row in range(begins.size):
-        is_known = begins[row] != NEVER and ends[row] != NEVER
-        days[row] = (ends[row] - begins[row]) / MICROSECONDS_A_DAY if is_known else np.nan
+    _count_days(_integers(begins), _integers(ends), days)
     return days
 
 
-@compiled
-def choose_moments(wanted, others):
+def choose_moments(wanted: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return moments in microseconds, or other ones where they are unknown, in nanoseconds.
 
     Where both are unknown it is one nanosecond after `NEVER`.
     """
+    _check(wanted.shape == others.shape, wanted, others)
     moments = np.empty(wanted.size, np.int64)
-    for row in range(wanted.size):
-        moment = others[row] if wanted[row] == NEVER else wanted[row]
-        moments[row] = NEVER + 1 if moment == NEVER else 1_000 * moment
+    _choose_moments(_integers(wanted), _integers(others), moments)
     return moments
 
 
-@compiled
-def are_unfamiliar(n_all, n_known, used):
+def are_unfamiliar(n_all: NDArray[np.int64], n_known: NDArray[np.int64], used: float) -> NDArray[np.bool_]:
     """Say which texts know no more of their n-grams than chance would, where `used` of all columns are in use."""
+    _check(n_all.shape == n_known.shape, n_all, n_known)
     unfamiliar = np.empty(n_all.size, np.bool_)
-    for row in range(n_all.size):
-        n_ngrams = max(n_all[row], 1)
-        by_chance = used + 3.0 * np.sqrt(used * (1.0 - used) / n_ngrams)
-        unfamiliar[row] = n_known[row] / n_ngrams <= min(by_chance, 0.9)
+    _are_unfamiliar(_integers(n_all), _integers(n_known), used, unfamiliar.view(np.uint8))
     return unfamiliar
 
 
-@plain_njit
-def _or_zero(value):
-    return 0.0 if np.isnan(value) else value
-
-
-@plain_njit
-def _within(value, least, most):
-    """Return a value, NaN as it is, held within bounds."""
-    if value < least:
-        return least
-    return most if value > most else value
-
-
-@compiled
-def describe_listings(age_days, sales, returns, rating, reviews, letters, has_code, age_steps_days, prior_sales):
+def describe_listings(
+    age_days: Floats,
+    sales: Floats,
+    returns: Floats,
+    rating: Floats,
+    reviews: Floats,
+    letters: NDArray[np.int64],
+    has_code: NDArray[np.bool_],
+    age_steps_days: Floats,
+    prior_sales: float,
+) -> Floats:
     """Return the values of `ListingFeatures`, shape (n_listings, 9 + number of steps)."""
-    n_steps = age_steps_days.size
-    values = np.zeros((age_days.size, 9 + n_steps))
-    for row in range(age_days.size):
-        age = max(age_days[row], 0.0) if not np.isnan(age_days[row]) else np.nan
-        value = values[row]
-        value[0] = _or_zero(np.log(1.0 + age) / np.log(366.0))
-        for step in range(n_steps):
-            value[1 + step] = age < age_steps_days[step]
-        rest = value[1 + n_steps :]
-        rest[0] = np.isnan(age)
-        rest[1] = _or_zero(np.log(1.0 + sales[row]) / np.log(1_001.0))
-        rest[2] = _or_zero(returns[row] / (sales[row] + prior_sales))
-        rest[3] = _or_zero(1.0 - rating[row])
-        rest[4] = reviews[row] > 0
-        rest[5] = letters[row] > 0
-        rest[6] = np.log(1.0 + letters[row]) / np.log(1_001.0)
-        rest[7] = has_code[row]
+    columns = age_days, sales, returns, rating, reviews, letters, has_code
+    _check(len({column.shape for column in columns}) == 1, *columns)
+    figures = ListingFigures.of(
+        age_days=_floats(age_days),
+        sales=_floats(sales),
+        returns=_floats(returns),
+        rating=_floats(rating),
+        reviews=_floats(reviews),
+        letters=_integers(letters),
+        has_code=np.ascontiguousarray(has_code, np.bool_).view(np.uint8),
+    )
+    values = np.empty((age_days.size, _N_OF_LISTING + age_steps_days.size))
+    _describe_listings(figures, age_steps_days, prior_sales, values)
     return values
 
 
-@plain_njit
-def _log_rate(events, sales, usual, prior_sales, most):
-    """Return by how much a rate is above the usual one, on a log scale; NaN where it is unknown."""
-    if usual <= 0.0:
-        return 0.0
-    return _within(np.log((events + prior_sales * usual) / (sales + prior_sales) / usual), -most, most)
-
-
-@compiled
-def describe_sellers(sales, returns, complaints, rating, strikes, usual, prior_sales, most):
+def describe_sellers(
+    sales: Floats,
+    returns: Floats,
+    complaints: Floats,
+    rating: Floats,
+    strikes: Floats,
+    usual: Floats,
+    prior_sales: float,
+    most: float,
+) -> Floats:
     """Return the values of `SellerFeatures`, shape (n_listings, 4).
 
     `usual` holds the usual rates of returns and of complaints, and the usual rating.
     """
-    values = np.zeros((sales.size, 4))
-    for row in range(sales.size):
-        values[row, 0] = _or_zero(_log_rate(returns[row], sales[row], usual[0], prior_sales, most))
-        values[row, 1] = _or_zero(_log_rate(complaints[row], sales[row], usual[1], prior_sales, most))
-        if usual[2] > rating[row]:
-            values[row, 2] = 10.0 * (usual[2] - rating[row])
-        values[row, 3] = _or_zero(np.log(1.0 + strikes[row]))
+    columns = sales, returns, complaints, rating, strikes
+    _check(len({column.shape for column in columns}) == 1 and usual.shape == (3,), *columns, usual)
+    figures = SellerFigures.of(
+        sales=_floats(sales),
+        returns=_floats(returns),
+        complaints=_floats(complaints),
+        rating=_floats(rating),
+        strikes=_floats(strikes),
+    )
+    values = np.empty((sales.size, _N_OF_SELLER))
+    _describe_sellers(figures, usual, prior_sales, most, values)
     return values
 
 
-@plain_njit
-def _shortfall(ratio, most):
-    """Return by how much a price is too low, on a log scale; 0 where it is not, or where it is unknown."""
-    if np.isnan(ratio):
-        return 0.0
-    return _within(-np.log(ratio), 0.0, most) if ratio > 0.0 else most
-
-
-@compiled
-def describe_prices(to_reference, to_category, steps, least_of_category, most):
+def describe_prices(
+    to_reference: Floats, to_category: Floats, steps: Floats, least_of_category: float, most: float
+) -> Floats:
     """Return the values of `PriceFeatures` from prices over what they are compared with, 3 and one a step a row."""
-    n_steps = steps.size
-    values = np.zeros((to_reference.size, 3 + n_steps))
-    for row in range(to_reference.size):
-        value = values[row]
-        value[0] = _shortfall(to_reference[row], most)
-        for step in range(n_steps):
-            value[1 + step] = to_reference[row] < steps[step]
-        value[1 + n_steps] = _shortfall(to_category[row], most)
-        value[2 + n_steps] = np.log(to_category[row]) < np.log(least_of_category)
+    _check(to_reference.shape == to_category.shape, to_reference, to_category)
+    values = np.empty((to_reference.size, _N_OF_PRICE + steps.size))
+    _describe_prices(_floats(to_reference), _floats(to_category), steps, least_of_category, most, values)
     return values
+
+
+def _floats(values: Any) -> Floats:
+    return np.ascontiguousarray(values, np.float64)
+
+
+def _integers(values: Any) -> NDArray[np.int64]:
+    return np.ascontiguousarray(values, np.int64)
+
+
+def _check(is_right: bool, *arrays: NDArray[Any]) -> None:
+    """Refuse arrays whose shapes do not belong together: the engine would read beyond them."""
+    if not is_right:
+        raise ValueError(f"found arrays of shapes {', '.join(str(array.shape) for array in arrays)}")
+
+
+_natural_log = bind("natural_log", "doubles", "doubles_out")
+_add_rows = bind("add_rows", "doubles", "doubles", "doubles_out")
+_project_vectors = bind("project_vectors", "floats", "doubles", "doubles", "doubles_out")
+_count_days = bind("count_days", "int64s", "int64s", "doubles_out")
+_choose_moments = bind("choose_moments", "int64s", "int64s", "int64s_out")
+_are_unfamiliar = bind("are_unfamiliar", "int64s", "int64s", "double", "uint8s_out")
+_describe_listings = bind("describe_listings", ListingFigures, "doubles", "double", "doubles_out")
+_describe_sellers = bind("describe_sellers", SellerFigures, "doubles", "double", "double", "doubles_out")
+_describe_prices = bind("describe_prices", "doubles", "doubles", "doubles", "double", "double", "doubles_out")

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.beginnings import CONTACTS, LOTS, find_beginnings
-from ipml.features.compiled.contacts import (
-    is_digit,
-    is_email_at,
-    is_handle_at,
-    is_link_at_colon,
-    is_link_at_dot,
-    is_phone_at_bracket,
-    is_phone_at_plus,
-    stands_at,
-)
-from ipml.features.compiled.letters import (
-    DECIMAL,
-    is_kind,
-    is_word,
-    letter_at,
-    letter_before,
-    letter_kinds,
-    size_of_letter,
-)
-from ipml.features.compiled.lots import (
-    end_of_pieces,
-    end_of_unit,
-    is_range_at_country,
-    is_range_at_letter,
-    is_range_at_number,
-    read_number,
-)
-from ipml.features.compiled.machine_code import compiled, plain_njit
-from ipml.features.compiled.places import Places
+from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import Texts as EngineTexts
+from ipml.features.compiled.letters import letter_kinds
+from ipml.features.compiled.places import PlaceArrays, Places
 from ipml.features.compiled.texts import Texts
 
 _N_CONTACTS, _N_LOTS = 6, 4
-_LINK, _EMAIL, _HANDLE, _PHONE, _PIECES, _RANGE = 2, 3, 4, 5, 7, 8
 _COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
-_MOST_DIGITS = 5  # of a number of pieces
-_AT = ord("@")
-_DOTTED_I, _KELVIN = "İ".encode(), "\u212a".encode()
-_IS_TELLING = np.array([chr(byte) in ".:+(" for byte in range(256)])
+_LINK_ENDS = "com", "net", "org", "ru", "cn", "shop", "store", "onion", "me", "top", "xyz"
+_UNITS = (
+    *("x", "pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "sht", "par", "pary", "shtuk", "upakovok"),
+    *("pecas", "pares", "unidades", "piezas", "stuck", "paar", "paires", "pezzi", "paia", "adet"),
+)
+_IDEOGRAPHS = tuple("件个双套只")  # units, too
+_MEASURES = (
+    *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l", "mg"),
+    *("g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz", "''", '"'),
+)
+# Where something may begin, as offers.c has it: a lot's first letter, what follows a number, a space there, a sign,
+# the dot of www.
+_LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
+_BEYOND = 1 << 10  # not ASCII
+_MAY_BEGIN = 5  # so many bits left of what may follow stands what may begin
+_N_BYTES = 256
+_DIGITS = "0123456789"
+_AFTER_NUMBER = "-~tdb" + "".join(sorted({unit[0] for unit in _UNITS}))  # 36-45, 36 to 45, 10 pcs
 
 
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
@@ -93,141 +81,77 @@ def describe_offers(
     array([[1., 0., 0., 0., 0., 1., 0., 1., 0., 0.],
            [0., 0., 0., 0., 0., 0., 0., 0., 1., 0.]])
     """
-    values = np.zeros((len(folded), _N_CONTACTS + _N_LOTS * has_lots))
-    is_left_out = np.zeros(len(folded), dtype=np.bool_)
-    _set_groups(places.starts, places.number, columns, values)
-    _read_folded(folded.offsets, folded.data, letter_kinds(), has_lots, values, is_left_out)
-    _read_raw(raw.offsets, raw.data, max_letters, values, is_left_out)
+    n_columns = _N_CONTACTS + _N_LOTS * has_lots
+    values = np.zeros((len(folded), n_columns))
+    is_left_out = np.zeros(len(folded), dtype=np.uint8)
+    _set_groups(places, columns, n_columns, values)
+    if _read_folded(folded, offer_table(), n_columns, values, is_left_out):
+        raise MemoryError("not enough memory to read offers")
+    _read_raw(raw, max_letters, n_columns, values, is_left_out)
     return values, np.flatnonzero(is_left_out)
 
 
-@compiled
-def _set_groups(starts, number, columns, values):
-    for row in range(starts.size - 1):
-        for i in range(starts[row], starts[row + 1]):
-            if 0 <= columns[number[i]] < values.shape[1]:
-                values[row, columns[number[i]]] = 1.0
+class OfferTable(Table):
+    """What is looked up when offers are read: kinds of letters, pairs of bytes, and words."""
+
+    _fields_: ClassVar = [
+        ("kinds", KINDS["uint8s"]),
+        ("pairs", KINDS["uint16s"]),
+        ("is_unit", KINDS["uint8s"]),
+        ("link_ends", EngineTexts),
+        ("units", EngineTexts),
+        ("ideographs", EngineTexts),
+        ("measures", EngineTexts),
+    ]
 
 
-@plain_njit
-def _read_sign(data, start, end, at, kinds, found):
-    """Look for the contact that a sign tells of."""
-    byte = data[at]
-    if byte == 0x2E:
-        found[_LINK] |= is_link_at_dot(data, start, end, at, kinds)
-    elif byte == 0x3A:
-        found[_LINK] |= is_link_at_colon(data, start, end, at)
-    elif byte == 0x2B:
-        found[_PHONE] |= is_phone_at_plus(data, start, end, at, kinds)
-    else:
-        found[_PHONE] |= is_phone_at_bracket(data, start, end, at, kinds)
+@lru_cache(maxsize=1)
+def offer_table() -> OfferTable:
+    """Return what is looked up, as the engine takes it."""
+    return OfferTable.of(
+        kinds=letter_kinds(),
+        pairs=_describe_pairs(),
+        is_unit=_list_beginnings(),
+        link_ends=Texts.of(_LINK_ENDS),
+        units=Texts.of(_UNITS),
+        ideographs=Texts.of(_IDEOGRAPHS),
+        measures=Texts.of(_MEASURES),
+    )
 
 
-@plain_njit
-def _read_letter(data, start, end, at, kinds, found, used):
-    """Look for the range of sizes, or the number of pieces, that a word of these first letters may begin.
-
-    `used` is up to where numbers of pieces are read already; it is returned.
-    """
-    if data[at] == 0x75 or data[at] == 0x65:  # us, uk, eu
-        found[_RANGE] |= is_range_at_country(data, at, end, kinds)
-        return used
-    found[_RANGE] |= is_range_at_letter(data, at, end, kinds)
-    if data[at] == 0x78 and at >= used:  # x10
-        stop = end_of_pieces(data, start, at, end, kinds)
-        if stop:
-            first = at + 2 if data[at + 1] == 0x20 else at + 1
-            found[_PIECES] = max(found[_PIECES], read_number(data, first, stop))
-            return stop
-    return used
+def _list_beginnings() -> NDArray[np.uint8]:
+    """Say of any two bytes whether a unit may begin with them, shape (65536,), the first of them the higher one."""
+    may_begin = np.zeros((_N_BYTES, _N_BYTES), dtype=np.uint8)
+    may_begin[0x80:] = 1  # an ideograph
+    for unit in _UNITS:
+        may_begin[ord(unit[0]), ord(unit[1]) if len(unit) > 1 else slice(None)] = 1
+    return may_begin.ravel()
 
 
-@plain_njit
-def _read_digits(data, start, end, stop, kinds, found, used):
-    """Look for the range of sizes, or the number of pieces, whose digits end here; return as `_read_letter`."""
-    at = stop - 1
-    while at > start and is_digit(data[at - 1]):
-        at -= 1
-    is_whole = not is_word(kinds, letter_before(data, at, start))
-    if is_whole and stop - at == 2:
-        found[_RANGE] |= is_range_at_number(data, at, end, kinds)
-    if at >= used and stop - at <= _MOST_DIGITS:
-        unit_stop = end_of_unit(data, stop, end, kinds, is_whole)
-        if unit_stop:
-            found[_PIECES] = max(found[_PIECES], read_number(data, at, stop))
-            return unit_stop
-    return used
+def _describe_pairs() -> NDArray[np.uint16]:
+    """Return what may begin or go on with the second of any two bytes, and whether that is not ASCII."""
+    is_beyond = np.arange(_N_BYTES) >= 0x80
+    is_inside = np.array([chr(code).isalnum() or chr(code) == "_" for code in range(128)] + [False] * 128)
+    follows = _is_in(_AFTER_NUMBER) | is_beyond
+    begins = _LETTER * (_is_in("xsmue") & ~is_inside[:, None])  # x10 and xs-l, s-l, m-l, us7-us9 and uk7-uk9, eu40-eu42
+    begins += _NUMBER * _after(_DIGITS, follows) + _SPACED * _after(_DIGITS, _is_in(" "))
+    begins += _SIGN * _is_in(".:+(") + _WWW * _after("w", _is_in("."))
+    tells = _after(".", _is_in("".join(ending[0] for ending in _LINK_ENDS)))
+    tells |= _after(":", _is_in("/")) | _after("+(", _is_in(_DIGITS))
+    goes_on = _LETTER * _is_in(" -/~xsku" + _DIGITS) + _NUMBER + _SPACED * follows + _SIGN * tells + _WWW
+    return np.asarray((begins << _MAY_BEGIN | goes_on | _BEYOND * is_beyond).ravel(), dtype=np.uint16)
 
 
-@plain_njit
-def _has_digits_beyond(data, start, end, kinds):
-    """Say whether a text has digits of other scripts."""
-    at = start
-    while at < end:
-        if data[at] >= 0x80 and is_kind(kinds, letter_at(data, at), DECIMAL):
-            return True
-        at += size_of_letter(data[at])
-    return False
+def _after(letters: str, others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say of each pair of bytes whether the first is one of some letters, and the second one of others."""
+    return _is_in(letters)[:, None] & others
 
 
-@compiled
-def _read_folded(offsets, data, kinds, has_lots, values, is_left_out):
-    """Look for contacts and lots in folded texts."""
-    found = np.zeros(_N_CONTACTS + _N_LOTS, np.int64)
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    places = np.empty(longest + 1, np.int64)
-    wanted = np.uint64(CONTACTS | LOTS if has_lots else CONTACTS)
-    for row in range(offsets.size - 1):
-        start, end = offsets[row], offsets[row + 1]
-        n, is_ascii = find_beginnings(data, start, end, wanted, places)
-        if not is_ascii:
-            is_left_out[row] |= _has_digits_beyond(data, start, end, kinds)
-        if n == 0:
-            continue
-        used = start
-        found[:] = 0
-        for at in places[:n]:
-            if _IS_TELLING[data[at]]:
-                _read_sign(data, start, end, at, kinds, found)
-            elif at > start and is_digit(data[at - 1]):
-                used = _read_digits(data, start, end, at, kinds, found, used)
-            elif not is_word(kinds, letter_before(data, at, start)):
-                used = _read_letter(data, start, end, at, kinds, found, used)
-        for column in (_LINK, _PHONE):
-            values[row, column] = found[column]
-        if has_lots:
-            values[row, _RANGE] = found[_RANGE]
-            values[row, _PIECES] = math.log10(found[_PIECES]) if found[_PIECES] > 1 else 0.0
+def _is_in(letters: str) -> NDArray[np.bool_]:
+    """Say of each byte whether it is one of some letters of ASCII."""
+    return np.isin(np.arange(_N_BYTES), [ord(letter) for letter in letters])
 
 
-@plain_njit
-def _end_of_letters(data, start, end, most):
-    """Return where a text ends that is cut to so many letters."""
-    if end - start > most:
-        n = 0
-        for at in range(start, end):
-            n += (data[at] & 0xC0) != 0x80
-            if n > most:
-                return at
-    return end
-
-
-@compiled
-def _read_raw(offsets, data, max_letters, values, is_left_out):
-    """Look for addresses and handles in the texts as written, of which folding may read an @ as a letter."""
-    for row in range(offsets.size - 1):
-        start, end = offsets[row], offsets[row + 1]
-        n_at = 0
-        for at in range(np.uint64(start), np.uint64(end)):  # places without a sign: several bytes are read at once
-            n_at += data[at] == _AT
-        if n_at == 0:
-            continue
-        end = _end_of_letters(data, start, end, max_letters)
-        for at in range(start, end):
-            if data[at] == _AT:
-                values[row, _EMAIL] = max(values[row, _EMAIL], is_email_at(data, start, end, at))
-                values[row, _HANDLE] = max(values[row, _HANDLE], is_handle_at(data, start, end, at))
-            elif stands_at(data, at, end, _DOTTED_I) or stands_at(data, at, end, _KELVIN):
-                is_left_out[row] = True
+_set_groups = bind("set_groups", PlaceArrays, "int64s", "int64_t", "doubles_out")
+_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", "uint8s_out", returns="int64_t")
+_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", "uint8s_out")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.machine_code import compiled
+from ipml.engine.library import KINDS, Buffer, Record, bind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,21 +100,35 @@ class Numbers:
 def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     """Return where lists start once some are taken, and which of all their items those are.
 
+    Raises
+    ------
+    IndexError
+        There is no such list.
+
     Examples
     --------
     >>> [taken.tolist() for taken in take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
     [[0, 2, 2, 3], [1, 2, 0]]
     """
-    return _take_lists(starts, rows)
+    taken, items = np.empty(len(rows) + 1, dtype=np.int64), Buffer()
+    if _take_lists(starts, rows, taken, items) < 0:
+        raise IndexError(f"found lists {rows}; expected numbers from 0 to {len(starts) - 2}")
+    return taken, items.take(np.int64)
 
 
-@compiled
-def _take_lists(starts, rows):
-    taken = np.zeros(rows.size + 1, np.int64)
-    for i in range(rows.size):
-        taken[i + 1] = taken[i] + starts[rows[i] + 1] - starts[rows[i]]
-    which = np.empty(taken[rows.size], np.int64)
-    for i in range(rows.size):
-        for at in range(taken[i + 1] - taken[i]):
-            which[taken[i] + at] = starts[rows[i]] + at
-    return taken, which
+class PlaceArrays(Record):
+    """`Places` as the engine takes them."""
+
+    _fields_: ClassVar = [
+        ("starts", KINDS["int64s"]),
+        *((name, KINDS["int32s"]) for name in ("number", "start", "end")),
+    ]
+
+
+class NumberArrays(Record):
+    """`Numbers` as the engine takes them."""
+
+    _fields_: ClassVar = [("starts", KINDS["int64s"]), ("number", KINDS["int64s"])]
+
+
+_take_lists = bind("take_lists", "int64s", "int64s", "int64s_out", "buffer", returns="int64_t")

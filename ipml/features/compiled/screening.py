@@ -1,4 +1,4 @@
-"""Fold ASCII texts at once, and see on the way whether any disguise may have to be undone.
+"""What folding looks up of ASCII texts: what each byte folds to, and whether any disguise may have to be undone.
 
 What single letters stand in a row is followed by a small automaton over spaces, letters, digits and signs. It never
 misses what `ipml.features.normalisation` would close up; what it finds may turn out to be no disguise.
@@ -6,17 +6,16 @@ misses what `ipml.features.normalisation` would close up; what it finds may turn
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.characters import CODE, DIGIT, WORD
-from ipml.features.compiled.machine_code import inner, plain_njit
+from ipml.engine.library import KINDS, Table
 from ipml.features.look_alikes import SEPARATOR
 
-IS_APART, IS_HELD_DOWN, HAS_SIGN, HAS_MARKUP, HAS_CONTROL = 1, 2, 4, 8, 16
-"""Why a text may not be plain: letters apart or held down, signs for letters, markup, control characters."""
+_HAS_SIGN, _HAS_MARKUP, _HAS_CONTROL = 4, 8, 16
+"""Why a text may not be plain, as the engine numbers it: signs for letters, markup, control characters."""
 _SPACE, _LETTER, _DIGIT, _OTHER = 0, 1, 2, 3
 _WIDTH = 4  # kinds of characters
 _SPACES = "\t\n\v\f\r "
@@ -91,8 +90,8 @@ def _describe_ascii() -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.
         lower[code] = ord(" " if is_space else letter.lower())
         kind = _LETTER if letter.isalpha() else _DIGIT if letter.isdigit() else _OTHER
         kinds[code] = _SPACE if letter in _SPACES else kind
-        reasons[code] = HAS_SIGN * (letter in "@$!|+") | HAS_MARKUP * (letter in "<&%\\")
-        reasons[code] |= HAS_CONTROL * (not letter.isprintable() and letter not in _SPACES)
+        reasons[code] = _HAS_SIGN * (letter in "@$!|+") | _HAS_MARKUP * (letter in "<&%\\")
+        reasons[code] |= _HAS_CONTROL * (not letter.isprintable() and letter not in _SPACES)
     return lower, kinds, reasons
 
 
@@ -103,80 +102,35 @@ def _describe_pairs() -> NDArray[np.uint16]:
     """
     is_word = (_KINDS == _LETTER) | (_KINDS == _DIGIT)
     is_again = _LOWER[:, None] == _LOWER
-    pairs = _LOWER.astype(np.int64) | _REASONS_OF.astype(np.int64) << int(_TO_REASONS)
-    pairs = pairs | (is_again & (_KINDS == _LETTER)) * (_AGAIN | int(_IS_HELD))
-    pairs |= (is_word & ~is_word[:, None]) * _BEGINS | (is_word[:, None] & ~is_word) * int(_IS_ALONE)
-    pairs |= ~(is_again & (_LOWER == _BLANK)) << int(_TO_WRITTEN)
+    pairs = _LOWER.astype(np.int64) | _REASONS_OF.astype(np.int64) << _TO_REASONS
+    pairs = pairs | (is_again & (_KINDS == _LETTER)) * (_AGAIN | _IS_HELD)
+    pairs |= (is_word & ~is_word[:, None]) * _BEGINS | (is_word[:, None] & ~is_word) * _IS_ALONE
+    pairs |= ~(is_again & (_LOWER == _BLANK)) << _TO_WRITTEN
     return np.asarray(pairs.ravel(), dtype=np.uint16)
 
 
-_NEXT = _make_automaton()
-_LAST = len(_NEXT) - _WIDTH
 _LOWER, _KINDS, _REASONS_OF = _describe_ascii()
-_REASONS = np.uint64(HAS_SIGN | HAS_MARKUP | HAS_CONTROL)
 _AGAIN, _BEGINS = 1 << 11, 1 << 13
-_IS_HELD, _IS_ALONE = np.uint64(_AGAIN << 1), np.uint64(_BEGINS << 1)
+_IS_HELD, _IS_ALONE = _AGAIN << 1, _BEGINS << 1
 """Stand one bit further than what must be before: the same letter again, after that; a word ends that began there."""
-_TO_REASONS, _TO_WRITTEN = np.uint64(6), np.uint64(15)
-_BLANK, _ZERO, _ONE, _BYTE = np.uint64(0x20), np.uint64(0), np.uint64(1), np.uint64(8)
-_PAIRS = _describe_pairs()
+_TO_REASONS, _TO_WRITTEN = 6, 15
+_BLANK = 0x20
 
 
-@plain_njit
-def is_ascii(data, start, end):
-    """Say whether all bytes of a text are ASCII; with places that have no sign, several are read at once."""
-    every = np.uint8(0)
-    for at in range(np.uint64(start), np.uint64(end)):
-        every |= data[at]
-    return every < 0x80
+class ScreeningTables(Table):
+    """What the engine looks up of ASCII texts.
 
-
-@plain_njit
-def fold_ascii(data, start, end, folded, first):
-    """Write a text in lower case with single spaces; return where it ends, and flags why it may not be plain.
-
-    All numbers are unsigned: a place that might be negative would have to be looked at.
+    Attributes
+    ----------
+    next : array of uint16
+        The place of the next state of the automaton, for each state and kind.
+    kinds : array of uint8, shape (256,)
+        The kind of each byte.
+    pairs : array of uint16, shape (65536,)
+        What each byte is after each other one.
     """
-    n = np.uint64(first)
-    seen = once = twice = pair = _ZERO
-    byte = _BLANK
-    for at in range(np.uint64(start), np.uint64(end)):
-        before, pair_before = byte, pair
-        byte = np.uint64(data[at])
-        pair = np.uint64(_PAIRS[before << _BYTE | byte])
-        seen |= pair
-        both = pair_before << _ONE & pair
-        twice |= once & both
-        once |= both
-        folded[n] = pair
-        n += pair >> _TO_WRITTEN
-    twice |= once & pair << _ONE
-    why = np.int64(seen >> _TO_REASONS & _REASONS)
-    why |= IS_HELD_DOWN if once & _IS_HELD else 0
-    why |= IS_APART if twice & _IS_ALONE and _may_be_apart_in(data, start, end) else 0
-    end_of_folded = np.int64(n)
-    if end_of_folded > first and folded[end_of_folded - 1] == 0x20:
-        end_of_folded -= 1
-    return end_of_folded, why
+
+    _fields_: ClassVar[Any] = [("next", KINDS["uint16s"]), ("kinds", KINDS["uint8s"]), ("pairs", KINDS["uint16s"])]
 
 
-@inner
-def _may_be_apart_in(data, start, end):
-    """Say whether letters may be apart in a text: never where there is no more than one that stands alone."""
-    state = _ZERO
-    for at in range(np.uint64(start), np.uint64(end)):
-        state = np.uint64(_NEXT[state | np.uint64(_KINDS[data[at]])])
-    return _NEXT[state] == _LAST
-
-
-@plain_njit
-def may_be_apart(text, n):
-    """Say whether letters may be apart in an array of characters, see `ipml.features.compiled.characters`."""
-    state = np.int64(0)
-    for at in range(n):
-        flags = text[at]
-        kind = np.int64(_LETTER) if flags & WORD and flags & CODE != 0x5F else np.int64(_OTHER)
-        kind = np.int64(_DIGIT) if flags & DIGIT else kind
-        kind = np.int64(_SPACE) if flags & CODE == 0x20 else kind
-        state = np.int64(_NEXT[state | kind])
-    return _NEXT[state] == _LAST
+TABLES = ScreeningTables.of(next=_make_automaton(), kinds=_KINDS, pairs=_describe_pairs())

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.compiled.machine_code import compiled
+from ipml.engine.library import bind
+
+_count_letters = bind("count_letters", "texts", "int64s_out")
+_have_plain_letters = bind("have_plain_letters", "texts", "uint8s_out")
+_place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool")
+_take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
+_count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
+_put_rows = bind("put_rows", "texts", "int64s", "int64s", "uint8s", "int64s_out", "uint8s_out")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,10 +45,6 @@ class Texts:
 
     offsets: NDArray[np.int64]
     data: NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        for array in (self.offsets, self.data):
-            array.flags.writeable = False  # as Arrow's are; numba would compile functions apart for others
 
     @classmethod
     def of(cls, texts: Any) -> Self:
@@ -72,7 +75,7 @@ class Texts:
         [0, 8]
         """
         encoded = _encode(text)
-        return cls(np.array([0, len(encoded)]), np.frombuffer(encoded, dtype=np.uint8))
+        return cls(np.array([0, len(encoded)]), np.frombuffer(bytearray(encoded), dtype=np.uint8))
 
     @classmethod
     def _of_arrow(cls, array: Any) -> Self:
@@ -105,11 +108,25 @@ class Texts:
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the number of letters (code points) of each text, shape (n_texts,)."""
-        return np.asarray(_count_letters(self.offsets, self.data))
+        counts = np.empty(len(self), dtype=np.int64)
+        _count_letters(self, counts)
+        return counts
 
     def take(self, rows: NDArray[np.intp]) -> Texts:
-        """Return some of the texts, in the order given."""
-        return Texts(*_take(self.offsets, self.data, np.asarray(rows, dtype=np.int64)))
+        """Return some of the texts, in the order given.
+
+        Raises
+        ------
+        IndexError
+            There is no such row.
+        """
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        offsets = np.empty(len(rows) + 1, dtype=np.int64)
+        if not _place_rows(self.offsets, rows, offsets):
+            raise IndexError(f"found rows from {rows.min()} to {rows.max()}; expected rows from 0 to {len(self) - 1}")
+        data = np.empty(offsets[-1], dtype=np.uint8)
+        _take_rows(self, rows, data)
+        return Texts(offsets, data)
 
     def replace(self, rows: Sequence[int] | NDArray[np.intp], texts: Sequence[str]) -> Texts:
         """Return the texts with others in some rows; each row at most once."""
@@ -118,6 +135,13 @@ class Texts:
         which = np.arange(len(self), dtype=np.int64)
         which[rows] = np.arange(len(self), len(self) + len(texts))
         return concat([self, Texts.of(texts)]).take(which)
+
+    def put(self, rows: NDArray[np.int64], ends: NDArray[np.int64], written: NDArray[np.uint8]) -> Texts:
+        """Return the texts with others in some rows, in ascending order; `ends` says where each ends in `written`."""
+        offsets = np.empty(len(self) + 1, dtype=np.int64)
+        data = np.empty(_count_bytes_with_rows(self.offsets, rows, ends), dtype=np.uint8)
+        _put_rows(self, rows, ends, written, offsets, data)
+        return Texts(offsets, data)
 
 
 def concat(parts: Sequence[Texts]) -> Texts:
@@ -141,44 +165,13 @@ def have_plain_letters(texts: Texts) -> NDArray[np.bool_]:
     >>> have_plain_letters(Texts.of(["4 you", "!?", "鞄"])).tolist()
     [True, False, False]
     """
-    return np.asarray(_have_plain_letters(texts.offsets, texts.data))
+    found = np.empty(len(texts), dtype=np.uint8)
+    _have_plain_letters(texts, found)
+    return found.view(np.bool_)
 
 
 def _encode(text: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b""
-
-
-@compiled
-def _count_letters(offsets, data):
-    counts = np.zeros(offsets.size - 1, np.int64)
-    for row in range(offsets.size - 1):
-        for at in range(offsets[row], offsets[row + 1]):
-            counts[row] += (data[at] & 0xC0) != 0x80
-    return counts
-
-
-@compiled
-def _have_plain_letters(offsets, data):
-    found = np.zeros(offsets.size - 1, np.bool_)
-    for row in range(offsets.size - 1):
-        for at in range(offsets[row], offsets[row + 1]):
-            if 0x61 <= data[at] <= 0x7A or 0x30 <= data[at] <= 0x39:
-                found[row] = True
-                break
-    return found
-
-
-@compiled
-def _take(offsets, data, rows):
-    taken = np.zeros(rows.size + 1, np.int64)
-    for i in range(rows.size):
-        taken[i + 1] = taken[i] + offsets[rows[i] + 1] - offsets[rows[i]]
-    bytes_taken = np.empty(taken[rows.size], np.uint8)
-    for i in range(rows.size):
-        start = offsets[rows[i]]
-        for at in range(taken[i + 1] - taken[i]):
-            bytes_taken[taken[i] + at] = data[start + at]
-    return taken, bytes_taken
 
 
 def hash_texts(texts: Texts) -> NDArray[np.uint64]:

@@ -1,7 +1,7 @@
-"""A trie of many words as one array, in which compiled functions take a step with one look.
+"""A trie of many words as one array, in which the engine takes a step with one look.
 
 It is a double array (Aoe 1989): the place of a node is the base of its parent plus the byte that leads to it, and a
-cell holds where its parent stands, its own base, and whether a word ends there.
+cell holds where its parent stands, its own base, and whether a word ends there. `tries.c` of the engine makes it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.features.compiled.copying import copy
-from ipml.features.compiled.machine_code import compiled, inner, plain_njit
+from ipml.engine.library import Buffer, bind
 from ipml.features.compiled.texts import Texts
 
 WORD = 1 << 31
@@ -22,8 +21,8 @@ BASE = WORD - 1
 """The part of a cell that holds its base."""
 PARENT = 32
 """So many bits right of the parent stand the rest."""
-_FREE = -1
-_NO_PARENT = WORD - 1
+
+_build = bind("build_trie", "texts", "buffer", "buffer", returns="int64_t")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,10 +55,18 @@ class Trie:
 
     @classmethod
     def of(cls, words: list[bytes]) -> Self:
-        """Return the trie of words that are in order, each once."""
-        texts = _pack(words)
-        cells, numbers, most_passed = _build(texts.offsets, texts.data)
-        return cls(cells, numbers, _mark_beginnings(words), most_passed)
+        """Return the trie of words that are in order, each once.
+
+        Raises
+        ------
+        ValueError
+            They are not.
+        """
+        cells, numbers = Buffer(), Buffer()
+        most_passed = _build(_pack(words), cells, numbers)
+        if most_passed < 0:
+            raise ValueError("found words out of order, or one twice; expected them in order, each once")
+        return cls(cells.take(np.int64), numbers.take(np.int32), _mark_beginnings(words), most_passed)
 
     def find(self, word: bytes) -> int:
         """Return the number of a word, -1 where it is none of them."""
@@ -83,89 +90,3 @@ def _mark_beginnings(words: list[bytes]) -> NDArray[np.uint8]:
     for beginning in {word[:4] for word in words}:
         is_beginning[tuple(byte & 31 for byte in beginning)] = True
     return np.packbits(is_beginning, bitorder="little")
-
-
-@inner
-def _lengthen(values, size, filler):
-    longer = np.full(size, filler, values.dtype)
-    copy(values, 0, values.size, longer, 0)
-    return longer
-
-
-@plain_njit
-def _branch(offsets, data, first, last, depth, letters, begins):
-    """Write the letters that follow in words of one beginning, and the first word of each; return their number."""
-    n = 0
-    for word in range(first, last):
-        letter = np.int64(data[offsets[word] + depth])
-        if n == 0 or letters[n - 1] != letter:
-            letters[n], begins[n] = letter, word
-            n += 1
-    begins[n] = last
-    return n
-
-
-@plain_njit
-def _find_base(cells, free, letters, n):
-    """Return the first base, with a cell not before this one, at which all letters have free cells."""
-    place = free
-    while True:
-        while place < cells.size and cells[place] != _FREE:
-            place += 1
-        base = place - letters[0]
-        fits = True
-        for i in range(1, n):
-            other = base + letters[i]
-            fits = fits and (other >= cells.size or cells[other] == _FREE)
-        if fits:
-            return base
-        place += 1
-
-
-@plain_njit
-def _put(queue, node, place, first, last, depth, passed):
-    queue[node, 0], queue[node, 1], queue[node, 2], queue[node, 3] = place, first, last, depth
-    queue[node, 4] = passed
-
-
-@plain_njit
-def _node(queue, node):
-    return queue[node, 0], queue[node, 1], queue[node, 2], queue[node, 3], queue[node, 4]
-
-
-@compiled
-def _build(offsets, data):
-    most = data.size + 1  # nodes
-    cells = np.full(2 * most + 512, _FREE, np.int64)
-    words = np.full(cells.size, -1, np.int32)
-    # of each node its place, first word, last word (excluded), depth, and how many words end on the way to it
-    queue = np.empty((most, 5), np.int64)
-    letters, begins = np.empty(256, np.int64), np.empty(257, np.int64)
-    cells[0] = np.int64(_NO_PARENT) << PARENT
-    _put(queue, 0, 0, 0, offsets.size - 1, 0, 0)
-    n_nodes, free, used, most_passed = 1, 256, 1, 0
-    node = 0
-    while node < n_nodes:
-        place, first, last, depth, passed = _node(queue, node)
-        node += 1
-        if first < last and offsets[first] + depth == offsets[first + 1]:
-            words[place] = first
-            cells[place] |= WORD
-            first += 1
-            passed += 1
-            most_passed = max(most_passed, passed)
-        if first == last:
-            continue
-        n = _branch(offsets, data, first, last, depth, letters, begins)
-        base = _find_base(cells, free, letters, n)
-        used = max(used, base + 256)
-        if used > cells.size:
-            cells, words = _lengthen(cells, 2 * used, _FREE), _lengthen(words, 2 * used, -1)
-        cells[place] |= base
-        for i in range(n):
-            cells[base + letters[i]] = place << PARENT
-            _put(queue, n_nodes, base + letters[i], begins[i], begins[i + 1], depth + 1, passed)
-            n_nodes += 1
-        while cells[free] != _FREE and free < cells.size - 1:
-            free += 1
-    return cells[: max(used, 256)].copy(), words[: max(used, 256)].copy(), most_passed

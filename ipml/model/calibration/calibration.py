@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GroupKFold
 from sklearn.utils.validation import check_is_fitted
 
+from ipml.engine.library import KINDS, Table, bind
 from ipml.features import names as features
-from ipml.features.compiled.machine_code import compiled, plain_njit
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
 from ipml.model.calibration.seller_weights import (
     clustered_covariance,
@@ -259,22 +259,32 @@ class HierarchicalCalibration(BaseEstimator):
             np.asarray(log_odds, dtype=np.float64),
             self.category_numbers(_names(categories)),
             self.brand_numbers(_names(brands)),
-            *self.tables(level),
+            self.table(level),
         )
         return score, low, high
 
-    def tables(self, level: float = 0.9) -> tuple[Any, ...]:
-        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand."""
-        quantile = _quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf
-        covariances = (
-            self.line_covariance_,
-            self.category_covariance_,
-            self.brand_covariance_,
-            self.category_variance_,
-            self.brand_variance_,
-            self.pair_covariance_,
+    def table(self, level: float = 0.9) -> CalibrationTable:
+        """Return what `judge_rows` takes after the log-odds and the numbers of category and brand.
+
+        Raises
+        ------
+        ValueError
+            The attributes are not of one calibration.
+        """
+        n_categories, n_brands = len(self.categories_) + 1, len(self.brands_) + 1
+        return CalibrationTable.of(
+            slope=self.slope_,
+            intercept=self.intercept_,
+            quantile=_quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf,
+            category_effects=_check_shape(self.category_effects_, n_categories),
+            brand_effects=_check_shape(self.brand_effects_, n_brands),
+            of_line=_check_shape(self.line_covariance_, 2, 2),
+            with_categories=_check_shape(self.category_covariance_, n_categories, 2),
+            with_brands=_check_shape(self.brand_covariance_, n_brands, 2),
+            category_variances=_check_shape(self.category_variance_, n_categories),
+            brand_variances=_check_shape(self.brand_variance_, n_brands),
+            of_pairs=_check_shape(self.pair_covariance_, n_brands, n_categories),
         )
-        return (self.slope_, self.intercept_), self.category_effects_, self.brand_effects_, quantile, covariances
 
     def category_numbers(self, names: features.Names) -> Codes:
         """Return the number of each category, shape (n_listings,); that after the last of those it does not know."""
@@ -425,52 +435,42 @@ def _look_up(known: NDArray[np.str_], names: features.Names) -> Codes:
     return np.asarray(np.where(known[places] == distinct, places, len(known))[names.codes])
 
 
-_LEAST_VARIANCE = 1e-12  # rounding could make a tiny one negative
+def _check_shape(array: Floats, *shape: int) -> Floats:
+    if array.shape != shape:
+        raise ValueError(f"found an array of shape {array.shape}; expected {shape}")
+    return np.ascontiguousarray(array, np.float64)
 
 
-@plain_njit
-def _expit(value: float) -> float:
-    return 1.0 / (1.0 + np.exp(-value))  # type: ignore[no-any-return]
+class CalibrationTable(Table):
+    """Line, effects and their covariances, as the engine takes them; the last category and brand is the unknown one."""
+
+    _fields_: ClassVar = [
+        *((name, KINDS["double"]) for name in ("slope", "intercept", "quantile")),
+        *((name, KINDS["doubles"]) for name in ("category_effects", "brand_effects", "of_line")),
+        *((name, KINDS["doubles"]) for name in ("with_categories", "with_brands")),
+        *((name, KINDS["doubles"]) for name in ("category_variances", "brand_variances", "of_pairs")),
+    ]
 
 
-@compiled
-def judge_rows(
-    log_odds: Floats,
-    category: Codes,
-    brand: Codes,
-    line: tuple[float, float],
-    category_effects: Floats,
-    brand_effects: Floats,
-    quantile: float,
-    covariances: tuple[Floats, ...],
-) -> Floats:
-    """Return the probability of each listing and the bounds of its interval, compiled; shape (3, n_listings).
+def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: CalibrationTable) -> Floats:
+    """Return the probability of each listing and the bounds of its interval, shape (3, n_listings).
 
     Parameters
     ----------
     log_odds : array of shape (n_listings,)
     category, brand : array of int, shape (n_listings,)
-    line : tuple of float
-        Slope and intercept.
-    category_effects, brand_effects : array
-    quantile : float
-        Standard errors from the estimate to a bound.
-    covariances : tuple of array
-        Of the line; of the line with categories, and with brands; variances of categories, and of brands; of brands
-        with categories.
+    table : CalibrationTable
+        As `HierarchicalCalibration.table` returns it.
     """
-    slope, intercept = line
-    of_line, with_categories, with_brands, of_categories, of_brands, of_pairs = covariances
     judged = np.empty((3, log_odds.size))
-    for row in range(log_odds.size):
-        c, b = category[row], brand[row]
-        centre = slope * log_odds[row] + intercept + (category_effects[c] + brand_effects[b])
-        z = log_odds[row] if slope > 0.0 else 0.0
-        shared = of_line[0, 1] * z + of_pairs[b, c]
-        shared += (with_categories[c, 0] + with_brands[b, 0]) * z + (with_categories[c, 1] + with_brands[b, 1])
-        variance = of_line[0, 0] * z * z + of_line[1, 1] + of_categories[c] + of_brands[b] + 2.0 * shared
-        margin = quantile * np.sqrt(max(variance, _LEAST_VARIANCE))
-        judged[0, row] = _expit(centre)
-        judged[1, row] = _expit(centre - margin)
-        judged[2, row] = _expit(centre + margin)
+    _judge_rows(
+        np.ascontiguousarray(log_odds),
+        np.ascontiguousarray(category, np.int64),
+        np.ascontiguousarray(brand, np.int64),
+        table,
+        judged,
+    )
     return judged
+
+
+_judge_rows = bind("judge_rows", "doubles", "int64s", "int64s", CalibrationTable, "doubles_out")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Task = TypeVar("Task", "Chunk", "MergePlan")
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "ARROW_NUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS")
 _QUEUED = 2
 """Tasks given to each process at a time, so that it has one left while this one is at another."""
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.known_words import make_known
-from ipml.features.compiled.slips import nearest
+from ipml.features.compiled.known_words import make_known, nearest
 from ipml.features.dictionary import KnownWords
 
 LETTERS = st.sampled_from(["ab", "cksz", "pfhquwkx", "aeioubc", "qwas", "abc*#", "vwyi", ascii_lowercase])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +29,16 @@ def test_rows_are_taken_and_replaced(strings, data):
     chosen = sorted(set(rows))
     expected = ["new" if row in chosen else text for row, text in enumerate(strings)]
     assert texts.replace(chosen, ["new"] * len(chosen)).strings() == expected
+    new = Texts.of(["new"] * len(chosen))
+    assert texts.put(np.array(chosen, dtype=np.int64), new.offsets[1:], new.data).strings() == expected
     assert concat([texts, texts]).strings() == strings * 2
+
+
+@pytest.mark.parametrize("row", [-1, 2])
+def test_a_row_that_is_not_there_is_not_taken(row):
+    """Nothing is read from beside the texts."""
+    with pytest.raises(IndexError, match="expected rows from 0 to 1"):
+        Texts.of(["a", "b"]).take(np.array([row]))
 
 
 def test_a_slice_of_an_arrow_array_reads_its_own_texts():

@@ -1,41 +1,15 @@
 """A set of words has the words that were put in, and no others, however long they are."""
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 
-from ipml.features.compiled import table
-from ipml.features.compiled.words import Words, find_pair, split_lines, to_array
+from ipml.features.compiled.known_words import make_known
+from ipml.features.compiled.spelling import read_texts
+from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.words import Words
 
 WORD = st.text("ab*#z", min_size=1, max_size=30) | st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=14)
 WORDS = st.sets(WORD, max_size=30)
-
-
-@njit
-def find_across(slots, lines, text, at):
-    """Return the word that the letters before a place and those after the next are together."""
-    return find_pair(slots, lines, text, 0, at, at + 1, text.size)
-
-
-@njit
-def put_under_one_key(slots, starts):
-    """Put words under one key, as if their numbers were the same."""
-    for start in starts:
-        table.put_key(slots, table.WORDS, table.LONG, start)
-
-
-@njit
-def list_under_one_key(slots, most):
-    """Return the words under that key, as many as there may be."""
-    found = np.empty(most, np.int64)
-    n = 0
-    slot = table.find_slot(slots, table.WORDS, table.first_slot(slots, table.WORDS, table.LONG), table.LONG)
-    while slot >= 0:
-        found[n] = table.word_in(slots, table.WORDS, slot)
-        n += 1
-        slot = table.find_next_slot(slots, table.WORDS, slot, table.LONG)
-    return found[:n]
 
 
 def make(chosen: set[str]) -> Words:
@@ -58,22 +32,27 @@ def test_lines_with_other_letters_are_left_out(lines):
     assert [line in made for line in lines] == [bool(line) and set(line) <= set("ab*") for line in lines]
 
 
-@given(WORDS.filter(bool), st.data())
+@given(st.sets(st.text("abcxz", min_size=5, max_size=30), min_size=1, max_size=30), st.data())
 def test_two_pieces_are_found_as_one_word(chosen, data):
     """Wherever the word is cut."""
-    made = make(chosen)
+    known, ordinary = make_known(dict.fromkeys(chosen, 1), (), 99), Words.of(b"")
     word = data.draw(st.sampled_from(sorted(chosen)))
-    at = data.draw(st.integers(0, len(word)))
-    text = to_array(f"{word[:at]}-{word[at:]}")
-    found = find_across(made.table, made.lines, text, at)
-    assert made.lines[found : found + len(word) + 1].tobytes().decode() == f"{word}\n"
+    at = data.draw(st.integers(1, len(word) - 1))
+    cut = f"{word[:at]} {word[at:]}"
+    is_two = word[:at] in chosen and word[at:] in chosen
+    assert read_texts(Texts.of([cut]), known, ordinary).strings() == [cut if is_two else word]
 
 
-@given(WORDS)
-def test_long_words_of_one_number_are_told_apart(chosen):
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_long_words_of_one_number_are_told_apart(n_before, n_after):
     """Whoever chooses words so that their numbers are the same gains nothing: letters decide."""
-    slots = table.make_table(len(chosen), 0, 0, 0)
-    lines = to_array("".join(f"{word}\n" for word in sorted(chosen))) if chosen else np.zeros(0, np.uint8)
-    starts, _ = split_lines(lines)
-    put_under_one_key(slots, starts)
-    assert list_under_one_key(slots, len(chosen)).tolist() == starts.tolist()
+    one, other = (f"{'x' * n_before}{word}{'x' * n_after}" for word in _of_one_number())
+    assert make({one}).table.tolist() == make({other}).table.tolist()
+    assert [word in make({one}) for word in (one, other)] == [True, False]
+    assert [word in make({one, other}) for word in (one, other)] == [True, True]
+
+
+def _of_one_number() -> tuple[str, str]:
+    """Return two words whose numbers are the same whatever odd base they have: the sequence of Thue and Morse."""
+    signs = "".join("ab"[at.bit_count() % 2] for at in range(1 << 10))
+    return signs, signs.translate(str.maketrans("ab", "ba"))

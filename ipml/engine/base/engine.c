@@ -1,0 +1,6 @@
+#include "base/engine.h"
+
+/* The digest of the sources that the engine was built of. */
+EXPORT const char *engine_sources(void) { return SOURCES_DIGEST; }
+
+EXPORT void engine_free(void *at) { free(at); }

@@ -1,0 +1,83 @@
+/* What all of the engine shares: arrays as Python hands them over, texts, and arrays that grow.
+
+   The engine holds what reads the text of listings and what is worked out for many of them. A function that Python
+   calls is marked EXPORT; it takes arrays by value as a pointer and a number of elements, and never keeps one. */
+#ifndef IPML_ENGINE_H
+#define IPML_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+/* Arrays to read, and arrays to write. */
+#define ARRAYS(type, name)                                                                                             \
+    typedef struct {                                                                                                   \
+        const type *at;                                                                                                \
+        int64_t n;                                                                                                     \
+    } name;                                                                                                            \
+    typedef struct {                                                                                                   \
+        type *at;                                                                                                      \
+        int64_t n;                                                                                                     \
+    } name##_out;
+
+ARRAYS(uint8_t, uint8s)
+ARRAYS(uint16_t, uint16s)
+ARRAYS(uint32_t, uint32s)
+ARRAYS(uint64_t, uint64s)
+ARRAYS(int8_t, int8s)
+ARRAYS(int16_t, int16s)
+ARRAYS(int32_t, int32s)
+ARRAYS(int64_t, int64s)
+ARRAYS(float, floats)
+ARRAYS(double, doubles)
+
+/* Some texts: text i is the UTF-8 from data.at[offsets.at[i]] up to data.at[offsets.at[i + 1]]. Halves of surrogate
+   pairs stand in three bytes like other letters. */
+typedef struct {
+    int64s offsets;
+    uint8s data;
+} texts;
+
+/* Bytes that grow. After memory ran out `failed` is set, and nothing more is written. */
+typedef struct {
+    uint8_t *at;
+    int64_t n;    /* bytes in use */
+    int64_t room; /* bytes that there are */
+    int64_t failed;
+} buffer;
+
+static inline bool buffer_reserve(buffer *into, int64_t more) {
+    if (into->failed) return false;
+    if (into->n + more <= into->room) return true;
+    int64_t room = 2 * (into->n + more);
+    uint8_t *at = realloc(into->at, (size_t)room);
+    if (at == NULL) {
+        into->failed = 1;
+        return false;
+    }
+    into->at = at;
+    into->room = room;
+    return true;
+}
+
+static inline void buffer_write(buffer *into, const void *from, int64_t n) {
+    if (n > 0 && buffer_reserve(into, n)) {
+        memcpy(into->at + into->n, from, (size_t)n);
+        into->n += n;
+    }
+}
+
+static inline void buffer_write_int64(buffer *into, int64_t value) { buffer_write(into, &value, sizeof value); }
+
+static inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
+#endif

@@ -1,0 +1,83 @@
+/* Texts as a whole: counted, taken by their rows, and replaced. */
+#include "base/texts.h"
+
+EXPORT void count_letters(texts of, int64s_out counts) {
+    const int64_t *offsets = of.offsets.at;
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
+        int64_t n = 0;
+        for (int64_t at = offsets[row]; at < offsets[row + 1]; at++) n += (of.data.at[at] & 0xC0) != 0x80;
+        counts.at[row] = n;
+    }
+}
+
+static bool has_plain_letter(const uint8_t *data, int64_t start, int64_t end) {
+    for (int64_t at = start; at < end; at++) {
+        uint8_t byte = data[at];
+        if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9')) return true;
+    }
+    return false;
+}
+
+EXPORT void have_plain_letters(texts of, uint8s_out found) {
+    const int64_t *offsets = of.offsets.at;
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
+        found.at[row] = has_plain_letter(of.data.at, offsets[row], offsets[row + 1]);
+    }
+}
+
+EXPORT bool place_rows(int64s offsets, int64s rows, int64s_out places) {
+    int64_t n = places.at[0] = 0;
+    for (int64_t i = 0; i < rows.n; i++) {
+        int64_t row = rows.at[i];
+        if (row < 0 || row >= offsets.n - 1) return false;
+        n += offsets.at[row + 1] - offsets.at[row];
+        places.at[i + 1] = n;
+    }
+    return true;
+}
+
+/* Write some bytes of a text from a place on; return where they end. */
+static int64_t write_bytes(uint8_t *into, int64_t at, const uint8_t *from, int64_t start, int64_t end) {
+    if (end > start) memcpy(into + at, from + start, (size_t)(end - start));
+    return at + end - start;
+}
+
+EXPORT void take_rows(texts of, int64s rows, uint8s_out taken) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows.n; i++) {
+        const int64_t *bounds = of.offsets.at + rows.at[i];
+        n = write_bytes(taken.at, n, of.data.at, bounds[0], bounds[1]);
+    }
+}
+
+EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends) {
+    int64_t n = offsets.at[offsets.n - 1] - offsets.at[0];
+    for (int64_t i = 0; i < rows.n; i++) n -= offsets.at[rows.at[i] + 1] - offsets.at[rows.at[i]];
+    return rows.n > 0 ? n + ends.at[rows.n - 1] : n;
+}
+
+EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data) {
+    const int64_t *before = of.offsets.at;
+    int64_t n = 0, place = 0, row = 0;
+    for (int64_t i = 0; i <= rows.n; i++) {
+        int64_t until = i < rows.n ? rows.at[i] : of.offsets.n - 1, shift = n - before[row];
+        for (int64_t kept = row; kept < until; kept++) offsets.at[kept] = before[kept] + shift;
+        n = write_bytes(data.at, n, of.data.at, before[row], before[until]);
+        offsets.at[until] = n;
+        if (i == rows.n) break;
+        n = write_bytes(data.at, n, written.at, place, ends.at[i]);
+        place = ends.at[i];
+        row = until + 1;
+    }
+}
+
+EXPORT int64_t find_longest(uint8s data, int64_t n_texts) {
+    int64_t longest = 0, at = 0;
+    for (int64_t i = 0; i < n_texts && at + 4 <= data.n; i++) {
+        const uint8_t *size = data.at + at;
+        int64_t length = size[0] | (int64_t)size[1] << 8 | (int64_t)size[2] << 16 | (int64_t)size[3] << 24;
+        longest = max_of(longest, length);
+        at += 4 + length;
+    }
+    return longest;
+}

@@ -1,0 +1,29 @@
+/* Texts as a whole: counted, taken by their rows, replaced, and cut into passages. */
+#ifndef IPML_TEXTS_H
+#define IPML_TEXTS_H
+
+#include "base/engine.h"
+
+/* Count the letters (code points) of each text. */
+EXPORT void count_letters(texts of, int64s_out counts);
+
+/* Say which texts have a letter from a to z or a digit. */
+EXPORT void have_plain_letters(texts of, uint8s_out found);
+
+/* Write the offsets of some of the texts, one after another; return false if there is no such row. */
+EXPORT bool place_rows(int64s offsets, int64s rows, int64s_out places);
+
+/* Write the bytes of some of the texts, which have room after `place_rows`. */
+EXPORT void take_rows(texts of, int64s rows, uint8s_out taken);
+
+/* Return how many bytes texts have after `put_rows`. */
+EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
+
+/* Write texts of which some rows, in their order, are replaced: each by the bytes written up to its end. */
+EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data);
+
+/* Return how many bytes the longest of some texts has, in which each stands behind its length in four bytes; where the
+   bytes end before, of so many as there are. */
+EXPORT int64_t find_longest(uint8s data, int64_t n_texts);
+
+#endif

@@ -1,0 +1,41 @@
+/* How the bytes of an n-gram become a column: FNV-1a with a final mix, which is the 64-bit finaliser of MurmurHash3.
+   Both are in the public domain. */
+#ifndef IPML_NGRAM_HASHES_H
+#define IPML_NGRAM_HASHES_H
+
+#include "base/engine.h"
+
+static const uint64_t FNV_OFFSET = 0xCBF29CE484222325;
+static const uint64_t FNV_PRIME = 0x100000001B3;
+static const uint64_t WORD_OFFSET = 0xCBF29CE484222325 ^ 0x9E3779B97F4A7C15;
+static const uint64_t MIX_1 = 0xFF51AFD7ED558CCD;
+static const uint64_t MIX_2 = 0xC4CEB9FE1A85EC53;
+
+static inline uint64_t hash_byte(uint64_t value, uint8_t byte) { return (value ^ byte) * FNV_PRIME; }
+
+/* The column of the bytes hashed so far. */
+static inline uint64_t column_of(uint64_t value, uint64_t mask) {
+    value ^= value >> 33;
+    value *= MIX_1;
+    value ^= value >> 33;
+    value *= MIX_2;
+    value ^= value >> 33;
+    return value & mask;
+}
+
+/* A byte of a letter or digit; after folding, everything beyond ASCII is one. */
+static inline bool is_word_byte(uint8_t byte) {
+    return byte >= 0x80 || (uint8_t)(byte - 'a') < 26 || (uint8_t)(byte - '0') < 10;
+}
+
+/* A byte of a letter in UTF-8 other than the first. */
+static inline bool is_inner_byte(uint8_t byte) { return (byte & 0xC0) == 0x80; }
+
+static inline int64_t longest_text(texts of) {
+    int64_t longest = 0;
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++)
+        longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
+    return longest;
+}
+
+#endif

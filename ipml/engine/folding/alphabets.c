@@ -1,0 +1,174 @@
+/* Read letters of other alphabets by their company: `ipml.features.look_alikes.read_words`. */
+#include "folding/alphabets.h"
+
+enum { N_SCRIPTS = 8, FEWEST_ORNAMENTS = 4 };
+
+/* Whether letters of a far script stand for Latin ones, or words may be written upside down. */
+bool has_ornaments(const int64_t *text, int64_t n) {
+    int64_t turned = -1, counts[N_SCRIPTS] = {0};
+    bool is_written[N_SCRIPTS] = {false}; /* with a letter that stands for none */
+    for (int64_t at = 0; at < n; at++) {
+        if (text[at] & TURNED) {
+            if (turned >= 0 && text[at] != turned) return true;
+            turned = text[at];
+        }
+        int64_t script = (text[at] & ORNAMENT) >> ORNAMENT_SHIFT;
+        if (text[at] & STANDS_IN)
+            counts[script]++;
+        else
+            is_written[script] = true;
+    }
+    for (int script = 1; script < N_SCRIPTS; script++) {
+        if (counts[script] >= FEWEST_ORNAMENTS && !is_written[script]) return true;
+    }
+    return false;
+}
+
+static bool is_ascii_sign(int64_t code) {
+    return code == '@' || code == '$' || code == '!' || code == '|' || code == '+' || code == '(';
+}
+
+/* The place of the one sign in a row that is not read as a letter; -1 if all are. That is a sign by itself, or one
+   that is a letter and ends a row of signs that are none. */
+static int64_t left_alone(const int64_t *text, int64_t n, int64_t start, int64_t end) {
+    if ((start > 0 && text[start - 1] & LETTER) || (end < n && text[end] & LETTER)) return -1;
+    if (end - start > 1) return text[end - 1] & LETTER && !(text[end - 2] & LETTER) ? end - 1 : -1;
+    bool is_after_sign = start > 0 && is_ascii_sign(text[start - 1] & CODE);
+    return is_after_sign && !(end < n && text[end] & DECIMAL) ? -1 : start;
+}
+
+/* Read signs of currencies and the like as letters, where they stand at letters or at each other. */
+void read_signs_in_words(int64_t *text, int64_t n, const characters *known) {
+    int64_t at = 0;
+    while (at < n) {
+        int64_t end = at;
+        while (end < n && text[end] & SIGN) end++;
+        int64_t left = end > at ? left_alone(text, n, at, end) : -1;
+        for (int64_t place = at; place < end; place++) {
+            if (place != left) text[place] = describe(text[place], STAND_IN, known);
+        }
+        at = max_of(end, at + 1);
+    }
+}
+
+/* How many words hold a letter of an alphabet, and how many of these hold others too. */
+static void count_words(const int64_t *text, int64_t n, int64_t alphabet, int64_t *n_holding, int64_t *n_mixed) {
+    int64_t holding = 0, mixed = 0, holds = 0, mixes = 0;
+    for (int64_t at = 0; at < n; at++) {
+        int64_t is_letter = (text[at] & LETTER) != 0, is_other = (text[at] & alphabet) == 0;
+        holding += holds & ~is_letter;
+        mixed += holds & mixes & ~is_letter;
+        holds = (holds | (is_other ^ 1)) & is_letter;
+        mixes = (mixes | is_other) & is_letter;
+    }
+    *n_holding = holding + holds;
+    *n_mixed = mixed + (holds & mixes);
+}
+
+/* Read the letters of an alphabet that stand at others by their shapes, in place. */
+static void read_mixed(int64_t *text, int64_t n, int64_t alphabet, const characters *known) {
+    int64_t at = 0;
+    while (at < n) {
+        int64_t end = at;
+        while (end < n && text[end] & alphabet) end++;
+        if (end > at && ((at > 0 && text[at - 1] & ALPHA) || (end < n && text[end] & ALPHA))) {
+            for (int64_t place = at; place < end; place++) text[place] = describe(text[place], SHAPE, known);
+        }
+        at = end + 1;
+    }
+}
+
+/* The end of words of one alphabet in a row; the start if none begin here. */
+static int64_t end_of_pure(const int64_t *text, int64_t n, int64_t start, int64_t alphabet) {
+    if (start > 0 && text[start - 1] & LETTER) return start;
+    int64_t before = start, word = start, end = start; /* `before` is the end without the last word */
+    for (;;) {
+        while (end < n && text[end] & alphabet) end++;
+        int64_t following = end;
+        while (following < n && !(text[following] & (alphabet | LETTER))) following++;
+        if (following == end || following == n || !(text[following] & alphabet)) break;
+        before = end;
+        word = end = following;
+    }
+    if (end == n || !(text[end] & LETTER)) return end;
+    for (int64_t place = end - 1; place > word; place--) {
+        if (!(text[place] & LETTER)) return place;
+    }
+    return before;
+}
+
+static bool has_own_shape(const int64_t *text, int64_t start, int64_t end) {
+    int64_t flags = 0;
+    for (int64_t at = start; at < end; at++) flags |= text[at];
+    return flags & OWN_SHAPE;
+}
+
+/* Write sounds, and beyond each what will be overwritten: that is quicker than to count its letters. */
+static int64_t put_sounds(const int64_t *text, int64_t start, int64_t end, int64_t to, const characters *known,
+                          int64_t *other) {
+    for (int64_t at = start; at < end; at++) {
+        if (!(text[at] & ALPHA)) {
+            other[to++] = text[at];
+            continue;
+        }
+        int64_t sound = describe(text[at], SOUND, known);
+        memcpy(other + to, known->letters.at + (sound >> 8), MOST_LETTERS_OF_A_SOUND * sizeof *other);
+        to += sound & 0xFF;
+    }
+    return to;
+}
+
+/* Write words of one alphabet: by their shapes if no letter has its own, else by sound if they have one. */
+static int64_t put_pure(const int64_t *text, int64_t start, int64_t end, int64_t to, const characters *known,
+                        int64_t *other) {
+    bool is_own = has_own_shape(text, start, end);
+    if (is_own && text[start] & (GREEK | CYRILLIC)) return put_sounds(text, start, end, to, known, other);
+    for (int64_t at = start; at < end; at++) other[to++] = is_own ? text[at] : describe(text[at], SHAPE, known);
+    return to;
+}
+
+static int64_t read_pure(const int64_t *text, int64_t n, int64_t alphabet, const characters *known, int64_t *other) {
+    int64_t to = 0, at = 0;
+    while (at < n) {
+        int64_t end = text[at] & alphabet ? end_of_pure(text, n, at, alphabet) : at;
+        if (end == at) {
+            other[to++] = text[at++];
+            continue;
+        }
+        to = put_pure(text, at, end, to, known, other);
+        at = end;
+    }
+    return to;
+}
+
+/* Write a text with the letters of one alphabet read by shape, by sound or not at all; return its length. */
+int64_t read_alphabet(int64_t *text, int64_t n, int64_t alphabet, const characters *known, int64_t *other) {
+    int64_t n_holding, n_mixed;
+    count_words(text, n, alphabet, &n_holding, &n_mixed);
+    if (n_mixed * 2 > n_holding) {
+        for (int64_t at = 0; at < n; at++) {
+            other[at] = text[at] & alphabet ? describe(text[at], SHAPE, known) : text[at];
+        }
+        return n;
+    }
+    if (n_mixed) read_mixed(text, n, alphabet, known);
+    return read_pure(text, n, alphabet, known, other);
+}
+
+/* Read words of ideographs that stand for letters. */
+void read_ideographs(int64_t *text, int64_t n, const characters *known) {
+    int64_t at = 0;
+    while (at < n) {
+        int64_t end = at, n_ideographs = 0, n_others = 0;
+        for (; end < n && text[end] & WORD; end++) {
+            bool is_ideograph = text[end] & IDEOGRAPH;
+            n_ideographs += is_ideograph;
+            n_others += !is_ideograph && !((text[end] & CODE) < 0x80 && text[end] & ALPHA);
+        }
+        bool is_read = end - at > 2 && n_ideographs > 1 && n_others == 0;
+        for (int64_t place = at; is_read && place < end; place++) {
+            if (text[place] & IDEOGRAPH) text[place] = describe(text[place], STAND_IN, known);
+        }
+        at = end + 1;
+    }
+}

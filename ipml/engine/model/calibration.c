@@ -1,0 +1,33 @@
+/* Log-odds turned into probabilities and the bounds of their intervals, as `ipml.model.calibration` explains. */
+#include "model/calibration.h"
+
+#include <math.h>
+
+static const double LEAST_VARIANCE = 1e-12; /* rounding could make a tiny one negative */
+
+static double expit(double value) { return 1.0 / (1.0 + exp(-value)); }
+
+/* The variance of the log-odds of a listing with category c and brand b. */
+static double variance_of(const calibration_table *table, double z, int64_t c, int64_t b) {
+    const double *line = table->of_line.at;
+    const double *category = table->with_categories.at + 2 * c, *brand = table->with_brands.at + 2 * b;
+    double shared = line[1] * z + table->of_pairs.at[b * table->category_effects.n + c];
+    shared += (category[0] + brand[0]) * z + (category[1] + brand[1]);
+    double own = line[0] * z * z + line[3] + table->category_variances.at[c] + table->brand_variances.at[b];
+    double variance = own + 2.0 * shared;
+    return variance < LEAST_VARIANCE ? LEAST_VARIANCE : variance;
+}
+
+void judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table, doubles_out judged) {
+    int64_t n = log_odds.n;
+    double *score = judged.at, *low = score + n, *high = low + n;
+    for (int64_t row = 0; row < n; row++) {
+        int64_t c = category.at[row], b = brand.at[row];
+        double line = table->slope * log_odds.at[row] + table->intercept;
+        double centre = line + (table->category_effects.at[c] + table->brand_effects.at[b]);
+        double margin = table->quantile * sqrt(variance_of(table, table->slope > 0.0 ? log_odds.at[row] : 0.0, c, b));
+        score[row] = expit(centre);
+        low[row] = expit(centre - margin);
+        high[row] = expit(centre + margin);
+    }
+}

@@ -1,0 +1,464 @@
+/* The functions that extractors call one by one follow each other here, on the same numbers, so that the same bits come
+   out. Of long texts the most suspicious passage counts. */
+#include "model/first_stage.h"
+
+#include <math.h>
+
+#include "base/passages.h"
+#include "base/texts.h"
+#include "features/ngrams.h"
+#include "features/numbers.h"
+
+enum { OF_WORDS, OF_BRANDS, OF_GOODS, OF_OFFERS }; /* sets of phrases */
+enum { N_CLAIMS = 8, N_OF_SELLER = 4, N_PAGES = 0x2000 };
+enum { MOST_LISTINGS_AT_ONCE = 8192, MOST_BYTES_AT_ONCE = 1 << 20 };
+
+/* Working space of one call, given back as a whole. */
+enum { MOST_BLOCKS = 128, MOST_BUFFERS = 48 };
+typedef struct {
+    void *blocks[MOST_BLOCKS];
+    int64_t n_blocks;
+    buffer buffers[MOST_BUFFERS];
+    int64_t n_buffers;
+    bool failed;
+} space;
+
+/* Room for so many elements, all 0; a last one more, so that there is always one. */
+static void *make_room(space *within, int64_t n, size_t size) {
+    void *room = calloc((size_t)n + 1, size);
+    if (room == NULL || within->n_blocks == MOST_BLOCKS) {
+        free(room);
+        within->failed = true;
+        return NULL;
+    }
+    return within->blocks[within->n_blocks++] = room;
+}
+
+static buffer *make_buffer(space *within) { return &within->buffers[within->n_buffers++]; }
+
+static void give_back(space *within) {
+    for (int64_t i = 0; i < within->n_blocks; i++) free(within->blocks[i]);
+    for (int64_t i = 0; i < within->n_buffers; i++) free(within->buffers[i].at);
+}
+
+static bool has_failed(space *within) {
+    for (int64_t i = 0; i < within->n_buffers; i++) within->failed |= within->buffers[i].failed != 0;
+    return within->failed;
+}
+
+#define ROOM(within, type, n) ((type *)make_room(within, n, sizeof(type)))
+
+/* What was made, as arrays to read; those to write are of the same shape. */
+static int64s as_int64s(const void *at, int64_t n) { return (int64s){at, n}; }
+static int64s int64s_of(const buffer *of) { return (int64s){(const int64_t *)(const void *)of->at, of->n / 8}; }
+static int32s int32s_of(const buffer *of) { return (int32s){(const int32_t *)(const void *)of->at, of->n / 4}; }
+static uint8s uint8s_of(const buffer *of) { return (uint8s){of->at, of->n}; }
+
+static int64_t n_texts(texts of) { return of.offsets.n - 1; }
+
+/* What is read in some texts of a column: those of listings, or their passages. */
+typedef struct {
+    int64_t n;
+    const int64_t *owners; /* the listing that each belongs to */
+    texts folded;          /* and misspelt words read */
+    buffer *starts, *firsts, *numbers, *begins, *ends; /* places of phrases */
+    double *ngrams;        /* what the n-grams of each weigh */
+    int64_t *n_all, *n_known;
+    double *counts, *offers;         /* words of the trade, and how offers are made */
+    double *claims, *goods, *prices; /* of titles: what they claim of brands, goods, and prices beside usual ones */
+    int64_t *claimed;                /* of titles: the brand of each */
+    double *listing;                 /* of descriptions: what is known of their listing */
+    uint8_t *is_left;                /* whether a plain function has to look at each */
+} reading;
+
+static places places_of(const reading *of, int64_t set) {
+    const int64_t *firsts = int64s_of(of->firsts).at;
+    int64_t first = firsts[set], n = firsts[set + 1] - first;
+    return (places){
+        as_int64s(int64s_of(of->starts).at + set * (of->n + 1), of->n + 1),
+        {int32s_of(of->numbers).at + first, n},
+        {int32s_of(of->begins).at + first, n},
+        {int32s_of(of->ends).at + first, n},
+    };
+}
+
+/* Fold texts and read their misspelt words. */
+static texts fold_and_read(texts raw, int64_t most, const known_characters *known, const stage_tables *tables,
+                           uint8_t *is_left, space *within) {
+    int64_t n = n_texts(raw);
+    uint8_t missing[N_PAGES] = {0};
+    int64_t *ends = ROOM(within, int64_t, n + 1);
+    buffer *folded = make_buffer(within), *rows = make_buffer(within), *row_ends = make_buffer(within);
+    buffer *written = make_buffer(within);
+    if (ends == NULL) return raw;
+    fold_texts(raw, most, &known->folding, &tables->folding, (uint8s_out){missing, N_PAGES}, (int64s_out){ends, n + 1},
+               folded, (uint8s_out){is_left, n});
+    texts as_folded = {as_int64s(ends, n + 1), uint8s_of(folded)};
+    if (has_failed(within)) return raw;
+    read_texts(as_folded, &tables->spelling, rows, row_ends, written);
+    int64s which = int64s_of(rows), until = int64s_of(row_ends);
+    if (which.n == 0 || has_failed(within)) return as_folded;
+    int64_t n_bytes = count_bytes_with_rows(as_folded.offsets, which, until);
+    int64_t *offsets = ROOM(within, int64_t, n + 1);
+    uint8_t *data = ROOM(within, uint8_t, n_bytes);
+    if (offsets == NULL || data == NULL) return as_folded;
+    put_rows(as_folded, which, until, uint8s_of(written), (int64s_out){offsets, n + 1}, (uint8s_out){data, n_bytes});
+    return (texts){as_int64s(offsets, n + 1), {data, n_bytes}};
+}
+
+/* Write what the n-grams of skeletons weigh: their sum over the root of how many are known. */
+static void sum_skeletons(reading *of, const text_column *column, const stage_tables *tables, space *within) {
+    int64_t n_bytes = of->folded.data.n, n = of->n;
+    int64_t *offsets = ROOM(within, int64_t, n + 1);
+    uint8_t *reduced = ROOM(within, uint8_t, n_bytes);
+    if (offsets == NULL || reduced == NULL) return;
+    reduce_texts(of->folded, &tables->skeletons, (int64s_out){offsets, n + 1}, (uint8s_out){reduced, n_bytes});
+    texts skeletons = {as_int64s(offsets, n + 1), {reduced, offsets[n]}};
+    if (sum_ngrams(skeletons, column->marked, column->letters_min, column->letters_max, column->words,
+                   (doubles_out){of->ngrams, n}, (int64s_out){of->n_all, n}, (int64s_out){of->n_known, n}) < 0)
+        within->failed = true;
+    for (int64_t row = 0; row < n; row++) of->ngrams[row] /= sqrt((double)max_of(of->n_known[row], 1));
+}
+
+/* Read what is read in any column. */
+static void read_column(reading *of, texts raw, const text_column *column, const stage_tables *tables, space *within) {
+    int64_t n = of->n, n_counted = tables->trade.n_counted, n_offers = column->n_offers;
+    of->ngrams = ROOM(within, double, n);
+    of->n_all = ROOM(within, int64_t, n);
+    of->n_known = ROOM(within, int64_t, n);
+    of->counts = ROOM(within, double, n * n_counted);
+    of->offers = ROOM(within, double, n * n_offers);
+    uint8_t *is_left = ROOM(within, uint8_t, n);
+    of->starts = make_buffer(within), of->firsts = make_buffer(within), of->numbers = make_buffer(within);
+    of->begins = make_buffer(within), of->ends = make_buffer(within);
+    if (within->failed) return;
+    sum_skeletons(of, column, tables, within);
+    find_places(of->folded, &tables->phrases, of->starts, of->firsts, of->numbers, of->begins, of->ends);
+    if (has_failed(within)) return;
+    if (count_trade_words(of->folded, places_of(of, OF_WORDS), &tables->trade,
+                          (doubles_out){of->counts, n * n_counted}) < 0)
+        within->failed = true;
+    doubles_out offers = {of->offers, n * n_offers};
+    set_groups(places_of(of, OF_OFFERS), tables->offer_columns, n_offers, offers);
+    if (read_folded(of->folded, &tables->offers, n_offers, offers, (uint8s_out){is_left, n}) < 0) within->failed = true;
+    read_raw(raw, column->most_letters, n_offers, offers, (uint8s_out){is_left, n});
+    for (int64_t row = 0; row < n; row++) of->is_left[row] |= is_left[row];
+}
+
+/* Write the brand of each title: that of the brand field where it says one, else the first named; -1 for none. */
+static void claim_brands(reading *of, number_lists named, const listings *all) {
+    for (int64_t row = 0; row < of->n; row++) {
+        const int64_t *codes = all->codes.at + of->owners[row] * N_CODES;
+        int64_t first = named.starts.at[row];
+        of->claimed[row] = -1;
+        if (codes[FIELD_SAYS]) of->claimed[row] = codes[BRAND_OF_FIELD];
+        else if (named.starts.at[row + 1] > first) of->claimed[row] = named.number.at[first];
+    }
+}
+
+/* 1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known. */
+static int8_t find_standing(int64_t claimed, int64_t listing, const listings *all, uint8s has_authorised) {
+    if (claimed < 0 || !has_authorised.at[claimed]) return 0;
+    for (int64_t i = all->authorised.starts.at[listing]; i < all->authorised.starts.at[listing + 1]; i++)
+        if (all->authorised.number.at[i] == claimed) return 1;
+    return -1;
+}
+
+/* Read what titles claim of brands. */
+static void read_claims(reading *of, texts raw, number_lists named, const listings *all, const known_characters *known,
+                        const stage_tables *tables, space *within) {
+    int64_t n = of->n;
+    uint8_t *is_disguised = ROOM(within, uint8_t, n), *has_field = ROOM(within, uint8_t, n);
+    int64_t *n_disguised = ROOM(within, int64_t, n);
+    int8_t *standing = ROOM(within, int8_t, n);
+    if (within->failed) return;
+    claim_brands(of, named, all);
+    find_disguised(raw, named, &tables->spellings, &known->folding, (uint8s_out){is_disguised, n});
+    count_disguised(raw, tables->title.most_letters, &known->disguises, (int64s_out){n_disguised, n});
+    for (int64_t row = 0; row < n; row++) {
+        of->is_left[row] |= is_disguised[row] == MAY_BE_DISGUISED || n_disguised[row] < 0;
+        has_field[row] = all->codes.at[of->owners[row] * N_CODES + HAS_FIELD] != 0;
+        standing[row] = find_standing(of->claimed[row], of->owners[row], all, tables->has_authorised);
+    }
+    describe_claims(named, (uint8s){is_disguised, n}, as_int64s(n_disguised, n), (uint8s){has_field, n},
+                    as_int64s(of->claimed, n), (int8s){standing, n}, (doubles_out){of->claims, n * N_CLAIMS});
+}
+
+/* What goods of a brand usually cost in the category of a listing, in the unit of its price; NaN where unknown. */
+static double find_usual(int64_t brand, const int64_t *codes, const usual_prices *usual, int64_t n_brands) {
+    int64_t low = usual->starts.at[codes[CATEGORY_AND_UNIT]], end = usual->starts.at[codes[CATEGORY_AND_UNIT] + 1];
+    int64_t high = end;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (usual->brands.at[middle] < brand) low = middle + 1;
+        else high = middle;
+    }
+    if (low < end && usual->brands.at[low] == brand) return usual->prices.at[low];
+    return usual->of_units.at[codes[UNIT] * n_brands + brand];
+}
+
+/* Read what prices say beside the usual ones of the brand that each title names, and of the category. */
+static void read_prices(reading *of, const listings *all, const stage_tables *tables, space *within) {
+    int64_t n = of->n, n_brands = tables->has_authorised.n;
+    double *to_reference = ROOM(within, double, n), *to_category = ROOM(within, double, n);
+    if (within->failed) return;
+    for (int64_t row = 0; row < n; row++) {
+        const double *facts = all->facts.at + of->owners[row] * N_FACTS;
+        const int64_t *codes = all->codes.at + of->owners[row] * N_CODES;
+        int64_t brand = of->claimed[row];
+        double usual = facts[REFERENCE_OF_FIELD];
+        if (brand >= 0) usual = find_usual(brand, codes, &tables->usual, n_brands);
+        to_reference[row] = facts[PRICE] / usual;
+        to_category[row] = facts[PRICE] / facts[USUAL_OF_CATEGORY];
+    }
+    describe_prices((doubles){to_reference, n}, (doubles){to_category, n}, tables->price_steps,
+                    tables->least_of_category, tables->most_of_price,
+                    (doubles_out){of->prices, n * tables->weights.price.n});
+}
+
+/* Read titles, and what follows from them for brand, goods and price. */
+static void read_titles(reading *of, texts raw, const listings *all, const known_characters *known,
+                        const stage_tables *tables, space *within) {
+    read_column(of, raw, &tables->title, tables, within);
+    if (within->failed) return;
+    int64_t n = of->n, n_goods = tables->weights.goods.n;
+    places of_brands = places_of(of, OF_BRANDS);
+    int64_t *starts = ROOM(within, int64_t, n + 1), *brands = ROOM(within, int64_t, of_brands.number.n);
+    of->claims = ROOM(within, double, n * N_CLAIMS);
+    of->goods = ROOM(within, double, n * n_goods);
+    of->prices = ROOM(within, double, n * tables->weights.price.n);
+    of->claimed = ROOM(within, int64_t, n);
+    if (within->failed) return;
+    list_brands(of_brands, tables->phrase_brands, (int64s_out){starts, n + 1},
+                (int64s_out){brands, of_brands.number.n});
+    number_lists named = {as_int64s(starts, n + 1), as_int64s(brands, starts[n])};
+    read_claims(of, raw, named, all, known, tables, within);
+    describe_goods(places_of(of, OF_GOODS), named, &tables->goods, (doubles_out){of->goods, n * n_goods});
+    read_prices(of, all, tables, within);
+}
+
+/* Read descriptions, and what is known of their listings, part of which is how long a description is. */
+static void read_descriptions(reading *of, texts raw, const listings *all, const stage_tables *tables, space *within) {
+    read_column(of, raw, &tables->description, tables, within);
+    int64_t n = of->n;
+    double *figures = ROOM(within, double, 5 * n);
+    int64_t *letters = ROOM(within, int64_t, n);
+    uint8_t *has_code = ROOM(within, uint8_t, n);
+    of->listing = ROOM(within, double, n * tables->weights.listing.n);
+    if (within->failed) return;
+    count_letters(of->folded, (int64s_out){letters, n});
+    for (int64_t row = 0; row < n; row++) {
+        const double *facts = all->facts.at + of->owners[row] * N_FACTS;
+        for (int64_t i = 0; i < 5; i++) figures[i * n + row] = facts[AGE_DAYS + i];
+        has_code[row] = all->codes.at[of->owners[row] * N_CODES + HAS_CODE] != 0;
+    }
+    listing_figures known = {{figures, n},         {figures + n, n},     {figures + 2 * n, n}, {figures + 3 * n, n},
+                             {figures + 4 * n, n}, as_int64s(letters, n), {has_code, n}};
+    describe_listings(&known, tables->age_steps, tables->prior_listing_sales,
+                      (doubles_out){of->listing, n * tables->weights.listing.n});
+}
+
+/* Return what is known of the seller of each listing. */
+static double *describe_all_sellers(const listings *all, int64_t n, const stage_tables *tables, space *within) {
+    double *figures = ROOM(within, double, 5 * n), *values = ROOM(within, double, n * N_OF_SELLER);
+    if (within->failed) return NULL;
+    for (int64_t row = 0; row < n; row++)
+        for (int64_t i = 0; i < 5; i++) figures[i * n + row] = all->facts.at[row * N_FACTS + SELLER_SALES + i];
+    seller_figures known = {
+        {figures, n}, {figures + n, n}, {figures + 2 * n, n}, {figures + 3 * n, n}, {figures + 4 * n, n}};
+    describe_sellers(&known, tables->usual_of_sellers, tables->prior_seller_sales, tables->most_strikes,
+                     (doubles_out){values, n * N_OF_SELLER});
+    return values;
+}
+
+/* What values weigh: added up from left to right, beginning with a sum so far. */
+static double weigh_row(double sum, const double *values, const double *weights, int64_t n) {
+    for (int64_t i = 0; i < n; i++) sum += values[i] * weights[i];
+    return sum;
+}
+
+/* Add what values weigh together to a total, as add_rows does. */
+static double add(double total, const double *values, const double *weights, int64_t n) {
+    return total + weigh_row(0.0, values, weights, n);
+}
+
+/* Add what two columns of texts weigh together. */
+static double add_both(double total, const double *title, int64_t n, const double *description, int64_t n_other,
+                       const double *weights) {
+    return total + weigh_row(weigh_row(0.0, title, weights, n), description, weights + n, n_other);
+}
+
+/* The log-odds of one of some titles with one of some descriptions. */
+static double sum(const reading *titles, int64_t i, const reading *descriptions, int64_t j, const double *facts,
+                  const double *seller, const stage_tables *tables) {
+    const feature_weights *weigh = &tables->weights;
+    int64_t n_words = tables->trade.n_counted;
+    int64_t n_offers = tables->title.n_offers, n_other_offers = tables->description.n_offers;
+    double total = weigh->intercept;
+    total += titles->ngrams[i];
+    total += descriptions->ngrams[j];
+    total += facts[WEIGHT_OF_CATEGORY];
+    total = add_both(total, titles->counts + i * n_words, n_words, descriptions->counts + j * n_words, n_words,
+                     weigh->words.at);
+    total = add(total, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
+    total = add(total, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
+    total = add_both(total, titles->offers + i * n_offers, n_offers, descriptions->offers + j * n_other_offers,
+                     n_other_offers, weigh->offers.at);
+    total = add(total, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
+    total = add(total, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
+    return add(total, seller, weigh->seller.at, N_OF_SELLER);
+}
+
+/* Cut the long ones of some texts into passages, ready to be read; there may be none. */
+static reading cut_long(const reading *whole, const text_column *column, space *within) {
+    buffer *offsets = make_buffer(within), *data = make_buffer(within), *rows = make_buffer(within);
+    cut_passages(whole->folded, column->longest_whole, column->passage_words, column->passage_step, offsets, data,
+                 rows);
+    int64_t n = has_failed(within) ? 0 : rows->n / 8;
+    return (reading){
+        .n = n,
+        .owners = int64s_of(rows).at,
+        .folded = {int64s_of(offsets), uint8s_of(data)},
+        .is_left = ROOM(within, uint8_t, n),
+    };
+}
+
+/* What is read of some listings: their texts whole, and the passages of the long ones. */
+typedef struct {
+    reading titles, descriptions, title_passages, description_passages;
+} readings;
+
+static reading read_whole(texts raw, const int64_t *owners, const text_column *column, const known_characters *known,
+                          const stage_tables *tables, space *within) {
+    reading of = {.n = n_texts(raw), .owners = owners, .is_left = ROOM(within, uint8_t, n_texts(raw))};
+    if (!within->failed) of.folded = fold_and_read(raw, column->most_letters, known, tables, of.is_left, within);
+    return of;
+}
+
+/* Read all that is read in the texts of some listings. */
+static void read_all(readings *all, const listings *of, const int64_t *owners, const known_characters *known,
+                     const stage_tables *tables, space *within) {
+    all->titles = read_whole(of->titles, owners, &tables->title, known, tables, within);
+    all->descriptions = read_whole(of->descriptions, owners, &tables->description, known, tables, within);
+    if (within->failed) return;
+    read_titles(&all->titles, of->titles, of, known, tables, within);
+    read_descriptions(&all->descriptions, of->descriptions, of, tables, within);
+    if (within->failed) return;
+    all->title_passages = cut_long(&all->titles, &tables->title, within);
+    all->description_passages = cut_long(&all->descriptions, &tables->description, within);
+    if (within->failed) return;
+    if (all->title_passages.n)
+        read_titles(&all->title_passages, all->title_passages.folded, of, known, tables, within);
+    if (within->failed || all->description_passages.n == 0) return;
+    read_descriptions(&all->description_passages, all->description_passages.folded, of, tables, within);
+}
+
+/* Write the log-odds of each listing, of long texts those of the worst passage. */
+static void sum_all(const readings *all, const listings *of, const double *sellers, const stage_tables *tables,
+                    double *worst) {
+    for (int64_t row = 0; row < all->titles.n; row++)
+        worst[row] = sum(&all->titles, row, &all->descriptions, row, of->facts.at + row * N_FACTS,
+                         sellers + row * N_OF_SELLER, tables);
+    for (int64_t i = 0; i < all->title_passages.n; i++) {
+        int64_t row = all->title_passages.owners[i];
+        double total = sum(&all->title_passages, i, &all->descriptions, row, of->facts.at + row * N_FACTS,
+                           sellers + row * N_OF_SELLER, tables);
+        if (total > worst[row]) worst[row] = total;
+    }
+    for (int64_t j = 0; j < all->description_passages.n; j++) {
+        int64_t row = all->description_passages.owners[j];
+        double total = sum(&all->titles, row, &all->description_passages, j, of->facts.at + row * N_FACTS,
+                           sellers + row * N_OF_SELLER, tables);
+        if (total > worst[row]) worst[row] = total;
+    }
+}
+
+static void mark_left(const reading *of, uint8_t *found) {
+    for (int64_t i = 0; i < of->n; i++)
+        if (of->is_left[i]) found[of->owners[i]] |= IS_LEFT;
+}
+
+/* Write what else is found of listings. */
+static void find_more(const readings *all, const stage_tables *tables, uint8_t *found, space *within) {
+    int64_t n = all->titles.n;
+    uint8_t *is_so = ROOM(within, uint8_t, n);
+    if (within->failed) return;
+    mark_left(&all->titles, found);
+    mark_left(&all->descriptions, found);
+    mark_left(&all->title_passages, found);
+    mark_left(&all->description_passages, found);
+    are_unfamiliar(as_int64s(all->titles.n_all, n), as_int64s(all->titles.n_known, n), tables->used,
+                   (uint8s_out){is_so, n});
+    for (int64_t row = 0; row < n; row++)
+        if (is_so[row]) found[row] |= IS_UNFAMILIAR;
+    have_plain_letters(all->titles.folded, (uint8s_out){is_so, n});
+    for (int64_t row = 0; row < n; row++)
+        if (!is_so[row]) found[row] |= HAS_NO_PLAIN_LETTERS;
+}
+
+/* Where the results of some listings are written. */
+typedef struct {
+    double *log_odds;
+    int64_t *brands;
+    uint8_t *found;
+} results;
+
+static bool weigh_some(const listings *of, const known_characters *known, const stage_tables *tables, results into,
+                       space *within) {
+    int64_t n = n_texts(of->titles);
+    readings all = {.titles = {.n = 0}};
+    int64_t *owners = ROOM(within, int64_t, n);
+    double *sellers = describe_all_sellers(of, n, tables, within);
+    if (within->failed) return false;
+    for (int64_t row = 0; row < n; row++) owners[row] = row;
+    read_all(&all, of, owners, known, tables, within);
+    if (within->failed) return false;
+    sum_all(&all, of, sellers, tables, into.log_odds);
+    find_more(&all, tables, into.found, within);
+    for (int64_t row = 0; row < n; row++) {
+        into.brands[row] = all.titles.claimed[row];
+        if (into.found[row] & IS_LEFT) into.log_odds[row] = NAN;
+    }
+    return !within->failed;
+}
+
+/* Some of many texts, as texts by themselves. */
+static texts cut_texts(texts of, int64_t first, int64_t last, space *within) {
+    int64_t begin = of.offsets.at[first];
+    int64_t *offsets = ROOM(within, int64_t, last - first + 1);
+    if (offsets == NULL) return of;
+    for (int64_t i = first; i <= last; i++) offsets[i - first] = of.offsets.at[i] - begin;
+    return (texts){as_int64s(offsets, last - first + 1), {of.data.at + begin, of.offsets.at[last] - begin}};
+}
+
+/* Where a block of listings ends: there are not many in it, so that what is read of them stays in the cache. */
+static int64_t end_of_block(const listings *of, int64_t first) {
+    const int64_t *titles = of->titles.offsets.at, *descriptions = of->descriptions.offsets.at;
+    int64_t n = n_texts(of->titles), last = first + 1;
+    while (last < n && last - first < MOST_LISTINGS_AT_ONCE &&
+           titles[last + 1] - titles[first] + descriptions[last + 1] - descriptions[first] < MOST_BYTES_AT_ONCE)
+        last++;
+    return last;
+}
+
+EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+                              doubles_out log_odds, int64s_out brands, uint8s_out found) {
+    int64_t n = n_texts(of->titles);
+    memset(found.at, 0, (size_t)n);
+    for (int64_t first = 0, last = 0; first < n; first = last) {
+        space within = {.n_blocks = 0};
+        last = end_of_block(of, first);
+        listings some = {
+            cut_texts(of->titles, first, last, &within),
+            cut_texts(of->descriptions, first, last, &within),
+            {of->facts.at + first * N_FACTS, (last - first) * N_FACTS},
+            {of->codes.at + first * N_CODES, (last - first) * N_CODES},
+            {as_int64s(of->authorised.starts.at + first, last - first + 1), of->authorised.number},
+        };
+        results into = {log_odds.at + first, brands.at + first, found.at + first};
+        bool is_done = !within.failed && weigh_some(&some, known, tables, into, &within);
+        give_back(&within);
+        if (!is_done) return -1;
+    }
+    return 0;
+}

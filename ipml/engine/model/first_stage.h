@@ -1,0 +1,117 @@
+/* The log-odds of some listings by themselves from their texts in one call, with all that a model of the usual
+   extractors knows: `ipml.model.compiled_stage`. */
+#ifndef IPML_FIRST_STAGE_H
+#define IPML_FIRST_STAGE_H
+
+#include "base/engine.h"
+#include "features/brands.h"
+#include "features/goods.h"
+#include "features/offers.h"
+#include "features/trade_words.h"
+#include "folding/characters.h"
+#include "folding/disguises.h"
+#include "folding/folding.h"
+#include "phrases/phrases.h"
+#include "phrases/skeletons.h"
+#include "spelling/spelling.h"
+
+/* What is known of a listing besides its texts; NaN where unknown. */
+enum {
+    PRICE,
+    REFERENCE_OF_FIELD, /* the usual price of the brand that the field names */
+    USUAL_OF_CATEGORY,
+    WEIGHT_OF_CATEGORY,
+    AGE_DAYS,
+    LISTING_SALES,
+    LISTING_RETURNS,
+    LISTING_RATING,
+    LISTING_REVIEWS,
+    SELLER_SALES,
+    SELLER_RETURNS,
+    SELLER_COMPLAINTS,
+    SELLER_RATING,
+    SELLER_STRIKES,
+    N_FACTS
+};
+
+/* The same in whole numbers. A brand field that folding leaves empty is given, but says nothing. */
+enum {
+    HAS_CODE,
+    HAS_FIELD,
+    FIELD_SAYS,
+    BRAND_OF_FIELD,    /* -1 for one that is not known */
+    CATEGORY_AND_UNIT, /* which usual prices are those of its category, in the unit of its price */
+    UNIT,              /* which are those in this unit, whatever the category */
+    N_CODES
+};
+
+typedef struct {
+    texts titles, descriptions; /* as written; a description that is missing is empty */
+    doubles facts;              /* N_FACTS for each listing */
+    int64s codes;               /* N_CODES for each listing */
+    number_lists authorised;    /* the brands that authorised the seller of each listing */
+} listings;
+
+/* What goods of brands usually cost: those of each category and unit that has its own, and in each unit at all. */
+typedef struct {
+    int64s starts;    /* where the prices of a category and unit begin; the last has none */
+    int64s brands;    /* whose, in order */
+    doubles prices;
+    doubles of_units; /* shape (n_units, n_brands); NaN where unknown, as all of the last */
+} usual_prices;
+
+/* What is known of a column of texts. */
+typedef struct {
+    int64_t most_letters;                               /* letters beyond are not read */
+    int64_t longest_whole, passage_words, passage_step; /* of longer texts the passages count, too */
+    doubles marked;                                     /* what n-grams weigh, as mark_known writes them */
+    int64_t letters_min, letters_max, words;            /* of n-grams */
+    int64_t n_offers;                                   /* columns of how offers are made */
+} text_column;
+
+/* How much the features of each extractor weigh; those of texts first for the title, then for the description. */
+typedef struct {
+    doubles words, brand, goods, offers, price, listing, seller;
+    double intercept;
+} feature_weights;
+
+typedef struct {
+    text_column title, description;
+    folding_tables folding;
+    spelling_tables spelling;
+    skeleton_tables skeletons;
+    phrase_tables phrases; /* the sets of words of the trade, brands, goods and offers, in this order */
+    trade_table trade;
+    offer_table offers;
+    int64s offer_columns;
+    int64s phrase_brands;
+    brand_spellings spellings;
+    uint8s has_authorised; /* whether each brand names the sellers it authorised */
+    goods_table goods;
+    usual_prices usual;
+    doubles price_steps;
+    double least_of_category, most_of_price;
+    doubles age_steps;
+    double prior_listing_sales;
+    doubles usual_of_sellers;
+    double prior_seller_sales, most_strikes;
+    feature_weights weights;
+    double used; /* the share of n-grams of titles in use */
+} stage_tables;
+
+/* What is known of the characters met so far, which may be less than of all that the listings have. */
+typedef struct {
+    characters folding;
+    disguise_tables disguises;
+} known_characters;
+
+/* What else is found of a listing: a plain function has to look at it, and its log-odds are NaN; the model knows none
+   of the n-grams of its title; its title has no letter from a to z and no digit. */
+enum { IS_LEFT = 1, IS_UNFAMILIAR = 2, HAS_NO_PLAIN_LETTERS = 4 };
+
+/* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
+   for none that is known; and what else is found. Returns -1 if there is not enough memory. */
+EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+                              doubles_out log_odds, int64s_out brands, uint8s_out found);
+
+#endif

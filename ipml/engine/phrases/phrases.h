@@ -1,0 +1,33 @@
+/* Phrases of several sets, found in many texts at once: `ipml.features.compiled.phrases`. */
+#ifndef IPML_PHRASES_H
+#define IPML_PHRASES_H
+
+#include "base/engine.h"
+#include "phrases/places.h"
+
+/* What is known of the letters and of the phrases. Entries are ways to fold a phrase; the skeletons of all of them,
+   without gaps, are the words of a trie. */
+typedef struct {
+    uint8s kinds;         /* of what kinds each code point is */
+    uint8s bones;         /* what each letter of ASCII is in a skeleton */
+    uint8s classes;       /* the sum of 1 for a letter or digit, and 2 for no gap, of each letter of ASCII */
+    uint16s pairs;        /* what each byte is after each other one */
+    int64s cells;         /* of the trie */
+    int32s words;         /* which word ends at each cell */
+    uint8s beginnings;    /* a bit for each four bytes that may be, or follow, the beginning of a word */
+    int64_t most_passed;  /* the most words that end on one way through the trie */
+    int64s entry_starts;  /* where the entries of each word start */
+    int32s entry_sets;    /* the set of each entry */
+    int32s entry_numbers; /* the number of its phrase */
+    int32s entry_flags;   /* the sum of 1 for any ending, and 2 if it must stand exactly as it is */
+    texts folded;         /* its phrase, folded */
+    int64_t n_sets;
+} phrase_tables;
+
+/* Find all phrases in all texts, set by set: where places start by text, int64 of shape (n_sets, n_texts + 1); where
+   the places of each set start, int64 of shape (n_sets + 1,); and of each place the number of its phrase, and the
+   bytes between which it stands, int32. */
+EXPORT void find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
+                        buffer *begins, buffer *ends);
+
+#endif

@@ -1,0 +1,16 @@
+/* A trie of many words as one array, in which a step takes one look: `ipml.features.compiled.tries`. */
+#ifndef IPML_TRIES_H
+#define IPML_TRIES_H
+
+#include "base/engine.h"
+
+/* A cell holds whether a word ends there, its base, and, from a bit on, where its parent stands. */
+static const int64_t TRIE_WORD = (int64_t)1 << 31;
+static const int64_t TRIE_BASE = ((int64_t)1 << 31) - 1;
+enum { TRIE_PARENT = 32 };
+
+/* Write the cells, int64, and the number of the word that ends at each, int32, -1 where none does. Returns the most
+   words that end on one way from the root; -1 if the words are not in order, each once. */
+EXPORT int64_t build_trie(texts words, buffer *cells, buffer *numbers);
+
+#endif

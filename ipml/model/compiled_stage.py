@@ -1,0 +1,481 @@
+"""The first stage as the engine takes it: from the texts and figures of listings to their log-odds in one call.
+
+What the extractors of a model have learnt is put together once. Of listings the engine is told their texts, and facts
+and codes by place; few different brands, categories and currencies are met, and what is known of each is kept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import Texts as EngineTexts
+from ipml.features.columns import MAX_LETTERS, ListingColumns, Reading, days_from
+from ipml.features.compiled import disguises
+from ipml.features.compiled.brands import SpellingTable
+from ipml.features.compiled.characters import PAGES, Characters
+from ipml.features.compiled.folding import TABLES as FOLDING
+from ipml.features.compiled.folding import FoldingTables
+from ipml.features.compiled.goods import GoodsArrays
+from ipml.features.compiled.offers import OfferTable, offer_table
+from ipml.features.compiled.phrases import PhraseTables
+from ipml.features.compiled.places import NumberArrays, Numbers
+from ipml.features.compiled.skeletons import SkeletonTables, skeleton_tables
+from ipml.features.compiled.spelling import SpellingTables, make_tables
+from ipml.features.compiled.trade_words import TradeArrays
+from ipml.features.dictionary import compiled_ordinary_words
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
+from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
+from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.names import Names, find_pairs, pair_up
+from ipml.features.text import TextFeatures
+from ipml.records import Listing
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+PASSAGE_WORDS = {"title": (16, 8, 4), "description": (90, 60, 20)}
+"""For each text column: words up to which a text is read whole, words of a passage, and words from one to the next.
+
+The 80 letters that large marketplaces allow a title are at most some 16 words, and what gives a listing away, a brand
+with a word of the trade, is at most five: some passage of eight in steps of four holds it with few words around it.
+"""
+
+_KINDS: dict[str, type[BaseEstimator]] = {
+    "title": TextFeatures,
+    "description": TextFeatures,
+    "category": TextFeatures,
+    "words": TradeWords,
+    "brand": BrandFeatures,
+    "goods": GoodsFeatures,
+    "offer": OfferFeatures,
+    "price": PriceFeatures,
+    "listing": ListingFeatures,
+    "seller": SellerFeatures,
+}
+"""The extractors that the engine knows, in the order in which it adds what they weigh."""
+_TEXTS = ("title", "description", "category")
+_SETS = ("words", "brand", "goods", "offer")  # extractors whose phrases are found, in the engine's order
+
+# What is known of a listing besides its texts, by place, as in first_stage.h; NaN where unknown.
+_PRICE, _REFERENCE_OF_FIELD, _USUAL_OF_CATEGORY, _WEIGHT_OF_CATEGORY, _AGE_DAYS = range(5)
+_COUNTS = (
+    *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
+    *("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes"),
+)
+_FIRST_COUNT = 5
+_N_FACTS = _FIRST_COUNT + len(_COUNTS)
+_HAS_CODE, _HAS_FIELD, _FIELD_SAYS, _BRAND_OF_FIELD, _CATEGORY_AND_UNIT, _UNIT = range(6)
+_N_CODES = 6
+IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
+"""What else is found of a listing: plain functions have to read it; its title has no known n-gram; no plain letter."""
+
+_MOST_REMEMBERED = 4_096
+_NAN = float("nan")
+_COUNTS_OF = attrgetter(*_COUNTS)
+
+
+class _Column(Table):
+    _fields_: ClassVar = [
+        *((name, KINDS["int64_t"]) for name in ("most_letters", "longest_whole", "passage_words", "passage_step")),
+        ("marked", KINDS["doubles"]),
+        *((name, KINDS["int64_t"]) for name in ("letters_min", "letters_max", "words", "n_offers")),
+    ]
+
+
+class _UsualPrices(Table):
+    _fields_: ClassVar = [
+        ("starts", KINDS["int64s"]),
+        ("brands", KINDS["int64s"]),
+        ("prices", KINDS["doubles"]),
+        ("of_units", KINDS["doubles"]),
+    ]
+
+
+class _Weights(Table):
+    _fields_: ClassVar = [
+        *((name, KINDS["doubles"]) for name in ("words", "brand", "goods", "offer", "price", "listing", "seller")),
+        ("intercept", KINDS["double"]),
+    ]
+
+
+class _Stage(Table):
+    _fields_: ClassVar = [
+        ("title", _Column),
+        ("description", _Column),
+        ("folding", FoldingTables),
+        ("spelling", SpellingTables),
+        ("skeletons", SkeletonTables),
+        ("phrases", PhraseTables),
+        ("trade", TradeArrays),
+        ("offers", OfferTable),
+        ("offer_columns", KINDS["int64s"]),
+        ("phrase_brands", KINDS["int64s"]),
+        ("spellings", SpellingTable),
+        ("has_authorised", KINDS["uint8s"]),
+        ("goods", GoodsArrays),
+        ("usual", _UsualPrices),
+        ("price_steps", KINDS["doubles"]),
+        ("least_of_category", KINDS["double"]),
+        ("most_of_price", KINDS["double"]),
+        ("age_steps", KINDS["doubles"]),
+        ("prior_listing_sales", KINDS["double"]),
+        ("usual_of_sellers", KINDS["doubles"]),
+        ("prior_seller_sales", KINDS["double"]),
+        ("most_strikes", KINDS["double"]),
+        ("weights", _Weights),
+        ("used", KINDS["double"]),
+    ]
+
+
+class _Listings(Table):
+    _fields_: ClassVar = [
+        ("titles", EngineTexts),
+        ("descriptions", EngineTexts),
+        ("facts", KINDS["doubles"]),
+        ("codes", KINDS["int64s"]),
+        ("authorised", NumberArrays),
+    ]
+
+
+class _KnownCharacters(Table):
+    _fields_: ClassVar = [("folding", Characters), ("disguises", disguises.DisguiseTables)]
+
+
+_weigh_listings = bind(
+    "weigh_listings",
+    *(_Listings, _KnownCharacters, _Stage, "doubles_out", "int64s_out", "uint8s_out"),
+    returns="int64_t",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """What the first stage says of some listings, a row each.
+
+    Attributes
+    ----------
+    log_odds : array of float
+        By itself; of long texts those with the worst passage.
+    brands : array of int
+        The number of its brand, -1 for none that is known.
+    found : array of uint8
+        The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so, and `IS_LEFT`.
+    """
+
+    log_odds: Floats
+    brands: Codes
+    found: NDArray[np.uint8]
+
+
+class CompiledStage:
+    """A first stage put together for the engine.
+
+    Most listings are weighed here: those whose texts hold nothing that only a plain function reads. What is said of a
+    listing is the same alone and among others, to the bit. Threads may share it.
+
+    Parameters
+    ----------
+    parts : dict of str to TextPart or NumberPart
+        What the features of each extractor weigh.
+    intercept : float
+    spelling : Spelling
+        How misspelt words are read.
+    """
+
+    def __init__(self, parts: dict[str, Any], intercept: float, spelling: Any) -> None:
+        of = {name: part.extractor for name, part in parts.items()}
+        self._price, self._listing = of["price"], of["listing"]
+        self._category_part = parts["category"]
+        self._finder = BrandFinder.of(of["brand"].table_)
+        self._authorisations = _list_authorisations(self._finder)
+        self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
+        self._prices = _PriceList(self._price, self._finder)
+        self._tables = _make_stage(parts, intercept, spelling, self._finder, self._prices)
+        self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
+        self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
+
+    @classmethod
+    def of(cls, parts: dict[str, Any], intercept: float, reading: Reading) -> Self | None:
+        """Return the stage for listings read in this way; None where it is made of other parts than the usual ones."""
+        spelling = reading.spelling
+        if spelling is None or spelling._compiled is None or not _are_usual(parts):
+            return None
+        return cls(parts, intercept, spelling)
+
+    def weigh(self, listings: ListingColumns) -> Weighed:
+        """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
+        n = len(listings)
+        facts, codes = self._describe(listings)
+        weighed = Weighed(np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8))
+        told = _Listings.of(
+            titles=listings.raw("title"),
+            descriptions=listings.raw("description"),
+            facts=facts,
+            codes=codes,
+            authorised=self._authorised(listings),
+        )
+        self._call(told, weighed.log_odds, weighed.brands, weighed.found)
+        return weighed
+
+    def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
+        """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
+        currency = listing.currency or ""
+        category = self._category(listing.category, currency)
+        brand = self._brand_field(listing.brand, category.name, category.unit)
+        price = _NAN if listing.price is None else listing.price * self._price.rate_of(currency)
+        seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
+        age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
+        counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
+        room = _ROOM
+        room.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
+        room.codes[:] = [
+            *(bool(listing.gtin), brand.is_given, brand.says),
+            *(brand.number, category.row, category.unit_row),
+        ]
+        room.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
+        room.title.put(listing.title)
+        room.description.put(listing.description or "")
+        self._call(room.told, *room.results)
+        return room.log_odds.value, room.brand.value, room.found.value
+
+    def _call(self, told: _Listings, log_odds: Any, brands: Any, found: Any) -> None:
+        known = _KnownCharacters.of(folding=PAGES.characters, disguises=disguises.PAGES.tables)
+        if _weigh_listings(told, known, self._tables, log_odds, brands, found) < 0:
+            raise MemoryError("not enough memory to read these listings")
+
+    def _describe(self, listings: ListingColumns) -> tuple[Floats, Codes]:
+        """Return what is known besides the texts, by the places that the engine knows."""
+        n = len(listings)
+        facts, codes = np.empty((n, _N_FACTS)), np.zeros((n, _N_CODES), dtype=np.int64)
+        units, categories = self._price.units(listings), listings.folded_names("category")
+        facts[:, _PRICE] = self._price.comparable(listings)
+        facts[:, _USUAL_OF_CATEGORY] = pair_up(categories, units, self._price.usual_of_category)
+        facts[:, _WEIGHT_OF_CATEGORY] = self._category_part.contributions(listings)[:, 0] if n else 0.0
+        days = listings.days_between("listed_at", "observed_at")
+        facts[:, _AGE_DAYS] = self._listing.count_age(days, listings.numbers("seller_age_days"))
+        for place, name in enumerate(_COUNTS, start=_FIRST_COUNT):
+            facts[:, place] = listings.numbers(name)
+        codes[:, _HAS_CODE] = listings.is_given("gtin")
+        codes[:, _CATEGORY_AND_UNIT], codes[:, _UNIT] = self._prices.find_rows(categories, units)
+        self._describe_fields(listings, categories, units, facts, codes)
+        return facts, codes
+
+    def _describe_fields(
+        self, listings: ListingColumns, categories: Names, units: Names, facts: Floats, codes: Codes
+    ) -> None:
+        """Write what is known of brand fields."""
+        fields = listings.folded_names("brand")
+        if fields.names == [""]:
+            codes[:, _BRAND_OF_FIELD], facts[:, _REFERENCE_OF_FIELD] = -1, np.nan
+            codes[:, _HAS_FIELD] = listings.is_given("brand")
+            return
+        pairs, which = find_pairs(fields, categories)
+        goods = Names(which, list(map("\n".join, pairs)))
+        facts[:, _REFERENCE_OF_FIELD] = pair_up(goods, units, self._price.reference_of)
+        codes[:, _HAS_FIELD] = listings.is_given("brand")
+        codes[:, _FIELD_SAYS] = np.array([bool(name) for name in fields.names])[fields.codes]
+        codes[:, _BRAND_OF_FIELD] = self._finder.find(fields.names)[fields.codes]
+
+    def _authorised(self, listings: ListingColumns) -> Numbers:
+        """Return the brands that authorised the seller of each listing."""
+        if not self._authorisations:
+            return Numbers(np.zeros(len(listings) + 1, dtype=np.int64), _NONE.number)
+        sellers = listings.names("seller_id")
+        each = [self._authorisations.get(name, _NONE).number for name in sellers.names]
+        starts = np.cumsum([0, *map(len, each)])
+        return Numbers(starts, np.concatenate([*each, _NONE.number])).take(sellers.codes)
+
+    def _read_category(self, category: str | None, currency: str) -> _Category:
+        columns = ListingColumns({"title": [""], "category": [category]})
+        unit, name = self._price.unit_of(currency), columns.folded_names("category").strings()[0]
+        usual = self._price.usual_of_category(name, unit)
+        weight = self._category_part.contributions(columns)
+        row, unit_row = self._prices.row_of(name, unit), self._prices.row_of_unit(unit)
+        return _Category(name, unit, _NAN if usual is None else usual, float(weight[0, 0]), row, unit_row)
+
+    def _read_brand_field(self, brand: str | None, category: str, unit: str) -> _BrandField:
+        (field,) = ListingColumns({"brand": [brand]}).folded_names("brand").strings()
+        reference = self._price.reference_of(f"{field}\n{category}", unit)
+        number = int(self._finder.find([field])[0])
+        return _BrandField(_NAN if reference is None else reference, bool(brand), bool(field), number)
+
+
+class _Category(NamedTuple):
+    name: str
+    unit: str
+    usual: float
+    weight: float
+    row: int
+    unit_row: int
+
+
+class _BrandField(NamedTuple):
+    reference: float
+    is_given: bool
+    says: bool
+    number: int
+
+
+_NONE = Numbers(np.zeros(2, dtype=np.int64), np.zeros(0, dtype=np.int64))
+_NONE_AUTHORISED = NumberArrays.from_param(_NONE)
+
+
+class _OneText:
+    """A text where the engine looks for it, which is told once."""
+
+    def __init__(self, told: EngineTexts) -> None:
+        self._ends = (ctypes.c_int64 * 2)()
+        told.offsets = KINDS["int64s"].around(self._ends)
+        self._data = told.data
+
+    def put(self, text: str) -> None:
+        self._bytes = text.encode("utf-8", "surrogatepass")
+        self._data.at = ctypes.cast(ctypes.c_char_p(self._bytes), ctypes.c_void_p)
+        self._data.n = self._ends[1] = len(self._bytes)
+
+
+class _Room(threading.local):
+    """Room for one listing and what is said of it, each thread its own: to make it takes as long as to weigh one."""
+
+    def __init__(self) -> None:
+        self.told = _Listings()
+        self.title, self.description = _OneText(self.told.titles), _OneText(self.told.descriptions)
+        self.facts, self.codes = (ctypes.c_double * _N_FACTS)(), (ctypes.c_int64 * _N_CODES)()
+        self.told.facts, self.told.codes = KINDS["doubles"].around(self.facts), KINDS["int64s"].around(self.codes)
+        self.log_odds, self.brand, self.found = ctypes.c_double(), ctypes.c_int64(), ctypes.c_uint8()
+        self.results = (
+            KINDS["doubles_out"].around(self.log_odds),
+            KINDS["int64s_out"].around(self.brand),
+            KINDS["uint8s_out"].around(self.found),
+        )
+
+
+_ROOM = _Room()
+
+
+class _PriceList:
+    """What goods of known brands usually cost, as `PriceFeatures.usual_of` says, as arrays.
+
+    Parameters
+    ----------
+    price : PriceFeatures
+        Fitted.
+    finder : BrandFinder
+    """
+
+    def __init__(self, price: PriceFeatures, finder: BrandFinder) -> None:
+        numbers = {name: number for number, name in enumerate(finder.names)}
+        own: dict[tuple[str, str], dict[int, float]] = {}
+        of_units: dict[str, Floats] = {}
+        for brand, category, unit, usual in price.list_usual():
+            if brand in numbers and category is not None:
+                own.setdefault((category, unit), {})[numbers[brand]] = usual
+            elif brand in numbers:
+                of_units.setdefault(unit, np.full(len(numbers), np.nan))[numbers[brand]] = usual
+        self._rows = {pair: row for row, pair in enumerate(own)}
+        self._unit_rows = {unit: row for row, unit in enumerate(of_units)}
+        self.table = _make_prices([sorted(prices.items()) for prices in own.values()], of_units, len(numbers))
+
+    def row_of(self, category: str, unit: str) -> int:
+        """Return which prices are those of a category and a unit."""
+        return self._rows.get((category, unit), len(self._rows))
+
+    def row_of_unit(self, unit: str) -> int:
+        """Return which prices are those in a unit."""
+        return self._unit_rows.get(unit, len(self._unit_rows))
+
+    def find_rows(self, categories: Names, units: Names) -> tuple[Codes, Codes]:
+        """Return both for each listing."""
+        pairs, codes = find_pairs(categories, units)
+        rows = np.array([self.row_of(*pair) for pair in pairs], dtype=np.int64)
+        unit_rows = np.array([self.row_of_unit(unit) for unit in units.names], dtype=np.int64)
+        return rows[codes], unit_rows[units.codes]
+
+
+def _make_prices(own: list[list[tuple[int, float]]], of_units: dict[str, Floats], n_brands: int) -> _UsualPrices:
+    priced = [one for prices in own for one in prices]
+    return _UsualPrices.of(
+        starts=np.cumsum([0, *map(len, own), 0]),
+        brands=np.array([brand for brand, _ in priced], dtype=np.int64),
+        prices=np.array([price for _, price in priced], dtype=np.float64),
+        of_units=np.concatenate([*of_units.values(), np.full(n_brands, np.nan)]),
+    )
+
+
+def _are_usual(parts: dict[str, Any]) -> bool:
+    """Say whether a stage is made of the parts that the engine knows."""
+    if list(parts) != list(_KINDS) or any(type(parts[name].extractor) is not kind for name, kind in _KINDS.items()):
+        return False
+    finders = {id(BrandFinder.of(parts[name].extractor.table_)) for name in ("brand", "goods", "price")}
+    return len(finders) == 1 and all(parts[name].extractor.column == name for name in _TEXTS)
+
+
+def _make_stage(
+    parts: dict[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: _PriceList
+) -> _Stage:
+    of = {name: part.extractor for name, part in parts.items()}
+    price_steps, least_of_category, most_of_price = of["price"].bounds
+    age_steps, prior_listing_sales = of["listing"].bounds
+    usual_of_sellers, prior_seller_sales, most_strikes = of["seller"].bounds
+    weights = {name: part.weights for name, part in parts.items() if name not in _TEXTS}
+    return _Stage.of(
+        title=_make_column(parts["title"], of["offer"], "title"),
+        description=_make_column(parts["description"], of["offer"], "description"),
+        folding=FOLDING,
+        spelling=make_tables(spelling._compiled, compiled_ordinary_words()),
+        skeletons=skeleton_tables(),
+        phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
+        trade=of["words"].prepared[1].table,
+        offers=offer_table(),
+        offer_columns=of["offer"].prepared[1],
+        phrase_brands=finder.phrase_brands,
+        spellings=finder.spellings.table,
+        has_authorised=np.array([number in finder.authorised for number in range(len(finder.names))], dtype=np.uint8),
+        goods=of["goods"].prepared[1].table,
+        usual=prices.table,
+        price_steps=price_steps,
+        least_of_category=least_of_category,
+        most_of_price=most_of_price,
+        age_steps=age_steps,
+        prior_listing_sales=prior_listing_sales,
+        usual_of_sellers=usual_of_sellers,
+        prior_seller_sales=prior_seller_sales,
+        most_strikes=most_strikes,
+        weights=_Weights.of(**weights, intercept=intercept),
+        used=of["title"].prepared,
+    )
+
+
+def _make_column(part: Any, offer: OfferFeatures, name: str) -> _Column:
+    longest_whole, passage_words, passage_step = PASSAGE_WORDS[name]
+    letters_min, letters_max = part.extractor.letters
+    return _Column.of(
+        most_letters=MAX_LETTERS[name],
+        longest_whole=longest_whole,
+        passage_words=passage_words,
+        passage_step=passage_step,
+        marked=part.marked,
+        letters_min=letters_min,
+        letters_max=letters_max,
+        words=part.extractor.words,
+        n_offers=offer.count_values(name),
+    )
+
+
+def _list_authorisations(finder: BrandFinder) -> dict[str, Numbers]:
+    """Return the numbers of the brands that authorised each seller."""
+    numbers: dict[str, list[int]] = {}
+    for number, sellers in finder.authorised.items():
+        for seller in sellers:
+            numbers.setdefault(seller, []).append(number)
+    return {seller: Numbers(np.array([0, len(of)]), np.array(of, dtype=np.int64)) for seller, of in numbers.items()}

@@ -1,0 +1,93 @@
+"""Listings judged one at a time: what a service asks for as they arrive."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ipml.features.columns import ListingColumns
+from ipml.features.goods import BrandFinder
+from ipml.features.names import Names
+from ipml.model.calibration import HierarchicalCalibration
+from ipml.model.calibration.calibration import judge_rows
+from ipml.model.compiled_stage import CompiledStage
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.records import Listing
+
+_MOST_REMEMBERED = 4_096
+
+
+class Judged(NamedTuple):
+    """What a model says of one listing."""
+
+    log_odds: float
+    score: float
+    low: float
+    high: float
+
+
+class OnlineClassifier:
+    """A classifier prepared for one listing at a time.
+
+    It judges most listings: those that the engine reads alone, and of which the model does not abstain. The few others
+    are left to be judged as frames are. What it says of a listing is what a frame of it says, to the bit. What is known
+    of brands and categories is kept. Threads may share it.
+
+    Parameters
+    ----------
+    classifier : CounterfeitClassifier
+        Fitted, with the extractors of `make_features`.
+    stage : CompiledStage
+        Its first stage.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
+    >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
+    >>> judged = OnlineClassifier.of(classifier).judge(Listing("1", "i", "AAA replica watch"), share=0.0)
+    >>> judged.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
+    True
+    """
+
+    def __init__(self, classifier: CounterfeitClassifier, stage: CompiledStage) -> None:
+        self._stage, self._second, self._calibration = stage, classifier.second_stage_, classifier.calibration_
+        self._table = self._calibration.table()
+        names = BrandFinder.of(classifier.brand_table).names
+        self._brand_codes = self._calibration.brand_numbers(Names(np.arange(len(names)), names)).tolist()
+        self._category_code = lru_cache(_MOST_REMEMBERED)(self._find_category)
+        self._field_code = lru_cache(_MOST_REMEMBERED)(self._find_field)
+
+    @classmethod
+    def of(cls, classifier: CounterfeitClassifier) -> Self | None:
+        """Return a classifier prepared; None where it is made of other parts than `make_features` makes."""
+        stage = classifier.first_stage.compiled(classifier.reading)
+        is_usual = stage is not None and type(classifier.calibration_) is HierarchicalCalibration
+        return cls(classifier, stage) if stage is not None and is_usual else None
+
+    def judge(self, listing: Listing, share: float) -> Judged | None:
+        """Return what the model says of a listing; None where it has to be judged as frames are.
+
+        Parameters
+        ----------
+        listing : Listing
+        share : float
+            The share of suspicion in what its seller listed before.
+        """
+        alone, brand, found = self._stage.weigh_one(listing)
+        if found:
+            return None
+        log_odds = float(self._second.log_odds(alone, share))
+        code = self._brand_codes[brand] if brand >= 0 else self._field_code(listing.brand)
+        codes = np.array([self._category_code(listing.category), code])
+        judged = judge_rows(np.array([log_odds]), codes[:1], codes[1:], self._table)
+        return Judged(log_odds, *judged.ravel().tolist())
+
+    def _find_category(self, category: str | None) -> int:
+        return int(self._calibration.category_numbers(Names.of([category]))[0])
+
+    def _find_field(self, brand: str | None) -> int:
+        folded = ListingColumns({"brand": [brand]}).folded_names("brand")
+        return int(self._calibration.brand_numbers(folded)[0])

@@ -1,0 +1,72 @@
+"""The engine reads and writes nothing outside its arrays, whatever sellers write."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+HOSTILE = """
+import random
+import sys
+
+import pandas as pd
+
+from ipml.listings.schema import check_listings
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.scoring.scorer import Scorer
+from ipml.simulation.marketplace import simulate_marketplace
+
+draw = random.Random(7)
+PIECES = ["Nike", "N\\u0456ke", "r3plica", "r.e.p.l.i.c.a", "repl ica", "@did@s", "AAA 1:1", "10 pcs", "36-45",
+          "a@b.com", "whatsapp +86 138 0000 0000", "&amp;", "&#65;", "<b>x</b>", "<!--", "%41",
+          "\\\\u0041", "\\u200b", "\\u202e",
+          "\\ufdfa", "\\ud83d\\udc5f", "\\ud800", "\\u0301" * 9, "\\uff21\\uff22", "\\u97c4", "k\\u0435\\u0434\\u044b",
+          "\\u03c1", "rr" * 40, "wwww.", "s-xl", "\\u0663", "\\U0001f1e9\\U0001f1ea", "\\u24b6", "\\u0250", "$", "!!!"]
+
+
+def make_text():
+    kind = draw.random()
+    if kind < 0.02:
+        return draw.choice(["\\ufdfa", "ab ", "\\u0301", "r.", "<", "1 "]) * draw.choice([1, 50, 3000])
+    if kind < 0.3:
+        return "".join(chr(draw.choice([draw.randrange(1, 128), draw.randrange(1, 0x3000), draw.randrange(1, 0x20000)]))
+                       for _ in range(draw.randrange(60)))
+    gap = draw.choice(["", " ", "  ", ".", "\\t"])
+    return gap.join(draw.choice(PIECES) for _ in range(draw.randrange(1, 30)))
+
+
+market = check_listings(simulate_marketplace(n_listings=600, seed=0).listings)
+labelled = market[market["is_counterfeit"].notna()]
+scorer = Scorer(CounterfeitClassifier(n_folds=2).fit(labelled, labelled["is_counterfeit"].astype(int)), "hostile/1")
+texts = pd.Series([make_text().replace("\\0", "").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+                   for _ in range(2 * 4000)])
+listings = market.sample(4000, replace=True, random_state=0).reset_index(drop=True)
+listings["title"], listings["description"] = texts[:4000].to_numpy(), texts[4000:].to_numpy()
+scores = scorer.score_frame(listings)
+print(len(scorer.explain_frame(listings[:200])), scores["score"].notna().sum() > 1000)
+"""
+
+
+@pytest.mark.slow
+def test_hostile_texts_are_read_within_bounds(tmp_path):
+    """Under the address and undefined behaviour sanitizers, training, scoring and reasons end without a finding."""
+    shutil.copytree(ROOT / "ipml", tmp_path / "ipml", ignore=shutil.ignore_patterns("__pycache__", "engine.so"))
+    environment = os.environ | {"CC": "gcc", "PYTHONPATH": str(tmp_path)}
+    build = [sys.executable, str(tmp_path / "ipml" / "engine" / "build.py"), *FLAGS]
+    subprocess.run(build, env=environment, check=True, capture_output=True)
+    runtime = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", HOSTILE],
+        env=environment | {"LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "200 True"), run.stderr[-3000:]
