@@ -139,6 +139,8 @@ class Table(ctypes.Structure):
     A subclass lists its `_fields_` in the order of C. A table holds its arrays as long as it lives.
     """
 
+    __hash__ = object.__hash__  # one table is like no other
+
     @classmethod
     def of(cls, **values: Any) -> Self:
         """Return a table of these values."""

@@ -163,7 +163,16 @@ class TextFeatures(Extractor):
         self.min_listings = min_listings
 
     def learn(self, listings: ListingColumns) -> None:
-        """Learn which n-grams there are and how rare each is."""
+        """Learn which n-grams there are and how rare each is.
+
+        Raises
+        ------
+        ValueError
+            The shortest n-gram of letters is longer than the longest.
+        """
+        shortest, longest = self.letters
+        if shortest > longest:
+            raise ValueError(f"Got letters={self.letters}; expected the shortest and then the longest n-gram.")
         self.idf_ = self._weigh_rarity(*self._count(listings))
 
     def prefer(self, listings: ListingColumns) -> None:

@@ -72,6 +72,11 @@ _COUNTS = (
     *("listing_sales", "listing_returns", "listing_rating", "listing_reviews"),
     *("seller_sales", "seller_returns", "seller_complaints", "seller_rating", "seller_strikes"),
 )
+_TOLD = (
+    *("brand", "category", "price", "currency", "gtin", "listed_at", "observed_at", "seller_age_days"),
+    *_COUNTS,
+)
+"""The columns from which facts and codes follow."""
 _FIRST_COUNT = 5
 _N_FACTS = _FIRST_COUNT + len(_COUNTS)
 _HAS_CODE, _HAS_FIELD, _FIELD_SAYS, _BRAND_OF_FIELD, _CATEGORY_AND_UNIT, _UNIT = range(6)
@@ -81,6 +86,7 @@ IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
 
 _MOST_REMEMBERED = 4_096
 _NAN = float("nan")
+_NO_PARTS = np.empty(0)
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
@@ -151,9 +157,15 @@ class _KnownCharacters(Table):
     _fields_: ClassVar = [("folding", Characters), ("disguises", disguises.DisguiseTables)]
 
 
+@lru_cache(maxsize=1)
+def _join_characters(folding: Characters, kinds: disguises.DisguiseTables) -> _KnownCharacters:
+    """Return what is known of characters together; it is made anew where more have been met."""
+    return _KnownCharacters.of(folding=folding, disguises=kinds)
+
+
 _weigh_listings = bind(
     "weigh_listings",
-    *(_Listings, _KnownCharacters, _Stage, "doubles_out", "int64s_out", "uint8s_out"),
+    *(_Listings, _KnownCharacters, _Stage, "doubles_out", "int64s_out", "uint8s_out", "doubles_out"),
     returns="int64_t",
 )
 
@@ -201,6 +213,8 @@ class CompiledStage:
         self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = _PriceList(self._price, self._finder)
         self._tables = _make_stage(parts, intercept, spelling, self._finder, self._prices)
+        widths = [1 if name in _TEXTS else len(part.weights) for name, part in parts.items()]
+        self._ends: list[int] = np.cumsum(widths).tolist()
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
 
@@ -214,17 +228,27 @@ class CompiledStage:
 
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
+        return self._read(listings, _NO_PARTS)
+
+    def explain(self, listings: ListingColumns) -> tuple[Weighed, dict[str, Floats]]:
+        """Return what `weigh` does, and by extractor what each feature adds to the log-odds, n-grams together."""
+        parts = np.empty((len(listings), self._ends[-1]))
+        weighed = self._read(listings, parts)
+        return weighed, dict(zip(_KINDS, np.split(parts, self._ends[:-1], axis=1), strict=True))
+
+    def _read(self, listings: ListingColumns, parts: Floats) -> Weighed:
         n = len(listings)
-        facts, codes = self._describe(listings)
+        facts = listings.once_a_row(("facts", self), _TOLD, self._list_facts)
+        codes = listings.once_a_row(("codes", self), _TOLD, self._list_codes)
         weighed = Weighed(np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8))
         told = _Listings.of(
             titles=listings.raw("title"),
             descriptions=listings.raw("description"),
             facts=facts,
             codes=codes,
-            authorised=self._authorised(listings),
+            authorised=listings.once_a_row(("authorised", self), ["seller_id"], self._list_authorised),
         )
-        self._call(told, weighed.log_odds, weighed.brands, weighed.found)
+        self._call(told, weighed.log_odds, weighed.brands, weighed.found, parts)
         return weighed
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
@@ -248,45 +272,45 @@ class CompiledStage:
         self._call(room.told, *room.results)
         return room.log_odds.value, room.brand.value, room.found.value
 
-    def _call(self, told: _Listings, log_odds: Any, brands: Any, found: Any) -> None:
-        known = _KnownCharacters.of(folding=PAGES.characters, disguises=disguises.PAGES.tables)
-        if _weigh_listings(told, known, self._tables, log_odds, brands, found) < 0:
+    def _call(self, told: _Listings, log_odds: Any, brands: Any, found: Any, parts: Any = _NO_PARTS) -> None:
+        known = _join_characters(PAGES.characters, disguises.PAGES.tables)
+        if _weigh_listings(told, known, self._tables, log_odds, brands, found, parts) < 0:
             raise MemoryError("not enough memory to read these listings")
 
-    def _describe(self, listings: ListingColumns) -> tuple[Floats, Codes]:
-        """Return what is known besides the texts, by the places that the engine knows."""
-        n = len(listings)
-        facts, codes = np.empty((n, _N_FACTS)), np.zeros((n, _N_CODES), dtype=np.int64)
+    def _list_facts(self, listings: ListingColumns) -> Floats:
+        """Return what is known besides the texts in numbers, by the places that the engine knows."""
+        facts = np.empty((len(listings), _N_FACTS))
         units, categories = self._price.units(listings), listings.folded_names("category")
         facts[:, _PRICE] = self._price.comparable(listings)
+        facts[:, _REFERENCE_OF_FIELD] = self._list_references(listings.folded_names("brand"), categories, units)
         facts[:, _USUAL_OF_CATEGORY] = pair_up(categories, units, self._price.usual_of_category)
-        facts[:, _WEIGHT_OF_CATEGORY] = self._category_part.contributions(listings)[:, 0] if n else 0.0
+        facts[:, _WEIGHT_OF_CATEGORY] = self._category_part.contributions(listings)[: len(listings), 0]
         days = listings.days_between("listed_at", "observed_at")
         facts[:, _AGE_DAYS] = self._listing.count_age(days, listings.numbers("seller_age_days"))
         for place, name in enumerate(_COUNTS, start=_FIRST_COUNT):
             facts[:, place] = listings.numbers(name)
-        codes[:, _HAS_CODE] = listings.is_given("gtin")
-        codes[:, _CATEGORY_AND_UNIT], codes[:, _UNIT] = self._prices.find_rows(categories, units)
-        self._describe_fields(listings, categories, units, facts, codes)
-        return facts, codes
+        return facts
 
-    def _describe_fields(
-        self, listings: ListingColumns, categories: Names, units: Names, facts: Floats, codes: Codes
-    ) -> None:
-        """Write what is known of brand fields."""
-        fields = listings.folded_names("brand")
+    def _list_references(self, fields: Names, categories: Names, units: Names) -> Floats:
+        """Return what goods of the brand that each field names usually cost; NaN where unknown."""
         if fields.names == [""]:
-            codes[:, _BRAND_OF_FIELD], facts[:, _REFERENCE_OF_FIELD] = -1, np.nan
-            codes[:, _HAS_FIELD] = listings.is_given("brand")
-            return
+            return np.full(len(fields), np.nan)
         pairs, which = find_pairs(fields, categories)
-        goods = Names(which, list(map("\n".join, pairs)))
-        facts[:, _REFERENCE_OF_FIELD] = pair_up(goods, units, self._price.reference_of)
+        return pair_up(Names(which, list(map("\n".join, pairs))), units, self._price.reference_of)
+
+    def _list_codes(self, listings: ListingColumns) -> Codes:
+        """Return what is known in whole numbers."""
+        codes = np.zeros((len(listings), _N_CODES), dtype=np.int64)
+        units, categories = self._price.units(listings), listings.folded_names("category")
+        fields = listings.folded_names("brand")
+        codes[:, _HAS_CODE] = listings.is_given("gtin")
         codes[:, _HAS_FIELD] = listings.is_given("brand")
         codes[:, _FIELD_SAYS] = np.array([bool(name) for name in fields.names])[fields.codes]
-        codes[:, _BRAND_OF_FIELD] = self._finder.find(fields.names)[fields.codes]
+        codes[:, _BRAND_OF_FIELD] = self._finder.find(fields.names)[fields.codes] if fields.names != [""] else -1
+        codes[:, _CATEGORY_AND_UNIT], codes[:, _UNIT] = self._prices.find_rows(categories, units)
+        return codes
 
-    def _authorised(self, listings: ListingColumns) -> Numbers:
+    def _list_authorised(self, listings: ListingColumns) -> Numbers:
         """Return the brands that authorised the seller of each listing."""
         if not self._authorisations:
             return Numbers(np.zeros(len(listings) + 1, dtype=np.int64), _NONE.number)

@@ -26,7 +26,7 @@ from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.numbers import add_rows
 from ipml.features.compiled.passages import cut_passages
 from ipml.features.compiled.texts import Texts, concat, have_plain_letters
-from ipml.features.goods import claimed_brands
+from ipml.features.goods import claimed_brands, tell_brands
 from ipml.features.names import Names
 from ipml.features.text import NgramSums, TextFeatures
 from ipml.model.calibration.seller_weights import limit_sellers
@@ -177,6 +177,21 @@ class FirstStage:
 
         Of a listing with long texts both are those of its worst passage.
         """
+        compiled = None if listings.are_passages else self.compiled(listings.reading)
+        if compiled is None:
+            return self._explain_apart(listings)
+        weighed, parts = compiled.explain(listings)
+        left = np.flatnonzero(weighed.found & IS_LEFT)
+        if len(left):
+            weighed.log_odds[left], apart = self._explain_apart(listings.cut(left))
+            for name, part in apart.items():
+                parts[name][left] = part
+        else:
+            tell_brands(listings, self.number_part("brand").extractor.table_, weighed.brands)
+        return weighed.log_odds, parts
+
+    def _explain_apart(self, listings: ListingColumns) -> tuple[Floats, dict[str, Floats]]:
+        """Return what `explain` does, each extractor asked by itself."""
         parts = self._contributions(listings)
         highest = np.full(len(listings), self.intercept)
         for part in parts.values():

@@ -327,17 +327,18 @@ class Scorer:
             knows_a_word = self.classifier.spelling_.know_a_word(columns.cut(strange).folded("title"))
             causes[strange[~knows_a_word]] = CAUSES.index(UNKNOWN_WORDS)
         bare = np.flatnonzero(weighed.found & HAS_NO_PLAIN_LETTERS)
-        for row, title in zip(bare.tolist(), columns.cut(bare).folded("title").strings(), strict=True):
+        titles = columns.cut(bare).folded("title").strings() if len(bare) else []
+        for row, title in zip(bare.tolist(), titles, strict=True):
             if not any(map(str.isalnum, title)):
                 causes[row] = CAUSES.index(NO_LETTERS)
         return causes
 
     def _explain(self, columns: ListingColumns, earlier: list[EarlierListings]) -> list[_Explained]:
-        base_rate = self._explainer.base_rate
+        base_rate, explained = self._explainer.base_rate, self._explainer.explain(columns, earlier)
         ranges = self._explainer.extractors["price"].price_ranges(columns)
         return [
             _Explained(said.reasons, said.highlights, prices, said.description_highlights, said.read_as, base_rate)
-            for prices, said in zip(ranges, self._explainer.explain(columns, earlier), strict=True)
+            for prices, said in zip(ranges, explained, strict=True)
         ]
 
     def _assemble(self, listings: list[Listing], judged: _Judged, explain: bool) -> list[ScoredListing]:

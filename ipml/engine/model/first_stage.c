@@ -288,16 +288,25 @@ static double add_both(double total, const double *title, int64_t n, const doubl
     return total + weigh_row(weigh_row(0.0, title, weights, n), description, weights + n, n_other);
 }
 
-/* The log-odds of one of some titles with one of some descriptions. */
-static double sum(const reading *titles, int64_t i, const reading *descriptions, int64_t j, const double *facts,
-                  const double *seller, const stage_tables *tables) {
+/* A title, or a passage of one, with a description, or a passage of that, and the rest of their listing. */
+typedef struct {
+    const reading *titles;
+    int64_t title;
+    const reading *descriptions;
+    int64_t description;
+    const double *facts, *seller;
+} pair;
+
+/* The log-odds of a pair. */
+static double sum(const pair *of, const stage_tables *tables) {
     const feature_weights *weigh = &tables->weights;
-    int64_t n_words = tables->trade.n_counted;
+    const reading *titles = of->titles, *descriptions = of->descriptions;
+    int64_t i = of->title, j = of->description, n_words = tables->trade.n_counted;
     int64_t n_offers = tables->title.n_offers, n_other_offers = tables->description.n_offers;
     double total = weigh->intercept;
     total += titles->ngrams[i];
     total += descriptions->ngrams[j];
-    total += facts[WEIGHT_OF_CATEGORY];
+    total += of->facts[WEIGHT_OF_CATEGORY];
     total = add_both(total, titles->counts + i * n_words, n_words, descriptions->counts + j * n_words, n_words,
                      weigh->words.at);
     total = add(total, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
@@ -306,7 +315,39 @@ static double sum(const reading *titles, int64_t i, const reading *descriptions,
                      n_other_offers, weigh->offers.at);
     total = add(total, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
     total = add(total, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
-    return add(total, seller, weigh->seller.at, N_OF_SELLER);
+    return add(total, of->seller, weigh->seller.at, N_OF_SELLER);
+}
+
+/* Write what each of some values adds; return where the next is written. */
+static double *write_each(double *into, const double *values, const double *weights, int64_t n) {
+    for (int64_t i = 0; i < n; i++) into[i] = values[i] * weights[i];
+    return into + n;
+}
+
+/* Write what each feature of a pair adds, in the order in which `sum` adds them; the n-grams of a text are one. */
+static void write_parts(const pair *of, const stage_tables *tables, double *into) {
+    const feature_weights *weigh = &tables->weights;
+    const reading *titles = of->titles, *descriptions = of->descriptions;
+    int64_t i = of->title, j = of->description, n_words = tables->trade.n_counted;
+    int64_t n_offers = tables->title.n_offers, n_other_offers = tables->description.n_offers;
+    *into++ = titles->ngrams[i];
+    *into++ = descriptions->ngrams[j];
+    *into++ = of->facts[WEIGHT_OF_CATEGORY];
+    into = write_each(into, titles->counts + i * n_words, weigh->words.at, n_words);
+    into = write_each(into, descriptions->counts + j * n_words, weigh->words.at + n_words, n_words);
+    into = write_each(into, titles->claims + i * N_CLAIMS, weigh->brand.at, N_CLAIMS);
+    into = write_each(into, titles->goods + i * weigh->goods.n, weigh->goods.at, weigh->goods.n);
+    into = write_each(into, titles->offers + i * n_offers, weigh->offers.at, n_offers);
+    into = write_each(into, descriptions->offers + j * n_other_offers, weigh->offers.at + n_offers, n_other_offers);
+    into = write_each(into, titles->prices + i * weigh->price.n, weigh->price.at, weigh->price.n);
+    into = write_each(into, descriptions->listing + j * weigh->listing.n, weigh->listing.at, weigh->listing.n);
+    write_each(into, of->seller, weigh->seller.at, N_OF_SELLER);
+}
+
+static int64_t count_parts(const stage_tables *tables) {
+    const feature_weights *weigh = &tables->weights;
+    return 3 + weigh->words.n + weigh->brand.n + weigh->goods.n + weigh->offers.n + weigh->price.n + weigh->listing.n +
+           weigh->seller.n;
 }
 
 /* Cut the long ones of some texts into passages, ready to be read; there may be none. */
@@ -353,23 +394,35 @@ static void read_all(readings *all, const listings *of, const int64_t *owners, c
     read_descriptions(&all->description_passages, all->description_passages.folded, of, tables, within);
 }
 
-/* Write the log-odds of each listing, of long texts those of the worst passage. */
+/* Take a pair of a listing for its worst one, if it is. */
+static void compare(const pair *of, const stage_tables *tables, double *worst, pair *chosen) {
+    double total = sum(of, tables);
+    if (!(total > *worst)) return;
+    *worst = total;
+    *chosen = *of;
+}
+
+/* Write the log-odds of each listing, of long texts those of the worst passage, and which pair that is. */
 static void sum_all(const readings *all, const listings *of, const double *sellers, const stage_tables *tables,
-                    double *worst) {
-    for (int64_t row = 0; row < all->titles.n; row++)
-        worst[row] = sum(&all->titles, row, &all->descriptions, row, of->facts.at + row * N_FACTS,
-                         sellers + row * N_OF_SELLER, tables);
+                    double *worst, pair *chosen) {
+    for (int64_t row = 0; row < all->titles.n; row++) {
+        chosen[row] = (pair){
+            &all->titles, row, &all->descriptions, row, of->facts.at + row * N_FACTS, sellers + row * N_OF_SELLER,
+        };
+        worst[row] = sum(&chosen[row], tables);
+    }
     for (int64_t i = 0; i < all->title_passages.n; i++) {
         int64_t row = all->title_passages.owners[i];
-        double total = sum(&all->title_passages, i, &all->descriptions, row, of->facts.at + row * N_FACTS,
-                           sellers + row * N_OF_SELLER, tables);
-        if (total > worst[row]) worst[row] = total;
+        pair other = chosen[row];
+        other.titles = &all->title_passages, other.title = i;
+        compare(&other, tables, &worst[row], &chosen[row]);
     }
     for (int64_t j = 0; j < all->description_passages.n; j++) {
         int64_t row = all->description_passages.owners[j];
-        double total = sum(&all->titles, row, &all->description_passages, j, of->facts.at + row * N_FACTS,
-                           sellers + row * N_OF_SELLER, tables);
-        if (total > worst[row]) worst[row] = total;
+        pair other = chosen[row];
+        other.titles = &all->titles, other.title = row;
+        other.descriptions = &all->description_passages, other.description = j;
+        compare(&other, tables, &worst[row], &chosen[row]);
     }
 }
 
@@ -396,24 +449,28 @@ static void find_more(const readings *all, const stage_tables *tables, uint8_t *
         if (!is_so[row]) found[row] |= HAS_NO_PLAIN_LETTERS;
 }
 
-/* Where the results of some listings are written. */
+/* Where the results of some listings are written; the parts of the sum only where they are asked for. */
 typedef struct {
     double *log_odds;
     int64_t *brands;
     uint8_t *found;
+    double *parts;
 } results;
 
 static bool weigh_some(const listings *of, const known_characters *known, const stage_tables *tables, results into,
                        space *within) {
     int64_t n = n_texts(of->titles);
     readings all = {.titles = {.n = 0}};
-    int64_t *owners = ROOM(within, int64_t, n);
+    int64_t *owners = ROOM(within, int64_t, n), n_parts = count_parts(tables);
+    pair *chosen = ROOM(within, pair, n);
     double *sellers = describe_all_sellers(of, n, tables, within);
     if (within->failed) return false;
     for (int64_t row = 0; row < n; row++) owners[row] = row;
     read_all(&all, of, owners, known, tables, within);
     if (within->failed) return false;
-    sum_all(&all, of, sellers, tables, into.log_odds);
+    sum_all(&all, of, sellers, tables, into.log_odds, chosen);
+    for (int64_t row = 0; row < n && into.parts != NULL; row++)
+        write_parts(&chosen[row], tables, into.parts + row * n_parts);
     find_more(&all, tables, into.found, within);
     for (int64_t row = 0; row < n; row++) {
         into.brands[row] = all.titles.claimed[row];
@@ -442,7 +499,7 @@ static int64_t end_of_block(const listings *of, int64_t first) {
 }
 
 EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
-                              doubles_out log_odds, int64s_out brands, uint8s_out found) {
+                              doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts) {
     int64_t n = n_texts(of->titles);
     memset(found.at, 0, (size_t)n);
     for (int64_t first = 0, last = 0; first < n; first = last) {
@@ -455,7 +512,8 @@ EXPORT int64_t weigh_listings(const listings *of, const known_characters *known,
             {of->codes.at + first * N_CODES, (last - first) * N_CODES},
             {as_int64s(of->authorised.starts.at + first, last - first + 1), of->authorised.number},
         };
-        results into = {log_odds.at + first, brands.at + first, found.at + first};
+        results into = {log_odds.at + first, brands.at + first, found.at + first,
+                        parts.n ? parts.at + first * count_parts(tables) : NULL};
         bool is_done = !within.failed && weigh_some(&some, known, tables, into, &within);
         give_back(&within);
         if (!is_done) return -1;

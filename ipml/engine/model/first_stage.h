@@ -110,8 +110,10 @@ typedef struct {
 enum { IS_LEFT = 1, IS_UNFAMILIAR = 2, HAS_NO_PLAIN_LETTERS = 4 };
 
 /* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
-   for none that is known; and what else is found. Returns -1 if there is not enough memory. */
+   for none that is known; and what else is found. Where there is room for the parts, also what each feature adds to the
+   log-odds, a row for each listing: the n-grams of title and description, the category, and the features of each other
+   extractor. Returns -1 if there is not enough memory. */
 EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
-                              doubles_out log_odds, int64s_out brands, uint8s_out found);
+                              doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts);
 
 #endif

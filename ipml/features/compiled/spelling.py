@@ -6,6 +6,7 @@ word is written anew, first with the signs read, then with the gaps closed.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -53,6 +54,7 @@ def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:
     return knows.view(np.bool_)
 
 
+@lru_cache(maxsize=4)
 def make_tables(known: Words, ordinary: Words) -> SpellingTables:
     """Return what texts are read with: known words, and ordinary ones."""
     return SpellingTables.of(known=known.prepared, ordinary=ordinary.prepared, letters=word_letters())
