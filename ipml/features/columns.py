@@ -2,7 +2,7 @@
 
 Extractors take a frame, a mapping of columns or a `ListingColumns`. The pipeline makes one `ListingColumns` and hands
 it to all of them, so that a title is folded once however many extractors read it, and what several of them need is
-worked out once; a single listing needs no frame. Texts are bytes for compiled functions; as Python strings they are for
+worked out once; a single listing needs no frame. Texts are bytes for the engine; as Python strings they are for
 the few that people read.
 """
 
@@ -490,7 +490,7 @@ def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
 
 
 class Extractor(TransformerMixin, BaseEstimator):
-    """Turn columns of listings into numbers, by compiled functions that read prepared tables.
+    """Turn columns of listings into numbers, by functions of the engine that read prepared tables.
 
     A subclass sets its learned attributes in `learn`, and makes of them in `prepare` what its `values` needs: arrays
     that are looked up again and again. They are made once, when first asked for, and are no part of a model file.

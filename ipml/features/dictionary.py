@@ -159,7 +159,7 @@ def ordinary_words() -> frozenset[str]:
 
 @cache
 def compiled_ordinary_words() -> Words:
-    """Return the ordinary words as compiled functions read them; without those that have other signs than letters."""
+    """Return the ordinary words as the engine reads them; without those that have other signs than letters."""
     return Words.of(_read_or_gather())
 
 

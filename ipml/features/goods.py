@@ -86,7 +86,7 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
 
 
 class BrandFinder:
-    """A table of brands as compiled functions read it.
+    """A table of brands as the engine reads it.
 
     Parameters
     ----------

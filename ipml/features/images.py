@@ -95,7 +95,7 @@ class ImageVectors(Extractor):
         self.mean_, self.components_ = other.mean_, other.components_
 
     def prepare(self) -> Projection:
-        """Return the directions as the compiled function reads them."""
+        """Return the directions as the engine reads them."""
         mean, directions = np.array(self.mean_, np.float64), np.array(self.components_, np.float64).T.copy()
         if mean.ndim != 1 or directions.ndim != 2 or len(directions) != len(mean):
             raise ValueError(f"found a middle of shape {mean.shape} and directions of {directions.shape}")

@@ -165,7 +165,7 @@ class Spelling:
 
     @cached_property
     def _compiled(self) -> Words | None:
-        """The words as compiled functions read them; None where words were put in that no text could have taught."""
+        """The words as the engine reads them; None where words were put in that no text could have taught."""
         return make_known(self.words, self.trade, MOST_TARGETS)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The text of a listing as hashed n-grams, weighted by how rare they are.
 
 A text becomes the n-grams of its letters and its words, each hashed to one of 2^bits columns: counted for training,
-summed for scoring, spread over letters for reasons. Texts are handed to the compiled kernel as the UTF-8 bytes of an
+summed for scoring, spread over letters for reasons. Texts are handed to the engine as the UTF-8 bytes of an
 Arrow string array, so no Python object is made per text.
 """
 

@@ -188,7 +188,7 @@ class Familiarity:
 
     @cached_property
     def _marked(self) -> Floats:
-        """The known words as the compiled kernel reads them."""
+        """The known words as the engine reads them."""
         known = np.unpackbits(self.known_["words"]).astype(bool)
         return mark_known(np.zeros(len(known)), known)
 

@@ -41,4 +41,15 @@ static inline bool is_word_letter(uint8s kinds, int64_t letter) {
     return letter == 0x5F || is_kind(kinds, letter, ALNUM);
 }
 
+/* Where a text ends that is cut to so many letters. */
+static inline int64_t end_of_letters(const uint8_t *data, int64_t start, int64_t end, int64_t most) {
+    if (end - start <= most) return end;
+    int64_t n = 0;
+    for (int64_t at = start; at < end; at++) {
+        n += (data[at] & 0xC0) != 0x80;
+        if (n > most) return at;
+    }
+    return end;
+}
+
 #endif

@@ -157,17 +157,6 @@ int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, d
     return 0;
 }
 
-/* Where a text ends that is cut to so many letters. */
-static int64_t end_of_letters(const uint8_t *data, int64_t start, int64_t end, int64_t most) {
-    if (end - start <= most) return end;
-    int64_t n = 0;
-    for (int64_t at = start; at < end; at++) {
-        n += (data[at] & 0xC0) != 0x80;
-        if (n > most) return at;
-    }
-    return end;
-}
-
 /* Whether a letter stands here that is one of ASCII once it is small: İ or the sign of kelvin. */
 static bool turns_into_ascii(const uint8_t *data, int64_t at, int64_t end) {
     return stands_at(data, at, end, "\xC4\xB0", SIZE_OF_DOTTED_I)

@@ -6,6 +6,7 @@
    hold, or rare entities. */
 #include "folding/folding.h"
 
+#include "base/letters.h"
 #include "folding/alphabets.h"
 
 /* What a text is, at last folded: as written, without markup, or read in ASCII; with markup, with something to undo, or
@@ -162,7 +163,7 @@ EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const f
     ends.at[0] = folded->n;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {
         if (!buffer_reserve(folded, 4 * with.room.n_read)) break;
-        int64_t stop = cut(raw.data.at, offsets[row], offsets[row + 1], most);
+        int64_t stop = end_of_letters(raw.data.at, offsets[row], offsets[row + 1], most);
         int64_t end = fold_one(&with, (passage){raw.data.at, offsets[row], stop, AS_WRITTEN}, folded->at, folded->n);
         is_left.at[row] = end < 0;
         if (end >= 0) folded->n = end;

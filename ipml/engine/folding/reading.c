@@ -5,17 +5,6 @@
 
 enum { END_OF_REVERSED = 0x202C };
 
-/* The end of the first letters of a text. */
-int64_t cut(const uint8_t *data, int64_t start, int64_t end, int64_t most) {
-    if (end - start <= most) return end;
-    int64_t n = 0;
-    for (int64_t at = start; at < end; at++) {
-        n += (data[at] & 0xC0) != 0x80;
-        if (n > most) return at;
-    }
-    return end;
-}
-
 /* Whether a character reads as others do beside it, or says how they are read. */
 static inline bool needs_company(int64_t flags) {
     return flags & (GREEK | CYRILLIC | LIVING | MARK | SIGN | IDEOGRAPH | TURNED | REVERSING | ORNAMENT);

@@ -12,7 +12,6 @@ typedef struct {
     int64s readings; /* what each reads as in lower case, NOTHING if as nothing */
 } ascii_characters;
 
-int64_t cut(const uint8_t *data, int64_t start, int64_t end, int64_t most);
 int64_t read_alone(const uint8_t *data, int64_t start, int64_t end, int64_t most, const characters *known,
                    const ascii_characters *ascii, uint8_t *read);
 int64_t decode(const uint8_t *data, int64_t start, int64_t end, const characters *known, const ascii_characters *ascii,

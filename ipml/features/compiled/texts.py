@@ -1,4 +1,4 @@
-"""Texts as the bytes of an Arrow string array, which compiled functions read and write."""
+"""Texts as the bytes of an Arrow string array, which the engine reads and writes."""
 
 from __future__ import annotations
 
