@@ -200,13 +200,13 @@ def test_the_same_once_more_changes_nothing(filled: Engine) -> None:
 
 def test_each_change_has_its_row_in_the_trail(filled: Engine) -> None:
     """Adding and removing are in the trail, which names nobody and vouches for the rows as they are."""
-    number = put(filled, DENIED, "sA", until=NOW + timedelta(days=3))
+    number = put(filled, DENIED, "harbour-outlet", until=NOW + timedelta(days=3))
     take_off(filled, number)
     with reading(filled) as connection:
         trail = audit.list_rows(connection, f"list_entry:{number}")
         assert [(row.actor, row.action) for row in trail] == [("lea", "seller listed"), ("lea", "seller unlisted")]
         assert trail[0].said["list"] == "denied"
-        assert "sA" not in str([row.payload for row in trail])
+        assert "harbour-outlet" not in str([row.payload for row in trail])
         assert is_vouched_for(connection)
 
 

@@ -139,7 +139,7 @@ def test_the_message_says_what_to_do_until_when(market: Market):
     market.strike()
     market.strike(day=20)
     row = _messages(market.engine)[-1]
-    assert "ann" not in row.body
+    assert '"ann"' not in row.body
     with reading(market.engine) as connection:
         body = json.loads(decrypt(connection, row.pseudonym, row.body))
     assert body["seller_id"] == "ann"
