@@ -19,6 +19,7 @@ _have_plain_letters = bind("have_plain_letters", "texts", "uint8s_out")
 _place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool")
 _take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
 _count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
+_hash_texts = bind("hash_texts", "texts", "uint64s_out")
 _put_rows = bind("put_rows", "texts", "int64s", "int64s", "uint8s", "int64s_out", "uint8s_out")
 
 
@@ -182,8 +183,9 @@ def hash_texts(texts: Texts) -> NDArray[np.uint64]:
     >>> hash_texts(Texts.of(["ann", "bob"])).tolist() == [hash_text(b"ann"), hash_text(b"bob")]
     True
     """
-    data = texts.data.tobytes()
-    return np.array([hash_text(data[start:end]) for start, end in pairwise(texts.offsets.tolist())], dtype=np.uint64)
+    hashes = np.empty(len(texts), dtype=np.uint64)
+    _hash_texts(texts, hashes)
+    return hashes
 
 
 def hash_text(data: bytes) -> int:

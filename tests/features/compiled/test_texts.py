@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.texts import Texts, concat, hash_texts
+from ipml.features.compiled.texts import Texts, concat, hash_text, hash_texts
 
 STRINGS = st.lists(st.text(max_size=12), max_size=6)
 
@@ -47,6 +47,12 @@ def test_a_slice_of_an_arrow_array_reads_its_own_texts():
     assert Texts.of(texts[1:]).strings() == ["second", "", "third"]
     assert Texts.of(pd.concat([texts[:1], texts[3:]])).offsets.tolist() == [0, 5, 10]
     assert Texts.of(pd.Series(["a", None], dtype="str")).strings() == ["a", ""]
+
+
+def test_the_engine_hashes_as_the_standard_library():
+    """Up to and over the ends of a block of 128 bytes."""
+    texts = ["ä" * (length // 2) + "x" * (length % 2) for length in range(400)]
+    assert hash_texts(Texts.of(texts)).tolist() == [hash_text(text.encode()) for text in texts]
 
 
 def test_ids_are_stored_under_the_same_hashes_for_good():
