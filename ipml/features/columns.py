@@ -103,6 +103,11 @@ class ListingColumns:
     >>> listings = ListingColumns({"title": ["N\u0456ke", None], "price": [10.0, None]})
     >>> len(listings), listings.folded("title").strings(), listings.numbers("price")
     (2, ['nike', ''], array([10., nan]))
+
+    Attributes
+    ----------
+    record : Listing or None
+        The one listing that these are the columns of, where they were made of it.
     """
 
     def __init__(self, columns: pd.DataFrame | Mapping[str, Sequence[Any]], reading: Reading | None = None) -> None:
@@ -111,6 +116,7 @@ class ListingColumns:
         self._known: dict[Hashable, Any] = {}
         self._whole: ListingColumns | None = None
         self._rows = np.zeros(0, dtype=np.intp)
+        self.record: Listing | None = None
         self._length = len(columns) if isinstance(columns, pd.DataFrame) else len(next(iter(columns.values()), ()))
 
     @classmethod
@@ -133,7 +139,7 @@ class ListingColumns:
         """Return the columns of a single listing."""
         cells = zip(_FIELDS, _CELLS(listing), strict=True)
         one = cls({name: (cell,) for name, cell in cells if cell is not None}, reading)
-        one._length = 1
+        one.record, one._length = listing, 1
         return one
 
     @classmethod
@@ -266,13 +272,18 @@ class ListingColumns:
         """Return the skeletons of the folded view of a text column; missing texts are empty."""
         return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
+    def tell_read(self, name: str, folded: Texts, places: Mapping[PhraseSet, Places]) -> None:
+        """Let listings know how the texts of a column read, and which phrases stand where, as was found already."""
+        self._known["folded", name] = folded
+        self._known |= {("places", name, phrases): found for phrases, found in places.items()}
+
     def places(self, name: str, phrases: PhraseSet) -> Places:
         """Return which phrases stand where in the folded view of a text column, as `find_phrases` does, in bytes."""
         return self.once_a_row(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
 
     def texts(self, name: str) -> list[str]:
         """Return a text column as written, as strings; missing texts are empty."""
-        return self.once(("text", name), lambda: self.raw(name).strings())
+        return self.once(("text", name), lambda: self._read_strings(name))
 
     def names(self, name: str) -> Names:
         """Return a text column as written, each different text once; missing texts are ""."""
@@ -286,12 +297,29 @@ class ListingColumns:
         """Return a number column, shape (n_listings,); missing numbers are NaN."""
         return self.once_a_row(("number", name), [name], lambda listings: listings._read_numbers(name))
 
+    def number(self, name: str, row: int) -> float:
+        """Return a number of one listing; NaN where it is missing.
+
+        Examples
+        --------
+        >>> ListingColumns({"price": [10, None]}).number("price", 0), ListingColumns({"title": [""]}).number("price", 0)
+        (10.0, nan)
+        """
+        if name not in self:
+            return float("nan")
+        if name not in self._columns and self._whole is not None:
+            return self._whole.number(name, int(self._rows[row]))
+        cell = self.cells(name)[row]
+        return float("nan") if cell is None or cell is pd.NA else float(cell)
+
     def moments(self, name: str) -> NDArray[np.int64]:
         """Return a column of moments in microseconds UTC, shape (n_listings,); the least number where missing."""
         return self.once_a_row(("moment", name), [name], lambda listings: listings._read_moments(name))
 
     def days_between(self, first: str, second: str) -> NDArray[np.float64]:
         """Return the days from one moment column to another, shape (n_listings,); NaN where either is missing."""
+        if self.record is not None:
+            return np.array([days_from(getattr(self.record, first), getattr(self.record, second))])
         if first not in self or second not in self:
             return np.full(len(self), np.nan)
         begins, ends = self.moments(first), self.moments(second)
@@ -389,6 +417,12 @@ class ListingColumns:
 
     def _cells(self, name: str) -> Any:
         return self._column(name) if name in self._columns else [None] * len(self)
+
+    def _read_strings(self, name: str) -> list[str]:
+        cells = self._columns.get(name)
+        if isinstance(cells, list | tuple):
+            return [cell if isinstance(cell, str) else "" for cell in cells]
+        return self.raw(name).strings()
 
     def _fold(self, name: str) -> Texts:
         if name not in self._columns:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
-from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
 from ipml.features.columns import MAX_LETTERS, ListingColumns, Reading, days_from
 from ipml.features.compiled import disguises
@@ -28,9 +29,10 @@ from ipml.features.compiled.folding import FoldingTables
 from ipml.features.compiled.goods import GoodsArrays
 from ipml.features.compiled.offers import OfferTable, offer_table
 from ipml.features.compiled.phrases import PhraseTables
-from ipml.features.compiled.places import NumberArrays, Numbers
+from ipml.features.compiled.places import NumberArrays, Numbers, Places
 from ipml.features.compiled.skeletons import SkeletonTables, skeleton_tables
 from ipml.features.compiled.spelling import SpellingTables, make_tables
+from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.trade_words import TradeArrays
 from ipml.features.dictionary import compiled_ordinary_words
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
@@ -38,10 +40,13 @@ from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.features.text import TextFeatures
+from ipml.model.changes import ChangeArrays, TextChanges
 from ipml.records import Listing
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Codes32 = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
 
 PASSAGE_WORDS = {"title": (16, 8, 4), "description": (90, 60, 20)}
 """For each text column: words up to which a text is read whole, words of a passage, and words from one to the next.
@@ -86,7 +91,6 @@ IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
 
 _MOST_REMEMBERED = 4_096
 _NAN = float("nan")
-_NO_PARTS = np.empty(0)
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
@@ -163,11 +167,12 @@ def _join_characters(folding: Characters, kinds: disguises.DisguiseTables) -> _K
     return _KnownCharacters.of(folding=folding, disguises=kinds)
 
 
-_weigh_listings = bind(
-    "weigh_listings",
-    *(_Listings, _KnownCharacters, _Stage, "doubles_out", "int64s_out", "uint8s_out", "doubles_out"),
-    returns="int64_t",
-)
+_TOLD_AND_KNOWN = _Listings, _KnownCharacters, _Stage
+_RESULTS = "doubles_out", "int64s_out", "uint8s_out"
+_READ = "buffer", "buffer", "buffer"
+_weigh_listings = bind("weigh_listings", *_TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
+_explain_listings = bind("explain_listings", *_TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
+_weigh_changes = bind("weigh_changes", *_TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +191,16 @@ class Weighed:
 
     log_odds: Floats
     brands: Codes
-    found: NDArray[np.uint8]
+    found: Bytes
+
+    @classmethod
+    def make(cls, n: int) -> Self:
+        """Return arrays for so many listings, nothing written yet."""
+        return cls(np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8))
+
+    def put(self, rows: NDArray[np.intp], other: Self) -> None:
+        """Take what is said of some rows from another."""
+        self.log_odds[rows], self.brands[rows], self.found[rows] = other.log_odds, other.brands, other.found
 
 
 class CompiledStage:
@@ -213,8 +227,9 @@ class CompiledStage:
         self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = _PriceList(self._price, self._finder)
         self._tables = _make_stage(parts, intercept, spelling, self._finder, self._prices)
-        widths = [1 if name in _TEXTS else len(part.weights) for name, part in parts.items()]
-        self._ends: list[int] = np.cumsum(widths).tolist()
+        widths = (1 if name in _TEXTS else len(part.weights) for name, part in parts.items())
+        self._n_parts = sum(widths)
+        self._sets = tuple(of[name].phrase_set for name in _SETS)
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
 
@@ -228,31 +243,76 @@ class CompiledStage:
 
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
-        return self._read(listings, _NO_PARTS)
-
-    def explain(self, listings: ListingColumns) -> tuple[Weighed, dict[str, Floats]]:
-        """Return what `weigh` does, and by extractor what each feature adds to the log-odds, n-grams together."""
-        parts = np.empty((len(listings), self._ends[-1]))
-        weighed = self._read(listings, parts)
-        return weighed, dict(zip(_KINDS, np.split(parts, self._ends[:-1], axis=1), strict=True))
-
-    def _read(self, listings: ListingColumns, parts: Floats) -> Weighed:
-        n = len(listings)
-        facts = listings.once_a_row(("facts", self), _TOLD, self._list_facts)
-        codes = listings.once_a_row(("codes", self), _TOLD, self._list_codes)
-        weighed = Weighed(np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8))
-        told = _Listings.of(
-            titles=listings.raw("title"),
-            descriptions=listings.raw("description"),
-            facts=facts,
-            codes=codes,
-            authorised=listings.once_a_row(("authorised", self), ["seller_id"], self._list_authorised),
-        )
-        self._call(told, weighed.log_odds, weighed.brands, weighed.found, parts)
+        weighed = Weighed.make(len(listings))
+        self._call(_weigh_listings, self._tell(listings), weighed.log_odds, weighed.brands, weighed.found)
         return weighed
+
+    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+        """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
+
+        Where none is left to plain functions, the listings know from then on how their texts read, and which phrases
+        stand where in them.
+        """
+        weighed, parts = Weighed.make(len(listings)), np.empty((len(listings), self._n_parts))
+        results = weighed.log_odds, weighed.brands, weighed.found, parts
+        read = Buffer(), Buffer(), Buffer()
+        self._call(_explain_listings, self._tell(listings), *results, *read)
+        data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
+        if not (weighed.found & IS_LEFT).any():
+            for name in MAX_LETTERS:
+                data, numbers, places = self._tell_read(listings, name, data, numbers, places)
+        return weighed, parts
+
+    def _tell_read(
+        self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
+    ) -> tuple[Bytes, Codes, Codes32]:
+        """Let listings know what was read in a column, which the arrays begin with; return what follows it."""
+        n, n_sets = len(listings) + 1, len(self._sets)
+        offsets, starts, after = numbers[:n], numbers[n : n * (1 + n_sets)], n * (1 + n_sets) + n_sets + 1
+        n_bytes, bounds = int(offsets[-1]), numbers[after - n_sets - 1 : after].tolist()
+        number, start, end = places[: 3 * bounds[-1]].reshape(3, -1)
+        found = {
+            phrases: Places(of_set, number[first:last], start[first:last], end[first:last])
+            for phrases, of_set, first, last in zip(self._sets, starts.reshape(-1, n), bounds, bounds[1:], strict=False)
+        }
+        listings.tell_read(name, Texts(offsets, data[:n_bytes]), found)
+        return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
+
+    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, Bytes]:
+        """Return log-odds and what else is found of the listing of each change, as it is then."""
+        log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
+        self._call(_weigh_changes, self._tell(listings), changes, log_odds, found)
+        return log_odds, found
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
+        room = self._put_one(listing, _ROOM.of_thread)
+        self._call(_weigh_listings, room.told, *room.results)
+        return room.log_odds.value, room.brand.value, room.found.value
+
+    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> None:
+        known = _join_characters(PAGES.characters, disguises.PAGES.tables)
+        if function(told, known, self._tables, *arrays) < 0:
+            raise MemoryError("not enough memory to read these listings")
+
+    def _tell(self, listings: ListingColumns) -> _Listings:
+        """Return listings as the engine takes them."""
+        if (record := listings.record) is not None:
+            return listings.once(("room", self), lambda: self._put_one(record, _Room())).told
+
+        def tell() -> _Listings:
+            return _Listings.of(
+                titles=listings.raw("title"),
+                descriptions=listings.raw("description"),
+                facts=listings.once_a_row(("facts", self), _TOLD, self._list_facts),
+                codes=listings.once_a_row(("codes", self), _TOLD, self._list_codes),
+                authorised=listings.once_a_row(("authorised", self), ["seller_id"], self._list_authorised),
+            )
+
+        return listings.once(("told", self), tell)
+
+    def _put_one(self, listing: Listing, room: _Room) -> _Room:
+        """Return the room with a single listing in it."""
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
@@ -260,7 +320,6 @@ class CompiledStage:
         seller_age = _NAN if listing.seller_age_days is None else listing.seller_age_days
         age = self._listing.count_age(days_from(listing.listed_at, listing.observed_at), seller_age)
         counts = [_NAN if count is None else count for count in _COUNTS_OF(listing)]
-        room = _ROOM
         room.facts[:] = [price, brand.reference, category.usual, category.weight, age, *counts]
         room.codes[:] = [
             *(bool(listing.gtin), brand.is_given, brand.says),
@@ -269,13 +328,7 @@ class CompiledStage:
         room.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
         room.title.put(listing.title)
         room.description.put(listing.description or "")
-        self._call(room.told, *room.results)
-        return room.log_odds.value, room.brand.value, room.found.value
-
-    def _call(self, told: _Listings, log_odds: Any, brands: Any, found: Any, parts: Any = _NO_PARTS) -> None:
-        known = _join_characters(PAGES.characters, disguises.PAGES.tables)
-        if _weigh_listings(told, known, self._tables, log_odds, brands, found, parts) < 0:
-            raise MemoryError("not enough memory to read these listings")
+        return room
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
         """Return what is known besides the texts in numbers, by the places that the engine knows."""
@@ -368,8 +421,8 @@ class _OneText:
         self._data.n = self._ends[1] = len(self._bytes)
 
 
-class _Room(threading.local):
-    """Room for one listing and what is said of it, each thread its own: to make it takes as long as to weigh one."""
+class _Room:
+    """Room for one listing and what is said of it."""
 
     def __init__(self) -> None:
         self.told = _Listings()
@@ -384,7 +437,14 @@ class _Room(threading.local):
         )
 
 
-_ROOM = _Room()
+class _RoomOfThread(threading.local):
+    """Room that is used again and again, each thread its own: to make it takes half as long as to weigh one."""
+
+    def __init__(self) -> None:
+        self.of_thread = _Room()
+
+
+_ROOM = _RoomOfThread()
 
 
 class _PriceList:

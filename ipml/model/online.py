@@ -12,7 +12,7 @@ from ipml.features.goods import BrandFinder
 from ipml.features.names import Names
 from ipml.model.calibration import HierarchicalCalibration
 from ipml.model.calibration.calibration import judge_rows
-from ipml.model.compiled_stage import CompiledStage
+from ipml.model.compiled_stage import CompiledStage, Weighed
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 
@@ -67,7 +67,7 @@ class OnlineClassifier:
         is_usual = stage is not None and type(classifier.calibration_) is HierarchicalCalibration
         return cls(classifier, stage) if stage is not None and is_usual else None
 
-    def judge(self, listing: Listing, share: float) -> Judged | None:
+    def judge(self, listing: Listing, share: float, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of a listing; None where it has to be judged as frames are.
 
         Parameters
@@ -75,8 +75,13 @@ class OnlineClassifier:
         listing : Listing
         share : float
             The share of suspicion in what its seller listed before.
+        weighed : Weighed, optional
+            What the first stage says of this one listing, where it was asked already.
         """
-        alone, brand, found = self._stage.weigh_one(listing)
+        if weighed is None:
+            alone, brand, found = self._stage.weigh_one(listing)
+        else:
+            alone, brand, found = weighed.log_odds.item(), weighed.brands.item(), weighed.found.item()
         if found:
             return None
         log_odds = float(self._second.log_odds(alone, share))

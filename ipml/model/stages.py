@@ -30,6 +30,7 @@ from ipml.features.goods import claimed_brands, tell_brands
 from ipml.features.names import Names
 from ipml.features.text import NgramSums, TextFeatures
 from ipml.model.calibration.seller_weights import limit_sellers
+from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import (
     HAS_NO_PLAIN_LETTERS,
     IS_LEFT,
@@ -39,9 +40,6 @@ from ipml.model.compiled_stage import (
     Weighed,
 )
 from ipml.model.regression import Design, Ngrams
-
-TEXTS = ("title", "description")
-"""Whose n-grams count in several strengths."""
 
 
 def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColumns, NDArray[np.intp]] | None:
@@ -130,12 +128,27 @@ class FirstStage:
         if compiled is None:
             return self._weigh_apart(listings)
         weighed = compiled.weigh(listings)
-        left = np.flatnonzero(weighed.found & IS_LEFT)
-        if len(left):
-            apart = self._weigh_apart(listings.cut(left))
-            for name in ("log_odds", "brands", "found"):
-                getattr(weighed, name)[left] = getattr(apart, name)
+        if len(left := np.flatnonzero(weighed.found & IS_LEFT)):
+            weighed.put(left, self._weigh_apart(listings.cut(left)))
         return weighed
+
+    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
+        """Return the log-odds of the listing of each change, as it is then, by itself.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+            As the model reads them.
+        changes : TextChanges
+            What is taken away from their texts.
+        """
+        compiled = self.compiled(listings.reading)
+        if compiled is None:
+            return self._weigh_apart(changes.apply(listings)).log_odds
+        log_odds, found = compiled.weigh_changes(listings, changes)
+        if len(left := np.flatnonzero(found & IS_LEFT)):
+            log_odds[left] = self._weigh_apart(changes.apply(listings, left)).log_odds
+        return log_odds
 
     def compiled(self, reading: Reading) -> CompiledStage | None:
         """Return what the engine knows of this stage, for listings read in this way; None where it does not know it."""
@@ -172,30 +185,28 @@ class FirstStage:
         assert isinstance(part, NumberPart)
         return part
 
-    def explain(self, listings: ListingColumns) -> tuple[Floats, dict[str, Floats]]:
-        """Return what `log_odds` does, and by extractor what each feature adds to it; n-grams add it together.
+    def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
+        """Return what `weigh` does, and what each feature adds to the log-odds, shape (n_listings, n_features).
 
-        Of a listing with long texts both are those of its worst passage.
+        The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
+        return listings.once(("explained", self), lambda: self._explain(listings))
+
+    def _explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         compiled = None if listings.are_passages else self.compiled(listings.reading)
         if compiled is None:
-            return self._explain_apart(listings)
+            return self._weigh_apart(listings), self._explain_apart(listings)
         weighed, parts = compiled.explain(listings)
-        left = np.flatnonzero(weighed.found & IS_LEFT)
-        if len(left):
-            weighed.log_odds[left], apart = self._explain_apart(listings.cut(left))
-            for name, part in apart.items():
-                parts[name][left] = part
-        else:
-            tell_brands(listings, self.number_part("brand").extractor.table_, weighed.brands)
-        return weighed.log_odds, parts
+        if len(left := np.flatnonzero(weighed.found & IS_LEFT)):
+            of_left = listings.cut(left)
+            weighed.put(left, self._weigh_apart(of_left))
+            parts[left] = self._explain_apart(of_left)
+        tell_brands(listings, self.number_part("brand").extractor.table_, weighed.brands)
+        return weighed, parts
 
-    def _explain_apart(self, listings: ListingColumns) -> tuple[Floats, dict[str, Floats]]:
-        """Return what `explain` does, each extractor asked by itself."""
-        parts = self._contributions(listings)
-        highest = np.full(len(listings), self.intercept)
-        for part in parts.values():
-            add_rows(part, np.ones(part.shape[1]), highest)
+    def _explain_apart(self, listings: ListingColumns) -> Floats:
+        """Return what each feature adds, each extractor asked by itself."""
+        parts, highest = self._contributions(listings), self.sum(listings)
         for column in PASSAGE_WORDS:
             if split := split_long_texts(listings, column):
                 passages, owners = split
@@ -203,12 +214,12 @@ class FirstStage:
                 worst = np.lexsort((-sums, owners))[np.flatnonzero(np.diff(owners, prepend=-1))]
                 worst = worst[sums[worst] > highest[owners[worst]]]
                 highest[owners[worst]] = sums[worst]
-                for name, part in self._contributions(passages.take(worst)).items() if len(worst) else ():
-                    parts[name][owners[worst]] = part
-        return highest, parts
+                if len(worst):
+                    parts[owners[worst]] = self._contributions(passages.take(worst))
+        return parts
 
-    def _contributions(self, listings: ListingColumns) -> dict[str, Floats]:
-        return {name: part.contributions(listings) for name, part in self.parts.items()}
+    def _contributions(self, listings: ListingColumns) -> Floats:
+        return np.concatenate([part.contributions(listings) for part in self.parts.values()], axis=1)
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,9 +27,10 @@ from ipml.features.normalisation import MAX_TITLE_LETTERS, find_origins, fold_te
 from ipml.features.phrases import Place
 from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
+from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, Highlight, Reason
-from ipml.scoring.named_words import TEXTS, Losses, NamedWords, widen
+from ipml.scoring.named_words import NamedWords, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 Floats = NDArray[np.float64]
@@ -218,15 +220,16 @@ class Explainer:
         earlier : sequence of EarlierListings
             What is known of the earlier listings of each one's seller.
         """
-        weights, log_odds = self._weigh_groups(listings, [known.share for known in earlier])
-        words, losses = self.read_words(listings), Losses(self.classifier, listings, log_odds)
-        losses.work_out([of_row.first_asked() for of_row in words])
-        for of_row, known in zip(words, losses.known, strict=True):
+        weights, log_odds = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
+        words = self.read_words(listings)
+        losses: list[list[float]] = [[] for _ in words]
+        self._work_out(losses, words, listings, log_odds)
+        for of_row, known in zip(words, losses, strict=True):
             of_row.choose(known)
-        losses.work_out([of_row.then_asked() for of_row in words])
+        self._work_out(losses, words, listings, log_odds)
         titles = self._read_texts(listings, "title")
         explanations = []
-        for row, (of_seller, of_row, known, title) in enumerate(zip(earlier, words, losses.known, titles, strict=True)):
+        for row, (of_seller, of_row, known, title) in enumerate(zip(earlier, words, losses, titles, strict=True)):
             lost = of_row.weigh(known)
             reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row, lost)
             is_hidden = reads_otherwise(title.written, title.folded)
@@ -235,16 +238,27 @@ class Explainer:
             explanations.append(Explanation(reasons, in_title, in_description, read_as))
         return explanations
 
+    def _work_out(
+        self, losses: Sequence[list[float]], words: Sequence[NamedWords], listings: ListingColumns, log_odds: Floats
+    ) -> None:
+        """Work out what listings lose without what was asked for since the last time."""
+        changes = TextChanges.of([of_row.asked[len(known) :] for known, of_row in zip(losses, words, strict=True)])
+        if not len(changes):
+            return
+        left = self.classifier.first_stage.weigh_changes(listings, changes)
+        lost = iter((self.classifier.second_stage_.slope_ * (log_odds[changes.rows] - left)).tolist())
+        for known, of_row in zip(losses, words, strict=True):
+            known.extend(islice(lost, len(of_row.asked) - len(known)))
+
     def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> tuple[list[list[float]], Floats]:
         """Return what the features of each group add to the log-odds, and the log-odds of each listing by itself."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        log_odds, parts = self.classifier.first_stage.explain(listings)
-        values = np.concatenate(list(parts.values()), axis=1)
+        weighed, parts = self.classifier.first_stage.explain(listings)
         places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
-        added = np.bincount(places.ravel(), values.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
+        added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
-        return weights.tolist(), log_odds
+        return weights.tolist(), weighed.log_odds
 
     def _reasons_of_one(
         self, facts: Facts, weights: list[float], words: NamedWords, lost: Mapping[str, float]
@@ -252,7 +266,7 @@ class Explainer:
         for name, group in self._naming.items():
             weights[self._rest] += weights[group] - lost.get(name, 0.0)
             weights[group] = lost.get(name, 0.0)
-        return self.reasons(facts, weights, {name: [word.text for word in some] for name, some in words.named.items()})
+        return self.reasons(facts, weights, words.texts())
 
     def reasons(self, facts: Facts, weights: Sequence[float], named: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:
         """Return a reason for each group that weighs something, and for words of the trade anyway, the heaviest first.
@@ -268,8 +282,8 @@ class Explainer:
         """
         reasons = []
         for name, weight in zip(self.groups, weights, strict=True):
-            words = named.get(name, ())
-            if weight or (words and name.startswith("words.")):
+            if weight or (name in _PHRASES and named.get(name)):
+                words = named.get(name, ())
                 if name == "category":
                     words = self._words_of_category(facts.text("category"), weight)
                 reasons.append(Reason(name, SENTENCES[name](facts, weight, words), weight))

@@ -163,14 +163,13 @@ class Scorer:
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         known = self.classifier.portfolios_ if portfolios is None else portfolios
         earlier = known.known(record.seller_id, listing_moment(record))
-        judged = self._judge_one(record, earlier)
-        if judged and not explain:
+        if not explain and (judged := self._judge_one(record, earlier)):
             return self._assemble_one(record, judged, _UNEXPLAINED, earlier)
         columns = ListingColumns.of_one(record, self.classifier.reading)
-        if judged:
+        if explain and (judged := self._judge_one(record, earlier, self.classifier.first_stage.explain(columns)[0])):
             (explained,) = self._explain(columns, [earlier])
             return self._assemble_one(record, judged, explained, earlier)
-        return self._assemble([record], self._judge(columns, known), explain)[0]
+        return self._assemble([record], self._judge(columns, known, explain=explain), explain)[0]
 
     def score_records(
         self,
@@ -190,8 +189,8 @@ class Scorer:
         explain : bool, default=False
             Whether to give reasons and highlights.
         """
-        judged = self._judge(ListingColumns.of_records(listings, self.classifier.reading), portfolios, sample)
-        return self._assemble(list(listings), judged, explain)
+        columns = ListingColumns.of_records(listings, self.classifier.reading)
+        return self._assemble(list(listings), self._judge(columns, portfolios, sample, explain), explain)
 
     def score_frame(
         self,
@@ -235,7 +234,7 @@ class Scorer:
     ) -> list[ScoredListing]:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample)
+        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample, explain=True)
         return self._assemble(records, judged, explain=True)
 
     @property
@@ -290,20 +289,25 @@ class Scorer:
     def _online(self) -> OnlineClassifier | None:
         return OnlineClassifier.of(self.classifier)
 
-    def _judge_one(self, listing: Listing, earlier: EarlierListings) -> Judged | None:
+    def _judge_one(self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
-        judged = self._online.judge(listing, earlier.share) if self._online else None
+        judged = self._online.judge(listing, earlier.share, weighed) if self._online else None
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged
 
     def _judge(
-        self, columns: ListingColumns, portfolios: SellerPortfolios | None, sample: ListingSample | None = None
+        self,
+        columns: ListingColumns,
+        portfolios: SellerPortfolios | None,
+        sample: ListingSample | None = None,
+        explain: bool = False,
     ) -> _Judged:
         classifier = self.classifier
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
-        weighed = classifier.first_stage.weigh(columns)
+        stage = classifier.first_stage
+        weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
         tell_brands(columns, classifier.brand_table, weighed.brands)
         log_odds = classifier.second_stage_.log_odds(weighed.log_odds, known.shares)
         score, low, high = classifier.judge(columns, log_odds)

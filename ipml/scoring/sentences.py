@@ -73,8 +73,7 @@ class Facts(NamedTuple):
 
     def number(self, name: str) -> float:
         """Return a number of the listing; NaN where it is missing."""
-        number: float = self.of_each(name, lambda: self.listings.numbers(name).tolist())
-        return number
+        return self.listings.number(name, self.row)
 
     def brand(self, extractor: str) -> str:
         """Return the brand of the listing, as an extractor knows brands."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
 from ipml.listings.schema import check_listings, frame_to_listings
+from ipml.model.changes import TEXTS
 from ipml.model.compiled_stage import IS_LEFT
 from ipml.records import Listing
 
@@ -48,9 +49,9 @@ PIECES = st.sampled_from(
         ),
     ]
 )
-TEXTS = st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=130).map(" ".join)
+WRITTEN = st.lists(st.one_of(PIECES, st.text(max_size=4)), max_size=130).map(" ".join)
 CHANGES = st.fixed_dictionaries(
-    {"title": TEXTS, "description": st.none() | TEXTS},
+    {"title": WRITTEN, "description": st.none() | WRITTEN},
     optional={
         "brand": st.sampled_from([None, "", "Nike", "nike", "no brand", "\u200b", "Rolex", "Lanc\u00f4me", "кеды"]),
         "category": st.sampled_from([None, "", "Shoes", "watches", "no category"]),
@@ -70,7 +71,7 @@ def listings(market) -> list[Listing]:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 59), CHANGES), min_size=1, max_size=4))
 def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
-    """Log-odds, brands, what else is found, and what each feature adds; whatever sellers write, and of long texts."""
+    """Log-odds, brands, what else is found, what each feature adds, and what is read; whatever sellers write."""
     some = [replace(listings[which], **changes) for which, changes in drawn]
     stage, reading = classifier.first_stage, classifier.reading
     by_engine = stage.compiled(reading).weigh(ListingColumns.of_records(some, reading))
@@ -78,10 +79,15 @@ def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
     is_judged = by_engine.found & IS_LEFT == 0
     for name in ("log_odds", "brands", "found"):
         np.testing.assert_array_equal(getattr(by_engine, name)[is_judged], getattr(apart, name)[is_judged], name)
-    log_odds, parts = stage.explain(ListingColumns.of_records(some, reading))
-    np.testing.assert_allclose(log_odds, apart.log_odds, rtol=0, atol=1e-12)
-    for name, part in stage._explain_apart(ListingColumns.of_records(some, reading))[1].items():
-        np.testing.assert_array_equal(parts[name], part, name)
+    explained = ListingColumns.of_records(some, reading)
+    weighed, parts = stage.explain(explained)
+    np.testing.assert_array_equal(weighed.log_odds, apart.log_odds)
+    np.testing.assert_array_equal(parts, stage._explain_apart(ListingColumns.of_records(some, reading)))
+    for name in TEXTS:
+        read = ListingColumns.of_records(some, reading)
+        assert explained.folded(name).strings() == read.folded(name).strings()
+        for phrases in reading.sets:
+            assert explained.places(name, phrases).of_each() == read.places(name, phrases).of_each()
 
 
 def test_few_listings_are_left_to_plain_functions(classifier, listings):

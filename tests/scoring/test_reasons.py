@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -92,8 +91,8 @@ def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
     (words,) = explainer.read_words(columns)
-    words.choose(defaultdict(float))
-    named = {group: [word.text for word in some] for group, some in words.named.items()}
+    words.choose([0.0] * len(words.asked))
+    named = words.texts()
     rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
     said = [explainer.reasons(facts_of(explainer, columns), weights, named) for weights in rows.tolist()]
     return [reason.sentence for reasons in said for reason in reasons]

@@ -60,6 +60,8 @@ static int64_t n_texts(texts of) { return of.offsets.n - 1; }
 typedef struct {
     int64_t n;
     const int64_t *owners; /* the listing that each belongs to */
+    const int64_t *wholes; /* of passages: the text that each is cut from */
+    const int64_t *bounds; /* of passages: where those of each text begin */
     texts folded;          /* and misspelt words read */
     buffer *starts, *firsts, *numbers, *begins, *ends; /* places of phrases */
     double *ngrams;        /* what the n-grams of each weigh */
@@ -356,12 +358,22 @@ static reading cut_long(const reading *whole, const text_column *column, space *
     cut_passages(whole->folded, column->longest_whole, column->passage_words, column->passage_step, offsets, data,
                  rows);
     int64_t n = has_failed(within) ? 0 : rows->n / 8;
-    return (reading){
+    int64_t *owners = ROOM(within, int64_t, n), *bounds = ROOM(within, int64_t, whole->n);
+    reading of = {
         .n = n,
-        .owners = int64s_of(rows).at,
+        .owners = owners,
+        .wholes = int64s_of(rows).at,
+        .bounds = bounds,
         .folded = {int64s_of(offsets), uint8s_of(data)},
         .is_left = ROOM(within, uint8_t, n),
     };
+    if (within->failed) return of;
+    for (int64_t i = 0; i < n; i++) {
+        owners[i] = whole->owners[of.wholes[i]];
+        bounds[of.wholes[i] + 1]++;
+    }
+    for (int64_t i = 0; i < whole->n; i++) bounds[i + 1] += bounds[i];
+    return of;
 }
 
 /* What is read of some listings: their texts whole, and the passages of the long ones. */
@@ -376,22 +388,31 @@ static reading read_whole(texts raw, const int64_t *owners, const text_column *c
     return of;
 }
 
+/* Passages that are left make the text left that they are cut from. */
+static void leave_whole(reading *whole, const reading *passages) {
+    for (int64_t i = 0; i < passages->n; i++) whole->is_left[passages->wholes[i]] |= passages->is_left[i];
+}
+
 /* Read all that is read in the texts of some listings. */
-static void read_all(readings *all, const listings *of, const int64_t *owners, const known_characters *known,
+static void read_all(readings *all, const listings *of, const listing_texts *written, const known_characters *known,
                      const stage_tables *tables, space *within) {
-    all->titles = read_whole(of->titles, owners, &tables->title, known, tables, within);
-    all->descriptions = read_whole(of->descriptions, owners, &tables->description, known, tables, within);
+    texts titles = written->titles, descriptions = written->descriptions;
+    all->titles = read_whole(titles, written->title_owners, &tables->title, known, tables, within);
+    all->descriptions =
+        read_whole(descriptions, written->description_owners, &tables->description, known, tables, within);
     if (within->failed) return;
-    read_titles(&all->titles, of->titles, of, known, tables, within);
-    read_descriptions(&all->descriptions, of->descriptions, of, tables, within);
+    read_titles(&all->titles, titles, of, known, tables, within);
+    read_descriptions(&all->descriptions, descriptions, of, tables, within);
     if (within->failed) return;
     all->title_passages = cut_long(&all->titles, &tables->title, within);
     all->description_passages = cut_long(&all->descriptions, &tables->description, within);
     if (within->failed) return;
     if (all->title_passages.n)
         read_titles(&all->title_passages, all->title_passages.folded, of, known, tables, within);
-    if (within->failed || all->description_passages.n == 0) return;
-    read_descriptions(&all->description_passages, all->description_passages.folded, of, tables, within);
+    if (!within->failed && all->description_passages.n)
+        read_descriptions(&all->description_passages, all->description_passages.folded, of, tables, within);
+    leave_whole(&all->titles, &all->title_passages);
+    leave_whole(&all->descriptions, &all->description_passages);
 }
 
 /* Take a pair of a listing for its worst one, if it is. */
@@ -402,90 +423,82 @@ static void compare(const pair *of, const stage_tables *tables, double *worst, p
     *chosen = *of;
 }
 
-/* Write the log-odds of each listing, of long texts those of the worst passage, and which pair that is. */
-static void sum_all(const readings *all, const listings *of, const double *sellers, const stage_tables *tables,
-                    double *worst, pair *chosen) {
-    for (int64_t row = 0; row < all->titles.n; row++) {
-        chosen[row] = (pair){
-            &all->titles, row, &all->descriptions, row, of->facts.at + row * N_FACTS, sellers + row * N_OF_SELLER,
-        };
-        worst[row] = sum(&chosen[row], tables);
-    }
-    for (int64_t i = 0; i < all->title_passages.n; i++) {
-        int64_t row = all->title_passages.owners[i];
-        pair other = chosen[row];
-        other.titles = &all->title_passages, other.title = i;
-        compare(&other, tables, &worst[row], &chosen[row]);
-    }
-    for (int64_t j = 0; j < all->description_passages.n; j++) {
-        int64_t row = all->description_passages.owners[j];
-        pair other = chosen[row];
-        other.titles = &all->titles, other.title = row;
-        other.descriptions = &all->description_passages, other.description = j;
-        compare(&other, tables, &worst[row], &chosen[row]);
-    }
+/* Write the log-odds of a pair, of long texts those of the worst passage, and which pair that is. */
+static void find_worst(const readings *all, const stage_tables *tables, double *worst, pair *chosen) {
+    const pair whole = *chosen;
+    const int64_t *of_title = all->title_passages.bounds + whole.title;
+    const int64_t *of_description = all->description_passages.bounds + whole.description;
+    *worst = sum(&whole, tables);
+    pair other = whole;
+    other.titles = &all->title_passages;
+    for (other.title = of_title[0]; other.title < of_title[1]; other.title++) compare(&other, tables, worst, chosen);
+    other = whole;
+    other.descriptions = &all->description_passages;
+    for (other.description = of_description[0]; other.description < of_description[1]; other.description++)
+        compare(&other, tables, worst, chosen);
 }
 
-static void mark_left(const reading *of, uint8_t *found) {
-    for (int64_t i = 0; i < of->n; i++)
-        if (of->is_left[i]) found[of->owners[i]] |= IS_LEFT;
-}
-
-/* Write what else is found of listings. */
-static void find_more(const readings *all, const stage_tables *tables, uint8_t *found, space *within) {
+/* Write what else is found of pairs. */
+static void find_more(const readings *all, const listing_texts *written, const stage_tables *tables, uint8_t *found,
+                      space *within) {
     int64_t n = all->titles.n;
-    uint8_t *is_so = ROOM(within, uint8_t, n);
+    uint8_t *is_unfamiliar = ROOM(within, uint8_t, n), *is_plain = ROOM(within, uint8_t, n);
     if (within->failed) return;
-    mark_left(&all->titles, found);
-    mark_left(&all->descriptions, found);
-    mark_left(&all->title_passages, found);
-    mark_left(&all->description_passages, found);
     are_unfamiliar(as_int64s(all->titles.n_all, n), as_int64s(all->titles.n_known, n), tables->used,
-                   (uint8s_out){is_so, n});
-    for (int64_t row = 0; row < n; row++)
-        if (is_so[row]) found[row] |= IS_UNFAMILIAR;
-    have_plain_letters(all->titles.folded, (uint8s_out){is_so, n});
-    for (int64_t row = 0; row < n; row++)
-        if (!is_so[row]) found[row] |= HAS_NO_PLAIN_LETTERS;
+                   (uint8s_out){is_unfamiliar, n});
+    have_plain_letters(all->titles.folded, (uint8s_out){is_plain, n});
+    for (int64_t i = 0; i < written->n; i++) {
+        int64_t title = written->title_of[i], description = written->description_of[i];
+        bool is_left = all->titles.is_left[title] || all->descriptions.is_left[description];
+        found[i] = (uint8_t)((is_left ? IS_LEFT : 0) | (is_unfamiliar[title] ? IS_UNFAMILIAR : 0) |
+                             (is_plain[title] ? 0 : HAS_NO_PLAIN_LETTERS));
+    }
 }
 
-/* Where the results of some listings are written; the parts of the sum only where they are asked for. */
-typedef struct {
-    double *log_odds;
-    int64_t *brands;
-    uint8_t *found;
-    double *parts;
-} results;
+/* Write what is read in the texts of a column. */
+static void tell_read(const reading *of, text_readings into) {
+    buffer_write(into.data, of->folded.data.at, of->folded.data.n);
+    buffer_write(into.numbers, of->folded.offsets.at, 8 * (of->n + 1));
+    buffer_write(into.numbers, of->starts->at, of->starts->n);
+    buffer_write(into.numbers, of->firsts->at, of->firsts->n);
+    const buffer *places[] = {of->numbers, of->begins, of->ends};
+    for (int i = 0; i < 3; i++) buffer_write(into.places, places[i]->at, places[i]->n);
+}
 
-static bool weigh_some(const listings *of, const known_characters *known, const stage_tables *tables, results into,
-                       space *within) {
-    int64_t n = n_texts(of->titles);
+static bool weigh_within(const listings *of, const listing_texts *written, const known_characters *known,
+                         const stage_tables *tables, stage_results into, space *within) {
     readings all = {.titles = {.n = 0}};
-    int64_t *owners = ROOM(within, int64_t, n), n_parts = count_parts(tables);
-    pair *chosen = ROOM(within, pair, n);
-    double *sellers = describe_all_sellers(of, n, tables, within);
+    int64_t n_parts = count_parts(tables);
+    double *sellers = describe_all_sellers(of, of->facts.n / N_FACTS, tables, within);
     if (within->failed) return false;
-    for (int64_t row = 0; row < n; row++) owners[row] = row;
-    read_all(&all, of, owners, known, tables, within);
+    read_all(&all, of, written, known, tables, within);
     if (within->failed) return false;
-    sum_all(&all, of, sellers, tables, into.log_odds, chosen);
-    for (int64_t row = 0; row < n && into.parts != NULL; row++)
-        write_parts(&chosen[row], tables, into.parts + row * n_parts);
-    find_more(&all, tables, into.found, within);
-    for (int64_t row = 0; row < n; row++) {
-        into.brands[row] = all.titles.claimed[row];
-        if (into.found[row] & IS_LEFT) into.log_odds[row] = NAN;
+    find_more(&all, written, tables, into.found, within);
+    for (int64_t i = 0; i < written->n; i++) {
+        int64_t title = written->title_of[i], owner = all.titles.owners[title];
+        pair chosen = {
+            &all.titles, title, &all.descriptions, written->description_of[i],
+            of->facts.at + owner * N_FACTS, sellers + owner * N_OF_SELLER,
+        };
+        find_worst(&all, tables, &into.log_odds[i], &chosen);
+        if (into.parts != NULL) write_parts(&chosen, tables, into.parts + i * n_parts);
+        if (into.brands != NULL) into.brands[i] = all.titles.claimed[title];
+        if (into.found[i] & IS_LEFT) into.log_odds[i] = NAN;
+    }
+    if (into.read.data != NULL) {
+        tell_read(&all.titles, into.read);
+        tell_read(&all.descriptions, into.read);
+        within->failed |= into.read.data->failed || into.read.numbers->failed || into.read.places->failed;
     }
     return !within->failed;
 }
 
-/* Some of many texts, as texts by themselves. */
-static texts cut_texts(texts of, int64_t first, int64_t last, space *within) {
-    int64_t begin = of.offsets.at[first];
-    int64_t *offsets = ROOM(within, int64_t, last - first + 1);
-    if (offsets == NULL) return of;
-    for (int64_t i = first; i <= last; i++) offsets[i - first] = of.offsets.at[i] - begin;
-    return (texts){as_int64s(offsets, last - first + 1), {of.data.at + begin, of.offsets.at[last] - begin}};
+bool weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+                 const stage_tables *tables, stage_results into) {
+    space within = {.n_blocks = 0};
+    bool is_done = weigh_within(of, written, known, tables, into, &within);
+    give_back(&within);
+    return is_done;
 }
 
 /* Where a block of listings ends: there are not many in it, so that what is read of them stays in the cache. */
@@ -498,25 +511,54 @@ static int64_t end_of_block(const listings *of, int64_t first) {
     return last;
 }
 
-EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
-                              doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts) {
+/* Some of many texts; their offsets, moved to begin at 0, need room. */
+static texts cut_texts(texts of, int64_t first, int64_t n, int64_t *offsets) {
+    int64_t begin = of.offsets.at[first];
+    for (int64_t i = 0; i <= n; i++) offsets[i] = of.offsets.at[first + i] - begin;
+    return (texts){as_int64s(offsets, n + 1), {of.data.at + begin, offsets[n]}};
+}
+
+listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets) {
+    return (listings){
+        cut_texts(of->titles, first, n, offsets),
+        cut_texts(of->descriptions, first, n, offsets + n + 1),
+        {of->facts.at + first * N_FACTS, n * N_FACTS},
+        {of->codes.at + first * N_CODES, n * N_CODES},
+        {as_int64s(of->authorised.starts.at + first, n + 1), of->authorised.number},
+    };
+}
+
+/* Weigh listings, each by its own texts. */
+static bool weigh_own(const listings *of, const known_characters *known, const stage_tables *tables,
+                      stage_results into) {
     int64_t n = n_texts(of->titles);
-    memset(found.at, 0, (size_t)n);
-    for (int64_t first = 0, last = 0; first < n; first = last) {
-        space within = {.n_blocks = 0};
+    int64_t *rows = malloc((size_t)(n + 1) * sizeof *rows);
+    if (rows == NULL) return false;
+    for (int64_t i = 0; i < n; i++) rows[i] = i;
+    listing_texts written = {of->titles, of->descriptions, rows, rows, n, rows, rows};
+    bool is_done = weigh_texts(of, &written, known, tables, into);
+    free(rows);
+    return is_done;
+}
+
+EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+                              doubles_out log_odds, int64s_out brands, uint8s_out found) {
+    int64_t n = n_texts(of->titles), n_most = min_of(n, MOST_LISTINGS_AT_ONCE);
+    int64_t *offsets = malloc((size_t)(2 * n_most + 2) * sizeof *offsets);
+    bool is_done = offsets != NULL;
+    for (int64_t first = 0, last = 0; first < n && is_done; first = last) {
         last = end_of_block(of, first);
-        listings some = {
-            cut_texts(of->titles, first, last, &within),
-            cut_texts(of->descriptions, first, last, &within),
-            {of->facts.at + first * N_FACTS, (last - first) * N_FACTS},
-            {of->codes.at + first * N_CODES, (last - first) * N_CODES},
-            {as_int64s(of->authorised.starts.at + first, last - first + 1), of->authorised.number},
-        };
-        results into = {log_odds.at + first, brands.at + first, found.at + first,
-                        parts.n ? parts.at + first * count_parts(tables) : NULL};
-        bool is_done = !within.failed && weigh_some(&some, known, tables, into, &within);
-        give_back(&within);
-        if (!is_done) return -1;
+        listings some = cut_listings(of, first, last - first, offsets);
+        stage_results into = {log_odds.at + first, brands.at + first, found.at + first, NULL, {NULL, NULL, NULL}};
+        is_done = weigh_own(&some, known, tables, into);
     }
-    return 0;
+    free(offsets);
+    return is_done ? 0 : -1;
+}
+
+EXPORT int64_t explain_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+                                doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
+                                buffer *data, buffer *numbers, buffer *places) {
+    stage_results into = {log_odds.at, brands.at, found.at, parts.at, {data, numbers, places}};
+    return weigh_own(of, known, tables, into) ? 0 : -1;
 }

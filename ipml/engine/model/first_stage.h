@@ -109,11 +109,50 @@ typedef struct {
    of the n-grams of its title; its title has no letter from a to z and no digit. */
 enum { IS_LEFT = 1, IS_UNFAMILIAR = 2, HAS_NO_PLAIN_LETTERS = 4 };
 
+/* Titles and descriptions of listings, and which of them are weighed together: a description may stand beside several
+   titles, and a title beside several descriptions, of one listing. */
+typedef struct {
+    texts titles, descriptions;
+    const int64_t *title_owners, *description_owners; /* the listing of each */
+    int64_t n;
+    const int64_t *title_of, *description_of;
+} listing_texts;
+
+/* What is read in texts, one column after another: as they are folded, misspelt words read; their offsets, and for each
+   set of phrases where the places of each text start, and then where those of each set do; the places. */
+typedef struct {
+    buffer *data;    /* uint8_t */
+    buffer *numbers; /* int64_t: offsets, starts, firsts */
+    buffer *places;  /* int32_t: numbers, begins, ends */
+} text_readings;
+
+/* Where results are written, one for each title and description weighed together; brands, the parts of the sum, and
+   what is read, only where they are asked for. */
+typedef struct {
+    double *log_odds;
+    int64_t *brands;
+    uint8_t *found;
+    double *parts;
+    text_readings read;
+} stage_results;
+
+/* Weigh texts of some listings, which may be others than their own; return false if there is not enough memory. */
+bool weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+                 const stage_tables *tables, stage_results into);
+
+/* Some of many listings by themselves; the offsets of their texts need room for 2 * (n + 1) numbers. */
+listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets);
+
 /* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
-   for none that is known; and what else is found. Where there is room for the parts, also what each feature adds to the
-   log-odds, a row for each listing: the n-grams of title and description, the category, and the features of each other
-   extractor. Returns -1 if there is not enough memory. */
+   for none that is known; and what else is found. Returns -1 if there is not enough memory. */
 EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
-                              doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts);
+                              doubles_out log_odds, int64s_out brands, uint8s_out found);
+
+/* Write also what each feature adds to the log-odds, a row for each listing: the n-grams of title and description, the
+   category, and the features of each other extractor; and what is read in titles and then in descriptions, as
+   `text_readings` has it. */
+EXPORT int64_t explain_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+                                doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
+                                buffer *data, buffer *numbers, buffer *places);
 
 #endif
