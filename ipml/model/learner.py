@@ -6,14 +6,18 @@ features takes more counterfeits than most have: the best on sellers left out is
 learners of several strengths, each under the penalty that serves sellers left out best, are taken together in a mean,
 which is a linear learner again. The less it can be put down to chance that one of them serves these sellers worse than
 the best, the less it counts.
+
+Learners of several strengths are fitted side by side in threads: the solver lets others run, and none knows of another,
+so what comes of them does not depend on how many processors there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
@@ -25,6 +29,7 @@ from ipml.model.regression import Ascent, Design, Start, has_both
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Result = TypeVar("Result")
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 """The rows of a fit, and those of the sellers left out."""
 
@@ -134,17 +139,17 @@ class Search:
         """Return for each strength of text, and with and without a donor, the penalty with the least log loss."""
         texts = TEXT_WEIGHTS if self.is_text.any() else (1.0,)
         donors = DONOR_WEIGHTS if self.has_donor else (None,)
-        return [self._choose_penalty(text, penalties, donor) for donor in donors for text in texts]
+        return _side_by_side(self._choose_penalty, ((text, penalties, donor) for donor in donors for text in texts))
 
     def repeat(self, trials: Sequence[StrengthTrial]) -> list[StrengthTrial]:
         """Return what the strengths of other trials, of the same listings, give to sellers left out."""
-        repeated = []
-        for trial in trials:
-            fits = self._begin(trial.strength, trial.starts)
-            for fit in fits:
-                fit.ascent.attempt(_EXACTNESS, _MOST_PASSES)
-            repeated.append(self._judge(trial.strength, fits))
-        return repeated
+        return _side_by_side(self._repeat_one, ((trial,) for trial in trials))
+
+    def _repeat_one(self, trial: StrengthTrial) -> StrengthTrial:
+        fits = self._begin(trial.strength, trial.starts)
+        for fit in fits:
+            fit.ascent.attempt(_EXACTNESS, _MOST_PASSES)
+        return self._judge(trial.strength, fits)
 
     def _choose_penalty(self, text: float, penalties: Sequence[float], donor: float | None = None) -> StrengthTrial:
         """Try penalties, the strongest first; the search ends where two in a row do worse than the best.
@@ -194,6 +199,12 @@ class Search:
             losses=np.bincount(numbers, loss).astype(np.float64),
             starts=[fit.ascent.standing for fit in fits],
         )
+
+
+def _side_by_side(do: Callable[..., Result], tasks: Iterable[tuple[Any, ...]]) -> list[Result]:
+    """Return what comes of each task, in their order."""
+    done: list[Result] = joblib.Parallel(n_jobs=-1, require="sharedmem")(joblib.delayed(do)(*task) for task in tasks)
+    return done
 
 
 def share_out(trials: Sequence[StrengthTrial]) -> tuple[list[StrengthTrial], Floats]:
@@ -307,19 +318,21 @@ class Blend:
         Refused
             A member does not arrive.
         """
-        self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0
-        self.starts: list[Start] = []
-        self._n_passes = 0
-        for number, member in enumerate(self._members):
-            factors = member.strength.factors(self._is_text)
-            start = starts[number] if starts else None
-            ascent = Ascent(design.scale(factors), y, weight, self._only_raises, member.strength.C, start)
+
+        def climb(number: int, member: StrengthTrial) -> Ascent:
+            scaled, start = design.scale(member.strength.factors(self._is_text)), starts[number] if starts else None
+            ascent = Ascent(scaled, y, weight, self._only_raises, member.strength.C, start)
             ascent.climb(tolerance)
-            share, (slope, intercept) = float(self._shares[number]), member.line
-            self.coefficients += share * slope * factors * ascent.coefficients
+            return ascent
+
+        ascents = _side_by_side(climb, enumerate(self._members))
+        self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0
+        for member, share, ascent in zip(self._members, self._shares.tolist(), ascents, strict=True):
+            slope, intercept = member.line
+            self.coefficients += share * slope * member.strength.factors(self._is_text) * ascent.coefficients
             self.intercept += share * (slope * ascent.intercept + intercept)
-            self.starts.append(ascent.standing)
-            self._n_passes += ascent.n_passes
+        self.starts = [ascent.standing for ascent in ascents]
+        self._n_passes = sum(ascent.n_passes for ascent in ascents)
         return self
 
     def score(self, design: Design) -> Floats:

@@ -55,6 +55,19 @@ class Ngrams:
 class Design:
     """The features of some listings; rows that are taken out are not copied.
 
+    Of hundreds of thousands of columns most have nothing in them. The others stand side by side in what is stored, so
+    that those of a listing come from little memory.
+
+    Attributes
+    ----------
+    stored : StoredRows
+    rows : array of int64, shape (n_listings,)
+        Which of the stored rows these are.
+    columns : array of int64, shape (n_stored,)
+        Which feature each stored column is, in order.
+    n_columns : int
+        How many features there are.
+
     Examples
     --------
     >>> design = Design.of(csr_matrix([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]))
@@ -64,6 +77,7 @@ class Design:
 
     stored: StoredRows
     rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
     n_columns: int
 
     @classmethod
@@ -84,19 +98,24 @@ class Design:
         if isinstance(values, Design):
             return values
         _check_values(values, ngrams)
-        blocks = [block for block in ngrams if block.texts.data.size]
+        blocks = [block for block in ngrams if block.texts.data.size and block.rarity.any()]
+        rarity = _join_rarity(blocks, values.shape[1])
+        is_stored = rarity > 0
+        is_stored[values.indices] = True
+        columns = np.flatnonzero(is_stored)
+        places: NDArray[np.int64] = np.cumsum(is_stored) - is_stored
         codes, starts, scales = _encode_blocks(blocks, values.shape[0])
         stored = StoredRows(
             pointers=values.indptr.astype(np.int64, copy=False),
-            indices=values.indices.astype(np.int32, copy=False),
+            indices=places[values.indices].astype(np.int32),
             values=values.data.astype(np.float64, copy=False),
             codes=codes,
             starts=starts,
-            firsts=np.array([block.first for block in blocks], dtype=np.int64),
+            firsts=places[[block.first for block in blocks]],
             scales=scales,
-            rarity=_join_rarity(blocks),
+            rarity=rarity[columns],
         )
-        return cls(stored, np.arange(values.shape[0]), values.shape[1])
+        return cls(stored, np.arange(values.shape[0]), columns, values.shape[1])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -105,9 +124,12 @@ class Design:
 
     def scale(self, factors: Floats) -> Design:
         """Return each feature times its factor; all n-grams of a text have that of their first column."""
-        scales = self.stored.scales * factors[self.stored.firsts][:, np.newaxis]
-        values = self.stored.values * factors[self.stored.indices]
-        return replace(self, stored=self.stored._replace(scales=scales, values=values))
+        stored, factors = self.stored, factors[self.columns]
+        scales, values = stored.scales * factors[stored.firsts][:, np.newaxis], stored.values
+        factors[: stored.rarity.size][stored.rarity > 0] = 1.0  # n-grams have theirs
+        if (factors != 1.0).any():
+            values = values * factors[stored.indices]
+        return replace(self, stored=stored._replace(scales=scales, values=values))
 
     def append(self, column: Floats) -> Design:
         """Return the features, of which all rows are stored in order, with one more after them.
@@ -118,17 +140,21 @@ class Design:
         array([21., 30.])
         """
         stored = self.stored
-        values = csr_matrix((stored.values, stored.indices, stored.pointers), shape=self.shape)
+        shape = len(self.rows), len(self.columns)
+        values = csr_matrix((stored.values, stored.indices, stored.pointers), shape=shape)
         wider = csr_matrix(hstack([values, csr_matrix(column[:, np.newaxis])]))
-        numbers = Design.of(wider).stored
-        stored = stored._replace(pointers=numbers.pointers, indices=numbers.indices, values=numbers.values)
-        return replace(self, stored=stored, n_columns=self.n_columns + 1)
+        _check_values(wider, ())
+        stored = stored._replace(
+            pointers=wider.indptr.astype(np.int64), indices=wider.indices.astype(np.int32), values=wider.data
+        )
+        columns = np.append(self.columns, self.n_columns)
+        return replace(self, stored=stored, columns=columns, n_columns=self.n_columns + 1)
 
     def __getitem__(self, rows: NDArray[Any]) -> Design:
         return replace(self, rows=self.rows[rows])
 
     def __matmul__(self, coefficients: Floats) -> Floats:
-        return np.asarray(multiply(self.stored, self.rows, coefficients))
+        return multiply(self.stored, self.rows, coefficients[self.columns])
 
 
 def _check_values(values: csr_matrix, ngrams: Sequence[Ngrams]) -> None:
@@ -161,9 +187,9 @@ def _encode_blocks(blocks: Sequence[Ngrams], n_rows: int) -> tuple[NDArray[np.ui
     return codes, starts, scales
 
 
-def _join_rarity(blocks: Sequence[Ngrams]) -> Floats:
-    """Return the rarity of each column, 0 where it is no n-gram's."""
-    rarity = np.zeros(max((block.first + block.rarity.size for block in blocks), default=0))
+def _join_rarity(blocks: Sequence[Ngrams], n_columns: int) -> Floats:
+    """Return the rarity of each column, 0 where it is no known n-gram's."""
+    rarity = np.zeros(n_columns)
     for block in blocks:
         rarity[block.first : block.first + block.rarity.size] = block.rarity
     return rarity
@@ -223,15 +249,15 @@ class Ascent:
         self._design, self._n_listings, self._counted = design[counted], len(y), counted
         self._sign = np.where(y[counted] == 1, 1.0, -1.0)
         self._weight = np.ascontiguousarray(weight[counted])
-        self._least = np.where(only_raises, 0.0, -np.inf)
+        self._least = np.where(only_raises[design.columns], 0.0, -np.inf)
         self._shares = np.zeros(len(counted)) if start is None else start.shares[counted]
         cost = C * self._weight
         self._squares, self._sums = measure(
-            self._design.stored, self._design.rows, cost * self._sign * self._shares, design.shape[1]
+            self._design.stored, self._design.rows, cost * self._sign * self._shares, len(design.columns)
         )
         share = float(self._weight[self._sign > 0].sum() / self._weight.sum())
         self._null_loss = float(-(xlogy(share, share) + xlogy(1 - share, 1 - share)) * self._weight.sum())
-        self.coefficients = np.maximum(self._sums, self._least)
+        self._coefficients = np.maximum(self._sums, self._least)
         self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
         self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
 
@@ -256,7 +282,7 @@ class Ascent:
         allowed, aimed_at = tolerance * wanted * self._null_loss, tolerance
         gap = np.inf
         while gap > allowed and self._ascend(aimed_at, seed):
-            self.coefficients = np.maximum(self._sums, self._least)
+            self._coefficients = np.maximum(self._sums, self._least)
             gap = self._settle()
             aimed_at /= _FINER
         for finer in range(_MOST_DESCENTS if gap > allowed else 0):
@@ -281,10 +307,8 @@ class Ascent:
         """
         self._approach(seed)
         is_done = self._ascend(tolerance, seed, most_passes)
-        self.coefficients = np.maximum(self._sums, self._least)
-        self.intercept = _best_intercept(
-            self._design @ self.coefficients, self._sign, self.C * self._weight, self.intercept
-        )
+        self._coefficients = np.maximum(self._sums, self._least)
+        self.intercept = _best_intercept(self._multiply(), self._sign, self.C * self._weight, self.intercept)
         self._reached = self.C
         return is_done
 
@@ -322,13 +346,13 @@ class Ascent:
         whichever way coefficients and shares were found, the bound holds. Those of the larger side are scaled to fit.
         """
         cost, sign = self.C * self._weight, self._sign
-        products = self._design @ self.coefficients
+        products = self._multiply()
         self.intercept = _best_intercept(products, sign, cost, self.intercept)
-        primal = self._objective(products + self.intercept, self.coefficients)
+        primal = self._objective(products + self.intercept, self._coefficients)
         of_counterfeit, of_genuine = (float((cost * self._shares)[sign == side].sum()) for side in (1.0, -1.0))
         least = min(of_counterfeit, of_genuine)
         shares = self._shares * np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
-        _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, self._design.shape[1])
+        _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, len(self._sums))
         best = np.maximum(sums, self._least, out=sums)
         dual = cost @ (entr(shares) + entr(1.0 - shares)) - 0.5 * best @ best
         return float(primal - dual)
@@ -339,19 +363,19 @@ class Ascent:
 
     def _descend(self, allowed: float) -> None:
         """Improve coefficients and intercept by L-BFGS-B, which takes longer but bears values of any size."""
-        stored, rows, n_columns = self._design.stored, self._design.rows, self._design.shape[1]
+        stored, rows, n_columns = self._design.stored, self._design.rows, len(self._sums)
         cost, sign = self.C * self._weight, self._sign
         used = np.flatnonzero(measure(stored, rows, np.random.default_rng(0).random(len(rows)), n_columns)[1])
-        coefficients = np.zeros(n_columns)
+        self._coefficients, before = np.zeros(n_columns), self._coefficients
 
         def look(point: Floats) -> tuple[float, Floats]:
-            coefficients[used] = point[:-1]
-            log_odds = self._design @ coefficients + point[-1]
+            self._coefficients[used] = point[:-1]
+            log_odds = self._multiply() + point[-1]
             error = -cost * sign * expit(-sign * log_odds)
             _, slopes = measure(stored, rows, error, n_columns)
             return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
 
-        start = np.append(self.coefficients[used], self.intercept)
+        start = np.append(before[used], self.intercept)
         if not look(start)[0] < self.C * self._null_loss:
             start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
         # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
@@ -366,11 +390,21 @@ class Ascent:
         )
         self.n_passes += found.nfev
         look(found.x)
-        self.coefficients = coefficients
-        products = self._design @ coefficients
+        products = self._multiply()
         self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
         self._shares = expit(-sign * (products + self.intercept))
         _, self._sums = measure(stored, rows, cost * sign * self._shares, n_columns)
+
+    def _multiply(self) -> Floats:
+        """Return what the coefficients say of each listing, without the intercept."""
+        return multiply(self._design.stored, self._design.rows, self._coefficients)
+
+    @property
+    def coefficients(self) -> Floats:
+        """What each feature weighs, shape (n_features,); 0 where none of the listings has it."""
+        coefficients = np.zeros(self._design.n_columns)
+        coefficients[self._design.columns] = self._coefficients
+        return coefficients
 
     def score(self, design: Design) -> Floats:
         """Return the log-odds of listings, shape (n_listings,)."""

@@ -330,8 +330,10 @@ def mark_only_raising(features: FeatureUnion) -> NDArray[np.bool_]:
     """Say of each feature whether it may only raise a score; extractors that know name theirs."""
     flags = []
     for _, extractor in features.transformer_list:
-        names = extractor.get_feature_names_out()
-        flags.append(np.isin(names, list(getattr(extractor, "only_raises", ()))))
+        if raising := list(getattr(extractor, "only_raises", ())):
+            flags.append(np.isin(extractor.get_feature_names_out(), raising))
+        else:  # n-grams are hundreds of thousands, and so would be their names
+            flags.append(np.zeros(count_features(extractor), dtype=np.bool_))
     return np.concatenate(flags)
 
 

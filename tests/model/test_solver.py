@@ -165,13 +165,19 @@ def test_texts_are_counted_once_for_each_ngram(texts):
     np.testing.assert_array_equal(count_texts(read, 8, 2, 5, 1), expected)
 
 
-def test_a_fit_on_ngrams_is_that_on_their_matrix():
-    """It makes no difference how the rows are kept."""
+@pytest.mark.parametrize("known", [1.0, 0.6, 0.0])
+def test_a_fit_on_ngrams_is_that_on_their_matrix(known):
+    """It makes no difference how the rows are kept, and what no listing has weighs nothing."""
     rng = np.random.default_rng(0)
     texts = ["".join(rng.choice(list("abcd "), 12)) for _ in range(40)]
-    y, weight, rarity = np.arange(40) % 2, np.ones(40), np.ones(512)
-    counts = count_ngrams(texts, bits=9, letters=(2, 3), words=1)
+    y, weight, rarity = np.arange(40) % 2, np.ones(40), (rng.random(512) < known).astype(float)
+    counts = count_ngrams(texts, bits=9, letters=(2, 3), words=1).multiply(rarity).tocsr()
     matrix = csr_matrix(counts.multiply(1 / np.sqrt(np.maximum(counts.sum(axis=1), 1))))
-    compact = Design.of(csr_matrix((40, 512)), [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)])
-    fits = [climb(values, y, weight, np.zeros(512, dtype=np.bool_), 1.0) for values in (matrix, compact)]
+    number = csr_matrix(rng.normal(size=(40, 1)))
+    whole = csr_matrix(hstack([matrix, number]))
+    compact = Design.of(
+        csr_matrix(hstack([csr_matrix((40, 512)), number])), [Ngrams(0, Texts.of(texts), rarity, (2, 3), 1)]
+    )
+    fits = [climb(values, y, weight, np.zeros(513, dtype=np.bool_), 1.0) for values in (whole, compact)]
     np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-5)
+    assert not fits[1].coefficients[np.append(rarity == 0, False)].any()

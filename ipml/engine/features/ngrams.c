@@ -213,14 +213,23 @@ EXPORT int64_t count_texts(texts of, int64_t bits, int64_t letters_min, int64_t 
     return is_done ? 0 : -1;
 }
 
-/* Keep the columns of n-grams that are known. */
-static void keep_known(ngrams *found, doubles rarity) {
+static const uint32_t UNKNOWN = UINT32_MAX;
+
+/* Number the known columns in their order; return how many there are. */
+static int64_t number_known(doubles rarity, uint32_t *numbers) {
+    uint32_t n = 0;
+    for (int64_t column = 0; column < rarity.n; column++) numbers[column] = rarity.at[column] > 0.0 ? n++ : UNKNOWN;
+    return n;
+}
+
+/* Keep the columns of n-grams that are known, by their numbers. */
+static void keep_known(ngrams *found, const uint32_t *numbers) {
     uint32_t *columns = found->columns;
     int64_t n = 0;
     for (int64_t i = 0; i < found->n; i++) {
-        uint32_t column = columns[i];
-        columns[n] = column;
-        n += rarity.at[column] > 0.0;
+        uint32_t number = numbers[columns[i]];
+        columns[n] = number;
+        n += number != UNKNOWN;
     }
     found->n = n;
 }
@@ -241,12 +250,14 @@ static int64_t write_codes(const ngrams *found, uint16_t *codes) {
 EXPORT int64_t encode_ngrams(texts of, doubles rarity, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known) {
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
-    int64_t most_escapes = ((int64_t)1 << bits) / ESCAPE;
-    bool is_done = start_ngrams(&found, longest_text(of), false);
+    uint32_t *numbers = malloc((size_t)rarity.n * sizeof *numbers);
+    bool is_done = start_ngrams(&found, longest_text(of), false) && numbers != NULL;
+    int64_t n_numbers = is_done ? number_known(rarity, numbers) : 0, most_escapes = n_numbers / ESCAPE;
+    while (bits > 0 && (int64_t)1 << (bits - 1) >= n_numbers) bits--;
     starts.at[0] = 0;
     for (int64_t row = 0; is_done && row + 1 < of.offsets.n; row++) {
         hash_text(&found, of, row);
-        keep_known(&found, rarity);
+        keep_known(&found, numbers);
         sort_columns(&found, found.n, bits);
         is_done = buffer_reserve(codes, (found.n + most_escapes) * (int64_t)sizeof(uint16_t));
         if (!is_done) break;
@@ -255,6 +266,7 @@ EXPORT int64_t encode_ngrams(texts of, doubles rarity, int64_t bits, int64_t let
         n_known.at[row] = found.n;
     }
     end_ngrams(&found);
+    free(numbers);
     return is_done ? 0 : -1;
 }
 

@@ -62,8 +62,9 @@ def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, wor
 class EncodedNgrams(NamedTuple):
     """Known n-grams of texts in two bytes each, for a learner that reads many texts many times.
 
-    The columns of a text are put in order, and each is written as its distance to the one before, the first as that to
-    column 0. One that occurs again is at distance 0. Where a distance does not fit, 65,535 says: so much further.
+    Known columns are numbered from 0 in their order. Those of a text are put in order, and each is written as the
+    distance of its number to the one before, the first as that to 0. One that occurs again is at distance 0. Where a
+    distance does not fit, 65,535 says: so much further.
 
     Attributes
     ----------

@@ -6,6 +6,7 @@ sigmoid fitted on the training listings.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +19,10 @@ from ipml.features.columns import ListingColumns
 from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.features.lexicon import load_lexicon
-from ipml.features.phrases import find_phrases
+from ipml.features.phrases import Skeletons, find_in_texts
 from ipml.model.calibration import SigmoidCalibration
+
+_TEXTS_AT_ONCE = 10_000  # in memory beside the others, a few times over
 
 
 class Prevalence(ClassifierMixin, BaseEstimator):
@@ -84,11 +87,16 @@ class KeywordList(ClassifierMixin, BaseEstimator):
 
     def _count(self, X: Any) -> NDArray[np.float64]:
         listings = ListingColumns.of(X)
-        texts = zip(listings.folded("title").strings(), listings.folded("description").strings(), strict=True)
-        return np.array([float(sum(map(self._count_in, pair))) for pair in texts])
+        titles, descriptions = (self._count_in(listings.folded(name).strings()) for name in ("title", "description"))
+        return titles + descriptions
 
-    def _count_in(self, text: str) -> int:
-        return len({start for _, start, _ in find_phrases(text, self.phrases_)})
+    def _count_in(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return at how many places of each folded text a phrase begins."""
+        counts: list[float] = []
+        for first in range(0, len(texts), _TEXTS_AT_ONCE):
+            found = find_in_texts(Skeletons(texts[first : first + _TEXTS_AT_ONCE]), self.phrases_)
+            counts += [float(len({start for _, start, _ in places})) for places in found]
+        return np.array(counts)
 
 
 class PriceRule(ClassifierMixin, BaseEstimator):
