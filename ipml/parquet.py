@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +84,26 @@ class _Chunk:
 
 
 @dataclass(frozen=True)
+class _Stored:
+    """What the schema says of a column as it is stored; a nested one is stored as several."""
+
+    path: str
+    is_plain: bool  # neither nested nor a part of one that is
+    is_text: bool
+    length: int  # bytes of each cell, where all have the same
+    n_lists: int  # in how many lists a value stands, one within the other
+    n_levels: int  # at how many of them something may be missing
+
+    @classmethod
+    def of(cls, column: pq.ColumnSchema) -> Self:
+        """Return it of a column of a file."""
+        kind, n_lists = column.physical_type, column.max_repetition_level
+        is_plain = column.path == column.name and not n_lists
+        length = column.length if kind == "FIXED_LEN_BYTE_ARRAY" else 0
+        return cls(column.path, is_plain, kind == "BYTE_ARRAY", length, n_lists, column.max_definition_level)
+
+
+@dataclass(frozen=True)
 class BoundedFile:
     """A Parquet file that was looked at.
 
@@ -105,10 +125,11 @@ class BoundedFile:
     group_rows: tuple[int, ...]
     unpacked: int
     allowed: int
+    _stored: tuple[_Stored, ...] = field(repr=False)
     _chunks: tuple[tuple[_Chunk, ...], ...] = field(repr=False)
 
     def read_batches(
-        self, rows: int, groups: Sequence[int] | None = None, columns: Sequence[str] | None = None
+        self, rows: int, groups: Sequence[int] | None = None, *, decode_all: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows, at most so many at a time; fewer where they are long.
 
@@ -117,8 +138,8 @@ class BoundedFile:
         rows : int
         groups : sequence of int, optional
             The row groups; all of them where not given.
-        columns : sequence of str, optional
-            The columns; all of them where not given.
+        decode_all : bool, default=False
+            Decode columns in which every cell is missing, as the footer says, too; else that is taken for true.
 
         Raises
         ------
@@ -127,59 +148,72 @@ class BoundedFile:
         """
         taken = 0
         groups = range(len(self.group_rows)) if groups is None else groups
+        empty = set() if decode_all else self._find_empty_columns()
+        kept = [name for name in self.schema.names if name not in empty] if empty else None
         with _damage_named(self.path), pq.ParquetFile(self.path, pre_buffer=False) as file:
             with self.path.open("rb") as stream:
-                rows = min((self._find_fitting(file, stream, group, rows) for group in groups), default=rows)
+                rows = min((self._find_fitting(stream, group, rows) for group in groups), default=rows)
             # On several threads the columns of a chunk take the processors half as long again.
-            for batch in file.iter_batches(rows, list(groups), columns, use_threads=False):
+            for batch in file.iter_batches(rows, list(groups), kept, use_threads=False):
                 taken += _weigh(batch)
                 if taken > self.allowed:
                     found = f"more than {self.allowed >> 20:,} MB of cells in {self.path.stat().st_size:,} bytes"
                     raise UnreadableFile(self.path, found, f"at most {MAX_EXPANSION} times the size of the file")
-                yield batch
+                yield self._add_empty(batch, empty) if empty else batch
 
-    def find_empty_columns(self) -> set[str]:
-        """Return the columns in which, as the footer says, every cell is missing; but for one where all are."""
+    def _find_empty_columns(self) -> set[str]:
+        """Return the columns in which, as the footer says, every cell is missing; but for one where all are.
+
+        A list without a value counts as a missing value there, so that of nested columns one cannot tell.
+        """
         names = self.schema.names
-        is_plain = len(set(names)) == len(names) and not any(pa.types.is_nested(column.type) for column in self.schema)
-        if not is_plain:  # a nested column is stored as several
+        if len(set(names)) < len(names) or any("." in name for name in names):  # as a part of a nested column is named
             return set()
-        of_columns = zip(names, zip(*self._chunks, strict=True), strict=True) if self._chunks else ()
-        empty = {name for name, chunks in of_columns if all(chunk.missing == chunk.values for chunk in chunks)}
+        stored = zip(self._stored, zip(*self._chunks, strict=True), strict=True) if self._chunks else ()
+        empty = {
+            column.path
+            for column, chunks in stored
+            if column.is_plain and all(chunk.missing == chunk.values for chunk in chunks)
+        }
         return empty if len(empty) < len(names) else empty - {names[0]}
 
-    def _find_fitting(self, file: pq.ParquetFile, stream: IO[bytes], group: int, rows: int) -> int:
+    def _add_empty(self, batch: pa.RecordBatch, empty: set[str]) -> pa.RecordBatch:
+        """Return rows with the columns that were not decoded; those of a type are one."""
+        nothing = {kind: pa.nulls(len(batch), kind) for kind in {self.schema.field(name).type for name in empty}}
+        columns = [nothing[one.type] if one.name in empty else batch.column(one.name) for one in self.schema]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _find_fitting(self, stream: IO[bytes], group: int, rows: int) -> int:
         """Return how many rows of a row group can be decoded at a time."""
         chunks, at_a_time = self._chunks[group], min(rows, self.group_rows[group])
         # The length of a number in a dictionary is known; that of a text is at most the whole dictionary's.
         longest = [
-            chunk.dictionary if chunk.refers and file.schema.column(at).physical_type == "BYTE_ARRAY" else 0
-            for at, chunk in enumerate(chunks)
+            chunk.dictionary if chunk.refers and column.is_text else 0
+            for chunk, column in zip(chunks, self._stored, strict=True)
         ]
         for at in sorted(range(len(chunks)), key=longest.__getitem__, reverse=True):
             if longest[at] and sum(longest) * at_a_time > BATCH_BYTES // 4:  # as a rule: it has many texts
                 longest[at] = _find_longest(stream, chunks[at])
-        row = self._row_bytes(file, group, longest)
+        row = self._row_bytes(group, longest)
         if row > BATCH_BYTES:
             found = f"rows of up to {row / 1e6:,.0f} MB"
             raise UnreadableFile(self.path, found, f"rows of at most {BATCH_BYTES / 1e6:,.0f} MB")
         return max(1, min(rows, int(BATCH_BYTES / max(row, 1))))
 
-    def _row_bytes(self, file: pq.ParquetFile, group: int, longest: Sequence[int]) -> float:
+    def _row_bytes(self, group: int, longest: Sequence[int]) -> float:
         """Return what a row may take, by the longest cells of the columns' dictionaries."""
         total = 0.0
-        for at, (chunk, cell) in enumerate(zip(self._chunks[group], longest, strict=True)):
-            column = file.schema.column(at)
-            width = max(chunk.cell, cell, column.length if column.physical_type == "FIXED_LEN_BYTE_ARRAY" else 0)
-            if column.path == column.name:
+        for chunk, cell, column in zip(self._chunks[group], longest, self._stored, strict=True):
+            width = max(chunk.cell, cell, column.length)
+            if column.is_plain:
                 total += _LEAST_CELL + width
                 continue
-            if column.max_repetition_level and chunk.values * (_LEAST_CELL + width) > 4 * BATCH_BYTES:
+            if column.n_lists and chunk.values * (_LEAST_CELL + width) > 4 * BATCH_BYTES:
                 raise UnreadableFile(
                     self.path, f"{chunk.values:,} cells in the lists of {column.path}", "fewer or shorter"
                 )
             in_row = max(1, chunk.values / max(self.group_rows[group], 1))
-            total += in_row * (_LEAST_NESTED * column.max_definition_level + width)
+            total += in_row * (_LEAST_NESTED * column.n_levels + width)
         return total
 
 
@@ -215,11 +249,11 @@ def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
             metadata, schema = file.metadata, file.schema_arrow.remove_metadata()
             rows = tuple(metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
             _check_rows(path, file, sum(rows), size)
-            is_flat = [file.schema.column(at).max_repetition_level == 0 for at in range(metadata.num_columns)]
+            stored = tuple(_Stored.of(file.schema.column(at)) for at in range(metadata.num_columns))
             chunks = tuple(
                 tuple(
-                    _read_chunk(path, stream, said, n_rows if flat else None)
-                    for said, flat in zip(columns, is_flat, strict=True)
+                    _read_chunk(path, stream, said, None if column.n_lists else n_rows)
+                    for said, column in zip(columns, stored, strict=True)
                 )
                 for columns, n_rows in zip(
                     _find_columns(path, footer, len(rows), metadata.num_columns), rows, strict=True
@@ -228,7 +262,7 @@ def look_into(path: Path, expected: str = "a Parquet file") -> BoundedFile:
             for group in chunks:
                 _check_pages(path, group)
     unpacked = sum(chunk.unpacked for group in chunks for chunk in group)
-    return BoundedFile(path, schema, rows, unpacked, max(SMALL_BYTES, MAX_EXPANSION * size), chunks)
+    return BoundedFile(path, schema, rows, unpacked, max(SMALL_BYTES, MAX_EXPANSION * size), stored, chunks)
 
 
 def read_whole(path: Path, expected: str = "a Parquet file") -> pa.Table:
@@ -239,7 +273,7 @@ def read_whole(path: Path, expected: str = "a Parquet file") -> pa.Table:
 
 def check_cells(path: Path, expected: str = "a Parquet file") -> None:
     """Decode a Parquet file once and keep nothing, for a reader that has no bounds; raise as `look_into` does."""
-    for _ in look_into(path, expected).read_batches(_ROWS):
+    for _ in look_into(path, expected).read_batches(_ROWS, decode_all=True):
         pass
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 TRUE, FALSE, BYTE, DOUBLE, BINARY, LIST, SET, STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
@@ -41,14 +40,15 @@ class ThriftReader:
 
     def read_struct(self) -> Struct:
         """Return the struct that begins here."""
-        return {field: (kind, value) for field, kind, value in self.read_fields(0)}
-
-    def read_fields(self, field: int) -> Iterator[tuple[int, int, Any]]:
-        """Yield number, type and value of the fields that follow one, to the end of the struct."""
-        while head := self._read_byte():
+        data, field = self._data, 0
+        struct: Struct = {}
+        while head := data[self.at]:
+            self.at += 1
             field = field + (head >> 4) if head >> 4 else self._read_whole()
             kind = head & 0x0F
-            yield field, kind, kind == TRUE if kind in (TRUE, FALSE) else self._read(kind)
+            struct[field] = kind, kind == TRUE if kind in (TRUE, FALSE) else self._read(kind)
+        self.at += 1
+        return struct
 
     def _read(self, kind: int) -> Any:
         if kind in WHOLE:
@@ -78,10 +78,12 @@ class ThriftReader:
         return self._data[self.at - size : self.at]
 
     def _read_size(self) -> int:
-        size = shift = 0
-        while (byte := self._read_byte()) >= 0x80:
+        at, size, shift = self.at, 0, 0
+        while (byte := self._data[at]) >= 0x80:
             size |= (byte & 0x7F) << shift
             shift += 7
+            at += 1
+        self.at = at + 1
         return size | byte << shift
 
     def _read_whole(self) -> int:

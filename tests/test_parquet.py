@@ -41,3 +41,16 @@ def test_the_longest_text_of_a_dictionary_bounds_a_batch(tmp_path: Path, packing
     assert pa.Table.from_batches(batches)["cells"].to_pylist() == cells
     most = max(batch.num_rows for batch in batches)
     assert 0.9 * BATCH_BYTES < most * len(longest) <= BATCH_BYTES
+
+
+@pytest.mark.parametrize("has_statistics", [True, False])
+def test_columns_that_are_not_decoded_read_as_they_were_written(tmp_path: Path, has_statistics: bool) -> None:
+    """Where the footer says that every cell is missing it is so; an empty list, which it counts as missing, is none."""
+    path = tmp_path / "listings.parquet"
+    kinds = {"brand": pa.string(), "price": pa.float64(), "gtin": pa.string(), "vector": pa.list_(pa.float32())}
+    nothing = {name: pa.nulls(5, kind) for name, kind in kinds.items()}
+    table = pa.table({"title": list("abcde"), **nothing, "images": pa.array([[]] * 5, pa.list_(pa.string()))})
+    pq.write_table(table, path, row_group_size=2, write_statistics=has_statistics)
+    looked = look_into(path)
+    for decode_all in (False, True):
+        assert pa.Table.from_batches(looked.read_batches(2, decode_all=decode_all), schema=table.schema) == table

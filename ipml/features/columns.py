@@ -33,6 +33,7 @@ from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTE
 from ipml.features.spelling import Spelling
 from ipml.kit.moments import to_microseconds
 from ipml.listings.frames import number_rows
+from ipml.listings.kinds import has_cells
 from ipml.records import Listing
 
 T = TypeVar("T")
@@ -204,7 +205,8 @@ class ListingColumns:
         (['Hat'], array([20.]))
         """
         if isinstance(self._columns, pd.DataFrame) and self._whole is None:
-            return ListingColumns(self._columns.iloc[rows], self._reading)
+            said = [name for name in self._columns if str(name) in self]
+            return ListingColumns(self._columns[said].iloc[rows], self._reading)
         places = rows.tolist()
         cells = {name: self.cells(name) for name in self._list_names()}
         cut = ListingColumns({name: [of[row] for row in places] for name, of in cells.items()}, self._reading)
@@ -224,7 +226,7 @@ class ListingColumns:
     @property
     def are_passages(self) -> bool:
         """Whether some texts are given as folded and read, and not as sellers wrote them."""
-        return any(isinstance(self._columns[str(name)], Texts) for name in self._columns)
+        return isinstance(self._columns, Mapping) and any(isinstance(texts, Texts) for texts in self._columns.values())
 
     def rewrite(self, rows: NDArray[np.intp], written: Mapping[str, Sequence[str]]) -> ListingColumns:
         """Return some rows, in the order given, with other texts in some columns, which are still to be read.
@@ -262,7 +264,7 @@ class ListingColumns:
 
     def raw(self, name: str) -> Texts:
         """Return a text column as written; missing texts are empty."""
-        return self.once_a_row(("raw", name), [name], lambda listings: Texts.of(listings._cells(name)))
+        return self.once_a_row(("raw", name), [name], lambda listings: listings._read_texts(name))
 
     def folded(self, name: str) -> Texts:
         """Return the folded view of a text column, misspelt words read; missing texts are empty."""
@@ -407,7 +409,7 @@ class ListingColumns:
         if name not in self._columns:
             return self._whole is not None and name in self._whole
         column = self._column(name)
-        return _has_cells(column) if isinstance(column, pd.Series) else True
+        return has_cells(column) if isinstance(column, pd.Series) else True
 
     def _column(self, name: str) -> Any:
         """Return a column as it came in; to take one out of a frame is slow."""
@@ -415,8 +417,8 @@ class ListingColumns:
             self._known["column", name] = self._columns[name]
         return self._known["column", name]
 
-    def _cells(self, name: str) -> Any:
-        return self._column(name) if name in self._columns else [None] * len(self)
+    def _read_texts(self, name: str) -> Texts:
+        return Texts.of(self._column(name)) if name in self else Texts.of_none(len(self))
 
     def _read_strings(self, name: str) -> list[str]:
         cells = self._columns.get(name)
@@ -439,7 +441,7 @@ class ListingColumns:
         return cast(Places, self._known["places", name, phrases])
 
     def _read_names(self, name: str) -> Names:
-        return Names.of(self._column(name)) if name in self._columns else Names.of_none(len(self))
+        return Names.of(self._column(name)) if name in self else Names.of_none(len(self))
 
     def _fold_names(self, name: str) -> Names:
         names = self.names(name)
@@ -500,17 +502,6 @@ def _say_how_to_name(listings: Any) -> str:
 
 
 _AS_THEY_STAND = Reading()
-
-
-def _has_cells(column: pd.Series[Any]) -> bool:
-    """Say whether any cell says something."""
-    if isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "pyarrow":
-        texts = cast(Any, column.array).__arrow_array__()
-        return bool(texts.null_count < len(texts))
-    if column.dtype == np.float64:
-        numbers = column.to_numpy()
-        return not (np.isnan(numbers[:1]).all() and np.isnan(numbers).all())
-    return bool(column.notna().any())
 
 
 @lru_cache(maxsize=4_096)

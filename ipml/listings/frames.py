@@ -16,6 +16,7 @@ from ipml.listings.kinds import (
     Kind,
     Mask,
     get_texts,
+    has_cells,
     is_missing,
     join_texts,
     keep_lengths,
@@ -58,8 +59,10 @@ def check_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.Data
 
     A column that is absent is added, all missing. A bad cell that could not be read is missing in the result.
     """
-    columns, is_bad = _read_columns(frame, fields)
+    columns, is_bad, silent = _read_columns(frame, fields)
     for field in fields:
+        if field.name in silent and not field.is_required:
+            continue
         if not keeps_rules(columns[field.name], field):
             is_bad[field.name] = is_bad[field.name] | _find_broken_rules(columns[field.name], field)
     return pd.DataFrame(columns, index=frame.index, copy=False), is_bad
@@ -91,24 +94,30 @@ def keeps_rules(column: pd.Series[Any], field: Field) -> bool:
 
 def read_cells(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[pd.DataFrame, dict[str, Mask]]:
     """Do as `check_cells`, without judging by the rules: bad is what cannot be read."""
-    columns, is_bad = _read_columns(frame, fields)
+    columns, is_bad, _ = _read_columns(frame, fields)
     return pd.DataFrame(columns, index=frame.index, copy=False), is_bad
 
 
-def _read_columns(frame: pd.DataFrame, fields: tuple[Field, ...]) -> tuple[dict[str, pd.Series[Any]], dict[str, Mask]]:
+def _read_columns(
+    frame: pd.DataFrame, fields: tuple[Field, ...]
+) -> tuple[dict[str, pd.Series[Any]], dict[str, Mask], set[str]]:
+    """Return what `read_cells` does, as columns, and the names of those that are absent or say nothing."""
+    given = {field.name: frame[field.name] for field in fields if field.name in frame.columns}
+    silent = {field.name for field in fields if field.name not in given or not has_cells(given[field.name])}
+    kinds = {field.kind for field in fields if field.name in silent}
+    nothing = {kind: make_empty_column(frame.index, kind) for kind in kinds}
+    none = np.zeros(len(frame), dtype=bool)
     columns: dict[str, pd.Series[Any]] = {}
     is_bad: dict[str, Mask] = {}
-    absent = {field.kind for field in fields if field.name not in frame.columns}
-    nothing = {kind: make_empty_column(frame.index, kind) for kind in absent}
     for field in fields:
-        if field.name in frame.columns:
-            cells = frame[field.name]
-            if field.is_list and cells.dtype == object:
-                cells = pd.Series([join_texts(cell) for cell in cells], index=cells.index, dtype=object)
-            columns[field.name], is_bad[field.name] = read_column(cells, field.kind)
-        else:
-            columns[field.name], is_bad[field.name] = nothing[field.kind], np.zeros(len(frame), dtype=bool)
-    return columns, is_bad
+        if field.name in silent:
+            columns[field.name], is_bad[field.name] = nothing[field.kind], none
+            continue
+        cells = given[field.name]
+        if field.is_list and cells.dtype == object:
+            cells = pd.Series([join_texts(cell) for cell in cells], index=cells.index, dtype=object)
+        columns[field.name], is_bad[field.name] = read_column(cells, field.kind)
+    return columns, is_bad, silent
 
 
 def list_problems(frame: pd.DataFrame, is_bad: Mapping[str, Mask], fields: tuple[Field, ...]) -> list[Problem]:

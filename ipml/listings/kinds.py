@@ -388,13 +388,34 @@ def read_column(column: pd.Series[Any], kind: Kind) -> tuple[pd.Series[Any], Mas
     return values, present & values.isna().to_numpy(dtype=bool)
 
 
+def has_cells(column: pd.Series[Any]) -> bool:
+    """Say whether any cell says something; quick where the column is as a checked frame has it.
+
+    Examples
+    --------
+    >>> has_cells(pd.Series([None, "Bag"])), has_cells(pd.Series([float("nan")]))
+    (True, False)
+    """
+    texts = get_texts(column)
+    if texts is not None:
+        return bool(texts.null_count < len(texts))
+    if column.dtype == np.float64:
+        numbers = column.to_numpy()
+        return not (np.isnan(numbers[:1]).all() and np.isnan(numbers).all())
+    return bool(column.notna().any())
+
+
 def make_empty_column(index: pd.Index[Any], kind: Kind) -> pd.Series[Any]:
     """Return a column of the kind's dtype in which every cell is missing."""
     if kind is Kind.FLAG:
         flags = pd.arrays.BooleanArray(np.zeros(len(index), dtype=bool), np.ones(len(index), dtype=bool))
         return pd.Series(flags, index=index)
     if kind is Kind.VECTOR:
-        return pd.Series(np.full(len(index), None, dtype=object), index=index)
+        return pd.Series(np.full(len(index), None, dtype=object), index=index, dtype=object)
+    if kind is Kind.TEXT and _TEXT.storage == "pyarrow":
+        import pyarrow as pa
+
+        return make_text_column(pa.nulls(len(index), pa.large_string()), index)
     empty: pd.Series[Any] = pd.Series(None, index=index, dtype=DTYPES[kind])
     return empty
 

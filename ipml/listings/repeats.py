@@ -1,6 +1,6 @@
 """Listings that come again: of rows with the same listing_id and observed_at the first stands.
 
-Keys are compared by a hash of 64 bits, pandas' SipHash, under a secret: whoever does not know it cannot choose ids that
+Keys are compared by a hash of 64 bits, SipHash, under a secret: whoever does not know it cannot choose ids that
 collide. For the ids that are stored between runs there is another hash, without a secret:
 `ipml.features.compiled.texts.hash_texts`.
 
@@ -12,6 +12,7 @@ memory is read as it lies, however many hashes there are.
 from __future__ import annotations
 
 import secrets
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +20,29 @@ import pandas as pd
 
 from ipml.engine.library import bind
 from ipml.listings.frames import number_rows, show
+from ipml.listings.kinds import get_texts, split_texts
 from ipml.records import Problem
 
 Hashes = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
+_hash_keys = bind("hash_keys", "texts", "int64s", "uint64s", "uint64s_out")
+
+
+class _Ids(NamedTuple):
+    """The ids of some listings, as the engine takes texts."""
+
+    offsets: Rows
+    data: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, listings: pd.DataFrame) -> _Ids:
+        import pyarrow as pa
+
+        texts = get_texts(listings["listing_id"])
+        if texts is None:
+            texts = pa.chunked_array([pa.array(listings["listing_id"].tolist(), pa.large_string())])
+        offsets, data = split_texts(texts.chunk(0) if texts.num_chunks == 1 else texts.combine_chunks())
+        return cls(offsets - offsets[0], data)
 
 
 def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
@@ -44,9 +64,10 @@ def hash_keys(listings: pd.DataFrame, secret: str) -> Hashes:
     >>> bool(hashes[0] == hashes[2]), bool(hashes[0] == hashes[1])
     (True, False)
     """
-    keys = listings[["listing_id", "observed_at"]]
-    hashes = pd.util.hash_pandas_object(keys, index=False, hash_key=secret, categorize=False)
-    return np.asarray(hashes, dtype=np.uint64)
+    moments = listings["observed_at"].to_numpy(dtype="datetime64[us]").view(np.int64)
+    hashes = np.empty(len(listings), dtype=np.uint64)
+    _hash_keys(_Ids.of(listings), moments, np.frombuffer(secret.encode(), dtype="<u8").astype(np.uint64), hashes)
+    return hashes
 
 
 def sort_hashes(hashes: Hashes) -> npt.NDArray[np.intp]:

@@ -34,7 +34,7 @@ from ipml.listings.kinds import (
     make_text_column,
     read_text,
 )
-from ipml.parquet import MAX_COLUMNS, SMALL_ROWS, BoundedFile, look_into
+from ipml.parquet import MAX_COLUMNS, SMALL_ROWS, look_into
 from ipml.records import Problem
 
 CHUNK_ROWS = 50_000
@@ -376,26 +376,13 @@ def read_parquet(path: Path, rows: int | None) -> Iterator[RawTable]:
         for file in files:
             if not file.schema.equals(schema):
                 raise UnreadableFile(file.path, "other columns or types", f"those of {paths[0]}")
-        batches: Iterator[Any] = chain.from_iterable(_read_batches(file, rows or CHUNK_ROWS) for file in files)
+        batches: Iterator[Any] = chain.from_iterable(file.read_batches(rows or CHUNK_ROWS) for file in files)
         if rows is None:
             batches = iter([pa.Table.from_batches(list(batches), schema=schema)])
         first = next(batches, schema.empty_table())
         yield from number_batches(chain([first], (batch for batch in batches if batch.num_rows)))
     except pa.ArrowException as error:
         raise UnreadableFile(path, str(error).split("\n")[0], "a Parquet file") from error
-
-
-def _read_batches(file: BoundedFile, rows: int) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a file. Columns that hold nothing, as its statistics say, are not decoded."""
-    schema = file.schema
-    empty = file.find_empty_columns()
-    kept = [name for name in schema.names if name not in empty]
-    for batch in file.read_batches(rows, columns=kept if empty else None):
-        if empty:
-            nothing = {name: pa.nulls(len(batch), schema.field(name).type) for name in empty}
-            columns = [nothing[name] if name in empty else batch.column(name) for name in schema.names]
-            batch = pa.RecordBatch.from_arrays(columns, schema=schema)
-        yield batch
 
 
 def number_batches(batches: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RawTable]:
@@ -453,8 +440,11 @@ def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.
     if cells.type == _MOMENT:
         moments = pd.DatetimeIndex(cells.to_numpy(zero_copy_only=False), tz=UTC)
         return pd.Series(moments, index=index, copy=False)
-    if pa.types.is_boolean(cells.type) and cells.null_count == len(cells):
-        return make_empty_column(index, Kind.FLAG)  # which takes no look at each cell to be told from others
+    if cells.null_count == len(cells):  # which takes no look at each cell to be told from others
+        if pa.types.is_boolean(cells.type):
+            return make_empty_column(index, Kind.FLAG)
+        if pa.types.is_nested(cells.type):
+            return make_empty_column(index, Kind.VECTOR)
     # Whole numbers beside missing cells stay whole: as floats, long ids would change.
     column: pd.Series[Any] = cells.to_pandas(integer_object_nulls=True)
     return column.set_axis(index)
@@ -462,11 +452,18 @@ def _take_column(cells: pa.Array | pa.ChunkedArray, index: pd.Index[Any]) -> pd.
 
 def _check_letters(batch: pa.RecordBatch | pa.Table) -> None:
     """Raise ArrowInvalid for letters that are no UTF-8: they would go on unseen."""
-    for column in batch.columns:
-        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        if not (_is_number(column.type) or (_is_text_type(column.type) and all(map(is_utf8, chunks)))):
-            batch.validate(full=True)
-            return
+    unsure = [at for at, column in enumerate(batch.columns) if not _is_sound(column)]
+    try:
+        batch.select(unsure).validate(full=True)
+    except pa.ArrowInvalid:
+        batch.validate(full=True)  # which names the column by its number among all
+        raise
+
+
+def _is_sound(column: pa.Array | pa.ChunkedArray) -> bool:
+    """Say whether surely all bits of a column make cells of its type."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return _is_number(column.type) or (_is_text_type(column.type) and all(map(is_utf8, chunks)))
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -483,8 +480,10 @@ def _drop_empty_texts(batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.T
     """Return the batch with empty texts missing."""
     for at, column in enumerate(batch.schema):
         if pa.types.is_string_view(column.type) or _is_text_type(column.type):
-            texts = drop_empty_texts(batch.column(at).cast(pa.large_string()))
-            batch = batch.set_column(at, pa.field(column.name, texts.type), texts)
+            cells = batch.column(at)
+            texts = drop_empty_texts(cells.cast(pa.large_string()) if cells.type != pa.large_string() else cells)
+            if texts is not cells:
+                batch = batch.set_column(at, pa.field(column.name, texts.type), texts)
     return batch
 
 

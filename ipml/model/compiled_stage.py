@@ -332,7 +332,7 @@ class CompiledStage:
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
         """Return what is known besides the texts in numbers, by the places that the engine knows."""
-        facts = np.empty((len(listings), _N_FACTS))
+        facts = np.full((len(listings), _N_FACTS), np.nan)
         units, categories = self._price.units(listings), listings.folded_names("category")
         facts[:, _PRICE] = self._price.comparable(listings)
         facts[:, _REFERENCE_OF_FIELD] = self._list_references(listings.folded_names("brand"), categories, units)
@@ -341,7 +341,8 @@ class CompiledStage:
         days = listings.days_between("listed_at", "observed_at")
         facts[:, _AGE_DAYS] = self._listing.count_age(days, listings.numbers("seller_age_days"))
         for place, name in enumerate(_COUNTS, start=_FIRST_COUNT):
-            facts[:, place] = listings.numbers(name)
+            if name in listings:
+                facts[:, place] = listings.numbers(name)
         return facts
 
     def _list_references(self, fields: Names, categories: Names, units: Names) -> Floats:

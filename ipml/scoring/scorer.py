@@ -56,9 +56,9 @@ class _Judged:
     high: Floats
     causes: NDArray[np.int8]
 
-    def abstained(self) -> list[str | None]:
-        """Return why the model abstains from each listing, or None."""
-        return [CAUSES[cause] for cause in self.causes.tolist()]
+    def abstained(self) -> pd.api.extensions.ExtensionArray:
+        """Return why the model abstains from each listing, missing where it does not."""
+        return pd.array(CAUSES, dtype="str").take(self.causes.astype(np.intp))
 
     def earlier(self) -> list[EarlierListings]:
         """Return what is known of the earlier listings of each seller."""
@@ -216,7 +216,7 @@ class Scorer:
                 "score_low": judged.low,
                 "score_high": judged.high,
                 "log_odds": judged.log_odds,
-                "abstained": pd.Series(judged.abstained(), index=listings.index, dtype="str"),
+                "abstained": judged.abstained(),
                 "model_version": pd.Series(self.version, index=listings.index, dtype="str"),
                 "model_digest": pd.Series(self.digest, index=listings.index, dtype="str"),
                 "earlier_listings": judged.known.n,
@@ -352,7 +352,8 @@ class Scorer:
         numbers = zip(
             *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
         )
-        rows = zip(listings, numbers, explained, earlier, judged.abstained(), strict=True)
+        causes = [CAUSES[cause] for cause in judged.causes.tolist()]
+        rows = zip(listings, numbers, explained, earlier, causes, strict=True)
         return [
             self._assemble_one(listing, Judged(*of_listing), said, known)
             if cause is None

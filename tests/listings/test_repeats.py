@@ -78,6 +78,13 @@ def test_nobody_can_choose_ids_that_collide() -> None:
     assert SeenKeys()._secret != SeenKeys()._secret
 
 
+def test_the_hash_is_siphash_of_the_moment_and_the_id() -> None:
+    """Of the bytes 0 to 14 under the key of 0 to 15 it is what the authors of SipHash-2-4 say."""
+    moment = np.frombuffer(bytes(range(8)), dtype="<M8[us]")
+    cells = {"listing_id": [bytes(range(8, 15)).decode()], "observed_at": pd.DatetimeIndex(moment, tz=UTC)}
+    assert hash_keys(pd.DataFrame(cells), bytes(range(16)).decode()).tolist() == [0xA129CA6149BE45E5]
+
+
 def test_many_keys_in_many_chunks_are_each_known_once() -> None:
     """Among thousands of ids over many chunks, all are new at first and all known when they come again."""
     frame, seen = make_frame([(str(number), NOW) for number in range(5_000)]), SeenKeys()

@@ -1,6 +1,58 @@
-/* Hashes that came before, in a table, each with the row it came in, at its own place or soon after. The first bits of
-   a hash are its place, and a place without a row is free. `ipml.listings.repeats` keeps the table sparse enough. */
+/* Keys of listings, an id and a moment each, as hashes; and the hashes that came before, in a table.
+
+   In the table each hash has the row it came in, at its own place or soon after. The first bits of a hash are its place,
+   and a place without a row is free. `ipml.listings.repeats` keeps the table sparse enough. */
 #include "base/engine.h"
+
+/* SipHash-2-4 (Aumasson and Bernstein, 2012): whoever does not know the secret cannot choose keys that collide. */
+typedef struct {
+    uint64_t a, b, c, d;
+} sip;
+
+static inline uint64_t turn_left(uint64_t word, int by) { return word << by | word >> (64 - by); }
+
+static inline void mix(sip *of) {
+    of->a += of->b, of->c += of->d;
+    of->b = turn_left(of->b, 13) ^ of->a, of->d = turn_left(of->d, 16) ^ of->c;
+    of->a = turn_left(of->a, 32);
+    of->c += of->b, of->a += of->d;
+    of->b = turn_left(of->b, 17) ^ of->c, of->d = turn_left(of->d, 21) ^ of->a;
+    of->c = turn_left(of->c, 32);
+}
+
+static inline void take_in(sip *of, uint64_t word) {
+    of->d ^= word;
+    mix(of), mix(of);
+    of->a ^= word;
+}
+
+/* Up to eight bytes as a number, the lowest first, on every machine. */
+static inline uint64_t read_word(const uint8_t *at, int64_t n) {
+    uint64_t word = 0;
+    for (int64_t i = n - 1; i >= 0; i--) word = word << 8 | at[i];
+    return word;
+}
+
+/* The hash of a moment in eight bytes and of the id behind it. */
+static uint64_t hash_key(uint64_t first, uint64_t second, int64_t moment, const uint8_t *at, int64_t n) {
+    sip of = {first ^ 0x736f6d6570736575, second ^ 0x646f72616e646f6d, first ^ 0x6c7967656e657261,
+              second ^ 0x7465646279746573};
+    int64_t whole = n - n % 8;
+    take_in(&of, (uint64_t)moment);
+    for (int64_t i = 0; i < whole; i += 8) take_in(&of, read_word(at + i, 8));
+    take_in(&of, (uint64_t)(n + 8) << 56 | read_word(at + whole, n - whole));
+    of.c ^= 0xff;
+    for (int i = 0; i < 4; i++) mix(&of);
+    return of.a ^ of.b ^ of.c ^ of.d;
+}
+
+/* Write the hash of each id with its moment, under a secret of two words. */
+EXPORT void hash_keys(texts ids, int64s moments, uint64s secret, uint64s_out hashes) {
+    for (int64_t i = 0; i < hashes.n; i++) {
+        int64_t start = ids.offsets.at[i], n = ids.offsets.at[i + 1] - start;
+        hashes.at[i] = hash_key(secret.at[0], secret.at[1], moments.at[i], ids.data.at + start, n);
+    }
+}
 
 /* Where a hash stands, or the free place where it would. */
 static int64_t find_place(const uint64_t *known, const int64_t *known_rows, int64_t n_bits, uint64_t hash) {

@@ -67,6 +67,17 @@ class Texts:
         return cls(offsets, np.frombuffer(_encode(joined), dtype=np.uint8))
 
     @classmethod
+    def of_none(cls, n_texts: int) -> Self:
+        """Return an empty text for each of some listings.
+
+        Examples
+        --------
+        >>> Texts.of_none(2).strings()
+        ['', '']
+        """
+        return cls(np.zeros(n_texts + 1, dtype=np.int64), np.zeros(0, dtype=np.uint8))
+
+    @classmethod
     def of_one(cls, text: str) -> Self:
         """Return a single text as bytes.
 
