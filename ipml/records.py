@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,63 @@ def part_base_rate(reasons: Iterable[Reason]) -> tuple[tuple[Reason, ...], float
     return tuple(kept), base_rate
 
 
+PRIOR_LISTINGS = 10.0
+"""How many clean listings every seller starts with: few listings say little."""
+SUSPICION_STEPS = 1_000
+"""Suspicion is stored in thousandths: whole numbers sum to the same in any order."""
+
+
+class EarlierListings(NamedTuple):
+    """What is known of the listings a seller had before some moment.
+
+    Attributes
+    ----------
+    n : int
+        How many there were.
+    suspicion : float
+        How suspicious they looked, summed: a listing counts from 0, silent, to 1, surely counterfeit.
+    """
+
+    n: int
+    suspicion: float
+
+    @property
+    def share(self) -> float:
+        """The share of suspicion: suspicion / (number of listings + 10), so 0 for a first listing.
+
+        The form and its constants were chosen on the published scores of a large marketplace; experiments/README.md
+        says what else was tried.
+        """
+        return self.suspicion / (self.n + PRIOR_LISTINGS)
+
+
+NONE_EARLIER = EarlierListings(0, 0.0)
+"""What is known of a seller who was never seen."""
+
+
+class StoredPortfolio(NamedTuple):
+    """What is stored of the listings of a seller, as whole numbers: sums up to the latest moment, and before it.
+
+    Attributes
+    ----------
+    n : int
+        How many listings count.
+    suspicion : int
+        How suspicious they looked, summed, in thousandths.
+    latest : datetime
+        When the latest of them was listed.
+    n_before, suspicion_before : int
+        The same sums of those that were listed before that.
+    """
+
+    seller_id: str
+    n: int
+    suspicion: int
+    latest: datetime
+    n_before: int
+    suspicion_before: int
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredListing:
     """A listing with the calibrated probability that it is counterfeit, and why.
@@ -202,6 +260,10 @@ class ScoredListing:
         With these and the listing the model gives the same score again.
     base_rate : float or None
         Log-odds at which every listing of this model starts; None where no reasons are given.
+    suspicion : float or None
+        How suspicious the listing looks by itself, from 0, silent, to 1, in thousandths: what it counts for in the
+        portfolio of its seller. None where it does not count: that is unknown, or it came no later than what the model
+        remembers of its seller, so that it may be among the listings that the model was trained on.
     """
 
     listing: Listing
@@ -220,6 +282,7 @@ class ScoredListing:
     earlier_listings: float | None = None
     earlier_suspicion: float | None = None
     base_rate: float | None = None
+    suspicion: float | None = None
 
     @property
     def brand_read(self) -> str | None:

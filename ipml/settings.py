@@ -101,9 +101,6 @@ class Settings(BaseSettings):
     incoming_days: float = Field(
         30.0, gt=0, description="after how many days such files, and what was made of them, are deleted"
     )
-    portfolios: Path | None = Field(
-        None, description="store of what is known of sellers, which `ipml worker` scores such files by and adds them to"
-    )
     backups: Path | None = Field(
         None, description="folder into which `ipml worker` writes backups, and every upgrade of the database one before"
     )

@@ -253,6 +253,8 @@ PURPOSES: Mapping[str, str] = {
     "picture_groups": "Pictures that look the same, by the perceptual hash of the first of them.",
     "pictures": "The pictures of each case: where the listing says that they are, and what was fetched, or why not.",
     "platform_answers": "What the platform answered to each message.",
+    "portfolio_listings": "Which listings count in the portfolio of their seller, by the version of the model.",
+    "portfolios": "How suspicious the listings of each seller looked to each version of the model, as sums.",
     "promises": "Whether the promised precision of automatic decisions is shown, by brand and over time.",
     "rankings": "Every ranking policy that was put in force, and by whom.",
     "review_queues": "Queues by brand, category and script, with the people who work them.",

@@ -34,7 +34,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "translate_to": ("translate_url",),
     "picture_networks": ("pictures",),
     **dict.fromkeys(
-        ("incoming_top", "incoming_min_score", "incoming_days", "portfolios", "drift_reference", "drift_days"),
+        ("incoming_top", "incoming_min_score", "incoming_days", "drift_reference", "drift_days"),
         ("incoming",),
     ),
     **dict.fromkeys(
@@ -50,7 +50,6 @@ _WRITTEN: Mapping[str, frozenset[Process]] = {
     "anchors": frozenset({"page", "worker"}),
     "erased": frozenset({"page", "worker"}),
     "labels": frozenset({"worker"}),
-    "portfolios": frozenset({"worker"}),
 }
 
 
@@ -267,7 +266,7 @@ def _try(setting: str, stops: frozenset[Process], read: Callable[[], object]) ->
 def _find_unwritable(settings: Settings) -> Iterator[Fault]:
     for setting, stops in _WRITTEN.items():
         path: Path | None = getattr(settings, setting)
-        if path is None or (setting == "portfolios" and settings.incoming is None):
+        if path is None:
             continue
         if path.is_dir():
             yield Fault(_name(setting), f"a folder ({path})", "a file", stops)

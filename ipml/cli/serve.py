@@ -52,7 +52,7 @@ def serve(
     portfolios: Annotated[
         Path | None,
         typer.Option(
-            help="What is known of sellers, from `ipml data portfolios` with that model; the API only reads it.",
+            help="With --api-only: what is known of sellers, from `ipml data portfolios` with that model; only read.",
             exists=True,
             dir_okay=False,
         ),
@@ -66,8 +66,11 @@ def serve(
     The API, with `--model` or `--api-only`: `POST /v1/score` takes listings, `/openapi.json` says how, `/metrics`,
     `/health` and `/health/ready` are for monitors. Callers show a key of the file IPML_API_KEY; without one only this
     machine is answered. A newer model in the same place is taken up every IPML_MODEL_RELOAD_SECONDS, and, by a service,
-    on SIGHUP; so are newer `--portfolios`. These belong to one model: as long as they do not fit the newer one, the one
-    in use stays.
+    on SIGHUP.
+
+    What sellers list is stored in the database as it comes in, and their next listings are scored by it. Without a
+    database, `--portfolios` may say what is known of sellers. It is taken up anew when it changes, and belongs to one
+    model: as long as it does not fit a newer one, the one in use stays.
 
     Example: ipml serve --api-only --model models:/ipml@champion
     """
@@ -75,8 +78,8 @@ def serve(
     from ipml.web.server import parse_networks, set_up_log
 
     set_up_log()
-    if portfolios and not (api_only or model):
-        raise UnusableSetting("--portfolios", str(portfolios), "it together with --model or --api-only")
+    if portfolios and not api_only:
+        raise UnusableSetting("--portfolios", str(portfolios), "it with --api-only: else the database knows sellers")
     if with_worker and api_only:
         raise UnusableSetting("--with-worker", "--api-only, which has no database", "one of them")
     settings = get_settings()

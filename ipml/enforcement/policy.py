@@ -189,6 +189,8 @@ class RetentionRules(BaseModel):
     idle_sellers: int = Field(ge=_APPEALS_DAYS)
     marketplace_listings: int = Field(gt=0)
     seller_events: int = Field(gt=0)
+    portfolios: int = Field(gt=0)
+    portfolio_listings: int = Field(gt=0)
     sessions: int = Field(gt=0)
     tries: int = Field(gt=0)
 

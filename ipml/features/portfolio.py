@@ -8,8 +8,9 @@ nobody can buy trust with thirty cheap ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import isnan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,40 +21,13 @@ from ipml.features.compiled.ngrams import find_distinct
 from ipml.features.compiled.numbers import NEVER, choose_moments
 from ipml.features.compiled.texts import Texts, hash_text, hash_texts
 from ipml.kit.moments import to_microseconds
-from ipml.records import Listing
+from ipml.records import PRIOR_LISTINGS, SUSPICION_STEPS, EarlierListings, Listing, StoredPortfolio
 
 SILENT_BELOW = 0.2
 """A probability below this says nothing about the seller."""
-PRIOR_LISTINGS = 10.0
-"""How many clean listings every seller starts with: few listings say little."""
-_STEPS = 1_000  # suspicion is kept in thousandths: whole numbers sum to the same in any order
 
 Floats = NDArray[np.float64]
 Moments = NDArray[np.int64]
-
-
-class EarlierListings(NamedTuple):
-    """What is known of the listings a seller had before some moment.
-
-    Attributes
-    ----------
-    n : int
-        How many there were.
-    suspicion : float
-        How suspicious they looked, summed: a listing counts from 0, silent, to 1, surely counterfeit.
-    """
-
-    n: int
-    suspicion: float
-
-    @property
-    def share(self) -> float:
-        """The share of suspicion: suspicion / (number of listings + 10), so 0 for a first listing.
-
-        The form and its constants were chosen on the published scores of a large marketplace; experiments/README.md
-        says what else was tried.
-        """
-        return self.suspicion / (self.n + PRIOR_LISTINGS)
 
 
 class EarlierOfEach(NamedTuple):
@@ -70,6 +44,18 @@ class EarlierOfEach(NamedTuple):
     def of(self, row: int) -> EarlierListings:
         """Return what is known of one."""
         return EarlierListings(int(self.n[row]), float(self.suspicion[row]))
+
+    def with_others(self, others: Sequence[EarlierListings]) -> EarlierOfEach:
+        """Return the same with other earlier listings of each seller added.
+
+        Examples
+        --------
+        >>> known = EarlierOfEach(np.array([3.0]), np.array([1.5]))
+        >>> known.with_others([EarlierListings(1, 0.25)]).of(0)
+        EarlierListings(n=4, suspicion=1.75)
+        """
+        n, suspicion = np.array(others, dtype=np.float64).reshape(-1, 2).T
+        return EarlierOfEach(self.n + n, self.suspicion + suspicion)
 
 
 class _State(NamedTuple):
@@ -89,6 +75,16 @@ class _State(NamedTuple):
         if moment == self.latest:
             return _State(n, total, moment, self.n_before, self.suspicion_before)
         return _State(n, total, self.latest, self.n_before + 1, self.suspicion_before + suspicion)
+
+    def with_others(self, other: _State) -> _State:
+        """Return the state of the listings of both."""
+        if other.latest < self.latest:
+            return other.with_others(self)
+        n, suspicion = (self.n, self.suspicion) if self.latest < other.latest else self[3:]
+        return _State(
+            *(self.n + other.n, self.suspicion + other.suspicion, other.latest),
+            *(n + other.n_before, suspicion + other.suspicion_before),
+        )
 
 
 class SellerPortfolios:
@@ -139,7 +135,7 @@ class SellerPortfolios:
         EarlierListings(n=3, suspicion=1.25)
         """
         portfolios = cls()
-        state = _State(int(earlier.n), round(earlier.suspicion * _STEPS), NEVER)
+        state = _State(int(earlier.n), round(earlier.suspicion * SUSPICION_STEPS), NEVER)
         portfolios._states[seller_key(seller)] = state
         return portfolios
 
@@ -177,6 +173,34 @@ class SellerPortfolios:
             earlier.n[rows], earlier.suspicion[rows] = _sums_before(states[places[numbers[rows]]], moments[rows])
         return earlier
 
+    def weigh_later(self, sellers: Iterable[str], probabilities: Floats, moments: Moments) -> list[float | None]:
+        """Return what each of some listings counts for where others are counted elsewhere, on top of these.
+
+        It is None for a listing that is no later than the latest of its seller here: it may be one of these. So it is
+        where the probability is unknown.
+
+        Parameters
+        ----------
+        sellers, probabilities, moments
+            As for `add`.
+
+        Examples
+        --------
+        >>> portfolios = SellerPortfolios()
+        >>> portfolios.add(["ann"], np.array([0.6]), np.array([7]))
+        >>> portfolios.weigh_later(["ann", "ann", "bob"], np.array([0.6, 0.6, 0.6]), np.array([7, 8, 7]))
+        [None, 0.5, 0.5]
+        """
+        rows = zip(sellers, probabilities.tolist(), moments.tolist(), strict=True)
+        return [self.weigh_later_one(*row) for row in rows]
+
+    def weigh_later_one(self, seller: str, probability: float, moment: int) -> float | None:
+        """Return what `weigh_later` does of one listing, much quicker."""
+        state = self._states.get(seller_key(seller))
+        if isnan(probability) or (state is not None and moment <= state.latest):
+            return None
+        return round(max(probability - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW) * SUSPICION_STEPS) / SUSPICION_STEPS
+
     def shares(self, sellers: Texts, moments: Moments) -> Floats:
         """Return the share of suspicion in what each seller listed before, shape (n_listings,).
 
@@ -207,6 +231,24 @@ class SellerPortfolios:
                 self._add(keys[row], suspicions[row], moment)
         return shares
 
+    def add_stored(self, stored: Iterable[StoredPortfolio]) -> None:
+        """Add what is stored of the listings of sellers, which are others than those that are known here.
+
+        Examples
+        --------
+        >>> from datetime import UTC, datetime
+        >>> noon, portfolios = datetime(2026, 5, 1, 12, tzinfo=UTC), SellerPortfolios()
+        >>> portfolios.add(["ann"], np.array([0.6]), np.array([1]))
+        >>> portfolios.add_stored([StoredPortfolio("ann", 2, 1_500, noon, 1, 1_000)])
+        >>> [portfolios.known("ann", moment).n for moment in (1_000 * to_microseconds(noon), NEVER, 2**62)]
+        [2, 0, 3]
+        """
+        for seller_id, n, suspicion, latest, n_before, suspicion_before in stored:
+            added = _State(n, suspicion, 1_000 * to_microseconds(latest), n_before, suspicion_before)
+            key = seller_key(seller_id)
+            self._n_added += 1
+            self._states[key] = self._states.get(key, _State()).with_others(added)
+
     def copy(self) -> SellerPortfolios:
         """Return portfolios that can be added to without changing these."""
         twin = SellerPortfolios()
@@ -218,8 +260,8 @@ class SellerPortfolios:
         if state is None or moment < state.latest:
             return EarlierListings(0, 0.0)
         if moment == state.latest:
-            return EarlierListings(state.n_before, state.suspicion_before / _STEPS)
-        return EarlierListings(state.n, state.suspicion / _STEPS)
+            return EarlierListings(state.n_before, state.suspicion_before / SUSPICION_STEPS)
+        return EarlierListings(state.n, state.suspicion / SUSPICION_STEPS)
 
     def _add(self, key: int, suspicion: int, moment: int) -> None:
         if suspicion >= 0:
@@ -261,7 +303,7 @@ def shares_of_others(sellers: Iterable[str], probabilities: Floats) -> Floats:
     >>> shares_of_others(["ann", "ann", "bob"], np.array([0.9, 0.1, 0.9])).round(3)
     array([0.  , 0.08, 0.  ])
     """
-    suspicion = np.maximum(_suspicion(probabilities), 0) / _STEPS
+    suspicion = np.maximum(_suspicion(probabilities), 0) / SUSPICION_STEPS
     _, seller = np.unique(np.array(list(sellers), dtype=str), return_inverse=True)
     total, n = np.bincount(seller, suspicion), np.bincount(seller)
     return np.asarray((total[seller] - suspicion) / (n[seller] - 1 + PRIOR_LISTINGS))
@@ -299,10 +341,10 @@ def _sums_before(states: NDArray[np.int64], moments: Moments) -> tuple[Floats, F
     is_latest, is_older = moments == latest, moments < latest
     n = np.where(is_older, 0, np.where(is_latest, n_before, n))
     suspicion = np.where(is_older, 0, np.where(is_latest, suspicion_before, suspicion))
-    return n.astype(np.float64), suspicion / _STEPS
+    return n.astype(np.float64), suspicion / SUSPICION_STEPS
 
 
 def _suspicion(probabilities: Floats) -> NDArray[np.int64]:
     """Return how much above silence each probability is, in thousandths; -1 where unknown."""
     above = np.maximum(probabilities - SILENT_BELOW, 0.0) / (1.0 - SILENT_BELOW)
-    return np.where(np.isnan(above), -1, np.rint(np.nan_to_num(above) * _STEPS)).astype(np.int64)
+    return np.where(np.isnan(above), -1, np.rint(np.nan_to_num(above) * SUSPICION_STEPS)).astype(np.int64)

@@ -29,9 +29,9 @@ from ipml.features.portfolio import SellerPortfolios
 from ipml.listings.schema import check_listings, check_records, listings_to_frame, validate_record
 from ipml.model.familiarity import FEW, ListingSample
 from ipml.model.model_file.folder import MAX_BYTES, find_folder
-from ipml.records import Listing, ScoredListing, Unlike
+from ipml.records import NONE_EARLIER, EarlierListings, Listing, ScoredListing, Unlike
 from ipml.scoring.portfolio_store import read_store
-from ipml.scoring.scorer import Scorer, load_model
+from ipml.scoring.scorer import Scorer, load_model, portfolios_of
 from ipml.settings import get_settings
 
 
@@ -181,16 +181,27 @@ class ModelInUse:
         return check_records(listings)
 
     def score_records(
-        self, records: Sequence[Listing], explain: bool = False
+        self, records: Sequence[Listing], explain: bool = False, others: Sequence[EarlierListings] | None = None
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return what `score_batch` does, of listings that were checked."""
+        """Return what `score_batch` does, of listings that were checked.
+
+        Parameters
+        ----------
+        others : sequence of EarlierListings, optional
+            What is known of the earlier listings of each one's seller, besides what the model and the portfolios know.
+        """
         if problems := self.scorer.find_problems(records):
             raise InvalidListings(problems)
         if len(records) <= _MOST_ALONE and (not explain or len(records) < 2):
-            return [self.scorer.score(one, self.portfolios, explain=explain) for one in records], ()
+            pairs = zip(records, others or [NONE_EARLIER] * len(records), strict=True)
+            return [self.scorer.score(one, self.portfolios, others=known, explain=explain) for one, known in pairs], ()
         sample = ListingSample() if len(records) >= FEW else None  # of fewer nothing is said
-        scored = self.scorer.score_records(records, self.portfolios, sample, explain=explain)
+        scored = self.scorer.score_records(records, self.portfolios, sample, others=others, explain=explain)
         return scored, () if sample is None else self.scorer.find_unlike(sample)
+
+    def explain_again(self, scored: ScoredListing) -> ScoredListing:
+        """Return a listing that this model has scored, with reasons, by what was known of its seller then."""
+        return self.scorer.score(scored.listing, portfolios_of(scored))
 
 
 class ServedModel:

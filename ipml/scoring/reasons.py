@@ -25,11 +25,10 @@ from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
 from ipml.features.look_alikes import is_look_alike
 from ipml.features.normalisation import MAX_TITLE_LETTERS, find_origins, fold_text, fold_with_origins
 from ipml.features.phrases import Place
-from ipml.features.portfolio import EarlierListings
 from ipml.features.text import TextFeatures
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
-from ipml.records import REST, Highlight, Reason
+from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NamedWords, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 

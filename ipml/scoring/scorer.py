@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import brand_table, listing_brands, tell_brands
-from ipml.features.portfolio import EarlierListings, EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
+from ipml.features.portfolio import EarlierOfEach, SellerPortfolios, listing_moment, listing_moments
 from ipml.listings.brands import load_brands
 from ipml.listings.schema import frame_to_listings, validate_record
 from ipml.model.calibration import is_too_wide
@@ -28,7 +28,17 @@ from ipml.model.familiarity import Familiarity, ListingSample
 from ipml.model.model_file import load_model as load_artifact
 from ipml.model.online import Judged, OnlineClassifier
 from ipml.model.pipeline import IMAGE, CounterfeitClassifier
-from ipml.records import Highlight, Listing, PriceRange, Problem, Reason, ScoredListing, Unlike
+from ipml.records import (
+    NONE_EARLIER,
+    EarlierListings,
+    Highlight,
+    Listing,
+    PriceRange,
+    Problem,
+    Reason,
+    ScoredListing,
+    Unlike,
+)
 from ipml.scoring.reasons import Explainer
 from ipml.settings import get_settings
 
@@ -54,6 +64,7 @@ class _Judged:
     score: Floats
     low: Floats
     high: Floats
+    alone: Floats
     causes: NDArray[np.int8]
 
     def abstained(self) -> pd.api.extensions.ExtensionArray:
@@ -142,6 +153,7 @@ class Scorer:
         listing: Listing | Mapping[str, Any],
         portfolios: SellerPortfolios | None = None,
         *,
+        others: EarlierListings = NONE_EARLIER,
         explain: bool = True,
     ) -> ScoredListing:
         """Return one listing with its score, and why.
@@ -152,6 +164,8 @@ class Scorer:
             A mapping is checked against the schema first.
         portfolios : SellerPortfolios, optional
             What is known of sellers; what the model remembers of those it was trained on where none are given.
+        others : EarlierListings, optional
+            What is known of its seller's earlier listings besides.
         explain : bool, default=True
             Whether to give reasons and highlights.
 
@@ -162,14 +176,15 @@ class Scorer:
         """
         record = listing if isinstance(listing, Listing) else validate_record(listing)
         known = self.classifier.portfolios_ if portfolios is None else portfolios
-        earlier = known.known(record.seller_id, listing_moment(record))
+        before = known.known(record.seller_id, listing_moment(record))
+        earlier = EarlierListings(before.n + others.n, before.suspicion + others.suspicion)
         if not explain and (judged := self._judge_one(record, earlier)):
-            return self._assemble_one(record, judged, _UNEXPLAINED, earlier)
+            return self._assemble_one(record, judged, _UNEXPLAINED, earlier, self._weigh_one(record, judged))
         columns = ListingColumns.of_one(record, self.classifier.reading)
         if explain and (judged := self._judge_one(record, earlier, self.classifier.first_stage.explain(columns)[0])):
             (explained,) = self._explain(columns, [earlier])
-            return self._assemble_one(record, judged, explained, earlier)
-        return self._assemble([record], self._judge(columns, known, explain=explain), explain)[0]
+            return self._assemble_one(record, judged, explained, earlier, self._weigh_one(record, judged))
+        return self._assemble([record], self._judge(columns, known, [others], explain=explain), explain)[0]
 
     def score_records(
         self,
@@ -177,6 +192,7 @@ class Scorer:
         portfolios: SellerPortfolios | None = None,
         sample: ListingSample | None = None,
         *,
+        others: Sequence[EarlierListings] | None = None,
         explain: bool = False,
     ) -> list[ScoredListing]:
         """Return checked listings with their scores, some hundreds at once; as `score` and `explain_frame` do.
@@ -186,11 +202,13 @@ class Scorer:
         listings : sequence of Listing
         portfolios, sample
             As for `score_frame`.
+        others : sequence of EarlierListings, optional
+            As for `score`, of each listing.
         explain : bool, default=False
             Whether to give reasons and highlights.
         """
         columns = ListingColumns.of_records(listings, self.classifier.reading)
-        return self._assemble(list(listings), self._judge(columns, portfolios, sample, explain), explain)
+        return self._assemble(list(listings), self._judge(columns, portfolios, others, sample, explain), explain)
 
     def score_frame(
         self,
@@ -209,7 +227,7 @@ class Scorer:
         sample : ListingSample, optional
             Takes in the listings, so that `find_unlike` can say in what all of a batch are unlike those of training.
         """
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample)
+        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample=sample)
         return pd.DataFrame(
             {
                 "score": judged.score,
@@ -234,7 +252,8 @@ class Scorer:
     ) -> list[ScoredListing]:
         """Return each listing of a checked frame with its score and reasons; for the few that people will read."""
         records = list(frame_to_listings(listings))
-        judged = self._judge(ListingColumns(listings, self.classifier.reading), portfolios, sample, explain=True)
+        columns = ListingColumns(listings, self.classifier.reading)
+        judged = self._judge(columns, portfolios, sample=sample, explain=True)
         return self._assemble(records, judged, explain=True)
 
     @property
@@ -285,6 +304,11 @@ class Scorer:
         sellers = columns.names("seller_id").strings()
         portfolios.add(sellers, self.classifier.suspicion(columns), listing_moments(columns))
 
+    def weigh(self, listings: pd.DataFrame) -> list[float | None]:
+        """Return what each listing of a checked frame counts for in a portfolio: `ScoredListing.suspicion`."""
+        columns = ListingColumns.of(listings)
+        return self._weigh(columns, self.classifier.suspicion(columns))
+
     @cached_property
     def _online(self) -> OnlineClassifier | None:
         return OnlineClassifier.of(self.classifier)
@@ -300,12 +324,14 @@ class Scorer:
         self,
         columns: ListingColumns,
         portfolios: SellerPortfolios | None,
+        others: Sequence[EarlierListings] | None = None,
         sample: ListingSample | None = None,
         explain: bool = False,
     ) -> _Judged:
         classifier = self.classifier
         portfolios = classifier.portfolios_ if portfolios is None else portfolios
         known = portfolios.known_of_each(columns.raw("seller_id"), listing_moments(columns))
+        known = known if others is None else known.with_others(others)
         stage = classifier.first_stage
         weighed = stage.explain(columns)[0] if explain else stage.weigh(columns)
         tell_brands(columns, classifier.brand_table, weighed.brands)
@@ -316,7 +342,8 @@ class Scorer:
             judged[causes > 0] = np.nan
         if sample is not None and self.familiarity is not None:
             self.familiarity.look(columns, listing_brands(columns, classifier.brand_table), score, sample)
-        return _Judged(columns, known, log_odds, score, low, high, causes)
+        alone = classifier.alone_.probability(weighed.log_odds)
+        return _Judged(columns, known, log_odds, score, low, high, alone, causes)
 
     def _abstain(self, columns: ListingColumns, weighed: Weighed, low: Floats, high: Floats) -> NDArray[np.int8]:
         """Return the number in `CAUSES` of why each listing cannot be judged; 0 where it can.
@@ -350,25 +377,37 @@ class Scorer:
         if explain and listings:
             explained = self._explain(judged.columns, earlier)
         numbers = zip(
-            *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high)), strict=True
+            *(column.tolist() for column in (judged.log_odds, judged.score, judged.low, judged.high, judged.alone)),
+            strict=True,
         )
         causes = [CAUSES[cause] for cause in judged.causes.tolist()]
-        rows = zip(listings, numbers, explained, earlier, causes, strict=True)
+        weights = self._weigh(judged.columns, judged.alone)
+        rows = zip(listings, numbers, explained, earlier, causes, weights, strict=True)
         return [
-            self._assemble_one(listing, Judged(*of_listing), said, known)
+            self._assemble_one(listing, Judged(*of_listing), said, known, suspicion)
             if cause is None
-            else self._assemble_silent(listing, cause, said, known)
-            for listing, of_listing, said, known, cause in rows
+            else self._assemble_silent(listing, cause, said, known, suspicion)
+            for listing, of_listing, said, known, cause, suspicion in rows
         ]
 
     def _assemble_silent(
-        self, listing: Listing, cause: str, explained: _Explained, earlier: EarlierListings
+        self,
+        listing: Listing,
+        cause: str,
+        explained: _Explained,
+        earlier: EarlierListings,
+        suspicion: float | None,
     ) -> ScoredListing:
         silent = ScoredListing(listing, None, None, (), (), explained.price_range, self.version, cause)
-        return replace(silent, **self._origin(earlier))
+        return replace(silent, **self._origin(earlier), suspicion=suspicion)
 
     def _assemble_one(
-        self, listing: Listing, judged: Judged, explained: _Explained, earlier: EarlierListings
+        self,
+        listing: Listing,
+        judged: Judged,
+        explained: _Explained,
+        earlier: EarlierListings,
+        suspicion: float | None,
     ) -> ScoredListing:
         return ScoredListing(
             listing=listing,
@@ -383,8 +422,18 @@ class Scorer:
             description_highlights=explained.description_highlights,
             read_as=explained.read_as,
             base_rate=explained.base_rate,
+            suspicion=suspicion,
             **self._origin(earlier),
         )
+
+    def _weigh(self, columns: ListingColumns, alone: Floats) -> list[float | None]:
+        """Return what each listing counts for in the portfolio of its seller, by how suspicious it looks by itself."""
+        sellers = columns.names("seller_id").strings()
+        return self.classifier.portfolios_.weigh_later(sellers, alone, listing_moments(columns))
+
+    def _weigh_one(self, listing: Listing, judged: Judged) -> float | None:
+        remembered = self.classifier.portfolios_
+        return remembered.weigh_later_one(listing.seller_id, judged.alone, listing_moment(listing))
 
     def _origin(self, earlier: EarlierListings) -> dict[str, Any]:
         return {
@@ -483,12 +532,13 @@ def rescore(scorer: Scorer, archived: ScoredListing) -> Rescored:
     True
     """
     careless = Scorer(scorer.classifier, scorer.version, digest=scorer.digest)  # a width is the operator's, not its own
-    again = careless.score(archived.listing, _portfolios_of(archived), explain=False)
+    again = careless.score(archived.listing, portfolios_of(archived), explain=False)
     difference = _compare(archived, again)
     return Rescored(again, difference, _find_problem(scorer, archived, again, difference))
 
 
-def _portfolios_of(archived: ScoredListing) -> SellerPortfolios | None:
+def portfolios_of(archived: ScoredListing) -> SellerPortfolios | None:
+    """Return what was known of the seller of a listing when it was scored; None where that was not stored."""
     if archived.earlier_listings is None or archived.earlier_suspicion is None:
         return None
     earlier = EarlierListings(int(archived.earlier_listings), archived.earlier_suspicion)

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import BRAND_AND_CATEGORY
 from ipml.features.goods import BrandFinder, brands_in_titles, claimed_brands, listing_brands
-from ipml.features.portfolio import EarlierListings
 from ipml.model.pipeline import PORTFOLIO
-from ipml.records import REST
+from ipml.records import REST, EarlierListings
 
 T = TypeVar("T")
 _MOST_WORDS = 3

@@ -66,7 +66,7 @@ JOBS = (
     Job(
         "score",
         "Score the files that came into the folder of incoming listings, and put them into the queue.",
-        "ipml score, data portfolios and enqueue",
+        "ipml score and enqueue",
         "1m",
         ("incoming",),
     ),

@@ -106,10 +106,11 @@ def test_unusable_keys_are_named(ipml, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-file" not in answer.err
 
 
-def test_portfolios_need_the_api(ipml, tmp_path: Path) -> None:
-    """The page alone scores nothing, so that what is known of sellers would be passed over without a word."""
+@pytest.mark.parametrize("given", [(), ("--model", "models/shoes")])
+def test_a_file_of_portfolios_is_for_the_api_alone(ipml, tmp_path: Path, given: tuple[str, ...]) -> None:
+    """The page scores nothing, and beside it the database knows sellers: the file would be passed over."""
     (tmp_path / "sellers.npz").touch()
-    answer = ipml("serve", "--portfolios", str(tmp_path / "sellers.npz"), "--port", "0")
+    answer = ipml("serve", "--portfolios", str(tmp_path / "sellers.npz"), "--port", "0", *given)
     assert answer.exit_code == 2
     assert "--api-only" in answer.err
 

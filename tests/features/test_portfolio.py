@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,14 +13,14 @@ from hypothesis import strategies as st
 
 from ipml.features.columns import ListingColumns
 from ipml.features.portfolio import (
-    PRIOR_LISTINGS,
     SILENT_BELOW,
-    EarlierListings,
     SellerPortfolios,
     listing_moments,
     seller_key,
     shares_of_others,
 )
+from ipml.kit.moments import from_microseconds, to_microseconds
+from ipml.records import PRIOR_LISTINGS, EarlierListings, StoredPortfolio
 
 LISTING = st.tuples(st.sampled_from("abc"), st.floats(0, 1) | st.just(np.nan), st.integers(-3, 3))
 LISTINGS = st.lists(LISTING, max_size=25)
@@ -69,6 +70,39 @@ def test_the_order_of_listings_does_not_matter(listings, random):
     for listing in shuffled:
         one_by_one.add(*columns([listing]))
     assert all_known(portfolios_of(listings)) == all_known(portfolios_of(shuffled)) == all_known(one_by_one)
+
+
+@given(LISTINGS, LISTINGS)
+def test_what_is_stored_elsewhere_adds_up(listings, others):
+    """Portfolios with the stored ones of other listings are those of all listings, to the bit."""
+    moment = datetime(2026, 5, 1, tzinfo=UTC)
+    some = others + listings
+    scaled = [(seller, p, 1_000 * to_microseconds(moment + timedelta(days=day))) for seller, p, day in some]
+    whole, part = portfolios_of(scaled), portfolios_of(scaled[len(others) :])
+    part.add_stored(store(scaled[: len(others)]))
+    days = [1_000 * to_microseconds(moment + timedelta(days=day)) for day in range(-4, 5)]
+    assert all_known(part, days) == all_known(whole, days)
+
+
+def store(listings):
+    """Return what is stored of listings, the plain way."""
+    for seller in "abc":
+        own = [(round(1_000 * suspicion(p)), at) for name, p, at in listings if name == seller and not np.isnan(p)]
+        if own:
+            latest = max(at for _, at in own)
+            before = [thousandths for thousandths, at in own if at < latest]
+            sums = len(own), sum(thousandths for thousandths, _ in own)
+            yield StoredPortfolio(seller, *sums, from_microseconds(latest // 1_000), len(before), sum(before))
+
+
+@given(LISTINGS, LISTINGS)
+def test_what_may_be_known_already_does_not_count_again(listings, others):
+    """Listings up to the latest that is known of their seller count for nothing; later ones for what they look like."""
+    portfolios, (sellers, probabilities, moments) = portfolios_of(listings), columns(others)
+    weights = portfolios.weigh_later(sellers, probabilities, moments)
+    for weight, (seller, p, moment) in zip(weights, others, strict=True):
+        known = [at for name, p_known, at in listings if name == seller and not np.isnan(p_known)]
+        assert weight == (None if np.isnan(p) or moment <= max(known, default=-9) else suspicion(p))
 
 
 @given(LISTINGS, LISTINGS)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.picture_host import draw_goods, write_picture
+from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
@@ -32,7 +33,7 @@ def score(listings, explain):
 def submit(engine: Engine, listing_id: str, now: datetime = NOON, **said: object) -> int:
     """Submit a listing with a picture, and return its case."""
     listing = Listing(listing_id, f"s{listing_id}", f"Thing {listing_id}", image_urls=ADDRESS, observed_at=now, **said)
-    case_id = take_in(engine, [Submission((listing,))], score, now)[listing_id].case_id
+    case_id = take_in(engine, [Submission((listing,))], as_model(score), now)[listing_id].case_id
     assert case_id is not None
     return case_id
 
@@ -57,14 +58,14 @@ def test_a_listing_is_scored_again_once_its_picture_is_known(engine: Engine, fet
     first = submit(engine, "L1")
     fetch(first, NOON)
     later = NOON + timedelta(hours=1)
-    assert rescore_changed(engine, score, "m1", later) == 0
+    assert rescore_changed(engine, as_model(score), later) == 0
     with writing(engine) as connection:
         claimed = claim(connection, "ana", first, now=later)
         decide(connection, claimed, Verdict.COUNTERFEIT, ground="declared_replica", now=later)
     second = submit(engine, "L2", later)
     fetch(second, later)
-    assert rescore_changed(engine, score, "m1", later) == 1
-    assert rescore_changed(engine, score, "m1", later) == 0
+    assert rescore_changed(engine, as_model(score), later) == 1
+    assert rescore_changed(engine, as_model(score), later) == 0
     with reading(engine) as connection:
         listing = get_case(connection, second).scored.listing
         assert (listing.picture_counterfeit_matches, listing.picture_genuine_matches) == (1.0, 0.0)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from sqlalchemy import Engine, select
+from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, rescore_changed, take_in
@@ -33,7 +34,7 @@ def score_newly(submitted: Sequence[Listing], explain: bool) -> list[ScoredListi
 
 def submit(engine: Engine, *listings: Listing) -> None:
     """Submit listings at noon."""
-    take_in(engine, [Submission(listings)], score, NOON)
+    take_in(engine, [Submission(listings)], as_model(score), NOON)
 
 
 def complain(engine: Engine, seller_id: str, known_at: datetime, received_at: datetime | None = None) -> None:
@@ -58,7 +59,7 @@ def test_a_seller_of_whom_somebody_complains_is_looked_at_again(engine: Engine):
     """Their listings wait for people, with the history of now; those of others stay as they were."""
     submit(engine, make("A"), make("B", "ben"))
     complain(engine, "ann", LATER)
-    assert rescore_changed(engine, score, "m1", LATER) == 1
+    assert rescore_changed(engine, as_model(score), LATER) == 1
     one = look_up(engine, "A")
     assert (one.scored.listing.seller_complaints, one.scored.score, one.state) == (1.0, 0.6, "open")
     assert (one.received_at, one.scored.listing.observed_at) == (NOON, NOON)
@@ -69,7 +70,7 @@ def test_once_all_are_scored_nothing_is_done(engine: Engine):
     """Whenever it is asked for again."""
     submit(engine, make("A"))
     complain(engine, "ann", LATER)
-    again = [rescore_changed(engine, score, "m1", LATER + timedelta(hours=hours)) for hours in (0, 0, 9)]
+    again = [rescore_changed(engine, as_model(score), LATER + timedelta(hours=hours)) for hours in (0, 0, 9)]
     assert again == [1, 0, 0]
 
 
@@ -77,7 +78,7 @@ def test_what_was_known_already_changes_nothing(engine: Engine):
     """Also where the listing was observed long before it was submitted: then what happened in between is new."""
     complain(engine, "ann", NOON - timedelta(days=3))
     submit(engine, make("A"), make("B", observed_at=NOON - timedelta(days=9)))
-    assert rescore_changed(engine, score, "m1", NOON) == 1
+    assert rescore_changed(engine, as_model(score), NOON) == 1
     assert look_up(engine, "B").scored.listing.seller_complaints == 1.0
 
 
@@ -85,7 +86,7 @@ def test_an_event_that_comes_late_counts(engine: Engine):
     """It was known to the marketplace before the listing was scored, and submitted after."""
     submit(engine, make("A"))
     complain(engine, "ann", NOON - timedelta(days=2), received_at=LATER)
-    assert rescore_changed(engine, score, "m1", LATER) == 1
+    assert rescore_changed(engine, as_model(score), LATER) == 1
 
 
 def test_an_event_counts_from_when_it_is_known(engine: Engine):
@@ -93,7 +94,7 @@ def test_an_event_counts_from_when_it_is_known(engine: Engine):
     complain(engine, "ann", LATER, received_at=NOON)
     complain(engine, "ann", NOON)
     submit(engine, make("A"))
-    assert [rescore_changed(engine, score, "m1", moment) for moment in (NOON, LATER)] == [0, 1]
+    assert [rescore_changed(engine, as_model(score), moment) for moment in (NOON, LATER)] == [0, 1]
     assert look_up(engine, "A").scored.listing.seller_complaints == 2.0
 
 
@@ -104,17 +105,17 @@ def test_an_event_that_comes_while_listings_are_scored_is_not_lost(engine: Engin
         complain(engine, "ann", NOON)
         return score(submitted, explain)
 
-    take_in(engine, [Submission((make("A"),))], slow, NOON)
-    assert rescore_changed(engine, slow, "m1", LATER) == 1
-    assert rescore_changed(engine, score, "m1", LATER) == 1
-    assert rescore_changed(engine, score, "m1", LATER) == 0
+    take_in(engine, [Submission((make("A"),))], as_model(slow), NOON)
+    assert rescore_changed(engine, as_model(slow), LATER) == 1
+    assert rescore_changed(engine, as_model(score), LATER) == 1
+    assert rescore_changed(engine, as_model(score), LATER) == 0
 
 
 def test_what_a_listing_says_of_its_seller_stays(engine: Engine):
     """Only the fields that it left open are filled in anew."""
     submit(engine, make("A", seller_complaints=0.0), make("B", seller_sales=5.0))
     complain(engine, "ann", LATER)
-    rescore_changed(engine, score, "m1", LATER)
+    rescore_changed(engine, as_model(score), LATER)
     own, other = look_up(engine, "A").scored.listing, look_up(engine, "B").scored.listing
     assert (own.seller_complaints, other.seller_complaints, other.seller_sales) == (0.0, 1.0, 5.0)
 
@@ -122,17 +123,17 @@ def test_what_a_listing_says_of_its_seller_stays(engine: Engine):
 def test_another_model_scores_all_on_offer_again(engine: Engine):
     """As do its successors."""
     submit(engine, make("A"), make("B"))
-    assert [rescore_changed(engine, score_newly, "m2", LATER) for _ in range(2)] == [2, 0]
+    assert [rescore_changed(engine, as_model(score_newly, "m2"), LATER) for _ in range(2)] == [2, 0]
     assert look_up(engine, "A").scored.model_version == "m2"
 
 
 def test_what_is_gone_stays_as_it_is(engine: Engine):
     """Until it is seen again."""
     submit(engine, make("A"))
-    take_in(engine, [Submission((), (Withdrawal("A", NOON),))], score, NOON)
+    take_in(engine, [Submission((), (Withdrawal("A", NOON),))], as_model(score), NOON)
     complain(engine, "ann", LATER)
-    assert rescore_changed(engine, score, "m1", LATER) == 0
-    take_in(engine, [Submission((make("A", observed_at=LATER),))], score, LATER)
+    assert rescore_changed(engine, as_model(score), LATER) == 0
+    take_in(engine, [Submission((make("A", observed_at=LATER),))], as_model(score), LATER)
     assert look_up(engine, "A").scored.score == 0.6
 
 
@@ -141,7 +142,7 @@ def test_a_case_that_waits_takes_the_new_score(engine: Engine):
     complain(engine, "ann", NOON)
     submit(engine, make("A"))
     complain(engine, "ann", LATER)
-    rescore_changed(engine, score, "m1", LATER)
+    rescore_changed(engine, as_model(score), LATER)
     with reading(engine) as connection:
         (case,) = connection.execute(select(cases)).all()
     assert (case.state, look_up(engine, "A").case_id) == ("open", case.case_id)
@@ -152,11 +153,11 @@ def test_what_was_found_genuine_comes_back_where_its_score_rises(engine: Engine)
     """As it would if it were submitted again; what was found counterfeit does not, nor was it seen on offer."""
     submit(engine, make("A", seller_complaints=None), make("B", observed_at=None))
     complain(engine, "ann", NOON)
-    rescore_changed(engine, score, "m1", NOON)
+    rescore_changed(engine, as_model(score), NOON)
     for listing_id, verdict in (("A", Verdict.GENUINE), ("B", Verdict.COUNTERFEIT)):
         close(engine, look_up(engine, listing_id).case_id, verdict)
     complain(engine, "ann", LATER)
-    assert rescore_changed(engine, raise_scores, "m1", LATER) == 2
+    assert rescore_changed(engine, as_model(raise_scores), LATER) == 2
     assert [look_up(engine, key).state for key in ("A", "B")] == ["open", "decided"]
     with reading(engine) as connection:
         assert set(connection.scalars(select(cases.c.seen_at))) == {NOON}
@@ -181,8 +182,8 @@ def test_whoever_is_interrupted_goes_on_where_they_were(engine: Engine):
     submit(engine, *many)
     complain(engine, "ann", LATER)
     asked: Iterator[bool] = iter([False, True])
-    done = [rescore_changed(engine, score, "m1", LATER, is_stopped=lambda: next(asked))]
-    done += [rescore_changed(engine, score, "m1", LATER) for _ in range(2)]
+    done = [rescore_changed(engine, as_model(score), LATER, is_stopped=lambda: next(asked))]
+    done += [rescore_changed(engine, as_model(score), LATER) for _ in range(2)]
     assert done == [500, 700, 0]
 
 
@@ -192,8 +193,10 @@ def test_what_is_submitted_meanwhile_is_not_overwritten(engine: Engine):
     complain(engine, "ann", LATER)
 
     def slow(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
-        take_in(engine, [Submission((make("A", observed_at=LATER, price=9.0, currency="EUR"),))], score, LATER)
+        take_in(
+            engine, [Submission((make("A", observed_at=LATER, price=9.0, currency="EUR"),))], as_model(score), LATER
+        )
         return score(submitted, explain)
 
-    assert rescore_changed(engine, slow, "m1", LATER) == 0
+    assert rescore_changed(engine, as_model(slow), LATER) == 0
     assert look_up(engine, "A").scored.listing.price == 9.0

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, select
+from support.scoring import as_model
 
 from ipml.records import Listing, PriceRange, ScoredListing
 from ipml.review.arrivals.marketplace import KnownListing, Submission, take_in
@@ -36,7 +37,7 @@ def submit(engine: Engine, seller: str, title: str = "Cup", brand: str | None = 
     """Submit a listing and return how it stands."""
     moment = at.get("now", NOON)
     one = Listing(f"{seller} {title}", seller, title, brand=brand, observed_at=moment)
-    return take_in(engine, [Submission((one,))], score, moment)[one.listing_id]
+    return take_in(engine, [Submission((one,))], as_model(score), moment)[one.listing_id]
 
 
 @pytest.mark.parametrize("kind", [ListKind.DENIED, ListKind.WATCHED])

@@ -15,10 +15,9 @@ from experiments.benchmark.true_reasons import beats_another, try_marks, try_rea
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import PictureFeatures
 from ipml.features.images import ImageVectors
-from ipml.features.portfolio import EarlierListings
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from ipml.records import Listing
+from ipml.records import EarlierListings, Listing
 from ipml.scoring.named_words import LEAST_NAMED, MOST_HIGHLIGHTS
 from ipml.scoring.reasons import GROUPS, Explainer, Explanation
 from ipml.scoring.scorer import Scorer

@@ -15,6 +15,7 @@ from ipml.review.quality.second_person import add_own_seller
 from ipml.review.queue import claim, decide, enqueue
 from ipml.review.ranking.policy import load_policy
 from ipml.review.reversals import undo
+from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.review.sellers.seller_history import SellerEvent, store_events
 from ipml.review.worklists.saved_views import save_view
 from ipml.storage.audit_trail import audit
@@ -92,6 +93,7 @@ def plant_anew(engine: Engine) -> str:
     sold = SellerEvent(f"{SELLER}-order", SELLER, "sold", NOON, NOON, 1.0, f"{SELLER}-L0")
     with writing(engine) as connection:
         store_events(connection, [sold], NOON)
+        add_to_portfolios(connection, "m1", [WeighedListing(f"{SELLER}-submitted", SELLER, NOON, 0.9)], NOON)
         submitted = {
             "listing_id": f"{SELLER}-submitted",
             "seller_id": SELLER,

@@ -24,7 +24,7 @@ from support.staff import CHEAP, PASSWORD
 
 from ipml.listings.fields import make_json_schema
 from ipml.listings.schema import check_records
-from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
+from ipml.records import EarlierListings, Highlight, Listing, PriceRange, Reason, ScoredListing, Unlike
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import open_database, writing
@@ -250,25 +250,22 @@ class Judge:
         self.version, self.loaded_at, self._score = version, datetime.now(UTC), score
         self.unlike: tuple[Unlike, ...] = ()
 
-    def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
-        """Return the listings, each with the one score; one without a letter is not judged."""
-        return self.score_records(self.check(listings), explain)[0]
-
     def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
         """Return listings as records."""
         return check_records(listings)
 
     def score_records(
-        self, records: Sequence[Listing], explain: bool
+        self, records: Sequence[Listing], explain: bool, others: Sequence[EarlierListings] | None = None
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return checked listings, each with the one score, and what was said beforehand of all listings."""
+        """Return checked listings, each with the one score, and what was said beforehand of all listings.
+
+        One without a letter is not judged.
+        """
         return [self._judge(listing, explain) for listing in records], self.unlike
 
-    def score_batch(
-        self, listings: Sequence[Mapping[str, Any]], explain: bool
-    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return the same, and what was said beforehand of all listings."""
-        return self.score_many(listings, explain), self.unlike
+    def explain_again(self, scored: ScoredListing) -> ScoredListing:
+        """Return a listing with reasons."""
+        return self._judge(scored.listing, True)
 
     def _judge(self, listing: Listing, explain: bool) -> ScoredListing:
         if not any(map(str.isalnum, listing.title)):

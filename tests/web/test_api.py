@@ -157,7 +157,7 @@ def test_without_a_model_nothing_is_scored(judges: Any, api: httpx.Client) -> No
 
 def test_a_failure_shows_no_traceback(judges: Any, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the program fails it says so, and nothing of how; the protecting headers are there."""
-    monkeypatch.setattr(judges.judge, "score_many", lambda listings, explain: 1 / 0)
+    monkeypatch.setattr(judges.judge, "check", lambda listings: 1 / 0)
     answer = api.post(PATH, json=BAG)
     assert "Zero" not in fail(answer, 500).detail
     assert answer.headers["cache-control"] == "no-store"
@@ -167,12 +167,12 @@ def test_a_crowd_is_turned_away(judges: Any, api: httpx.Client) -> None:
     """One request too many at a time is told to come again, and the others are answered."""
     enough, go_on = threading.Semaphore(0), threading.Event()
 
-    def wait(_listings: object, _explain: bool) -> list[Any]:
+    def wait(_listings: object) -> list[Any]:
         enough.release()
         go_on.wait(20)
         return []
 
-    judges.judge.score_many = wait
+    judges.judge.check = wait
     long = {**BAG, "description": "x" * 20_000}  # scored by a thread
     statuses: list[int] = []
 

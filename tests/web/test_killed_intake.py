@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from support.databases import BOTH
 
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
 from ipml.storage.database import open_database, reading
-from ipml.storage.tables import cases, listings
+from ipml.storage.tables import cases, listings, portfolio_listings, portfolios
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "2"))
 CLIENTS, ENOUGH = 4, 60
@@ -92,4 +92,10 @@ def test_nothing_that_was_answered_is_lost_or_doubled(database_url: str) -> None
             assert len(waiting) == len(set(waiting))
             known = set(connection.scalars(select(listings.c.listing_id).where(listings.c.score > 0.5)))
             assert known <= set(waiting)
+            weighed = [*connection.execute(select(portfolio_listings.c.listing_id, portfolio_listings.c.suspicion))]
+            assert sorted(row.listing_id for row in weighed) == sorted(
+                connection.scalars(select(listings.c.listing_id))
+            )
+            sums = connection.execute(select(func.sum(portfolios.c.n), func.sum(portfolios.c.suspicion))).one()
+            assert sums == (len(weighed), sum(row.suspicion for row in weighed))
     engine.dispose()

@@ -60,7 +60,7 @@ def test_what_is_asked_makes_no_new_line(api: httpx.Client) -> None:
 
 def test_failures_are_counted(judges: Any, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request in which the program failed counts as 500."""
-    monkeypatch.setattr(judges.judge, "score_many", lambda listings, explain: 1 / 0)
+    monkeypatch.setattr(judges.judge, "check", lambda listings: 1 / 0)
     api.post("/v1/score", json=BAG)
     assert find(api, "ipml_http_requests_total", method="POST", route="/v1/score", status="500") == 1
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -23,12 +24,16 @@ from ipml.errors import (
     IpmlError,
     MissingColumns,
     Refused,
+    UnreadableFile,
     UnusableSetting,
     UnwritableFile,
 )
 from ipml.settings import Settings
+from ipml.storage.database import in_batches, reading, writing
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from ipml.features.portfolio import SellerPortfolios
     from ipml.scoring.online_scoring import ServedModel
     from ipml.scoring.scorer import Scorer
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
 _SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 _DONE, _SCORED, _FAILED = "done", "scored", "failed"
 _DAY_SECONDS = 86_400
+_CHUNK_ROWS = 10_000  # of a file, which are weighed together
 
 
 def take_in(run: JobRun) -> str:
@@ -78,12 +84,21 @@ def get_served(source: str) -> ServedModel:
     return ServedModel(source)
 
 
-def read_portfolios(settings: Settings, scorer: Scorer) -> SellerPortfolios | None:
-    """Return what is known of sellers, where that is kept and there is something yet."""
-    from ipml.scoring.portfolio_store import read_store
+def _freeze_portfolios(run: JobRun, scorer: Scorer, file: Path, path: Path) -> SellerPortfolios:
+    """Return what is known of the sellers of a file, the same until it is scored, however often that is interrupted."""
+    from ipml.listings.readers import read_listings
+    from ipml.review.sellers.portfolios import find_portfolios
+    from ipml.scoring.portfolio_store import read_store, start_store, write_store
 
-    store = settings.portfolios
-    return read_store(store, scorer.version).portfolios if store and store.exists() else None
+    with suppress(UnreadableFile):  # none yet, or of another model
+        return read_store(path, scorer.version).portfolios
+    chunks = read_listings(file, chunk_rows=_CHUNK_ROWS)
+    sellers = {str(seller_id) for read in chunks for seller_id in read.listings["seller_id"]}
+    store = start_store(scorer)
+    with reading(run.engine) as connection:
+        store.portfolios.add_stored(find_portfolios(connection, scorer.version, sellers))
+    write_store(store, path)
+    return store.portfolios
 
 
 def find_recent(settings: Settings) -> list[Path]:
@@ -143,22 +158,22 @@ def _rejects_of(scored: Path) -> Path:
 
 
 def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
-    from ipml.listings.writers import RejectsFile
     from ipml.scoring.batch.scored_files import read_scored
-    from ipml.scoring.portfolio_store import update_store
 
     assert run.settings.incoming is not None
-    store = run.settings.portfolios
     scored = run.settings.incoming / _SCORED / f"{_stamped(file)}.parquet"
     if not scored.exists():
-        sellers = read_portfolios(run.settings, scorer)
         scored.parent.mkdir(exist_ok=True)
+        frozen = scored.with_name(f"{scored.name}.portfolios.npz")
         try:
+            sellers = _freeze_portfolios(run, scorer, file, frozen)
             yield _score(scorer, file, scored, sellers, run.settings.incoming_top)
         except (UnusableSetting, UnwritableFile):
             raise
         except (Refused, MissingColumns, InvalidListings) as error:
+            frozen.unlink(missing_ok=True)
             raise _BadFile(str(error)) from error
+        frozen.unlink()
     yield from put_into_queue(
         run.engine,
         run.settings,
@@ -166,13 +181,26 @@ def _take_in_file(run: JobRun, scorer: Scorer, file: Path) -> Iterator[str]:
         top=run.settings.incoming_top,
         min_score=run.settings.incoming_min_score,
     )
-    if store:
-        with RejectsFile(_rejects_of(scored)) as bad_rows:
-            taken = update_store(scorer, file, store, rejects=bad_rows)
-        yield f"{taken.new:,} taken into portfolios."
+    yield f"{_add_to_portfolios(run.engine, scorer, file):,} added to portfolios."
 
 
-def _score(scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios | None, explain_top: int | None) -> str:
+def _add_to_portfolios(engine: Engine, scorer: Scorer, file: Path) -> int:
+    """Have the listings of a file count for those that their sellers offer after them; return how many are new."""
+    from ipml.listings.readers import read_listings
+    from ipml.listings.schema import frame_to_listings
+    from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
+
+    count, now = 0, datetime.now(UTC)
+    for read in read_listings(file, chunk_rows=_CHUNK_ROWS):
+        pairs = zip(frame_to_listings(read.listings), scorer.weigh(read.listings), strict=True)
+        weighed = [WeighedListing.of(one, suspicion, now) for one, suspicion in pairs]
+        for some in in_batches(weighed):
+            with writing(engine) as connection:
+                count += add_to_portfolios(connection, scorer.version, some, now)
+    return count
+
+
+def _score(scorer: Scorer, file: Path, scored: Path, sellers: SellerPortfolios, explain_top: int | None) -> str:
     from ipml.scoring.batch.file_scoring import score_file
 
     score = partial(

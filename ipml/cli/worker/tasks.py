@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from ipml.cli.worker.incoming import find_recent, get_served, read_portfolios, remove_old, take_in
+from ipml.cli.worker.incoming import find_recent, get_served, remove_old, take_in
 from ipml.cli.worker.loop import JobRun, Task
 from ipml.errors import Failed
 
@@ -56,25 +56,26 @@ def end_measures(run: JobRun) -> str:
 
 
 def rescore(run: JobRun) -> str:
-    """Score listings again that came over HTTP, where more is known of their seller or the model is another."""
+    """Score listings again that came over HTTP, where more is known of their seller or the model is another.
+
+    Those of another model are added to the portfolios of this one first, as its scores are made by these.
+    """
     from ipml.review.arrivals.marketplace import has_listings, rescore_changed
+    from ipml.review.arrivals.stream_intake import IntakeModel
+    from ipml.review.sellers.portfolios import rebuild_portfolios
     from ipml.storage.database import reading
 
     with reading(run.engine) as connection:
         if not has_listings(connection):
             return ""
-    from ipml.scoring.online_scoring import ModelInUse
-
-    scorer = get_served(run.settings.model).take().scorer
-    model = ModelInUse(scorer, read_portfolios(run.settings, scorer))
-    count = rescore_changed(
-        run.engine,
-        lambda listings, explain: model.score_records(listings, explain)[0],
-        model.version,
-        datetime.now(UTC),
-        is_stopped=run.is_stopped,
+    model, now = get_served(run.settings.model).take(), datetime.now(UTC)
+    asked = IntakeModel(model.version, lambda some, earlier, explain: model.score_records(some, explain, earlier)[0])
+    added = rebuild_portfolios(
+        run.engine, model.version, lambda some: model.score_records(some)[0], now, is_stopped=run.is_stopped
     )
-    return f"{count:,} listings scored again." if count else ""
+    count = rescore_changed(run.engine, asked, now, is_stopped=run.is_stopped)
+    said = f"{added:,} listings added to portfolios.", f"{count:,} listings scored again."
+    return " ".join(words for number, words in zip((added, count), said, strict=True) if number)
 
 
 @cache

@@ -54,6 +54,7 @@ from ipml.storage.tables import (
     listings,
     metadata,
     outbox,
+    portfolio_listings,
     seller_events,
     seller_keys,
     seller_list_entries,
@@ -395,7 +396,7 @@ def _name(connection: Connection, seller_id: str, has_cases: bool, now: datetime
     """Return the pseudonym of a seller, be it made for this alone; NotFound where nothing is kept of them."""
     if known := find_pseudonym(connection, seller_id):
         return known
-    tables = (listings, seller_events, user_sellers)
+    tables = (listings, seller_events, portfolio_listings, user_sellers)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not has_cases and not is_known:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")
@@ -428,7 +429,7 @@ def _find_sellers(connection: Connection) -> list[tuple[tuple[str, str | None], 
         select(user_sellers.c.seller_id, user_sellers.c.since),
         *(
             select(table.c.seller_id, func.min(table.c.received_at).label("since")).group_by(table.c.seller_id)
-            for table in (listings, seller_events)
+            for table in (listings, seller_events, portfolio_listings)
         ),
     )
     known = dict(connection.execute(select(seller_keys.c.seller_id, seller_keys.c.pseudonym)).all())

@@ -19,7 +19,7 @@ from ipml.review.cases import find_case
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import Lock, serialise
 from ipml.storage.pseudonyms import decrypt, encrypt, find_pseudonym, pseudonym_of
-from ipml.storage.tables import cases, legal_holds, listings, seller_events, seller_keys
+from ipml.storage.tables import cases, legal_holds, listings, portfolio_listings, seller_events, seller_keys
 
 _LONGEST_WHY = 500
 
@@ -161,8 +161,8 @@ def is_held(table: FromClause, now: datetime) -> ColumnElement[bool]:
 
 
 def require_known(connection: Connection, seller_id: str) -> None:
-    """Raise NotFound where nothing of a seller is kept: no case, no listing, no event and no key."""
-    tables = (cases, listings, seller_events)
+    """Raise NotFound where nothing of a seller is kept: no case, no listing, no event, no portfolio and no key."""
+    tables = (cases, listings, seller_events, portfolio_listings)
     is_known = any(connection.scalar(select(exists().where(table.c.seller_id == seller_id))) for table in tables)
     if not is_known and find_pseudonym(connection, seller_id) is None:
         raise NotFound("seller", seller_id, "Nothing is kept of them; look at how the id is written.")

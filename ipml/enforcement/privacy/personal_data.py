@@ -118,6 +118,8 @@ TEXTS: dict[str, dict[str, Holds]] = {
     | {"digest": PSEUDONYM}
     | dict.fromkeys(("address", "found_at", "why"), CLEAR),
     "platform_answers": dict.fromkeys(("key", "status", "told_by"), NOTHING) | {"why": ENCRYPTED},
+    "portfolio_listings": {"model_version": NOTHING} | dict.fromkeys(("listing_id", "seller_id"), CLEAR),
+    "portfolios": {"model_version": NOTHING, "seller_id": CLEAR},
     "promises": dict.fromkeys(("brand", "event", "cause", "actor", "why", "policy_digest", "model_version"), NOTHING),
     "rankings": dict.fromkeys(("actor", "order", "policy_digest", "policy"), NOTHING) | {"usual": CLEAR},
     "reference_pictures": dict.fromkeys(("digest", "kind", "brand", "source", "added_by", "removed_by"), NOTHING),
@@ -167,6 +169,8 @@ REMOVED: dict[str, str] = {
     "pictures": "case_id",
     "listings": "seller_id",
     "seller_events": "seller_id",
+    "portfolio_listings": "seller_id",
+    "portfolios": "seller_id",
     "user_sellers": "seller_id",
     "saved_views": "seller_id",
     "seller_keys": "seller_id",

@@ -46,6 +46,8 @@ from ipml.storage.tables import (
     notices,
     notifier_steps,
     outbox,
+    portfolio_listings,
+    portfolios,
     seller_events,
     seller_keys,
     seller_list_entries,
@@ -145,6 +147,8 @@ CLASSES = (
     RecordClass("idle_sellers", seller_keys, seller_keys.c.created_at, condition=_opens_nothing()),
     RecordClass("marketplace_listings", listings, listings.c.received_at),
     RecordClass("seller_events", seller_events, seller_events.c.received_at),
+    RecordClass("portfolios", portfolios, portfolios.c.changed_at),
+    RecordClass("portfolio_listings", portfolio_listings, portfolio_listings.c.received_at),
     RecordClass("sessions", sessions, sessions.c.expires_at),
     RecordClass("tries", tries, tries.c.at),
 )

@@ -21,12 +21,13 @@ from ipml.kit.canonical_json import digest
 from ipml.records import Listing, Problem, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_within
 from ipml.review.arrivals.snapshot import decode, encode
-from ipml.review.arrivals.stream_intake import Judgement, Score, StreamRules
+from ipml.review.arrivals.stream_intake import IntakeModel, Judgement, StreamRules
 from ipml.review.arrivals.versions import find_verdicts
 from ipml.review.pictures.same_picture import MATCHES, add_picture_matches
 from ipml.review.ranking.list_marks import ListMark, find_case_marks
 from ipml.review.sampling.exploration import note_places
 from ipml.review.sampling.stream_samples import StreamPlace, count_listings
+from ipml.review.sellers.portfolios import find_earlier
 from ipml.review.sellers.seller_history import HISTORY, add_histories, find_last_event, remove_history
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.tables import cases, listings, seller_events
@@ -115,14 +116,16 @@ _NEWEST_CASES = select(cases.c.listing_id, cases.c.case_id, cases.c.state, cases
 )
 
 
-def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now: datetime) -> dict[str, KnownListing]:
+def take_in(
+    engine: Engine, submissions: Sequence[Submission], model: IntakeModel, now: datetime
+) -> dict[str, KnownListing]:
     """Score listings that are new or changed, store them with their cases in one transaction, and say how all stand.
 
     Parameters
     ----------
     submissions : sequence of Submission
-        Of several callers; together they are worked on as one.
-    score : callable
+        Of several callers; together they are worked on as one: none of their listings is an earlier one to another.
+    model : IntakeModel
 
     Raises
     ------
@@ -135,11 +138,11 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
     >>> from ipml.storage.database import migrate, open_database
     >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> migrate(engine)
-    >>> def score(listings, explain):
+    >>> def score(listings, earlier, explain):
     ...     return [ScoredListing(one, 0.9, 2.2, (), (), None, "m1") for one in listings]
     >>> for _ in range(2):  # the second time changes nothing
     ...     sent = Submission((Listing("A7", "ann", "Bag, mirror quality", observed_at=noon),))
-    ...     known = take_in(engine, [sent], score, noon)["A7"]
+    ...     known = take_in(engine, [sent], IntakeModel("m1", score), noon)["A7"]
     >>> known.scored.score, known.case_id, known.state
     (0.9, 1, 'open')
     """
@@ -152,10 +155,11 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
         if not news and not any(some.withdrawals for some in submissions):
             return find_known(connection, named, now)
         filled = add_picture_matches(connection, add_histories(connection, news.values(), now), now)
+        earlier = find_earlier(connection, model.version, filled, now)
         last_event = find_last_event(connection)
         rules = StreamRules.read(connection, filled, now)
     rules = rules.seeded(engine, now)
-    judged = rules.judge(filled, score)
+    judged = rules.judge(filled, earlier, model)
     rows = {
         key: _make_row(one, observed[key], now) | _name_score(judged, key, observed[key][0], last_event)
         for key, one in news.items()
@@ -167,6 +171,7 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
         fresh = [key for key in rows if _is_news(observed[key], known.get(key))]
         counting = _Counting.start(connection, rules, judged, known, fresh, now)
         _store(connection, [rows[key] | counting.name_sample(key) for key in fresh], known)
+        judged.add_to_portfolios(connection, fresh, now)
         _withdraw(connection, submissions)
         if (entering := judged.choose(connection, fresh, counting.counted)).newcomers:
             enqueue_within(connection, entering, now=now)
@@ -176,22 +181,21 @@ def take_in(engine: Engine, submissions: Sequence[Submission], score: Score, now
 
 def rescore_changed(
     engine: Engine,
-    score: Score,
-    model_version: str,
+    model: IntakeModel,
     now: datetime,
     *,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> int:
     """Score listings on offer again where more is known of their seller or pictures, or another model scored them.
 
-    Each is scored with its seller's history as it is known now, stored, and put into the queue where the policy says
-    so, as when it is submitted. Listings that are gone stay as they are. What is done is done in transactions of 500:
-    whoever is interrupted goes on where they were, and once all are scored nothing is done any more.
+    Each is scored with its seller's history as it is known now, and by the listings that its seller had before it,
+    stored, and put into the queue where the policy says so, as when it is submitted. Listings that are gone stay as
+    they are. What is done is done in transactions of 500: whoever is interrupted goes on where they were, and once all
+    are scored nothing is done any more.
 
     Parameters
     ----------
-    model_version : str
-        Of the model that scores.
+    model : IntakeModel
     is_stopped : callable
         Asked before each transaction.
 
@@ -207,16 +211,16 @@ def rescore_changed(
     >>> from ipml.storage.database import migrate, open_database
     >>> engine, noon = open_database("sqlite://"), datetime(2026, 5, 1, 12, tzinfo=UTC)
     >>> migrate(engine)
-    >>> def score(listings, explain):
+    >>> def score(listings, earlier, explain):
     ...     risks = [0.9 if one.seller_complaints else 0.1 for one in listings]
     ...     return [ScoredListing(one, risk, 0.0, (), (), None, "m1") for one, risk in zip(listings, risks)]
-    >>> sent = Submission((Listing("A7", "ann", "Bag", observed_at=noon),))
-    >>> take_in(engine, [sent], score, noon)["A7"].scored.score
+    >>> sent, model = Submission((Listing("A7", "ann", "Bag", observed_at=noon),)), IntakeModel("m1", score)
+    >>> take_in(engine, [sent], model, noon)["A7"].scored.score
     0.1
     >>> later = noon + timedelta(days=1)
     >>> with writing(engine) as connection:
     ...     _ = store_events(connection, [SellerEvent("e1", "ann", "complained", later, later)], later)
-    >>> rescore_changed(engine, score, "m1", later), rescore_changed(engine, score, "m1", later)
+    >>> rescore_changed(engine, model, later), rescore_changed(engine, model, later)
     (1, 0)
     >>> with reading(engine) as connection:
     ...     find_known(connection, ["A7"])["A7"].state
@@ -225,11 +229,11 @@ def rescore_changed(
     after, count = "", 0
     while True:
         with reading(engine) as connection:
-            changed = _find_changed(connection, model_version, now, after)
+            changed = _find_changed(connection, model.version, now, after)
         for some in in_batches(changed):
             if is_stopped():
                 return count
-            count += _rescore(engine, some, score, now)
+            count += _rescore(engine, some, model, now)
         if len(changed) < _MOST_CHANGED:
             return count
         after = changed[-1]
@@ -443,7 +447,7 @@ def _is_on_offer() -> ColumnElement[bool]:
     return or_(listings.c.withdrawn_at.is_(None), listings.c.withdrawn_at < listings.c.seen_at)
 
 
-def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, now: datetime) -> int:
+def _rescore(engine: Engine, listing_ids: Sequence[str], model: IntakeModel, now: datetime) -> int:
     """Score some listings again, store them and put them into the queue; return how many that were."""
     is_it = listings.c.listing_id.in_(listing_ids), _is_on_offer()
     with reading(engine) as connection:
@@ -452,9 +456,10 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, now: date
         sent = [remove_history(decode(row.snapshot).listing, row.own_history.split()) for row in rows]
         filled = add_histories(connection, sent, now, is_current=True)
         filled = add_picture_matches(connection, filled, now, is_current=True)
+        earlier = find_earlier(connection, model.version, filled, now)
         rules, last_event = StreamRules.read(connection, filled, now), find_last_event(connection)
     rules = rules.seeded(engine, now)
-    judged = rules.judge(filled, score)
+    judged = rules.judge(filled, earlier, model)
     with writing(engine) as connection:
         serialise(connection, Lock.ENQUEUE)
         # Meanwhile it may have been submitted as it is now, or scored again by another worker.
@@ -467,6 +472,7 @@ def _rescore(engine: Engine, listing_ids: Sequence[str], score: Score, now: date
                 for key in same
             ]
             connection.execute(update(listings).where(listings.c.listing_id == bindparam("key")), values)
+        judged.add_to_portfolios(connection, same, now)
         if (entering := judged.choose(connection, same, counting.counted)).newcomers:
             enqueue_within(connection, entering, is_seen=False, now=now)
         counting.note(connection)

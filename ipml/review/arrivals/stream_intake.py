@@ -14,7 +14,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, select
 
-from ipml.records import Listing, ScoredListing
+from ipml.records import EarlierListings, Listing, ScoredListing
 from ipml.review.arrivals.intake import PreparedListings, prepare
 from ipml.review.cases import PENDING
 from ipml.review.ranking.list_marks import ListedSellers, find_listed
@@ -22,11 +22,21 @@ from ipml.review.ranking.policy import weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
 from ipml.review.sampling.exploration import get_seed
 from ipml.review.sampling.stream_samples import StreamPlace, open_sample, place_in_stream
+from ipml.review.sellers.portfolios import WeighedListing, add_to_portfolios
 from ipml.storage.database import in_batches, writing
 from ipml.storage.tables import cases, seeds
 
-Score = Callable[[Sequence[Listing], bool], list[ScoredListing]]
-"""Scores checked listings, with reasons or without."""
+Score = Callable[[Sequence[Listing], Sequence[EarlierListings], bool], list[ScoredListing]]
+"""Scores checked listings by what is stored of the earlier listings of their sellers, with reasons or without."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeModel:
+    """The model by which listings are scored as they come in, and its version, to which stored portfolios belong."""
+
+    version: str
+    score: Score
+
 
 # Made once, as making a query takes longer than asking it.
 _LAST_SEED = select(seeds.c.seed).order_by(seeds.c.seed_id.desc()).limit(1)
@@ -42,8 +52,9 @@ class Judgement:
     scored: Mapping[str, ScoredListing]
     places: Mapping[str, StreamPlace]
     always: frozenset[str]
+    earlier: Mapping[str, EarlierListings]
     prepared: PreparedListings
-    score: Score
+    model: IntakeModel
 
     def choose(self, connection: Connection, listing_ids: Sequence[str], counted: Collection[str]) -> PreparedListings:
         """Return which of some listings go into the queue: those that wait there as they were do, too.
@@ -62,8 +73,15 @@ class Judgement:
         }
         ready = {one.key for one in self.prepared.newcomers}
         late = [self.scored[key].listing for key in entering if key not in ready]  # of which a case came meanwhile
-        explained = self.score(late, True) if late else []
+        earlier = [self.earlier[one.listing_id] for one in late]
+        explained = self.model.score(late, earlier, True) if late else []
         return (self.prepared + prepare(explained, joins_alike=True)).placed(entering)
+
+    def add_to_portfolios(self, connection: Connection, listing_ids: Sequence[str], now: datetime) -> None:
+        """Have some listings count for those that their sellers offer after them."""
+        some = [self.scored[key] for key in listing_ids]
+        weighed = [WeighedListing.of(one.listing, one.suspicion, now) for one in some]
+        add_to_portfolios(connection, self.model.version, weighed, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +113,11 @@ class StreamRules:
         with writing(engine) as connection:
             return replace(self, seed=get_seed(connection, now=now))
 
-    def judge(self, filled: Sequence[Listing], score: Score) -> Judgement:
-        """Score listings, and prepare with reasons those that may wait for people."""
+    def judge(self, filled: Sequence[Listing], earlier: Sequence[EarlierListings], model: IntakeModel) -> Judgement:
+        """Score listings by what is known of their sellers, and prepare with reasons those that may wait for people."""
         kinds = self.ranking.policy.lists.always_enqueued
-        scored = {one.listing.listing_id: one for one in (score(filled, False) if filled else ())}
+        known = {one.listing_id: before for one, before in zip(filled, earlier, strict=True)}
+        scored = {one.listing.listing_id: one for one in (model.score(filled, earlier, False) if filled else ())}
         places = {key: self._place(one) for key, one in scored.items()}
         unread = {key for key, one in scored.items() if self.listed.hangs_on_brand(one)}
         shown = [
@@ -106,12 +125,13 @@ class StreamRules:
             for key, one in scored.items()
             if places[key].shown is not None or key in self.pending or key in unread or self.listed.has(one, kinds)
         ]
-        explained = score([scored[key].listing for key in shown], True) if shown else []
+        some = [scored[key].listing for key in shown]
+        explained = model.score(some, [known[key] for key in shown], True) if shown else []
         for key, one in zip(shown, explained, strict=True):
             if key in unread:  # the brand that the model has read says on which list the seller is
                 scored[key] = replace(scored[key], price_range=one.price_range)
         always = frozenset(key for key in shown if self.listed.has(scored[key], kinds))
-        return Judgement(scored, places, always, prepare(explained, joins_alike=True), score)
+        return Judgement(scored, places, always, known, prepare(explained, joins_alike=True), model)
 
     def open_sample(self, connection: Connection, model_version: str, now: datetime) -> int:
         """Return the number of the sample in which listings count that are judged now."""

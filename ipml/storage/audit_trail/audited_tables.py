@@ -109,6 +109,8 @@ EXEMPT: dict[str, str] = {
     "picture_groups": "are made of files, and say nothing but what looks the same",
     "pictures": "say what was fetched; those that a decision was made on are in its evidence, which is compared",
     "platform_answers": "the trail repeats each of them",
+    "portfolio_listings": "what a model thought of listings; what a case was scored by is in it, which is compared",
+    "portfolios": _DERIVED,
     "rankings": "the trail repeats each of them",
     "seller_events": "what the marketplace says; the history that a case was scored by is in it, which is compared",
     "seeds": "the trail holds a digest of each",

@@ -50,6 +50,8 @@ from ipml.storage.tables.marketplace import (
     listings,
     picture_groups,
     pictures,
+    portfolio_listings,
+    portfolios,
     reference_pictures,
     seller_events,
 )
@@ -128,6 +130,8 @@ __all__ = [
     "picture_groups",
     "pictures",
     "platform_answers",
+    "portfolio_listings",
+    "portfolios",
     "promises",
     "rankings",
     "reference_pictures",

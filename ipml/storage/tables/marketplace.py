@@ -1,8 +1,8 @@
-"""Tables of what the marketplace submits: listings as they are now, their pictures, what happened to their sellers."""
+"""Tables of what the marketplace submits: listings as they are now, their pictures, what is known of their sellers."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, UniqueConstraint, text
 
 from ipml.storage.tables.columns import Identity, Moment, Real, metadata
 
@@ -106,5 +106,37 @@ seller_events = Table(
     ),
     Index(None, "seller_id", "counts_from"),
     sqlite_autoincrement=True,
+    sqlite_strict=True,
+)
+
+portfolio_listings = Table(
+    "portfolio_listings",
+    metadata,
+    Column("entry_number", Identity, primary_key=True),
+    Column("model_version", Text, nullable=False, doc="of the model that weighed the listing"),
+    Column("listing_id", Text, nullable=False),
+    Column("seller_id", Text, nullable=False, doc="who offered it when it first came"),
+    Column("moment", Moment, nullable=False, doc="when it was listed; first observed, or came, where that is unknown"),
+    Column("suspicion", Identity, doc="thousandths; empty where it does not count, as training may have known it"),
+    Column("received_at", Moment, nullable=False, index=True, doc="when it first came, or was weighed by this model"),
+    UniqueConstraint("listing_id", "model_version"),
+    Index(None, "seller_id", "model_version", "moment", "suspicion"),
+    CheckConstraint("suspicion BETWEEN 0 AND 1000", name="suspicion"),
+    sqlite_strict=True,
+)
+
+portfolios = Table(
+    "portfolios",
+    metadata,
+    Column("portfolio_number", Identity, primary_key=True),
+    Column("model_version", Text, nullable=False),
+    Column("seller_id", Text, nullable=False),
+    Column("n", Identity, nullable=False, doc="listings that count"),
+    Column("suspicion", Identity, nullable=False, doc="how suspicious they looked: thousandths, summed"),
+    Column("latest", Moment, nullable=False, doc="when the latest of them was listed"),
+    Column("n_before", Identity, nullable=False, doc="of the listings, those that were listed before that"),
+    Column("suspicion_before", Identity, nullable=False),
+    Column("changed_at", Moment, nullable=False, index=True),
+    UniqueConstraint("seller_id", "model_version"),
     sqlite_strict=True,
 )

@@ -44,8 +44,9 @@ from ipml.errors import (
     UnusableDatabase,
 )
 from ipml.kit.moments import write_moment
-from ipml.records import Problem, ScoredListing
+from ipml.records import EarlierListings, Listing, Problem, ScoredListing
 from ipml.review.ranking.list_marks import find_case_marks
+from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import PURPOSES, Action
 from ipml.web.http_api.appeal_routes import (
@@ -261,10 +262,14 @@ async def score(
     request: Request,
     explain: Annotated[bool, Query(description="give reasons, highlights and the usual price range as well")] = False,
     lists: Annotated[bool, Query(description="say as well on which lists of sellers each seller is")] = False,
+    portfolios: Annotated[
+        bool, Query(description="judge as well by what is stored of the seller's earlier listings, where it is")
+    ] = False,
 ) -> Response:
     """Score one listing or many, by one and the same model.
 
-    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named.
+    All are scored or none: where a single listing breaks the rules, everything wrong with any of them is named. With
+    `portfolios` each is scored as if it were submitted now; nothing is stored.
     """
     state = request.app.state
     with state.crowd.join():
@@ -276,13 +281,23 @@ async def score(
 
         def work() -> bytes:
             # On which list a seller is may hang on the brand, which is read with the reasons.
-            scored, unlike = model.score_batch(find_listings(parse_body(body)), explain or lists)
+            records = model.check(find_listings(parse_body(body)))
+            earlier = _find_earlier(state.engine, model, records) if portfolios else None
+            scored, unlike = model.score_records(records, explain or lists, earlier)
             state.metrics.count_listings(scored, unlike)
             found = _find_lists(state.engine, scored) if lists else ()
             return write_json(describe_scores(scored, model.version, explain, unlike, found))
 
-        is_small = len(body) <= _SMALL_BYTES and not lists
+        is_small = len(body) <= _SMALL_BYTES and not (lists or portfolios)
         return make_json_answer(work() if is_small else await to_thread.run_sync(work, limiter=state.threads))
+
+
+def _find_earlier(engine: Engine | None, model: ScoringModel, some: Sequence[Listing]) -> list[EarlierListings] | None:
+    """Return what is stored of the earlier listings of each one's seller; None without a database."""
+    if engine is None:
+        return None
+    with reading(engine) as connection:
+        return find_earlier(connection, model.version, some, datetime.now(UTC))
 
 
 def _find_lists(engine: Engine | None, scored: Sequence[ScoredListing]) -> list[dict[str, Any]]:

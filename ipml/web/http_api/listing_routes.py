@@ -26,9 +26,10 @@ from starlette.exceptions import HTTPException
 from ipml.enforcement.case_file import ListingFile, read_listing_file
 from ipml.errors import Failed, InvalidListings, NotFound
 from ipml.kit.moments import write_moment
-from ipml.records import Listing, Problem, ScoredListing
+from ipml.records import EarlierListings, Listing, Problem, ScoredListing
 from ipml.review.arrivals.marketplace import KnownListing, Submission, Withdrawal, find_known, find_reasons, take_in
 from ipml.review.arrivals.snapshot import is_storable
+from ipml.review.arrivals.stream_intake import IntakeModel
 from ipml.review.sellers.seller_history import KINDS, SellerEvent, find_event, store_events
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.group_commit import GroupCommit
@@ -138,13 +139,15 @@ class ListingIntake:
     def _take_in(self, submissions: Sequence[Submission]) -> list[Callable[[], bytes]]:
         model = self.require_model()
 
-        def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
-            scored, unlike = model.score_records(listings, explain)
+        def score(
+            listings: Sequence[Listing], earlier: Sequence[EarlierListings], explain: bool
+        ) -> list[ScoredListing]:
+            scored, unlike = model.score_records(listings, explain, earlier)
             if not explain:
                 self._metrics.count_listings(scored, unlike)
             return scored
 
-        known = take_in(self.engine, submissions, score, datetime.now(UTC))
+        known = take_in(self.engine, submissions, IntakeModel(model.version, score), datetime.now(UTC))
         return [partial(_answer_submission, one, known) for one in submissions]
 
     def _store_events(self, submissions: Sequence[Sequence[SellerEvent]]) -> list[Callable[[], bytes]]:
@@ -158,7 +161,7 @@ class ListingIntake:
     def _explain(self, known: KnownListing, shown: ScoredListing | None) -> dict[str, Any]:
         model = self._models.current()
         if shown is None and model is not None and model.version == known.scored.model_version:
-            ((shown,), _) = model.score_records([known.scored.listing], True)
+            shown = model.explain_again(known.scored)
         reasons = None if shown is None else list(map(asdict, shown.reasons))
         return {"reasons": reasons, "base_rate": shown and shown.base_rate}
 
@@ -166,10 +169,10 @@ class ListingIntake:
 async def submit_listings(request: Request) -> Response:
     """Submit one listing or up to 1,000: new, changed, seen again as they were, or gone (`withdrawn`).
 
-    Each is scored with its seller's history as it was known when it was observed, and waits for people where the policy
-    says so. All are stored or none: where a single one breaks the rules, everything wrong with any of them is named.
-    Of a listing what was observed last counts, in whatever order it comes; without `observed_at`, what comes last. The
-    same request again changes nothing and is answered alike.
+    Each is scored with its seller's history as it was known when it was observed, and by what its seller had listed
+    before, and waits for people where the policy says so. All are stored or none: where a single one breaks the rules,
+    everything wrong with any of them is named. Of a listing what was observed last counts, in whatever order it comes;
+    without `observed_at`, what comes last. The same request again changes nothing and is answered alike.
     """
     return await _submit(request, ListingIntake.read_listings, ListingIntake.submit_listings)
 

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ipml.enforcement.takedown.measures import count_overdue
 from ipml.errors import IpmlError, WrongRevision
-from ipml.records import Listing, ScoredListing, Unlike
+from ipml.records import EarlierListings, Listing, ScoredListing, Unlike
 from ipml.settings import Settings
 from ipml.storage.database import reading, try_writing
 from ipml.storage.jobs import ListedJob, has_leader, list_jobs
@@ -46,21 +46,19 @@ class ScoringModel(Protocol):
     def loaded_at(self) -> datetime:
         """Since when it is in use."""
 
-    def score_many(self, listings: Sequence[Mapping[str, Any]], explain: bool) -> list[ScoredListing]:
-        """Return the listings with their scores, in order; InvalidListings where some are bad."""
-
     def check(self, listings: Sequence[Mapping[str, Any]]) -> list[Listing]:
         """Return listings as records; InvalidListings where some are bad."""
 
     def score_records(
-        self, records: Sequence[Listing], explain: bool
+        self, records: Sequence[Listing], explain: bool, others: Sequence[EarlierListings] | None = None
     ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return what `score_batch` does, of listings that were checked."""
+        """Return checked listings with their scores, in order, and in what all are unlike those the model knows.
 
-    def score_batch(
-        self, listings: Sequence[Mapping[str, Any]], explain: bool
-    ) -> tuple[list[ScoredListing], tuple[Unlike, ...]]:
-        """Return the same, and in what the listings are unlike those the model was trained on."""
+        What their sellers had listed before, as far as it is stored, counts besides what the model remembers.
+        """
+
+    def explain_again(self, scored: ScoredListing) -> ScoredListing:
+        """Return a listing that this model has scored, with reasons, by what was known of its seller then."""
 
 
 class CurrentModel(Protocol):

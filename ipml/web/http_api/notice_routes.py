@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from anyio import to_thread
 from fastapi import Header, Path, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from starlette.exceptions import HTTPException
 
 from ipml.cooperation.notices.intake import receive, score_unknown
@@ -22,6 +23,7 @@ from ipml.cooperation.policy import CooperationPolicy
 from ipml.errors import Forbidden, InvalidNotice, NotFound
 from ipml.kit.moments import write_moment
 from ipml.records import Listing, Problem, ScoredListing
+from ipml.review.sellers.portfolios import find_earlier
 from ipml.storage.database import reading, writing
 from ipml.web.http_api.monitoring import ScoringModel
 from ipml.web.http_api.openapi import describe_body, describe_error, make_json_answer, write_json
@@ -191,9 +193,9 @@ async def give_notice(
             if whose is not None and notice.email != whose:
                 raise Forbidden("notice", "it names another notifier", "Send those of the notifier whose key this is.")
             scored: Mapping[str, ScoredListing] = {}
-            if score := _make_score(state.models.current()):
+            if model := state.models.current():
                 with reading(engine) as connection:
-                    scored = score_unknown(connection, notice, score)
+                    scored = score_unknown(connection, notice, partial(_score, connection, model))
             with writing(engine) as connection:
                 return receive(connection, notice, policy=policy, scored=scored)
 
@@ -242,9 +244,11 @@ def _add_notifier(content: Any, whose: str | None) -> Any:
     return {**content, "email": whose} if is_missing else content
 
 
-def _make_score(model: ScoringModel | None) -> Callable[[Sequence[Listing]], list[ScoredListing]] | None:
-    """Return what scores listings by the model of the moment; None where there is none."""
-    return None if model is None else lambda listings: model.score_many(list(map(_as_mapping, listings)), True)
+def _score(connection: Connection, model: ScoringModel, listings: Sequence[Listing]) -> list[ScoredListing]:
+    """Score listings by what is known of their sellers, with reasons."""
+    records = model.check(list(map(_as_mapping, listings)))
+    earlier = find_earlier(connection, model.version, records, datetime.now(UTC))
+    return model.score_records(records, True, earlier)[0]
 
 
 def _as_mapping(listing: Listing) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select
@@ -15,6 +16,9 @@ from ipml.cli.worker.incoming import find_recent, remove_old
 from ipml.cli.worker.loop import JobRun
 from ipml.cli.worker.tasks import TASKS
 from ipml.errors import Failed
+from ipml.listings.schema import check_listings
+from ipml.scoring.portfolio_store import start_store
+from ipml.scoring.scorer import load_model
 from ipml.settings import Settings
 from ipml.storage.database import reading
 from ipml.storage.tables import cases
@@ -48,11 +52,10 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_is_enqueued_once(engine: Engine, folder: Path, saved_model: Path) -> None:
     """It is moved away, its scores stay; the same file again opens no new case."""
-    store = folder.parent / "sellers.npz"
-    said = take_in(engine, folder, saved_model, portfolios=store)
+    said = take_in(engine, folder, saved_model)
     assert "200 scored, 0 bad rows" in said
     assert names(folder) == ["done", "scored"]
-    assert store.exists()
+    assert names(folder / "scored") == ["night.parquet.parquet", "night.parquet.parquet.rejects.csv"]
     n_cases = count_cases(engine)
     assert 0 < n_cases <= 20
     (done,) = (folder / "done").iterdir()
@@ -107,3 +110,24 @@ def test_drift_is_measured_of_what_came(engine: Engine, folder: Path, saved_mode
     reference.write_text(reference_of(listings, None, listings["is_counterfeit"]).to_json(), encoding="utf-8")
     settings = Settings(incoming=folder, model=str(saved_model), drift_reference=str(reference))
     assert TASKS["drift"](JobRun(engine, settings, lambda: False)).startswith("200 listings, ")
+
+
+def test_what_a_file_holds_counts_for_the_next(engine: Engine, folder: Path, saved_model: Path, market) -> None:
+    """Each listing once; the next file is scored as `ipml score` does with a store that has taken the first one in."""
+    listings = check_listings(market.listings[:200])
+    listings["seller_id"] = "new " + listings["seller_id"]  # whom the model does not remember
+    later = listings[:80].assign(observed_at=listings["observed_at"].max() + pd.Timedelta(days=1), listed_at=None)
+    later["listing_id"] = "later " + later["listing_id"]
+    scorer = load_model(saved_model)
+    store = start_store(scorer)
+    store.take_in(scorer, listings)
+    for number in range(2):
+        listings.to_parquet(folder / "night.parquet")
+        assert f"{(200, 0)[number]} added to portfolios" in take_in(engine, folder, saved_model)
+    later.to_parquet(folder / "later.parquet")
+    take_in(engine, folder, saved_model)
+    (scored,) = (folder / "scored").glob("*later.parquet.parquet")
+    found, expected = pd.read_parquet(scored), scorer.score_frame(check_listings(later), store.portfolios)
+    assert found["earlier_listings"].tolist() == expected["earlier_listings"].tolist()
+    assert found["earlier_listings"].min() > 0
+    np.testing.assert_allclose(found["score"].astype(float), expected["score"], rtol=0, atol=1e-9)

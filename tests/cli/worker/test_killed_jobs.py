@@ -29,7 +29,7 @@ from ipml.storage import outbox
 from ipml.storage.audit_trail.anchors import read_anchors
 from ipml.storage.database import open_database, reading, writing
 from ipml.storage.jobs import JOBS
-from ipml.storage.tables import cases, jobs
+from ipml.storage.tables import cases, jobs, portfolio_listings, portfolios
 from ipml.storage.tables import outbox as messages
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,6 @@ class Marketplace:
             "IPML_INCOMING": str(self.incoming),
             "IPML_INCOMING_TOP": "10",
             "IPML_EXPLORE": "0",
-            "IPML_PORTFOLIOS": str(folder / "sellers.npz"),
             "IPML_BACKUPS": str(folder / "backups"),
             "IPML_BACKUPS_KEPT": "5",
             "IPML_ANCHORS": str(folder / "anchors.jsonl"),
@@ -160,8 +159,13 @@ def test_whenever_a_worker_is_killed_each_thing_is_done_once(
     assert len([*(place.incoming / "done").iterdir()]) == ROUNDS
     with reading(place.engine) as connection:
         ids = list(connection.scalars(select(cases.c.listing_id)))
+        weighed = list(connection.execute(select(portfolio_listings.c.listing_id, portfolio_listings.c.suspicion)))
+        sums = connection.execute(select(func.sum(portfolios.c.n), func.sum(portfolios.c.suspicion))).one()
     assert ids
     assert len(ids) == len({*ids})
+    assert sorted(row.listing_id for row in weighed) == sorted(place.listings["listing_id"][: ROUNDS * LISTINGS])
+    counted = [row.suspicion for row in weighed if row.suspicion is not None]
+    assert sums == (len(counted), sum(counted))
     assert read_files(place) == {"anchors", "backups", "labels", "networks"}
     assert not [*(place.folder / "backups").glob("*.partial")]
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, update
 from support.consequences import COOPERATION
 from support.given_notices import NOON, POLICY, WORDS, complain, offer, say
+from support.scoring import as_model
 
 from ipml.cooperation.notices.intake import match_notices, score_unknown
 from ipml.cooperation.notices.status import Receipt, find_notices, find_receipt
@@ -175,7 +176,7 @@ def submit(engine: Engine, listing_id: str) -> None:
     def score(listings: Sequence[Listing], explain: bool) -> list[ScoredListing]:
         return [ScoredListing(one, 0.01, -4.6, (), (), None, "m1") for one in listings]
 
-    known = take_in(engine, [Submission((offer(listing_id).listing,))], score, NOON)[listing_id]
+    known = take_in(engine, [Submission((offer(listing_id).listing,))], as_model(score), NOON)[listing_id]
     assert known.case_id is None
 
 

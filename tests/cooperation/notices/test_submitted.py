@@ -8,6 +8,7 @@ from sqlalchemy import insert, select
 from support.databases import BOTH
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
+from support.scoring import as_model
 
 from ipml.cooperation.notices.intake import match_notices, receive, score_unknown
 from ipml.records import Listing, ScoredListing
@@ -28,7 +29,7 @@ def submit(desk: Desk, make_scored: Callable[..., ScoredListing]) -> Callable[[s
     with writing(desk.engine) as connection:  # else chance could draw the listing for the queue
         connection.execute(insert(seeds).values(seed="0" * 64, drawn_at=NOON))
     return lambda listing_id: take_in(
-        desk.engine, [Submission((Listing(listing_id, "s1", "Bag", observed_at=NOON),))], score, NOON
+        desk.engine, [Submission((Listing(listing_id, "s1", "Bag", observed_at=NOON),))], as_model(score), NOON
     )
 
 

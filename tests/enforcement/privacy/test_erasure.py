@@ -149,7 +149,7 @@ def test_the_trail_and_all_counts_hold(engine: Engine):
     after = {name: len(rows) for name, rows in read_tables(engine).items()}
     assert erased.sellers == (erasure.Erasure(pseudonym, 5, 3),)
     gone = {"case_texts": 5, "pictures": 1, "user_sellers": 1, "seller_keys": 1, "listings": 1, "seller_events": 1}
-    gone |= {"saved_views": 1, "translations": 1}
+    gone |= {"saved_views": 1, "translations": 1, "portfolios": 1, "portfolio_listings": 1}
     for name in before.keys() - {"bands", "audit", "erasures"}:
         assert after[name] == before[name] - gone.get(name, 0), name
     with reading(engine) as connection:

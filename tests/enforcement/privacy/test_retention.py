@@ -274,6 +274,8 @@ def test_what_is_kept_of_a_seller_is_told_with_its_end(engine: Engine):
         "ended_holds": 1,
         "marketplace_listings": 1,
         "seller_events": 1,
+        "portfolios": 1,
+        "portfolio_listings": 1,
     }
     until = {kind.name: kind.until for kind in kept.classes}
     assert until["counterfeit_listings"] == after(RULES.counterfeit_listings)

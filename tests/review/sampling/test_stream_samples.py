@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Engine, insert, select
 from support.databases import copy_memory
+from support.scoring import as_model
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.marketplace import Submission, rescore_changed, take_in
@@ -133,7 +134,7 @@ def read(engine: Engine) -> list[Stretch]:
 
 def submit(engine: Engine, listings: Sequence[Listing], now: datetime = NOON) -> None:
     """Submit listings."""
-    take_in(engine, [Submission(tuple(listings))], score, now)
+    take_in(engine, [Submission(tuple(listings))], as_model(score), now)
 
 
 def test_what_came_by_is_counted():
@@ -173,7 +174,7 @@ def test_each_model_has_samples_of_its_own():
     def score_newly(submitted: Sequence[Listing], explain: bool) -> list[ScoredListing]:
         return [replace(one, model_version="m2") for one in score(submitted, explain)]
 
-    assert rescore_changed(engine, score_newly, "m2", NOON) == 50
+    assert rescore_changed(engine, as_model(score_newly, "m2"), NOON) == 50
     assert [sum(one.listings for one in read(engine) if one.sample_id == number) for number in (1, 2)] == [50, 50]
 
 
@@ -188,6 +189,6 @@ def test_what_follows_from_a_draw_does_not_change_its_weight():
     with writing(engine) as connection:
         events = [SellerEvent(f"e-{seller}", seller, "complained", later, later) for seller in sellers]
         store_events(connection, events, later)
-    assert rescore_changed(engine, score, "m1", later) == len(sellers) > 0
+    assert rescore_changed(engine, as_model(score), later) == len(sellers) > 0
     review(engine, later)
     assert read(engine) == before

@@ -78,6 +78,8 @@ TABLES = (
     "jobs",
     "listings",
     "seller_events",
+    "portfolio_listings",
+    "portfolios",
 )
 """In the order in which one may refer to those before it."""
 
@@ -1494,6 +1496,43 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_seller_events_seller_id_counts_from"), "seller_events", ["seller_id", "counts_from"], unique=False
     )
+    op.create_table(
+        "portfolio_listings",
+        sa.Column("entry_number", identity, nullable=False),
+        sa.Column("model_version", sa.Text, nullable=False),
+        sa.Column("listing_id", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("moment", moment, nullable=False),
+        sa.Column("suspicion", identity, nullable=True),
+        sa.Column("received_at", moment, nullable=False),
+        sa.CheckConstraint("suspicion BETWEEN 0 AND 1000", name=op.f("ck_portfolio_listings_suspicion")),
+        sa.PrimaryKeyConstraint("entry_number", name=op.f("pk_portfolio_listings")),
+        sa.UniqueConstraint("listing_id", "model_version", name=op.f("uq_portfolio_listings_listing_id_model_version")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_portfolio_listings_received_at"), "portfolio_listings", ["received_at"], unique=False)
+    op.create_index(
+        op.f("ix_portfolio_listings_seller_id_model_version_moment_suspicion"),
+        "portfolio_listings",
+        ["seller_id", "model_version", "moment", "suspicion"],
+        unique=False,
+    )
+    op.create_table(
+        "portfolios",
+        sa.Column("portfolio_number", identity, nullable=False),
+        sa.Column("model_version", sa.Text, nullable=False),
+        sa.Column("seller_id", sa.Text, nullable=False),
+        sa.Column("n", identity, nullable=False),
+        sa.Column("suspicion", identity, nullable=False),
+        sa.Column("latest", moment, nullable=False),
+        sa.Column("n_before", identity, nullable=False),
+        sa.Column("suspicion_before", identity, nullable=False),
+        sa.Column("changed_at", moment, nullable=False),
+        sa.PrimaryKeyConstraint("portfolio_number", name=op.f("pk_portfolios")),
+        sa.UniqueConstraint("seller_id", "model_version", name=op.f("uq_portfolios_seller_id_model_version")),
+        sqlite_strict=True,
+    )
+    op.create_index(op.f("ix_portfolios_changed_at"), "portfolios", ["changed_at"], unique=False)
 
 
 def downgrade() -> None:
