@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ipml.storage.audit_trail.audit import Anchor
 
-LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "skops", "mlflow", "sqlalchemy", "fastapi")
+LIBRARIES = ("scikit-learn", "numpy", "pandas", "pyarrow", "mlflow", "sqlalchemy", "fastapi")
 _LITTLE_DISK_GB = 1.0
 _MOST_LINES = 20  # about the rows of one database
 

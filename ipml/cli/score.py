@@ -6,10 +6,11 @@ one night to the next.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +21,7 @@ from ipml.errors import UnusableSetting
 
 if TYPE_CHECKING:
     from ipml.scoring.batch.file_scoring import BatchCounts
+    from ipml.scoring.scorer import Scorer
 
 
 class Engine(StrEnum):
@@ -105,6 +107,40 @@ def score(
         )
         _tell(counts, f"on Spark into {out}", rejects)
         return
+    from ipml.scoring.batch.worker_pool import start_early
+
+    with closing(start_early(source, count_jobs(jobs))) as workers:
+        scorer, counts = _score_here(
+            source,
+            out,
+            model,
+            read=read,
+            force=force,
+            sellers=portfolios,
+            columns=column_map,
+            events=known,
+            rejects=rejects,
+            explain_top=explain_top,
+            jobs=workers if workers.n > 1 else count_jobs(jobs),
+            restart=restart,
+            require_familiar=require_familiar,
+        )
+    for unlike in counts.unlike:
+        typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)
+    _tell(counts, f"by {scorer.version} into {out}", rejects)
+
+
+def _score_here(
+    source: Path,
+    out: Path,
+    model: str | None,
+    *,
+    read: Sequence[Path | None],
+    force: bool,
+    sellers: Path | None,
+    **options: Any,
+) -> tuple[Scorer, BatchCounts]:
+    """Load what scores, and score on this machine; exit with 130 where that is stopped."""
     from ipml.scoring.batch.worker_pool import gc_disabled
 
     with gc_disabled():
@@ -113,32 +149,18 @@ def score(
         from ipml.scoring.scorer import load_model
 
         stored = name_work_folder(out)
-        check_outputs(out, rejects, read=read, force=force or out.is_dir() or stored.exists())
+        check_outputs(out, options["rejects"], read=read, force=force or out.is_dir() or stored.exists())
         scorer = load_model(model)
-    sellers = read_store(portfolios, scorer.version).portfolios if portfolios else None
+    options["portfolios"] = read_store(sellers, scorer.version).portfolios if sellers else None
     try:
         with show_rows() as show:
-            counts = score_file(
-                scorer,
-                source,
-                out,
-                columns=column_map,
-                portfolios=sellers,
-                events=known,
-                rejects=rejects,
-                explain_top=explain_top,
-                jobs=count_jobs(jobs),
-                restart=restart,
-                require_familiar=require_familiar,
-                on_rows=lambda step, rows, total: show(rows, total, step),
+            return scorer, score_file(
+                scorer, source, out, on_rows=lambda step, rows, total: show(rows, total, step), **options
             )
     except KeyboardInterrupt:
         is_stored = f"what is finished stands in {stored}: give the same command again to go on"
         typer.echo(f"ipml: stopped; {is_stored if stored.exists() else 'nothing was finished'}", err=True)
         raise typer.Exit(130) from None
-    for unlike in counts.unlike:
-        typer.echo(f"ipml: unlike the listings {scorer.version} was trained on: {unlike.sentence}", err=True)
-    _tell(counts, f"by {scorer.version} into {out}", rejects)
 
 
 def _tell(counts: BatchCounts, where: str, rejects: Path | None) -> None:

@@ -18,9 +18,6 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
@@ -31,6 +28,7 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
+from ipml.kit.estimator import Estimator, check_fitted
 from ipml.kit.moments import to_microseconds
 from ipml.listings.frames import number_rows
 from ipml.listings.kinds import has_cells
@@ -514,7 +512,7 @@ def _take_rows(values: Any, rows: NDArray[np.intp]) -> Any:
     return values.take(rows) if isinstance(values, (Texts, Names, Places, Numbers)) else values[rows]
 
 
-class Extractor(TransformerMixin, BaseEstimator):
+class Extractor(Estimator):
     """Turn columns of listings into numbers, by functions of the engine that read prepared tables.
 
     A subclass sets its learned attributes in `learn`, and makes of them in `prepare` what its `values` needs: arrays
@@ -536,8 +534,12 @@ class Extractor(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Any) -> Any:
         """Return the values of a frame, a mapping of columns or ListingColumns, shape (n_listings, n_features)."""
-        check_is_fitted(self)
+        check_fitted(self)
         return self.values(ListingColumns.of(X))
+
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Return what `transform` does, after `fit`."""
+        return self.fit(X, y).transform(X)
 
     def learn(self, listings: ListingColumns) -> None:
         """Set the learned attributes."""
@@ -555,6 +557,10 @@ class Extractor(TransformerMixin, BaseEstimator):
         """Return an array or a sparse matrix with a row for each listing."""
         raise NotImplementedError
 
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of its features."""
+        raise NotImplementedError
+
     def prepare(self) -> Any:
         """Return what is prepared from the learned attributes."""
         return ()
@@ -567,12 +573,13 @@ class Extractor(TransformerMixin, BaseEstimator):
             prepared = self.__dict__["_prepared"] = self.prepare()
         return prepared
 
-    def __sklearn_tags__(self) -> Tags:
-        tags: Tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import TransformerTags  # whoever asks has loaded scikit-learn
+
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags = TransformerTags()
         tags.input_tags.two_d_array, tags.input_tags.string, tags.input_tags.allow_nan = False, True, True
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("_prepared", None)
-        return state
+        return {name: value for name, value in vars(self).items() if name != "_prepared"}

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
@@ -34,6 +33,7 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.normalisation import fold_text
 from ipml.features.phrases import find_phrases
+from ipml.kit.estimator import check_fitted
 from ipml.listings.brands import Brands, load_brands
 
 BrandTable = dict[str, Any]
@@ -415,7 +415,7 @@ class GoodsFeatures(Extractor):
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: each kind, then what follows from the kinds named."""
-        check_is_fitted(self)
+        check_fitted(self)
         return np.array([*(name.replace(" ", "_") for name in self.names_), *_SUMMARY], dtype=object)
 
 

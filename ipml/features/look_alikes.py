@@ -129,6 +129,8 @@ def read_letter(letter: str) -> str:
         return letter.lower() if letter.isprintable() else " " if letter.isspace() else ""
     if letter.isdecimal():
         return str(unicodedata.decimal(letter))
+    if _is_plain(letter):
+        return _keep(letter)
     folded = letter
     for _ in range(4):
         step = "".join(_LOOK_ALIKES.get(part, part) for part in folded)
@@ -138,6 +140,12 @@ def read_letter(letter: str) -> str:
             break
         folded = step
     return "".join(_keep(part) for part in folded)
+
+
+def _is_plain(letter: str) -> bool:
+    """Say at once that a letter has neither a case nor another form, as ideographs and most of far scripts."""
+    is_caseless = unicodedata.category(letter) == "Lo"
+    return is_caseless and letter not in _LOOK_ALIKES and not unicodedata.decomposition(letter)
 
 
 def is_look_alike(letter: str) -> bool:

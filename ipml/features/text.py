@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
@@ -23,7 +23,9 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.phrases import Skeletons
 
 
-def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1) -> csr_matrix:
+def count_ngrams(
+    texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5), words: int = 1
+) -> scipy.sparse.csr_matrix:
     """Count the n-grams of each text, shape (n_texts, 2^bits).
 
     Parameters
@@ -44,7 +46,7 @@ def count_ngrams(texts: Any, *, bits: int = 18, letters: tuple[int, int] = (3, 5
     """
     texts = texts if isinstance(texts, Texts) else Texts.of(texts)
     pointers, columns, counts = count(texts, bits, *letters, words)
-    return csr_matrix((counts, columns, pointers), shape=(len(texts), 1 << bits))
+    return scipy.sparse.csr_matrix((counts, columns, pointers), shape=(len(texts), 1 << bits))
 
 
 def count_texts(
@@ -205,11 +207,11 @@ class TextFeatures(Extractor):
         """Know the n-grams that the other knows."""
         self.idf_ = np.where(self.idf_ > 0, self.idf_, other.idf_)
 
-    def values(self, listings: ListingColumns) -> csr_matrix:
+    def values(self, listings: ListingColumns) -> scipy.sparse.csr_matrix:
         """Return the values, shape (n_listings, 2^bits)."""
         return self.weigh(listings.bones(self.column))
 
-    def weigh(self, bones: Texts) -> csr_matrix:
+    def weigh(self, bones: Texts) -> scipy.sparse.csr_matrix:
         """Return the values of the n-grams of skeletons, shape (n_texts, 2^bits)."""
         counts = count_ngrams(bones, bits=self.bits, letters=self.letters, words=self.words)
         idf = self.idf_[counts.indices]
@@ -218,7 +220,7 @@ class TextFeatures(Extractor):
         data, indices = counts.data[is_known], counts.indices[is_known]
         n_known = np.diff(np.concatenate([[0.0], np.cumsum(data)])[indptr])
         data *= idf[is_known] / np.sqrt(np.repeat(n_known, np.diff(indptr)))
-        return csr_matrix((data, indices, indptr), shape=counts.shape)
+        return scipy.sparse.csr_matrix((data, indices, indptr), shape=counts.shape)
 
     def mark(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return coefficients of these features as `sum` takes them: what each n-gram weighs, and whether it is known.

@@ -16,11 +16,10 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
-from ipml.features.columns import MAX_LETTERS, ListingColumns, Reading, days_from
+from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, Reading, days_from
 from ipml.features.compiled import disguises
 from ipml.features.compiled.brands import SpellingTable
 from ipml.features.compiled.characters import PAGES, Characters
@@ -55,7 +54,7 @@ The 80 letters that large marketplaces allow a title are at most some 16 words, 
 with a word of the trade, is at most five: some passage of eight in steps of four holds it with few words around it.
 """
 
-_KINDS: dict[str, type[BaseEstimator]] = {
+_KINDS: dict[str, type[Extractor]] = {
     "title": TextFeatures,
     "description": TextFeatures,
     "category": TextFeatures,

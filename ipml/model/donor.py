@@ -15,15 +15,13 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion
 
 from ipml.features.figures import PictureFeatures
 from ipml.features.images import ImageVectors
 from ipml.features.text import TextFeatures
 from ipml.model.learner import Floats, Labels
-from ipml.model.regression import Design
-from ipml.model.stages import count_features
+from ipml.model.regression import Design, LinearLearner
+from ipml.model.stages import Features, count_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,12 +50,11 @@ class DonorColumn:
         scale = 1.0 / spread if spread > 0 else 0.0
         return cls(coefficients, mean, scale, (log_odds - mean) * scale)
 
-    def spell_out(self, learner: LogisticRegression) -> float:
+    def spell_out(self, learner: LinearLearner) -> float:
         """Put what the donor weighs into the other coefficients of a learner; return what the donor counts for."""
         own, weight = learner.coef_[0, :-1], float(learner.coef_[0, -1]) * self.scale
         learner.coef_ = (own + weight * self.coefficients)[np.newaxis]
         learner.intercept_ = learner.intercept_ - weight * self.mean
-        learner.n_features_in_ = len(own)
         return weight
 
 
@@ -80,7 +77,7 @@ def ask_donor(design: Design, coefficients: Floats | None) -> Asked:
     return Asked(design.append(column.values), column)
 
 
-def take_over(features: FeatureUnion, of_donor: FeatureUnion, coefficients: Floats) -> Floats:
+def take_over(features: Features, of_donor: Features, coefficients: Floats) -> Floats:
     """Let fitted extractors know what the donor's know besides; return what the donor weighs each feature by.
 
     What an extractor learnt itself stays. An n-gram that is rarer here than there has larger values, and so a smaller
@@ -88,7 +85,7 @@ def take_over(features: FeatureUnion, of_donor: FeatureUnion, coefficients: Floa
 
     Parameters
     ----------
-    features, of_donor : FeatureUnion
+    features, of_donor : Features
         Both fitted; the first is changed.
     coefficients : array of shape (n_features,)
         Of the donor's first stage.
@@ -123,7 +120,7 @@ def count_sellers(y: Labels, weight: Floats, sellers: NDArray[Any]) -> int:
     return min(len(np.unique(sellers[(y == label) & (weight > 0)])) for label in (0, 1))
 
 
-def check_kind(features: FeatureUnion, of_donor: FeatureUnion) -> None:
+def check_kind(features: Features, of_donor: Features) -> None:
     """See whether the features of extractors, fitted or not, mean what those of the donor do.
 
     Raises
@@ -138,7 +135,7 @@ def check_kind(features: FeatureUnion, of_donor: FeatureUnion) -> None:
             raise ValueError(f"Found {found}; expected the extractors of the donor.")
 
 
-def _describe(features: FeatureUnion) -> dict[str, Any]:
+def _describe(features: Features) -> dict[str, Any]:
     """Return what decides on the meaning of the columns."""
     described: dict[str, Any] = {"transformer_weights": features.transformer_weights}
     for name, extractor in features.transformer_list:

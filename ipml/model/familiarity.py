@@ -19,8 +19,8 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.ngrams import mark_known
@@ -227,7 +227,7 @@ def _bounds(mean: float, variance: float, chance: float) -> tuple[float, float]:
         return 0.0, 1.0
     if np.isinf(n):
         return mean, mean
-    low, high = beta.ppf([chance, 1 - chance], mean * n, (1 - mean) * n)
+    low, high = scipy.special.betaincinv(mean * n, (1 - mean) * n, [chance, 1 - chance])
     return float(low), float(high)
 
 

@@ -16,8 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from ipml.features.columns import ListingColumns
 from ipml.model.learner import Floats, Labels
@@ -43,6 +41,9 @@ def read_labels(y: Any, weight: Floats) -> tuple[NDArray[Any], Labels]:
     >>> read_labels([False, True, True], np.ones(3))
     (array([False,  True]), array([0, 1, 1], dtype=int8))
     """
+    from sklearn.utils.multiclass import check_classification_targets  # scoring does without scikit-learn
+    from sklearn.utils.validation import column_or_1d
+
     labels = column_or_1d(np.asarray(y), warn=True)
     if len(labels) != len(weight):
         raise ValueError(f"Found {len(labels)} labels for {len(weight)} listings; expected one for each.")

@@ -17,14 +17,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self, TypeVar
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 
 from ipml.model.calibration import SigmoidCalibration
-from ipml.model.regression import Ascent, Design, Start, has_both
+from ipml.model.regression import Ascent, Design, LinearLearner, Start, has_both
 
 Labels = NDArray[np.int8]
 Floats = NDArray[np.float64]
@@ -203,6 +200,8 @@ class Search:
 
 def _side_by_side(do: Callable[..., Result], tasks: Iterable[tuple[Any, ...]]) -> list[Result]:
     """Return what comes of each task, in their order."""
+    import joblib  # only learning needs it
+
     done: list[Result] = joblib.Parallel(n_jobs=-1, require="sharedmem")(joblib.delayed(do)(*task) for task in tasks)
     return done
 
@@ -339,13 +338,9 @@ class Blend:
         """Return the log-odds of listings, shape (n_listings,)."""
         return np.asarray(design @ self.coefficients + self.intercept)
 
-    def learner(self) -> LogisticRegression:
-        """Return the fit as scikit-learn's."""
-        learner = LogisticRegression()
-        learner.classes_ = np.array([0, 1], dtype=np.int8)
-        learner.coef_, learner.intercept_ = self.coefficients[np.newaxis], np.array([self.intercept])
-        learner.n_features_in_, learner.n_iter_ = len(self.coefficients), np.array([self._n_passes], dtype=np.int32)
-        return learner
+    def learner(self) -> LinearLearner:
+        """Return the fit."""
+        return LinearLearner(self.coefficients[np.newaxis], np.array([self.intercept]), self._n_passes)
 
 
 def choose_members(
@@ -434,7 +429,7 @@ def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
 
 def fit_all(
     chosen: Chosen, design: Design, y: Labels, weight: Floats, is_text: Flags, only_raises: Flags
-) -> tuple[LogisticRegression, Chosen]:
+) -> tuple[LinearLearner, Chosen]:
     """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended."""
     blend = Blend(chosen.members, chosen.shares, is_text, only_raises)
     blend.fit(design, y, weight, _tolerance(len(y)), chosen.fits.of_all)
@@ -478,6 +473,8 @@ def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: 
     Listings of no weight, such as those without a label, have no say in who is left out together: they go with their
     seller, or wherever there is room.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # scoring does without scikit-learn
+
     counts = np.flatnonzero(weight > 0)
     n_folds = _usable_folds(n_folds, y[counts], sellers[counts])
     _, seller_of = np.unique(sellers, return_inverse=True)

@@ -7,12 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
-from sklearn.pipeline import FeatureUnion
-from sklearn.utils import ClassifierTags, Tags
-from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ipml.features.columns import SPELT, ListingColumns, Reading
@@ -24,6 +20,7 @@ from ipml.features.names import Names
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures
+from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration import SigmoidCalibration
 from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
@@ -45,6 +42,7 @@ from ipml.model.labels import (
 )
 from ipml.model.learner import Chosen, Floats, choose_members, fit_all
 from ipml.model.stages import (
+    Features,
     FeatureValues,
     FirstStage,
     SecondStage,
@@ -59,13 +57,13 @@ _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
 
 
-def make_features(brands: BrandTable | None = None) -> FeatureUnion:
+def make_features(brands: BrandTable | None = None) -> Features:
     """Return all extractors side by side; the names of their features begin with the extractor's.
 
     A classifier adds `PictureFeatures` where what it learns from knows of pictures, and `ImageVectors` where that has
     vectors; one that starts from a donor has those that the donor has.
     """
-    return FeatureUnion(
+    return Features(
         [
             ("title", TextFeatures("title")),
             ("description", TextFeatures("description", letters=(0, 0), words=2)),
@@ -81,10 +79,8 @@ def make_features(brands: BrandTable | None = None) -> FeatureUnion:
     )
 
 
-def _add_pictures(
-    features: FeatureUnion, listings: ListingColumns, donor: CounterfeitClassifier | None
-) -> FeatureUnion:
-    """Add what is known of pictures, if anything is; a model without it stays what it was, to the bit."""
+def _add_pictures(features: Features, listings: ListingColumns, donor: CounterfeitClassifier | None) -> Features:
+    """Return the extractors, and those of pictures if anything is known of any; other models stay as they were."""
     if donor is not None:
         known = dict(donor.features_.transformer_list)
         has_numbers, has_images = _PICTURE in known, IMAGE in known
@@ -95,15 +91,10 @@ def _add_pictures(
         features.transformer_list.append((_PICTURE, PictureFeatures()))
     if has_images and IMAGE not in dict(features.transformer_list):
         features.transformer_list.append((IMAGE, ImageVectors()))
-    return features
+    return Features(features.transformer_list, features.transformer_weights)
 
 
-class CounterfeitClassifier(  # its features are sparse, and stay so whatever `set_output` would ask for
-    ClassifierMixin,
-    TransformerMixin,
-    BaseEstimator,
-    auto_wrap_output_keys=None,  # type: ignore[call-arg]
-):
+class CounterfeitClassifier(Estimator):
     """Give each listing the calibrated probability that it is counterfeit, and say what contributed.
 
     Two linear stages: the listing by itself, then its log-odds joined with the portfolio of its seller, the listings
@@ -117,7 +108,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
 
     Parameters
     ----------
-    features : FeatureUnion or None, default=None
+    features : Features or None, default=None
         The extractors; those of `make_features` where none are given. Their parameters can be set either way, as in a
         grid search over `features__title__letters`.
     C : float or None, default=None
@@ -133,13 +124,13 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
 
     Attributes
     ----------
-    features_ : FeatureUnion
+    features_ : Features
     spelling_ : Spelling
         The words that the training listings use, and how misspelt ones are read.
     strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
         strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
-    learner_ : LogisticRegression
+    learner_ : LinearLearner
         The listing by itself.
     donor_weight_ : float
         What the log-odds of the donor count for; only after a fit that started from one.
@@ -167,7 +158,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
 
     def __init__(
         self,
-        features: FeatureUnion | None = None,
+        features: Features | None = None,
         C: float | None = None,
         n_folds: int = 5,
         seed: int = 0,
@@ -193,8 +184,11 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         super().set_params(**params)
         return self
 
-    def __sklearn_tags__(self) -> Tags:
-        tags: Tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, TransformerTags  # whoever asks has loaded scikit-learn
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.target_tags.required, tags.transformer_tags = "classifier", True, TransformerTags()
         tags.input_tags.two_d_array, tags.input_tags.string, tags.input_tags.allow_nan = False, True, True
         tags.classifier_tags = ClassifierTags(multi_class=False)
         return tags
@@ -266,6 +260,8 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             self.__dict__.pop(name, None)
         if donor is not None and count_sellers(y, weight, sellers) < self.n_folds:
             return self._take_as_it_is(donor, listings, sellers)
+        from sklearn.base import clone  # scoring does without scikit-learn
+
         features = clone(self.features) if self.features is not None else make_features()
         self.features_ = _add_pictures(features, listings, donor)
         learnt = TrainingSet(self._learn_spelling(listings, donor), y, weight, counted, sellers, n_labelled)
@@ -281,7 +277,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
     @property
     def feature_names_in_(self) -> NDArray[np.object_]:
         """The columns of the training listings."""
-        check_is_fitted(self)
+        check_fitted(self, "calibration_")
         return np.array(self._columns, dtype=object)
 
     @property
@@ -298,7 +294,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         """What the model knows of words; made when first asked for, and no part of the model file."""
         reading = self.__dict__.get("_reading")
         if reading is None:
-            check_is_fitted(self, "spelling_")
+            check_fitted(self, "spelling_")
             sets = (getattr(extractor, "phrase_set", None) for _, extractor in self.features_.transformer_list)
             reading = self._reading = Reading(self.spelling_, tuple(filter(None, sets)))
         return reading
@@ -308,7 +304,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         """The listing by itself, prepared for scoring as `reading` is."""
         stage = self.__dict__.get("_first_stage")
         if stage is None:
-            check_is_fitted(self, "learner_")
+            check_fitted(self, "learner_")
             learner = self.learner_
             stage = self._first_stage = FirstStage(self.features_, learner.coef_[0], float(learner.intercept_[0]))
         return stage
@@ -318,8 +314,7 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         return self.reading, self.first_stage
 
     def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = dict(super().__getstate__())
-        return {name: value for name, value in state.items() if name not in _PREPARED}
+        return {name: value for name, value in vars(self).items() if name not in _PREPARED}
 
     def predict_proba(self, X: Any) -> Floats:
         """Return the probabilities of genuine and counterfeit, shape (n_listings, 2).
@@ -346,6 +341,10 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         """
         return self.calibration_.interval(log_odds, *self._groups(self.columns(X)), level)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of labels that `predict` gives, too: what scikit-learn asks of a classifier."""
+        return float(np.average(self.predict(X) == np.asarray(y), weights=sample_weight))
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the likelier label; what to act on is the operator's threshold, not this."""
         is_counterfeit = self.predict_proba(X)[:, 1] >= 0.5
@@ -360,10 +359,10 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             shares = self._shares_in_time(listings, alone, self.portfolios_)
         return self.second_stage_.log_odds(alone, shares)
 
-    def transform(self, X: Any, shares: Floats | None = None) -> csr_matrix:
+    def transform(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
         """Return the features, the last of them the portfolio's, shape (n_listings, n_features).
 
-        The matrix is sparse whatever `set_output` or `set_config` ask for: as a frame, its hundreds of thousands of
+        The matrix is sparse, whatever scikit-learn's `set_config` asks for: as a frame, its hundreds of thousands of
         columns would take minutes. Pick those of interest by `get_feature_names_out`.
 
         Parameters
@@ -373,12 +372,16 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
             What is known of each listing's seller, as `SellerPortfolios.shares` gives it. Where it is not given, it
             follows from the sellers known from training and from earlier listings among `X`.
         """
-        check_is_fitted(self, "second_stage_")
+        check_fitted(self, "second_stage_")
         listings = self.columns(X)
         values = self._take_worst(FeatureValues.of(self.features_, listings), listings).matrix()
         if shares is None:
             shares = self._shares_in_time(listings, self.first_stage.log_odds(listings), self.portfolios_)
-        return csr_matrix(hstack([values, csr_matrix(shares[:, None])]))
+        return scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(shares[:, None])]))
+
+    def fit_transform(self, X: Any, y: Any, **known: Any) -> scipy.sparse.csr_matrix:
+        """Return what `transform` does, after `fit`."""
+        return self.fit(X, y, **known).transform(X)
 
     def shares(self, X: Any, portfolios: SellerPortfolios | None = None) -> Floats:
         """Return the share of suspicion in what the seller of each listing listed before, shape (n_listings,).
@@ -397,9 +400,9 @@ class CounterfeitClassifier(  # its features are sparse, and stay so whatever `s
         """Return how suspicious each listing looks by itself, 0-1: what portfolios are made of."""
         return self.alone_.probability(self.first_stage.log_odds(self.columns(X)))
 
-    def contributions(self, X: Any, shares: Floats | None = None) -> csr_matrix:
+    def contributions(self, X: Any, shares: Floats | None = None) -> scipy.sparse.csr_matrix:
         """Return each feature's part of the log-odds; with the intercept they sum to `decision_function`."""
-        return csr_matrix(self.transform(X, shares).multiply(self.coefficients))
+        return scipy.sparse.csr_matrix(self.transform(X, shares).multiply(self.coefficients))
 
     @property
     def coefficients(self) -> Floats:
@@ -618,4 +621,4 @@ def _phrases_of(extractor: Any) -> list[str]:
     """Return the phrases that an extractor looks for, if any; it has not been fitted."""
     if not isinstance(extractor, (TradeWords, BrandFeatures, GoodsFeatures)):
         return []
-    return list(clone(extractor).fit(ListingColumns({})).phrases_)
+    return list(type(extractor)(**extractor.get_params()).fit(ListingColumns({})).phrases_)

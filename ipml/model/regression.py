@@ -10,11 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
-from scipy.sparse import csr_matrix, hstack
-from scipy.special import entr, expit, xlogy
-from sklearn.linear_model import LogisticRegression
 
 from ipml.errors import Refused
 from ipml.features.compiled.ngrams import encode
@@ -23,6 +20,27 @@ from ipml.model.solver import StoredRows, ascend, measure, multiply
 
 Floats = NDArray[np.float64]
 _TEXTS_AT_ONCE = 20_000  # what is written on the way stays small
+
+
+@dataclass(eq=False)
+class LinearLearner:
+    """What was learnt: log-odds that are linear in the features.
+
+    Attributes
+    ----------
+    coef_ : array of shape (1, n_features)
+    intercept_ : array of shape (1,)
+    n_iter_ : int
+        How often the fit went through the listings.
+    """
+
+    coef_: Floats
+    intercept_: Floats
+    n_iter_: int
+
+    def decision_function(self, values: Any) -> Floats:
+        """Return the log-odds of a matrix of features, shape (n_listings,)."""
+        return np.asarray(values @ self.coef_[0] + self.intercept_[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +88,7 @@ class Design:
 
     Examples
     --------
-    >>> design = Design.of(csr_matrix([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]))
+    >>> design = Design.of(scipy.sparse.csr_matrix([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]))
     >>> design[np.array([2, 1])] @ np.array([1.0, 10.0])
     array([ 3., 20.])
     """
@@ -81,7 +99,7 @@ class Design:
     n_columns: int
 
     @classmethod
-    def of(cls, values: csr_matrix | Design, ngrams: Sequence[Ngrams] = ()) -> Design:
+    def of(cls, values: scipy.sparse.csr_matrix | Design, ngrams: Sequence[Ngrams] = ()) -> Design:
         """Return features as a design; one that is a design already is returned as it is.
 
         Parameters
@@ -103,15 +121,15 @@ class Design:
         is_stored = rarity > 0
         is_stored[values.indices] = True
         columns = np.flatnonzero(is_stored)
-        places: NDArray[np.int64] = np.cumsum(is_stored) - is_stored
+        places: NDArray[np.int32] = np.cumsum(is_stored, dtype=np.int32) - is_stored
         codes, starts, scales = _encode_blocks(blocks, values.shape[0])
         stored = StoredRows(
             pointers=values.indptr.astype(np.int64, copy=False),
-            indices=places[values.indices].astype(np.int32),
+            indices=places[values.indices],
             values=values.data.astype(np.float64, copy=False),
             codes=codes,
             starts=starts,
-            firsts=places[[block.first for block in blocks]],
+            firsts=places[[block.first for block in blocks]].astype(np.int64),
             scales=scales,
             rarity=rarity[columns],
         )
@@ -136,13 +154,13 @@ class Design:
 
         Examples
         --------
-        >>> Design.of(csr_matrix([[1.0], [0.0]])).append(np.array([2.0, 3.0])) @ np.array([1.0, 10.0])
+        >>> Design.of(scipy.sparse.csr_matrix([[1.0], [0.0]])).append(np.array([2.0, 3.0])) @ np.array([1.0, 10.0])
         array([21., 30.])
         """
         stored = self.stored
         shape = len(self.rows), len(self.columns)
-        values = csr_matrix((stored.values, stored.indices, stored.pointers), shape=shape)
-        wider = csr_matrix(hstack([values, csr_matrix(column[:, np.newaxis])]))
+        values = scipy.sparse.csr_matrix((stored.values, stored.indices, stored.pointers), shape=shape)
+        wider = scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(column[:, np.newaxis])]))
         _check_values(wider, ())
         stored = stored._replace(
             pointers=wider.indptr.astype(np.int64), indices=wider.indices.astype(np.int32), values=wider.data
@@ -157,7 +175,7 @@ class Design:
         return multiply(self.stored, self.rows, coefficients[self.columns])
 
 
-def _check_values(values: csr_matrix, ngrams: Sequence[Ngrams]) -> None:
+def _check_values(values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams]) -> None:
     if n_wrong := int(np.count_nonzero(~np.isfinite(values.data))):
         raise ValueError(f"{n_wrong} of {values.nnz} values are not finite. Every feature needs a finite number.")
     for block in ngrams:
@@ -227,8 +245,7 @@ class Ascent:
 
     Examples
     --------
-    >>> from scipy.sparse import csr_matrix
-    >>> design = Design.of(csr_matrix([[0.0], [1.0], [2.0], [3.0]]))
+    >>> design = Design.of(scipy.sparse.csr_matrix([[0.0], [1.0], [2.0], [3.0]]))
     >>> ascent = Ascent(design, np.array([0, 1, 0, 1]), np.ones(4), np.array([False]), C=1.0)
     >>> ascent.climb(1e-9)
     >>> ascent.coefficients.round(3), round(ascent.intercept, 3)
@@ -256,7 +273,8 @@ class Ascent:
             self._design.stored, self._design.rows, cost * self._sign * self._shares, len(design.columns)
         )
         share = float(self._weight[self._sign > 0].sum() / self._weight.sum())
-        self._null_loss = float(-(xlogy(share, share) + xlogy(1 - share, 1 - share)) * self._weight.sum())
+        shares = np.array([share, 1 - share])
+        self._null_loss = float(scipy.special.entr(shares).sum() * self._weight.sum())
         self._coefficients = np.maximum(self._sums, self._least)
         self.intercept = float(np.log(share / (1 - share))) if start is None else start.intercept
         self.C, self.n_passes, self._reached = C, 0, 0.0 if start is None else C
@@ -354,7 +372,7 @@ class Ascent:
         shares = self._shares * np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
         _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, len(self._sums))
         best = np.maximum(sums, self._least, out=sums)
-        dual = cost @ (entr(shares) + entr(1.0 - shares)) - 0.5 * best @ best
+        dual = cost @ (scipy.special.entr(shares) + scipy.special.entr(1.0 - shares)) - 0.5 * best @ best
         return float(primal - dual)
 
     def _objective(self, log_odds: Floats, coefficients: Floats) -> float:
@@ -371,7 +389,7 @@ class Ascent:
         def look(point: Floats) -> tuple[float, Floats]:
             self._coefficients[used] = point[:-1]
             log_odds = self._multiply() + point[-1]
-            error = -cost * sign * expit(-sign * log_odds)
+            error = -cost * sign * scipy.special.expit(-sign * log_odds)
             _, slopes = measure(stored, rows, error, n_columns)
             return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
 
@@ -380,7 +398,7 @@ class Ascent:
             start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
         # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
         options = {"maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS, "maxcor": 20, "ftol": 0.0}
-        found = minimize(
+        found = scipy.optimize.minimize(
             look,
             start,
             jac=True,
@@ -392,7 +410,7 @@ class Ascent:
         look(found.x)
         products = self._multiply()
         self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
-        self._shares = expit(-sign * (products + self.intercept))
+        self._shares = scipy.special.expit(-sign * (products + self.intercept))
         _, self._sums = measure(stored, rows, cost * sign * self._shares, n_columns)
 
     def _multiply(self) -> Floats:
@@ -410,13 +428,9 @@ class Ascent:
         """Return the log-odds of listings, shape (n_listings,)."""
         return np.asarray(design @ self.coefficients + self.intercept)
 
-    def learner(self) -> LogisticRegression:
-        """Return the fit as scikit-learn's."""
-        learner = LogisticRegression(C=self.C)
-        learner.classes_ = np.array([0, 1], dtype=np.int8)
-        learner.coef_, learner.intercept_ = self.coefficients[np.newaxis], np.array([self.intercept])
-        learner.n_features_in_, learner.n_iter_ = self._design.shape[1], np.array([self.n_passes], dtype=np.int32)
-        return learner
+    def learner(self) -> LinearLearner:
+        """Return the fit."""
+        return LinearLearner(self.coefficients[np.newaxis], np.array([self.intercept]), self.n_passes)
 
     @property
     def standing(self) -> Start:
@@ -430,12 +444,12 @@ def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -
     """Return the intercept with the least loss, given what the coefficients say of each listing."""
 
     def fall(intercept: float) -> float:
-        return float((cost * sign) @ expit(-sign * (products + intercept)))
+        return float((cost * sign) @ scipy.special.expit(-sign * (products + intercept)))
 
     width = 1.0
     while fall(near - width) < 0.0 or fall(near + width) > 0.0:
         width *= 4.0
-    return float(brentq(fall, near - width, near + width, xtol=1e-12, rtol=1e-14))
+    return float(scipy.optimize.brentq(fall, near - width, near + width, xtol=1e-12, rtol=1e-14))
 
 
 def has_both(y: NDArray[Any], weight: Floats) -> bool:

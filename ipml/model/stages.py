@@ -14,13 +14,8 @@ from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.sparse import csr_matrix, hstack, vstack
-from scipy.special import expit
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import FeatureUnion
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.numbers import add_rows
@@ -29,6 +24,7 @@ from ipml.features.compiled.texts import Texts, concat, have_plain_letters
 from ipml.features.goods import claimed_brands, tell_brands
 from ipml.features.names import Names
 from ipml.features.text import NgramSums, TextFeatures
+from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import (
@@ -73,12 +69,57 @@ _MOST_REMEMBERED = 4_096
 """How many different texts of a column of few, such as categories, are kept with what they weigh."""
 
 
+class Features(Estimator):
+    """Extractors side by side.
+
+    Parameters
+    ----------
+    transformer_list : list of (str, extractor)
+        Named as in scikit-learn's `FeatureUnion`, which serves where extractors are asked for, too.
+    transformer_weights : dict of str to float, or None
+        What the values of each are multiplied by; 1 where nothing is said.
+
+    Examples
+    --------
+    >>> features = Features([("title", TextFeatures(bits=2))]).set_params(title__bits=1)
+    >>> features.get_feature_names_out().tolist()
+    ['title__ngram_0', 'title__ngram_1']
+    """
+
+    def __init__(
+        self, transformer_list: list[tuple[str, Any]], transformer_weights: dict[str, float] | None = None
+    ) -> None:
+        self.transformer_list = transformer_list
+        self.transformer_weights = transformer_weights
+
+    def parts(self) -> dict[str, Any]:
+        """Return the extractors by name."""
+        return dict(self.transformer_list)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of extractors, as `title__letters`, or put another extractor in the place of one."""
+        others = {name: params.pop(name) for name in self.parts().keys() & params}
+        self.transformer_list = [(name, others.get(name, part)) for name, part in self.transformer_list]
+        return super().set_params(**params)
+
+    def fit(self, listings: ListingColumns, y: Any = None) -> Self:
+        """Let each extractor learn."""
+        for _, extractor in self.transformer_list:
+            extractor.fit(listings, y)
+        return self
+
+    def get_feature_names_out(self) -> NDArray[np.object_]:
+        """Return the names of all features, each with its extractor's before it."""
+        parts = self.transformer_list
+        return np.array([f"{name}__{of}" for name, part in parts for of in part.get_feature_names_out()], dtype=object)
+
+
 class FirstStage:
     """Fitted extractors and the coefficients of their features, prepared for scoring.
 
     Parameters
     ----------
-    features : FeatureUnion
+    features : Features
         Fitted.
     coefficients : array of shape (n_features,)
     intercept : float
@@ -95,7 +136,7 @@ class FirstStage:
         There is not one coefficient for each feature; compiled code would read past their end.
     """
 
-    def __init__(self, features: FeatureUnion, coefficients: Floats, intercept: float) -> None:
+    def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
         self._compiled: tuple[Reading, CompiledStage | None] | None = None
@@ -319,14 +360,14 @@ def count_features(extractor: Extractor) -> int:
     return len(extractor.idf_) if isinstance(extractor, TextFeatures) else len(extractor.get_feature_names_out())
 
 
-def mark_ngrams(features: FeatureUnion) -> NDArray[np.bool_]:
+def mark_ngrams(features: Features) -> NDArray[np.bool_]:
     """Say of each feature whether it is an n-gram of a title or a description."""
     return np.concatenate(
         [np.full(count_features(extractor), name in TEXTS) for name, extractor in features.transformer_list]
     )
 
 
-def mark_only_raising(features: FeatureUnion) -> NDArray[np.bool_]:
+def mark_only_raising(features: Features) -> NDArray[np.bool_]:
     """Say of each feature whether it may only raise a score; extractors that know name theirs."""
     flags = []
     for _, extractor in features.transformer_list:
@@ -343,7 +384,7 @@ class FeatureValues:
 
     Attributes
     ----------
-    features : FeatureUnion
+    features : Features
         The extractors, fitted.
     numbers : csr_matrix of shape (n_listings, n_features)
         Weighed as the union weighs them; nothing in the columns of n-grams.
@@ -351,21 +392,21 @@ class FeatureValues:
         Skeletons, by extractor of n-grams.
     """
 
-    features: FeatureUnion
-    numbers: csr_matrix
+    features: Features
+    numbers: scipy.sparse.csr_matrix
     texts: dict[str, Texts]
 
     @classmethod
-    def of(cls, features: FeatureUnion, listings: ListingColumns) -> FeatureValues:
+    def of(cls, features: Features, listings: ListingColumns) -> FeatureValues:
         """Return the values of listings, as the model reads them."""
         blocks, texts = [], {}
         for name, extractor in features.transformer_list:
             if isinstance(extractor, TextFeatures):
                 texts[name] = listings.bones(extractor.column)
-                blocks.append(csr_matrix((len(listings), extractor.idf_.size)))
+                blocks.append(scipy.sparse.csr_matrix((len(listings), extractor.idf_.size)))
             else:
-                blocks.append(csr_matrix(extractor.transform(listings)) * _weight(features, name))
-        return cls(features, csr_matrix(hstack(blocks)), texts)
+                blocks.append(scipy.sparse.csr_matrix(extractor.transform(listings)) * _weight(features, name))
+        return cls(features, scipy.sparse.csr_matrix(scipy.sparse.hstack(blocks)), texts)
 
     def take(self, rows: NDArray[np.intp]) -> FeatureValues:
         """Return the values of some listings, in the order given."""
@@ -374,7 +415,7 @@ class FeatureValues:
 
     def stack(self, other: FeatureValues) -> FeatureValues:
         """Return these values and then those of other listings."""
-        numbers = csr_matrix(vstack([self.numbers, other.numbers]))
+        numbers = scipy.sparse.csr_matrix(scipy.sparse.vstack([self.numbers, other.numbers]))
         texts = {name: concat([own, other.texts[name]]) for name, own in self.texts.items()}
         return FeatureValues(self.features, numbers, texts)
 
@@ -388,18 +429,18 @@ class FeatureValues:
             first += count_features(extractor)
         return Design.of(self.numbers, ngrams)
 
-    def matrix(self) -> csr_matrix:
+    def matrix(self) -> scipy.sparse.csr_matrix:
         """Return the values with all n-grams spelt out, shape (n_listings, n_features)."""
         ngrams = [
             extractor.weigh(self.texts[name]) * _weight(self.features, name)
             if isinstance(extractor, TextFeatures)
-            else csr_matrix((self.numbers.shape[0], count_features(extractor)))
+            else scipy.sparse.csr_matrix((self.numbers.shape[0], count_features(extractor)))
             for name, extractor in self.features.transformer_list
         ]
-        return csr_matrix(self.numbers + csr_matrix(hstack(ngrams)))
+        return scipy.sparse.csr_matrix(self.numbers + scipy.sparse.csr_matrix(scipy.sparse.hstack(ngrams)))
 
 
-def _weight(features: FeatureUnion, name: str) -> float:
+def _weight(features: Features, name: str) -> float:
     return float((features.transformer_weights or {}).get(name, 1.0))
 
 
@@ -408,7 +449,7 @@ MOST_LISTINGS = 20.0
 _RIDGE = 0.5  # of a logistic regression with C = 1
 
 
-class SecondStage(BaseEstimator):
+class SecondStage(Estimator):
     """Join a listing's log-odds with its seller's portfolio: slope * log-odds + weight * share + intercept.
 
     Neither slope nor weight is negative and a first listing has the share 0, so a portfolio can only raise a score:
@@ -455,14 +496,14 @@ class SecondStage(BaseEstimator):
             z = columns @ coefficients
             penalised = coefficients * (1.0, 1.0, 0.0)
             value = np.sum(weight * (np.logaddexp(0.0, z) - y * z)) + _RIDGE * np.sum(penalised**2)
-            return float(value), columns.T @ (weight * (expit(z) - y)) + 2 * _RIDGE * penalised
+            return float(value), columns.T @ (weight * (scipy.special.expit(z) - y)) + 2 * _RIDGE * penalised
 
         bounds = [(0.0, None), (0.0, None), (None, None)]
-        found = minimize(loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+        found = scipy.optimize.minimize(loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
         self.slope_, self.portfolio_weight_, self.intercept_ = (float(value) for value in found.x)
         return self
 
     def log_odds(self, log_odds: Floats | float, share: Floats | float) -> Floats:
         """Return the joined log-odds, shape (n_listings,)."""
-        check_is_fitted(self, "slope_")
+        check_fitted(self, "slope_")
         return np.asarray(self.slope_ * log_odds + self.portfolio_weight_ * share + self.intercept_)

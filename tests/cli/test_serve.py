@@ -183,12 +183,12 @@ def test_a_newer_model_is_taken_up_when_told(replaced_model) -> None:
         assert httpx.get(f"{address}/health").json()["model"] == version
         server.send_signal(signal.SIGHUP)
         wait_for(lambda: httpx.get(f"{address}/health").json()["model"] != version)
-        (folder / "model.skops").write_bytes(b"")
+        (folder / "model.zip").write_bytes(b"")
         server.send_signal(signal.SIGHUP)
         wait_for(lambda: "ipml_model_reload_failures_total 1.0" in httpx.get(f"{address}/metrics").text)
         assert httpx.post(f"{address}/v1/score", json=BAG).status_code == 200
         server.send_signal(signal.SIGINT)
-        assert "a model.skops that has changed" in server.stderr.read()
+        assert "a model.zip that has changed" in server.stderr.read()
 
 
 @pytest.mark.slow

@@ -2,11 +2,11 @@
 
 import copy
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from scipy.sparse import issparse
 from sklearn.base import clone
 
@@ -17,8 +17,8 @@ from ipml.features.images import ImageVectors
 from ipml.features.lexicon import OfferFeatures, TradeWords
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import frame_to_listings, listings_to_frame
-from ipml.model.model_file.folder import TRUSTED_TYPES
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from ipml.model.model_file.state import pack, unpack
 
 EXTRACTORS = [
     TextFeatures("title", bits=10, min_listings=1),
@@ -101,7 +101,7 @@ def test_clone_refit_and_copies_change_nothing(extractor, listings):
     """A clone fitted anew, a second fit, a copy and a model file all give the same features."""
     fitted = clone(extractor).fit(listings)
     expected = dense(fitted.transform(listings))
-    saved = skops.io.loads(skops.io.dumps(fitted), trusted=list(TRUSTED_TYPES))
+    saved = unpack(pack(fitted), Path("model"))
     others = [clone(fitted).fit(listings), pickle.loads(pickle.dumps(fitted)), saved, fitted.fit(listings)]
     for other in others:
         np.testing.assert_array_equal(dense(other.transform(listings)), expected)

@@ -48,6 +48,12 @@ def test_a_reading_is_small_and_visible(letter):
     assert not any(unicodedata.category(piece) in {"Cf", "Cc", "Cs", "Me", "Co", "Cn"} for piece in reading)
 
 
+def test_ideographs_and_syllables_read_as_themselves():
+    """There is nothing to take apart or to make small in them; two are strokes that Unicode lists as signs."""
+    letters = [*map(chr, range(0x4E00, 0x9FA6)), *map(chr, range(0xAC00, 0xD7A4))]
+    assert [letter for letter in letters if read_letter(letter) != letter] == ["\u4e36", "\u4e3f"]
+
+
 @given(st.characters(categories=["Nd"]))
 def test_digits_of_all_scripts_are_digits(digit):
     """An Arabic or Devanagari five is a five, also where it looks like a letter."""

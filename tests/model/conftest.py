@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.compose import ColumnTransformer
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline
 
+from ipml.features.goods import BrandFeatures
+from ipml.features.text import TextFeatures
 from ipml.listings.schema import listings_to_frame
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, save_model
 from ipml.model.model_file.folder import make_manifest
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS, content_version
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.stages import Features
 
 FACTS: dict[str, Any] = {
     "name": "ipml-test",
@@ -28,22 +28,23 @@ FACTS: dict[str, Any] = {
 }
 
 
-def fit_classifier(inverse_penalty: float) -> Pipeline:
-    """Fit a classifier of types that skops trusts by itself, so that these tests are about the file."""
-    titles = ColumnTransformer([("title", HashingVectorizer(n_features=64), "title")])
-    labels = [False, True] * (len(GOLDEN_LISTINGS) // 2)
-    classifier = Pipeline([("titles", titles), ("model", LogisticRegression(C=inverse_penalty))])
-    return classifier.fit(listings_to_frame(GOLDEN_LISTINGS), labels)
+def fit_classifier(inverse_penalty: float) -> CounterfeitClassifier:
+    """Fit a classifier of few features, so that its file is small."""
+    listings = listings_to_frame(GOLDEN_LISTINGS)
+    sellers = [str(number) for number in range(len(listings))]
+    features = Features([("title", TextFeatures(bits=6)), ("brand", BrandFeatures())])
+    classifier = CounterfeitClassifier(features, C=inverse_penalty, n_folds=2)
+    return classifier.fit(listings.assign(seller_id=sellers), [0, 1] * (len(listings) // 2))
 
 
 @pytest.fixture(scope="session")
-def title_classifier() -> Pipeline:
+def title_classifier() -> CounterfeitClassifier:
     """Return the classifier that is saved; its penalty is 1."""
     return fit_classifier(1.0)
 
 
 @pytest.fixture(scope="session")
-def other_classifier() -> Pipeline:
+def other_classifier() -> CounterfeitClassifier:
     """Return another, which scores otherwise; its penalty is 100."""
     return fit_classifier(0.01)
 
@@ -55,7 +56,7 @@ def save() -> Callable[..., ModelCard]:
 
 
 @pytest.fixture(scope="session")
-def saved(save: Callable, title_classifier: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(save: Callable, title_classifier: CounterfeitClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a saved model that no test changes."""
     folder = tmp_path_factory.mktemp("saved") / "model"
     save(title_classifier, folder)
@@ -81,10 +82,10 @@ def reseal() -> Callable[..., None]:
     """Return a function that puts other bytes into the model or the card, with a fitting card and manifest."""
 
     def reseal(folder: Path, **files: bytes) -> None:
-        contents = {name: (folder / name).read_bytes() for name in ("model.skops", "card.json")}
+        contents = {name: (folder / name).read_bytes() for name in ("model.zip", "card.json")}
         if "model" in files:
             card = json.loads(contents["card.json"]) | {"version": content_version(files["model"])}
-            contents = {"model.skops": files["model"], "card.json": json.dumps(card).encode()}
+            contents = {"model.zip": files["model"], "card.json": json.dumps(card).encode()}
         if "card" in files:
             contents["card.json"] = files["card"]
         for name, content in contents.items():

@@ -83,7 +83,7 @@ def measure(rng: np.random.Generator, truth: np.ndarray, donor: np.ndarray) -> d
         learner, _ = fit_all(chosen, design, labels, weight, *flags)
         if way == "both":
             column.spell_out(learner)
-        losses[way] = log_loss(y[N_LOCAL:], learner.predict_proba(tested)[:, 1])
+        losses[way] = log_loss(y[N_LOCAL:], expit(learner.decision_function(tested)))
     return losses
 
 

@@ -176,7 +176,7 @@ def test_the_same_model_again_changes_nothing(saved: dict[str, Path], place: Cal
     assert served.n_reloads == 0
 
 
-@pytest.mark.parametrize("file", ["model.skops", "card.json", "manifest.json"])
+@pytest.mark.parametrize("file", ["model.zip", "card.json", "manifest.json"])
 def test_a_changed_model_is_refused(file: str, saved, place: Callable[[str], Path], caplog) -> None:
     """A model that is not whole changes nothing: one line says so, and it is not tried again until it changes."""
     first, second = saved

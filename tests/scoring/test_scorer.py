@@ -1,6 +1,8 @@
 """The function others import: a probability, the reasons for it, and silence where it cannot judge."""
 
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -182,6 +184,20 @@ def test_the_limit_is_that_of_the_settings(classifier, newest, tmp_path, monkeyp
         assert load_model(tmp_path / "m").score_frame(newest)["abstained"].notna().all()
     finally:
         get_settings.cache_clear()
+
+
+def test_a_first_score_loads_no_more_than_it_needs(classifier, tmp_path):
+    """What takes long to load, and only learning or files of listings need, is not loaded in a fresh process."""
+    save_model(classifier, tmp_path / "m", name="market", data_digest="0", experiment={}, figures={})
+    code = (
+        "import sys; from ipml import Listing, load_model;"
+        f"print(load_model({str(tmp_path / 'm')!r}).score(Listing('1', 's', 'AAA replica watch')).score);"
+        "print(*{'sklearn', 'joblib', 'scipy.stats', 'scipy.optimize', 'scipy.sparse', 'mlflow'} & sys.modules.keys())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    score, loaded = told.stdout.splitlines()
+    assert 0 < float(score) < 1
+    assert not loaded
 
 
 def test_reasons_sum_to_the_log_odds(scorer, newest):

@@ -14,17 +14,12 @@ from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
-from scipy.special import expit
-from scipy.stats import t as student
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_is_fitted
 
 from ipml.engine.library import KINDS, Table, bind
 from ipml.features import names as features
+from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.group_effects import Fit, GroupedListings, LineResponse, fit_effects
 from ipml.model.calibration.seller_weights import (
     clustered_covariance,
@@ -72,15 +67,15 @@ def fit_line(
     def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = line[0] * log_odds + line[1] + offset
         value = np.sum(weight * (np.logaddexp(0.0, z) - target * z))
-        error = weight * (expit(z) - target)
+        error = weight * (scipy.special.expit(z) - target)
         return float(value), np.array([np.sum(error * log_odds), np.sum(error)])
 
     start = np.array([1.0, 0.0])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
     return float(found.x[0]), float(found.x[1])
 
 
-class SigmoidCalibration(BaseEstimator):
+class SigmoidCalibration(Estimator):
     """Map log-odds to a probability by a line and a sigmoid (Platt 1999), never turning the order around.
 
     Fitted on scores the learner gave to sellers it had not seen; otherwise it would learn the learner's overconfidence.
@@ -119,8 +114,8 @@ class SigmoidCalibration(BaseEstimator):
 
     def probability(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that each listing is counterfeit, shape (n_listings,)."""
-        check_is_fitted(self)
-        return np.asarray(expit(self.slope_ * np.asarray(log_odds, dtype=np.float64) + self.intercept_))
+        check_fitted(self, "slope_")
+        return np.asarray(scipy.special.expit(self.slope_ * np.asarray(log_odds, dtype=np.float64) + self.intercept_))
 
 
 Floats = NDArray[np.float64]
@@ -133,7 +128,7 @@ MOST_LISTINGS = 60.0
 ROUNDS = 2  # of learning from the errors what a seller's listings are worth, and fitting again
 
 
-class HierarchicalCalibration(BaseEstimator):
+class HierarchicalCalibration(Estimator):
     """Map log-odds to a probability that may differ by brand and category, and say how sure it is.
 
     logit P = slope * log_odds + intercept + effect of the category + effect of the brand. The slope is at least 0, so
@@ -253,8 +248,7 @@ class HierarchicalCalibration(BaseEstimator):
         self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9
     ) -> tuple[Floats, Floats, Floats]:
         """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
-        if not hasattr(self, "slope_"):
-            raise NotFittedError(f"This {type(self).__name__} is not fitted yet; call fit first.")
+        check_fitted(self, "slope_")
         score, low, high = judge_rows(
             np.asarray(log_odds, dtype=np.float64),
             self.category_numbers(_names(categories)),
@@ -320,7 +314,7 @@ class HierarchicalCalibration(BaseEstimator):
         """
         offset = self.category_effects_[listings.category] + self.brand_effects_[listings.brand]
         self.slope_, self.intercept_ = fit_line(listings.log_odds, listings.target, listings.weight, offset)
-        probability = expit(self.slope_ * listings.log_odds + self.intercept_ + offset)
+        probability = scipy.special.expit(self.slope_ * listings.log_odds + self.intercept_ + offset)
         information = listings.weight * probability * (1 - probability)
         columns = np.column_stack([self._sloped(listings.log_odds), np.ones(len(y))])
         own = clustered_covariance(columns, listings.weight * (y - probability), information, seller)
@@ -361,6 +355,8 @@ def fit_calibration(
     tried on folds over sellers; the one with the smaller log loss is fitted on everything. No seller counts for more
     than `MOST_LISTINGS` listings.
     """
+    from sklearn.model_selection import GroupKFold  # scoring does without scikit-learn
+
     sellers = np.asarray(sellers).astype(str)
     sample_weight = sample_weight * limit_sellers(sellers, MOST_LISTINGS)
     n_usable = min(n_folds, len(np.unique(sellers)))
@@ -419,7 +415,7 @@ def _number(names: pd.Series[str]) -> tuple[NDArray[np.str_], Codes]:
 @lru_cache(maxsize=64)
 def _quantile(share: float, degrees_of_freedom: float) -> float:
     """Return a quantile of Student's distribution."""
-    return float(student.ppf(share, degrees_of_freedom))
+    return float(scipy.special.stdtrit(degrees_of_freedom, share))
 
 
 def _names(names: Names) -> features.Names:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -147,7 +147,7 @@ class Fit:
 
     def probability(self, listings: GroupedListings) -> Floats:
         """Return the probability of each listing, shape (n_listings,)."""
-        return np.asarray(expit(self.at.log_odds_of(listings)))
+        return np.asarray(scipy.special.expit(self.at.log_odds_of(listings)))
 
     def response(self, listings: GroupedListings, columns: Floats, information: Floats) -> LineResponse:
         """Return how slope and intercept, fitted after the effects, give way to the uncertainty of the effects.
@@ -216,7 +216,7 @@ def _nothing_known(listings: GroupedListings) -> Coefficients:
     """Return where the fit begins: the share of counterfeits, and no difference between listings."""
     share = np.average(listings.target, weights=listings.weight)
     rest = np.zeros(listings.n_categories)
-    return Coefficients(np.concatenate([[0.0, logit(share)], rest]), np.zeros(listings.n_brands))
+    return Coefficients(np.concatenate([[0.0, scipy.special.logit(share)], rest]), np.zeros(listings.n_brands))
 
 
 def _typical_size(effects: Floats, variances: Floats, before: float) -> float:
@@ -248,7 +248,7 @@ def _loss(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> 
 
 
 def _gradient(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> Coefficients:
-    error = listings.weight * (expit(at.log_odds_of(listings)) - listings.target)
+    error = listings.weight * (scipy.special.expit(at.log_odds_of(listings)) - listings.target)
     categories = np.bincount(listings.category, error, listings.n_categories)
     common = np.concatenate([[np.sum(error * listings.log_odds), np.sum(error)], categories])
     return Coefficients(
@@ -259,7 +259,7 @@ def _gradient(listings: GroupedListings, at: Coefficients, spread: EffectSpread)
 
 def _curvature(listings: GroupedListings, at: Coefficients, spread: EffectSpread) -> Curvature:
     """Return the curvature with the brands eliminated (the Schur complement)."""
-    probability = expit(at.log_odds_of(listings))
+    probability = scipy.special.expit(at.log_odds_of(listings))
     information = listings.weight * probability * (1 - probability)
     own_variance = 1 / (np.bincount(listings.brand, information, listings.n_brands) + spread.brands**-2)
     shared = _shared_information(listings, information)

@@ -34,28 +34,24 @@ from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file.folder import (
     CARD,
     MANIFEST,
-    MODEL,
     SIGNATURE,
     check_manifest,
     check_replaceable,
     check_signature,
-    construct,
     find_folder,
     make_manifest,
-    pack,
     put_in_place,
     read_folder,
     sign,
-    unpack,
     write_folder,
 )
+from ipml.model.model_file.state import MODEL, pack, unpack
 from ipml.records import Listing
 
-RECORDED = ("ipml", "scikit-learn", "numpy", "scipy", "pandas", "skops")
+RECORDED = ("ipml", "scikit-learn", "numpy", "scipy", "pandas")
 
-# How many parts of a version must agree. scikit-learn promises nothing between any two versions, as its
-# `InconsistentVersionWarning` says.
-COMPARED = {"python": 2, "scikit-learn": 3, "numpy": 2, "skops": 2}
+COMPARED = {"python": 2, "numpy": 2}
+"""How many parts of a version must agree; of the other libraries nothing is in the file."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +62,7 @@ def running_versions() -> dict[str, str]:
     Examples
     --------
     >>> list(running_versions())
-    ['python', 'ipml', 'scikit-learn', 'numpy', 'scipy', 'pandas', 'skops']
+    ['python', 'ipml', 'scikit-learn', 'numpy', 'scipy', 'pandas']
     """
     return {"python": platform.python_version()} | {name: version(name) for name in RECORDED}
 
@@ -116,7 +112,7 @@ class ModelCard:
     name : str
         Who it is for, such as "ipml-goods": up to 100 letters, digits, `_`, `.` and `-`.
     version : str
-        The first 12 hexadecimal digits of the SHA-256 of its `model.skops`.
+        The first 12 hexadecimal digits of the SHA-256 of its `model.zip`.
     versions : mapping of str to str
         Versions of Python, ipml and the packages that made it.
     listing_fields : tuple of str
@@ -414,7 +410,10 @@ def save_model(
     """
     folder = Path(folder).absolute()
     check_replaceable(folder)
-    packed = pack(classifier)
+    try:
+        packed = pack(classifier)
+    except TypeError as error:
+        raise UntrustedModel(folder, f"{error} in the classifier", "estimators that ipml knows") from None
     card = ModelCard(
         name=name,
         version=content_version(packed),
@@ -451,7 +450,7 @@ def load_model(
     key_file : Path, optional
         File with the secret with which the manifest must be signed.
     allow_version_mismatch : bool, default=False
-        Load a model made with other versions of Python, scikit-learn, numpy or skops, and log that.
+        Load a model made with other versions of Python or numpy, and log that.
         The golden listings must still score as they did.
 
     Raises
@@ -475,10 +474,9 @@ def load_model(
     if key_file is not None:
         check_signature(contents, key_file, folder)
     card = parse_card(contents, folder)
-    unpacked = unpack(contents[MODEL], folder)
     # Before anything is constructed: under other versions that fails in ways that explain nothing.
     check_versions(card.versions, folder, allow_mismatch=allow_version_mismatch)
-    classifier = construct(unpacked, folder, allow_version_mismatch=allow_version_mismatch)
+    classifier = unpack(contents[MODEL], folder)
     check_golden(classifier, card.golden_log_odds, folder)
     return LoadedModel(classifier, card, hashlib.sha256(contents[MODEL]).hexdigest())
 

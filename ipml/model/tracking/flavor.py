@@ -131,7 +131,7 @@ def _make_environment() -> dict[str, Any]:
     Where nothing is given, MLflow loads the model in another process to find out: 4 s, not 0.1 s. Where only packages
     are given, it warns if there is no pip here, as in an environment that uv made.
     """
-    packages = [f"{name}=={version(name)}" for name in ("ipml", "mlflow", "scikit-learn", "numpy", "skops")]
+    packages = [f"{name}=={version(name)}" for name in ("ipml", "mlflow", "scikit-learn", "numpy")]
     python = f"python={platform.python_version()}"
     return {"name": "ipml", "channels": ["conda-forge"], "dependencies": [python, "pip", {"pip": packages}]}
 

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
 from ipml.errors import UnusableSetting, enumerate_names, first_line
 from ipml.features.columns import ListingColumns
@@ -93,7 +92,8 @@ def fetch_donor(
     if pinned not in (None, donor.digest):
         raise UnusableSetting(f"donor {uri}", f"a model file with the digest {donor.digest}", f"that with {pinned}")
     try:
-        check_kind(make_classifier(experiment, donor.classifier.brand_table).features, donor.classifier.features_)
+        own = make_classifier(experiment, donor.classifier.brand_table)
+        check_kind(own.features or make_features(), donor.classifier.features_)
     except ValueError as error:
         raise UnusableSetting(f"donor {uri}", first_line(error), "a model with the same extractors") from error
     data = experiment.data.model_copy(update={"donor": uri, "donor_digest": donor.digest})
@@ -163,7 +163,7 @@ def settable_parameters(classifier: CounterfeitClassifier) -> dict[str, object]:
     return {
         name: value
         for name, value in classifier.get_params().items()
-        if not isinstance(value, BaseEstimator | list) and not name.endswith("brands")
+        if not (hasattr(value, "get_params") or isinstance(value, list)) and not name.endswith("brands")
     }
 
 

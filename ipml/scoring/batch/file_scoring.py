@@ -43,6 +43,7 @@ from ipml.scoring.batch.work_folder import (
     describe_source,
     name_stem,
     open_folder,
+    settle_file,
 )
 from ipml.scoring.batch.worker_pool import WorkerPool, limit_libraries
 from ipml.scoring.scorer import Scorer
@@ -78,16 +79,15 @@ def score_chunks(job: BatchJob, workers: WorkerPool, on_rows: OnRows) -> dict[in
     return records
 
 
-def make_shards(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record], on_rows: OnRows) -> list[Record]:
-    """Make the shard of each chunk that has none yet, and return the records of all, in their order."""
-    shards = job.folder.read_all("shard")
-    plans = (plan for plan in plan_merge(job, records) if plan.chunk.number not in shards)
-    total, done = _count_rows(records), 0
-    for shard in workers.run(make_shard, plans):
-        shards[shard["number"]] = shard
-        done += records[shard["number"]]["rows"]
+def make_shards(job: BatchJob, workers: WorkerPool, records: Mapping[int, Record], on_rows: OnRows) -> Iterator[Record]:
+    """Make the shard of each chunk that has none yet, and yield the records of all, in their order."""
+    known = job.folder.read_all("shard")
+    plans = (plan for plan in plan_merge(job, records) if plan.chunk.number not in known)
+    made, total, done = workers.run(make_shard, plans), _count_rows(records), 0
+    for number in records:
+        yield known[number] if number in known else next(made)
+        done += records[number]["rows"]
         on_rows("written", done, total)
-    return [shards[number] for number in sorted(shards)]
 
 
 def count_workers(job: BatchJob, jobs: int) -> int:
@@ -155,7 +155,7 @@ def score_file(
     events: Sequence[Path] = (),
     explain_top: int = 100,
     rejects: Path | None = None,
-    jobs: int = 1,
+    jobs: int | WorkerPool = 1,
     restart: bool = False,
     require_familiar: bool = False,
     on_rows: OnRows = lambda *_: None,
@@ -184,8 +184,8 @@ def score_file(
         How many listings, the highest scores, get reasons.
     rejects : Path, optional
         A CSV file for bad rows, as `RejectsFile` writes it; without it a bad row is an error.
-    jobs : int, default=1
-        How many processes score; the first of them is this one.
+    jobs : int or WorkerPool, default=1
+        How many processes score; the first of them is this one. Or the processes themselves, started before.
     restart : bool, default=False
         Begin anew, even where chunks of another run stand.
     require_familiar : bool, default=False
@@ -239,19 +239,21 @@ def score_file(
             chunk_rows=chunk_rows,
             events=_keep_events(folder, events, facts) if events else None,
         )
-        with closing(WorkerPool(job, count_workers(job, jobs))) as workers:
+        with closing(jobs if isinstance(jobs, WorkerPool) else WorkerPool(count_workers(job, jobs))) as workers:
+            workers.take(job)
             kept = sum(record["rows"] for record in folder.read_all("chunk").values())
             records = score_chunks(job, workers, on_rows)
             unlike = scorer.find_unlike(_gather_sample(folder, records))
             _refuse_unlike(require_familiar, source, scorer, unlike)
-            shards = make_shards(job, workers, records, on_rows)
+            making, joined = make_shards(job, workers, records, on_rows), folder.path / "joined"
+            shards = list(making) if kind == "folder" else join_file(folder, making, suffix, joined)
         counts = _count(shards, kept, unlike)
         if rejects is not None:
             join_rejects(folder, shards, rejects)
         if kind == "folder":
             join_folder(folder, shards, target, {"run": facts, **asdict(_count(shards, 0, unlike))})
         else:
-            join_file(folder, shards, target)
+            settle_file(joined, target)
         shutil.rmtree(folder.path)
     return counts
 

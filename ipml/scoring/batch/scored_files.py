@@ -138,18 +138,40 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     pq.write_table(table, path, use_dictionary=_REPETITIVE)
 
 
-def join_file(folder: WorkFolder, shards: Sequence[Record], target: Path) -> None:
-    """Put the shards together as one file, which takes the place of what was there."""
-    paths = find_shards(folder, shards, "".join(target.suffixes[-2:]) if target.suffix == ".gz" else target.suffix)
-    joined = folder.path / "joined"
-    if target.suffix == ".parquet":
-        with pq.ParquetWriter(joined, pq.read_schema(paths[0]), use_dictionary=_REPETITIVE) as writer:
-            for path in paths:
-                writer.write_table(pq.ParquetFile(path).read())
+def join_file(folder: WorkFolder, shards: Iterable[Record], suffix: str, joined: Path) -> list[Record]:
+    """Put the shards together as one file while they are made, and return their records.
+
+    Parameters
+    ----------
+    folder : WorkFolder
+    shards : iterable of Record
+        Each is put behind the others before the next is asked for; at least one.
+    suffix : str
+        Of the shards.
+    joined : Path
+        The file.
+    """
+    records: list[Record] = []
+
+    def find_each() -> Iterator[Path]:
+        for shard in shards:
+            records.append(shard)
+            yield find_shard(folder, shard, suffix)
+
+    if suffix == ".parquet":
+        _write_together(find_each(), joined)
     else:
         with joined.open("wb") as stream:
-            _append(paths, stream)
-    settle_file(joined, target)
+            _append(find_each(), stream)
+    return records
+
+
+def _write_together(paths: Iterator[Path], joined: Path) -> None:
+    first = pq.ParquetFile(next(paths)).read()
+    with pq.ParquetWriter(joined, first.schema, use_dictionary=_REPETITIVE) as writer:
+        writer.write_table(first)
+        for path in paths:
+            writer.write_table(pq.ParquetFile(path).read())
 
 
 def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summary: Mapping[str, Any]) -> None:
@@ -168,7 +190,8 @@ def join_folder(folder: WorkFolder, shards: Sequence[Record], target: Path, summ
         shutil.rmtree(rest, ignore_errors=True)
     made.mkdir()
     files = {}
-    for shard, path in zip(shards, find_shards(folder, shards, ".parquet"), strict=True):
+    for shard in shards:
+        path = find_shard(folder, shard, ".parquet")
         name = _SHARD.format(shard["number"])
         force_to_disk(path)
         _link(path, made / name)
@@ -193,13 +216,10 @@ def join_rejects(folder: WorkFolder, shards: Sequence[Record], target: Path) -> 
     settle_file(partial, target)
 
 
-def find_shards(folder: WorkFolder, shards: Sequence[Record], suffix: str) -> list[Path]:
-    """Return the file of each shard, which is the chunk as it was scored where nothing of it has changed."""
-
-    def find_name(names: Iterable[str]) -> str:
-        return next(name for name in names if name.count(".") == suffix.count(".") and name.endswith(suffix))
-
-    return [folder.path / find_name(shard["files"]) for shard in shards]
+def find_shard(folder: WorkFolder, shard: Record, suffix: str) -> Path:
+    """Return the file of a shard, which is the chunk as it was scored where nothing of it has changed."""
+    names: Iterable[str] = shard["files"]
+    return folder.path / next(name for name in names if name.count(".") == suffix.count(".") and name.endswith(suffix))
 
 
 def check_folder(target: Path) -> None:
@@ -234,7 +254,7 @@ def is_finished(target: Path, facts: Mapping[str, str]) -> bool:
     return summary.get("run") == dict(facts) and are_whole(target, summary["files"])
 
 
-def _append(paths: Sequence[Path], stream: IO[bytes]) -> None:
+def _append(paths: Iterable[Path], stream: IO[bytes]) -> None:
     for path in paths:
         with path.open("rb") as shard:
             shutil.copyfileobj(shard, stream, 1 << 20)

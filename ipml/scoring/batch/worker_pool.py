@@ -15,9 +15,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipml.errors import Failed, IpmlError, WorkerLost, first_line
 
@@ -32,29 +34,40 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW
 _QUEUED = 2
 """Tasks given to each process at a time, so that it has one left while this one is at another."""
 
+_BYTES_EACH = 8 << 20
+"""With less of a file for each, a process takes longer to start than its share takes to score."""
+
 _job: BatchJob
 """What this process has to know, if it is one of a pool."""
 
 
 class WorkerPool:
-    """Does the tasks of a job: this process alone, or with others.
+    """Does the tasks of a job: this process alone, or with others, which load what they need from now on.
 
     Parameters
     ----------
-    job : BatchJob
     n : int
         How many processes; 1 is this one alone.
     """
 
-    def __init__(self, job: BatchJob, n: int) -> None:
-        self._job, self._n_queued = job, _QUEUED * (n - 1)
+    def __init__(self, n: int) -> None:
+        self.n = max(n, 1)
         context = get_context("spawn")  # a fork would copy the locks of threads, but not the threads
         end, self._life = context.Pipe(duplex=False)
+        self._jobs = context.SimpleQueue()
         self._pool = None
         if n > 1:
-            # Packed already, the job is taken by a process that still starts: this one does not wait for its imports.
+            self._pool = ProcessPoolExecutor(n - 1, context, _start_worker, (self._jobs, end))
+            for _ in range(n - 1):
+                self._submit(_begin)  # the pool starts a process where there is none for a task
+
+    def take(self, job: BatchJob) -> None:
+        """Give all processes the job; before `run`."""
+        self._job = job
+        if self._pool is not None:
+            # Packed already, and by a thread: this process does not wait for the imports of those that still start.
             packed = bytes(ForkingPickler.dumps(job))
-            self._pool = ProcessPoolExecutor(n - 1, context, _start_worker, (packed, end))
+            Thread(target=_put_each, args=(self._jobs, packed, self.n - 1), daemon=True).start()
 
     def run(self, do: Callable[[BatchJob, Task], Record], tasks: Iterable[Task]) -> Iterator[Record]:
         """Yield what is made of tasks, in their order.
@@ -94,8 +107,8 @@ class WorkerPool:
         try:
             for task in tasks:
                 given = [future for future in given if not future.done()]
-                if len(given) < self._n_queued:
-                    given.append(self._submit(do, task))
+                if len(given) < _QUEUED * (self.n - 1):
+                    given.append(self._submit(_attempt_in_worker, do, task))
                     yield given[-1]
                 else:
                     done: Future[Record] = Future()
@@ -106,23 +119,48 @@ class WorkerPool:
             failed.set_exception(error)
             yield failed
 
-    def _submit(self, do: Callable[[BatchJob, Task], Record], task: Task) -> Future[Record]:
+    def _submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         assert self._pool is not None
         # A process that is started here is deaf to Ctrl-C for good: this one ends it then.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            return self._pool.submit(_attempt_in_worker, do, task)
+            return self._pool.submit(function, *args)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(packed: bytes, end: Connection) -> None:
+def start_early(source: Path, n: int) -> WorkerPool:
+    """Return a pool of as many processes as a file is surely large enough for, before anything of it is looked at.
+
+    Parameters
+    ----------
+    source : Path
+        A file, or a folder of files.
+    n : int
+        How many at most.
+    """
+    paths = source.rglob("*.parquet") if source.is_dir() else [source] if source.is_file() else []
+    return WorkerPool(min(n, sum(path.stat().st_size for path in paths) // _BYTES_EACH))
+
+
+def _put_each(jobs: SimpleQueue[bytes], packed: bytes, n: int) -> None:
+    for _ in range(n):
+        jobs.put(packed)
+
+
+def _start_worker(jobs: SimpleQueue[bytes], end: Connection) -> None:
     """Prepare a process of a pool, which ends when the other side of a connection does."""
     Thread(target=_end_with, args=(end,), daemon=True).start()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     global _job
     with gc_disabled():
-        _job = ForkingPickler.loads(packed)
+        import ipml.scoring.batch.chunks  # noqa: F401  while the process that started this one loads the model
+
+        _job = ForkingPickler.loads(jobs.get())
+
+
+def _begin() -> None:
+    """Do nothing, in a process that starts for it."""
 
 
 def _end_with(end: Connection) -> None:

@@ -1,11 +1,11 @@
 """Calibration: probabilities that are true of sellers to come, and intervals that hold them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
@@ -15,6 +15,7 @@ from sklearn.model_selection import GroupKFold
 
 from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration, is_too_wide
 from ipml.model.evaluation.metrics import calibration_error
+from ipml.model.model_file.state import pack, unpack
 
 N_BRANDS, N_CATEGORIES = 12, 4
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(30)
@@ -224,10 +225,9 @@ def test_only_the_commonest_categories_have_an_effect(judged):
     assert len(fitted.categories_) == 3
 
 
-def test_skops_holds_it(calibration, judged):
-    """Saved as skops and loaded, it gives the same probabilities and intervals."""
-    name = "ipml.model.calibration.calibration.HierarchicalCalibration"
-    loaded = skops.io.loads(skops.io.dumps(calibration), trusted=[name])
+def test_a_model_file_holds_it(calibration, judged):
+    """Saved and loaded, it gives the same probabilities and intervals."""
+    loaded = unpack(pack(calibration), Path("model"))
     np.testing.assert_array_equal(loaded.interval(*judged.asked), calibration.interval(*judged.asked))
 
 

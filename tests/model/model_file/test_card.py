@@ -8,25 +8,29 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.pipeline import Pipeline
 
 from ipml.errors import UntrustedModel, UnusableSetting
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.model_file import ModelCard, load_model
+from ipml.model.pipeline import CounterfeitClassifier
 
 Save = Callable[..., ModelCard]
 Edit = Callable[..., None]
 
 
 @pytest.mark.parametrize("name", ["", "../up", "/etc", "a/b", "a\n", "-a", "a" * 101])
-def test_a_model_has_a_plain_name(save: Save, title_classifier: Pipeline, tmp_path: Path, name: str) -> None:
+def test_a_model_has_a_plain_name(
+    save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path, name: str
+) -> None:
     """A name that could be a path, an option or two lines is refused, and nothing is written."""
     with pytest.raises(UnusableSetting, match="name"):
         save(title_classifier, tmp_path / "model", name=name)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_figure_that_is_not_a_number_is_refused(save: Save, title_classifier: Pipeline, tmp_path: Path) -> None:
+def test_a_figure_that_is_not_a_number_is_refused(
+    save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path
+) -> None:
     """NaN is not written into a card."""
     with pytest.raises(UnusableSetting):
         save(title_classifier, tmp_path / "model", figures={"brier": Estimate(np.nan, 0, 1)})

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.pipeline import Pipeline
 
 from ipml.errors import IpmlError, NotFound, Refused, UntrustedModel
 from ipml.model.model_file import ModelCard, load_model, read_card
+from ipml.model.pipeline import CounterfeitClassifier
 
 Save = Callable[..., ModelCard]
 SaveNew = Callable[[Path], ModelCard]
 
 
-@pytest.mark.parametrize("name", ["notes.txt", ".hidden", "MLmodel", "model.skops.bak"])
+@pytest.mark.parametrize("name", ["notes.txt", ".hidden", "MLmodel", "model.zip.bak"])
 def test_an_extra_file_is_refused(folder: Path, name: str) -> None:
     """A file that is not in the manifest is refused, by name."""
     (folder / name).write_text("x")
@@ -27,7 +27,7 @@ def test_an_extra_file_is_refused(folder: Path, name: str) -> None:
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["model.skops", "card.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.zip", "card.json", "manifest.json"])
 def test_a_missing_file_is_refused(folder: Path, name: str) -> None:
     """A model without one of its files is refused, by name."""
     (folder / name).unlink()
@@ -49,7 +49,7 @@ def test_a_link_to_a_model_is_refused(folder: Path, tmp_path: Path) -> None:
         load_model(tmp_path / "link")
 
 
-@pytest.mark.parametrize("name", ["model.skops", "card.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["model.zip", "card.json", "manifest.json"])
 def test_a_linked_file_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
     """A symbolic link in place of a file is not followed."""
     (folder / name).rename(tmp_path / name)
@@ -82,7 +82,7 @@ def test_a_zip_of_a_model_is_not_a_model(folder: Path, tmp_path: Path) -> None:
         load_model(packed)
 
 
-def test_other_folders_are_left_alone(save: Save, title_classifier: Pipeline, tmp_path: Path) -> None:
+def test_other_folders_are_left_alone(save: Save, title_classifier: CounterfeitClassifier, tmp_path: Path) -> None:
     """A folder that holds anything but a model is not replaced."""
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(Refused, match="letters"):
@@ -98,7 +98,7 @@ def is_a_step(event: str, arguments: tuple[Any, ...]) -> bool:
 
 
 @pytest.fixture
-def save_new(save: Save, other_classifier: Pipeline) -> SaveNew:
+def save_new(save: Save, other_classifier: CounterfeitClassifier) -> SaveNew:
     """Return a function that saves another classifier than the one that is there."""
     return lambda folder: save(other_classifier, folder)
 
@@ -133,7 +133,7 @@ def test_a_kill_at_any_step_leaves_the_old_model_or_the_new(saved: Path, save_ne
         folder = tmp_path / f"{step}" / "model"
         shutil.copytree(saved, folder)
         was_killed = save_and_die(save_new, folder, step)
-        seen.append(load_model(folder).classifier.named_steps["model"].C)
+        seen.append(load_model(folder).classifier.C)
         assert save_new(folder) == read_card(folder)
         if not was_killed:
             break

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import skops.io
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from ipml.errors import UntrustedModel
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.model.model_file import load_model
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS, check_golden
+from ipml.model.model_file.state import pack
+from ipml.model.pipeline import CounterfeitClassifier
 
 
 def test_golden_listings_are_valid() -> None:
@@ -25,17 +25,17 @@ def test_golden_listings_are_valid() -> None:
 
 
 def test_a_state_that_scores_otherwise_is_refused(
-    folder: Path, other_classifier: Pipeline, reseal: Callable[..., None]
+    folder: Path, other_classifier: CounterfeitClassifier, reseal: Callable[..., None]
 ) -> None:
     """A model whose golden listings score otherwise is refused even with a fitting manifest."""
-    reseal(folder, model=skops.io.dumps(other_classifier))
+    reseal(folder, model=pack(other_classifier))
     with pytest.raises(UntrustedModel):
         load_model(folder)
 
 
 def test_a_model_without_log_odds_is_refused(folder: Path, reseal: Callable[..., None]) -> None:
     """Something of trusted types that cannot score is refused in one line."""
-    reseal(folder, model=skops.io.dumps([1, 2, 3]))
+    reseal(folder, model=pack([1, 2, 3]))
     with pytest.raises(UntrustedModel, match="decision_function"):
         load_model(folder)
 

@@ -9,21 +9,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.pipeline import Pipeline
 
 from ipml.errors import UntrustedModel, UnusableSetting
 from ipml.model.model_file import ModelCard, load_model
 from ipml.model.model_file.folder import FORMAT, check_manifest, read_folder
+from ipml.model.pipeline import CounterfeitClassifier
 
 
 @pytest.fixture
-def signed(save: Callable[..., ModelCard], title_classifier: Pipeline, key_file: Path, tmp_path: Path) -> Path:
+def signed(
+    save: Callable[..., ModelCard], title_classifier: CounterfeitClassifier, key_file: Path, tmp_path: Path
+) -> Path:
     """Return a saved model that is signed."""
     save(title_classifier, tmp_path / "signed", key_file=key_file)
     return tmp_path / "signed"
 
 
-@pytest.mark.parametrize("name", ["model.skops", "card.json", "manifest.json", "manifest.hmac"])
+@pytest.mark.parametrize("name", ["model.zip", "card.json", "manifest.json", "manifest.hmac"])
 def test_a_flipped_bit_is_refused(signed: Path, key_file: Path, name: str) -> None:
     """One bit in the middle of any file is enough to refuse the model."""
     path = signed / name

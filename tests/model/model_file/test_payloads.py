@@ -17,7 +17,7 @@ import pytest
 
 from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model
-from ipml.model.model_file.folder import TRUSTED_TYPES
+from ipml.model.model_file.state import ESTIMATORS
 
 
 class Payload:
@@ -39,26 +39,9 @@ def zip_of(entries: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def skops_naming(module: str, name: str, marker: Path, loader: str = "ObjectNode") -> bytes:
-    """Return a skops file that asks for a type or function which is none of ours."""
-    text = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "is_json": True}
-    arguments = {
-        "__class__": "tuple",
-        "__module__": "builtins",
-        "__loader__": "TupleNode",
-        "content": [text | {"content": json.dumps(str(marker)), "__id__": 2}],
-        "__id__": 3,
-    }
-    schema = {
-        "__class__": name,
-        "__module__": module,
-        "__loader__": loader,
-        "content": arguments,
-        "__id__": 1,
-        "protocol": 2,
-        "_skops_version": "0.16.0",
-    }
-    return zip_of({"schema.json": json.dumps(schema).encode()})
+def state_naming(name: str, marker: Path) -> bytes:
+    """Return a model file that asks for a type or function which is none of ours."""
+    return zip_of({"state.json": json.dumps({name: {"args": [str(marker)]}}).encode()})
 
 
 def object_array(payload: Payload) -> bytes:
@@ -78,18 +61,17 @@ DISGUISES = {
         "model.pkl": pickle.dumps(Payload(marker)),
     },
     "MLmodel upwards": lambda marker: {"MLmodel": b"flavors:\n  sklearn:\n    pickled_model: ../../model.pkl\n"},
-    "pickle as skops": lambda marker: {"model.skops": pickle.dumps(Payload(marker))},
+    "pickle as model": lambda marker: {"model.zip": pickle.dumps(Payload(marker))},
     "pickle as json": lambda marker: {"card.json": pickle.dumps(Payload(marker))},
     "pickle as manifest": lambda marker: {"manifest.json": pickle.dumps(Payload(marker))},
     "objects within": lambda marker: {
-        "model.skops": zip_of({"schema.json": b"{}", "1.npy": object_array(Payload(marker))})
+        "model.zip": zip_of({"state.json": b"{}", "1.npy": object_array(Payload(marker))})
     },
-    "type of posix": lambda marker: {"model.skops": skops_naming("posix", "system", marker)},
-    "function of posix": lambda marker: {"model.skops": skops_naming("posix", "system", marker, "FunctionNode")},
-    "constructor": lambda marker: {
-        "model.skops": skops_naming("pathlib", "Path.touch", marker, "ConstructorFromReduceNode")
-    },
-    "open": lambda marker: {"model.skops": skops_naming("builtins", "open", marker, "ConstructorFromReduceNode")},
+    "function of posix": lambda marker: {"model.zip": state_naming("posix.system", marker)},
+    "method": lambda marker: {"model.zip": state_naming("pathlib.Path.touch", marker)},
+    "class of ours": lambda marker: {"model.zip": state_naming("Scorer", marker)},
+    "nothing": lambda marker: {"model.zip": state_naming("", marker)},
+    "open": lambda marker: {"model.zip": state_naming("open", marker)},
 }
 
 
@@ -103,7 +85,7 @@ def test_a_payload_is_refused_and_not_run(
     for name, content in DISGUISES[disguise](marker).items():
         (folder / name).write_bytes(content)
     if is_resealed and disguise not in ("pickle as json", "pickle as manifest"):
-        reseal(folder, model=(folder / "model.skops").read_bytes())
+        reseal(folder, model=(folder / "model.zip").read_bytes())
     with pytest.raises(UntrustedModel):
         load_model(folder)
     assert not marker.exists()
@@ -118,4 +100,4 @@ def test_the_payload_would_run_elsewhere(tmp_path: Path) -> None:
 
 def test_only_our_own_types_are_trusted() -> None:
     """The constant list names classes of ipml's model half and nothing else."""
-    assert all(name.startswith(("ipml.features.", "ipml.model.")) for name in TRUSTED_TYPES)
+    assert all(kind.__module__.startswith(("ipml.features.", "ipml.model.")) for kind in ESTIMATORS.values())

@@ -338,10 +338,10 @@ def test_a_flipped_bit_is_refused_by_us_and_by_mlflow(
     registry_copy: Path, store: str, client: mlflow.MlflowClient
 ) -> None:
     """A changed model file is refused by our loader, and also where MLflow loads it."""
-    content = bytearray((registry_copy / "model.skops").read_bytes())
+    content = bytearray((registry_copy / "model.zip").read_bytes())
     content[len(content) // 2] ^= 1
-    (registry_copy / "model.skops").write_bytes(content)
-    with pytest.raises(UntrustedModel, match=r"model\.skops"):
+    (registry_copy / "model.zip").write_bytes(content)
+    with pytest.raises(UntrustedModel, match=r"model\.zip"):
         load_model(resolve_model("models:/ipml@changed", store))
     with make_active(client), pytest.raises(UntrustedModel):
         mlflow.pyfunc.load_model("models:/ipml@changed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_every_kind_of_file_is_read_back_the_same(score, scorer, newest, suffix,
     for read, expected in zip(score(suffix, explain_top=explain_top), direct, strict=True):
         assert (read.listing, read.score, read.log_odds) == (expected.listing, expected.score, expected.log_odds)
         if read.reasons:
-            assert read == expected
+            assert read == replace(expected, suspicion=None)  # what a listing counts for stays out of files
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])

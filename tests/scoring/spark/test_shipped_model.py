@@ -41,11 +41,11 @@ def test_a_whole_model_that_the_driver_did_not_name_is_refused(shipped):
 
 def test_a_changed_file_is_refused(shipped, tmp_path):
     """Even if the manifest is the one expected."""
-    path = tmp_path / "model.zip" / "model.skops"
+    path = tmp_path / "model.zip" / "model.zip"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UntrustedModel, match=r"model\.skops that has changed"):
+    with pytest.raises(UntrustedModel, match=r"model\.zip that has changed"):
         load_shipped(shipped)
 
 

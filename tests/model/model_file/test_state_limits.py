@@ -1,4 +1,4 @@
-"""A skops file is checked from the outside in, and nothing in it outgrows its limit."""
+"""A model file is checked from the outside in, and nothing in it outgrows its limit."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 
 from ipml.errors import UntrustedModel
 from ipml.model.model_file import load_model
-from ipml.model.model_file.folder import check_array
+from ipml.model.model_file.state import read_array
 
 Reseal = Callable[..., None]
 
 
 def zip_of(entries: dict[str, bytes]) -> bytes:
-    """Pack these entries, beside an empty schema where they have none."""
+    """Pack these entries, beside an empty state where they have none."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in ({"schema.json": b"{}"} | entries).items():
+        for name, content in ({"state.json": b"{}"} | entries).items():
             archive.writestr(name, content)
     return packed.getvalue()
 
@@ -37,7 +37,7 @@ def bomb_of_zeros() -> bytes:
     """Return 0.15 MB that unpack to 150 MB."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("schema.json", "{}")
+        archive.writestr("state.json", "{}")
         with archive.open("1.npy", "w", force_zip64=True) as entry:
             for _ in range(150):
                 entry.write(bytes(1 << 20))
@@ -57,7 +57,7 @@ def many_entries() -> bytes:
     """Return a zip of 100,001 entries."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("schema.json", "{}")
+        archive.writestr("state.json", "{}")
         for number in range(100_000):
             archive.writestr(zipfile.ZipInfo(f"{number}.npy"), b"")
     return packed.getvalue()
@@ -70,9 +70,9 @@ def array_claiming(shape: tuple[int, ...], body: bytes = bytes(80), descr: str =
     return zip_of({"1.npy": file.getvalue() + body})
 
 
-def long_schema() -> bytes:
-    """Return a schema of 33 MB that would become gigabytes of lists."""
-    return zip_of({"schema.json": b"[" + b"[]," * (11 << 20) + b"[]]"})
+def long_state() -> bytes:
+    """Return a state of 33 MB that would become gigabytes of lists."""
+    return zip_of({"state.json": b"[" + b"[]," * (11 << 20) + b"[]]"})
 
 
 BOMBS = {
@@ -85,8 +85,8 @@ BOMBS = {
     "objects": (lambda: array_claiming((10,), descr="|O"), "array of object"),
     "zip as array": (lambda: zip_of({"1.npy": bomb_of_zeros()}), "sound header"),
     "nested zip": (lambda: zip_of({"1.npz": bomb_of_zeros()}), "an entry '1.npz'"),
-    "long schema": (long_schema, "schema.json of more than"),
-    "deep schema": (lambda: zip_of({"schema.json": b"[" * 1_000_000}), "cannot be read"),
+    "long state": (long_state, "state.json of more than"),
+    "deep state": (lambda: zip_of({"state.json": b"[" * 1_000_000}), "cannot be read"),
 }
 
 
@@ -115,20 +115,20 @@ def test_no_header_gets_through(header: bytes, version: bytes) -> None:
     """Whatever stands where the header of an array should be, the answer is one line."""
     length = struct.pack("<H" if version == b"\x01\x00" else "<I", len(header))
     with pytest.raises(UntrustedModel):
-        check_array(b"\x93NUMPY" + version + length + header, Path("model"))
+        read_array(b"\x93NUMPY" + version + length + header, Path("model"))
 
 
 def test_doubled_entries_are_refused(folder: Path, reseal: Reseal) -> None:
     """Two entries of one name, of which a check and a reader might choose differently, are refused."""
-    packed = io.BytesIO((folder / "model.skops").read_bytes())
+    packed = io.BytesIO((folder / "model.zip").read_bytes())
     with zipfile.ZipFile(packed, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
-        archive.writestr("schema.json", "{}")
+        archive.writestr("state.json", "{}")
     reseal(folder, model=packed.getvalue())
     with pytest.raises(UntrustedModel, match="doubled"):
         load_model(folder)
 
 
-@pytest.mark.parametrize("name", ["../../evil.npy", "/etc/passwd", "..\\evil.npy", "a/b.npy", "schema.json/"])
+@pytest.mark.parametrize("name", ["../../evil.npy", "/etc/passwd", "..\\evil.npy", "a/b.npy", "state.json/"])
 def test_an_entry_with_a_path_is_refused(folder: Path, reseal: Reseal, name: str) -> None:
     """An entry of the model file whose name is a path is refused."""
     reseal(folder, model=zip_of({name: b""}))

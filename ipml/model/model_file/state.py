@@ -1,0 +1,240 @@
+"""What a classifier has learnt, as a file of plain values and arrays, and back: nothing in it names code.
+
+The file is a zip. `state.json` holds texts, numbers and lists as JSON has them; whatever else is an object of one key,
+which says what it is: `{"dict": …}`, `{"tuple": […]}`, `{"array": 3}` for the array in `3.npy`, and `{"Spelling": …}`
+for the state of an estimator. Arrays are numpy's, without Python objects. Everything is checked from the outside in
+before anything is constructed.
+
+**Trust.** Which estimators there are is the constant `ESTIMATORS` and never taken from a file. A class belongs there
+only if neither its `__setstate__` nor scoring, with any state whatsoever, can run what an attacker wrote.
+
+**One spelling.** The same classifier gives the same bytes, in any process with the same libraries: its version is a
+hash of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.errors import UntrustedModel, first_line
+from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
+from ipml.features.goods import BrandFeatures, GoodsFeatures
+from ipml.features.images import ImageVectors
+from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.portfolio import SellerPortfolios
+from ipml.features.spelling import Spelling
+from ipml.features.text import TextFeatures
+from ipml.model.calibration import HierarchicalCalibration, SigmoidCalibration
+from ipml.model.familiarity import Familiarity
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.regression import LinearLearner
+from ipml.model.stages import Features, SecondStage
+
+MODEL, STATE = "model.zip", "state.json"
+ESTIMATORS = {
+    kind.__name__: kind
+    for kind in (
+        *(CounterfeitClassifier, Features, LinearLearner, SecondStage, Spelling, SellerPortfolios, Familiarity),
+        *(HierarchicalCalibration, SigmoidCalibration),
+        *(TextFeatures, TradeWords, BrandFeatures, GoodsFeatures, OfferFeatures),
+        *(PriceFeatures, ListingFeatures, SellerFeatures, PictureFeatures, ImageVectors),
+    )
+}
+
+# Without these limits a file of 0.5 MB can ask for more than a gigabyte.
+MAX_BYTES = 512 << 20
+MAX_ENTRIES = 2_000
+MAX_UNPACKED_BYTES = 512 << 20
+MAX_RATIO = 200  # of unpacked to packed bytes
+MAX_STATE_BYTES = 32 << 20  # JSON grows some twentyfold when it becomes objects
+
+_PLAIN = (type(None), bool, int, float, str)
+_ENTRY_NAME = re.compile(r"state\.json|[0-9]{1,20}\.npy")
+_CENTRAL_HEADER = b"PK\x01\x02"  # every entry that zipfile lists begins with it (APPNOTE.TXT 4.3.12)
+_FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold: when a model was written says nothing of it
+_UNIX = 3
+
+
+def pack(classifier: object) -> bytes:
+    """Return a classifier as the bytes of a model file, deflated unless that would make it look like a bomb.
+
+    Raises
+    ------
+    TypeError
+        It holds something that such a file does not.
+
+    Examples
+    --------
+    >>> packed = pack(SigmoidCalibration().fit(np.array([-1.0, 1.0]), np.array([0, 1])))
+    >>> unpack(packed, Path("model")).probability(np.zeros(1))
+    array([0.5])
+    """
+    arrays: list[bytes] = []
+    state = json.dumps(_describe(classifier, arrays), separators=(",", ":")).encode()
+    entries = {f"{number}.npy": array for number, array in enumerate(arrays)} | {STATE: state}
+    packed = _zip(entries, zipfile.ZIP_DEFLATED)
+    unpacked_bytes = sum(map(len, entries.values()))
+    return packed if unpacked_bytes <= MAX_RATIO * len(packed) else _zip(entries, zipfile.ZIP_STORED)
+
+
+def _describe(value: Any, arrays: list[bytes]) -> Any:
+    """Return a value as JSON has it, and put its arrays after the others."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is list:
+        return [_describe(item, arrays) for item in value]
+    if kind is tuple:
+        return {"tuple": [_describe(item, arrays) for item in value]}
+    if kind is dict and all(type(key) is str for key in value):
+        return {"dict": {key: _describe(item, arrays) for key, item in value.items()}}
+    if isinstance(value, (np.ndarray, np.generic)) and not value.dtype.hasobject:
+        file = io.BytesIO()
+        np.lib.format.write_array(file, np.asarray(value), allow_pickle=False)
+        arrays.append(file.getvalue())
+        return {"array": len(arrays) - 1}
+    if ESTIMATORS.get(kind.__name__) is kind:
+        return {kind.__name__: {name: _describe(item, arrays) for name, item in value.__getstate__().items()}}
+    raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+def _zip(entries: dict[str, bytes], compression: int) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(name, _FIRST_MOMENT)
+            entry.compress_type, entry.create_system = compression, _UNIX
+            archive.writestr(entry, content)
+    return packed.getvalue()
+
+
+def unpack(packed: bytes, folder: Path) -> Any:
+    """Return the classifier in a model file, or refuse the file.
+
+    Parameters
+    ----------
+    packed : bytes
+        The file as somebody wrote it.
+    folder : Path
+        Where it lies, for the message.
+
+    Raises
+    ------
+    UntrustedModel
+        The file is no zip of a state and arrays within the limits, or names an estimator that is none of ours.
+    """
+    entries = _unzip(packed, folder)
+    arrays = {name: read_array(content, folder) for name, content in entries.items() if name != STATE}
+    try:
+        return _construct(json.loads(entries[STATE]), arrays, folder)
+    except UntrustedModel:
+        raise
+    except Exception as error:  # a crafted state can make any `__setstate__` raise anything
+        raise UntrustedModel(folder, f"{MODEL} that cannot be read ({first_line(error)})") from error
+
+
+def _construct(value: Any, arrays: dict[str, NDArray[Any]], folder: Path) -> Any:
+    if type(value) in _PLAIN:
+        return value
+    if type(value) is list:
+        return [_construct(item, arrays, folder) for item in value]
+    ((kind, content),) = value.items()
+    if kind == "tuple":
+        return tuple(_construct(item, arrays, folder) for item in content)
+    if kind == "array":
+        array = arrays[f"{content:d}.npy"]
+        return array if array.ndim else array[()]
+    items = {name: _construct(item, arrays, folder) for name, item in content.items()}
+    if kind == "dict":
+        return items
+    if kind not in ESTIMATORS:
+        raise UntrustedModel(folder, f"{kind[:80]!r} in {MODEL}", "estimators that ipml knows")
+    estimator = ESTIMATORS[kind].__new__(ESTIMATORS[kind])
+    if hasattr(estimator, "__setstate__"):
+        estimator.__setstate__(items)
+    else:
+        vars(estimator).update(items)
+    return estimator
+
+
+def _unzip(packed: bytes, folder: Path) -> dict[str, bytes]:
+    """Return the entries by name, each as much as it declares, after looking at what all of them declare."""
+    if packed.count(_CENTRAL_HEADER) > MAX_ENTRIES:
+        raise UntrustedModel(folder, f"{MODEL} of more than {MAX_ENTRIES:,} entries", "no more than that")
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            _check_names([entry.filename for entry in archive.infolist()], folder)
+            _check_sizes(archive.infolist(), len(packed), folder)
+            return {entry.filename: _read_entry(archive, entry) for entry in archive.infolist()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        raise UntrustedModel(folder, f"{MODEL} that is no sound zip ({first_line(error)})") from None
+
+
+def _check_names(names: list[str], folder: Path) -> None:
+    foreign = [name for name in names if not _ENTRY_NAME.fullmatch(name)]
+    if foreign or len(set(names)) < len(names) or STATE not in names:
+        found = f"an entry {foreign[0][:80]!r}" if foreign else "doubled or missing entries"
+        raise UntrustedModel(folder, f"{found} in {MODEL}", f"one {STATE} and arrays")
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo], packed_bytes: int, folder: Path) -> None:
+    """Refuse what the zip declares, before any of it is unpacked."""
+    unpacked_bytes = sum(entry.file_size for entry in entries)
+    if unpacked_bytes > min(MAX_UNPACKED_BYTES, MAX_RATIO * packed_bytes):
+        raise UntrustedModel(
+            folder,
+            f"{MODEL} that unpacks from {packed_bytes:,} to {unpacked_bytes:,} bytes",
+            f"at most {MAX_RATIO} times the size and {MAX_UNPACKED_BYTES:,} bytes",
+        )
+    if any(entry.filename == STATE and entry.file_size > MAX_STATE_BYTES for entry in entries):
+        raise UntrustedModel(folder, f"{STATE} of more than {MAX_STATE_BYTES:,} bytes in {MODEL}")
+    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+        raise UntrustedModel(folder, f"an unusual compression in {MODEL}", "deflated or stored entries")
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Read as much as the entry declares; `archive.read` would inflate all there is."""
+    with archive.open(entry) as stream:
+        content = stream.read(entry.file_size)
+    if len(content) != entry.file_size:
+        raise EOFError(f"{entry.filename} is cut off")
+    return content
+
+
+def read_array(content: bytes, folder: Path) -> NDArray[Any]:
+    """Return an array, or refuse one whose header asks for other than the bytes that follow it, or for Python objects.
+
+    Parameters
+    ----------
+    content : bytes
+        A file of numpy's format, version 1 or 2.
+    folder : Path
+        Where the model lies, for the message.
+
+    Raises
+    ------
+    UntrustedModel
+        Nothing of the array has been constructed then.
+    """
+    file = io.BytesIO(content)
+    try:
+        major = np.lib.format.read_magic(file)[0]
+        read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[major]
+        shape, is_by_columns, dtype = read_header(file)
+    except Exception as error:  # a crafted header can make numpy's parser raise anything
+        raise UntrustedModel(folder, f"an array without a sound header in {MODEL}") from error
+    if dtype.hasobject or min(shape, default=0) < 0:
+        raise UntrustedModel(folder, f"an array of {dtype} and shape {shape} in {MODEL}", "numbers")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise UntrustedModel(folder, f"an array whose size is not that of its shape {shape} in {MODEL}")
+    return np.ndarray(shape, dtype, content, file.tell(), order="F" if is_by_columns else "C").copy("K")
