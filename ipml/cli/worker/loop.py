@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 _STEP_SECONDS = 1.0  # between two looks for what is due
 _FOLLOWER_SECONDS = 5.0  # between two tries of a worker that does not lead
+_TERM_SECONDS = 60.0  # so long a worker of an older release leads before it makes room for a newer one's again
 _STANDBY_SECONDS = 10.0  # so long others wait once a database that was away is back
 _AWAY_SECONDS = 2.0  # between two tries to reach a database that is away
 _LAST_WORDS_SECONDS = 30.0  # so long a worker that is to stop tries to note how its jobs ended
@@ -97,7 +98,7 @@ class Worker:
         self._is_sure = False  # that it leads, and that nobody else has begun a job
         self._was_away = False
         self._follows = False
-        self._gave_way = False
+        self._gave_way, self._term_ends = False, 0.0
         self._trouble = ""
         self._told: dict[str, str] = {}
         self.n_failed = 0
@@ -153,8 +154,8 @@ class Worker:
         return _STEP_SECONDS
 
     def _has_to_give_way(self) -> bool:
-        """Say whether a newer release has brought the tables up to date, and was not given its chance to lead."""
-        if self._gave_way:
+        """Say whether a newer release has brought the tables up to date, and was given no chance to lead of late."""
+        if time.monotonic() < self._term_ends:
             return False
         with reading(self._engine) as connection:
             return is_ahead(connection)
@@ -167,6 +168,7 @@ class Worker:
         self._say("A newer release has brought the database up to date: this worker leaves the lead to that release's.")
         self._lock.release()
         self._gave_way, self._leads, self._is_sure = True, False, False
+        self._term_ends = time.monotonic() + _TERM_SECONDS
         return _STANDBY_SECONDS
 
     def _wait_for_database(self, error: IpmlError | DBAPIError) -> None:
