@@ -392,11 +392,11 @@ _BETWEEN_WORDS = re.compile(
     r"|(?<![\U0001f1e6-\U0001f1ff])[\U0001f1e6-\U0001f1ff]{2}(?![\U0001f1e6-\U0001f1ff])"
 )
 """ASCII signs, the times sign, and pairs of letters that make a flag."""
-_SIZE = re.compile(
-    "(?<=[0-9])(?:[x\u0445]|(?:мм|см|дм|м|км|мл|л|мг|г|гр|кг|т|мкм|мкг|мкф|вт|квт|в|кв|ма|мач|а|ач|гц|мгц|ггц"
-    r"|шт|кб|мб|гб|тб|дюйм\w*)\b)",
-    re.IGNORECASE,
+UNITS = tuple(
+    "мм см дм м км мл л мг г гр кг т мкм мкг мкф вт квт в кв ма мач а ач гц мгц ггц шт кб мб гб тб дюйм".split()
 )
+"""Cyrillic units of sizes, which stand as they are; only the last one, the inch, has endings."""
+_SIZE = re.compile(rf"(?<=[0-9])(?:[x\u0445]|(?:{'|'.join(UNITS)}\w*)\b)", re.IGNORECASE)
 """An x after a number, and Cyrillic units, which stick to Latin letters in "120x4см" and hide nothing."""
 _JOINER = re.compile(r"(?<=[\u0600-\u1fff\u2190-\U0001faff\ufe0f])[\u200c\u200d](?=[\u0600-\u1fff\u2190-\U0001faff])")
 

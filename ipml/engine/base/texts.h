@@ -22,6 +22,14 @@ EXPORT int64_t count_bytes_with_rows(int64s offsets, int64s rows, int64s ends);
 /* Write texts of which some rows, in their order, are replaced: each by the bytes written up to its end. */
 EXPORT void put_rows(texts of, int64s rows, int64s ends, uint8s written, int64s_out offsets, uint8s_out data);
 
+/* How many bytes the longest text has. */
+static inline int64_t longest_text(texts of) {
+    int64_t longest = 0;
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++)
+        longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
+    return longest;
+}
+
 /* Return how many bytes the longest of some texts has, in which each stands behind its length in four bytes; where the
    bytes end before, of so many as there are. */
 EXPORT int64_t find_longest(uint8s data, int64_t n_texts);

@@ -3,6 +3,7 @@
 #include "features/brands.h"
 
 #include "base/letters.h"
+#include "base/texts.h"
 
 enum { N_CLAIMS = 8, MOST_COUNTED = 3 };
 
@@ -129,13 +130,6 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
     return false;
 }
 
-static int64_t longest_of(texts of) {
-    int64_t longest = 0;
-    for (int64_t row = 0; row < of.offsets.n - 1; row++)
-        longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
-    return longest;
-}
-
 void find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
                     uint8s_out found) {
     int64_t *letters = NULL;
@@ -145,7 +139,7 @@ void find_disguised(texts titles, number_lists brands, const brand_spellings *pl
         found.at[row] = IS_PLAIN;
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
         if (is_one_spelt(titles, row, brands, plain)) continue;
-        if (letters == NULL) letters = malloc((size_t)longest_of(titles) * sizeof *letters);
+        if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
         int64_t n = letters == NULL ? -1 : write_lower(titles, row, known, letters);
         if (n < 0) found.at[row] = MAY_BE_DISGUISED;
         else if (!is_one_written(letters, n, brands, row, plain)) found.at[row] = IS_DISGUISED;

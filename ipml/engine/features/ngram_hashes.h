@@ -31,11 +31,4 @@ static inline bool is_word_byte(uint8_t byte) {
 /* A byte of a letter in UTF-8 other than the first. */
 static inline bool is_inner_byte(uint8_t byte) { return (byte & 0xC0) == 0x80; }
 
-static inline int64_t longest_text(texts of) {
-    int64_t longest = 0;
-    for (int64_t row = 0; row + 1 < of.offsets.n; row++)
-        longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
-    return longest;
-}
-
 #endif

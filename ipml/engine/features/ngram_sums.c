@@ -3,6 +3,7 @@
    no other chunk has taken its place. */
 #include "features/ngram_sums.h"
 
+#include "base/texts.h"
 #include "features/chunks.h"
 #include "features/ngram_hashes.h"
 

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/texts.h"
 #include "features/ngram_hashes.h"
 #include "features/ngram_sums.h"
 

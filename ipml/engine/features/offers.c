@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/letters.h"
+#include "base/texts.h"
 #include "features/contacts.h"
 #include "features/lots.h"
 
@@ -130,17 +131,9 @@ static void write_values(const offer *of, int64_t n_columns, double *values) {
     values[PIECES] = of->pieces > 1 ? log10((double)of->pieces) : 0.0;
 }
 
-static int64_t size_of_longest(texts of) {
-    int64_t longest = 0;
-    for (int64_t row = 0; row < of.offsets.n - 1; row++) {
-        longest = max_of(longest, of.offsets.at[row + 1] - of.offsets.at[row]);
-    }
-    return longest;
-}
-
 int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values,
                     uint8s_out is_left_out) {
-    int64_t *beginnings = malloc((size_t)(size_of_longest(folded) + 1) * sizeof *beginnings);
+    int64_t *beginnings = malloc((size_t)(longest_text(folded) + 1) * sizeof *beginnings);
     if (beginnings == NULL) return -1;
     uint32_t wanted = n_columns > N_CONTACTS ? OF_CONTACTS | OF_LOTS : OF_CONTACTS, every;
     for (int64_t row = 0; row < folded.offsets.n - 1; row++) {

@@ -176,7 +176,8 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
     if (within->failed) return;
     claim_brands(of, named, all);
     find_disguised(raw, named, &tables->spellings, &known->folding, (uint8s_out){is_disguised, n});
-    count_disguised(raw, tables->title.most_letters, &known->disguises, (int64s_out){n_disguised, n});
+    if (count_disguised(raw, tables->title.most_letters, &known->disguises, (int64s_out){n_disguised, n}) < 0)
+        within->failed = true;
     for (int64_t row = 0; row < n; row++) {
         of->is_left[row] |= is_disguised[row] == MAY_BE_DISGUISED || n_disguised[row] < 0;
         has_field[row] = all->codes.at[of->owners[row] * N_CODES + HAS_FIELD] != 0;

@@ -5,6 +5,7 @@
    compared with the letters of the text. */
 #include "phrases/phrases.h"
 
+#include "base/texts.h"
 #include "phrases/walks.h"
 
 enum { STEM = 1, EXACT = 2 }; /* an entry counts with any ending; it must stand exactly as it is */
@@ -146,14 +147,6 @@ static void part_places(const place *found, int64_t n, int64_t *by_set, int64_t 
     by_set[0] = 0;
 }
 
-static int64_t longest_of(texts folded) {
-    int64_t longest = 0;
-    for (int64_t row = 0; row < folded.offsets.n - 1; row++) {
-        longest = max_of(longest, folded.offsets.at[row + 1] - folded.offsets.at[row]);
-    }
-    return longest;
-}
-
 /* Make room to read texts of so many bytes at once, breaks included. */
 static bool open_chunk(chunk *some, int64_t most, int64_t most_passed) {
     *some = (chunk){
@@ -195,7 +188,7 @@ static void compare_all(texts folded, const phrase_tables *tables, chunk *some, 
 void find_places(texts folded, const phrase_tables *tables, buffer *starts, buffer *firsts, buffer *numbers,
                  buffer *begins, buffer *ends) {
     int64_t n_texts = folded.offsets.n - 1;
-    int64_t most = min_of(folded.data.n + n_texts, BYTES_AT_ONCE + longest_of(folded)) + 1;
+    int64_t most = min_of(folded.data.n + n_texts, BYTES_AT_ONCE + longest_text(folded)) + 1;
     chunk some;
     buffer found = {0};
     int64_t *n_found = malloc((size_t)(n_texts + 1) * sizeof *n_found);

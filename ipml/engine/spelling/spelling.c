@@ -6,6 +6,7 @@
 #include "spelling/spelling.h"
 
 #include "base/letters.h"
+#include "base/texts.h"
 #include "spelling/known_words.h"
 #include "spelling/slips.h"
 #include "spelling/staying.h"
@@ -175,16 +176,8 @@ static void read_some(text_reader *reader, texts folded, const uint8_t *may_chan
     }
 }
 
-static int64_t longest_of(texts folded) {
-    int64_t longest = 0;
-    for (int64_t row = 0; row < folded.offsets.n - 1; row++) {
-        longest = max_of(longest, folded.offsets.at[row + 1] - folded.offsets.at[row]);
-    }
-    return longest;
-}
-
 EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written) {
-    int64_t n_rows = folded.offsets.n - 1, longest = longest_of(folded), n_words = longest / 2 + 1;
+    int64_t n_rows = folded.offsets.n - 1, longest = longest_text(folded), n_words = longest / 2 + 1;
     if (longest == 0) return;
     int64_t n_recent = count_recent(folded.offsets.at[n_rows] - folded.offsets.at[0]);
     int64_t n_scratch = room_for_sounds(&tables->known, longest);
