@@ -392,8 +392,9 @@ _BETWEEN_WORDS = re.compile(
     r"|(?<![\U0001f1e6-\U0001f1ff])[\U0001f1e6-\U0001f1ff]{2}(?![\U0001f1e6-\U0001f1ff])"
 )
 """ASCII signs, the times sign, and pairs of letters that make a flag."""
-UNITS = tuple(
-    "мм см дм м км мл л мг г гр кг т мкм мкг мкф вт квт в кв ма мач а ач гц мгц ггц шт кб мб гб тб дюйм".split()
+UNITS = (
+    *("мм", "см", "дм", "м", "км", "мл", "л", "мг", "г", "гр", "кг", "т", "мкм", "мкг", "мкф", "вт", "квт", "в", "кв"),
+    *("ма", "мач", "а", "ач", "гц", "мгц", "ггц", "шт", "кб", "мб", "гб", "тб", "дюйм"),
 )
 """Cyrillic units of sizes, which stand as they are; only the last one, the inch, has endings."""
 _SIZE = re.compile(rf"(?<=[0-9])(?:[x\u0445]|(?:{'|'.join(UNITS)}\w*)\b)", re.IGNORECASE)

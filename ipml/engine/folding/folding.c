@@ -2,8 +2,8 @@
 
    Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo.
    Others are taken apart into characters, and go through the same steps as in the plain function. Few are left to that
-   function itself: those with words upside down, far scripts that stand for Latin letters, tags that may hide what they
-   hold, or rare entities. */
+   function itself: those with words upside down, far scripts that stand for Latin letters, or markup beside letters that
+   are ASCII in another case. */
 #include "folding/folding.h"
 
 #include "base/letters.h"
@@ -45,7 +45,7 @@ typedef struct {
 static bool make_scratch(int64s offsets, int64_t most, scratch *room) {
     int64_t longest = 0;
     for (int64_t row = 0; row < offsets.n - 1; row++) longest = max_of(longest, offsets.at[row + 1] - offsets.at[row]);
-    int64_t n_letters = min_of(longest, most), n_bytes = min_of(longest, 4 * n_letters);
+    int64_t n_letters = min_of(longest, most), n_bytes = min_of(longest, 4 * n_letters) * 5 / 4 + 1;
     int64_t n_read = min_of(n_letters * MOST_LETTERS_OF_A_READING, most);
     int64_t n = max_of((n_letters + 1) * MOST_LETTERS_OF_A_SOUND, n_read);
     int64_t *block = malloc((size_t)(2 * n + n_read) * sizeof *block + (size_t)(n_read + 2 * n_bytes));

@@ -1,9 +1,11 @@
 /* Take markup and entities of HTML out of texts: the first step of `ipml.features.normalisation`.
 
-   A text is its bytes; nothing gets longer on the way. A rare entity, a tag that may hide what it holds, and what may
-   be written in escapes is left to the plain function. */
+   A text is its bytes. Few are left to the plain function: those with letters beyond ASCII at the name of a tag, in a
+   tag within a word, or where an escape may be a number. */
 #include "folding/markup.h"
 
+#include "base/letters.h"
+#include "folding/escapes.h"
 #include "folding/reading.h"
 
 enum { MOST_UNWRAPS = 3, MOST_ZEROS = 40, MOST_IN_TAG = 500, MOST_IN_COMMENT = 2000 };
@@ -11,10 +13,10 @@ enum { LONGEST_NAME = 8 };
 enum { UNREADABLE = 0xFFFD };
 enum { IS_LEFT = -1 };
 
-/* Markup that was read: where it ends, IS_LEFT if the text is left, and the character that stands for it. */
+/* Markup that was read: where it ends, IS_LEFT if the text is left, and the characters that stand for it. */
 typedef struct {
     int64_t end;
-    int64_t code;
+    int64_t code, other;
 } markup;
 
 static inline bool is_letter(uint8_t byte) { return 'a' <= (byte | 0x20) && (byte | 0x20) <= 'z'; }
@@ -51,13 +53,6 @@ bool may_hold_markup(const uint8_t *data, int64_t start, int64_t end) {
         if (byte == '<' && may_be_tag(data[at + 1])) return true;
         if (byte == '&' && may_be_entity(data[at + 1], data[at + 2])) return true;
         if ((byte == '%' || byte == '\\') && may_be_escape(data, start, at, end)) return true;
-    }
-    return false;
-}
-
-static bool may_hold_escapes(const uint8_t *text, int64_t n) {
-    for (int64_t at = 0; at < n; at++) {
-        if ((text[at] == '%' || text[at] == '\\') && may_be_escape(text, 0, at, n)) return true;
     }
     return false;
 }
@@ -107,32 +102,21 @@ static int64_t end_of_comment(const uint8_t *text, int64_t start, int64_t n) {
     return start;
 }
 
-/* Whether a place in a tag may be that of a style, or of the word "hidden". */
-static bool may_hide(const uint8_t *text, int64_t at, int64_t n) {
-    if (text[at] == ':' || text[at] >= 0x80) return true;
-    return at + 2 < n && (text[at] | 0x20) == 'h' && (text[at + 1] | 0x20) == 'i' && (text[at + 2] | 0x20) == 'd';
-}
-
-/* Read a tag or comment; it ends at its start if it is none. It is left if it may hide words. */
+/* Read a tag or comment; it ends at its start if it is none. */
 static markup read_tag(const uint8_t *text, int64_t start, int64_t n, const markup_tables *tables) {
-    const markup none = {start, NOTHING}, left = {IS_LEFT, NOTHING};
+    const markup none = {start, NOTHING, NOTHING};
     if (start + 3 < n && text[start + 1] == '!' && text[start + 2] == '-' && text[start + 3] == '-') {
-        return (markup){end_of_comment(text, start, n), NOTHING};
+        return (markup){end_of_comment(text, start, n), NOTHING, NOTHING};
     }
     int64_t begin = start + 1 + (start + 1 < n && text[start + 1] == '/');
-    if (begin >= n) return none;
-    if (!is_letter(text[begin])) return text[begin] >= 0x80 ? left : none;
+    if (begin >= n || !is_letter(text[begin])) return none;
     uint64_t name;
     int64_t at = read_name(text, begin, n, true, &name);
-    if (at < n && text[at] >= 0x80) return left;
-    bool is_hiding = begin == start + 1 && holds(tables->hiding, name);
+    if (at < n && text[at] >= 0x80) return (markup){IS_LEFT, NOTHING, NOTHING};
     int64_t n_letters = at - begin - 1;
-    for (; at < n && text[at] != '<' && text[at] != '>'; at++) {
-        if (is_hiding && may_hide(text, at, n)) return left;
-        n_letters += (text[at] & 0xC0) != 0x80;
-    }
+    for (; at < n && text[at] != '<' && text[at] != '>'; at++) n_letters += (text[at] & 0xC0) != 0x80;
     if (at == n || text[at] == '<' || n_letters > MOST_IN_TAG) return none;
-    return (markup){at + 1, holds(tables->breaking, name) ? ' ' : NOTHING};
+    return (markup){at + 1, holds(tables->breaking, name) ? ' ' : NOTHING, NOTHING};
 }
 
 /* The character that a number stands for, as browsers read it. */
@@ -149,9 +133,9 @@ static markup read_number(const uint8_t *text, int64_t start, int64_t first, int
     while (at < n && at < first + MOST_ZEROS && text[at] == '0') at++;
     int64_t last = min_of(n, at + most);
     for (; at < last && digit_of(text[at], base) < base; at++) number = number * base + digit_of(text[at], base);
-    if (at == first) return (markup){start, NOTHING};
+    if (at == first) return (markup){start, NOTHING, NOTHING};
     bool is_closed = at < n && text[at] == ';';
-    return (markup){at + is_closed, character_of(number, tables)};
+    return (markup){at + is_closed, character_of(number, tables), NOTHING};
 }
 
 /* Read the longest name at the start of a word that needs no semicolon, as browsers do. */
@@ -160,14 +144,28 @@ static markup read_open_name(const uint8_t *text, int64_t start, int64_t end, co
         uint64_t name;
         read_name(text, start + 1, last, false, &name);
         int64_t place = find(tables->open_names, name);
-        if (place >= 0) return (markup){last, tables->open_codes.at[place]};
+        if (place >= 0) return (markup){last, tables->open_codes.at[place], NOTHING};
     }
-    return (markup){start, NOTHING};
+    return (markup){start, NOTHING, NOTHING};
 }
 
-/* Read an entity; it ends at its start if it is none. It is left if it is a rare one. */
+/* The place of a name with a semicolon among others in order, -1 if it is not there. */
+static int64_t find_closed(const uint8_t *name, int64_t size, texts names) {
+    int64_t low = 0, high = names.offsets.n - 1;
+    while (low < high) {
+        int64_t middle = (low + high) / 2, at = names.offsets.at[middle];
+        int64_t size_of_middle = names.offsets.at[middle + 1] - at;
+        int order = memcmp(names.data.at + at, name, (size_t)min_of(size, size_of_middle));
+        if (order == 0 && size == size_of_middle) return middle;
+        if (order < 0 || (order == 0 && size_of_middle < size)) low = middle + 1;
+        else high = middle;
+    }
+    return -1;
+}
+
+/* Read an entity; it ends at its start if it is none. */
 static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const markup_tables *tables) {
-    const markup none = {start, NOTHING};
+    const markup none = {start, NOTHING, NOTHING};
     if (start + 2 >= n) return none;
     if (text[start + 1] == '#') {
         if ((text[start + 2] | 0x20) == 'x') return read_number(text, start, start + 3, n, 16, 6, tables);
@@ -177,16 +175,17 @@ static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const m
     uint64_t name;
     int64_t end = read_name(text, start + 1, n, false, &name);
     if (end < start + 3) return none;
-    if (end == n || text[end] != ';') return read_open_name(text, start, end, tables);
-    int64_t place = find(tables->names, name);
-    return place >= 0 ? (markup){end + 1, tables->codes.at[place]} : (markup){IS_LEFT, NOTHING};
+    int64_t place = -1;
+    if (end < n && text[end] == ';') place = find_closed(text + start + 1, end - start - 1, tables->names);
+    if (place < 0) return read_open_name(text, start, end, tables);
+    return (markup){end + 1, tables->codes.at[2 * place], tables->codes.at[2 * place + 1]};
 }
 
 /* Write a text without the markup that it shows; return its length, IS_LEFT if it is left. */
 static int64_t unwrap_once(const uint8_t *text, int64_t n, const markup_tables *tables, uint8_t *other) {
     int64_t to = 0, at = 0;
     while (at < n) {
-        markup found = {at, NOTHING};
+        markup found = {at, NOTHING, NOTHING};
         if (text[at] == '<')
             found = read_tag(text, at, n, tables);
         else if (text[at] == '&')
@@ -197,25 +196,109 @@ static int64_t unwrap_once(const uint8_t *text, int64_t n, const markup_tables *
             continue;
         }
         if (found.code != NOTHING) to = put_letter(found.code, other, to);
+        if (found.other != NOTHING) to = put_letter(found.other, other, to);
         at = found.end;
     }
     return to;
 }
 
+/* Words that a tag hides */
+
+enum { MOST_IN_HIDING_TAG = 300, MOST_BESIDE_STYLE = 100, MOST_HIDDEN = 40, MOST_SPACES = 9 };
+
+static bool is_white(int64_t code) {
+    return (9 <= code && code <= 13) || (0x1C <= code && code <= 0x20) || code == 0x85 || code == 0xA0 ||
+           code == 0x1680 || (0x2000 <= code && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
+           code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+/* The end of a name, whatever its case, at a place; 0 if another one stands there. */
+static int64_t end_of_name(const uint8_t *text, int64_t at, int64_t n, const char *name) {
+    for (; *name != 0; name++, at++) {
+        bool is_same = at < n && (is_letter(text[at]) ? text[at] | 0x20 : text[at]) == (uint8_t)*name;
+        if (!is_same) return 0;
+    }
+    return at;
+}
+
+static int64_t skip_spaces(const uint8_t *text, int64_t at, int64_t n) {
+    int64_t most = min_of(n, at + MOST_SPACES);
+    while (at < most && is_white(text[at])) at++;
+    return at;
+}
+
+/* The end of a style at a place in a tag that shows nothing of what it holds; 0 if there is none. */
+static int64_t end_of_style(const uint8_t *text, int64_t at, int64_t n) {
+    static const char *const styles[][2] = {
+        {"display", "none"}, {"visibility", "hidden"}, {"font-size", "0"}, {"opacity", "0"}};
+    int64_t end = end_of_name(text, at, n, "hidden");
+    if (end > 0 && !is_ascii_word(text[at - 1]) && (end == n || !is_ascii_word(text[end]))) return end;
+    for (int i = 0; i < 4; i++) {
+        end = end_of_name(text, at, n, styles[i][0]);
+        if (end == 0) continue;
+        end = skip_spaces(text, end, n);
+        if (end < n && text[end] == ':') return end_of_name(text, skip_spaces(text, end + 1, n), n, styles[i][1]);
+    }
+    return 0;
+}
+
+/* Whether a tag hides what it holds, by what stands after its name. */
+static bool hides(const uint8_t *text, int64_t start, int64_t end) {
+    for (int64_t at = start; at <= start + MOST_BESIDE_STYLE && at < end; at++) {
+        int64_t after = end_of_style(text, at, end);
+        if (after > 0 && end - after <= MOST_BESIDE_STYLE) return true;
+    }
+    return false;
+}
+
+/* The end of what is hidden in a word by the tag that begins here: of the tag that closes it; 0 if nothing is, IS_LEFT
+   if the tag has letters beyond ASCII, some of which are letters of its names in another case. */
+static int64_t end_of_hidden(const uint8_t *text, int64_t start, int64_t n, uint64s hiding) {
+    int64_t before = letter_before(text, start, 0);
+    if (start == 0 || before == '>' || is_white(before)) return 0;
+    uint64_t name;
+    int64_t end_of_tag = read_name(text, start + 1, n, true, &name), size = end_of_tag - start - 1, at = end_of_tag;
+    bool is_beyond = at < n && text[at] >= 0x80;
+    if (!holds(hiding, name) && !is_beyond) return 0;
+    for (; at < n && text[at] != '<' && text[at] != '>'; at++) is_beyond |= text[at] >= 0x80;
+    if (at == n || text[at] == '<') return 0;
+    if (is_beyond) return IS_LEFT;
+    if (at - end_of_tag > MOST_IN_HIDING_TAG || !hides(text, end_of_tag, at)) return 0;
+    int64_t n_letters = 0;
+    for (at++; at < n && text[at] != '<' && text[at] != '>'; at++) n_letters += (text[at] & 0xC0) != 0x80;
+    if (n_letters > MOST_HIDDEN || at + size + 3 >= n || text[at] != '<' || text[at + 1] != '/') return 0;
+    for (int64_t i = 0; i < size; i++)
+        if ((text[at + 2 + i] ^ text[start + 1 + i]) & ~0x20) return 0;
+    int64_t end = at + size + 3;
+    return text[end - 1] != '>' || text[end] == '<' || is_white(letter_at(text, end)) ? 0 : end;
+}
+
+/* Drop what is hidden in words, in place; return the length, IS_LEFT if the text is left. */
+static int64_t drop_hidden(uint8_t *text, int64_t n, uint64s hiding) {
+    int64_t to = 0;
+    for (int64_t at = 0; at < n;) {
+        int64_t end = text[at] == '<' ? end_of_hidden(text, at, n, hiding) : 0;
+        if (end == IS_LEFT) return IS_LEFT;
+        if (end == 0) text[to++] = text[at++];
+        else at = end;
+    }
+    return to;
+}
+
 /* Write a text without markup; return its length, -1 if it is left to the plain function. Both arrays have room for
-   the text as it is. */
+   the text as it is, and a quarter more, since two entities are longer than their names. */
 int64_t unwrap(const uint8_t *data, int64_t start, int64_t end, const markup_tables *tables, uint8_t *text,
                uint8_t *other) {
     int64_t n = end - start;
     memcpy(text, data + start, (size_t)n);
-    if (may_hold_escapes(text, n)) return IS_LEFT;
     for (int i = 0; i < MOST_UNWRAPS; i++) {
-        int64_t shorter = unwrap_once(text, n, tables, other);
-        if (shorter == IS_LEFT || may_hold_escapes(other, shorter)) return IS_LEFT;
-        bool is_same = shorter == n && memcmp(text, other, (size_t)n) == 0;
-        memcpy(text, other, (size_t)shorter);
-        n = shorter;
-        if (is_same) break;
+        int64_t seen = drop_hidden(text, n, tables->hiding);
+        int64_t shown = seen == IS_LEFT ? IS_LEFT : unwrap_once(text, seen, tables, other);
+        if (shown == IS_LEFT) return IS_LEFT;
+        bool is_same = seen == n && shown == n && memcmp(text, other, (size_t)n) == 0;
+        n = read_escapes(other, shown, text);
+        if (n < 0) return IS_LEFT;
+        if (is_same && n == shown) break;
     }
     return n;
 }

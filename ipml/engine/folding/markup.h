@@ -8,8 +8,8 @@
 typedef struct {
     uint64s breaking;   /* tags that part words */
     uint64s hiding;     /* tags that may hide what they hold */
-    uint64s names;      /* of entities with a semicolon, in order */
-    int64s codes;       /* their characters */
+    texts names;        /* of entities with a semicolon, in order */
+    int64s codes;       /* their characters, two of each; NOTHING for none */
     uint64s open_names; /* of entities that need no semicolon, in order */
     int64s open_codes;  /* their characters */
     int64s numbers;     /* the characters that the first numbers stand for, NOTHING for none */

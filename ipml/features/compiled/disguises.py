@@ -25,8 +25,16 @@ _MISSING = -1
 
 
 class DisguiseTables(Table):
-    """What kind of letter each character is: the number of each page, -1 if not met yet, and the kinds in the pages; and
-    the units of sizes."""
+    """What kind of letter each character is, and the units of sizes.
+
+    Attributes
+    ----------
+    pages : array of int32
+        The number of each page of 256 characters, -1 for those not met yet.
+    kinds : array of int8, shape (256 pages,)
+    units : Texts
+        Cyrillic, in lower case; the last one may have endings.
+    """
 
     _fields_: ClassVar = [("pages", KINDS["int32s"]), ("kinds", KINDS["int8s"]), ("units", TextArrays)]
 

@@ -2,8 +2,8 @@
 
 Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo. Others
 are taken apart into characters, and go through the same steps as in the plain function. Few are left to that function
-itself: those with words upside down, far scripts that stand for Latin letters, tags that may hide what they hold, or
-rare entities.
+itself: those with words upside down, far scripts that stand for Latin letters, or markup beside letters that are ASCII
+in another case.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
+from ipml.engine.library import Texts as TextArrays
 from ipml.features.compiled import screening, signs
 from ipml.features.compiled.characters import ASCII, N_PAGES, PAGES, Characters
 from ipml.features.compiled.texts import Texts
@@ -26,10 +27,7 @@ from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text
 _BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
 _MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
 _WITHOUT_SEMICOLON = sorted(name for name in html.entities.html5 if not name.endswith(";"))
-_COMMON = (
-    *("apos", "hellip", "ndash", "mdash", "lsquo", "rsquo", "sbquo", "ldquo", "rdquo", "bdquo", "bull", "trade"),
-    *("euro", "dagger", "thinsp", "ensp", "emsp", "lsaquo", "rsaquo", "prime", "Prime", "star", "check", "hearts"),
-)
+_WITH_SEMICOLON = sorted(name[:-1] for name in html.entities.html5 if name.endswith(";"))
 _NOTHING = -1
 
 
@@ -45,7 +43,7 @@ class _MarkupTables(Table):
     _fields_: ClassVar = [
         ("breaking", KINDS["uint64s"]),
         ("hiding", KINDS["uint64s"]),
-        ("names", KINDS["uint64s"]),
+        ("names", TextArrays),
         ("codes", KINDS["int64s"]),
         ("open_names", KINDS["uint64s"]),
         ("open_codes", KINDS["int64s"]),
@@ -131,13 +129,13 @@ def _read_numbers(count: int) -> NDArray[np.int64]:
 
 
 def _make_markup_tables() -> _MarkupTables:
-    names, codes = _sort_entities([f"{name};" for name in (*_WITHOUT_SEMICOLON, *_COMMON)])
+    readings = [[*map(ord, html.entities.html5[f"{name};"]), _NOTHING][:2] for name in _WITH_SEMICOLON]
     open_names, open_codes = _sort_entities(_WITHOUT_SEMICOLON)
     return _MarkupTables.of(
         breaking=_pack(_BREAKING),
         hiding=_pack(_MAY_HIDE),
-        names=names,
-        codes=codes,
+        names=Texts.of(_WITH_SEMICOLON),
+        codes=np.array(readings, dtype=np.int64).ravel(),
         open_names=open_names,
         open_codes=open_codes,
         numbers=_read_numbers(0xA0),
