@@ -1,11 +1,15 @@
 /* Count the words that hide what they say in many texts, as `ipml.features.normalisation.count_disguises` does in each:
-   most are ASCII and hide nothing; of another, what is no part of its words is taken out step by step. */
+   most have no letter that may hide anything; of another, what is no part of its words is taken out step by step. */
 #include "folding/disguises.h"
 
 #include "base/letters.h"
 #include "base/texts.h"
 
-enum { OTHER, ASCII, INVISIBLE, STYLED, LOOK_ALIKE, BETWEEN, KIND = 7, IN_WORD = 8 };
+/* A character is a number: its code in the lowest bits, and above them its kind and what else the tables say of it, as
+   that it may stand in a size ("10x20"), or counts by what stands beside it. */
+enum { OTHER, ASCII, INVISIBLE, STYLED, LOOK_ALIKE, BETWEEN, KIND = 7 };
+enum { IN_WORD = 8, EAST_ASIAN = 16, BY_COMPANY = 32, IN_SIZE = 64 };
+enum { CODE_BITS = 21, CODE = (1 << CODE_BITS) - 1 };
 enum { FIRST_FLAG = 0x1F1E6, LAST_FLAG = 0x1F1FF, FIRST_WIDE = 0xFF01, LAST_WIDE = 0xFF5E, FROM_WIDE = 0xFEE0 };
 
 /* A word up to some letter of it. */
@@ -36,63 +40,61 @@ static bool is_disguised(const word *read) {
     return read->is_beyond_ascii && ((read->is_hidden && read->is_seen) || is_mixed || read->n_styled > 1);
 }
 
-static int entry_of(int64_t code, const disguise_tables *tables) {
+static inline int32_t describe(int64_t code, const disguise_tables *tables) {
     int64_t page = tables->pages.at[code >> 8];
-    return tables->kinds.at[page << 8 | (code & 0xFF)];
+    return (int32_t)code | tables->kinds.at[page << 8 | (code & 0xFF)] << CODE_BITS;
 }
 
-/* Write the characters of a text; return how many, or COUNT_IS_MISSING. */
+/* Write the characters of a text, and what is said of any of them; return how many there are. */
 static int64_t read_characters(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables,
-                               int64_t *text) {
+                               int32_t *text, int32_t *said) {
     int64_t n = 0;
+    int32_t every = 0;
     for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
-        text[n] = letter_at(data, at);
-        if (tables->pages.at[text[n++] >> 8] < 0) return COUNT_IS_MISSING;
+        every |= text[n++] = describe(letter_at(data, at), tables);
     }
+    *said = every >> CODE_BITS;
     return n;
 }
 
-static bool is_east_asian(int64_t code) {
-    return (0x3040 <= code && code < 0x3100) || (0x3400 <= code && code < 0xA000);
-}
-
-/* Read full-width letters as narrow ones where they stand beside Chinese or Japanese. */
-static void read_wide(int64_t *text, int64_t n) {
-    bool is_east = false;
-    for (int64_t at = 0; at < n; at++) is_east |= is_east_asian(text[at]);
-    for (int64_t at = 0; at < n && is_east; at++)
-        if (FIRST_WIDE <= text[at] && text[at] <= LAST_WIDE) text[at] -= FROM_WIDE;
+/* Read full-width letters as narrow ones, beside Chinese or Japanese. */
+static void read_wide(int32_t *text, int64_t n, const disguise_tables *tables) {
+    for (int64_t at = 0; at < n; at++) {
+        int32_t code = text[at] & CODE;
+        if (FIRST_WIDE <= code && code <= LAST_WIDE) text[at] = describe(code - FROM_WIDE, tables);
+    }
 }
 
 /* Whether a joiner may stand beside a letter: of Persian, Hindi and other scripts up to U+1FFF, or a symbol. */
-static bool is_joined(int64_t code) {
+static bool is_joined(int32_t code) {
     return (0x600 <= code && code < 0x2000) || (0x2190 <= code && code < 0x1FB00);
 }
 
 /* Drop the joiners by which scripts and emoji are written; return the length. */
-static int64_t drop_joiners(int64_t *text, int64_t n) {
-    int64_t to = 0, before = 0;
+static int64_t drop_joiners(int32_t *text, int64_t n) {
+    int64_t to = 0;
+    int32_t before = 0;
     for (int64_t at = 0; at < n; at++) {
-        int64_t code = text[at];
-        bool is_dropped = (code == 0x200C || code == 0x200D) && is_joined(before) && at + 1 < n && is_joined(text[at + 1]);
-        if (!is_dropped) text[to++] = code;
+        int32_t code = text[at] & CODE;
+        bool is_joiner = code == 0x200C || code == 0x200D;
+        if (!(is_joiner && is_joined(before) && at + 1 < n && is_joined(text[at + 1] & CODE))) text[to++] = text[at];
         before = code;
     }
     return to;
 }
 
 /* A Cyrillic letter in lower case, also one of another shape; other letters of units are lower already. */
-static int64_t lower_cyrillic(int64_t code) {
-    static const int64_t others[] = {0x432, 0x434, 0x43E, 0x441, 0x442, 0x442}; /* those of U+1C80 and after */
+static int32_t lower_cyrillic(int32_t code) {
+    static const int32_t others[] = {0x432, 0x434, 0x43E, 0x441, 0x442, 0x442}; /* those of U+1C80 and after */
     if (0x410 <= code && code < 0x430) return code + 0x20;
     return 0x1C80 <= code && code < 0x1C86 ? others[code - 0x1C80] : code;
 }
 
 /* Whether a word is a unit, or begins with the last of the units. */
-static bool is_unit(const int64_t *text, int64_t n, texts units) {
+static bool is_unit(const int32_t *text, int64_t n, texts units) {
     for (int64_t unit = 0; unit + 1 < units.offsets.n; unit++) {
         int64_t at = units.offsets.at[unit], end = units.offsets.at[unit + 1], n_same = 0;
-        while (n_same < n && at < end && lower_cyrillic(text[n_same]) == letter_at(units.data.at, at)) {
+        while (n_same < n && at < end && lower_cyrillic(text[n_same] & CODE) == letter_at(units.data.at, at)) {
             at += size_of_letter(units.data.at[at]);
             n_same++;
         }
@@ -103,72 +105,86 @@ static bool is_unit(const int64_t *text, int64_t n, texts units) {
 
 /* Write spaces for units of sizes after digits, which stick to Latin letters in "120x4см", and for the letter between
    two numbers: x, or the Cyrillic one. */
-static void part_sizes(int64_t *text, int64_t n, const disguise_tables *tables) {
-    for (int64_t at = 1; at < n; at++) {
-        if (text[at - 1] < '0' || text[at - 1] > '9') continue;
-        int64_t lowered = lower_cyrillic(text[at]), end = at;
-        if (text[at] == 'x' || text[at] == 'X' || lowered == 0x445) {
-            text[at] = ' ';
-            continue;
-        }
-        while (end < n && entry_of(text[end], tables) & IN_WORD) end++;
-        if (end == at || !is_unit(text + at, end - at, tables->units)) continue;
-        for (; at < end; at++) text[at] = ' ';
+static void part_sizes(int32_t *text, int64_t n, const disguise_tables *tables) {
+    const int32_t space = describe(' ', tables);
+    int32_t before = 0;
+    for (int64_t at = 0; at < n; at++) {
+        bool is_after_digit = '0' <= before && before <= '9';
+        int64_t end = at + 1;
+        before = text[at] & CODE;
+        if (!is_after_digit || !(text[at] & IN_SIZE << CODE_BITS)) continue;
+        bool is_times = before == 'x' || before == 'X' || lower_cyrillic(before) == 0x445;
+        while (!is_times && end < n && text[end] & IN_WORD << CODE_BITS) end++;
+        if (!is_times && !is_unit(text + at, end - at, tables->units)) continue;
+        for (; at < end; at++) text[at] = space;
+        at--;
     }
 }
 
 /* Where letters that make flags end; a pair of them is one flag. */
-static int64_t end_of_flags(const int64_t *text, int64_t at, int64_t n) {
-    while (at < n && FIRST_FLAG <= text[at] && text[at] <= LAST_FLAG) at++;
+static int64_t end_of_flags(const int32_t *text, int64_t at, int64_t n) {
+    while (at < n && FIRST_FLAG <= (text[at] & CODE) && (text[at] & CODE) <= LAST_FLAG) at++;
     return at;
 }
 
-static int64_t count_in(const int64_t *text, int64_t n, const disguise_tables *tables) {
-    int64_t n_disguised = 0, end_of_flag = 0; /* no flag begins before */
+/* Write spaces for flags. */
+static void part_flags(int32_t *text, int64_t n, const disguise_tables *tables) {
+    for (int64_t at = 0, end; at < n; at = max_of(end, at + 1)) {
+        end = end_of_flags(text, at, n);
+        if (end - at == 2) text[at] = text[at + 1] = describe(' ', tables);
+    }
+}
+
+static int64_t count_words(const int32_t *text, int64_t n) {
+    int64_t n_disguised = 0;
     word read = {0};
     for (int64_t at = 0; at < n; at++) {
-        int kind = entry_of(text[at], tables) & KIND;
-        if (at >= end_of_flag) {
-            end_of_flag = end_of_flags(text, at, n);
-            if (end_of_flag - at == 2) kind = BETWEEN, at++;
-        }
+        int kind = text[at] >> CODE_BITS & KIND;
         if (kind == BETWEEN) {
             n_disguised += is_disguised(&read);
             read = (word){0};
         } else {
-            add_letter(&read, kind, text[at]);
+            add_letter(&read, kind, text[at] & CODE);
         }
     }
     return n_disguised + is_disguised(&read);
 }
 
 /* Count them in a text; there is room for its characters. */
-static int64_t count_in_text(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables,
-                             int64_t *text) {
-    int64_t n = read_characters(data, start, end, tables, text);
-    if (n < 0) return COUNT_IS_MISSING;
-    read_wide(text, n);
-    n = drop_joiners(text, n);
-    part_sizes(text, n, tables);
-    return count_in(text, n, tables);
+static int64_t count_in(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables, int32_t *text) {
+    int32_t said;
+    int64_t n = read_characters(data, start, end, tables, text, &said);
+    if (said & BY_COMPANY && said & EAST_ASIAN) read_wide(text, n, tables);
+    if (said & BY_COMPANY) n = drop_joiners(text, n);
+    if (said & IN_SIZE || (said & BY_COMPANY && said & EAST_ASIAN)) part_sizes(text, n, tables);
+    if (said & BY_COMPANY) part_flags(text, n, tables);
+    return count_words(text, n);
 }
 
-static bool is_ascii(const uint8_t *data, int64_t start, int64_t end) {
-    uint8_t every = 0;
-    for (int64_t at = start; at < end; at++) every |= data[at];
-    return every < 0x80;
+/* What each letter beyond ASCII in a text counts for, a bit for each kind, or COUNT_IS_MISSING. */
+static int list_kinds(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables) {
+    int kinds = 0;
+    for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
+        if (data[at] < 0x80) continue;
+        int64_t code = letter_at(data, at);
+        if (tables->pages.at[code >> 8] < 0) return COUNT_IS_MISSING;
+        kinds |= 1 << (describe(code, tables) >> CODE_BITS & KIND);
+    }
+    return kinds;
 }
 
 EXPORT int64_t count_disguised(texts raw, int64_t most, const disguise_tables *tables, int64s_out counts) {
+    const int hiding = 1 << INVISIBLE | 1 << STYLED | 1 << LOOK_ALIKE;
     const int64_t *offsets = raw.offsets.at;
-    int64_t *text = NULL;
+    int32_t *text = NULL;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {
-        counts.at[row] = 0;
-        if (is_ascii(raw.data.at, offsets[row], offsets[row + 1])) continue;
+        int64_t start = offsets[row], end = end_of_letters(raw.data.at, start, offsets[row + 1], most);
+        int kinds = list_kinds(raw.data.at, start, end, tables);
+        counts.at[row] = min_of(kinds, 0);
+        if (kinds < 0 || !(kinds & hiding)) continue;
         if (text == NULL) text = malloc((size_t)longest_text(raw) * sizeof *text);
         if (text == NULL) return -1;
-        int64_t end = end_of_letters(raw.data.at, offsets[row], offsets[row + 1], most);
-        counts.at[row] = count_in_text(raw.data.at, offsets[row], end, tables, text);
+        counts.at[row] = count_in(raw.data.at, start, end, tables, text);
     }
     free(text);
     return 0;

@@ -6,6 +6,7 @@ is first met.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import ClassVar
 
@@ -19,7 +20,9 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import MAX_TITLE_LETTERS
 
 _KINDS = {kind: number for number, kind in enumerate(("other", "ascii", "invisible", "styled", "look-alike"))}
-_BETWEEN, _IN_WORD = 5, 8
+_BETWEEN, _IN_WORD, _EAST_ASIAN, _BY_COMPANY, _IN_SIZE = 5, 8, 16, 32, 64
+_COUNTS_BY_COMPANY = re.compile("[\u200c\u200d\uff01-\uff5e\U0001f1e6-\U0001f1ff]")
+_MAY_BE_IN_SIZE = re.compile("[xX\u0400-\u052f\u1c80-\u1c8f]")
 _PAGE, _N_PAGES = 256, 0x2000
 _MISSING = -1
 
@@ -93,7 +96,13 @@ class _Pages:
 def _kind_of(letter: str) -> int:
     is_between = normalisation._BETWEEN_WORDS.fullmatch(letter) is not None
     kind = _BETWEEN if is_between else _KINDS[normalisation._kind_of(letter)]
-    return kind | _IN_WORD * (letter.isalnum() or letter == "_")
+    return (
+        kind
+        | _IN_WORD * (letter.isalnum() or letter == "_")
+        | _EAST_ASIAN * (normalisation._EAST_ASIAN.match(letter) is not None)
+        | _BY_COMPANY * (_COUNTS_BY_COMPANY.match(letter) is not None)
+        | _IN_SIZE * (_MAY_BE_IN_SIZE.match(letter) is not None)
+    )
 
 
 _UNITS = Texts.of(normalisation.UNITS)
