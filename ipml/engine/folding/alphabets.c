@@ -1,27 +1,68 @@
 /* Read letters of other alphabets by their company: `ipml.features.look_alikes.read_words`. */
 #include "folding/alphabets.h"
 
-enum { N_SCRIPTS = 8, FEWEST_ORNAMENTS = 4 };
+enum { OF_TURNED = 0, N_SCRIPTS = 5, FEWEST_ORNAMENTS = 4 };
 
-/* Whether letters of a far script stand for Latin ones, or words may be written upside down. */
-bool has_ornaments(const int64_t *text, int64_t n) {
-    int64_t turned = -1, counts[N_SCRIPTS] = {0};
-    bool is_written[N_SCRIPTS] = {false}; /* with a letter that stands for none */
-    for (int64_t at = 0; at < n; at++) {
-        if (text[at] & TURNED) {
-            if (turned >= 0 && text[at] != turned) return true;
-            turned = text[at];
+/* The letter that another stands for in a script, -1 if for none. */
+static int64_t find_reading(const script_readings *of, int64_t script, int64_t letter) {
+    int64_t key = script << SCRIPT_SHIFT | (letter & CODE), low = 0, high = of->keys.n;
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (of->keys.at[middle] < key) low = middle + 1;
+        else high = middle;
+    }
+    return low < of->keys.n && of->keys.at[low] == key ? of->letters.at[low] : -1;
+}
+
+/* Write for each letter the one that it stands for in a script, if it does. */
+static void read_script(int64_t *text, int64_t start, int64_t end, int64_t script, const script_readings *of) {
+    for (int64_t at = start; at < end; at++) {
+        int64_t read = find_reading(of, script, text[at]);
+        if (read >= 0) text[at] = read;
+    }
+}
+
+void read_ornaments(int64_t *text, int64_t n, const script_readings *of) {
+    for (int64_t script = 1; script < N_SCRIPTS; script++) {
+        int64_t n_found = 0, n_standing = 0;
+        for (int64_t at = 0; at < n; at++) {
+            if ((text[at] & ORNAMENT) >> ORNAMENT_SHIFT != script) continue;
+            n_found++;
+            n_standing += find_reading(of, script, text[at]) >= 0;
         }
-        int64_t script = (text[at] & ORNAMENT) >> ORNAMENT_SHIFT;
-        if (text[at] & STANDS_IN)
-            counts[script]++;
-        else
-            is_written[script] = true;
+        if (n_found >= FEWEST_ORNAMENTS && n_standing == n_found) read_script(text, 0, n, script, of);
     }
-    for (int script = 1; script < N_SCRIPTS; script++) {
-        if (counts[script] >= FEWEST_ORNAMENTS && !is_written[script]) return true;
+}
+
+/* How many letters upside down some text has: none, one, if repeated, or more, counted as two. */
+static int64_t count_turned(const int64_t *text, int64_t start, int64_t end) {
+    int64_t first = -1;
+    for (int64_t at = start; at < end; at++) {
+        if (!(text[at] & TURNED)) continue;
+        if (first >= 0 && text[at] != first) return 2;
+        first = text[at];
     }
-    return false;
+    return first >= 0;
+}
+
+/* The end of the word that begins at a place; the place itself if none does. */
+static int64_t end_of_word(const int64_t *text, int64_t at, int64_t n) {
+    while (at < n && text[at] & LETTER) at++;
+    return at;
+}
+
+void turn_back(int64_t *text, int64_t n, const script_readings *of) {
+    if (count_turned(text, 0, n) < 2) return;
+    int64_t n_words = 0, n_turned = 0;
+    for (int64_t at = 0, end; at < n; at = max_of(end, at + 1)) {
+        end = end_of_word(text, at, n);
+        n_words += end > at;
+        n_turned += count_turned(text, at, end) > 0;
+    }
+    for (int64_t at = 0, end; at < n; at = max_of(end, at + 1)) {
+        end = end_of_word(text, at, n);
+        if (n_turned * 2 > n_words || count_turned(text, at, end) > 1) read_script(text, at, end, OF_TURNED, of);
+    }
 }
 
 static bool is_ascii_sign(int64_t code) {

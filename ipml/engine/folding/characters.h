@@ -23,7 +23,6 @@ static const int64_t SIGN = INT64_C(1) << 32;
 static const int64_t IDEOGRAPH = INT64_C(1) << 33;
 static const int64_t TURNED = INT64_C(1) << 34;
 static const int64_t REVERSING = INT64_C(1) << 35;
-static const int64_t STANDS_IN = INT64_C(1) << 36;
 static const int64_t MISSING = INT64_C(1) << 37;
 static const int64_t BEGINS_MARKUP = INT64_C(1) << 38;
 static const int64_t ORNAMENT = INT64_C(7) << 39; /* the number of the far script, from 1 */

@@ -2,12 +2,11 @@
 
    Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo.
    Others are taken apart into characters, and go through the same steps as in the plain function. Few are left to that
-   function itself: those with words upside down, far scripts that stand for Latin letters, or markup beside letters that
-   are ASCII in another case. */
+   function itself: those with characters not met before, or with markup beside letters that are ASCII in another
+   case. */
 #include "folding/folding.h"
 
 #include "base/letters.h"
-#include "folding/alphabets.h"
 
 /* What a text is, at last folded: as written, without markup, or read in ASCII; with markup, with something to undo, or
    left to the plain function. */
@@ -68,12 +67,14 @@ static state fold_plain(const folding *with, passage text, uint8_t *folded, int6
     return why & HAS_SIGN && may_stand_for_letters(&tables->signs, folded, first, *end) ? ODD : FOLDED;
 }
 
-/* Read the letters of a text in its company; return its length, -1 if it is left. The first of the arrays holds it, and
-   holds it in the end. */
-static int64_t read_in_company(const characters *known, int64_t seen, int64_t n, int64_t **letters, int64_t **others) {
+/* Read the letters of a text in its company; return its length. The first of the arrays holds it, and holds it in the
+   end. */
+static int64_t read_in_company(const folding *with, int64_t seen, int64_t n, int64_t **letters, int64_t **others) {
+    const characters *known = with->known;
     if (seen & REVERSING) n = turn_round(*letters, n);
     if (seen & INVISIBLE) n = drop_invisible(*letters, n);
-    if (seen & (ORNAMENT | TURNED) && has_ornaments(*letters, n)) return -1;
+    if (seen & ORNAMENT) read_ornaments(*letters, n, &with->tables->scripts);
+    if (seen & TURNED) turn_back(*letters, n, &with->tables->scripts);
     if (seen & SIGN) read_signs_in_words(*letters, n, known);
     const int64_t alphabets[] = {GREEK, CYRILLIC, LIVING};
     for (int i = 0; i < 3; i++) {
@@ -99,8 +100,7 @@ static state read_beyond_ascii(const folding *with, passage text, int64_t *n) {
     bool is_marked = text.is == AS_WRITTEN && seen & BEGINS_MARKUP;
     if (is_marked && may_hold_markup(text.data, text.start, text.end)) return MARKED;
     if (seen & MISSING) return LEFT;
-    *n = read_in_company(known, seen, *n, &letters, &others);
-    if (*n < 0) return LEFT;
+    *n = read_in_company(with, seen, *n, &letters, &others);
     bool is_read_in_ascii;
     *n = read_letters(letters, *n, with->most, known, ascii, room->read, &is_read_in_ascii);
     if (!is_read_in_ascii) return ODD;

@@ -2,6 +2,7 @@
 #ifndef IPML_FOLDING_H
 #define IPML_FOLDING_H
 
+#include "folding/alphabets.h"
 #include "folding/characters.h"
 #include "folding/markup.h"
 #include "folding/reading.h"
@@ -11,6 +12,7 @@
 
 typedef struct {
     ascii_characters ascii;
+    script_readings scripts;
     markup_tables markup;
     screening_tables screening;
     signs_tables signs;

@@ -27,7 +27,7 @@ _PADDING = np.zeros(MOST_LETTERS_OF_A_SOUND, dtype=np.int64)
 CODE = (1 << 21) - 1
 """A character is a number: its code in the lowest bits, and above them the flags of what it counts for."""
 WORD, LETTER, ALPHA, DIGIT, DECIMAL, GREEK, CYRILLIC, LIVING = (1 << bit for bit in range(21, 29))
-OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, STANDS_IN = (1 << bit for bit in range(29, 37))
+OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING = (1 << bit for bit in range(29, 36))
 MISSING, BEGINS_MARKUP = 1 << 37, 1 << 38
 ORNAMENT, ORNAMENT_SHIFT = 7 << 39, 39  # the number of the far script, from 1
 _N_ASPECTS = 6
@@ -155,7 +155,6 @@ def _flag_letter(letter: str) -> int:
         | INVISIBLE * look_alikes._is_invisible(letter)
         | SIGN * (letter in look_alikes.SIGNS_AS_LETTERS)
         | IDEOGRAPH * (letter in look_alikes.IDEOGRAPHS_AS_LETTERS)
-        | STANDS_IN * any(letter in letters for _, letters in look_alikes._ORNAMENTS)
     )
 
 

@@ -2,8 +2,7 @@
 
 Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo. Others
 are taken apart into characters, and go through the same steps as in the plain function. Few are left to that function
-itself: those with words upside down, far scripts that stand for Latin letters, or markup beside letters that are ASCII
-in another case.
+itself: those with markup beside letters that are ASCII in another case.
 """
 
 from __future__ import annotations
@@ -21,20 +20,26 @@ from ipml.engine.library import Texts as TextArrays
 from ipml.features.compiled import screening, signs
 from ipml.features.compiled.characters import ASCII, N_PAGES, PAGES, Characters
 from ipml.features.compiled.texts import Texts
-from ipml.features.look_alikes import read_letter
+from ipml.features.look_alikes import ORNAMENTS, TURNED_LETTERS, read_letter
 from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text
 
 _BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
 _MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
 _WITHOUT_SEMICOLON = sorted(name for name in html.entities.html5 if not name.endswith(";"))
 _WITH_SEMICOLON = sorted(name[:-1] for name in html.entities.html5 if name.endswith(";"))
-_NOTHING = -1
+_NOTHING, _CODE_BITS = -1, 21
 
 
 class _AsciiTables(Table):
     """The ASCII characters with their flags, and as what each reads in lower case."""
 
     _fields_: ClassVar = [("itself", KINDS["int64s"]), ("readings", KINDS["int64s"])]
+
+
+class _ScriptTables(Table):
+    """What letters stand for in far scripts and upside down, by script and code, in order."""
+
+    _fields_: ClassVar = [("keys", KINDS["int64s"]), ("letters", KINDS["int64s"])]
 
 
 class _MarkupTables(Table):
@@ -56,6 +61,7 @@ class FoldingTables(Table):
 
     _fields_: ClassVar = [
         ("ascii", _AsciiTables),
+        ("scripts", _ScriptTables),
         ("markup", _MarkupTables),
         ("screening", screening.ScreeningTables),
         ("signs", signs.SignsTables),
@@ -109,6 +115,17 @@ def _read_ascii() -> NDArray[np.int64]:
     return np.array([ASCII[ord(reading)] if reading else _NOTHING for reading in readings], dtype=np.int64)
 
 
+def _list_scripts() -> _ScriptTables:
+    scripts = (TURNED_LETTERS, *(letters for _, letters in ORNAMENTS))
+    readings = {
+        number << _CODE_BITS | ord(letter): ASCII[ord(reading)]
+        for number, letters in enumerate(scripts)
+        for letter, reading in letters.items()
+    }
+    keys = np.array(sorted(readings), dtype=np.int64)
+    return _ScriptTables.of(keys=keys, letters=np.array([readings[key] for key in keys.tolist()], dtype=np.int64))
+
+
 def _pack(names: Iterable[str]) -> NDArray[np.uint64]:
     """Return names of up to eight letters as numbers, in order."""
     return np.array([int.from_bytes(name.encode(), "little") for name in names], dtype=np.uint64)
@@ -144,6 +161,7 @@ def _make_markup_tables() -> _MarkupTables:
 
 TABLES = FoldingTables.of(
     ascii=_AsciiTables.of(itself=ASCII, readings=_read_ascii()),
+    scripts=_list_scripts(),
     markup=_make_markup_tables(),
     screening=screening.TABLES,
     signs=signs.SIGNS,

@@ -114,17 +114,14 @@ def test_entities_fold_as_by_the_plain_function():
     assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
 
 
-def test_ordinary_texts_need_no_plain_call(monkeypatch):
-    """Nor do disguises, but for words upside down and scripts that hardly anyone writes in; nor most markup."""
+def test_texts_need_no_plain_call(monkeypatch):
+    """Genuine ones, those in any disguise, and those with markup."""
 
     def refuse(text, max_letters):
         raise AssertionError(text)
 
     monkeypatch.setattr(folding, "fold_text", refuse)
-    kinds = ("invisible", "look-alike", "styled", "spacing", "spelling", "padding")
-    rare = ("ideographs", "Yi syllables", "Armenian letters", "Ethiopic syllables", "turned letters")
-    families = [family for name, family in FAMILIES.items() if family.kind in kinds and name not in rare]
-    disguised = [attack_text(title, family) for family in families for title in TITLES]
+    disguised = [attack_text(title, family) for family in FAMILIES.values() for title in TITLES]
     genuine = [title for listings in genuine_listings().values() for title in listings["title"]]
     others = [
         "r@lex $uper wa+ch",
@@ -132,6 +129,7 @@ def test_ordinary_texts_need_no_plain_call(monkeypatch):
         "D&amp;G &quot;bag&quot;<br/>10&#39;",
         "“café” – №1™ 50 €",
         "Nike\xa0Air 🔥",
+        "Ni<b style='display: none'>xx</b>ke &rarr; <span style='color: red'>new</span> https://shop.example/a%20bag",
     ]
     fold_texts(Texts.of([*TITLES, *genuine, *others, *disguised]))
 
