@@ -105,23 +105,28 @@ class Buffer(ctypes.Structure):
         """Return a buffer as the engine takes it."""
         return ctypes.byref(buffer)
 
-    def take(self, dtype: Any) -> NDArray[Any]:
-        """Return what was written, and give back its memory.
+    def read(self, dtype: Any) -> NDArray[Any]:
+        """Return a copy of what was written.
 
         Raises
         ------
         MemoryError
             There was not enough.
         """
-        kind = np.dtype(dtype)
-        taken = np.empty(self.n // kind.itemsize, kind)
-        if taken.size:
-            ctypes.memmove(_address(taken), self.at, taken.nbytes)
-        failed = self.failed
-        self.close()
-        if failed:
+        if self.failed:
             raise MemoryError("not enough memory for what the engine writes")
-        return taken
+        kind = np.dtype(dtype)
+        read = np.empty(self.n // kind.itemsize, kind)
+        if read.size:
+            ctypes.memmove(_address(read), self.at, read.nbytes)
+        return read
+
+    def take(self, dtype: Any) -> NDArray[Any]:
+        """Return what `read` does, and give back the memory."""
+        try:
+            return self.read(dtype)
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Give back the memory."""
@@ -130,7 +135,24 @@ class Buffer(ctypes.Structure):
         self.at = self.n = self.room = self.failed = 0
 
     def __del__(self) -> None:
-        self.close()
+        if not self._b_base_:  # else it is a part of `Buffers`, which gives back its memory
+            self.close()
+
+
+class Buffers(ctypes.Structure):
+    """What the engine writes in one call and reads in the next: a struct of C, made of buffers.
+
+    A subclass lists its `_fields_` in the order of C.
+    """
+
+    @classmethod
+    def from_param(cls, buffers: Self) -> Any:
+        """Return buffers as the engine takes them."""
+        return ctypes.byref(buffers)
+
+    def __del__(self) -> None:
+        for name, _ in self._fields_:  # type: ignore[misc]
+            getattr(self, name).close()
 
 
 class Table(ctypes.Structure):

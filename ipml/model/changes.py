@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,6 @@ from ipml.features.columns import ListingColumns
 Numbers = NDArray[np.int64]
 Spans = Sequence[tuple[int, int]]
 """Places of one text as written, in order: where each begins and ends, in code points, the end excluded."""
-Pieces = tuple[Spans, Spans]
-"""Places of a title and of its description."""
 TEXTS = ("title", "description")
 
 
@@ -36,7 +33,8 @@ class TextChanges:
 
     Examples
     --------
-    >>> changes = TextChanges.of([[(((0, 4),), ()), (((4, 9),), ())], [((), ((0, 2), (1, 3)))]])
+    >>> numbers = [0, 0, 1], [0, 1, 1, 2, 2, 2, 4], [0, 4, 4, 9, 0, 2, 1, 3]
+    >>> changes = TextChanges(*map(np.array, numbers))
     >>> listings = ListingColumns({"title": ["AAA grade", "Bag"], "description": [None, "oh no"]})
     >>> changed = changes.apply(listings)
     >>> changed.texts("title"), changed.texts("description")
@@ -46,15 +44,6 @@ class TextChanges:
     rows: Numbers
     starts: Numbers
     pieces: Numbers
-
-    @classmethod
-    def of(cls, asked: Sequence[Sequence[Pieces]]) -> Self:
-        """Return the changes of each listing, in their order."""
-        spans = list(chain.from_iterable(chain.from_iterable(asked)))
-        rows = [row for row, of_row in enumerate(asked) for _ in of_row]
-        starts = list(accumulate(map(len, spans), initial=0))
-        pieces = list(chain.from_iterable(chain.from_iterable(spans)))
-        return cls(*(np.array(numbers, dtype=np.int64) for numbers in (rows, starts, pieces)))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -1,21 +1,26 @@
-"""The words of one listing that its reasons name and its page marks, chosen by what the listing loses without them.
+"""The words of listings that their reasons name and their pages mark, chosen by what the listing loses without them.
 
 The words are taken away, and the listing is scored again: what is lost by taking a word away is all of it, its n-grams
 and those that it forms with its neighbours, the brand or the kind of goods that it names, the price that it is compared
-with, another passage that then counts.
+with, another passage that then counts. Words are cut, chosen and marked by the engine, `model/named_words.c`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, chain, pairwise
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.model.changes import TEXTS, Pieces, Spans
+from ipml.engine.library import KINDS, Buffer, Buffers, Table, bind
+from ipml.features.compiled.letters import letter_kinds
+from ipml.model.changes import TEXTS, TextChanges
 from ipml.records import Highlight
+
+Floats = NDArray[np.float64]
 
 _LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
 
@@ -67,246 +72,225 @@ def _is_within_word(text: str, start: int, end: int) -> bool:
     return bool(_LETTER.match(text[start - 1 : start]) or _LETTER.match(text[end : end + 1]))
 
 
-MOST_NAMED = 3
 MOST_HIGHLIGHTS = 100
 SMALLEST_SHARE = 0.25  # words that carry less than this share of the heaviest word's weight are not highlighted
-_MOST_WEIGHED = {"title": 20, "description": 12}  # words; each is taken away once, which for long texts is the work
-_MOST_PHRASES = 12  # of a group
 LEAST_NAMED = 0.01  # of the log-odds, so that a word that a reason names is marked
-_SIGNS = ".,;:!?()[]{}<>\"'*/|~_=-"
-_WIDE = re.compile("[\u2e80-\U0003ffff]")  # letters of scripts without spaces
-_SPACE = re.compile(r"\s")
-_IS_WORD = re.compile(r"[^\W_]|[\u2e80-\U0003ffff]")  # a picture says something, a dash does not
+_MOST_PHRASES = 12  # of a group
+_MOST_ASKED = {"title": 20, "description": 12}  # words; each is taken away once, which for long texts is the work
+_LEAST_MARKED = {"title": 0.0, "description": 0.1}  # of the log-odds, where many words change no mind
 
 
-Part = tuple[int, int, str]
-"""Where a word of a text begins and ends, and the word in small letters."""
+class _Naming(Table):
+    _fields_: ClassVar = [
+        ("kinds", KINDS["uint8s"]),
+        ("most", KINDS["int64s"]),
+        *(("least", KINDS["doubles"]), ("smallest_share", KINDS["double"]), ("least_named", KINDS["double"])),
+        *((name, KINDS["int64_t"]) for name in ("most_marks", "first_whole", "n_groups")),
+    ]
 
 
-class NamedWords:
-    """Choose the words of one listing, or phrases. Each has a number, and all places in which it stands.
+class _FoundWords(Table):
+    _fields_: ClassVar = [
+        ("starts", KINDS["int64s"]),
+        *((name, KINDS["uint32s"]) for name in ("written", "small", "keys")),
+        *((name, KINDS["int64s"]) for name in ("key_starts", "rows", "groups", "phrase_starts", "places")),
+    ]
 
-    Parameters
-    ----------
-    texts : sequence of str
-        Title and description as written, as far as they are read.
-    phrases : mapping of str to sequence of str
-        By group, the phrases that its features found, as written: of each its sentence names some.
-    whole : mapping of str to sequence of str
-        The same of groups whose sentences name all of them.
+
+class _Words(Buffers):
+    _fields_: ClassVar = [
+        (name, Buffer)
+        for name in (
+            *("part_starts", "parts", "word_starts", "words", "change_starts", "rows", "starts", "pieces"),
+            *("named_starts", "named", "joined", "said", "mark_starts", "marks", "weights"),
+        )
+    ]
+
+
+_STEP = _Naming, _FoundWords
+_cut_words = bind("cut_words", *_STEP, _Words, returns="int64_t")
+_ask_words = bind("ask_words", *_STEP, "doubles", _Words, returns="int64_t")
+_choose_words = bind("choose_words", *_STEP, "doubles", _Words, returns="int64_t")
+_mark_words = bind("mark_words", *_STEP, "doubles", _Words, "doubles_out", "int64s_out", returns="int64_t")
+
+
+Marks = tuple[Highlight, ...]
+
+
+class Named(NamedTuple):
+    """What is named and marked of one listing.
 
     Attributes
     ----------
-    said : list of str
-        Each word by its number, as written.
-    asked : list of Pieces
-        What is taken away, by the number of the word; with the last ones several words are taken away together. What
-        the listing loses without each has to be known.
-    named : dict of str to list of int
-        By group, the words that its sentence names, the heaviest first.
+    lost : list of float
+        What the listing loses without the words named, by group.
+    words : dict of str to list of str
+        By group, the words named, as written, the heaviest first.
+    highlights : tuple of two tuples of Highlight
+        In title and in description, what is lost without each word, wherever it stands; of a long text the 100 heaviest
+        places. Words that sentences name are there, on the side of their group.
     """
 
-    def __init__(
-        self, texts: Sequence[str], phrases: Mapping[str, Sequence[str]], whole: Mapping[str, Sequence[str]]
-    ) -> None:
-        self._texts = texts
-        self.said: list[str] = []
-        self.asked: list[Pieces] = []
-        title, description = texts
-        self._whole = {
-            group: [self._ask(word, find_word(title, word), ()) for word in words] for group, words in whole.items()
-        }
-        self._found = {
-            group: [
-                self._ask(word, find_word(title, word), find_word(description, word)) for word in words[:_MOST_PHRASES]
-            ]
-            for group, words in phrases.items()
-        }
-        self._parts = [_cut(text, chain(*[of[at] for of in self.asked])) for at, text in enumerate(texts)]
-        self._words: list[dict[str, int]] = [{}, {}]
-        self.named: dict[str, list[int]] = {}
-        self._joined: dict[str, int] = {}
+    lost: list[float]
+    words: dict[str, list[str]]
+    highlights: tuple[Marks, Marks]
 
-    def _ask(self, word: str, in_title: Spans, in_description: Spans) -> int:
-        self.said.append(word)
-        self.asked.append((in_title, in_description))
-        return len(self.asked) - 1
 
-    def has_many(self, column: str) -> bool:
-        """Say whether a text has more words than are tried, so that `read` has to be told roughly what they carry."""
-        parts = self._parts[TEXTS.index(column)]
-        return len(parts) > (most := _MOST_WEIGHED[column]) and len({word for _, _, word in parts}) > most
+class WordNaming:
+    """Choose the words that sentences name, and those that pages mark.
 
-    def read(self, column: str, letters: NDArray[np.float64] | None = None) -> None:
-        """Choose which words of a text are tried.
+    Parameters
+    ----------
+    some, whole : sequence of str
+        Groups of phrases: those of which a sentence names some, and those of which it names all.
+
+    Attributes
+    ----------
+    groups : tuple of str
+        All of them, last title and description.
+    """
+
+    def __init__(self, some: Sequence[str], whole: Sequence[str]) -> None:
+        self.groups = (*some, *whole, *TEXTS)
+        self._whole = frozenset(whole)
+        self._numbers = {group: number for number, group in enumerate(self.groups)}
+        self._rules = _Naming.of(
+            kinds=letter_kinds(),
+            most=np.array(list(_MOST_ASKED.values()), dtype=np.int64),
+            least=np.array(list(_LEAST_MARKED.values())),
+            smallest_share=SMALLEST_SHARE,
+            least_named=LEAST_NAMED,
+            most_marks=MOST_HIGHLIGHTS,
+            first_whole=len(some),
+            n_groups=len(self.groups),
+        )
+
+    def name(
+        self,
+        texts: Sequence[str],
+        phrases: Sequence[Mapping[str, Sequence[str]]],
+        weigh_letters: Callable[[Sequence[int]], Sequence[Floats]],
+        weigh: Callable[[TextChanges], Floats],
+    ) -> list[Named]:
+        """Return what is named and marked of each listing.
 
         Parameters
         ----------
-        column : {"title", "description"}
-        letters : array of shape (n_letters,), optional
-            Roughly what each letter carries, of a text that has many words.
+        texts : sequence of str
+            Titles and descriptions as written, as far as they are read, in turn.
+        phrases : sequence of mapping of str to sequence of str
+            Of each listing by group, in their order, the phrases that were found in it, as written.
+        weigh_letters : function
+            Returns roughly what each letter of some texts carries, by their numbers; asked of those with many words.
+        weigh : function
+            Returns what the listings lose without some pieces of their texts.
         """
-        number = TEXTS.index(column)
-        text, words, said, asked = self._texts[number], self._words[number], self.said, self.asked
-        parts = self._parts[number] if letters is None else self._find_heaviest(column, letters)
-        small = text.lower()
-        small = small if len(small) == len(text) else text
-        for start, end, word in parts:
-            if word not in words:
-                words[word] = len(asked)
-                sought = small[start:end]
-                spans: Spans = ((start, end),) if small.count(sought) == 1 else _find_places(text, small, sought)
-                said.append(text[start:end])
-                asked.append(((), spans) if number else (spans, ()))
+        found, spoken = self._find(texts, phrases)
+        words = _Words()
+        has_long = _must(_cut_words(self._rules, found, words))
+        letters = weigh_letters(_find_long(words)) if has_long else ()
+        _must(_ask_words(self._rules, found, np.concatenate([*letters, _NO_LETTERS]), words))
+        lost = weigh(_read_changes(words, 0))
+        _must(_choose_words(self._rules, found, lost, words))
+        if len(joined := _read_changes(words, len(lost))):
+            lost = np.concatenate([lost, weigh(joined)])
+        of_groups = np.empty((len(phrases), len(self.groups)))
+        n_named = np.empty((len(phrases), len(self.groups)), dtype=np.int64)
+        _must(_mark_words(self._rules, found, lost, words, of_groups, n_named))
+        said, marks = self._say(words, n_named.tolist(), texts, spoken), _list_marks(words)
+        return list(map(Named, of_groups.tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
 
-    def _find_heaviest(self, column: str, letters: NDArray[np.float64]) -> list[Part]:
-        """Return where each of the words that carry most stands first, the heaviest first."""
-        first: dict[str, Part] = {}
-        for part in self._parts[TEXTS.index(column)]:
-            first.setdefault(part[2], part)
-        parts = list(first.values())
-        bounds = np.array([part[:2] for part in parts]).ravel()
-        rough = np.abs(np.add.reduceat(np.append(letters, 0.0), bounds)[::2])
-        return [parts[at] for at in np.argsort(-rough, kind="stable")[: _MOST_WEIGHED[column]].tolist()]
+    def _find(
+        self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]
+    ) -> tuple[_FoundWords, list[str]]:
+        """Return texts and phrases as the engine takes them, and the phrases of all listings."""
+        rows, groups, spoken = [0], [], []
+        places: list[list[tuple[int, int]]] = []
+        for row, of_row in enumerate(phrases):
+            for group, found in of_row.items():
+                is_whole = group in self._whole
+                for phrase in found if is_whole else found[:_MOST_PHRASES]:
+                    groups.append(self._numbers[group])
+                    spoken.append(phrase)
+                    places.append(find_word(texts[2 * row], phrase))
+                    places.append([] if is_whole else find_word(texts[2 * row + 1], phrase))
+            rows.append(len(spoken))
+        told = _FoundWords.of(
+            **_spell(texts),
+            rows=np.array(rows, dtype=np.int64),
+            groups=np.array(groups, dtype=np.int64),
+            phrase_starts=np.array(list(accumulate(map(len, places), initial=0)), dtype=np.int64),
+            places=np.array(list(chain.from_iterable(chain.from_iterable(places))), dtype=np.int64),
+        )
+        return told, spoken
 
-    def choose(self, losses: Sequence[float]) -> None:
-        """Choose which words are named: of each group the heaviest of the weightier side, and no word twice.
-
-        Parameters
-        ----------
-        losses : sequence of float
-            What is lost without what was asked for so far. Then `asked` goes on, as `weigh` and `highlights` need it.
-        """
-        taken = [bytearray(len(text)) for text in self._texts]
-        for group, found in self._found.items():
-            self.named[group] = _weightier(
-                [word for word in found if not any(map(_is_marked, self.asked[word], taken))], losses
-            )
-            self._mark(self.named[group], taken, 1)
-        for group, found in self._whole.items():
-            self.named[group] = found
-            self._mark(found, taken, 1)
-        asked = self.asked
-        for number, (column, flags) in enumerate(zip(TEXTS, taken, strict=True)):
-            free = list(self._words[number].values())
-            if 1 in flags:
-                free = [word for word in free if not _is_marked(asked[word][number], flags)]
-            self.named[column] = _weightier(free, losses)
-        self._joined = {group: self._join(words) for group, words in self.named.items() if words}
-
-    def _join(self, words: Sequence[int]) -> int:
-        """Return the number of what is taken away with all words together."""
-        if len(words) == 1:
-            return words[0]
-        in_title = sorted([span for word in words for span in self.asked[word][0]])
-        in_description = sorted([span for word in words for span in self.asked[word][1]])
-        self.asked.append((in_title, in_description))
-        return len(self.asked) - 1
-
-    def weigh(self, losses: Sequence[float]) -> dict[str, float]:
-        """Return by group what the listing loses without the words named, on the side of the heaviest."""
-        weights = {}
-        for group, joined in self._joined.items():
-            words, lost = self.named[group], losses[joined]
-            if len(words) > 1 and group not in self._whole and lost * (heaviest := losses[words[0]]) < 0:
-                self.named[group], lost = words[:1], heaviest
-            weights[group] = lost
-        return weights
-
-    def texts(self) -> dict[str, list[str]]:
-        """Return by group the words named, as written."""
-        return {group: [self.said[word] for word in words] for group, words in self.named.items()}
-
-    def highlights(
-        self, losses: Sequence[float], weights: Mapping[str, float], least: Sequence[float]
-    ) -> list[tuple[Highlight, ...]]:
-        """Return what is lost without each word of a text, wherever it stands; of a long text the 100 heaviest places.
-
-        Words that carry no more than is stated for each text are left out. Words that sentences name are there, on
-        the side of their group, by what `weigh` returned.
-        """
-        sides = self._sides(weights)
-        return [self._highlight(number, losses, sides[number], at_least) for number, at_least in enumerate(least)]
-
-    def _highlight(self, number: int, losses: Sequence[float], sides: bytearray, least: float) -> tuple[Highlight, ...]:
-        carried = {known: losses[word] for known, word in self._words[number].items()}
-        smallest = max(least, SMALLEST_SHARE * max(map(abs, carried.values()), default=0.0))
-        marked: list[tuple[bool, Highlight]] = []
-        for start, end, word in self._parts[number]:
-            weight = carried.get(word, 0.0)
-            is_named = sides.count(0, start, end) < end - start
-            if is_named:
-                side = _SIDES[max(sides[start:end])]
-                weight = side * max(side * weight, LEAST_NAMED)
-            if is_named or abs(weight) > smallest:
-                marked.append((not is_named, Highlight(start, end, weight)))
-        if len(marked) > MOST_HIGHLIGHTS:
-            marked = sorted(marked, key=lambda one: (one[0], -abs(one[1].weight)))[:MOST_HIGHLIGHTS]
-            marked.sort(key=lambda one: one[1].start)
-        return tuple([part for _, part in marked])
-
-    def _sides(self, weights: Mapping[str, float]) -> list[bytearray]:
-        """Return by letter of each text the number in `_SIDES` of the reason that names it; suspicion goes before."""
-        sides = [bytearray(len(text)) for text in self._texts]
-        for number, side in enumerate(_SIDES):
-            for group, weight in weights.items():
-                if side * weight > 0 and group not in self._whole:
-                    self._mark(self.named[group], sides, number)
-        return sides
-
-    def _mark(self, words: Iterable[int], marks: Sequence[bytearray], number: int) -> None:
-        """Write a number to all letters of words."""
-        for word in words:
-            for of_text, spans in zip(marks, self.asked[word], strict=True):
-                for start, end in spans:
-                    of_text[start:end] = bytes((number,)) * (end - start)
+    def _say(
+        self, words: _Words, n_named: list[list[int]], texts: Sequence[str], spoken: Sequence[str]
+    ) -> list[dict[str, list[str]]]:
+        """Return by group the words that each listing names, as written."""
+        starts, places = words.named_starts.read(np.int64).tolist(), words.said.read(np.int64).tolist()
+        said, groups, n_of_phrases = [], self.groups, len(self.groups) - len(TEXTS)
+        for row, of_row in enumerate(n_named):
+            named = {}
+            for group, n in enumerate(of_row):
+                if n:
+                    first = 2 * starts[row * len(groups) + group]
+                    begins, ends = places[first : first + 2 * n : 2], places[first + 1 : first + 2 * n : 2]
+                    if group < n_of_phrases:
+                        named[groups[group]] = [spoken[phrase] for phrase in begins]
+                    else:
+                        text = texts[2 * row + group - n_of_phrases]
+                        named[groups[group]] = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
+            said.append(named)
+        return said
 
 
-_SIDES = (0, -1, 1)
+_NO_LETTERS = np.zeros(0)
 
 
-def _is_marked(spans: Spans, marks: bytearray) -> bool:
-    """Say whether some letter of some places is marked with 1."""
-    return any(marks.find(1, start, end) >= 0 for start, end in spans)
+def _must(returned: int) -> int:
+    if returned < 0:
+        raise MemoryError("not enough memory for the words of these listings")
+    return returned
 
 
-def _cut(text: str, spans: Iterable[tuple[int, int]]) -> list[Part]:
-    """Return where the words of a text stand, without the signs around them, and each of them in small letters.
-
-    A phrase without spaces is one word, and so is a letter of scripts without spaces.
-    """
-    at, parts = 0, []
-    for start, end in (*sorted({*spans}, key=lambda span: (span[0], -span[1])), (len(text), len(text))):
-        if start >= at and not _SPACE.search(text, start, end):
-            for word in _split(text[at:start]):
-                at = text.find(word, at)
-                parts.append((at, at + len(word), word.casefold()))
-                at += len(word)
-            if start < end:
-                parts.append((start, end, text[start:end].casefold()))
-            at = end
-    return parts
+def _find_long(words: _Words) -> list[int]:
+    """Return the numbers of the texts that have more different words than are asked for."""
+    n_words = np.diff(words.word_starts.read(np.int64)).reshape(-1, len(TEXTS))
+    return [int(number) for number in np.flatnonzero(n_words > list(_MOST_ASKED.values()))]
 
 
-def _split(text: str) -> list[str]:
-    """Return the words of a text, as they stand.
-
-    Examples
-    --------
-    >>> _split("(AAA) - 革包, don't!")
-    ['AAA', '革', '包', "don't"]
-    """
-    spaced = text if text.isascii() else _WIDE.sub(r" \g<0> ", text)
-    words = [word.strip(_SIGNS) for word in spaced.split()]
-    return [word for word in words if word.isalnum() or _IS_WORD.search(word)]
+def _read_changes(words: _Words, first: int) -> TextChanges:
+    """Return what is asked for, from a change on."""
+    rows, starts, pieces = (of.read(np.int64) for of in (words.rows, words.starts, words.pieces))
+    return TextChanges(rows[first:], starts[len(TEXTS) * first :], pieces)
 
 
-def _weightier(words: list[int], losses: Sequence[float]) -> list[int]:
-    """Return the heaviest words of the side that weighs more; the first ones where none weighs anything by itself."""
-    if len(words) < 2:
-        return words
-    lost = [(losses[word], word) for word in words]
-    raising = sorted([(-loss, word) for loss, word in lost if loss > 0])[:MOST_NAMED]
-    lowering = sorted([one for one in lost if one[0] < 0])[:MOST_NAMED]
-    heavier = min(raising, lowering, key=lambda side: sum([weight for weight, _ in side]))
-    return [word for _, word in heavier] or words[:MOST_NAMED]
+def _list_marks(words: _Words) -> list[Marks]:
+    """Return the places to mark in each text."""
+    starts, weights = words.mark_starts.read(np.int64).tolist(), words.weights.read(np.float64).tolist()
+    places = words.marks.read(np.int64).tolist()
+    marks = list(map(Highlight, places[::2], places[1::2], weights))
+    return [tuple(marks[first:last]) for first, last in pairwise(starts)]
+
+
+def _spell(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return texts in code points: as written, in small letters, and as words in capitals or not are the same."""
+    joined = "\n".join([*texts, ""])
+    small, keys = joined.lower(), joined.casefold()
+    if len(small) != len(joined):  # a few capitals are two letters when small
+        small = "\n".join([*(text.lower() if len(text.lower()) == len(text) else text for text in texts), ""])
+    key_starts = np.arange(len(joined) + 1)
+    if len(keys) != len(joined):
+        key_starts[1:] = np.cumsum([len(letter.casefold()) for letter in joined])
+    return {
+        "starts": np.array(list(accumulate((len(text) + 1 for text in texts), initial=0)), dtype=np.int64),
+        "written": _spell_letters(joined),
+        "small": _spell_letters(small),
+        "keys": _spell_letters(keys),
+        "key_starts": key_starts,
+    }
+
+
+def _spell_letters(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(bytearray(text.encode("utf-32-le", "surrogatepass")), dtype=np.uint32)

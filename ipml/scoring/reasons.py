@@ -15,7 +15,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +28,7 @@ from ipml.features.text import TextFeatures
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
-from ipml.scoring.named_words import NamedWords, widen
+from ipml.scoring.named_words import Named, WordNaming, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 Floats = NDArray[np.float64]
@@ -93,7 +92,6 @@ def _read_by_sound(word: str, is_latin: bool) -> str:
     return fold_text(word)
 
 
-_LEAST_MARKED = (0.0, 0.1)  # of the log-odds, in title and description, where many words change no mind
 _LONGEST_READING = 500
 _LONG_WORD = 100  # letters
 _MOST_REMEMBERED = 4_096  # categories, of which there are few
@@ -205,7 +203,8 @@ class Explainer:
         groups_of = [self._group(name, extractor) for name, extractor in self.extractors.items()]
         self._group_of_each = np.concatenate(groups_of)
         self._portfolio, self._rest = self._number(PORTFOLIO), self._number(REST)
-        self._naming = {name: self._number(name) for name in _NAMING}
+        self._word_naming = WordNaming(_PHRASES, [name for name, _ in _NAMES_ALL])
+        self._naming = [(self._number(name), self._word_naming.groups.index(name)) for name in _NAMING]
         self.base_rate: float = classifier.intercept
         self._carried_by_category = lru_cache(_MOST_REMEMBERED)(self._weigh_category)
 
@@ -220,34 +219,20 @@ class Explainer:
             What is known of the earlier listings of each one's seller.
         """
         weights, log_odds = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
-        words = self.read_words(listings)
-        losses: list[list[float]] = [[] for _ in words]
-        self._work_out(losses, words, listings, log_odds)
-        for of_row, known in zip(words, losses, strict=True):
-            of_row.choose(known)
-        self._work_out(losses, words, listings, log_odds)
+        named = self.name_words(listings, lambda changes: self._lose(listings, log_odds, changes))
         titles = self._read_texts(listings, "title")
         explanations = []
-        for row, (of_seller, of_row, known, title) in enumerate(zip(earlier, words, losses, titles, strict=True)):
-            lost = of_row.weigh(known)
-            reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row, lost)
+        for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
+            reasons = self._reasons_of_one(Facts(listings, row, of_seller, self.extractors), weights[row], of_row)
             is_hidden = reads_otherwise(title.written, title.folded)
             read_as = title.folded[:_LONGEST_READING] if is_hidden else None
-            in_title, in_description = of_row.highlights(known, lost, _LEAST_MARKED)
-            explanations.append(Explanation(reasons, in_title, in_description, read_as))
+            explanations.append(Explanation(reasons, *of_row.highlights, read_as))
         return explanations
 
-    def _work_out(
-        self, losses: Sequence[list[float]], words: Sequence[NamedWords], listings: ListingColumns, log_odds: Floats
-    ) -> None:
-        """Work out what listings lose without what was asked for since the last time."""
-        changes = TextChanges.of([of_row.asked[len(known) :] for known, of_row in zip(losses, words, strict=True)])
-        if not len(changes):
-            return
+    def _lose(self, listings: ListingColumns, log_odds: Floats, changes: TextChanges) -> Floats:
+        """Return what listings lose without pieces of their texts."""
         left = self.classifier.first_stage.weigh_changes(listings, changes)
-        lost = iter((self.classifier.second_stage_.slope_ * (log_odds[changes.rows] - left)).tolist())
-        for known, of_row in zip(losses, words, strict=True):
-            known.extend(islice(lost, len(of_row.asked) - len(known)))
+        return np.asarray(self.classifier.second_stage_.slope_ * (log_odds[changes.rows] - left))
 
     def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> tuple[list[list[float]], Floats]:
         """Return what the features of each group add to the log-odds, and the log-odds of each listing by itself."""
@@ -259,13 +244,11 @@ class Explainer:
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
         return weights.tolist(), weighed.log_odds
 
-    def _reasons_of_one(
-        self, facts: Facts, weights: list[float], words: NamedWords, lost: Mapping[str, float]
-    ) -> tuple[Reason, ...]:
-        for name, group in self._naming.items():
-            weights[self._rest] += weights[group] - lost.get(name, 0.0)
-            weights[group] = lost.get(name, 0.0)
-        return self.reasons(facts, weights, words.texts())
+    def _reasons_of_one(self, facts: Facts, weights: list[float], named: Named) -> tuple[Reason, ...]:
+        for group, lost in self._naming:
+            weights[self._rest] += weights[group] - named.lost[lost]
+            weights[group] = named.lost[lost]
+        return self.reasons(facts, weights, named.words)
 
     def reasons(self, facts: Facts, weights: Sequence[float], named: Mapping[str, Sequence[str]]) -> tuple[Reason, ...]:
         """Return a reason for each group that weighs something, and for words of the trade anyway, the heaviest first.
@@ -289,23 +272,37 @@ class Explainer:
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
 
-    def read_words(self, listings: ListingColumns) -> list[NamedWords]:
-        """Return the words of each listing, of which none is named yet."""
+    def name_words(self, listings: ListingColumns, weigh: Callable[[TextChanges], Floats]) -> list[Named]:
+        """Return the words of title and description that the reasons of each listing name, and those that are marked.
+
+        Parameters
+        ----------
+        listings : ListingColumns
+        weigh : function
+            Returns what the listings lose without some pieces of their texts.
+        """
         texts = [self._read_texts(listings, column) for column in TEXTS]
         lexicon = self.extractors["words"].phrase_set
         phrases = [listings.places(column, lexicon).of_each() for column in TEXTS]
         names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
-        words = []
-        for row, (title, description) in enumerate(zip(*texts, strict=True)):
-            found = self._find_phrases((title, description), [of_column[row] for of_column in phrases])
-            whole = {name: _read_names(title, places[row]) for name, places in names.items() if places[row]}
-            words.append(NamedWords((title.written, description.written), found, whole))
-        for column, of_column in zip(TEXTS, texts, strict=True):
-            many = [row for row, of_row in enumerate(words) if of_row.has_many(column)]
-            letters = dict(zip(many, self._weigh_letters(column, [of_column[row] for row in many]), strict=True))
-            for row, of_row in enumerate(words):
-                of_row.read(column, letters.get(row))
-        return words
+        found = []
+        for row, of_row in enumerate(zip(*texts, strict=True)):
+            of_groups = self._find_phrases(of_row, [of_column[row] for of_column in phrases])
+            whole = {name: _read_names(of_row[0], places[row]) for name, places in names.items() if places[row]}
+            found.append(of_groups | whole)
+        all_texts = [text for of_row in zip(*texts, strict=True) for text in of_row]
+        return self._word_naming.name(
+            [text.written for text in all_texts],
+            found,
+            lambda numbers: self._weigh_texts([all_texts[number] for number in numbers], numbers),
+            weigh,
+        )
+
+    def _weigh_texts(self, texts: Sequence[_ReadText], numbers: Sequence[int]) -> list[Floats]:
+        """Return roughly what each letter carries of some texts, which are titles where their numbers are even."""
+        sides = [[text for text, number in zip(texts, numbers, strict=True) if number % 2 == side] for side in (0, 1)]
+        carried = [iter(self._weigh_letters(*of)) for of in zip(TEXTS, sides, strict=True)]
+        return [next(carried[number % 2]) for number in numbers]
 
     def _read_texts(self, listings: ListingColumns, column: str) -> list[_ReadText]:
         def read() -> list[_ReadText]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate, chain
 
 import numpy as np
 from hypothesis import HealthCheck, example, given, settings
@@ -33,6 +34,15 @@ PIECES = st.tuples(SPANS.map(sorted), SPANS.map(sorted))
 CHANGED = st.lists(st.tuples(LISTINGS, st.lists(PIECES, max_size=4)), min_size=1, max_size=4)
 
 
+def list_changes(asked: list[list[tuple[list[tuple[int, int]], list[tuple[int, int]]]]]) -> TextChanges:
+    """Return changes of some listings, each given as places of the title and of the description."""
+    spans = list(chain.from_iterable(chain.from_iterable(asked)))
+    rows = [row for row, of_row in enumerate(asked) for _ in of_row]
+    starts = list(accumulate(map(len, spans), initial=0))
+    pieces = list(chain.from_iterable(chain.from_iterable(spans)))
+    return TextChanges(*(np.array(numbers, dtype=np.int64) for numbers in (rows, starts, pieces)))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([(Listing("1", "s", "AAA Nike " * 12, description="no box " * 60), [([(0, 9)], []), ([], [(0, 350)])])])
 @given(CHANGED)
@@ -46,7 +56,7 @@ def test_a_changed_listing_is_weighed_as_one_written_so(classifier, drawn):
         for said in [listing.description or ""]
     ]
     stage, reading = classifier.first_stage, classifier.reading
-    columns, changes = ListingColumns.of_records(listings, reading), TextChanges.of(asked)
+    columns, changes = ListingColumns.of_records(listings, reading), list_changes(asked)
     changed = stage.weigh_changes(columns, changes)
     if written:
         apart = stage.log_odds(ListingColumns.of_records(written, reading))

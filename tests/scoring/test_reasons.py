@@ -89,11 +89,9 @@ def facts_of(explainer: Explainer, columns: ListingColumns) -> Facts:
 def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    (words,) = explainer.read_words(columns)
-    words.choose([0.0] * len(words.asked))
-    named = words.texts()
+    (named,) = explainer.name_words(columns, lambda changes: np.zeros(len(changes)))
     rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
-    said = [explainer.reasons(facts_of(explainer, columns), weights, named) for weights in rows.tolist()]
+    said = [explainer.reasons(facts_of(explainer, columns), weights, named.words) for weights in rows.tolist()]
     return [reason.sentence for reasons in said for reason in reasons]
 
 

@@ -1,0 +1,71 @@
+/* The words of listings that their reasons name and their pages mark: `ipml.scoring.named_words`.
+
+   `cut_words`, `ask_words`, `choose_words` and `mark_words` are called in this order, on the same texts and phrases.
+   In between the caller works out what each listing loses without what was asked for. */
+#ifndef IPML_NAMED_WORDS_H
+#define IPML_NAMED_WORDS_H
+
+#include "base/engine.h"
+
+/* Titles and descriptions in code points, in turn; after each stands one letter more that belongs to none. */
+typedef struct {
+    int64s starts; /* shape (2 * n_listings + 1,) */
+    uint32s written;
+    uint32s small;     /* in small letters, in which words are looked for */
+    uint32s keys;      /* words of the same keys are the same */
+    int64s key_starts; /* where those of each letter begin, for some are several; the last number is where all end */
+} lettered;
+
+/* Phrases that were found in them. */
+typedef struct {
+    int64s rows;   /* where the phrases of each listing begin, in the order of their groups */
+    int64s groups;
+    int64s starts; /* of phrase i the places in the title are those from starts.at[2 * i] on, then in the description */
+    int64s places; /* where each begins and ends */
+} found_phrases;
+
+typedef struct {
+    lettered texts;
+    found_phrases phrases;
+} found_words;
+
+/* A group is a number: first those of which a sentence names some phrases, then those of which it names all, last title
+   and description, whose words are chosen here. */
+typedef struct {
+    uint8s kinds;          /* of letters */
+    int64s most;           /* words of a title and of a description that are asked for */
+    doubles least;         /* what words of both have to carry to be marked */
+    double smallest_share; /* and how much of what the heaviest one carries */
+    double least_named;    /* what a word is marked with that a reason names, so that it is seen */
+    int64_t most_marks, first_whole, n_groups;
+} naming;
+
+/* The words of some listings, what is taken away from them, and what of it is named and marked. Words are those of each
+   text, in turn as texts are. */
+typedef struct {
+    buffer part_starts, parts;                  /* where words stand in each text */
+    buffer word_starts, words;                  /* the different words of each text */
+    buffer change_starts, rows, starts, pieces; /* what is taken away, as `text_changes` has it: phrases first */
+    buffer named_starts, named, joined;         /* by listing and group what is named, and the change without all of it */
+    buffer said;                                /* of each named the number of the phrase, or where the word stands */
+    buffer mark_starts, marks, weights;         /* the places to mark in each text, and what they weigh */
+} named_words;
+
+/* Cut texts into words, without the signs around them: a phrase without spaces is one, and so is a letter of a script
+   without spaces. Return how many texts have more different words than are asked for, -1 where memory ran out. */
+EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into);
+
+/* Ask for all phrases and words; of a text with too many words for those whose letters weigh most. The weights are of
+   the letters of such texts, one text after another. Returns -1 where memory ran out. */
+EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into);
+
+/* Choose by what is lost without each change which words are named: of each group the heaviest of the weightier side,
+   and none twice; and ask for all of a group together. Returns -1 where memory ran out. */
+EXPORT int64_t choose_words(const naming *rules, const found_words *found, doubles losses, named_words *into);
+
+/* Write by listing and group what is lost without what it names, and how many that leaves named; and what is said and
+   marked. Returns -1 where memory ran out. */
+EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
+                          doubles_out lost, int64s_out n_named);
+
+#endif
