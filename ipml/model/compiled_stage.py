@@ -90,6 +90,7 @@ IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
 
 _MOST_REMEMBERED = 4_096
 _NAN = float("nan")
+NONE_LEFT = np.zeros(0, dtype=np.intp)
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
@@ -186,20 +187,27 @@ class Weighed:
         The number of its brand, -1 for none that is known.
     found : array of uint8
         The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so, and `IS_LEFT`.
+    left : array of int
+        The rows that are left to plain functions.
     """
 
     log_odds: Floats
     brands: Codes
     found: Bytes
-
-    @classmethod
-    def make(cls, n: int) -> Self:
-        """Return arrays for so many listings, nothing written yet."""
-        return cls(np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8))
+    left: NDArray[np.intp]
 
     def put(self, rows: NDArray[np.intp], other: Self) -> None:
         """Take what is said of some rows from another."""
         self.log_odds[rows], self.brands[rows], self.found[rows] = other.log_odds, other.brands, other.found
+
+
+def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
+    """Return arrays for what is said of so many listings."""
+    return np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8)
+
+
+def _find_left(found: Bytes, n_left: int) -> NDArray[np.intp]:
+    return np.flatnonzero(found & IS_LEFT) if n_left else NONE_LEFT
 
 
 class CompiledStage:
@@ -242,9 +250,9 @@ class CompiledStage:
 
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
-        weighed = Weighed.make(len(listings))
-        self._call(_weigh_listings, self._tell(listings), weighed.log_odds, weighed.brands, weighed.found)
-        return weighed
+        results = _make_results(len(listings))
+        n_left = self._call(_weigh_listings, self._tell(listings), *results)
+        return Weighed(*results, _find_left(results[-1], n_left))
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
@@ -252,15 +260,14 @@ class CompiledStage:
         Where none is left to plain functions, the listings know from then on how their texts read, and which phrases
         stand where in them.
         """
-        weighed, parts = Weighed.make(len(listings)), np.empty((len(listings), self._n_parts))
-        results = weighed.log_odds, weighed.brands, weighed.found, parts
+        results, parts = _make_results(len(listings)), np.empty((len(listings), self._n_parts))
         read = Buffer(), Buffer(), Buffer()
-        self._call(_explain_listings, self._tell(listings), *results, *read)
+        n_left = self._call(_explain_listings, self._tell(listings), *results, parts, *read)
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
-        if not (weighed.found & IS_LEFT).any():
+        if not n_left:
             for name in MAX_LETTERS:
                 data, numbers, places = self._tell_read(listings, name, data, numbers, places)
-        return weighed, parts
+        return Weighed(*results, _find_left(results[-1], n_left)), parts
 
     def _tell_read(
         self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
@@ -277,11 +284,11 @@ class CompiledStage:
         listings.tell_read(name, Texts(offsets, data[:n_bytes]), found)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
-    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, Bytes]:
-        """Return log-odds and what else is found of the listing of each change, as it is then."""
+    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, NDArray[np.intp]]:
+        """Return the log-odds of the listing of each change, as it is then, and which are left to plain functions."""
         log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
-        self._call(_weigh_changes, self._tell(listings), changes, log_odds, found)
-        return log_odds, found
+        n_left = self._call(_weigh_changes, self._tell(listings), changes, log_odds, found)
+        return log_odds, _find_left(found, n_left)
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
@@ -289,10 +296,12 @@ class CompiledStage:
         self._call(_weigh_listings, room.told, *room.results)
         return room.log_odds.value, room.brand.value, room.found.value
 
-    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> None:
+    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> int:
+        """Return how many listings are left to plain functions."""
         known = _join_characters(PAGES.characters, disguises.PAGES.tables)
-        if function(told, known, self._tables, *arrays) < 0:
+        if (n_left := function(told, known, self._tables, *arrays)) < 0:
             raise MemoryError("not enough memory to read these listings")
+        return n_left
 
     def _tell(self, listings: ListingColumns) -> _Listings:
         """Return listings as the engine takes them."""

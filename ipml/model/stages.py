@@ -29,8 +29,8 @@ from ipml.model.calibration.seller_weights import limit_sellers
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import (
     HAS_NO_PLAIN_LETTERS,
-    IS_LEFT,
     IS_UNFAMILIAR,
+    NONE_LEFT,
     PASSAGE_WORDS,
     CompiledStage,
     Weighed,
@@ -169,8 +169,8 @@ class FirstStage:
         if compiled is None:
             return self._weigh_apart(listings)
         weighed = compiled.weigh(listings)
-        if len(left := np.flatnonzero(weighed.found & IS_LEFT)):
-            weighed.put(left, self._weigh_apart(listings.cut(left)))
+        if len(weighed.left):
+            weighed.put(weighed.left, self._weigh_apart(listings.cut(weighed.left)))
         return weighed
 
     def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
@@ -186,8 +186,8 @@ class FirstStage:
         compiled = self.compiled(listings.reading)
         if compiled is None:
             return self._weigh_apart(changes.apply(listings)).log_odds
-        log_odds, found = compiled.weigh_changes(listings, changes)
-        if len(left := np.flatnonzero(found & IS_LEFT)):
+        log_odds, left = compiled.weigh_changes(listings, changes)
+        if len(left):
             log_odds[left] = self._weigh_apart(changes.apply(listings, left)).log_odds
         return log_odds
 
@@ -212,7 +212,7 @@ class FirstStage:
             part = self.text_part("title")
             found[part.extractor.is_unfamiliar(part.sum(listings))] |= IS_UNFAMILIAR
             found[~have_plain_letters(listings.folded("title"))] |= HAS_NO_PLAIN_LETTERS
-        return Weighed(log_odds, brands, found)
+        return Weighed(log_odds, brands, found, NONE_LEFT)
 
     def text_part(self, name: str) -> TextPart:
         """Return the part of an extractor of n-grams."""
@@ -238,7 +238,7 @@ class FirstStage:
         if compiled is None:
             return self._weigh_apart(listings), self._explain_apart(listings)
         weighed, parts = compiled.explain(listings)
-        if len(left := np.flatnonzero(weighed.found & IS_LEFT)):
+        if len(left := weighed.left):
             of_left = listings.cut(left)
             weighed.put(left, self._weigh_apart(of_left))
             parts[left] = self._explain_apart(of_left)

@@ -466,14 +466,14 @@ static void tell_read(const reading *of, text_readings into) {
     for (int i = 0; i < 3; i++) buffer_write(into.places, places[i]->at, places[i]->n);
 }
 
-static bool weigh_within(const listings *of, const listing_texts *written, const known_characters *known,
-                         const stage_tables *tables, stage_results into, space *within) {
+static int64_t weigh_within(const listings *of, const listing_texts *written, const known_characters *known,
+                            const stage_tables *tables, stage_results into, space *within) {
     readings all = {.titles = {.n = 0}};
-    int64_t n_parts = count_parts(tables);
+    int64_t n_parts = count_parts(tables), n_left = 0;
     double *sellers = describe_all_sellers(of, of->facts.n / N_FACTS, tables, within);
-    if (within->failed) return false;
+    if (within->failed) return -1;
     read_all(&all, of, written, known, tables, within);
-    if (within->failed) return false;
+    if (within->failed) return -1;
     find_more(&all, written, tables, into.found, within);
     for (int64_t i = 0; i < written->n; i++) {
         int64_t title = written->title_of[i], owner = all.titles.owners[title];
@@ -484,22 +484,24 @@ static bool weigh_within(const listings *of, const listing_texts *written, const
         find_worst(&all, tables, &into.log_odds[i], &chosen);
         if (into.parts != NULL) write_parts(&chosen, tables, into.parts + i * n_parts);
         if (into.brands != NULL) into.brands[i] = all.titles.claimed[title];
-        if (into.found[i] & IS_LEFT) into.log_odds[i] = NAN;
+        if (!(into.found[i] & IS_LEFT)) continue;
+        into.log_odds[i] = NAN;
+        n_left++;
     }
     if (into.read.data != NULL) {
         tell_read(&all.titles, into.read);
         tell_read(&all.descriptions, into.read);
         within->failed |= into.read.data->failed || into.read.numbers->failed || into.read.places->failed;
     }
-    return !within->failed;
+    return within->failed ? -1 : n_left;
 }
 
-bool weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
-                 const stage_tables *tables, stage_results into) {
+int64_t weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+                    const stage_tables *tables, stage_results into) {
     space within = {.n_blocks = 0};
-    bool is_done = weigh_within(of, written, known, tables, into, &within);
+    int64_t n_left = weigh_within(of, written, known, tables, into, &within);
     give_back(&within);
-    return is_done;
+    return n_left;
 }
 
 /* Where a block of listings ends: there are not many in it, so that what is read of them stays in the cache. */
@@ -530,36 +532,37 @@ listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *off
 }
 
 /* Weigh listings, each by its own texts. */
-static bool weigh_own(const listings *of, const known_characters *known, const stage_tables *tables,
-                      stage_results into) {
+static int64_t weigh_own(const listings *of, const known_characters *known, const stage_tables *tables,
+                         stage_results into) {
     int64_t n = n_texts(of->titles);
     int64_t *rows = malloc((size_t)(n + 1) * sizeof *rows);
-    if (rows == NULL) return false;
+    if (rows == NULL) return -1;
     for (int64_t i = 0; i < n; i++) rows[i] = i;
     listing_texts written = {of->titles, of->descriptions, rows, rows, n, rows, rows};
-    bool is_done = weigh_texts(of, &written, known, tables, into);
+    int64_t n_left = weigh_texts(of, &written, known, tables, into);
     free(rows);
-    return is_done;
+    return n_left;
 }
 
 EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found) {
     int64_t n = n_texts(of->titles), n_most = min_of(n, MOST_LISTINGS_AT_ONCE);
     int64_t *offsets = malloc((size_t)(2 * n_most + 2) * sizeof *offsets);
-    bool is_done = offsets != NULL;
-    for (int64_t first = 0, last = 0; first < n && is_done; first = last) {
+    int64_t n_left = offsets == NULL ? -1 : 0;
+    for (int64_t first = 0, last = 0; first < n && n_left >= 0; first = last) {
         last = end_of_block(of, first);
         listings some = cut_listings(of, first, last - first, offsets);
         stage_results into = {log_odds.at + first, brands.at + first, found.at + first, NULL, {NULL, NULL, NULL}};
-        is_done = weigh_own(&some, known, tables, into);
+        int64_t n_more = weigh_own(&some, known, tables, into);
+        n_left = n_more < 0 ? -1 : n_left + n_more;
     }
     free(offsets);
-    return is_done ? 0 : -1;
+    return n_left;
 }
 
 EXPORT int64_t explain_listings(const listings *of, const known_characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places) {
     stage_results into = {log_odds.at, brands.at, found.at, parts.at, {data, numbers, places}};
-    return weigh_own(of, known, tables, into) ? 0 : -1;
+    return weigh_own(of, known, tables, into);
 }

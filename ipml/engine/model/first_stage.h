@@ -136,15 +136,16 @@ typedef struct {
     text_readings read;
 } stage_results;
 
-/* Weigh texts of some listings, which may be others than their own; return false if there is not enough memory. */
-bool weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
-                 const stage_tables *tables, stage_results into);
+/* Weigh texts of some listings, which may be others than their own; return how many are left to plain functions, -1 if
+   there is not enough memory. */
+int64_t weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+                    const stage_tables *tables, stage_results into);
 
 /* Some of many listings by themselves; the offsets of their texts need room for 2 * (n + 1) numbers. */
 listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *offsets);
 
 /* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
-   for none that is known; and what else is found. Returns -1 if there is not enough memory. */
+   for none that is known; and what else is found. Returns what `weigh_texts` does. */
 EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found);
 
