@@ -445,7 +445,7 @@ class ListingColumns:
         names = self.names(name)
         most = MAX_LETTERS.get(name, MAX_TITLE_LETTERS)
         if len(names.names) == 1:
-            return Names(names.codes, [_fold_name(names.names[0], most)])
+            return Names(names.codes, [fold_name(names.names[0], most)])
         return Names(names.codes, fold_texts(Texts.of(names.names), most).strings())
 
     def _read_numbers(self, name: str) -> NDArray[np.float64]:
@@ -503,8 +503,14 @@ _AS_THEY_STAND = Reading()
 
 
 @lru_cache(maxsize=4_096)
-def _fold_name(name: str, max_letters: int) -> str:
-    """Return a brand or a category folded: few different ones are met, again and again."""
+def fold_name(name: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
+    """Return a brand or a category folded: few different ones are met, again and again.
+
+    Examples
+    --------
+    >>> fold_name("Sch\u00fche")
+    'schuhe'
+    """
     return fold_texts(Texts.of_one(name), max_letters).strings()[0]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.columns import Extractor, ListingColumns
+from ipml.features.columns import Extractor, ListingColumns, fold_name
 from ipml.features.compiled.numbers import describe_listings, describe_prices, describe_sellers, natural_log
 from ipml.features.goods import BrandTable, brand_table, listing_brands
 from ipml.features.names import Names, find_pairs, pair_up
@@ -203,20 +203,13 @@ class PriceFeatures(Extractor):
         return np.array(names, dtype=object)
 
     def _price_ranges(self, listings: ListingColumns) -> list[PriceRange | None]:
-        rows = list(
-            zip(
-                listing_brands(listings, self.table_).strings(),
-                listings.folded_names("category").strings(),
-                self.units(listings).strings(),
-                listings.names("currency").strings(),
-                strict=True,
-            )
-        )
+        brands = listing_brands(listings, self.table_).strings()
+        rows = list(zip(brands, listings.texts("category"), listings.texts("currency"), strict=True))
         ranges = {row: self._price_range(*row) for row in set(rows)}
         return [ranges[row] for row in rows]
 
-    def _price_range(self, brand: str, category: str, unit: str, currency: str) -> PriceRange | None:
-        usual = self.usual_of(brand, category, unit)
+    def _price_range(self, brand: str, category: str, currency: str) -> PriceRange | None:
+        usual = self.usual_of(brand, fold_name(category), self.unit_of(currency))
         if usual is None:
             return None
         basis, amounts = usual

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -89,6 +90,7 @@ IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
 """What else is found of a listing: plain functions have to read it; its title has no known n-gram; no plain letter."""
 
 _MOST_REMEMBERED = 4_096
+_NUMBERS = count()  # of stages: a room that outlives one holds nothing of it
 _NAN = float("nan")
 NONE_LEFT = np.zeros(0, dtype=np.intp)
 _COUNTS_OF = attrgetter(*_COUNTS)
@@ -227,6 +229,7 @@ class CompiledStage:
 
     def __init__(self, parts: dict[str, Any], intercept: float, spelling: Any) -> None:
         of = {name: part.extractor for name, part in parts.items()}
+        self._number = next(_NUMBERS)
         self._price, self._listing = of["price"], of["listing"]
         self._category_part = parts["category"]
         self._finder = BrandFinder.of(of["brand"].table_)
@@ -292,7 +295,7 @@ class CompiledStage:
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
-        room = self._put_one(listing, _ROOM.of_thread)
+        room = self._put_one(listing)
         self._call(_weigh_listings, room.told, *room.results)
         return room.log_odds.value, room.brand.value, room.found.value
 
@@ -305,8 +308,8 @@ class CompiledStage:
 
     def _tell(self, listings: ListingColumns) -> _Listings:
         """Return listings as the engine takes them."""
-        if (record := listings.record) is not None:
-            return listings.once(("room", self), lambda: self._put_one(record, _Room())).told
+        if listings.record is not None:
+            return self._put_one(listings.record).told
 
         def tell() -> _Listings:
             return _Listings.of(
@@ -319,8 +322,12 @@ class CompiledStage:
 
         return listings.once(("told", self), tell)
 
-    def _put_one(self, listing: Listing, room: _Room) -> _Room:
-        """Return the room with a single listing in it."""
+    def _put_one(self, listing: Listing) -> _Room:
+        """Return the room of this thread with a single listing in it, which may be there already."""
+        room = _ROOM.of_thread
+        if room.listing is listing and room.stage == self._number:
+            return room
+        room.listing = None
         currency = listing.currency or ""
         category = self._category(listing.category, currency)
         brand = self._brand_field(listing.brand, category.name, category.unit)
@@ -336,6 +343,7 @@ class CompiledStage:
         room.told.authorised = self._of_seller.get(listing.seller_id, _NONE_AUTHORISED)
         room.title.put(listing.title)
         room.description.put(listing.description or "")
+        room.listing, room.stage = listing, self._number
         return room
 
     def _list_facts(self, listings: ListingColumns) -> Floats:
@@ -431,9 +439,11 @@ class _OneText:
 
 
 class _Room:
-    """Room for one listing and what is said of it."""
+    """Room for one listing and what is said of it, and which listing is told there by which stage."""
 
     def __init__(self) -> None:
+        self.listing: Listing | None = None
+        self.stage = -1
         self.told = _Listings()
         self.title, self.description = _OneText(self.told.titles), _OneText(self.told.descriptions)
         self.facts, self.codes = (ctypes.c_double * _N_FACTS)(), (ctypes.c_int64 * _N_CODES)()

@@ -91,9 +91,8 @@ class _Naming(Table):
 
 class _FoundWords(Table):
     _fields_: ClassVar = [
-        ("starts", KINDS["int64s"]),
-        *((name, KINDS["uint32s"]) for name in ("written", "small", "keys")),
-        *((name, KINDS["int64s"]) for name in ("key_starts", "rows", "groups", "phrase_starts", "places")),
+        *(("starts", KINDS["int64s"]), ("letters", KINDS["uint32s"]), ("key_starts", KINDS["int64s"])),
+        *((name, KINDS["int64s"]) for name in ("rows", "groups", "phrase_starts", "places")),
     ]
 
 
@@ -187,9 +186,8 @@ class WordNaming:
         """
         found, spoken = self._find(texts, phrases)
         words = _Words()
-        has_long = _must(_cut_words(self._rules, found, words))
-        letters = weigh_letters(_find_long(words)) if has_long else ()
-        _must(_ask_words(self._rules, found, np.concatenate([*letters, _NO_LETTERS]), words))
+        if _must(_cut_words(self._rules, found, words)):
+            _must(_ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words))
         lost = weigh(_read_changes(words, 0))
         _must(_choose_words(self._rules, found, lost, words))
         if len(joined := _read_changes(words, len(lost))):
@@ -245,9 +243,6 @@ class WordNaming:
         return said
 
 
-_NO_LETTERS = np.zeros(0)
-
-
 def _must(returned: int) -> int:
     if returned < 0:
         raise MemoryError("not enough memory for the words of these listings")
@@ -283,14 +278,9 @@ def _spell(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
     key_starts = np.arange(len(joined) + 1)
     if len(keys) != len(joined):
         key_starts[1:] = np.cumsum([len(letter.casefold()) for letter in joined])
+    letters = bytearray((joined + small + keys).encode("utf-32-le", "surrogatepass"))
     return {
-        "starts": np.array(list(accumulate((len(text) + 1 for text in texts), initial=0)), dtype=np.int64),
-        "written": _spell_letters(joined),
-        "small": _spell_letters(small),
-        "keys": _spell_letters(keys),
+        "starts": np.array([0, *accumulate([len(text) + 1 for text in texts])]),
+        "letters": np.frombuffer(letters, dtype=np.uint32),
         "key_starts": key_starts,
     }
-
-
-def _spell_letters(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(bytearray(text.encode("utf-32-le", "surrogatepass")), dtype=np.uint32)

@@ -108,26 +108,6 @@ static int64_t number_all(lettered of, int64s most, named_words *into) {
     return into->words.failed || into->word_starts.failed ? -1 : n_long;
 }
 
-EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into) {
-    lettered of = found->texts;
-    found_phrases phrases = found->phrases;
-    buffer whole = {.n = 0};
-    for (int64_t i = 0; i < n_texts(of); i++) {
-        int64_t row = i / N_TEXTS, n;
-        whole.n = 0;
-        for (int64_t phrase = phrases.rows.at[row]; phrase < phrases.rows.at[row + 1]; phrase++) {
-            const int64_t *places = places_of_phrase(phrases, phrase, i % N_TEXTS, &n);
-            buffer_write(&whole, places, n * (int64_t)sizeof(span));
-        }
-        buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
-        cut(text_of(of, i), &whole, rules->kinds, into);
-    }
-    buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
-    bool has_failed = whole.failed || into->part_starts.failed || into->parts.failed;
-    free(whole.at);
-    return has_failed ? -1 : number_all(of, rules->most, into);
-}
-
 static void add_piece(named_words *into, int64_t start, int64_t end) {
     span piece = {start, end};
     buffer_write(&into->pieces, &piece, sizeof piece);
@@ -231,3 +211,23 @@ EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles 
     return is_done ? 0 : -1;
 }
 
+EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into) {
+    lettered of = found->texts;
+    found_phrases phrases = found->phrases;
+    buffer whole = {.n = 0};
+    for (int64_t i = 0; i < n_texts(of); i++) {
+        int64_t row = i / N_TEXTS, n;
+        whole.n = 0;
+        for (int64_t phrase = phrases.rows.at[row]; phrase < phrases.rows.at[row + 1]; phrase++) {
+            const int64_t *places = places_of_phrase(phrases, phrase, i % N_TEXTS, &n);
+            buffer_write(&whole, places, n * (int64_t)sizeof(span));
+        }
+        buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
+        cut(text_of(of, i), &whole, rules->kinds, into);
+    }
+    buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
+    bool has_failed = whole.failed || into->part_starts.failed || into->parts.failed;
+    free(whole.at);
+    int64_t n_long = has_failed ? -1 : number_all(of, rules->most, into);
+    return n_long == 0 ? ask_words(rules, found, (doubles){NULL, 0}, into) : n_long;
+}

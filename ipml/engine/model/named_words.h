@@ -9,11 +9,9 @@
 
 /* Titles and descriptions in code points, in turn; after each stands one letter more that belongs to none. */
 typedef struct {
-    int64s starts; /* shape (2 * n_listings + 1,) */
-    uint32s written;
-    uint32s small;     /* in small letters, in which words are looked for */
-    uint32s keys;      /* words of the same keys are the same */
-    int64s key_starts; /* where those of each letter begin, for some are several; the last number is where all end */
+    int64s starts;     /* shape (2 * n_listings + 1,) */
+    uint32s letters;   /* as written; as many in small letters, in which words are looked for; and the keys */
+    int64s key_starts; /* where the keys of each letter begin, and where all end: words of the same keys are the same */
 } lettered;
 
 /* Phrases that were found in them. */
@@ -52,11 +50,12 @@ typedef struct {
 } named_words;
 
 /* Cut texts into words, without the signs around them: a phrase without spaces is one, and so is a letter of a script
-   without spaces. Return how many texts have more different words than are asked for, -1 where memory ran out. */
+   without spaces. Return how many texts have more different words than are asked for; where none has, all phrases and
+   words are asked for at once. Returns -1 where memory ran out. */
 EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into);
 
-/* Ask for all phrases and words; of a text with too many words for those whose letters weigh most. The weights are of
-   the letters of such texts, one text after another. Returns -1 where memory ran out. */
+/* Ask for all phrases and words; of a text that has too many, for those whose letters weigh most. The weights are of the
+   letters of such texts, one text after another. Returns -1 where memory ran out. */
 EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles weights, named_words *into);
 
 /* Choose by what is lost without each change which words are named: of each group the heaviest of the weightier side,

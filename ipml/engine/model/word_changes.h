@@ -29,8 +29,9 @@ typedef struct {
 static inline int64_t n_texts(lettered of) { return of.starts.n - 1; }
 
 static inline text text_of(lettered of, int64_t number) {
-    int64_t start = of.starts.at[number];
-    return (text){of.written.at + start, of.small.at + start, of.keys.at, of.key_starts.at + start,
+    int64_t start = of.starts.at[number], n_letters = of.starts.at[of.starts.n - 1];
+    const uint32_t *written = of.letters.at;
+    return (text){written + start, written + n_letters + start, written + 2 * n_letters, of.key_starts.at + start,
                   of.starts.at[number + 1] - start - 1};
 }
 
