@@ -169,12 +169,13 @@ def _join_characters(folding: Characters, kinds: disguises.DisguiseTables) -> _K
     return _KnownCharacters.of(folding=folding, disguises=kinds)
 
 
-_TOLD_AND_KNOWN = _Listings, _KnownCharacters, _Stage
+TOLD_AND_KNOWN = _Listings, _KnownCharacters, _Stage
+"""The first parameters of functions of the engine that weigh listings."""
 _RESULTS = "doubles_out", "int64s_out", "uint8s_out"
 _READ = "buffer", "buffer", "buffer"
-_weigh_listings = bind("weigh_listings", *_TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
-_explain_listings = bind("explain_listings", *_TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
-_weigh_changes = bind("weigh_changes", *_TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
+_weigh_listings = bind("weigh_listings", *TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
+_explain_listings = bind("explain_listings", *TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
+_weigh_changes = bind("weigh_changes", *TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -254,7 +255,7 @@ class CompiledStage:
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
         results = _make_results(len(listings))
-        n_left = self._call(_weigh_listings, self._tell(listings), *results)
+        n_left = self.call(_weigh_listings, listings, *results)
         return Weighed(*results, _find_left(results[-1], n_left))
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
@@ -265,7 +266,7 @@ class CompiledStage:
         """
         results, parts = _make_results(len(listings)), np.empty((len(listings), self._n_parts))
         read = Buffer(), Buffer(), Buffer()
-        n_left = self._call(_explain_listings, self._tell(listings), *results, parts, *read)
+        n_left = self.call(_explain_listings, listings, *results, parts, *read)
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
         if not n_left:
             for name in MAX_LETTERS:
@@ -290,7 +291,7 @@ class CompiledStage:
     def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, NDArray[np.intp]]:
         """Return the log-odds of the listing of each change, as it is then, and which are left to plain functions."""
         log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
-        n_left = self._call(_weigh_changes, self._tell(listings), changes, log_odds, found)
+        n_left = self.call(_weigh_changes, listings, changes, log_odds, found)
         return log_odds, _find_left(found, n_left)
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
@@ -299,8 +300,11 @@ class CompiledStage:
         self._call(_weigh_listings, room.told, *room.results)
         return room.log_odds.value, room.brand.value, room.found.value
 
+    def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> int:
+        """Call a function of the engine that weighs listings; return how many are left to plain functions."""
+        return self._call(function, self._tell(listings), *arguments)
+
     def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> int:
-        """Return how many listings are left to plain functions."""
         known = _join_characters(PAGES.characters, disguises.PAGES.tables)
         if (n_left := function(told, known, self._tables, *arrays)) < 0:
             raise MemoryError("not enough memory to read these listings")

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ipml.engine.library import KINDS, Buffer, Buffers, Table, bind
 from ipml.features.compiled.letters import letter_kinds
 from ipml.model.changes import TEXTS, TextChanges
+from ipml.model.compiled_stage import TOLD_AND_KNOWN
 from ipml.records import Highlight
 
 Floats = NDArray[np.float64]
@@ -110,6 +111,9 @@ _STEP = _Naming, _FoundWords
 _cut_words = bind("cut_words", *_STEP, _Words, returns="int64_t")
 _ask_words = bind("ask_words", *_STEP, "doubles", _Words, returns="int64_t")
 _choose_words = bind("choose_words", *_STEP, "doubles", _Words, returns="int64_t")
+NAME_WORDS = bind(
+    "name_words", *TOLD_AND_KNOWN, "double", "doubles", *_STEP, _Words, "doubles_out", "int64s_out", returns="int64_t"
+)
 _mark_words = bind("mark_words", *_STEP, "doubles", _Words, "doubles_out", "int64s_out", returns="int64_t")
 
 
@@ -170,6 +174,7 @@ class WordNaming:
         phrases: Sequence[Mapping[str, Sequence[str]]],
         weigh_letters: Callable[[Sequence[int]], Sequence[Floats]],
         weigh: Callable[[TextChanges], Floats],
+        name_at_once: Callable[..., int] | None = None,
     ) -> list[Named]:
         """Return what is named and marked of each listing.
 
@@ -183,20 +188,41 @@ class WordNaming:
             Returns roughly what each letter of some texts carries, by their numbers; asked of those with many words.
         weigh : function
             Returns what the listings lose without some pieces of their texts.
+        name_at_once : function, optional
+            Calls `NAME_WORDS` of the engine with what it needs besides, where it can weigh the listings; returns how
+            many changes it had to leave.
         """
         found, spoken = self._find(texts, phrases)
+        words = self._ask(found, weigh_letters)
+        shape = len(phrases), len(self.groups)
+        results = np.empty(shape), np.empty(shape, dtype=np.int64)
+        if name_at_once is None or name_at_once(self._rules, found, words, *results):
+            words = self._ask(found, weigh_letters)
+            self._name(found, words, weigh, *results)
+        said, marks = self._say(words, results[1].tolist(), texts, spoken), _list_marks(words)
+        return list(map(Named, results[0].tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
+
+    def _ask(self, found: _FoundWords, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> _Words:
+        """Return the words of the texts, asked for."""
         words = _Words()
         if _must(_cut_words(self._rules, found, words)):
             _must(_ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words))
+        return words
+
+    def _name(
+        self,
+        found: _FoundWords,
+        words: _Words,
+        weigh: Callable[[TextChanges], Floats],
+        of_groups: Floats,
+        n_named: NDArray[np.int64],
+    ) -> None:
+        """Name and mark words step by step."""
         lost = weigh(_read_changes(words, 0))
         _must(_choose_words(self._rules, found, lost, words))
         if len(joined := _read_changes(words, len(lost))):
             lost = np.concatenate([lost, weigh(joined)])
-        of_groups = np.empty((len(phrases), len(self.groups)))
-        n_named = np.empty((len(phrases), len(self.groups)), dtype=np.int64)
         _must(_mark_words(self._rules, found, lost, words, of_groups, n_named))
-        said, marks = self._say(words, n_named.tolist(), texts, spoken), _list_marks(words)
-        return list(map(Named, of_groups.tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
 
     def _find(
         self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]

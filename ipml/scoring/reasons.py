@@ -28,7 +28,7 @@ from ipml.features.text import TextFeatures
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
-from ipml.scoring.named_words import Named, WordNaming, widen
+from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
 from ipml.scoring.sentences import CONTACTS, LOTS, SENTENCES, WORD_SENTENCES, Facts
 
 Floats = NDArray[np.float64]
@@ -219,7 +219,12 @@ class Explainer:
             What is known of the earlier listings of each one's seller.
         """
         weights, log_odds = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
-        named = self.name_words(listings, lambda changes: self._lose(listings, log_odds, changes))
+        stage, slope = self.classifier.first_stage.compiled(listings.reading), self.classifier.second_stage_.slope_
+        named = self.name_words(
+            listings,
+            lambda changes: self._lose(listings, log_odds, changes),
+            None if stage is None else partial(stage.call, NAME_WORDS, listings, slope, log_odds),
+        )
         titles = self._read_texts(listings, "title")
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
@@ -272,14 +277,19 @@ class Explainer:
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
 
-    def name_words(self, listings: ListingColumns, weigh: Callable[[TextChanges], Floats]) -> list[Named]:
+    def name_words(
+        self,
+        listings: ListingColumns,
+        weigh: Callable[[TextChanges], Floats],
+        name_at_once: Callable[..., int] | None = None,
+    ) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
 
         Parameters
         ----------
         listings : ListingColumns
-        weigh : function
-            Returns what the listings lose without some pieces of their texts.
+        weigh, name_at_once : function
+            As `WordNaming.name` takes them.
         """
         texts = [self._read_texts(listings, column) for column in TEXTS]
         lexicon = self.extractors["words"].phrase_set
@@ -296,6 +306,7 @@ class Explainer:
             found,
             lambda numbers: self._weigh_texts([all_texts[number] for number in numbers], numbers),
             weigh,
+            name_at_once,
         )
 
     def _weigh_texts(self, texts: Sequence[_ReadText], numbers: Sequence[int]) -> list[Floats]:

@@ -1,11 +1,12 @@
 /* The words of listings that their reasons name and their pages mark: `ipml.scoring.named_words`.
 
    `cut_words`, `ask_words`, `choose_words` and `mark_words` are called in this order, on the same texts and phrases.
-   In between the caller works out what each listing loses without what was asked for. */
+   In between it is worked out what each listing loses without what was asked for: by the caller, or by `name_words`,
+   which then takes the place of the last two. */
 #ifndef IPML_NAMED_WORDS_H
 #define IPML_NAMED_WORDS_H
 
-#include "base/engine.h"
+#include "model/changes.h"
 
 /* Titles and descriptions in code points, in turn; after each stands one letter more that belongs to none. */
 typedef struct {
@@ -65,6 +66,13 @@ EXPORT int64_t choose_words(const naming *rules, const found_words *found, doubl
 /* Write by listing and group what is lost without what it names, and how many that leaves named; and what is said and
    marked. Returns -1 where memory ran out. */
 EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles losses, named_words *into,
+                          doubles_out lost, int64s_out n_named);
+
+/* Do what `choose_words` and `mark_words` do, from what the listings lose: their own log-odds less those without what
+   was asked for, times a slope. Return how many changes are left to plain functions; the words are of no use then.
+   Returns -1 where memory ran out. */
+EXPORT int64_t name_words(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+                          doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named);
 
 #endif

@@ -111,7 +111,7 @@ static void name_phrases(found_phrases phrases, int64_t row, int64_t group, bool
 }
 
 /* Name words of a text in which no phrase is named; they are free in the order in which they were asked for. */
-static void name_words(int64_t number, const double *losses, marks all, int64_t *free_ones, named_words *into) {
+static void name_of_text(int64_t number, const double *losses, marks all, int64_t *free_ones, named_words *into) {
     const word *words = words_of(into);
     int64_t n = 0, first = -1, n_asked = 0;
     for (int64_t i = int64s_of(&into->word_starts)[number]; i < int64s_of(&into->word_starts)[number + 1]; i++) {
@@ -135,7 +135,7 @@ EXPORT int64_t choose_words(const naming *rules, const found_words *found, doubl
         for (int64_t group = 0; group < n_groups; group++) {
             int64_t first = into->named.n / (int64_t)sizeof(int64_t), text = group - (n_groups - N_TEXTS);
             buffer_write_int64(&into->named_starts, first);
-            if (text >= 0) name_words(N_TEXTS * row + text, losses.at, all, free_ones, into);
+            if (text >= 0) name_of_text(N_TEXTS * row + text, losses.at, all, free_ones, into);
             else name_phrases(found->phrases, row, group, is_whole(rules, group), losses.at, all, free_ones, into);
             join(row, first, into);
         }
@@ -277,4 +277,39 @@ EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles
     return is_done && !into->said.failed && !into->mark_starts.failed && !into->marks.failed && !into->weights.failed
                ? 0
                : -1;
+}
+
+/* Work out what listings lose without what was asked for since the last time. */
+static int64_t weigh_more(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+                          doubles log_odds, const named_words *words, buffer *losses) {
+    int64_t first = losses->n / (int64_t)sizeof(double), n = words->rows.n / (int64_t)sizeof(int64_t) - first;
+    const int64_t *rows = int64s_of(&words->rows) + first;
+    text_changes changes = {{rows, n}, {int64s_of(&words->starts) + N_TEXTS * first, N_TEXTS * n + 1},
+                            {int64s_of(&words->pieces), words->pieces.n / (int64_t)sizeof(int64_t)}};
+    uint8_t *found = malloc((size_t)n + 1);
+    int64_t n_left = -1;
+    if (found != NULL && buffer_reserve(losses, n * (int64_t)sizeof(double))) {
+        double *lost = (double *)(void *)losses->at + first;
+        n_left = weigh_changes(of, known, tables, changes, (doubles_out){lost, n}, (uint8s_out){found, n});
+        for (int64_t i = 0; i < n; i++) lost[i] = slope * (log_odds.at[rows[i]] - lost[i]);
+        losses->n += n * (int64_t)sizeof(double);
+    }
+    free(found);
+    return n_left;
+}
+
+static doubles doubles_of(const buffer *of) {
+    return (doubles){(const double *)(const void *)of->at, of->n / (int64_t)sizeof(double)};
+}
+
+EXPORT int64_t name_words(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+                          doubles log_odds, const naming *rules, const found_words *found, named_words *into,
+                          doubles_out lost, int64s_out n_named) {
+    buffer losses = {.n = 0};
+    int64_t n_left = weigh_more(of, known, tables, slope, log_odds, into, &losses);
+    if (n_left == 0) n_left = choose_words(rules, found, doubles_of(&losses), into);
+    if (n_left == 0) n_left = weigh_more(of, known, tables, slope, log_odds, into, &losses);
+    if (n_left == 0) n_left = mark_words(rules, found, doubles_of(&losses), into, lost, n_named);
+    free(losses.at);
+    return n_left;
 }
