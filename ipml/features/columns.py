@@ -272,10 +272,10 @@ class ListingColumns:
         """Return the skeletons of the folded view of a text column; missing texts are empty."""
         return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
-    def tell_read(self, name: str, folded: Texts, places: Mapping[PhraseSet, Places]) -> None:
-        """Let listings know how the texts of a column read, and which phrases stand where, as was found already."""
+    def tell_read(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places]) -> None:
+        """Let listings know how the texts of a column read, and what says which phrases were found there already."""
         self._known["folded", name] = folded
-        self._known |= {("places", name, phrases): found for phrases, found in places.items()}
+        self._known["found", name] = find
 
     def places(self, name: str, phrases: PhraseSet) -> Places:
         """Return which phrases stand where in the folded view of a text column, as `find_phrases` does, in bytes."""
@@ -434,6 +434,8 @@ class ListingColumns:
     def _find(self, name: str, phrases: PhraseSet) -> Places:
         """Find the phrases, and with them those that others will ask for."""
         reading = self._reading if phrases in self._reading.sets else phrases.reading
+        if reading is self._reading and (find := self._known.get(("found", name))):
+            return cast(Places, find(phrases))
         for known, places in zip(reading.sets, reading.finder.find(self.folded(name)), strict=True):
             self._known["places", name, known] = places
         return cast(Places, self._known["places", name, phrases])

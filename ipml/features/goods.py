@@ -171,10 +171,12 @@ def tell_brands(listings: ListingColumns, table: BrandTable, numbers: NDArray[np
 
 
 def _name_brands(listings: ListingColumns, finder: BrandFinder) -> Names:
-    numbers, fields = claimed_brands(listings, finder.table), listings.folded_names("brand")
+    numbers = claimed_brands(listings, finder.table)
+    if len(numbers) == 1 and numbers[0] >= 0:
+        return Names(np.zeros(1, dtype=np.int64), [finder.names[numbers[0]]])
+    fields = listings.folded_names("brand")
     if len(numbers) == 1:
-        number = int(numbers[0])
-        return Names(np.zeros(1, dtype=np.int64), [finder.names[number]]) if number >= 0 else fields
+        return fields
     codes = np.where(numbers >= 0, numbers, len(finder.names) + fields.codes)
     return Names(codes, [*finder.names, *fields.names]).compact()
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
-from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, Reading, days_from
+from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet, Reading, days_from
 from ipml.features.compiled import disguises
 from ipml.features.compiled.brands import SpellingTable
 from ipml.features.compiled.characters import PAGES, Characters
@@ -280,12 +280,13 @@ class CompiledStage:
         n, n_sets = len(listings) + 1, len(self._sets)
         offsets, starts, after = numbers[:n], numbers[n : n * (1 + n_sets)], n * (1 + n_sets) + n_sets + 1
         n_bytes, bounds = int(offsets[-1]), numbers[after - n_sets - 1 : after].tolist()
-        number, start, end = places[: 3 * bounds[-1]].reshape(3, -1)
-        found = {
-            phrases: Places(of_set, number[first:last], start[first:last], end[first:last])
-            for phrases, of_set, first, last in zip(self._sets, starts.reshape(-1, n), bounds, bounds[1:], strict=False)
-        }
-        listings.tell_read(name, Texts(offsets, data[:n_bytes]), found)
+        of_column = places[: 3 * bounds[-1]].reshape(3, -1)
+
+        def find(phrases: PhraseSet) -> Places:
+            number = self._sets.index(phrases)
+            return Places(starts[number * n : (number + 1) * n], *of_column[:, bounds[number] : bounds[number + 1]])
+
+        listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
     def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, NDArray[np.intp]]:
