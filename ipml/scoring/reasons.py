@@ -325,6 +325,8 @@ class Explainer:
 
     def _find_phrases(self, texts: Sequence[_ReadText], places: Sequence[Sequence[Place]]) -> dict[str, list[str]]:
         """Return by group the phrases of the trade that stand in title and description, as written."""
+        if not any(places):
+            return {}
         phrases: dict[str, list[str]] = {}
         for text, found in zip(texts, places, strict=True):
             within: dict[str, range] = {}  # the last word in which one of a kind was found

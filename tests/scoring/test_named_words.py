@@ -1,0 +1,89 @@
+"""The words that reasons name and pages mark, cut, chosen and marked by the engine."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipml.features.columns import ListingColumns
+from ipml.model.changes import TextChanges
+from ipml.records import Listing
+from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming
+from ipml.scoring.reasons import Explainer
+
+WORDS = st.sampled_from(
+    [
+        *("Nike", "N\u0456ke", "r3plica", "AAA", "watch", "bag", "BAG,", "handbag", "10 pcs", "a@b.com", "<b>bag</b>"),
+        *("кеды", "КЕДЫ", "鞄", "革包", "👟", "\u0130", "Straße", "STRASSE", "\ud800", "\u3000", "don't", "-", "_x_"),
+    ]
+)
+TEXTS = st.lists(WORDS, max_size=70).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def explainer(classifier) -> Explainer:
+    """An explainer of the small marketplace's classifier."""
+    return Explainer(classifier)
+
+
+def name_by(weights: dict[str, float], title: str, description: str = "") -> Named:
+    """Return what is named of a listing that loses so much without each of these words of its title."""
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        pieces = changes.pieces.reshape(-1, 2).tolist()
+        bounds = changes.starts[::2].tolist()
+        lost = [
+            sum(weights.get(title[start:end].lower(), 0.0) for start, end in pieces[first:last])
+            for first, last in pairwise(bounds)
+        ]
+        return np.array(lost, dtype=np.float64)
+
+    (named,) = WordNaming([], []).name([title, description], [{}], lambda _: [], weigh)
+    return named
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.builds(Listing, st.just("1"), st.just("s"), TEXTS, description=TEXTS), min_size=1, max_size=4))
+def test_words_are_named_at_once_as_step_by_step(explainer, listings):
+    """Whether the engine weighs what it asks for, or is told."""
+    classifier = explainer.classifier
+    columns = ListingColumns.of_records(listings, classifier.reading)
+    log_odds = classifier.first_stage.log_odds(columns)
+    slope, stage = classifier.second_stage_.slope_, classifier.first_stage.compiled(classifier.reading)
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        return slope * (log_odds[changes.rows] - classifier.first_stage.weigh_changes(columns, changes))
+
+    at_once = partial(stage.call, NAME_WORDS, columns, slope, log_odds)
+    assert explainer.name_words(columns, weigh, at_once) == explainer.name_words(columns, weigh)
+
+
+def test_the_heaviest_of_the_weightier_side_are_named():
+    """Three at most, the heaviest first."""
+    weights = {"replica": 2.0, "copy": 1.0, "aaa": 0.5, "cheap": 0.1, "receipt": -3.0}
+    assert name_by(weights, "Copy AAA receipt cheap replica").words == {"title": ["replica", "Copy", "AAA"]}
+
+
+def test_words_in_capitals_or_not_are_one_word():
+    """Marked wherever they stand, each with what all of them carry."""
+    in_title, _ = name_by({"bag": 1.0}, "BAG, a bag (Bag)").highlights
+    assert [(mark.start, mark.end, mark.weight) for mark in in_title] == [(0, 3, 3.0), (7, 10, 3.0), (12, 15, 3.0)]
+
+
+def test_a_word_within_others_is_not_taken_away_where_it_stands_alone():
+    """Of a handbag nothing is lost without a bag."""
+    in_title, _ = name_by({"bag": 1.0}, "bag handbag bag").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(0, 3), (12, 15)]
+
+
+def test_a_letter_of_scripts_without_spaces_is_a_word():
+    """And signs around a word are no part of it."""
+    in_title, _ = name_by({"革": 1.0, "包": 2.0, "don't": 1.0}, "革包 «don't!»").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(0, 1), (1, 2)]
+    in_title, _ = name_by({"don't": 1.0}, "(don't!)").highlights
+    assert [(mark.start, mark.end) for mark in in_title] == [(1, 6)]
