@@ -251,7 +251,22 @@ def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connect
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with _in_words(engine), engine.connect().execution_options(**options) as connection:
         _patiently(connection.begin if of_any_release else lambda: _begin(connection))
+        before = _count_changes(connection)
         yield connection
+        if _count_changes(connection) != before:  # the end of the block drops them
+            raise RuntimeError("found changes in a read-only block; expected `writing`, which keeps them")
+
+
+def _count_changes(connection: Connection) -> int:
+    """Return how many rows SQLite has changed so far; PostgreSQL refuses to, where a block only reads.
+
+    SQLite would refuse as well after `PRAGMA query_only`, but it prepares every statement anew whenever that is set.
+    """
+    if connection.dialect.name != "sqlite":
+        return 0
+    file = connection.connection.driver_connection
+    assert isinstance(file, sqlite3.Connection)
+    return file.total_changes
 
 
 @contextmanager
@@ -287,7 +302,6 @@ def outside_transactions(engine: Engine) -> Iterator[Command]:
         try:
             file = raw.driver_connection
             assert isinstance(file, sqlite3.Connection)
-            file.execute("PRAGMA query_only = OFF")
             yield lambda command: _patiently(lambda: file.execute(command).fetchall())
         finally:
             raw.close()
@@ -667,5 +681,4 @@ def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("ipml_writes", False)
     file = connection.connection.driver_connection
     assert isinstance(file, sqlite3.Connection)
-    file.execute(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
     file.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
