@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, Table, insert, select, type_coerce
 
 from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
+from ipml.storage.row_numbers import go_on_after, last_number
+from ipml.storage.tables import case_texts, cases, decisions
 
 N_SELLERS, N_BRANDS, N_CATEGORIES = 8_000, 300, 40
 REVIEWERS = ("ana", "ben", "cleo", "dan", "eva", "finn")
@@ -160,3 +163,32 @@ def fill(
         ground = "declared_replica" if verdict == Verdict.COUNTERFEIT else ""
         with writing(engine) as connection:
             decide(connection, taken, Verdict(verdict), ground=ground, now=at)
+
+
+def archive(engine: Engine, n: int) -> None:
+    """Copy the decided cases with their decisions, each copy a day older, until there are so many more of them.
+
+    The database copies by itself, without what would follow from decisions: a million take some minutes.
+    """
+    with reading(engine) as connection:
+        numbers = select(cases.c.case_id).where(cases.c.state == "decided").order_by(cases.c.case_id)
+        decided, step = connection.scalars(numbers).all(), last_number(connection, cases)
+    for copy, start in enumerate(range(0, n, len(decided)), 1):
+        last = decided[: n - start][-1]
+        with writing(engine) as connection:
+            for table, dated in ((cases, "enqueued_at"), (case_texts, None), (decisions, "decided_at")):
+                _copy(connection, table, table.c.case_id.in_(numbers.where(cases.c.case_id <= last)), copy, step, dated)
+            go_on_after(connection, cases, last + copy * step)
+
+
+def _copy(
+    connection: Connection, table: Table, condition: ColumnElement[bool], copy: int, step: int, dated: str | None
+) -> None:
+    """Append copies of some rows, of cases that are numbered and called otherwise."""
+    changed: dict[str, ColumnElement[Any]] = {"case_id": table.c.case_id + copy * step}
+    changed |= {name: table.c[name].concat(f" {copy}") for name in ("listing_id", "listing_key") if name in table.c}
+    if dated is not None:
+        changed[dated] = type_coerce(table.c[dated], BigInteger) - copy * 86_400_000_000
+    columns = [column for column in table.c if column.name != "decision_id"]
+    query = select(*(changed.get(column.name, column) for column in columns)).where(condition)
+    connection.execute(insert(table).from_select(columns, query))

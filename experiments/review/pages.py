@@ -1,7 +1,7 @@
 """How quickly the pages answer when 100,000 cases wait: the real server, asked over one connection as a browser does.
 
     python -m experiments.review.pages sqlite:///pages.db
-    python -m experiments.review.pages postgresql+psycopg://postgres@127.0.0.1/pages --cases 100000
+    python -m experiments.review.pages postgresql+psycopg://postgres@127.0.0.1/pages --archive 895000
 
 The database is filled if it is empty, which takes some minutes, and found filled the next time. What is measured is
 from the request's first byte to the answer's last on this machine, so a little more than the server's own time; beside
@@ -27,7 +27,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 from sqlalchemy import Engine, select
 
-from experiments.review.filled import fill, make_names
+from experiments.review.filled import archive, fill, make_names
 from ipml.review.queue import count_cases
 from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import cases
@@ -111,7 +111,7 @@ def serving(url: str, **variables: str) -> Iterator[Browser]:
             server.terminate()
 
 
-def fill_once(engine: Engine, n_open: int, n_decided: int, *, pictures: str = "") -> bool:
+def fill_once(engine: Engine, n_open: int, n_decided: int, n_archived: int = 0, *, pictures: str = "") -> bool:
     """Fill the queue unless it is filled, and let somebody in; return whether it was filled just now."""
     with writing(engine) as connection:
         if not list_users(connection):
@@ -120,6 +120,7 @@ def fill_once(engine: Engine, n_open: int, n_decided: int, *, pictures: str = ""
     if is_empty:
         began = perf_counter()
         fill(engine, n_open, n_decided, pictures=pictures)
+        archive(engine, n_archived)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
     return is_empty
 
@@ -226,11 +227,12 @@ def main() -> None:
     parser.add_argument("url", help="database to fill and to measure on")
     parser.add_argument("--cases", type=int, default=100_000, help="cases that wait")
     parser.add_argument("--decided", type=int, default=5_000, help="cases that are done with")
+    parser.add_argument("--archive", type=int, default=0, help="cases more that are done with, copies of those")
     parser.add_argument("--times", type=int, default=100, help="how often each page is asked for")
     options = parser.parse_args()
     engine = open_database(options.url)
     migrate(engine)
-    fill_once(engine, options.cases, options.decided)
+    fill_once(engine, options.cases, options.decided, options.archive)
     with serving(options.url) as browser:
         measure(browser, engine, 3)  # a server that has just started reads its database for the first time
         browser.servers = [*browser.servers, *find_backends(engine)]

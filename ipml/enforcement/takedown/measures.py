@@ -116,6 +116,9 @@ class Telling(BaseModel):
     buyers_after_hours: float = Field(24.0, ge=0, le=24 * 366)
 
 
+_NOBODY_ELSE = Telling()
+
+
 class MeasureRules(BaseModel):
     """Which measure follows from a decision.
 
@@ -160,7 +163,7 @@ class MeasureRules(BaseModel):
 
     def telling_of(self, kind: MeasureKind) -> Telling:
         """Return who besides platform and seller is told of a kind of measure."""
-        return self.tells.get(kind, Telling())
+        return self.tells.get(kind, _NOBODY_ELSE)
 
 
 def _explain(rule: MeasureRule) -> str:

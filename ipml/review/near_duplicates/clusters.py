@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, insert, or_, select, update
@@ -88,7 +88,7 @@ def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
     if not shingles:
         return ()
     signature = _empty().copy()
-    signature.update_batch([shingle.encode("utf-8", "surrogatepass") for shingle in shingles])
+    signature.update_batch(shingles)
     return tuple(signature.hashvalues.tolist())
 
 
@@ -124,7 +124,12 @@ def _empty() -> MinHash:
     """Return a signature of nothing, which the others start from: drawing its permutations costs more than signing."""
     from datasketch import MinHash
 
-    return MinHash(_N_PERMUTATIONS, seed=_SEED, scheme="affine32")
+    return MinHash(_N_PERMUTATIONS, seed=_SEED, hashfunc=_hash_shingle, scheme="affine32")
+
+
+@lru_cache(maxsize=1 << 14)  # titles are made of the same few thousand runs of letters
+def _hash_shingle(shingle: str) -> int:
+    return int.from_bytes(sha1(shingle.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:4], "little")
 
 
 def _number(*parts: str) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
-from base64 import b64encode
+from binascii import b2a_base64
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -106,8 +106,8 @@ def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> 
     """Return the rows of some numbers of each table, as the query of the table gives them; asks once for all."""
     query, places = _query_together(tuple(numbers))
     rows: dict[str, list[Sequence[Any]]] = {name: [] for name in numbers}
-    for name, *values in connection.execute(query, dict(numbers)):
-        rows[name].append([values[place] for place in places[name]])
+    for row in connection.execute(query, dict(numbers)).all():  # at once, as to fetch one by one takes longer
+        rows[row[0]].append(places[row[0]](row))
     return rows
 
 
@@ -272,14 +272,11 @@ def _read_texts(name: str, rows: Iterable[Sequence[Any]]) -> Iterator[tuple[int,
 
 def _digest_row(audited: Audited, texts: Sequence[str]) -> str:
     """Return the digests of the columns of a row, one after the other."""
-    salt = "" if audited.salt is None else texts[list(audited.columns).index(audited.salt)]
-    salted = audited.salted
-    return "".join(
-        [
-            _digest(f"{salt}\n{text}") if column in salted else _digest_again(text)
-            for column, text in zip(audited.columns, texts, strict=True)
-        ]
-    )
+    if audited.salt is None:
+        return "".join(map(_digest_again, texts))
+    salt, salted = texts[list(audited.columns).index(audited.salt)], audited.salted
+    columns = zip(audited.columns, texts, strict=True)
+    return "".join(_digest(f"{salt}\n{text}") if name in salted else _digest_again(text) for name, text in columns)
 
 
 def _encode(value: object) -> str:
@@ -294,7 +291,8 @@ def _encode(value: object) -> str:
 
 
 def _digest(text: str) -> str:
-    return b64encode(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_BYTES]).decode("ascii")
+    hashed = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    return b2a_base64(hashed[:_BYTES], newline=False).decode("ascii")
 
 
 _digest_short = lru_cache(maxsize=4096)(_digest)
@@ -324,8 +322,11 @@ def _query(name: str) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)  # as making a query takes longer than asking it
-def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelect[Any], dict[str, list[int]]]:
-    """Return the query for rows of several tables by their numbers, and where each table has its columns in it."""
+def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelect[Any], dict[str, itemgetter[Any]]]:
+    """Return the query for rows of several tables by their numbers, and what picks the columns of each table from it.
+
+    The name of the table comes first, then the columns of all.
+    """
     layout, places = _lay_out({name: [column.type for column in _QUERIES[name].selected_columns] for name in names})
     queries = []
     for name in names:
@@ -335,9 +336,10 @@ def _query_together(names: tuple[str, ...]) -> tuple[Select[Any] | CompoundSelec
         labelled = [column.label(f"column_{place}") for place, column in enumerate(filled)]
         query = _QUERIES[name].with_only_columns(literal_column(f"'{name}'"), *labelled, maintain_column_froms=True)
         queries.append(query.where(_key_of(name).in_(bindparam(name, expanding=True))))
+    pickers = {name: itemgetter(*(place + 1 for place in places[name])) for name in names}
     if len(queries) == 1:
-        return queries[0], places
-    return union_all(*(query.order_by(None) for query in queries)), places
+        return queries[0], pickers
+    return union_all(*(query.order_by(None) for query in queries)), pickers
 
 
 def _lay_out(types: Mapping[str, Sequence[TypeEngine[Any]]]) -> tuple[list[TypeEngine[Any]], dict[str, list[int]]]:
