@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ipml.enforcement.deadlines.terms import TermsProfile, load_profile
 from ipml.enforcement.penalties.rules import PenaltyRules
@@ -265,10 +265,12 @@ def load_enforcement_policy(path: Path | None = None) -> EnforcementPolicy:
     )
 
 
+_STORED_POLICY = select(enforcement_policies.c.digest).where(enforcement_policies.c.digest == bindparam("digest"))
+
+
 def store_policy(connection: Connection, policy: EnforcementPolicy, now: datetime) -> str:
     """Keep the text of a policy that is used, once, and return its digest."""
-    query = select(enforcement_policies.c.digest).where(enforcement_policies.c.digest == policy.digest)
-    if connection.scalar(query) is None:
+    if connection.scalar(_STORED_POLICY, {"digest": policy.digest}) is None:
         fields = {"digest": policy.digest, "policy": policy.text, "first_used_at": now}
         connection.execute(insert(enforcement_policies).values(fields))
     return policy.digest

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ipml.enforcement.policy import EnforcementPolicy, store_policy
 from ipml.enforcement.restrictions import OWN, ReportSource
@@ -83,11 +83,17 @@ class FirstDecision:
     is_itself: bool
 
 
+# Made once, as making a query takes longer than asking it.
+_ON_LISTINGS = (
+    select(decisions.c.decision_id, decisions.c.case_id, decisions.c.listing_id, decisions.c.group_key)
+    .where(decisions.c.listing_id.in_(bindparam("listing_ids", expanding=True)))
+    .order_by(decisions.c.decision_id)
+)
+
+
 def find_firsts(connection: Connection, made: Sequence[Decision]) -> list[FirstDecision]:
     """Return for each decision the first that it belongs to; one that is yet to be made comes last."""
-    columns = [decisions.c[name] for name in ("decision_id", "case_id", "listing_id", "group_key")]
-    query = select(*columns).where(decisions.c.listing_id.in_({one.listing_id for one in made}))
-    rows = connection.execute(query.order_by(decisions.c.decision_id)).all()
+    rows = connection.execute(_ON_LISTINGS, {"listing_ids": list({one.listing_id for one in made})}).all()
     first_on = {row.listing_id: row for row in reversed(rows)}
     numbers = {one.decision_id for one in made}
     groups = {row.decision_id: row.group_key for row in rows if row.group_key and row.decision_id in numbers}

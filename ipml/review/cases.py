@@ -194,17 +194,20 @@ def pass_on_notices(connection: Connection, case_id: int, successor: int, at: da
     audit.change_rows(connection, change, "ipml", "item passed on", at=at)
 
 
+_CHANGE_CASE = update(cases).where(cases.c.case_id == bindparam("number"))
+_CHANGE_CASES = update(cases).where(cases.c.case_id.in_(_NUMBERS))
+
+
 def change_case(connection: Connection, case_id: int, **columns: Any) -> None:
     """Give columns of a case new values."""
-    connection.execute(update(cases).where(cases.c.case_id == case_id).values(**columns))
+    connection.execute(_CHANGE_CASE, {"number": case_id, **columns})
 
 
 def close_cases(connection: Connection, case_ids: Sequence[int], state: str) -> None:
     """Put cases into another state, in which nobody holds them."""
     free = {"state": state, "holder": None, "lease_expires_at": None}
     for start in range(0, len(case_ids), _MOST_NUMBERS):
-        wanted = cases.c.case_id.in_(case_ids[start : start + _MOST_NUMBERS])
-        connection.execute(update(cases).where(wanted).values(free))
+        connection.execute(_CHANGE_CASES, {"numbers": case_ids[start : start + _MOST_NUMBERS], **free})
 
 
 def note_event(

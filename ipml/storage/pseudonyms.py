@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, null, or_, select, union_all
 
 from ipml.errors import NotFound, SellerErased
 from ipml.kit.canonical_json import digest
@@ -153,12 +153,17 @@ def read_sellers(
     return {seller_id: pseudonym for seller_id, (pseudonym, _) in known.items()}, Keyring(keys)
 
 
+# Made once, as making a query takes longer than asking it.
+_KEYS_OF_SELLERS = select(seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key).where(
+    seller_keys.c.seller_id.in_(bindparam("names", expanding=True))
+)
+
+
 def _find_known(connection: Connection, seller_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    columns = seller_keys.c.seller_id, seller_keys.c.pseudonym, seller_keys.c.key
     known = dict[str, tuple[str, str]]()
     for start in range(0, len(seller_ids), _MOST_NAMES):
-        query = select(*columns).where(seller_keys.c.seller_id.in_(seller_ids[start : start + _MOST_NAMES]))
-        known |= {row.seller_id: (row.pseudonym, row.key) for row in connection.execute(query)}
+        rows = connection.execute(_KEYS_OF_SELLERS, {"names": seller_ids[start : start + _MOST_NAMES]})
+        known |= {row.seller_id: (row.pseudonym, row.key) for row in rows}
     return known
 
 

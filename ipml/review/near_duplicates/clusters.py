@@ -114,9 +114,10 @@ def make_bands(
     >>> len(make_bands("s1", bag)), set(make_bands("s1", bag)) & set(make_bands("s2", bag))
     (20, set())
     """
-    parts = [signature[start : start + rows] for start in range(0, len(signature), rows)]
-    numbers = [_number(scope, f"{place}", *map(str, part)) for place, part in enumerate(parts)]
-    return tuple(numbers) if image_hash is None else (*numbers, _number(scope, "image", image_hash))
+    beginning, line = _encode(scope, ""), b"\0".join([b"%d"] * (rows + 1))
+    parts = enumerate(zip(*[iter(signature)] * rows, strict=True))
+    numbers = [_number(beginning + line % (place, *part)) for place, part in parts]
+    return tuple(numbers) if image_hash is None else (*numbers, _number(_encode(scope, "image", image_hash)))
 
 
 @lru_cache(maxsize=1)
@@ -132,8 +133,11 @@ def _hash_shingle(shingle: str) -> int:
     return int.from_bytes(sha1(shingle.encode("utf-8", "surrogatepass"), usedforsecurity=False).digest()[:4], "little")
 
 
-def _number(*parts: str) -> int:
-    text = "\0".join(parts).encode("utf-8", "surrogatepass")
+def _encode(*parts: str) -> bytes:
+    return "\0".join(parts).encode("utf-8", "surrogatepass")
+
+
+def _number(text: bytes) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
@@ -334,6 +338,7 @@ _MOST_COUNTED = 20
 _NUMBERS: BindParameter[Any] = bindparam("numbers", expanding=True)
 _IS_WAITING = and_(cases.c.exemplar.in_(_NUMBERS), cases.c.state == "open")
 _WAITING = select(cases.c.case_id).where(_IS_WAITING)
+_EXEMPLARS = select(cases.c.exemplar).where(_IS_WAITING).distinct()
 _COUNTED = select(cases.c.exemplar, func.count()).where(_IS_WAITING).group_by(cases.c.exemplar)
 _CLUSTERS = select(cases).where(or_(cases.c.case_id.in_(_NUMBERS), _IS_WAITING)).order_by(cases.c.case_id)
 _LOCKED_CLUSTERS = _CLUSTERS.with_for_update()
@@ -413,8 +418,7 @@ def hand_over(connection: Connection, case_ids: Sequence[int], passed_on: Collec
     passed_on : collection of int
         Those of them that go to a lead, for which the others go on waiting.
     """
-    waiting = select(cases.c.exemplar).where(cases.c.exemplar.in_(case_ids), cases.c.state == "open").distinct()
-    exemplars = set(connection.scalars(waiting))
+    exemplars = set(connection.scalars(_EXEMPLARS, {"numbers": list(case_ids)}))
     gone: list[int] = []
     for case_id in case_ids:
         gone.append(case_id)

@@ -119,14 +119,16 @@ def fetch_left(connection: Connection, case_id: int, now: datetime) -> None:
     connection.execute(update(pictures).where(*were_left).values(state="waiting", due_at=now))
 
 
+_IS_OF_CASE = pictures.c.case_id.in_(bindparam("numbers", expanding=True))
+_OF_CASES = select(*(pictures.c[name] for name in StoredPicture.__slots__)).where(_IS_OF_CASE)
+_OF_CASES = _OF_CASES.order_by(pictures.c.case_id, pictures.c.position)
+
+
 def read_pictures(connection: Connection, case_ids: Iterable[int]) -> dict[int, list[StoredPicture]]:
     """Return the pictures of some cases, in the order of the listing; cases without any are left out."""
     numbers, found = list(case_ids), dict[int, list[StoredPicture]]()
-    columns = [pictures.c[name] for name in StoredPicture.__slots__]
     for start in range(0, len(numbers), _MOST_NUMBERS):
-        of_cases = pictures.c.case_id.in_(numbers[start : start + _MOST_NUMBERS])
-        query = select(*columns).where(of_cases).order_by(pictures.c.case_id, pictures.c.position)
-        for row in connection.execute(query):
+        for row in connection.execute(_OF_CASES, {"numbers": numbers[start : start + _MOST_NUMBERS]}):
             found.setdefault(row.case_id, []).append(StoredPicture(*row))
     return found
 

@@ -438,19 +438,21 @@ def _select_wanted(kind: str) -> Select[tuple[int, int]]:
     return query.order_by(second_reviews.c.wanted_at, second_reviews.c.review_id).limit(1)
 
 
+_CONTROLS_OF_OTHERS = select(control_cases.c.case_id).where(
+    control_cases.c.removed_at.is_(None), control_cases.c.added_by != REVIEWER
+)
+
+
 def _offer_control_case(connection: Connection, reviewer: str, now: datetime) -> Offer | None:
     """Return a second review of a case of known truth that a reviewer has not judged, in an order of their own."""
+    numbers = connection.scalars(_CONTROLS_OF_OTHERS, {"reviewer": reviewer}).all()
+    if not numbers:
+        return None
     known = exists().where(
         second_reviews.c.case_id == cases.c.case_id,
         second_reviews.c.wanted_of == reviewer,
         second_reviews.c.kind == "control",
     )
-    others = select(control_cases.c.case_id).where(
-        control_cases.c.removed_at.is_(None), control_cases.c.added_by != reviewer
-    )
-    numbers = connection.scalars(others).all()
-    if not numbers:
-        return None
     # Found by their numbers alone: SQLite, asked for decided ones too, would go through all that ever were.
     query = select(cases.c.case_id, cases.c.state).where(cases.c.case_id.in_(numbers))
     rows = connection.execute(query.where(~known, ~_has_judged(reviewer), may_judge(reviewer)))

@@ -69,15 +69,19 @@ def refuse_conflicts(connection: Connection, wanted: Sequence[tuple[StoredCase, 
             raise error
 
 
+# Made once, as making a query takes longer than asking it.
+_OWN_SELLERS = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
+    user_sellers.c.user_name.in_(bindparam("names", expanding=True)),
+    user_sellers.c.seller_id.in_(bindparam("sellers", expanding=True)),
+)
+
+
 def _find_conflicts(
     connection: Connection, wanted: Sequence[tuple[StoredCase, str]], halves: Halves
 ) -> list[Forbidden | None]:
     """Return for each case, and the reviewer beside it, why that reviewer must not judge it; None where they may."""
-    query = select(user_sellers.c.user_name, user_sellers.c.seller_id).where(
-        user_sellers.c.user_name.in_({name for _, name in wanted}),
-        user_sellers.c.seller_id.in_({row.seller_id for row, _ in wanted}),
-    )
-    own = {(row.user_name, row.seller_id) for row in connection.execute(query)}
+    asked = {"names": list({name for _, name in wanted}), "sellers": list({row.seller_id for row, _ in wanted})}
+    own = {(row.user_name, row.seller_id) for row in connection.execute(_OWN_SELLERS, asked)}
     return [_name_conflict(row, name, (name, row.seller_id) in own, halves[row.case_id]) for row, name in wanted]
 
 

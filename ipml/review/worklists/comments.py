@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ipml.errors import Conflict, UnstorableValue
 from ipml.review.arrivals.snapshot import check_text
@@ -84,14 +84,13 @@ def add_comment(connection: Connection, case_id: int, text: str, *, by: str, now
     return Comment(number, case_id, by, now, text)
 
 
+_IS_ON_CASE = case_comments.c.case_id.in_(bindparam("numbers", expanding=True))
+_ON_CASES = select(case_comments).where(_IS_ON_CASE).order_by(case_comments.c.comment_id)
+
+
 def find_comments(connection: Connection, case_ids: Collection[int]) -> dict[int, list[Comment]]:
     """Return the comments on some cases by the number of the case, the oldest first; none for a case without any."""
-    query = select(case_comments).order_by(case_comments.c.comment_id)
-    rows = [
-        row
-        for some in in_batches(list(case_ids))
-        for row in connection.execute(query.where(case_comments.c.case_id.in_(some)))
-    ]
+    rows = [row for some in in_batches(list(case_ids)) for row in connection.execute(_ON_CASES, {"numbers": some})]
     keys = read_keys(connection, {row.pseudonym for row in rows}) if rows else None
     found: dict[int, list[Comment]] = {}
     for row in rows:

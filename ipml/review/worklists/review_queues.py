@@ -102,12 +102,14 @@ class ReviewQueue:
     changed_at: datetime
 
 
+_QUEUES = select(review_queues).where(review_queues.c.removed_at.is_(None)).order_by(review_queues.c.queue_id)
+
+
 def list_queues(connection: Connection) -> list[ReviewQueue]:
     """Return the queues, those defined first first: of several that fit a case it is in the first."""
-    query = select(review_queues).where(review_queues.c.removed_at.is_(None)).order_by(review_queues.c.queue_id)
     return [
         ReviewQueue(row.queue_id, _read_rule(row.name, row.rule), row.changed_by, row.changed_at)
-        for row in connection.execute(query)
+        for row in connection.execute(_QUEUES)
     ]
 
 
