@@ -16,6 +16,7 @@ from statistics import mean, stdev
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, case, func, literal, select, type_coerce
 
 from ipml.records import Verdict
+from ipml.review.cases import PENDING
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.queue_metrics import LOWEST_SCORES
 from ipml.review.reversals import by_people, is_last_verdict, stands
@@ -56,14 +57,17 @@ def trace_backlog(connection: Connection, start: datetime, end: datetime) -> tup
     went = (
         select(_day_of(decisions.c.decided_at), func.count())
         .join(cases, cases.c.case_id == decisions.c.case_id)
-        .where(cases.c.state == "decided", is_last_verdict())
+        # The state is no column by itself here, or SQLite looks through all decided cases instead of these days.
+        .where(cases.c.state.concat("") == "decided", is_last_verdict())
     )
     arrived, decided = (
-        dict(connection.execute(query.where(moment < end).group_by("day")).all())
+        dict(connection.execute(query.where(moment >= start).group_by("day")).all())
         for query, moment in ((came, cases.c.enqueued_at), (went, decisions.c.decided_at))
     )
     first = _number(start.date())
-    before = sum(n for day, n in arrived.items() if day < first) - sum(n for day, n in decided.items() if day < first)
+    # Counted back from what is pending now, as to count forward is to look through all that was ever decided.
+    now_pending = connection.scalar(select(func.count()).where(cases.c.state.in_(PENDING))) or 0
+    before = now_pending - sum(arrived.values()) + sum(decided.values())
     numbers = range(first, first + (end - start).days)
     flows = [(arrived.get(number, 0), decided.get(number, 0)) for number in numbers]
     pending = accumulate((came - went for came, went in flows), initial=before)
