@@ -452,13 +452,16 @@ def in_batches(things: Sequence[_Thing]) -> Iterator[Sequence[_Thing]]:
     return (things[start : start + _MOST_PARAMETERS] for start in range(0, len(things), _MOST_PARAMETERS))
 
 
+_SERIALISE = text("SELECT pg_advisory_xact_lock(:lock)")  # made once, as it would be parsed each time
+
+
 def serialise(connection: Connection, lock: Lock) -> None:
     """Wait until no other transaction that went past this point is going on.
 
     SQLite has one writer at a time anyway.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock.value})
+        connection.execute(_SERIALISE, {"lock": lock.value})
 
 
 def _begin(connection: Connection) -> None:
