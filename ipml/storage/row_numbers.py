@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, Insert, Table, func, insert, select, text
 from sqlalchemy.sql.dml import ReturningInsert
 
 from ipml.storage.tables import metadata
+
+_FEW = 8  # rows, which one statement appends as quickly
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -38,10 +40,30 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """
     if not rows:
         return []
+    if connection.dialect.name == "postgresql" and len(rows) > _FEW:
+        return _append_numbered(connection, table, rows)
     # SQLite numbers the rows of a statement in their order; SQLAlchemy would insert them one by one to be sure of it.
     is_ordered = connection.dialect.name == "sqlite"
     numbers: list[int] = list(connection.scalars(_make_insert(table, is_ordered), rows))
     return sorted(numbers) if is_ordered else numbers
+
+
+def _append_numbered(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Do what `append_rows` does, with numbers that are drawn first.
+
+    psycopg parses a statement that holds many rows anew whenever it comes, which takes longer than all else.
+    """
+    column = table.autoincrement_column
+    assert column is not None
+    numbers = list(connection.scalars(_NEXT_NUMBERS, _names(table) | {"n": len(rows)}))
+    numbered = [{column.name: number, **row} for number, row in zip(numbers, rows, strict=True)]
+    connection.execute(_make_numbered_insert(table), numbered)
+    return numbers
+
+
+@lru_cache(maxsize=256)
+def _make_numbered_insert(table: Table) -> Insert:
+    return insert(table)
 
 
 @lru_cache(maxsize=256)
@@ -97,6 +119,7 @@ def find_lagging(connection: Connection) -> list[str]:
 
 
 _SERIAL = "pg_get_serial_sequence(:table, :column)"
+_NEXT_NUMBERS = text(f"SELECT nextval({_SERIAL}) FROM generate_series(1, :n)")  # noqa: S608 - nothing from outside
 
 
 def _names(table: Table) -> dict[str, str]:
