@@ -7,10 +7,10 @@ looked at (`preview_bulk`) and decided (`decide_bulk`), as on the page; "one by 
 the messages that came of it are delivered to a file. `--profile` says where the time goes.
 
 The processor's time is nearly all of it: of 3,200 cases each costs a quarter more than of 200, as sellers have more
-strikes. On two overloaded cores, decisions a second: 330 together and 50 one by one on SQLite (20 ms for claim and
-decision, 12 at best), 230 and 34 on PostgreSQL; 3,500 messages. By turns, the best of three: 2.1 ms together and 12.4
-one by one, where it was 2.7 and 18.7 before SQLite kept its prepared statements. On two faster cores it had been 1,000
-a second together, 40 one by one, and 8,000 messages; PostgreSQL 690 and 9,000.
+strikes. On two busy cores, decisions a second: 380 together and 55 to 63 one by one on SQLite (16 to 18 ms for claim
+and decision, 12 at best), 270 and 45 on PostgreSQL; some 4,000 messages. By turns, the best of three on SQLite: 2.1 ms
+together and 12.4 one by one, where it was 2.7 and 18.7 before prepared statements were kept. On two faster cores it had
+been 1,000 a second together, 40 one by one, and 8,000 messages; PostgreSQL 690 and 9,000.
 """
 
 from __future__ import annotations
