@@ -14,7 +14,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ipml.errors import Refused
-from ipml.features.compiled.ngrams import encode
+from ipml.features.compiled.ngrams import encode, order_known
 from ipml.features.compiled.texts import Texts
 from ipml.model.solver import StoredRows, ascend, measure, multiply
 
@@ -82,7 +82,7 @@ class Design:
     rows : array of int64, shape (n_listings,)
         Which of the stored rows these are.
     columns : array of int64, shape (n_stored,)
-        Which feature each stored column is, in order.
+        Which feature each stored column is: known n-grams, the most frequent of a text first, then others.
     n_columns : int
         How many features there are.
 
@@ -117,21 +117,22 @@ class Design:
             return values
         _check_values(values, ngrams)
         blocks = [block for block in ngrams if block.texts.data.size and block.rarity.any()]
-        rarity = _join_rarity(blocks, values.shape[1])
-        is_stored = rarity > 0
-        is_stored[values.indices] = True
-        columns = np.flatnonzero(is_stored)
-        places: NDArray[np.int32] = np.cumsum(is_stored, dtype=np.int32) - is_stored
-        codes, starts, scales = _encode_blocks(blocks, values.shape[0])
+        known = [order_known(block.rarity) for block in blocks]
+        firsts = np.array([block.first for block in blocks], dtype=np.int64)
+        of_blocks = (first + columns for first, columns in zip(firsts, known, strict=True))
+        columns = np.concatenate([*of_blocks, np.flatnonzero(np.bincount(values.indices, minlength=1))])
+        places = np.zeros(values.shape[1], dtype=np.int32)
+        places[columns] = np.arange(columns.size)
+        codes, starts, scales = _encode_blocks(blocks, known, values.shape[0])
         stored = StoredRows(
             pointers=values.indptr.astype(np.int64, copy=False),
             indices=places[values.indices],
             values=values.data.astype(np.float64, copy=False),
             codes=codes,
             starts=starts,
-            firsts=places[[block.first for block in blocks]].astype(np.int64),
+            firsts=np.cumsum([0, *map(len, known)], dtype=np.int64)[: len(blocks)],
             scales=scales,
-            rarity=rarity[columns],
+            rarity=_join_rarity(blocks, values.shape[1])[columns],
         )
         return cls(stored, np.arange(values.shape[0]), columns, values.shape[1])
 
@@ -183,17 +184,19 @@ def _check_values(values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams]) -> 
             raise ValueError(f"Got {len(block.texts)} texts for {values.shape[0]} listings; expected one for each.")
 
 
-def _encode_blocks(blocks: Sequence[Ngrams], n_rows: int) -> tuple[NDArray[np.uint16], NDArray[np.int64], Floats]:
+def _encode_blocks(
+    blocks: Sequence[Ngrams], known: Sequence[NDArray[np.int64]], n_rows: int
+) -> tuple[NDArray[np.uint16], NDArray[np.int64], Floats]:
     """Return the codes of the n-grams, block after block, where each row's begin, and the rows' scales."""
     codes = np.empty(0, dtype=np.uint16)
     starts = np.zeros((len(blocks), n_rows + 1), dtype=np.int64)
     scales = np.zeros((len(blocks), n_rows))
     used = 0
     for number, block in enumerate(blocks):
-        starts[number, 0] = used
+        starts[number, 0], bits = used, block.rarity.size.bit_length() - 1
         for first in range(0, n_rows, _TEXTS_AT_ONCE):
             texts = block.texts.take(np.arange(first, min(first + _TEXTS_AT_ONCE, n_rows)))
-            part, ends, n_known = encode(texts, block.rarity, *block.letters, block.words)
+            part, ends, n_known = encode(texts, known[number], bits, *block.letters, block.words)
             if used + part.size > codes.size:
                 codes.resize((used + part.size) * 5 // 4, refcheck=False)  # without a second copy where there is room
             codes[used : used + part.size] = part
@@ -333,18 +336,18 @@ class Ascent:
     def _approach(self, seed: int) -> None:
         """Fit roughly under stronger penalties, one after another, and return to the penalty that is wanted."""
         wanted = self.C
-        for C in self._penalties_on_the_way():
+        for C in self._penalties_on_the_way(wanted):
             self.loosen(C)
             self._ascend(_ON_THE_WAY, seed)
         self.loosen(wanted)
 
-    def _penalties_on_the_way(self) -> Iterator[float]:
-        """Yield those between where the fit stands and where it is to go, the strongest first.
+    def _penalties_on_the_way(self, wanted: float) -> Iterator[float]:
+        """Yield those between where the fit stands and where it is wanted, the strongest first.
 
         Under the first one, with nothing fitted yet, a row of mean length moves no other one much.
         """
         C = max(self._reached * _STEP, 1.0 / max(float(self._squares.mean()), 1e-12))
-        while C < self.C:
+        while wanted > C:
             yield C
             C *= _STEP
 

@@ -143,15 +143,19 @@ static void sort_the_rest(uint32_t *columns, int64_t n) {
     }
 }
 
-/* Put columns in order: few by their first digit, after which hardly any is out of place; many by their last digit,
-   then by the one before, and so on. */
+/* Put numbers in order by their last digit, then by the one before, and so on. */
+static void sort_by_digits(ngrams *found, int64_t n, int64_t bits) {
+    for (int64_t shift = 0; shift < bits; shift += DIGIT_BITS) sort_by_digit(found, n, shift);
+}
+
+/* Put columns in order: of few, which hashing spreads evenly, hardly any is out of place after their first digit. */
 static void sort_columns(ngrams *found, int64_t n, int64_t bits) {
-    if (n <= DIGITS) {
-        sort_by_digit(found, n, max_of(bits - DIGIT_BITS, 0));
-        sort_the_rest(found->columns, n);
+    if (n > DIGITS) {
+        sort_by_digits(found, n, bits);
         return;
     }
-    for (int64_t shift = 0; shift < bits; shift += DIGIT_BITS) sort_by_digit(found, n, shift);
+    sort_by_digit(found, n, max_of(bits - DIGIT_BITS, 0));
+    sort_the_rest(found->columns, n);
 }
 
 /* Write each column of a text once, and how often it occurs; return how many there are. */
@@ -216,13 +220,6 @@ EXPORT int64_t count_texts(texts of, int64_t bits, int64_t letters_min, int64_t 
 
 static const uint32_t UNKNOWN = UINT32_MAX;
 
-/* Number the known columns in their order; return how many there are. */
-static int64_t number_known(doubles rarity, uint32_t *numbers) {
-    uint32_t n = 0;
-    for (int64_t column = 0; column < rarity.n; column++) numbers[column] = rarity.at[column] > 0.0 ? n++ : UNKNOWN;
-    return n;
-}
-
 /* Keep the columns of n-grams that are known, by their numbers. */
 static void keep_known(ngrams *found, const uint32_t *numbers) {
     uint32_t *columns = found->columns;
@@ -248,18 +245,18 @@ static int64_t write_codes(const ngrams *found, uint16_t *codes) {
     return used;
 }
 
-EXPORT int64_t encode_ngrams(texts of, doubles rarity, int64_t bits, int64_t letters_min, int64_t letters_max,
+EXPORT int64_t encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known) {
     ngrams found = ngrams_of(((uint64_t)1 << bits) - 1, letters_min, letters_max, words);
-    uint32_t *numbers = malloc((size_t)rarity.n * sizeof *numbers);
-    bool is_done = start_ngrams(&found, longest_text(of), false) && numbers != NULL;
-    int64_t n_numbers = is_done ? number_known(rarity, numbers) : 0, most_escapes = n_numbers / ESCAPE;
+    bool is_done = start_ngrams(&found, longest_text(of), false);
+    int64_t n_numbers = 0, most_escapes = numbers.n / ESCAPE;
+    for (int64_t column = 0; column < numbers.n; column++) n_numbers += numbers.at[column] != UNKNOWN;
     while (bits > 0 && (int64_t)1 << (bits - 1) >= n_numbers) bits--;
     starts.at[0] = 0;
     for (int64_t row = 0; is_done && row + 1 < of.offsets.n; row++) {
         hash_text(&found, of, row);
-        keep_known(&found, numbers);
-        sort_columns(&found, found.n, bits);
+        keep_known(&found, numbers.at);
+        sort_by_digits(&found, found.n, bits);
         is_done = buffer_reserve(codes, (found.n + most_escapes) * (int64_t)sizeof(uint16_t));
         if (!is_done) break;
         codes->n += write_codes(&found, (uint16_t *)(void *)(codes->at + codes->n)) * (int64_t)sizeof(uint16_t);
@@ -267,7 +264,6 @@ EXPORT int64_t encode_ngrams(texts of, doubles rarity, int64_t bits, int64_t let
         n_known.at[row] = found.n;
     }
     end_ngrams(&found);
-    free(numbers);
     return is_done ? 0 : -1;
 }
 

@@ -17,8 +17,9 @@ EXPORT int64_t count_ngrams(texts of, int64_t bits, int64_t letters_min, int64_t
 EXPORT int64_t count_texts(texts of, int64_t bits, int64_t letters_min, int64_t letters_max, int64_t words,
                            int64s_out n_texts);
 
-/* Write the n-grams whose rarity is above 0 as codes (uint16_t), where each text's begin, and how many it has. */
-EXPORT int64_t encode_ngrams(texts of, doubles rarity, int64_t bits, int64_t letters_min, int64_t letters_max,
+/* Write the n-grams that have a number, UINT32_MAX being none, as codes (uint16_t), where each text's begin, and how
+   many it has. */
+EXPORT int64_t encode_ngrams(texts of, uint32s numbers, int64_t bits, int64_t letters_min, int64_t letters_max,
                              int64_t words, buffer *codes, int64s_out starts, int64s_out n_known);
 
 /* Write the weights and a 0 after them; the last bit of each says whether its n-gram is known. */

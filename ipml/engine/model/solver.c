@@ -5,116 +5,122 @@
 #include <math.h>
 
 enum { ESCAPE = 65535 }; /* the code that says: so much further, and no n-gram there */
-enum { RUN = 16 };       /* rows visited one after another as they are stored, which memory is quicker at */
-enum { MOST_REST = 7 };  /* passes */
+enum { STATE = 16, PLACES = 8, VALUES = 4 }; /* how many rows ahead of a visit memory is asked for these */
+enum { MOST_REST = 7 }; /* passes */
 enum { MOST_STEPS = 50 };
-static const double LITTLE = 0.3;   /* of the mean gain */
+enum { LINE = 64 }; /* bytes that memory gives at once */
+static const double LITTLE = 0.3;  /* of the mean gain */
 static const double ENOUGH = 1e-8; /* a margin need be no more exact */
 
-/* The columns and values of one row, those of n-grams first. */
+/* The columns of the n-grams of one row, each as often as it occurs. */
 typedef struct {
     uint32_t *columns;
-    double *entries;
-    int64_t n_ngrams, n;
-} row_values;
+    int64_t n;
+    double scale;
+} row_ngrams;
 
-/* Write the n-grams of one block of a row after the first n; return how many there are now. What belongs to columns,
-   such as rarity, stands `step` places apart. */
-static inline int64_t read_block(const stored_rows *stored, int64_t block, int64_t row, const double *rarity,
-                                 int64_t step, row_values *to, int64_t n) {
-    const int64_t *starts = stored->starts.at + block * stored->pointers.n;
-    const uint16_t *code = stored->codes.at + starts[row], *end = stored->codes.at + starts[row + 1];
-    const double scale = stored->scales.at[block * (stored->pointers.n - 1) + row];
-    uint32_t *columns = to->columns;
-    double *entries = to->entries;
-    uint64_t column = (uint64_t)stored->firsts.at[block], last = UINT64_MAX;
+static inline int64_t first_code(const stored_rows *stored, int64_t block, int64_t row) {
+    return stored->starts.at[block * stored->pointers.n + row];
+}
+
+/* Write the n-grams that one block of a row has. */
+static inline void read_block(const stored_rows *stored, int64_t block, int64_t row, row_ngrams *to) {
+    const uint16_t *code = stored->codes.at + first_code(stored, block, row);
+    const uint16_t *end = stored->codes.at + first_code(stored, block, row + 1);
+    uint32_t *columns = to->columns, column = (uint32_t)stored->firsts.at[block];
+    int64_t n = 0;
     for (; code < end; code++) {
         column += *code;
-        if (*code == ESCAPE) continue;
-        double value = rarity[column * (uint64_t)step] * scale;
-        if (column == last) {
-            entries[n - 1] += value;
-            continue;
-        }
-        columns[n] = (uint32_t)column;
-        entries[n++] = value;
-        last = column;
-    }
-    return n;
-}
-
-/* Write the columns and values of one row. */
-static inline void read_row(const stored_rows *stored, int64_t row, const double *rarity, int64_t step,
-                            row_values *to) {
-    int64_t n = 0;
-    for (int64_t block = 0; block < stored->firsts.n; block++) n = read_block(stored, block, row, rarity, step, to, n);
-    to->n_ngrams = n;
-    for (int64_t at = stored->pointers.at[row]; at < stored->pointers.at[row + 1]; at++) {
-        to->columns[n] = (uint32_t)stored->indices.at[at];
-        to->entries[n++] = stored->values.at[at];
+        columns[n] = column;
+        n += *code != ESCAPE;
     }
     to->n = n;
+    to->scale = stored->scales.at[block * (stored->pointers.n - 1) + row];
 }
 
-/* Make room for the values of any of some rows. */
-static bool start_rows(const stored_rows *stored, int64s rows, row_values *room) {
+/* Make room for the n-grams of any block of some rows. */
+static bool start_rows(const stored_rows *stored, int64s rows, row_ngrams *room) {
     int64_t longest = 0;
-    for (int64_t i = 0; i < rows.n; i++) {
-        int64_t row = rows.at[i], n = stored->pointers.at[row + 1] - stored->pointers.at[row];
-        for (int64_t block = 0; block < stored->firsts.n; block++) {
-            const int64_t *starts = stored->starts.at + block * stored->pointers.n;
-            n += starts[row + 1] - starts[row];
-        }
-        longest = max_of(longest, n);
-    }
+    for (int64_t i = 0; i < rows.n; i++)
+        for (int64_t block = 0; block < stored->firsts.n; block++)
+            longest = max_of(longest, first_code(stored, block, rows.at[i] + 1) - first_code(stored, block, rows.at[i]));
     room->columns = malloc((size_t)(longest + 1) * sizeof *room->columns);
-    room->entries = malloc((size_t)(longest + 1) * sizeof *room->entries);
-    return room->columns != NULL && room->entries != NULL;
+    return room->columns != NULL;
 }
 
-static void end_rows(row_values *room) {
-    free(room->columns);
-    free(room->entries);
-}
+static void end_rows(row_ngrams *room) { free(room->columns); }
 
-/* Return a sum and the first values of a row, each times that of its column. */
-static inline double add_products(double sum, const row_values *row, int64_t n, const double *of_column,
-                                  int64_t step) {
+/* Return what the columns of n-grams hold, added up; what a column holds stands `step` places after that of the one
+   before. */
+static inline double add_up(const row_ngrams *row, const double *of_column, int64_t step) {
     const uint32_t *columns = row->columns;
-    const double *entries = row->entries;
-    for (int64_t k = 0; k < n; k++) sum += entries[k] * of_column[columns[k] * step];
-    return sum;
+    double sums[4] = {0.0, 0.0, 0.0, 0.0};
+    int64_t k = 0;
+    for (; k + 4 <= row->n; k += 4)
+        for (int64_t part = 0; part < 4; part++) sums[part] += of_column[columns[k + part] * step];
+    for (; k < row->n; k++) sums[0] += of_column[columns[k] * step];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-/* Add the values of a row, each times a number, to those of their columns. */
-static inline void add_row(const row_values *row, double times, double *of_column, int64_t step) {
-    const uint32_t *columns = row->columns;
-    const double *entries = row->entries;
-    for (int64_t k = 0, n = row->n; k < n; k++) of_column[columns[k] * step] += times * entries[k];
+/* Return what n-grams that occur once in their column are worth: its rarity, times what stands in `of_column`. */
+static double *times_rarity(const stored_rows *stored, doubles of_column) {
+    double *worth = malloc(((size_t)of_column.n + 1) * sizeof *worth);
+    for (int64_t column = 0; worth != NULL && column < of_column.n; column++)
+        worth[column] = column < stored->rarity.n ? of_column.at[column] * stored->rarity.at[column] : 0.0;
+    return worth;
 }
 
 EXPORT int64_t multiply_rows(const stored_rows *stored, int64s rows, doubles coefficients, doubles_out products) {
-    row_values of;
-    bool is_done = start_rows(stored, rows, &of);
+    row_ngrams of;
+    double *worth = times_rarity(stored, coefficients);
+    bool is_done = start_rows(stored, rows, &of) && worth != NULL;
     for (int64_t i = 0; is_done && i < rows.n; i++) {
-        read_row(stored, rows.at[i], stored->rarity.at, 1, &of);
-        products.at[i] = add_products(0.0, &of, of.n, coefficients.at, 1);
+        int64_t row = rows.at[i];
+        double total = 0.0;
+        for (int64_t block = 0; block < stored->firsts.n; block++) {
+            read_block(stored, block, row, &of);
+            total += of.scale * add_up(&of, worth, 1);
+        }
+        for (int64_t at = stored->pointers.at[row]; at < stored->pointers.at[row + 1]; at++)
+            total += stored->values.at[at] * coefficients.at[stored->indices.at[at]];
+        products.at[i] = total;
     }
     end_rows(&of);
+    free(worth);
     return is_done ? 0 : -1;
+}
+
+/* Add the values of n-grams, which stand in order, each times a number, to those of their columns; return the sum of
+   their squares. */
+static double measure_ngrams(const row_ngrams *row, const double *rarity, double times, double *of_column) {
+    const uint32_t *columns = row->columns;
+    double square = 0.0;
+    for (int64_t k = 0, next = 0; k < row->n; k = next) {
+        while (next < row->n && columns[next] == columns[k]) next++;
+        double value = (double)(next - k) * rarity[columns[k]] * row->scale;
+        square += value * value;
+        of_column[columns[k]] += times * value;
+    }
+    return square;
 }
 
 EXPORT int64_t measure_rows(const stored_rows *stored, int64s rows, doubles parts, doubles_out squares,
                             doubles_out sums) {
-    row_values of;
+    row_ngrams of;
     bool is_done = start_rows(stored, rows, &of);
     memset(sums.at, 0, (size_t)sums.n * sizeof *sums.at);
     for (int64_t i = 0; is_done && i < rows.n; i++) {
-        read_row(stored, rows.at[i], stored->rarity.at, 1, &of);
+        int64_t row = rows.at[i];
         double square = 0.0;
-        for (int64_t k = 0; k < of.n; k++) square += of.entries[k] * of.entries[k];
+        for (int64_t block = 0; block < stored->firsts.n; block++) {
+            read_block(stored, block, row, &of);
+            square += measure_ngrams(&of, stored->rarity.at, parts.at[i], sums.at);
+        }
+        for (int64_t at = stored->pointers.at[row]; at < stored->pointers.at[row + 1]; at++) {
+            square += stored->values.at[at] * stored->values.at[at];
+            sums.at[stored->indices.at[at]] += parts.at[i] * stored->values.at[at];
+        }
         squares.at[i] = square;
-        add_row(&of, parts.at[i], sums.at, 1);
     }
     end_rows(&of);
     return is_done ? 0 : -1;
@@ -162,105 +168,200 @@ static double best_share(double margin, double reach, double share) {
     return best;
 }
 
+/* What a column adds up to. That of n-grams is kept times their rarity, beside the square of which it is to grow by. */
+typedef struct {
+    double sum, square;
+} column_state;
+
+/* Where a row stands; `cost` bears its sign. */
+typedef struct {
+    int64_t row;
+    double cost, reach, share, gain;
+} row_state;
+
 /* Where an ascent stands. */
 typedef struct {
-    doubles_out shares;
-    double *columns; /* the sum of each column, and beside it its rarity, which memory brings with it */
-    double intercept, balance, little;
-    double *gains;
+    const stored_rows *stored;
+    const double *least;
+    column_state *columns;
+    row_state *rows;
     int8_t *rests, *left;
-    int64_t *runs;
-    row_values row;
+    int64_t *order; /* the rows of a pass */
+    double intercept, balance, little;
+    row_ngrams *ngrams; /* of the row that is visited, by block */
 } ascent;
 
-/* Return what the row just read sums to. */
-static double sum_row(const fitted_rows *fitted, const ascent *of) {
-    const row_values *row = &of->row;
-    double total = add_products(of->intercept + of->balance, row, row->n_ngrams, of->columns, 2);
-    for (int64_t k = row->n_ngrams; k < row->n; k++) {
-        double sum = of->columns[2 * row->columns[k]], least = fitted->least.at[row->columns[k]];
-        total += row->entries[k] * (sum > least ? sum : least);
+/* Read the n-grams of a row and return what its columns sum to. */
+static double sum_row(ascent *of, int64_t row) {
+    const stored_rows *stored = of->stored;
+    double total = of->intercept + of->balance;
+    for (int64_t block = 0; block < stored->firsts.n; block++) {
+        row_ngrams *ngrams = of->ngrams + block;
+        read_block(stored, block, row, ngrams);
+        total += ngrams->scale * add_up(ngrams, &of->columns->sum, sizeof(column_state) / sizeof(double));
+    }
+    for (int64_t at = stored->pointers.at[row]; at < stored->pointers.at[row + 1]; at++) {
+        int32_t column = stored->indices.at[at];
+        double sum = of->columns[column].sum, least = of->least[column];
+        total += stored->values.at[at] * (sum > least ? sum : least);
     }
     return total;
 }
 
-/* Set the share of a row to the best one, given those of the others. */
-static void visit_row(const stored_rows *stored, const fitted_rows *fitted, ascent *of, int64_t i) {
-    read_row(stored, fitted->rows.at[i], of->columns + 1, 2, &of->row);
-    double sign = fitted->sign.at[i], cost = fitted->cost.at[i], share = of->shares.at[i];
-    double margin = sign * sum_row(fitted, of);
-    of->gains[i] = cost * (loss_of(margin) + negative_entropy(share) + share * margin);
-    of->rests[i] = of->gains[i] < of->little ? (int8_t)min_of(2 * of->rests[i] + 1, MOST_REST) : 0;
-    of->left[i] = of->rests[i];
-    double best = best_share(margin, cost * (fitted->squares.at[i] + 1.0), share);
-    double change = sign * cost * (best - share);
-    of->shares.at[i] = best;
-    of->balance += change;
-    add_row(&of->row, change, of->columns, 2);
+/* Add the values of the row just read, each times a number, to the sums of its columns. */
+static void add_row(ascent *of, int64_t row, double times) {
+    const stored_rows *stored = of->stored;
+    for (int64_t block = 0; block < stored->firsts.n; block++) {
+        const row_ngrams *ngrams = of->ngrams + block;
+        double change = times * ngrams->scale;
+        for (int64_t k = 0; k < ngrams->n; k++) {
+            column_state *column = of->columns + ngrams->columns[k];
+            column->sum += change * column->square;
+        }
+    }
+    for (int64_t at = stored->pointers.at[row]; at < stored->pointers.at[row + 1]; at++)
+        of->columns[stored->indices.at[at]].sum += times * stored->values.at[at];
 }
 
-/* Visit the rows of one run that do not rest. */
-static void visit_run(const stored_rows *stored, const fitted_rows *fitted, ascent *of, int64_t run, bool is_full) {
-    for (int64_t i = run * RUN; i < min_of((run + 1) * RUN, fitted->rows.n); i++) {
+/* Set the share of a row to the best one, given those of the others. */
+static void visit_row(ascent *of, int64_t i) {
+    row_state *state = of->rows + i;
+    double cost = fabs(state->cost), share = state->share, sum = sum_row(of, state->row);
+    double margin = state->cost < 0.0 ? -sum : sum;
+    state->gain = cost * (loss_of(margin) + negative_entropy(share) + share * margin);
+    of->rests[i] = state->gain < of->little ? (int8_t)min_of(2 * of->rests[i] + 1, MOST_REST) : 0;
+    of->left[i] = of->rests[i];
+    state->share = best_share(margin, state->reach, share);
+    double change = state->cost * (state->share - share);
+    of->balance += change;
+    add_row(of, state->row, change);
+}
+
+/* Write which rows are visited in a pass, in an order that is drawn; return how many there are. */
+static int64_t draw_order(ascent *of, int64_t n, bool is_full, uint64_t *state) {
+    int64_t n_visited = 0;
+    for (int64_t i = 0; i < n; i++) {
         if (of->left[i] > 0 && !is_full)
             of->left[i]--;
         else
-            visit_row(stored, fitted, of, i);
+            of->order[n_visited++] = i;
+    }
+    *state = shuffle(of->order, n_visited, *state);
+    return n_visited;
+}
+
+static void fetch_state(const ascent *of, int64_t i) {
+    __builtin_prefetch(of->rows + i, 1);
+    __builtin_prefetch((const char *)(of->rows + i + 1) - 1, 1);
+    __builtin_prefetch(of->rests + i, 1);
+    __builtin_prefetch(of->left + i, 1);
+}
+
+static void fetch_places(const stored_rows *stored, int64_t row) {
+    __builtin_prefetch(stored->pointers.at + row);
+    for (int64_t block = 0; block < stored->firsts.n; block++) {
+        __builtin_prefetch(stored->starts.at + block * stored->pointers.n + row);
+        __builtin_prefetch(stored->scales.at + block * (stored->pointers.n - 1) + row);
     }
 }
 
-static bool start_ascent(const stored_rows *stored, const fitted_rows *fitted, doubles_out sums, ascent *of) {
-    int64_t n = fitted->rows.n, n_runs = (n + RUN - 1) / RUN;
-    of->gains = calloc((size_t)n + 1, sizeof *of->gains);
-    of->rests = calloc((size_t)n + 1, sizeof *of->rests);
-    of->left = calloc((size_t)n + 1, sizeof *of->left);
-    of->runs = malloc(((size_t)n_runs + 1) * sizeof *of->runs);
-    of->columns = malloc(((size_t)sums.n + 1) * 2 * sizeof *of->columns);
-    bool has_rows = start_rows(stored, fitted->rows, &of->row);
-    if (!has_rows || !of->gains || !of->rests || !of->left || !of->runs || !of->columns) return false;
-    for (int64_t run = 0; run < n_runs; run++) of->runs[run] = run;
-    for (int64_t column = 0; column < sums.n; column++) {
-        of->columns[2 * column] = sums.at[column];
-        of->columns[2 * column + 1] = column < stored->rarity.n ? stored->rarity.at[column] : 0.0;
+static void fetch_values(const stored_rows *stored, int64_t row) {
+    for (int64_t block = 0; block < stored->firsts.n; block++) {
+        const uint16_t *code = stored->codes.at + first_code(stored, block, row);
+        const uint16_t *end = stored->codes.at + first_code(stored, block, row + 1);
+        for (; code < end; code += LINE / sizeof *code) __builtin_prefetch(code);
     }
+    __builtin_prefetch(stored->indices.at + stored->pointers.at[row]);
+    __builtin_prefetch(stored->values.at + stored->pointers.at[row]);
+}
+
+/* Visit rows in their order; memory is asked for what is needed some rows ahead, for they stand far apart. */
+static void pass_over(ascent *of, int64_t n) {
+    const int64_t *order = of->order;
+    for (int64_t at = 0; at < n; at++) {
+        if (at + STATE < n) fetch_state(of, order[at + STATE]);
+        if (at + PLACES < n) fetch_places(of->stored, of->rows[order[at + PLACES]].row);
+        if (at + VALUES < n) fetch_values(of->stored, of->rows[order[at + VALUES]].row);
+        visit_row(of, order[at]);
+    }
+}
+
+static void start_columns(ascent *of, doubles_out sums) {
+    doubles rarity = of->stored->rarity;
+    for (int64_t column = 0; column < sums.n; column++) {
+        double rare = column < rarity.n && rarity.at[column] > 0.0 ? rarity.at[column] : 1.0;
+        of->columns[column] = (column_state){.sum = sums.at[column] * rare, .square = rare * rare};
+    }
+}
+
+static void start_states(ascent *of, const fitted_rows *fitted, doubles_out shares) {
     of->balance = 0.0;
-    for (int64_t i = 0; i < n; i++) of->balance += fitted->sign.at[i] * fitted->cost.at[i] * of->shares.at[i];
+    for (int64_t i = 0; i < fitted->rows.n; i++) {
+        double cost = fitted->sign.at[i] * fitted->cost.at[i];
+        of->rows[i] = (row_state){.row = fitted->rows.at[i], .cost = cost, .share = shares.at[i]};
+        of->rows[i].reach = fitted->cost.at[i] * (fitted->squares.at[i] + 1.0);
+        of->balance += cost * shares.at[i];
+    }
+}
+
+static bool start_ascent(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
+                         ascent *of) {
+    size_t n = (size_t)fitted->rows.n + 1, n_blocks = (size_t)stored->firsts.n;
+    of->stored = stored;
+    of->least = fitted->least.at;
+    of->rows = malloc(n * sizeof *of->rows);
+    of->rests = calloc(n, sizeof *of->rests);
+    of->left = calloc(n, sizeof *of->left);
+    of->order = malloc(n * sizeof *of->order);
+    of->columns = malloc(((size_t)sums.n + 1) * sizeof *of->columns);
+    of->ngrams = calloc(n_blocks + 1, sizeof *of->ngrams);
+    if (!of->rows || !of->rests || !of->left || !of->order || !of->columns || !of->ngrams) return false;
+    for (size_t block = 0; block < n_blocks; block++)
+        if (!start_rows(stored, fitted->rows, of->ngrams + block)) return false;
+    start_columns(of, sums);
+    start_states(of, fitted, shares);
     return true;
 }
 
 static void end_ascent(ascent *of) {
-    free(of->gains);
-    free(of->rests);
-    free(of->left);
-    free(of->runs);
+    for (int64_t block = 0; of->ngrams != NULL && block < of->stored->firsts.n; block++) end_rows(of->ngrams + block);
+    free(of->ngrams);
     free(of->columns);
-    end_rows(&of->row);
+    free(of->order);
+    free(of->left);
+    free(of->rests);
+    free(of->rows);
 }
 
-static double sum_of(const double *values, int64_t n) {
+static double sum_gains(const ascent *of, int64_t n) {
     double sum = 0.0;
-    for (int64_t i = 0; i < n; i++) sum += values[i];
+    for (int64_t i = 0; i < n; i++) sum += of->rows[i].gain;
     return sum;
+}
+
+static void write_back(const ascent *of, doubles_out shares, doubles_out sums) {
+    for (int64_t i = 0; i < shares.n; i++) shares.at[i] = of->rows[i].share;
+    for (int64_t column = 0; column < sums.n; column++)
+        sums.at[column] = of->columns[column].sum / sqrt(of->columns[column].square);
 }
 
 EXPORT int64_t ascend(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
                       double tolerance, int64_t most_passes, uint64_t seed, doubles_out intercept, doubles_out gap) {
-    int64_t n = fitted->rows.n, n_runs = (n + RUN - 1) / RUN, n_passes = 0;
-    ascent of = {.shares = shares, .intercept = intercept.at[0]};
+    int64_t n = fitted->rows.n, n_passes = 0;
+    ascent of = {.intercept = intercept.at[0]};
     uint64_t state = seed;
-    bool is_started = start_ascent(stored, fitted, sums, &of), is_done = false;
+    bool is_started = start_ascent(stored, fitted, shares, sums, &of), is_done = false;
     gap.at[0] = INFINITY;
     while (is_started && !is_done && n_passes < most_passes) {
         bool is_full = n_passes == 0 || gap.at[0] <= tolerance;
-        state = shuffle(of.runs, n_runs, state);
-        for (int64_t run = 0; run < n_runs; run++) visit_run(stored, fitted, &of, of.runs[run], is_full);
+        pass_over(&of, draw_order(&of, n, is_full, &state));
         n_passes++;
         of.intercept += of.balance;
-        gap.at[0] = sum_of(of.gains, n);
+        gap.at[0] = sum_gains(&of, n);
         of.little = LITTLE * gap.at[0] / (double)n;
         is_done = is_full && gap.at[0] <= tolerance;
     }
-    for (int64_t column = 0; is_started && column < sums.n; column++) sums.at[column] = of.columns[2 * column];
+    if (is_started) write_back(&of, shares, sums);
     intercept.at[0] = of.intercept;
     end_ascent(&of);
     return is_started ? n_passes : -1;

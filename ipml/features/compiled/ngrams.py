@@ -21,7 +21,7 @@ _SHAPE = "int64_t", "int64_t", "int64_t"
 _count = bind("count_ngrams", "texts", "int64_t", *_SHAPE, "int64s_out", "buffer", "buffer", returns="int64_t")
 _count_texts = bind("count_texts", "texts", "int64_t", *_SHAPE, "int64s_out", returns="int64_t")
 _encode = bind(
-    *("encode_ngrams", "texts", "doubles", "int64_t", *_SHAPE, "buffer", "int64s_out", "int64s_out"), returns="int64_t"
+    *("encode_ngrams", "texts", "uint32s", "int64_t", *_SHAPE, "buffer", "int64s_out", "int64s_out"), returns="int64_t"
 )
 _mark_known = bind("mark_known", "doubles", "uint8s", "doubles_out")
 _sum = bind("sum_ngrams", "texts", "doubles", *_SHAPE, "doubles_out", "int64s_out", "int64s_out", returns="int64_t")
@@ -62,9 +62,10 @@ def count_texts(texts: Texts, bits: int, letters_min: int, letters_max: int, wor
 class EncodedNgrams(NamedTuple):
     """Known n-grams of texts in two bytes each, for a learner that reads many texts many times.
 
-    Known columns are numbered from 0 in their order. Those of a text are put in order, and each is written as the
-    distance of its number to the one before, the first as that to 0. One that occurs again is at distance 0. Where a
-    distance does not fit, 65,535 says: so much further.
+    Known columns are numbered from 0, the most frequent first: what belongs to those that most texts have stands close
+    together in memory. Those of a text are put in order, and each is written as the distance of its number to the one
+    before, the first as that to 0. One that occurs again is at distance 0. Where a distance does not fit, 65,535 says:
+    so much further.
 
     Attributes
     ----------
@@ -80,11 +81,27 @@ class EncodedNgrams(NamedTuple):
     n_known: Integers
 
 
-def encode(texts: Texts, rarity: Floats, letters_min: int, letters_max: int, words: int) -> EncodedNgrams:
-    """Encode the n-grams whose rarity, shape (2^bits,), is above 0."""
+_UNKNOWN = np.uint32(0xFFFFFFFF)
+
+
+def order_known(rarity: Floats) -> Integers:
+    """Return the columns whose rarity is above 0, as they are numbered: the least rare first.
+
+    Examples
+    --------
+    >>> order_known(np.array([2.0, 0.0, 3.0, 1.0])).tolist()
+    [3, 0, 2]
+    """
+    known = np.flatnonzero(rarity > 0)
+    return known[np.argsort(rarity[known], kind="stable")]
+
+
+def encode(texts: Texts, known: Integers, bits: int, letters_min: int, letters_max: int, words: int) -> EncodedNgrams:
+    """Encode the n-grams of known columns, of which there are 2^bits in all, as `order_known` gives them."""
+    numbers = np.full(1 << bits, _UNKNOWN)
+    numbers[known] = np.arange(known.size)
     codes, starts, n_known = Buffer(), np.empty(len(texts) + 1, dtype=np.int64), np.empty(len(texts), dtype=np.int64)
-    bits = rarity.size.bit_length() - 1
-    _check(_encode(texts, rarity, bits, letters_min, letters_max, words, codes, starts, n_known))
+    _check(_encode(texts, numbers, bits, letters_min, letters_max, words, codes, starts, n_known))
     return EncodedNgrams(codes.take(np.uint16), starts, n_known)
 
 
