@@ -42,7 +42,7 @@ _WORSE_IN_A_ROW = 2
 _EXACTNESS = 1e-4  # of a try; the choice is one of penalties far apart, and needs no more
 _LEAST_SHARE = 0.01
 _TINY = 1e-12
-_MOST_PASSES = 100  # of a try: weak penalties take thousands, and do worse
+_MOST_PASSES = 50  # of a try: weak penalties take thousands, and do worse
 
 
 class Strength(NamedTuple):
@@ -238,6 +238,7 @@ FEWEST_COUNTERFEITS = 500
 """Where counterfeits are rarer than that among the listings drawn, more are drawn: up to five times as many."""
 _TOLERANCE_PER_LISTING = 5e-10  # the more listings, the less a fit that ends early moves any coefficient
 _FINEST, _COARSEST = 1e-5, 1e-3
+_COARSER = 10.0  # of a draft
 
 
 class Fits(NamedTuple):
@@ -356,6 +357,7 @@ def choose_members(
     seed: int,
     has_donor: bool = False,
     before: Chosen | None = None,
+    is_draft: bool = False,
 ) -> Chosen:
     """Choose on sellers left out under which penalty each strength of text counts; `Search` says how.
 
@@ -374,6 +376,8 @@ def choose_members(
         Whether the last feature is the log-odds of a donor.
     before : Chosen, optional
         What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept.
+    is_draft : bool, default=False
+        Whether listings drawn keep the scores of the learners fitted on few, for another choice follows this one.
     """
     if C is not None and not C > 0:
         raise ValueError(f"C is {C!r}; expected a number above 0.")
@@ -390,7 +394,7 @@ def choose_members(
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
     unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
     fits = before.fits if before else Fits(folds)
-    if len(drawn) < len(y):
+    if len(drawn) < len(y) and not is_draft:
         few, many = (Blend(members, shares, is_text, only_raises) for _ in range(2))
         fits = _score_all(few, many, fits, unseen, by_few, (design, y, weight, drawn))
     return Chosen(members, shares, unseen, by_few, fits)
@@ -411,7 +415,8 @@ def _score_all(
     by_few[rest] = few.score(design[rest])
     if not has_both(y[rest], weight[rest]):
         return before._replace(of_drawn=few.starts)
-    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest)), before.of_rest)
+    starts = before.of_rest or [start.take(rest) for start in before.of_all or ()] or None
+    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest)), starts)
     unseen[drawn] = many.score(design[drawn])
     of_all = before.of_all or [
         _join(len(y), (drawn, one), (rest, other)) for one, other in zip(few.starts, many.starts, strict=True)
@@ -428,11 +433,22 @@ def _join(n_listings: int, *parts: tuple[NDArray[np.intp], Start]) -> Start:
 
 
 def fit_all(
-    chosen: Chosen, design: Design, y: Labels, weight: Floats, is_text: Flags, only_raises: Flags
+    chosen: Chosen,
+    design: Design,
+    y: Labels,
+    weight: Floats,
+    is_text: Flags,
+    only_raises: Flags,
+    *,
+    is_draft: bool = False,
 ) -> tuple[LinearLearner, Chosen]:
-    """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended."""
+    """Return the chosen learner, fitted on all listings to the end, and the choice with where its fits ended.
+
+    A draft is fitted less exactly: it finds the passages that are learnt from, and the fit on those begins at its end.
+    """
+    tolerance = min(_COARSER * _tolerance(len(y)), _COARSEST) if is_draft else _tolerance(len(y))
     blend = Blend(chosen.members, chosen.shares, is_text, only_raises)
-    blend.fit(design, y, weight, _tolerance(len(y)), chosen.fits.of_all)
+    blend.fit(design, y, weight, tolerance, chosen.fits.of_all)
     return blend.learner(), replace(chosen, fits=chosen.fits._replace(of_all=blend.starts))
 
 

@@ -46,6 +46,7 @@ from ipml.model.stages import (
     FeatureValues,
     FirstStage,
     SecondStage,
+    has_long_texts,
     mark_ngrams,
     mark_only_raising,
     split_long_texts,
@@ -471,23 +472,24 @@ class CounterfeitClassifier(Estimator):
     def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
         """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
 
-        Listings with long texts are fitted twice: whole, and then as the passage that looked worst.
+        Where texts are long, listings are fitted twice: whole, which is a draft, and then as the passage that looked
+        worst.
         """
+        is_draft = has_long_texts(learnt.listings)
         self._fit_features(learnt)
         from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
         values = FeatureValues.of(self.features_, learnt.listings)
         asked = ask_donor(values.design(), from_donor)
-        chosen = self._learn(asked, learnt)
+        chosen = self._learn(asked, learnt, is_draft=is_draft)
         if self._suspects_new_sellers(learnt, chosen.unseen):
             self._extractors["listing"].compare_with_seller(learnt.listings)
             values = FeatureValues.of(self.features_, learnt.listings)
             asked = ask_donor(values.design(), from_donor)
-            chosen = self._learn(asked, learnt, chosen)
-        worst = self._take_worst(values, learnt.listings)
-        if worst is values:
+            chosen = self._learn(asked, learnt, chosen, is_draft=is_draft)
+        if not is_draft:
             return asked, chosen
-        del values
-        asked = ask_donor(worst.design(), from_donor)
+        values = self._take_worst(values, learnt.listings)
+        asked = ask_donor(values.design(), from_donor)
         return asked, self._learn(asked, learnt, chosen)
 
     def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
@@ -568,7 +570,9 @@ class CounterfeitClassifier(Estimator):
         )
         return log_odds
 
-    def _choose(self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+    def _choose(
+        self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None, *, is_draft: bool = False
+    ) -> Chosen:
         """Choose the penalties, unless that was done before, and score sellers left out."""
         return choose_members(
             asked.design,
@@ -582,14 +586,18 @@ class CounterfeitClassifier(Estimator):
             seed=self.seed,
             has_donor=asked.column is not None,
             before=before,
+            is_draft=is_draft,
         )
 
-    def _learn(self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None) -> Chosen:
+    def _learn(
+        self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None, *, is_draft: bool = False
+    ) -> Chosen:
         """Choose as `_choose` does, and fit the first stage under these penalties."""
-        chosen = self._choose(asked, learnt, before)
+        chosen = self._choose(asked, learnt, before, is_draft=is_draft)
         is_text = asked.mark(mark_ngrams(self.features_), donor=False)
         only_raises = asked.mark(mark_only_raising(self.features_), donor=True)
-        self.learner_, chosen = fit_all(chosen, asked.design, learnt.y, learnt.weight, is_text, only_raises)
+        known = asked.design, learnt.y, learnt.weight, is_text, only_raises
+        self.learner_, chosen = fit_all(chosen, *known, is_draft=is_draft)
         if asked.column is not None:
             self.donor_weight_ = asked.column.spell_out(self.learner_)
         self.strengths_ = np.array(

@@ -217,8 +217,8 @@ def _join_rarity(blocks: Sequence[Ngrams], n_columns: int) -> Floats:
 
 
 _MOST_PASSES = 2_000
-_STEP = 3.5  # from one penalty on the way to the next weaker one; those of a search lie closer together
-_ON_THE_WAY = 1e-2  # how exact a fit is that only another one begins from
+_STEP = 10.0  # from one penalty on the way to the next weaker one; those of a search lie closer together
+_ON_THE_WAY = 1e-1  # how exact a fit is that only another one begins from
 _FINER = 4.0  # a pass takes its gap from rows as it met them: where that was too good, it goes on to a smaller one
 _MOST_DESCENTS = 8
 _MOST_STEPS = 5_000  # of one descent
@@ -230,6 +230,10 @@ class Start(NamedTuple):
 
     shares: Floats
     intercept: float
+
+    def take(self, rows: NDArray[np.intp]) -> Start:
+        """Return where one of some of the listings may begin."""
+        return Start(self.shares[rows], self.intercept)
 
 
 class Ascent:

@@ -64,6 +64,11 @@ def split_long_texts(listings: ListingColumns, column: str) -> tuple[ListingColu
     return (listings.take(owners, {column: passages}), owners) if len(owners) else None
 
 
+def has_long_texts(listings: ListingColumns) -> bool:
+    """Say whether any listing is read passage by passage."""
+    return any(split_long_texts(listings, column) is not None for column in PASSAGE_WORDS)
+
+
 Floats = NDArray[np.float64]
 _MOST_REMEMBERED = 4_096
 """How many different texts of a column of few, such as categories, are kept with what they weigh."""

@@ -142,6 +142,21 @@ def test_a_choice_begun_where_another_ended_is_the_same(problem, monkeypatch, mo
     assert warm.n_iter_ <= cold.n_iter_
 
 
+def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, monkeypatch):
+    """A draft scores nobody by a learner that saw all others, and leaves no trace but where to begin."""
+    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
+    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
+    design, y, weight, _ = problem
+    draft = choose(problem, is_draft=True)
+    assert draft.fits.of_rest is None
+    assert np.isnan(draft.by_few).all()
+    _, begun = fit_all(draft, design, y, weight, FREE, FREE, is_draft=True)
+    final, alone = choose(problem, before=begun), choose(problem)
+    assert [one.strength for one in final.members] == [one.strength for one in alone.members]
+    np.testing.assert_allclose(final.unseen, alone.unseen, atol=0.15)
+    np.testing.assert_allclose(final.by_few, alone.by_few, atol=0.15)
+
+
 def test_more_sellers_are_drawn_where_counterfeits_are_rare(monkeypatch):
     """Up to five times as many listings, until there are enough counterfeits."""
     monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
