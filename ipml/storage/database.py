@@ -245,6 +245,8 @@ def reading(engine: Engine, *, of_any_release: bool = False) -> Iterator[Connect
     ------
     UnusableDatabase
         The tables are those of another release.
+    RuntimeError
+        Rows were written to SQLite all the same; nothing of it is kept. PostgreSQL refuses to write them.
     """
     options: dict[str, Any] = {}
     if engine.dialect.name == "postgresql":
