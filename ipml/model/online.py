@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
-from scipy.special import expit
 
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandFinder
@@ -57,7 +56,7 @@ class OnlineClassifier:
     def __init__(self, classifier: CounterfeitClassifier, stage: CompiledStage) -> None:
         self._stage, self._second, self._calibration = stage, classifier.second_stage_, classifier.calibration_
         self._table = self._calibration.table()
-        self._slope, self._intercept = classifier.alone_.slope_, classifier.alone_.intercept_
+        self._alone = classifier.alone_
         names = BrandFinder.of(classifier.brand_table).names
         self._brand_codes = self._calibration.brand_numbers(Names(np.arange(len(names)), names)).tolist()
         self._category_code = lru_cache(_MOST_REMEMBERED)(self._find_category)
@@ -91,7 +90,7 @@ class OnlineClassifier:
         code = self._brand_codes[brand] if brand >= 0 else self._field_code(listing.brand)
         codes = np.array([self._category_code(listing.category), code])
         score, low, high = judge_rows(np.array([log_odds]), codes[:1], codes[1:], self._table).ravel().tolist()
-        return Judged(log_odds, score, low, high, float(expit(self._slope * alone + self._intercept)))
+        return Judged(log_odds, score, low, high, self._alone.probability(np.array([alone])).item())
 
     def _find_category(self, category: str | None) -> int:
         return int(self._calibration.category_numbers(Names.of([category]))[0])

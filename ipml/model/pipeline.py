@@ -334,13 +334,13 @@ class CounterfeitClassifier(Estimator):
         """Return what `calibrate` and `interval` do, three arrays of shape (n_listings,)."""
         return self.calibration_.judge(log_odds, *self._groups(self.columns(X)))
 
-    def interval(self, X: Any, log_odds: Floats, level: float = 0.9) -> tuple[Floats, Floats]:
+    def interval(self, X: Any, log_odds: Floats) -> tuple[Floats, Floats]:
         """Return between which bounds each probability lies, two arrays of shape (n_listings,).
 
         It is wide where few sellers were judged, of the brand, of the category or at all; see
         `HierarchicalCalibration.interval`.
         """
-        return self.calibration_.interval(log_odds, *self._groups(self.columns(X)), level)
+        return self.calibration_.interval(log_odds, *self._groups(self.columns(X)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of labels that `predict` gives, too: what scikit-learn asks of a classifier."""

@@ -31,3 +31,7 @@ void judge_rows(doubles log_odds, int64s category, int64s brand, const calibrati
         high[row] = expit(centre + margin);
     }
 }
+
+void judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability) {
+    for (int64_t row = 0; row < log_odds.n; row++) probability.at[row] = expit(slope * log_odds.at[row] + intercept);
+}

@@ -18,4 +18,7 @@ typedef struct {
 EXPORT void judge_rows(doubles log_odds, int64s category, int64s brand, const calibration_table *table,
                        doubles_out judged);
 
+/* Write the probability of each listing, which follows from its log-odds by a line. */
+EXPORT void judge_by_line(doubles log_odds, double slope, double intercept, doubles_out probability);
+
 #endif

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -115,7 +114,10 @@ class SigmoidCalibration(Estimator):
     def probability(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that each listing is counterfeit, shape (n_listings,)."""
         check_fitted(self, "slope_")
-        return np.asarray(scipy.special.expit(self.slope_ * np.asarray(log_odds, dtype=np.float64) + self.intercept_))
+        log_odds = np.ascontiguousarray(log_odds, dtype=np.float64)
+        probability = np.empty(log_odds.shape)
+        _judge_by_line(log_odds, self.slope_, self.intercept_, probability)
+        return probability
 
 
 Floats = NDArray[np.float64]
@@ -144,6 +146,8 @@ class HierarchicalCalibration(Estimator):
     most_categories : int, default=500
         Only the categories with the most labels have an effect; listings of others are learnt from as if they named
         none, and count as of an unknown category later.
+    level : float, default=0.9
+        How often intervals hold the probability; above 0 and below 1.
 
     Attributes
     ----------
@@ -159,6 +163,8 @@ class HierarchicalCalibration(Estimator):
     n_sellers_ : int
     degrees_of_freedom_ : float
         Effective number of sellers less two, for slope and intercept; at least 1.
+    quantile_ : float
+        Standard errors from the log-odds to a bound of the interval.
 
     Examples
     --------
@@ -174,8 +180,9 @@ class HierarchicalCalibration(Estimator):
     array([False, False,  True])
     """
 
-    def __init__(self, most_categories: int = 500) -> None:
+    def __init__(self, most_categories: int = 500, level: float = 0.9) -> None:
         self.most_categories = most_categories
+        self.level = level
 
     def fit(
         self,
@@ -224,7 +231,7 @@ class HierarchicalCalibration(Estimator):
         """
         return self.judge(log_odds, brands, categories)[0]
 
-    def interval(self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9) -> tuple[Floats, Floats]:
+    def interval(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats]:
         """Return between which bounds the probability lies, two arrays of shape (n_listings,).
 
         It is the uncertainty of the probability, not of the verdict: of the share of counterfeits among listings with
@@ -239,25 +246,21 @@ class HierarchicalCalibration(Estimator):
         Parameters
         ----------
         log_odds, brands, categories : array of shape (n_listings,)
-        level : float, default=0.9
-            Above 0 and below 1.
         """
-        return self.judge(log_odds, brands, categories, level)[1:]
+        return self.judge(log_odds, brands, categories)[1:]
 
-    def judge(
-        self, log_odds: Floats, brands: Names, categories: Names, level: float = 0.9
-    ) -> tuple[Floats, Floats, Floats]:
+    def judge(self, log_odds: Floats, brands: Names, categories: Names) -> tuple[Floats, Floats, Floats]:
         """Return what `probability` and `interval` do, three arrays of shape (n_listings,)."""
         check_fitted(self, "slope_")
         score, low, high = judge_rows(
             np.asarray(log_odds, dtype=np.float64),
             self.category_numbers(_names(categories)),
             self.brand_numbers(_names(brands)),
-            self.table(level),
+            self.table(),
         )
         return score, low, high
 
-    def table(self, level: float = 0.9) -> CalibrationTable:
+    def table(self) -> CalibrationTable:
         """Return what `judge_rows` takes after the log-odds and the numbers of category and brand.
 
         Raises
@@ -269,7 +272,7 @@ class HierarchicalCalibration(Estimator):
         return CalibrationTable.of(
             slope=self.slope_,
             intercept=self.intercept_,
-            quantile=_quantile((1 + level) / 2, self.degrees_of_freedom_) if self.n_sellers_ > 1 else np.inf,
+            quantile=self.quantile_ if self.n_sellers_ > 1 else np.inf,
             category_effects=_check_shape(self.category_effects_, n_categories),
             brand_effects=_check_shape(self.brand_effects_, n_brands),
             of_line=_check_shape(self.line_covariance_, 2, 2),
@@ -320,6 +323,7 @@ class HierarchicalCalibration(Estimator):
         own = clustered_covariance(columns, listings.weight * (y - probability), information, seller)
         self._keep_covariance(own, effects, effects.response(listings, columns, information))
         self.degrees_of_freedom_ = max(1.0, effective_sellers(seller, information) - 2)
+        self.quantile_ = float(scipy.special.stdtrit(self.degrees_of_freedom_, (1 + self.level) / 2))
 
     def _keep_covariance(self, own: Floats, effects: Fit, response: LineResponse) -> None:
         """Keep the covariance of slope, intercept and effects in parts that scoring looks up.
@@ -412,12 +416,6 @@ def _number(names: pd.Series[str]) -> tuple[NDArray[np.str_], Codes]:
     return known, numbers
 
 
-@lru_cache(maxsize=64)
-def _quantile(share: float, degrees_of_freedom: float) -> float:
-    """Return a quantile of Student's distribution."""
-    return float(scipy.special.stdtrit(degrees_of_freedom, share))
-
-
 def _names(names: Names) -> features.Names:
     if isinstance(names, features.Names):
         return names
@@ -469,4 +467,5 @@ def judge_rows(log_odds: Floats, category: Codes, brand: Codes, table: Calibrati
     return judged
 
 
+_judge_by_line = bind("judge_by_line", "doubles", "double", "double", "doubles_out")
 _judge_rows = bind("judge_rows", "doubles", "int64s", "int64s", CalibrationTable, "doubles_out")

@@ -68,10 +68,10 @@ class Judged:
         y = rng.random(len(seller)) < expit(truth.log_odds(scores, brand, category) + of_seller)
         return cls(scores, y.astype(np.int8), brand, category, seller)
 
-    def fit(self):
-        """Return the calibration learnt from these labels."""
+    def fit(self, level=0.9):
+        """Return the calibration learnt from these labels, with intervals of a level."""
         names = {"brands": _names(self.brand), "categories": _names(self.category)}
-        return HierarchicalCalibration().fit(self.scores, self.y, **names, sellers=self.seller)
+        return HierarchicalCalibration(level=level).fit(self.scores, self.y, **names, sellers=self.seller)
 
     @property
     def asked(self):
@@ -257,7 +257,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 def test_intervals_hold_their_probability_and_widen_with_the_level(calibration, judged):
     """The probability lies inside, and a higher level is never narrower."""
     probability = calibration.probability(*judged.asked)
-    (low, high), (lower, higher) = (calibration.interval(*judged.asked, level=level) for level in (0.5, 0.99))
+    (low, high), (lower, higher) = (judged.fit(level).interval(*judged.asked) for level in (0.5, 0.99))
     assert (lower <= low).all()
     assert (low <= probability).all()
     assert (probability <= high).all()
