@@ -192,6 +192,8 @@ class ListingColumns:
     def cut(self, rows: NDArray[np.intp]) -> ListingColumns:
         """Return some rows as listings by themselves: what is worked out of them is not worked out of the others.
 
+        Texts that were read already are not read again.
+
         Parameters
         ----------
         rows : array of int
@@ -204,7 +206,9 @@ class ListingColumns:
         """
         if isinstance(self._columns, pd.DataFrame) and self._whole is None:
             said = [name for name in self._columns if str(name) in self]
-            return ListingColumns(self._columns[said].iloc[rows], self._reading)
+            cut = ListingColumns(self._columns[said].iloc[rows], self._reading)
+            cut._known |= {key: read.take(rows) for key, read in self._known.items() if isinstance(read, Texts)}
+            return cut
         places = rows.tolist()
         cells = {name: self.cells(name) for name in self._list_names()}
         cut = ListingColumns({name: [of[row] for row in places] for name, of in cells.items()}, self._reading)

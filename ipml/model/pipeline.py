@@ -56,6 +56,7 @@ PORTFOLIO = "portfolio__share"
 _PICTURE, IMAGE = "picture", "image"
 _PREPARED = ("_reading", "_first_stage")
 _UNKNOWN_BRAND = "\n"  # no listing names it: what they name is folded
+_READ_AT_ONCE = 20_000  # listings with their passages
 
 
 def make_features(brands: BrandTable | None = None) -> Features:
@@ -488,8 +489,10 @@ class CounterfeitClassifier(Estimator):
             chosen = self._learn(asked, learnt, chosen, is_draft=is_draft)
         if not is_draft:
             return asked, chosen
+        del asked  # of hundreds of thousands of listings each of these takes much memory
         values = self._take_worst(values, learnt.listings)
         asked = ask_donor(values.design(), from_donor)
+        del values
         return asked, self._learn(asked, learnt, chosen)
 
     def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
@@ -610,19 +613,24 @@ class CounterfeitClassifier(Estimator):
         return chosen
 
     def _take_worst(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
-        """Return the values of each listing, or those of its passage with the highest log-odds above it."""
-        log_odds, owners = [self.first_stage.sum(listings)], [np.arange(len(listings))]
-        for column in PASSAGE_WORDS:
-            if split := split_long_texts(listings, column):
-                passages, of_listings = split
-                values = values.stack(FeatureValues.of(self.features_, passages))
-                log_odds.append(self.first_stage.sum(passages))
-                owners.append(of_listings)
-        if len(owners) == 1:
+        """Return the values of each listing, or those of its passage with the highest log-odds above it.
+
+        Passages take several times as much memory as their listings, so these are read some at a time.
+        """
+        firsts = range(0, max(len(listings), 1), _READ_AT_ONCE)
+        parts = (np.arange(first, min(first + _READ_AT_ONCE, len(listings))) for first in firsts)
+        return FeatureValues.join([self._take_worst_of(values.take(rows), listings.cut(rows)) for rows in parts])
+
+    def _take_worst_of(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
+        split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
+        if not split:
             return values
-        rows = np.concatenate(owners)
-        worst = np.lexsort((-np.concatenate(log_odds), rows))  # by listing, the highest first
-        return values.take(worst[np.unique(rows[worst], return_index=True)[1]])
+        read = [(listings, np.arange(len(listings))), *split]
+        rows = np.concatenate([owners for _, owners in read])
+        log_odds = np.concatenate([self.first_stage.sum(texts) for texts, _ in read])
+        worst = np.lexsort((-log_odds, rows))  # by listing, the highest first
+        passages = [FeatureValues.of(self.features_, texts) for texts, _ in split]
+        return FeatureValues.join([values, *passages]).take(worst[np.unique(rows[worst], return_index=True)[1]])
 
 
 def _phrases_of(extractor: Any) -> list[str]:

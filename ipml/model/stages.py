@@ -9,6 +9,7 @@ Long texts are read passage by passage, so that harmless words around the tellin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -418,11 +419,12 @@ class FeatureValues:
         texts = {name: texts.take(rows) for name, texts in self.texts.items()}
         return FeatureValues(self.features, self.numbers[rows], texts)
 
-    def stack(self, other: FeatureValues) -> FeatureValues:
-        """Return these values and then those of other listings."""
-        numbers = scipy.sparse.csr_matrix(scipy.sparse.vstack([self.numbers, other.numbers]))
-        texts = {name: concat([own, other.texts[name]]) for name, own in self.texts.items()}
-        return FeatureValues(self.features, numbers, texts)
+    @classmethod
+    def join(cls, parts: Sequence[FeatureValues]) -> FeatureValues:
+        """Return the values of the listings of each part, one part after another; there is at least one."""
+        numbers = scipy.sparse.csr_matrix(scipy.sparse.vstack([part.numbers for part in parts]))
+        texts = {name: concat([part.texts[name] for part in parts]) for name in parts[0].texts}
+        return cls(parts[0].features, numbers, texts)
 
     def design(self) -> Design:
         """Return the values as the learner reads them: n-grams in little memory."""

@@ -1,6 +1,7 @@
 """Harmless words around suspicious ones hide little of them, and disguises that are undone hide nothing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ HARMLESS = [
     "hand washed",
     "oak wood",
 ]
-MOST_LOST = {"title": 2.5, "description": 1.5}
+MOST_LOST = {"title": 3.0, "description": 1.5}
 """Of the log-odds, which differ by 7 and more between what the small marketplace calls counterfeit and genuine."""
 UNDONE = [family for family in FAMILIES.values() if family.kind in ("invisible", "styled", "markup")]
 
@@ -45,3 +46,18 @@ def test_disguises_that_are_undone_hide_nothing(classifier, family):
     before = log_odds(classifier, "title", SUSPICIOUS)
     after = log_odds(classifier, "title", [attack_text(text, family) for text in SUSPICIOUS])
     assert np.min(after - before) >= -0.5
+
+
+def test_the_values_of_a_listing_are_the_same_alone_and_among_others(classifier, monkeypatch):
+    """Of a long text they are those of its most suspicious passage, however many listings are read at once."""
+    monkeypatch.setattr("ipml.model.pipeline._READ_AT_ONCE", 2)
+    padding = " oak wood tea towel" * 30
+    titles = ["Wool hat", SUSPICIOUS[0] + padding, padding + SUSPICIOUS[1], "Oak table", SUSPICIOUS[2]]
+    descriptions = [None, padding, SUSPICIOUS[0] + padding, None, padding]
+    listings = {"seller_id": list("abcde"), "title": titles, "description": descriptions}
+    together = classifier.transform(pd.DataFrame(listings))
+    for row in range(len(titles)):
+        alone = classifier.transform({name: [cells[row]] for name, cells in listings.items()})
+        assert (together[row] != alone).nnz == 0
+    log_odds = (together @ np.append(classifier.learner_.coef_[0], 0.0)).ravel() + classifier.learner_.intercept_[0]
+    np.testing.assert_allclose(log_odds, classifier.first_stage.log_odds(classifier.columns(listings)), atol=1e-9)
