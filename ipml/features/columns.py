@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
-from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.compiled.phrases import PhraseFinder, skeleton_texts
 from ipml.features.compiled.places import Numbers, Places
-from ipml.features.compiled.skeletons import skeleton_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
@@ -282,7 +281,7 @@ class ListingColumns:
         self._known["found", name] = find
 
     def places(self, name: str, phrases: PhraseSet) -> Places:
-        """Return which phrases stand where in the folded view of a text column, as `find_phrases` does, in bytes."""
+        """Return which phrases stand where in the folded view of a text column, in bytes."""
         return self.once_a_row(("places", name, phrases), [name], lambda listings: listings._find(name, phrases))
 
     def texts(self, name: str) -> list[str]:

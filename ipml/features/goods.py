@@ -7,7 +7,7 @@ statistics they rest on; add to that file, not to the code.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -32,7 +32,6 @@ from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import find_phrases
 from ipml.kit.estimator import check_fitted
 from ipml.listings.brands import Brands, load_brands
 
@@ -406,14 +405,8 @@ class GoodsFeatures(Extractor):
     def named(self, listings: ListingColumns) -> list[list[str]]:
         """Return the names of the kinds each title names, in the order of the file."""
         places = listings.places("title", self.phrase_set)
-        return [self._name_kinds(number for number, _, _ in places.of_text(row)) for row in range(len(places))]
-
-    def find(self, text: str) -> list[str]:
-        """Return the names of the kinds a folded text names, in the order of the file."""
-        return self._name_kinds(number for number, _, _ in find_phrases(text, self.phrase_set.phrases))
-
-    def _name_kinds(self, phrases: Iterable[int]) -> list[str]:
-        return [self.names_[number] for number in sorted({self.phrase_kinds_[phrase] for phrase in phrases})]
+        kinds = [sorted({self.phrase_kinds_[phrase] for phrase, _, _ in of_text}) for of_text in places.of_each()]
+        return [[self.names_[kind] for kind in of_text] for of_text in kinds]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: each kind, then what follows from the kinds named."""

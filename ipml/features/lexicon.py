@@ -11,16 +11,11 @@ changes at will and which did not carry over to later sellers.
 
 from __future__ import annotations
 
-import math
-import re
 import tomllib
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.resources import files
-from itertools import accumulate, islice
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +25,8 @@ from numpy.typing import NDArray
 from ipml.errors import UnusableSetting
 from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.offers import describe_offers, group_columns
-from ipml.features.compiled.trade_words import TradeTable, count_trade_words
-from ipml.features.normalisation import fold_text
-from ipml.features.phrases import Place, find_phrases
-
-Span = tuple[int, int, str]
+from ipml.features.compiled.places import Places
+from ipml.features.compiled.trade_words import TradeTable, choose_trade_words, count_trade_words
 
 KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", "negated")
 NEGATION = "negation"
@@ -42,10 +34,6 @@ _DENIABLE = ("replica", "grade")
 _COUNT_ONCE = ("lawful",)
 """What a listing says in its own favour costs nothing to repeat."""
 _COLUMNS = ("title", "description")
-_NEGATION_REACHES_WORDS = 2
-_CONTEXT_REACHES_WORDS = 3
-_WORD = re.compile(r"[\u2e80-\U0003ffff]|[^\s\u2e80-\U0003ffff]+")  # an ideograph is a word
-_BREAK = re.compile(r"[.,;:!?|](?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -141,10 +129,9 @@ class TradeWords(Extractor):
     Examples
     --------
     >>> words = TradeWords().fit({"title": []})
-    >>> words.find("aaa replica watch")
-    [('grade', 0, 3), ('replica', 4, 11)]
-    >>> words.find("not a replica, 8 aaa batteries")
-    [('negated', 6, 13)]
+    >>> found = words.find(ListingColumns({"title": ["aaa replica watch", "not a replica, 8 aaa batteries"]}), "title")
+    >>> [[(KINDS[kind], start, end) for kind, start, end in of_text] for of_text in found.of_each()]
+    [[('grade', 0, 3), ('replica', 4, 11)], [('negated', 6, 13)]]
     """
 
     reads = _COLUMNS
@@ -179,116 +166,18 @@ class TradeWords(Extractor):
         phrases, table = self.prepared
         return count_trade_words(listings.folded(name), listings.places(name, phrases), table)
 
-    def find(self, text: str) -> list[tuple[str, int, int]]:
-        """Return kind, start and end of each phrase that counts in a folded text, in their order."""
-        return self.choose(text, find_phrases(text, self.phrase_set.phrases))
-
-    def choose(self, text: str, places: Sequence[Place]) -> list[tuple[str, int, int]]:
-        """Return what `find` does, where it is known which phrases stand where in a folded text."""
-        if not places:
-            return []
-        of_kind: dict[str, list[tuple[int, int]]] = {}
-        for number, start, end in places:
-            of_kind.setdefault(self.kinds_[number], []).append((start, end))
-        neighbours = {kind: _Neighbours(text, spans) for kind, spans in of_kind.items() if kind not in KINDS}
-        spans = {
-            (start, end, self.kinds_[number])
-            for number, start, end in places
-            if self.kinds_[number] in KINDS
-            and not any(neighbours[kind].is_near(start, end) for kind in self.not_near_[number] if kind in neighbours)
-        }
-        outer = _leftmost_longest(spans)
-        negated = sorted(span[1] for span in of_kind.get(NEGATION, ()) if not _is_within(span, outer))
-        return [
-            ("negated" if kind in _DENIABLE and _is_denied(text, start, negated) else kind, start, end)
-            for start, end, kind in outer
-        ]
+    def find(self, listings: ListingColumns, name: str) -> Places:
+        """Return the phrases that count in the folded view of a column, in bytes; each with the number of its kind."""
+        phrases, table = self.prepared
+        return choose_trade_words(listings.folded(name), listings.places(name, phrases), table)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: kind and place."""
         return np.array([f"{kind}_in_{column}" for column in _COLUMNS for kind in KINDS], dtype=object)
 
 
-def _leftmost_longest(spans: set[Span]) -> list[Span]:
-    """Return the spans in order, without those that overlap an earlier one, or a longer one from the same place."""
-    kept: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span[0], -span[1], span[2])):
-        if not kept or span[0] >= kept[-1][1]:
-            kept.append(span)
-    return kept
-
-
-def _is_within(span: tuple[int, int], others: Sequence[Span]) -> bool:
-    """Say whether a span lies within one of others, which are in order and do not overlap."""
-    before = bisect_right(others, span[0], key=itemgetter(0))
-    return before > 0 and span[1] <= others[before - 1][1]
-
-
-class _Neighbours:
-    """Places in a text, in order, of which the nearest to another place is asked for.
-
-    Only the nearest counts, since between it and the other place are the fewest words; so reading takes no longer for
-    each place when a text is full of them.
-    """
-
-    def __init__(self, text: str, spans: Sequence[tuple[int, int]]) -> None:
-        self._text = text
-        self._starts = [start for start, _ in spans]
-        self._ends = list(accumulate((end for _, end in spans), max))  # of all spans up to here, the farthest
-
-    def is_near(self, start: int, end: int) -> bool:
-        """Say whether one overlaps a place, or stands beside it with three words between at most."""
-        following = bisect_left(self._starts, end)
-        before = self._text[self._ends[following - 1] : start] if following else None
-        after = self._text[end : self._starts[following]] if following < len(self._starts) else None
-        beside = (between for between in (before, after) if between is not None)
-        return any(_has_few_words(between, _CONTEXT_REACHES_WORDS) for between in beside)
-
-
-def _is_denied(text: str, start: int, negated: Sequence[int]) -> bool:
-    """Say whether some negation ends shortly before a place, in the same part of the sentence."""
-    before = bisect_right(negated, start)
-    between = text[negated[before - 1] : start] if before else ""
-    return before > 0 and _has_few_words(between, _NEGATION_REACHES_WORDS) and not _BREAK.search(between)
-
-
-def _has_few_words(text: str, most: int) -> bool:
-    return sum(1 for _ in islice(_WORD.finditer(text), most + 1)) <= most
-
-
 _CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
 _LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
-
-_LINK = re.compile(r"https?://|www\.|\b[a-z0-9-]{2,40}\.(?:com|net|org|ru|cn|shop|store|onion|me|top|xyz)\b")
-_LINK_SIGNS = ("://", "www.", ".com", ".net", ".org", ".ru", ".cn", ".sh", ".st", ".on", ".me", ".to", ".xyz")
-"""One of these stands in every link."""
-_EMAIL = re.compile(r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}\.[a-z]{2,12}")
-_HANDLE = re.compile(r"(?<![a-z0-9.])@[a-z_][a-z0-9_.]{2,31}")
-_PHONE = re.compile(r"(?<![\w.,$])(?:\+\d[\d ()-]{8,17}\d|[78] ?\(\d{3}\)[\d -]{7,10}\d|\(\d{3}\) ?\d{3}-\d{4})(?!\w)")
-_UNITS = (
-    *("pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "шт", "пар", "пары", "штук", "упаковок"),
-    *("peças", "pares", "unidades", "piezas", "stück", "paar", "pièces", "paires", "pezzi", "paia", "adet"),
-)
-_MEASURES = (
-    *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l"),
-    *("mg", "g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz"),
-)
-"""What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
-_UNIT = rf"x\b(?! ?\d)|(?:{'|'.join(map(fold_text, _UNITS))})\b"
-_PIECES = re.compile(
-    r"(?<![\d\"'] )(?<![\"'])\bx(?:(?<!\w x) ?|(?=\d+\b(?! \w)|\d+ (?:" + _UNIT + r")))(\d{1,4})\b"
-    rf"(?! ?(?:(?:{'|'.join(_MEASURES)})\b|''|\"))"
-    rf"|\b(\d{{1,5}}) ?(?:{_UNIT})"
-    r"|(?<!\d)(\d{1,5}) ?[件个双套只]"
-)
-"""Numbers of pieces: "x10", "x 10", "10 x", "10 pcs". A size is none, nor is a name: a number on both sides of the x
-("90 x 90"), a measure after it ("x 64 GB"), a word before an x that stands alone ("Model X 2018"), or words on both
-sides of an x with its number, the second no unit ("ThinkPad X250 i5")."""
-_SIZE_RANGE = re.compile(
-    rf"\b(?:3[4-9]|4[0-8]) ?(?:-|~|to|{fold_text('до')}|bis) ?(?:3[5-9]|4[0-9])\b"
-    r"|\b(?:us|uk|eu) ?\d{1,2}(?:\.5)? ?- ?(?:us|uk|eu)? ?\d{1,2}\b"
-    r"|\b(?:xxs|xs|s|m) ?[-/~] ?(?:l|xx?x?l|[2-6]xl)\b"
-)
 
 
 @lru_cache(maxsize=1)
@@ -356,17 +245,9 @@ class OfferFeatures(Extractor):
         if name not in listings:
             return np.zeros((len(listings), self.count_values(name)))
         phrases, columns = self.prepared
-        raw, folded, places = listings.raw(name), listings.folded(name), listings.places(name, phrases)
-        values, left_out = describe_offers(raw, folded, places, columns, MAX_LETTERS[name], has_lots=name == "title")
-        for row in left_out.tolist():
-            found = find_phrases(folded.text(row), phrases.phrases)
-            values[row] = self._look(name, raw.text(row), folded.text(row), found)
-        return values
-
-    def _look(self, name: str, text: str, folded: str, places: Sequence[Place]) -> tuple[float, ...]:
-        groups = {self.groups_[number] for number, _, _ in places}
-        contacts = _find_contacts(text[: MAX_LETTERS[name]].lower(), folded, groups)
-        return (*contacts, *_find_lots(folded, groups)) if name == "title" else contacts
+        places, has_lots = listings.places(name, phrases), name == "title"
+        texts = listings.raw(name), listings.folded(name)
+        return describe_offers(*texts, places, columns, MAX_LETTERS[name], has_lots=has_lots)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: what is measured, and in which text."""
@@ -379,25 +260,3 @@ class OfferFeatures(Extractor):
     def only_raises(self) -> tuple[str, ...]:
         """Names of the features that may raise a score but never lower one: contacts."""
         return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
-
-
-def _find_contacts(text: str, folded: str, groups: set[str]) -> tuple[bool, ...]:
-    has_at = "@" in text  # which folding may take for a letter
-    return (
-        "messenger" in groups,
-        "approach" in groups,
-        any(sign in folded for sign in _LINK_SIGNS) and bool(_LINK.search(folded)),
-        has_at and bool(_EMAIL.search(text)),
-        has_at and bool(_HANDLE.search(text)),
-        ("+" in folded or "(" in folded) and bool(_PHONE.search(folded)),
-    )
-
-
-def _find_lots(folded: str, groups: set[str]) -> tuple[float, ...]:
-    pieces = (int("".join(filter(None, match.groups()))) for match in _PIECES.finditer(folded))
-    return (
-        "lot_words" in groups,
-        math.log10(max(pieces, default=1) or 1),
-        bool(_SIZE_RANGE.search(folded)),
-        "all_sizes" in groups,
-    )

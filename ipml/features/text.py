@@ -7,7 +7,6 @@ Arrow string array, so no Python object is made per text.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
@@ -19,8 +18,8 @@ from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
 from ipml.features.compiled.ngrams import count_texts as count_in_texts
 from ipml.features.compiled.numbers import are_unfamiliar
+from ipml.features.compiled.phrases import trace_skeletons
 from ipml.features.compiled.texts import Texts
-from ipml.features.phrases import Skeletons
 
 
 def count_ngrams(
@@ -93,22 +92,6 @@ def sum_ngrams(
     _check_size(marked.size - 1)
     sums, n_all, n_known = sum_rows(texts, marked, *letters, words)
     return NgramSums(sums / np.sqrt(np.maximum(n_known, 1)), n_all, n_known)
-
-
-def spread_weights(
-    text: str, marked: NDArray[np.float64], *, letters: tuple[int, int] = (3, 5), words: int = 1
-) -> NDArray[np.float64]:
-    """Return the weight each letter of one text carries; together they sum to what `sum_ngrams` gives.
-
-    Every n-gram's weight is shared equally among its letters.
-    """
-    data = Texts.of_one(text).data
-    if data.size == 0:
-        return np.zeros(0)
-    _check_size(marked.size - 1)
-    by_byte = spread(data, marked, *letters, words)
-    starts = np.flatnonzero((data & 0xC0) != 0x80)
-    return np.asarray(np.add.reduceat(by_byte, starts))
 
 
 def _check_size(n_columns: int) -> None:
@@ -254,20 +237,27 @@ class TextFeatures(Extractor):
         """Return the share of columns that are in use."""
         return float((self.idf_ > 0).mean())
 
-    def spread(self, folded: Sequence[str], marked: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Return the part of the log-odds that each letter of some folded texts carries.
+    def spread(self, folded: Texts, marked: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Return the part of the log-odds that each letter of some folded texts carries; together what `sum` gives.
+
+        Every n-gram's weight is shared equally among its letters.
 
         Parameters
         ----------
-        folded : sequence of str
+        folded : Texts
         marked : array of shape (2^bits + 1,)
             As `mark` returns it.
         """
-        skeletons = Skeletons(folded)
-        carried = np.zeros(len(skeletons.joined))
-        of_each = [spread_weights(bones, marked, letters=self.letters, words=self.words) for bones in skeletons.each()]
-        carried[skeletons.origins()] = np.concatenate([part for of_text in of_each for part in (of_text, [0.0])])
-        return [carried[start : end - 1] for start, end in pairwise(skeletons.starts.tolist())]
+        _check_size(marked.size - 1)
+        skeletons, origins = trace_skeletons(folded)
+        by_byte = np.zeros(len(folded.data))
+        for start, end in pairwise(skeletons.offsets.tolist()):
+            if start < end:
+                by_byte[origins[start:end]] = spread(skeletons.data[start:end], marked, *self.letters, self.words)
+        starts = np.flatnonzero((folded.data & 0xC0) != 0x80)
+        by_letter = np.add.reduceat(by_byte, starts) if len(starts) else by_byte
+        ends = np.cumsum(folded.lengths()).tolist()
+        return [by_letter[start:end] for start, end in pairwise([0, *ends])]
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return one name per hashed column."""

@@ -28,9 +28,8 @@ from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.folding import FoldingTables
 from ipml.features.compiled.goods import GoodsArrays
 from ipml.features.compiled.offers import OfferTable, offer_table
-from ipml.features.compiled.phrases import PhraseTables
+from ipml.features.compiled.phrases import PhraseTables, SkeletonTables, skeleton_tables
 from ipml.features.compiled.places import NumberArrays, Numbers, Places
-from ipml.features.compiled.skeletons import SkeletonTables, skeleton_tables
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.trade_words import TradeArrays

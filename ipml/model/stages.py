@@ -20,8 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
 from ipml.features.compiled.numbers import add_rows
-from ipml.features.compiled.passages import cut_passages
-from ipml.features.compiled.texts import Texts, concat, have_plain_letters
+from ipml.features.compiled.texts import Texts, concat, cut_passages, have_plain_letters
 from ipml.features.goods import claimed_brands, tell_brands
 from ipml.features.names import Names
 from ipml.features.text import NgramSums, TextFeatures

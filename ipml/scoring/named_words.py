@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Buffers, Table, bind
-from ipml.features.compiled.letters import letter_kinds
+from ipml.features.compiled.texts import letter_kinds
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import TOLD_AND_KNOWN
 from ipml.records import Highlight
@@ -24,33 +24,6 @@ from ipml.records import Highlight
 Floats = NDArray[np.float64]
 
 _LETTER = re.compile("[^\\W\u2e80-\U0003ffff]")
-
-
-def find_word(text: str, word: str) -> list[tuple[int, int]]:
-    """Return where a word stands in a text in capitals or not: by itself, or else within others.
-
-    Scripts that are written without spaces have no letters that stand beside a word.
-
-    Examples
-    --------
-    >>> find_word("Bag, handbag, BAG", "bag"), find_word("handbags", "bag")
-    ([(0, 3), (14, 17)], [(4, 7)])
-    """
-    small = text.lower()
-    if len(small) != len(text):  # a few capitals are two letters when small
-        return _find_places(text, text, word)
-    return _find_places(text, small, word.lower())
-
-
-def _find_places(text: str, small: str, sought: str) -> list[tuple[int, int]]:
-    """Return the places of a text at which something stands in the same text in small letters."""
-    places, at = [], small.find(sought)
-    while at >= 0 and sought:
-        places.append((at, at + len(sought)))
-        at = small.find(sought, at + len(sought))
-    if len(places) < 2:
-        return places
-    return [place for place in places if not _is_within_word(text, *place)] or places
 
 
 def widen(text: str, start: int, end: int) -> tuple[int, int]:
@@ -66,11 +39,6 @@ def widen(text: str, start: int, end: int) -> tuple[int, int]:
     while end < len(text) and _LETTER.match(text[end]) and _LETTER.match(text[end - 1]):
         end += 1
     return start, end
-
-
-def _is_within_word(text: str, start: int, end: int) -> bool:
-    """Say whether a letter or digit stands next to a place."""
-    return bool(_LETTER.match(text[start - 1 : start]) or _LETTER.match(text[end : end + 1]))
 
 
 MOST_HIGHLIGHTS = 100
@@ -93,7 +61,9 @@ class _Naming(Table):
 class _FoundWords(Table):
     _fields_: ClassVar = [
         *(("starts", KINDS["int64s"]), ("letters", KINDS["uint32s"]), ("key_starts", KINDS["int64s"])),
-        *((name, KINDS["int64s"]) for name in ("rows", "groups", "phrase_starts", "places")),
+        ("are_small", KINDS["uint8s"]),
+        *((name, KINDS["int64s"]) for name in ("rows", "groups", "written_starts", "small_starts")),
+        *((name, KINDS["uint32s"]) for name in ("written", "small")),
     ]
 
 
@@ -101,7 +71,8 @@ class _Words(Buffers):
     _fields_: ClassVar = [
         (name, Buffer)
         for name in (
-            *("part_starts", "parts", "word_starts", "words", "change_starts", "rows", "starts", "pieces"),
+            *("phrase_starts", "places", "part_starts", "parts", "word_starts", "words"),
+            *("change_starts", "rows", "starts", "pieces"),
             *("named_starts", "named", "joined", "said", "mark_starts", "marks", "weights"),
         )
     ]
@@ -228,23 +199,24 @@ class WordNaming:
         self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]
     ) -> tuple[_FoundWords, list[str]]:
         """Return texts and phrases as the engine takes them, and the phrases of all listings."""
-        rows, groups, spoken = [0], [], []
-        places: list[list[tuple[int, int]]] = []
-        for row, of_row in enumerate(phrases):
+        groups: list[int] = []
+        rows = [0]
+        spoken: list[str] = []
+        for of_row in phrases:
             for group, found in of_row.items():
-                is_whole = group in self._whole
-                for phrase in found if is_whole else found[:_MOST_PHRASES]:
-                    groups.append(self._numbers[group])
-                    spoken.append(phrase)
-                    places.append(find_word(texts[2 * row], phrase))
-                    places.append([] if is_whole else find_word(texts[2 * row + 1], phrase))
+                some = found if group in self._whole else found[:_MOST_PHRASES]
+                groups += [self._numbers[group]] * len(some)
+                spoken += some
             rows.append(len(spoken))
+        small = [phrase.lower() for phrase in spoken]
         told = _FoundWords.of(
             **_spell(texts),
             rows=np.array(rows, dtype=np.int64),
             groups=np.array(groups, dtype=np.int64),
-            phrase_starts=np.array(list(accumulate(map(len, places), initial=0)), dtype=np.int64),
-            places=np.array(list(chain.from_iterable(chain.from_iterable(places))), dtype=np.int64),
+            written_starts=_count_up(spoken),
+            small_starts=_count_up(small),
+            written=_letters("".join(spoken)),
+            small=_letters("".join(small)),
         )
         return told, spoken
 
@@ -299,14 +271,26 @@ def _spell(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return texts in code points: as written, in small letters, and as words in capitals or not are the same."""
     joined = "\n".join([*texts, ""])
     small, keys = joined.lower(), joined.casefold()
+    are_small = np.ones(len(texts), dtype=np.uint8)
     if len(small) != len(joined):  # a few capitals are two letters when small
-        small = "\n".join([*(text.lower() if len(text.lower()) == len(text) else text for text in texts), ""])
+        are_small[:] = [len(text.lower()) == len(text) for text in texts]
+        each = [text.lower() if is_small else text for text, is_small in zip(texts, are_small, strict=True)]
+        small = "\n".join([*each, ""])
     key_starts = np.arange(len(joined) + 1)
     if len(keys) != len(joined):
         key_starts[1:] = np.cumsum([len(letter.casefold()) for letter in joined])
-    letters = bytearray((joined + small + keys).encode("utf-32-le", "surrogatepass"))
     return {
         "starts": np.array([0, *accumulate([len(text) + 1 for text in texts])]),
-        "letters": np.frombuffer(letters, dtype=np.uint32),
+        "letters": _letters(joined + small + keys),
         "key_starts": key_starts,
+        "are_small": are_small,
     }
+
+
+def _letters(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(bytearray(text.encode("utf-32-le", "surrogatepass")), dtype=np.uint32)
+
+
+def _count_up(words: Sequence[str]) -> NDArray[np.int64]:
+    """Return where each of some words begins if they are joined, and where all end."""
+    return np.array([0, *accumulate(map(len, words))], dtype=np.int64)

@@ -21,9 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
+from ipml.features.compiled.places import Place
+from ipml.features.compiled.texts import Texts
+from ipml.features.lexicon import KINDS
 from ipml.features.look_alikes import is_look_alike
 from ipml.features.normalisation import MAX_TITLE_LETTERS, find_origins, fold_text, fold_with_origins
-from ipml.features.phrases import Place
 from ipml.features.text import TextFeatures
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
@@ -292,8 +294,7 @@ class Explainer:
             As `WordNaming.name` takes them.
         """
         texts = [self._read_texts(listings, column) for column in TEXTS]
-        lexicon = self.extractors["words"].phrase_set
-        phrases = [listings.places(column, lexicon).of_each() for column in TEXTS]
+        phrases = [self.extractors["words"].find(listings, column).of_each() for column in TEXTS]
         names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
         found = []
         for row, of_row in enumerate(zip(*texts, strict=True)):
@@ -329,12 +330,12 @@ class Explainer:
             return {}
         phrases: dict[str, list[str]] = {}
         for text, found in zip(texts, places, strict=True):
-            within: dict[str, range] = {}  # the last word in which one of a kind was found
-            for kind, start, end in self.extractors["words"].choose(text.folded, text.letters(found)):
+            within: dict[int, range] = {}  # the last word in which one of a kind was found
+            for kind, start, end in text.letters(found):
                 if text.origins[start] in within.get(kind, ()) and text.origins[end - 1] in within[kind]:
                     continue  # else a word of a hundred thousand letters would be read once for each that it holds
                 first, last = text.place(start, end)
-                phrases.setdefault(f"words.{kind}", []).append(text.written[first:last])
+                phrases.setdefault(f"words.{KINDS[kind]}", []).append(text.written[first:last])
                 within[kind] = range(first, last) if last - first > _LONG_WORD else range(0)
         return {group: _each_once(phrases[group]) for group in _PHRASES if group in phrases}
 
@@ -356,7 +357,7 @@ class Explainer:
         if not texts:
             return []
         marked, slope = self.classifier.first_stage.text_part(column).marked, self.classifier.second_stage_.slope_
-        by_folded = self.extractors[column].spread([text.folded for text in texts], marked)
+        by_folded = self.extractors[column].spread(Texts.of([text.folded for text in texts]), marked)
         return [
             slope * carried
             if isinstance(text.origins, range)

@@ -10,9 +10,9 @@ from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, brand_table
 from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import find_phrases
 from ipml.features.text import TextFeatures
 from ipml.listings.brands import load_brands
+from tests.support.finding import find_phrases, find_trade_words
 
 
 def values(extractor, columns, row=0):
@@ -186,7 +186,7 @@ def test_words_of_the_trade_are_counted_up_to_three():
 def test_the_longest_phrase_counts_alone():
     """Super clone is one phrase, not also a clone."""
     words = TradeWords().fit({"title": []})
-    assert words.find("super clone watch") == [("replica", 0, 11)]
+    assert find_trade_words(words, "super clone watch") == [("replica", 0, 11)]
 
 
 def test_a_text_in_unknown_words_is_unfamiliar():

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
+from ipml.features.columns import ListingColumns
 from ipml.features.goods import GoodsFeatures, brand_table, load_goods
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import find_phrases
 from ipml.listings.brands import Brand, Brands, load_brands
+from tests.support.finding import find_phrases
 
 GOODS = GoodsFeatures().fit({"title": []})
 
@@ -28,7 +29,7 @@ def test_every_phrase_names_its_kind(kind):
     for phrase in kind.phrases:
         written = phrase.removesuffix("*")
         for title in (written, written.upper()):
-            assert kind.name in GOODS.find(fold_text(f"x {title} y")), phrase
+            assert kind.name in GOODS.named(ListingColumns({"title": [f"x {title} y"]}))[0], phrase
 
 
 @pytest.mark.parametrize("kind", load_goods(), ids=lambda kind: kind.name)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.normalisation import fold_text, read_signs
-from ipml.features.phrases import skeleton
 from ipml.model.robustness.evasions import LEET_SIGNS, translate
+from tests.support.finding import skeleton
 
 TEXTS = st.text("ab1 @$!|+(.)", max_size=40)
 

@@ -17,6 +17,7 @@ from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
+from tests.support.finding import find_trade_words
 
 TABLE = tomllib.loads((files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS = TradeWords().fit({"title": []})
@@ -24,7 +25,7 @@ WORDS = TradeWords().fit({"title": []})
 
 def kinds_in(text: str) -> list[str]:
     """Return the kinds found in a text as written."""
-    return [kind for kind, _, _ in WORDS.find(fold_text(text))]
+    return [kind for kind, _, _ in find_trade_words(WORDS, fold_text(text))]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_a_part_for_a_brand_is_lawful(title):
 def test_any_text_is_read(text):
     """Whatever is written, places lie within the text, in order, and are of a kind that counts."""
     folded = fold_text(text)
-    found = WORDS.find(folded)
+    found = find_trade_words(WORDS, folded)
     assert all(kind in KINDS and 0 <= start < end <= len(folded) for kind, start, end in found)
     assert [place[1] for place in found] == sorted(place[1] for place in found)
 

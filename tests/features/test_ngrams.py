@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.features.compiled.ngrams import find_distinct, mark_known, sum_rows
+from ipml.features.compiled.phrases import skeleton_texts
 from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import fold_text
-from ipml.features.text import count_ngrams, spread_weights, sum_ngrams
+from ipml.features.text import TextFeatures, count_ngrams, sum_ngrams
 
 TEXTS = st.lists(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text), max_size=6)
 WEIGHTS = np.random.default_rng(0).normal(size=1 << 12)
@@ -124,8 +125,9 @@ def test_more_words_than_are_remembered_weigh_what_each_does_alone():
 @given(st.text(st.characters(codec="utf-8"), max_size=40).map(fold_text))
 def test_the_weights_of_the_letters_sum_to_that_of_the_text(text):
     """Nothing is lost or added when a weight is spread over letters; there is one share a letter."""
-    weights = np.where(KNOWN, WEIGHTS, 0.0)
-    spread = spread_weights(text, mark_known(weights, KNOWN))
-    assert spread.shape == (len(text),)
-    expected = sum_ngrams(Texts.of([text]), mark_known(weights, KNOWN)).weights[0]
-    np.testing.assert_allclose(spread.sum(), expected, atol=1e-9)
+    marked, texts = mark_known(np.where(KNOWN, WEIGHTS, 0.0), KNOWN), Texts.of([text, text])
+    features = TextFeatures(letters=(3, 5))
+    for spread in features.spread(texts, marked):
+        assert spread.shape == (len(text),)
+        expected = sum_ngrams(skeleton_texts(texts), marked, letters=features.letters).weights[0]
+        np.testing.assert_allclose(spread.sum(), expected, atol=1e-9)

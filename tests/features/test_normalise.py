@@ -14,9 +14,9 @@ from ipml.features.normalisation import (
     fold_text,
     fold_with_origins,
 )
-from ipml.features.phrases import skeleton
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.robustness import genuine_listings
+from tests.support.finding import skeleton
 
 HOSTILE_TEXT = st.text(
     st.one_of(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ipml.features.lexicon import OfferFeatures, load_offer_words
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import find_phrases
+from tests.support.finding import find_phrases
 
 OFFER = OfferFeatures().fit({"title": []})
 CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")

@@ -1,11 +1,14 @@
 """The skeleton of a folded text: spellings that people read alike are one."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ipml.features.compiled.phrases import trace_skeletons
+from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import Skeletons, skeleton
+from tests.support.finding import skeleton
 
 FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
 
@@ -48,9 +51,13 @@ def test_a_skeleton_keeps_the_words(text):
 
 @given(FOLDED)
 def test_origins_rise_and_point_to_letters_of_the_same_skeleton(text):
-    """Each letter of the skeleton comes from one later than that before it, and stands for it."""
-    skeletons = Skeletons([text])
-    (bones,), origins = skeletons.each(), skeletons.origins()[:-1].tolist()
-    assert bones == skeleton(text)
-    assert origins == sorted(set(origins))
-    assert all(skeleton(text[origin]) == bone for bone, origin in zip(bones, origins, strict=True))
+    """Each byte of the skeleton comes from one later than that before it, and stands for it."""
+    skeletons, origins = trace_skeletons(Texts.of_one(text))
+    assert skeletons.strings() == [skeleton(text)]
+    assert np.all(np.diff(origins) > 0)
+    written = text.encode("utf-8", "surrogatepass")
+    from_bytes = bytes(written[at] for at in origins)
+    is_ascii = [byte < 0x80 for byte in from_bytes]
+    bones = skeletons.data.tobytes()
+    assert [bone for bone, one in zip(bones, is_ascii, strict=True) if not one] == [b for b in from_bytes if b > 0x7F]
+    assert all(ord(skeleton(chr(b))) == bone for bone, b in zip(bones, from_bytes, strict=True) if b < 0x80)

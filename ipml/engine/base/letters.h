@@ -1,5 +1,5 @@
 /* Letters in UTF-8: which code point stands at a byte, and of what kind it is, as
-   `ipml.features.compiled.letters` has it. */
+   `ipml.features.compiled.texts` has it. */
 #ifndef IPML_LETTERS_H
 #define IPML_LETTERS_H
 

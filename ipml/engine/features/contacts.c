@@ -8,8 +8,6 @@ static bool is_small_letter(int64_t letter) { return letter >= 'a' && letter <= 
 
 static bool is_plain(int64_t letter) { return is_small_letter(letter) || is_digit(letter); }
 
-static int64_t lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte + 0x20 : byte; }
-
 static bool is_end_of_domain(const uint8_t *data, int64_t at, int64_t end, uint8s kinds, texts link_ends) {
     for (int64_t i = 0; i < link_ends.offsets.n - 1; i++) {
         if (!word_stands_at(data, at, end, link_ends, i)) continue;
@@ -94,21 +92,21 @@ bool is_phone_at_bracket(const uint8_t *data, int64_t start, int64_t end, int64_
 }
 
 bool is_email_at(const uint8_t *data, int64_t start, int64_t end, int64_t at) {
-    int64_t before = at > start ? lower(data[at - 1]) : 0;
+    int64_t before = at > start ? data[at - 1] : 0;
     bool is_sign = before == '.' || before == '_' || before == '%' || before == '+' || before == '-';
     if (!is_plain(before) && !is_sign) return false;
     int64_t dot = at + 1;
-    while (dot < end && (is_plain(lower(data[dot])) || data[dot] == '-')) dot++;
+    while (dot < end && (is_plain(data[dot]) || data[dot] == '-')) dot++;
     int64_t n = dot - at - 1;
     if (n < 1 || n > MOST_IN_DOMAIN || dot + 2 >= end || data[dot] != '.') return false;
-    return is_small_letter(lower(data[dot + 1])) && is_small_letter(lower(data[dot + 2]));
+    return is_small_letter(data[dot + 1]) && is_small_letter(data[dot + 2]);
 }
 
 bool is_handle_at(const uint8_t *data, int64_t start, int64_t end, int64_t at) {
-    int64_t before = at > start ? lower(data[at - 1]) : 0;
+    int64_t before = at > start ? data[at - 1] : 0;
     if (is_plain(before) || before == '.' || at + 3 >= end) return false;
     for (int64_t i = 1; i < 4; i++) {
-        int64_t letter = lower(data[at + i]);
+        int64_t letter = data[at + i];
         bool is_inside = i > 1 && (is_digit(letter) || letter == '.');
         if (!is_small_letter(letter) && letter != '_' && !is_inside) return false;
     }

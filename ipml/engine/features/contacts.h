@@ -1,7 +1,6 @@
-/* Links, telephones, addresses and handles in one text: the patterns of `ipml.features.lexicon`, sign by sign.
+/* Links, telephones, addresses and handles in one text: the patterns of `tests/specification/offers.py`, sign by sign.
 
-   Each function is given a text, `data` from `start` to `end`, and the byte `at` of the sign that tells. Digits are
-   those of ASCII; texts with others are not for these functions. */
+   Each function is given a text, `data` from `start` to `end`, and the byte `at` of the sign that tells. */
 #ifndef IPML_CONTACTS_H
 #define IPML_CONTACTS_H
 
@@ -34,7 +33,7 @@ bool is_phone_at_plus(const uint8_t *data, int64_t start, int64_t end, int64_t a
 /* Whether this bracket is in a telephone, such as "8 (900) 000-00-00" or "(212) 555-0100". */
 bool is_phone_at_bracket(const uint8_t *data, int64_t start, int64_t end, int64_t at, uint8s kinds);
 
-/* Whether an address has its @ here, or a handle begins with it, in small letters or capitals. */
+/* Whether an address has its @ here, or a handle begins with it; in small letters. */
 bool is_email_at(const uint8_t *data, int64_t start, int64_t end, int64_t at);
 bool is_handle_at(const uint8_t *data, int64_t start, int64_t end, int64_t at);
 

@@ -1,7 +1,6 @@
-/* Numbers of pieces and ranges of sizes in one text: the patterns of `ipml.features.lexicon`, letter by letter.
+/* Numbers of pieces and ranges of sizes in one text: the patterns of `tests/specification/offers.py`, letter by letter.
 
-   Each function is given a text, `data` up to `end`, and the byte `at` of its first letter or digit. Digits are those
-   of ASCII; texts with others are not for these functions. */
+   Each function is given a text, `data` up to `end`, and the byte `at` of its first letter or digit. */
 #ifndef IPML_LOTS_H
 #define IPML_LOTS_H
 

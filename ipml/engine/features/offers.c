@@ -12,10 +12,8 @@
 /* Where something may begin: a lot's first letter, what follows a number, a space there, a sign, the dot of www. */
 enum { LETTER = 1, NUMBER = 2, SPACED = 4, SIGN = 8, WWW = 16 };
 enum { OF_CONTACTS = SIGN | WWW, OF_LOTS = LETTER | NUMBER | SPACED };
-enum { BEYOND = 1 << 10 }; /* the second of two bytes is not ASCII */
 enum { MAY_BEGIN = 5 };    /* so many bits left of what may follow stands what may begin */
 enum { MOST_DIGITS = 5 };  /* of a number of pieces */
-enum { SIZE_OF_DOTTED_I = 2, SIZE_OF_KELVIN = 3 };
 
 /* What is found in a text; numbers of pieces are read already up to `used`. */
 typedef struct {
@@ -33,23 +31,21 @@ void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out v
     }
 }
 
-/* Write where a contact or a lot may begin; return how many there are, and add up what is said of each pair of bytes.
-   A letter is judged by those on either side of it, without a branch. */
+/* Write where a contact or a lot may begin; return how many there are. A letter is judged by those on either side of it,
+   without a branch. */
 static int64_t find_beginnings(const uint8_t *data, int64_t start, int64_t end, const uint16_t *pairs, uint32_t wanted,
-                               int64_t *found, uint32_t *every) {
+                               int64_t *found) {
     int64_t n = 0;
-    uint32_t byte = BREAK, flags = 0, all = 0;
+    uint32_t byte = BREAK, flags = 0;
     for (int64_t at = start; at < end; at++) {
         uint32_t flags_before = flags;
         flags = pairs[byte << 8 | data[at]];
         byte = data[at];
-        all |= flags;
         found[n] = at - 1;
         n += (flags_before >> MAY_BEGIN & flags & wanted) != 0;
     }
     found[n] = end - 1;
     n += (flags >> MAY_BEGIN & pairs[byte << 8 | BREAK] & wanted) != 0;
-    *every = all;
     return n;
 }
 
@@ -115,14 +111,6 @@ static void read_beginning(offer *of, int64_t at, const offer_table *table) {
     }
 }
 
-/* Whether a text has digits of other scripts. */
-static bool has_digits_beyond(const uint8_t *data, int64_t start, int64_t end, uint8s kinds) {
-    for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
-        if (data[at] >= 0x80 && is_kind(kinds, letter_at(data, at), DECIMAL_DIGIT)) return true;
-    }
-    return false;
-}
-
 static void write_values(const offer *of, int64_t n_columns, double *values) {
     values[LINK] = of->has_link;
     values[PHONE] = of->has_phone;
@@ -131,16 +119,14 @@ static void write_values(const offer *of, int64_t n_columns, double *values) {
     values[PIECES] = of->pieces > 1 ? log10((double)of->pieces) : 0.0;
 }
 
-int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values,
-                    uint8s_out is_left_out) {
+int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values) {
     int64_t *beginnings = malloc((size_t)(longest_text(folded) + 1) * sizeof *beginnings);
     if (beginnings == NULL) return -1;
-    uint32_t wanted = n_columns > N_CONTACTS ? OF_CONTACTS | OF_LOTS : OF_CONTACTS, every;
+    uint32_t wanted = n_columns > N_CONTACTS ? OF_CONTACTS | OF_LOTS : OF_CONTACTS;
     for (int64_t row = 0; row < folded.offsets.n - 1; row++) {
         int64_t start = folded.offsets.at[row], end = folded.offsets.at[row + 1];
         const uint8_t *data = folded.data.at;
-        int64_t n = find_beginnings(data, start, end, table->pairs.at, wanted, beginnings, &every);
-        if (every >= BEYOND && has_digits_beyond(data, start, end, table->kinds)) is_left_out.at[row] = 1;
+        int64_t n = find_beginnings(data, start, end, table->pairs.at, wanted, beginnings);
         if (n == 0) continue;
         offer of = {.data = data, .start = start, .end = end, .used = start};
         for (int64_t i = 0; i < n; i++) read_beginning(&of, beginnings[i], table);
@@ -150,26 +136,46 @@ int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, d
     return 0;
 }
 
-/* Whether a letter stands here that is one of ASCII once it is small: İ or the sign of kelvin. */
-static bool turns_into_ascii(const uint8_t *data, int64_t at, int64_t end) {
-    return stands_at(data, at, end, "\xC4\xB0", SIZE_OF_DOTTED_I)
-           || stands_at(data, at, end, "\xE2\x84\xAA", SIZE_OF_KELVIN);
+/* Write a text in small letters, but leave those that are none of ASCII then; return how many bytes there are. Two
+   letters beyond turn into such: the sign of kelvin, and \u0130, into an i with a dot beside it. */
+static int64_t write_small(const uint8_t *data, int64_t at, int64_t end, uint8_t *small) {
+    int64_t n = 0;
+    while (at < end) {
+        if (stands_at(data, at, end, "\xE2\x84\xAA", 3)) {
+            small[n++] = 'k';
+            at += 3;
+        } else if (stands_at(data, at, end, "\xC4\xB0", 2)) {
+            memcpy(small + n, "i\xCC\x87", 3);
+            n += 3;
+            at += 2;
+        } else {
+            uint8_t byte = data[at++];
+            small[n++] = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+        }
+    }
+    return n;
 }
 
-void read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values, uint8s_out is_left_out) {
+/* Look for addresses and handles in a text in small letters. */
+static void read_small(const uint8_t *small, int64_t n, double *values) {
+    for (int64_t at = 0; at < n; at++) {
+        if (small[at] != '@') continue;
+        if (is_email_at(small, 0, n, at)) values[EMAIL] = 1.0;
+        if (is_handle_at(small, 0, n, at)) values[HANDLE] = 1.0;
+    }
+}
+
+int64_t read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values) {
     const uint8_t *data = raw.data.at;
+    uint8_t *small = NULL;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {
         int64_t start = raw.offsets.at[row], end = raw.offsets.at[row + 1];
         if (end == start || memchr(data + start, '@', (size_t)(end - start)) == NULL) continue;
+        if (small == NULL) small = malloc((size_t)(2 * longest_text(raw)));
+        if (small == NULL) return -1;
         end = end_of_letters(data, start, end, max_letters);
-        double *own = values.at + row * n_columns;
-        for (int64_t at = start; at < end; at++) {
-            if (data[at] == '@') {
-                if (is_email_at(data, start, end, at)) own[EMAIL] = 1.0;
-                if (is_handle_at(data, start, end, at)) own[HANDLE] = 1.0;
-            } else if (turns_into_ascii(data, at, end)) {
-                is_left_out.at[row] = 1;
-            }
-        }
+        read_small(small, write_small(data, start, end, small), values.at + row * n_columns);
     }
+    free(small);
+    return 0;
 }

@@ -24,13 +24,12 @@ typedef struct {
    `n_columns` a text, N_CONTACTS or N_CONTACTS_AND_LOTS. */
 EXPORT void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out values);
 
-/* Look for contacts, and lots where there are columns for them, in folded texts; values of texts in which something may
-   begin are set. Texts with digits of other scripts are left out. Return 0, or -1 where memory runs out. */
-EXPORT int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values,
-                           uint8s_out is_left_out);
+/* Look for contacts, and lots where there are columns for them, in folded texts, in which no digits are left but those
+   of ASCII; values of texts in which something may begin are set. Return 0, or -1 where memory runs out. */
+EXPORT int64_t read_folded(texts folded, const offer_table *table, int64_t n_columns, doubles_out values);
 
 /* Look for addresses and handles in the first letters of texts as written, of which folding may read an @ as a letter.
-   Texts with an @ and a letter that is one of ASCII once it is small are left out. */
-EXPORT void read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values, uint8s_out is_left_out);
+   Return 0, or -1 where memory runs out. */
+EXPORT int64_t read_raw(texts raw, int64_t max_letters, int64_t n_columns, doubles_out values);
 
 #endif

@@ -1,7 +1,8 @@
-/* Count the words of the trade in many texts, as `ipml.features.lexicon.TradeWords` does in each. */
+/* Choose the words of the trade that count in many texts, as `ipml.features.lexicon.TradeWords` says. */
 #include "features/trade_words.h"
 
 #include "base/letters.h"
+#include "base/texts.h"
 
 enum { NEGATION_REACHES_WORDS = 2, CONTEXT_REACHES_WORDS = 3 };
 enum { FIRST_IDEOGRAPH = 0x2E80, LAST_IDEOGRAPH = 0x3FFFF }; /* each is a word */
@@ -196,14 +197,14 @@ static bool is_denied(reading *of, int64_t begin) {
     return has_few_words(of, end, begin, NEGATION_REACHES_WORDS) && !holds_break(of, end, begin);
 }
 
-static void count_in_text(reading *of, double *counts) {
+/* Choose the phrases that count in the text, as spans with the kinds as which they do. */
+static void choose_in_text(reading *of) {
     find_counting(of);
     keep_leftmost(of);
     find_negations(of);
     for (int64_t i = 0; i < of->n_spans; i++) {
-        int64_t kind = of->spans[i].kind;
-        if (of->table->deniable.at[kind] && is_denied(of, of->spans[i].start)) kind = of->table->negated;
-        counts[kind] = (double)min_of((int64_t)counts[kind] + 1, of->table->most.at[kind]);
+        span *chosen = &of->spans[i];
+        if (of->table->deniable.at[chosen->kind] && is_denied(of, chosen->start)) chosen->kind = of->table->negated;
     }
 }
 
@@ -229,23 +230,56 @@ static bool open_reading(reading *of, int64_t most, int64_t longest) {
     return true;
 }
 
-int64_t count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts) {
-    int64_t most = 0, longest = 0; /* places, bytes */
-    for (int64_t row = 0; row < found.starts.n - 1; row++) {
-        most = max_of(most, found.starts.at[row + 1] - found.starts.at[row]);
-        longest = max_of(longest, folded.offsets.at[row + 1] - folded.offsets.at[row]);
+/* Make room to read any of the texts; false if there is not enough memory. */
+static bool begin_reading(reading *of, texts folded) {
+    int64_t most = 0; /* places */
+    for (int64_t row = 0; row < of->found->starts.n - 1; row++) {
+        most = max_of(most, of->found->starts.at[row + 1] - of->found->starts.at[row]);
     }
-    if (most == 0) return 0;
+    return open_reading(of, max_of(most, 1), longest_text(folded));
+}
+
+/* Read one of the texts, and choose the phrases that count in it. */
+static void read_text(reading *of, texts folded, int64_t row) {
+    of->text = folded.data.at + folded.offsets.at[row];
+    of->size = folded.offsets.at[row + 1] - folded.offsets.at[row];
+    of->first = of->found->starts.at[row];
+    of->last = of->found->starts.at[row + 1];
+    of->is_tallied = false;
+    of->n_spans = 0;
+    if (holds_counted(of)) choose_in_text(of);
+}
+
+int64_t count_trade_words(texts folded, places found, const trade_table *table, doubles_out counts) {
     reading of = {.table = table, .found = &found};
-    if (!open_reading(&of, most, longest)) return -1;
+    if (found.number.n == 0) return 0;
+    if (!begin_reading(&of, folded)) return -1;
     for (int64_t row = 0; row < found.starts.n - 1; row++) {
-        of.text = folded.data.at + folded.offsets.at[row];
-        of.size = folded.offsets.at[row + 1] - folded.offsets.at[row];
-        of.first = found.starts.at[row];
-        of.last = found.starts.at[row + 1];
-        of.is_tallied = false;
-        if (holds_counted(&of)) count_in_text(&of, counts.at + row * table->n_counted);
+        double *of_text = counts.at + row * table->n_counted;
+        read_text(&of, folded, row);
+        for (int64_t i = 0; i < of.n_spans; i++) {
+            int64_t kind = of.spans[i].kind;
+            of_text[kind] = (double)min_of((int64_t)of_text[kind] + 1, table->most.at[kind]);
+        }
     }
     free(of.spans);
     return 0;
+}
+
+int64_t choose_trade_words(texts folded, places found, const trade_table *table, int64s_out starts, int32s_out kinds,
+                           int32s_out begins, int32s_out ends) {
+    reading of = {.table = table, .found = &found};
+    if (!begin_reading(&of, folded)) return -1;
+    int64_t n = starts.at[0] = 0;
+    for (int64_t row = 0; row < found.starts.n - 1; row++) {
+        read_text(&of, folded, row);
+        for (int64_t i = 0; i < of.n_spans; i++, n++) {
+            kinds.at[n] = (int32_t)of.spans[i].kind;
+            begins.at[n] = (int32_t)of.spans[i].start;
+            ends.at[n] = (int32_t)of.spans[i].end;
+        }
+        starts.at[row + 1] = n;
+    }
+    free(of.spans);
+    return n;
 }

@@ -130,7 +130,6 @@ static void read_column(reading *of, texts raw, const text_column *column, const
     of->n_known = ROOM(within, int64_t, n);
     of->counts = ROOM(within, double, n * n_counted);
     of->offers = ROOM(within, double, n * n_offers);
-    uint8_t *is_left = ROOM(within, uint8_t, n);
     of->starts = make_buffer(within), of->firsts = make_buffer(within), of->numbers = make_buffer(within);
     of->begins = make_buffer(within), of->ends = make_buffer(within);
     if (within->failed) return;
@@ -142,9 +141,8 @@ static void read_column(reading *of, texts raw, const text_column *column, const
         within->failed = true;
     doubles_out offers = {of->offers, n * n_offers};
     set_groups(places_of(of, OF_OFFERS), tables->offer_columns, n_offers, offers);
-    if (read_folded(of->folded, &tables->offers, n_offers, offers, (uint8s_out){is_left, n}) < 0) within->failed = true;
-    read_raw(raw, column->most_letters, n_offers, offers, (uint8s_out){is_left, n});
-    for (int64_t row = 0; row < n; row++) of->is_left[row] |= is_left[row];
+    if (read_folded(of->folded, &tables->offers, n_offers, offers) < 0) within->failed = true;
+    if (read_raw(raw, column->most_letters, n_offers, offers) < 0) within->failed = true;
 }
 
 /* Write the brand of each title: that of the brand field where it says one, else the first named; -1 for none. */

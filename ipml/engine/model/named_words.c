@@ -30,6 +30,64 @@ static void split(text of, int64_t at, int64_t end, uint8s kinds, named_words *i
     }
 }
 
+static bool is_within_word(text of, span place, uint8s kinds) {
+    return (place.start > 0 && stands_in_word(kinds, of.written[place.start - 1])) ||
+           (place.end < of.n && stands_in_word(kinds, of.written[place.end]));
+}
+
+/* Write where small letters stand in a text in capitals or not: as a word by itself, or else within others. The time is
+   that of one walk through the text: `borders` says how much of their beginning ends at each of them. */
+static void find_word(text of, uint32s sought, uint8s kinds, int64_t *borders, buffer *places) {
+    const uint32_t *letters = sought.at;
+    int64_t n = sought.n, matched = 0, first = places->n, n_alone = 0;
+    if (n == 0 || n > of.n) return;
+    borders[0] = 0;
+    for (int64_t i = 1; i < n; i++) {
+        while (matched > 0 && letters[i] != letters[matched]) matched = borders[matched - 1];
+        matched += letters[i] == letters[matched];
+        borders[i] = matched;
+    }
+    matched = 0;
+    for (int64_t at = 0; at < of.n; at++) {
+        while (matched > 0 && of.small[at] != letters[matched]) matched = borders[matched - 1];
+        matched += of.small[at] == letters[matched];
+        if (matched < n) continue;
+        span place = {at + 1 - n, at + 1};
+        n_alone += !is_within_word(of, place, kinds);
+        buffer_write(places, &place, sizeof place);
+        matched = 0;
+    }
+    if (n_alone == 0 || places->failed) return;
+    span *found = (span *)(void *)(places->at + first);
+    int64_t n_found = (places->n - first) / (int64_t)sizeof *found, n_kept = 0;
+    for (int64_t i = 0; i < n_found; i++)
+        if (!is_within_word(of, found[i], kinds)) found[n_kept++] = found[i];
+    places->n = first + n_kept * (int64_t)sizeof *found;
+}
+
+static uint32s letters_of(uint32s all, int64s starts, int64_t phrase) {
+    int64_t start = starts.at[phrase];
+    return (uint32s){all.at + start, starts.at[phrase + 1] - start};
+}
+
+/* Write where phrases stand in the texts of their listings; those of which all are named, in titles only. */
+static void find_phrases(const naming *rules, const found_words *found, int64_t *borders, named_words *into) {
+    found_phrases of = found->phrases;
+    buffer_write_int64(&into->phrase_starts, 0);
+    for (int64_t row = 0; row < n_texts(found->texts) / N_TEXTS; row++) {
+        for (int64_t i = of.rows.at[row]; i < of.rows.at[row + 1]; i++) {
+            for (int64_t side = 0; side < N_TEXTS; side++) {
+                int64_t number = N_TEXTS * row + side;
+                uint32s sought = found->texts.are_small.at[number] ? letters_of(of.small, of.small_starts, i)
+                                                                   : letters_of(of.written, of.written_starts, i);
+                if (side == 0 || of.groups.at[i] < rules->first_whole)
+                    find_word(text_of(found->texts, number), sought, rules->kinds, borders, &into->places);
+                buffer_write_int64(&into->phrase_starts, into->places.n / (int64_t)sizeof(span));
+            }
+        }
+    }
+}
+
 static bool has_space(text of, span within, uint8s kinds) {
     for (int64_t i = within.start; i < within.end; i++)
         if (is_kind(kinds, of.written[i], SPACE)) return true;
@@ -48,13 +106,6 @@ static void cut(text of, buffer *whole, uint8s kinds, named_words *into) {
         at = spans[i].end;
     }
     split(of, at, of.n, kinds, into);
-}
-
-/* The places of one side of a phrase. */
-static const int64_t *places_of_phrase(found_phrases phrases, int64_t phrase, int64_t side, int64_t *n) {
-    const int64_t *starts = phrases.starts.at + N_TEXTS * phrase + side;
-    *n = starts[1] - starts[0];
-    return phrases.places.at + 2 * starts[0];
 }
 
 static uint64_t hash_keys(uint32s of) {
@@ -108,50 +159,11 @@ static int64_t number_all(lettered of, int64s most, named_words *into) {
     return into->words.failed || into->word_starts.failed ? -1 : n_long;
 }
 
-static void add_piece(named_words *into, int64_t start, int64_t end) {
-    span piece = {start, end};
-    buffer_write(&into->pieces, &piece, sizeof piece);
-}
-
-static bool is_within_word(text of, span place, uint8s kinds) {
-    return (place.start > 0 && stands_in_word(kinds, of.written[place.start - 1])) ||
-           (place.end < of.n && stands_in_word(kinds, of.written[place.end]));
-}
-
-/* Write where a word stands in its text in capitals or not: by itself, or else within others. The time is that of one
-   walk through the text: `borders` says how much of the word's beginning ends at each of its letters. */
-static void find_word(text of, part sought, uint8s kinds, int64_t *borders, named_words *into) {
-    const uint32_t *letters = of.small + sought.start;
-    int64_t n = sought.end - sought.start, matched = 0, first = into->pieces.n, n_alone = 0;
-    borders[0] = 0;
-    for (int64_t i = 1; i < n; i++) {
-        while (matched > 0 && letters[i] != letters[matched]) matched = borders[matched - 1];
-        matched += letters[i] == letters[matched];
-        borders[i] = matched;
-    }
-    matched = 0;
-    for (int64_t at = 0; at < of.n; at++) {
-        while (matched > 0 && of.small[at] != letters[matched]) matched = borders[matched - 1];
-        matched += of.small[at] == letters[matched];
-        if (matched < n) continue;
-        span place = {at + 1 - n, at + 1};
-        n_alone += !is_within_word(of, place, kinds);
-        add_piece(into, place.start, place.end);
-        matched = 0;
-    }
-    if (n_alone == 0 || into->pieces.failed) return;
-    span *places = (span *)(void *)(into->pieces.at + first);
-    int64_t n_places = (into->pieces.n - first) / (int64_t)sizeof *places, n_kept = 0;
-    for (int64_t i = 0; i < n_places; i++)
-        if (!is_within_word(of, places[i], kinds)) places[n_kept++] = places[i];
-    into->pieces.n = first + n_kept * (int64_t)sizeof *places;
-}
-
 /* Ask for a word of a text. */
 static void ask(text of, int64_t number, part sought, uint8s kinds, int64_t *borders, named_words *into) {
     buffer_write_int64(&into->rows, number / N_TEXTS);
     if (number % N_TEXTS) end_side(into);
-    find_word(of, sought, kinds, borders, into);
+    find_word(of, (uint32s){of.small + sought.start, sought.end - sought.start}, kinds, borders, &into->pieces);
     if (number % N_TEXTS == 0) end_side(into);
     end_side(into);
 }
@@ -184,11 +196,11 @@ static const double *ask_text(lettered all, int64_t number, uint8s kinds, int64_
     return has_many ? weights + of.n : weights;
 }
 
-static void ask_phrase(found_phrases phrases, int64_t row, int64_t phrase, named_words *into) {
+static void ask_phrase(int64_t row, int64_t phrase, named_words *into) {
     buffer_write_int64(&into->rows, row);
     for (int64_t side = 0, n; side < N_TEXTS; side++) {
-        const int64_t *places = places_of_phrase(phrases, phrase, side, &n);
-        buffer_write(&into->pieces, places, n * (int64_t)sizeof(span));
+        const span *places = places_of_phrase(into, phrase, side, &n);
+        buffer_write(&into->pieces, places, n * (int64_t)sizeof *places);
         end_side(into);
     }
 }
@@ -202,7 +214,7 @@ EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles 
     end_side(into);
     for (int64_t row = 0; row < n_texts(of) / N_TEXTS && borders != NULL && order != NULL; row++) {
         buffer_write_int64(&into->change_starts, into->rows.n / (int64_t)sizeof(int64_t));
-        for (int64_t i = phrases.rows.at[row]; i < phrases.rows.at[row + 1]; i++) ask_phrase(phrases, row, i, into);
+        for (int64_t i = phrases.rows.at[row]; i < phrases.rows.at[row + 1]; i++) ask_phrase(row, i, into);
         for (int64_t i = N_TEXTS * row; i < N_TEXTS * (row + 1); i++)
             next = ask_text(of, i, rules->kinds, rules->most.at[i % N_TEXTS], next, order, borders, into);
     }
@@ -211,23 +223,33 @@ EXPORT int64_t ask_words(const naming *rules, const found_words *found, doubles 
     return is_done ? 0 : -1;
 }
 
-EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into) {
-    lettered of = found->texts;
-    found_phrases phrases = found->phrases;
+/* Cut all texts into words. */
+static void cut_all(const naming *rules, const found_words *found, named_words *into) {
+    const int64_t *phrases = found->phrases.rows.at;
     buffer whole = {.n = 0};
-    for (int64_t i = 0; i < n_texts(of); i++) {
+    for (int64_t i = 0; i < n_texts(found->texts); i++) {
         int64_t row = i / N_TEXTS, n;
         whole.n = 0;
-        for (int64_t phrase = phrases.rows.at[row]; phrase < phrases.rows.at[row + 1]; phrase++) {
-            const int64_t *places = places_of_phrase(phrases, phrase, i % N_TEXTS, &n);
-            buffer_write(&whole, places, n * (int64_t)sizeof(span));
+        for (int64_t phrase = phrases[row]; phrase < phrases[row + 1]; phrase++) {
+            const span *places = places_of_phrase(into, phrase, i % N_TEXTS, &n);
+            buffer_write(&whole, places, n * (int64_t)sizeof *places);
         }
         buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
-        cut(text_of(of, i), &whole, rules->kinds, into);
+        cut(text_of(found->texts, i), &whole, rules->kinds, into);
     }
     buffer_write_int64(&into->part_starts, into->parts.n / (int64_t)sizeof(part));
-    bool has_failed = whole.failed || into->part_starts.failed || into->parts.failed;
+    into->parts.failed |= whole.failed;
     free(whole.at);
-    int64_t n_long = has_failed ? -1 : number_all(of, rules->most, into);
+}
+
+EXPORT int64_t cut_words(const naming *rules, const found_words *found, named_words *into) {
+    int64_t *borders = malloc((size_t)(longest_of(found->texts) + 1) * sizeof *borders);
+    if (borders == NULL) return -1;
+    find_phrases(rules, found, borders, into);
+    free(borders);
+    if (into->phrase_starts.failed || into->places.failed) return -1;
+    cut_all(rules, found, into);
+    if (into->part_starts.failed || into->parts.failed) return -1;
+    int64_t n_long = number_all(found->texts, rules->most, into);
     return n_long == 0 ? ask_words(rules, found, (doubles){NULL, 0}, into) : n_long;
 }

@@ -13,14 +13,15 @@ typedef struct {
     int64s starts;     /* shape (2 * n_listings + 1,) */
     uint32s letters;   /* as written; as many in small letters, in which words are looked for; and the keys */
     int64s key_starts; /* where the keys of each letter begin, and where all end: words of the same keys are the same */
+    uint8s are_small;  /* whether the letters of each text have small ones, each one; else it is looked through as written */
 } lettered;
 
-/* Phrases that were found in them. */
+/* Phrases that were found in them, as written and in small letters. */
 typedef struct {
-    int64s rows;   /* where the phrases of each listing begin, in the order of their groups */
+    int64s rows; /* where the phrases of each listing begin, in the order of their groups */
     int64s groups;
-    int64s starts; /* of phrase i the places in the title are those from starts.at[2 * i] on, then in the description */
-    int64s places; /* where each begins and ends */
+    int64s written_starts, small_starts; /* where the letters of each begin, and where all end */
+    uint32s written, small;
 } found_phrases;
 
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
 /* The words of some listings, what is taken away from them, and what of it is named and marked. Words are those of each
    text, in turn as texts are. */
 typedef struct {
+    buffer phrase_starts, places;               /* where each phrase stands: in the title, then in the description */
     buffer part_starts, parts;                  /* where words stand in each text */
     buffer word_starts, words;                  /* the different words of each text */
     buffer change_starts, rows, starts, pieces; /* what is taken away, as `text_changes` has it: phrases first */

@@ -39,6 +39,13 @@ static inline const int64_t *int64s_of(const buffer *of) { return (const int64_t
 static inline part *parts_of(const named_words *of) { return (part *)(void *)of->parts.at; }
 static inline word *words_of(const named_words *of) { return (word *)(void *)of->words.at; }
 
+/* The places of one phrase in one text of its listing. */
+static inline span *places_of_phrase(const named_words *of, int64_t phrase, int64_t side, int64_t *n) {
+    const int64_t *starts = int64s_of(&of->phrase_starts) + N_TEXTS * phrase + side;
+    *n = starts[1] - starts[0];
+    return (span *)(void *)of->places.at + starts[0];
+}
+
 /* The places of one text that a change takes away. */
 static inline span *places_of(const named_words *of, int64_t change, int64_t side, int64_t *n) {
     const int64_t *starts = int64s_of(&of->starts) + N_TEXTS * change + side;

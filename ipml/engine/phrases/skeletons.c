@@ -1,15 +1,17 @@
-/* The skeletons of many texts at once, as `ipml.features.phrases.skeleton` says what they are. */
+/* The skeletons of many texts at once, as `ipml.features.compiled.phrases` says what they are. */
 #include "phrases/skeletons.h"
 
-/* Write the skeleton of one text; return how many bytes there are now. */
+/* Write the skeleton of one text, and where each of its bytes comes from if that is asked for; return how many bytes
+   there are now. */
 static int64_t reduce(const skeleton_tables *tables, const uint8_t *data, int64_t at, int64_t end, uint8_t *reduced,
-                      int64_t n) {
+                      int64_t *origins, int64_t n) {
     uint8s bones = tables->bones, kinds = tables->kinds;
     int64_t before = BREAK, last = BREAK;
     while (at < end) {
         uint8_t byte = data[at];
         int64_t bone = bone_at(data, at, bones);
         if (byte < 0x80 && bone != last) { /* as most are */
+            if (origins != NULL) origins[n] = at;
             reduced[n++] = (uint8_t)bone;
             at++;
             before = last;
@@ -23,7 +25,10 @@ static int64_t reduce(const skeleton_tables *tables, const uint8_t *data, int64_
         }
         before = last;
         last = bone;
-        for (; at < after; at++) reduced[n++] = data[at] < 0x80 ? bones.at[data[at]] : data[at];
+        for (; at < after; at++) {
+            if (origins != NULL) origins[n] = at;
+            reduced[n++] = data[at] < 0x80 ? bones.at[data[at]] : data[at];
+        }
     }
     return n;
 }
@@ -55,7 +60,17 @@ EXPORT void reduce_texts(texts folded, const skeleton_tables *tables, int64s_out
     for (int64_t row = 0; row + 1 < folded.offsets.n; row++) {
         int64_t start = starts[row], end = starts[row + 1];
         int64_t after = reduce_plain(tables->pairs.at, folded.data.at, start, end, reduced.at, n);
-        n = after >= 0 ? after : reduce(tables, folded.data.at, start, end, reduced.at, n);
+        n = after >= 0 ? after : reduce(tables, folded.data.at, start, end, reduced.at, NULL, n);
         offsets.at[row + 1] = n;
+    }
+}
+
+EXPORT void reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
+                                int64s_out origins) {
+    const int64_t *starts = folded.offsets.at;
+    offsets.at[0] = 0;
+    for (int64_t row = 0; row + 1 < folded.offsets.n; row++) {
+        offsets.at[row + 1] = reduce(tables, folded.data.at, starts[row], starts[row + 1], reduced.at, origins.at,
+                                     offsets.at[row]);
     }
 }

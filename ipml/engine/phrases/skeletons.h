@@ -1,4 +1,4 @@
-/* The skeletons of texts, as `ipml.features.phrases.skeleton` says what they are. */
+/* The skeletons of texts: `ipml.features.compiled.phrases`. */
 #ifndef IPML_SKELETONS_H
 #define IPML_SKELETONS_H
 
@@ -29,5 +29,9 @@ static inline bool are_dropped(const uint8_t *data, int64_t after, int64_t end, 
 
 /* Write the skeletons of folded texts, which are never longer than the texts, and the offsets of all. */
 EXPORT void reduce_texts(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced);
+
+/* Write the same, and of each byte which one of the texts it comes from. */
+EXPORT void reduce_with_origins(texts folded, const skeleton_tables *tables, int64s_out offsets, uint8s_out reduced,
+                                int64s_out origins);
 
 #endif

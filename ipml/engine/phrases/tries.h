@@ -1,4 +1,4 @@
-/* A trie of many words as one array, in which a step takes one look: `ipml.features.compiled.tries`. */
+/* A trie of many words as one array, in which a step takes one look: `ipml.features.compiled.phrases`. */
 #ifndef IPML_TRIES_H
 #define IPML_TRIES_H
 

@@ -2,42 +2,35 @@
    begin, choose the walks that may lead anywhere, and follow them through the trie. */
 #include "phrases/walks.h"
 
-/* What the bits of a pair of bytes say besides the bone of the second, which is its last eight: a letter again, after
-   no letter, no letter, beyond ASCII, a word may begin there, is written. */
-enum { AGAIN = 9, AFTER_APART = 10, APART = 11, BEYOND = 12, STARTS = 14, WRITTEN = 15 };
-enum { NO_GAP = 2 };
+#include "phrases/skeletons.h"
+
+enum { NO_GAP = 2, TO_STARTS = 14 };
 
 /* Write the skeleton of a text and its walks; return where they end. It is -1 for a text of other letters than ASCII or
    with a word of one letter only: it is left out. There are no branches in the loop, since it cannot be foretold where
    words begin. */
 static int64_t squash_plain(const uint8_t *text, int64_t size, const uint16_t *pairs, const chunk *to, int64_t place) {
-    const uint64_t after_apart = 1u << AFTER_APART, again = 1u << AGAIN, beyond = 1u << BEYOND;
     uint8_t *squashed = to->squashed;
     int32_t *origins = to->origins;
     int64_t *walks = to->walks;
     int64_t n = place, m = place;
-    uint64_t byte = BREAK, flags = after_apart;
+    uint64_t byte = BREAK, flags = AFTER_APART;
     uint64_t is_open = 0, is_other = 0; /* in the bit of AGAIN: whether all of a word is one letter, if repeated */
     for (int64_t at = 0; at < size; at++) {
         uint64_t before = byte, flags_before = flags;
         byte = text[at];
         flags = pairs[before << 8 | byte];
-        is_other |= (is_open & flags >> (APART - AGAIN)) | (flags & beyond);
-        is_open = (is_open | flags_before >> (AFTER_APART - AGAIN)) & flags;
+        is_other |= (is_open & flags >> APART_TO_AGAIN) | (flags & BEYOND);
+        is_open = (is_open | flags_before >> AFTER_APART_TO_AGAIN) & flags;
         squashed[n] = (uint8_t)flags;
         origins[n] = (int32_t)at;
         walks[m] = n << 1 | 1;
-        n += (int64_t)(flags >> WRITTEN);
-        m += (int64_t)(flags >> STARTS & 1);
+        n += (int64_t)(flags >> TO_WRITTEN);
+        m += (int64_t)(flags >> TO_STARTS & 1);
     }
     squashed[n] = BREAK;
     origins[n] = (int32_t)size;
-    return (is_other | is_open) & (again | beyond) ? -1 : m;
-}
-
-/* What the letter at a byte is in a skeleton. */
-static inline int64_t bone_at(const uint8_t *data, int64_t at, uint8s bones) {
-    return data[at] < 0x80 ? bones.at[data[at]] : letter_at(data, at);
+    return (is_other | is_open) & (AGAIN | BEYOND) ? -1 : m;
 }
 
 /* Return the end of letters that are one bone, from the second of them on. */

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
-from ipml.features.compiled.letters import letter_kinds
+from ipml.features.compiled.texts import letter_kinds
 from ipml.features.compiled.words import CODE, CODES, Words, WordSet, split_lines, to_array
 from ipml.features.dictionary import BESIDE, GAPS, LEAST_LETTERS, SAME_SOUND
 

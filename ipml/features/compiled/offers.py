@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table, bind
 from ipml.engine.library import Texts as EngineTexts
-from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.places import PlaceArrays, Places
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.texts import Texts, letter_kinds
 
 _N_CONTACTS, _N_LOTS = 6, 4
 _COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
@@ -30,7 +29,6 @@ _MEASURES = (
 # Where something may begin, as offers.c has it: a lot's first letter, what follows a number, a space there, a sign,
 # the dot of www.
 _LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
-_BEYOND = 1 << 10  # not ASCII
 _MAY_BEGIN = 5  # so many bits left of what may follow stands what may begin
 _N_BYTES = 256
 _DIGITS = "0123456789"
@@ -44,11 +42,11 @@ def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
 
 def describe_offers(
     raw: Texts, folded: Texts, places: Places, columns: NDArray[np.int64], max_letters: int, *, has_lots: bool
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return how offers are made, and the rows that are left out: those a plain function has to read.
+) -> NDArray[np.float64]:
+    """Return how offers are made, shape (n_texts, 6 or 10).
 
-    Left out are texts with digits of other scripts, which folding leaves in none, and those with an @ and one of the
-    two letters that turn into ASCII as small letters: İ and the sign of kelvin.
+    The columns are messenger, approach, link, email, handle and phone; lot words, the logarithm of the number of
+    pieces, range of sizes and all sizes. Digits are those of ASCII: folding leaves no others.
 
     Parameters
     ----------
@@ -63,32 +61,21 @@ def describe_offers(
     has_lots : bool
         Whether lots and ranges of sizes are asked for, too.
 
-    Returns
-    -------
-    array of float64, shape (n_texts, 6 or 10)
-        Messenger, approach, link, email, handle and phone; lot words, the logarithm of the number of pieces, range of
-        sizes and all sizes.
-    array of int
-        The rows left out.
-
     Examples
     --------
     >>> from ipml.features.compiled.phrases import PhraseFinder
     >>> texts = Texts.of(["bags 10 pcs whatsapp +86 138 0000 0000", "sneakers 36-45"])
     >>> (places,) = PhraseFinder((("whatsapp",),)).find(texts)
-    >>> values, left_out = describe_offers(texts, texts, places, group_columns(["messenger"]), 2_000, has_lots=True)
-    >>> values
+    >>> describe_offers(texts, texts, places, group_columns(["messenger"]), 2_000, has_lots=True)
     array([[1., 0., 0., 0., 0., 1., 0., 1., 0., 0.],
            [0., 0., 0., 0., 0., 0., 0., 0., 1., 0.]])
     """
     n_columns = _N_CONTACTS + _N_LOTS * has_lots
     values = np.zeros((len(folded), n_columns))
-    is_left_out = np.zeros(len(folded), dtype=np.uint8)
     _set_groups(places, columns, n_columns, values)
-    if _read_folded(folded, offer_table(), n_columns, values, is_left_out):
+    if _read_folded(folded, offer_table(), n_columns, values) or _read_raw(raw, max_letters, n_columns, values):
         raise MemoryError("not enough memory to read offers")
-    _read_raw(raw, max_letters, n_columns, values, is_left_out)
-    return values, np.flatnonzero(is_left_out)
+    return values
 
 
 class OfferTable(Table):
@@ -129,7 +116,7 @@ def _list_beginnings() -> NDArray[np.uint8]:
 
 
 def _describe_pairs() -> NDArray[np.uint16]:
-    """Return what may begin or go on with the second of any two bytes, and whether that is not ASCII."""
+    """Return what may begin or go on with the second of any two bytes."""
     is_beyond = np.arange(_N_BYTES) >= 0x80
     is_inside = np.array([chr(code).isalnum() or chr(code) == "_" for code in range(128)] + [False] * 128)
     follows = _is_in(_AFTER_NUMBER) | is_beyond
@@ -139,7 +126,7 @@ def _describe_pairs() -> NDArray[np.uint16]:
     tells = _after(".", _is_in("".join(ending[0] for ending in _LINK_ENDS)))
     tells |= _after(":", _is_in("/")) | _after("+(", _is_in(_DIGITS))
     goes_on = _LETTER * _is_in(" -/~xsku" + _DIGITS) + _NUMBER + _SPACED * follows + _SIGN * tells + _WWW
-    return np.asarray((begins << _MAY_BEGIN | goes_on | _BEYOND * is_beyond).ravel(), dtype=np.uint16)
+    return np.asarray((begins << _MAY_BEGIN | goes_on).ravel(), dtype=np.uint16)
 
 
 def _after(letters: str, others: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -153,5 +140,5 @@ def _is_in(letters: str) -> NDArray[np.bool_]:
 
 
 _set_groups = bind("set_groups", PlaceArrays, "int64s", "int64_t", "doubles_out")
-_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", "uint8s_out", returns="int64_t")
-_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", "uint8s_out")
+_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", returns="int64_t")
+_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", returns="int64_t")

@@ -1,28 +1,139 @@
-"""Find the phrases of several sets in many texts at once, as `ipml.features.phrases.find_phrases` finds those of one.
+"""Find the phrases of several sets in many texts at once, also where they are misspelt on purpose.
 
-The skeletons of all phrases, without gaps, make one trie. It is walked from every place of a text at which a word may
-begin, and from every letter of words so long that they must be several; what ends on the way is then compared with
-the letters of the text. `phrases.c` and `walks.c` of the engine do so.
+Sellers write "r3pl1c4", "Ro1ex", "repplica"; people read on. In the skeleton of a folded text i, l, j and 1 are one
+letter, so are o and 0, e and 3, a and 4, s and 5, t and 7, b and 8, g, 6 and 9, z and 2; doubled letters are single,
+but in a word of one letter only ("aaa", a grade). Since models learn from skeletons and score skeletons, such spellings
+cost nothing; all that is lost is the difference between 5a and sa.
+
+Phrases and texts are compared by their skeletons without the spaces, so that "r0lex", "rollex" and "rol ex" are found
+as "rolex". Short phrases, and those with digits or signs, would find too much that way: they must stand as they are.
+
+The skeletons of all phrases make one trie. It is walked from every place of a text at which a word may begin, and from
+every letter of words so long that they must be several; what ends on the way is then compared with the letters of the
+text. `phrases.c`, `walks.c` and `skeletons.c` of the engine do so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as TextArrays
-from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.places import Places
-from ipml.features.compiled.skeletons import letter_bones, letter_pairs, skeleton_texts
-from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.tries import Trie
+from ipml.features.compiled.texts import Texts, letter_kinds
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import GAPS
+
+GAPS = " -_'"
+"""What may stand within a word that is written apart."""
+_CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
+"""Letters that are one in a skeleton: the first of them."""
+_AGAIN, _AFTER_APART, _APART, _BEYOND = (1 << bit for bit in (9, 10, 11, 12))
+"""What the second byte of a pair is, beside its bone: a letter again, after no letter, no letter, beyond ASCII."""
+_TO_STARTS, _TO_WRITTEN = 14, 15
+"""By how many bits to shift to what says of a pair whether a walk starts there, and whether its byte is written."""
+
+
+class SkeletonTables(Table):
+    """What the engine looks up of the letters of skeletons: what each is there, after each other one, and its kind."""
+
+    _fields_: ClassVar[Any] = [("bones", KINDS["uint8s"]), ("pairs", KINDS["uint16s"]), ("kinds", KINDS["uint8s"])]
+
+
+_SKELETONS = "texts", SkeletonTables, "int64s_out", "uint8s_out"
+_reduce_texts = bind("reduce_texts", *_SKELETONS)
+_reduce_with_origins = bind("reduce_with_origins", *_SKELETONS, "int64s_out")
+
+
+def skeleton_texts(folded: Texts) -> Texts:
+    """Return the skeleton of each folded text.
+
+    Parameters
+    ----------
+    folded : Texts
+        As `fold_text` returns them.
+
+    Examples
+    --------
+    >>> skeleton_texts(Texts.of(["r3plica r0llex aaa", "hat"])).strings()
+    ['repica roiex aaa', 'hat']
+    """
+    offsets, reduced = np.empty(len(folded) + 1, dtype=np.int64), np.empty(len(folded.data), dtype=np.uint8)
+    _reduce_texts(folded, skeleton_tables(), offsets, reduced)
+    return Texts(offsets, reduced[: offsets[-1]])
+
+
+def trace_skeletons(folded: Texts) -> tuple[Texts, NDArray[np.int64]]:
+    """Return the skeleton of each folded text, and of each of their bytes which one of the texts it comes from.
+
+    Examples
+    --------
+    >>> skeletons, origins = trace_skeletons(Texts.of(["rollex", "hat"]))
+    >>> skeletons.strings(), origins.tolist()
+    (['roiex', 'hat'], [0, 1, 2, 4, 5, 6, 7, 8])
+    """
+    offsets, reduced = np.empty(len(folded) + 1, dtype=np.int64), np.empty(len(folded.data), dtype=np.uint8)
+    origins = np.empty(len(folded.data), dtype=np.int64)
+    _reduce_with_origins(folded, skeleton_tables(), offsets, reduced, origins)
+    return Texts(offsets, reduced[: offsets[-1]]), origins[: offsets[-1]]
+
+
+@lru_cache(maxsize=1)
+def skeleton_tables() -> SkeletonTables:
+    """Return what the engine looks up of the letters of skeletons."""
+    return SkeletonTables.of(bones=_letter_bones(), pairs=_letter_pairs(), kinds=letter_kinds())
+
+
+@lru_cache(maxsize=1)
+def _letter_bones() -> NDArray[np.uint8]:
+    """Return what each letter of ASCII is in a skeleton, shape (128,)."""
+    bones = np.arange(128, dtype=np.uint8)
+    for letters in _CLASSES:
+        bones[[ord(letter) for letter in letters]] = ord(letters[0])
+    return bones
+
+
+@lru_cache(maxsize=1)
+def _letter_pairs() -> NDArray[np.uint16]:
+    """Return what each byte is after each other one, shape (65536,), the first of them the higher one.
+
+    The last eight bits are its bone, the first says whether it is written.
+    """
+    bone = np.tile(_letter_bones(), 2).astype(np.int64)
+    letters = [chr(code) for code in range(128)] * 2
+    is_apart = np.array([not letter.isalnum() for letter in letters])
+    again = (bone[:, None] == bone) & (~is_apart | np.array([letter == "_" for letter in letters]))
+    pairs = bone | again * _AGAIN | is_apart[:, None] * _AFTER_APART | is_apart * _APART
+    pairs |= (np.arange(256) >= 128) * _BEYOND | ~again << _TO_WRITTEN
+    return np.asarray(pairs.ravel(), dtype=np.uint16)
+
+
+_build_trie = bind("build_trie", "texts", "buffer", "buffer", returns="int64_t")
+
+
+def _make_trie(words: list[str]) -> dict[str, Any]:
+    """Return words that are in order, each once and none empty, as a double array (Aoe 1989): a step takes one look.
+
+    The place of a node is the base of its parent plus the byte that leads to it, and a cell holds where its parent
+    stands, its own base, and whether a word ends there.
+    """
+    cells, numbers = Buffer(), Buffer()
+    most_passed = _build_trie(Texts.of(words), cells, numbers)
+    is_beginning = np.zeros((32, 32, 32, 32), dtype=bool)  # the last five bits of four bytes
+    for beginning in {word.encode("utf-8", "surrogatepass")[:4] for word in words}:
+        is_beginning[tuple(byte & 31 for byte in beginning)] = True
+    return {
+        "cells": cells.take(np.int64),
+        "words": numbers.take(np.int32),
+        "beginnings": np.packbits(is_beginning, bitorder="little"),
+        "most_passed": most_passed,
+    }
+
 
 _LEAST_DISGUISABLE = 5  # letters; shorter phrases must stand exactly as they are
 _NO_GAPS = str.maketrans("", "", GAPS)
@@ -30,8 +141,6 @@ _STEM, _EXACT = 1, 2
 """What an entry is: a phrase that counts with any ending, and one that must stand exactly as it is."""
 _LETTER, _NO_GAP = 1, 2
 """What a letter of ASCII is: a letter or digit, and no gap."""
-_TO_STARTS, _TO_WRITTEN = 14, 15
-"""By how many bits to shift a pair for what says whether a walk starts there, and whether a byte is written."""
 
 
 class PhraseTables(Table):
@@ -82,7 +191,6 @@ class PhraseFinder:
     def __init__(self, sets: tuple[tuple[str, ...], ...]) -> None:
         entries = sorted(_read_entries(sets))
         words = sorted({entry.squashed for entry in entries})
-        trie = Trie.of([word.encode() for word in words])
         number_of = {word: number for number, word in enumerate(words)}
         starts = np.zeros(len(words) + 1, dtype=np.int64)
         np.cumsum(np.bincount([number_of[entry.squashed] for entry in entries], minlength=len(words)), out=starts[1:])
@@ -90,13 +198,10 @@ class PhraseFinder:
         classes = _letter_classes()
         self.tables = PhraseTables.of(
             kinds=letter_kinds(),
-            bones=letter_bones(),
+            bones=_letter_bones(),
             classes=classes,
             pairs=_walk_pairs(classes),
-            cells=trie.cells,
-            words=trie.words,
-            beginnings=trie.beginnings,
-            most_passed=trie.most_passed,
+            **_make_trie(words),
             entry_starts=starts,
             entry_sets=of_set,
             entry_numbers=numbers,
@@ -106,7 +211,11 @@ class PhraseFinder:
         )
 
     def find(self, folded: Texts) -> tuple[Places, ...]:
-        """Return where the phrases of each set stand, as `find_phrases` finds them, but counted in bytes.
+        """Return where the phrases of each set stand, counted in bytes.
+
+        A phrase counts where it stands as whole words; one that ends in a star counts with any ending, and in scripts
+        without spaces between words, or inside a word of fourteen letters and more, every occurrence counts.
+        Overlapping phrases are all found.
 
         Parameters
         ----------
@@ -132,8 +241,8 @@ def _letter_classes() -> NDArray[np.uint8]:
 
 
 def _walk_pairs(classes: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return what `letter_pairs` does, but that no gap is written; the second bit says whether a walk starts there."""
-    pairs = letter_pairs().astype(np.int64).reshape(256, 256)
+    """Return what `_letter_pairs` does, but that no gap is written; the second bit says whether a walk starts there."""
+    pairs = _letter_pairs().astype(np.int64).reshape(256, 256)
     of_class = np.tile(classes, 2)
     pairs[:, of_class & _NO_GAP == 0] &= ~(1 << _TO_WRITTEN)
     is_apart = of_class & _LETTER == 0
@@ -160,7 +269,7 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
 
 
 def _ways_to_fold(phrase: str) -> tuple[str, ...]:
-    """Return how a phrase folds, and how in capitals; once where both are read alike, as all of ASCII is."""
+    """Return how a phrase folds, and how in capitals: сумка is read by its sound, СУМКА by itself looks like CYMKA."""
     folded = fold_text(phrase)
     if phrase.isascii() or phrase.upper() == phrase:
         return (folded,)

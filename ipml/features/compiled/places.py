@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Record, bind
 
+Place = tuple[int, int, int]
+"""Number of a phrase, and its start and end in a text."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
@@ -41,13 +44,13 @@ class Places:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def of_text(self, row: int) -> list[tuple[int, int, int]]:
+    def of_text(self, row: int) -> list[Place]:
         """Return number, start and end of each place in one text."""
         within = slice(int(self.starts[row]), int(self.starts[row + 1]))
         columns = (self.number[within].tolist(), self.start[within].tolist(), self.end[within].tolist())
         return list(zip(*columns, strict=True))
 
-    def of_each(self) -> list[list[tuple[int, int, int]]]:
+    def of_each(self) -> list[list[Place]]:
         """Return number, start and end of each place, text by text."""
         places = list(zip(self.number.tolist(), self.start.tolist(), self.end.tolist(), strict=True))
         return [places[first:last] for first, last in pairwise(self.starts.tolist())]

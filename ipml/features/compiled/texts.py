@@ -1,10 +1,11 @@
-"""Texts as the bytes of an Arrow string array, which the engine reads and writes."""
+"""Texts as the bytes of an Arrow string array, which the engine reads and writes, and of what kind letters are."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Self, cast
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.engine.library import bind
+from ipml.engine.library import Buffer, bind
 
 _count_letters = bind("count_letters", "texts", "int64s_out")
 _have_plain_letters = bind("have_plain_letters", "texts", "uint8s_out")
@@ -20,6 +21,7 @@ _place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool
 _take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
 _count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
 _hash_texts = bind("hash_texts", "texts", "uint64s_out")
+_cut_passages = bind("cut_passages", "texts", "int64_t", "int64_t", "int64_t", "buffer", "buffer", "buffer")
 _put_rows = bind("put_rows", "texts", "int64s", "int64s", "uint8s", "int64s_out", "uint8s_out")
 
 
@@ -202,3 +204,47 @@ def hash_texts(texts: Texts) -> NDArray[np.uint64]:
 def hash_text(data: bytes) -> int:
     """Return BLAKE2b with a digest of eight bytes, as a little-endian number: ids are stored under it in files."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def cut_passages(texts: Texts, longest_whole: int, n_words: int, step: int) -> tuple[Texts, NDArray[np.int64]]:
+    """Return each passage of the texts that are long, in order, and which text each is from.
+
+    Words are what stands between single spaces, as in folded texts. The last passage ends where its text does.
+
+    Parameters
+    ----------
+    texts : Texts
+    longest_whole : int
+        Texts of so many words are not cut.
+    n_words : int
+        Words of a passage.
+    step : int
+        Words from the beginning of one passage to that of the next.
+
+    Examples
+    --------
+    >>> passages, owners = cut_passages(Texts.of(["a b", "a b c d e"]), longest_whole=3, n_words=3, step=1)
+    >>> passages.strings(), owners.tolist()
+    (['a b c', 'b c d', 'c d e'], [1, 1, 1])
+    """
+    offsets, data, owners = Buffer(), Buffer(), Buffer()
+    _cut_passages(texts, longest_whole, n_words, step, offsets, data, owners)
+    return Texts(offsets.take(np.int64), data.take(np.uint8)), owners.take(np.int64)
+
+
+ALNUM, DECIMAL, SPACE = 1, 2, 4
+_LAST = 0x40000  # code points from here on are of no kind
+
+
+@lru_cache(maxsize=1)
+def letter_kinds() -> NDArray[np.uint8]:
+    r"""Return of what kinds each code point is: the sum of `ALNUM`, `DECIMAL` and `SPACE`, as `str.isalnum` has them.
+
+    Examples
+    --------
+    >>> letter_kinds()[[ord(letter) for letter in "aж٣ -"]].tolist()
+    [1, 1, 3, 4, 0]
+    """
+    letters: Any = np.arange(_LAST, dtype=np.uint32).view("<U1")
+    kinds = np.char.isalnum(letters) * ALNUM + np.char.isdecimal(letters) * DECIMAL + np.char.isspace(letters) * SPACE
+    return np.asarray(kinds, dtype=np.uint8)

@@ -1,7 +1,4 @@
-"""Count the words of the trade in many texts, as `ipml.features.lexicon.TradeWords` does in each.
-
-`trade_words.c` of the engine does so.
-"""
+"""Which words of the trade count in many texts, as `ipml.features.lexicon.TradeWords` says."""
 
 from __future__ import annotations
 
@@ -13,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table, bind
-from ipml.features.compiled.letters import letter_kinds
 from ipml.features.compiled.places import PlaceArrays, Places
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.texts import Texts, letter_kinds
 
 _MOST_COUNTED = 3
 
@@ -37,7 +33,10 @@ class TradeArrays(Table):
     ]
 
 
-_count_trade_words = bind("count_trade_words", "texts", PlaceArrays, TradeArrays, "doubles_out", returns="int64_t")
+_READ = "texts", PlaceArrays, TradeArrays
+_OUT = "int64s_out", "int32s_out", "int32s_out", "int32s_out"
+_count_trade_words = bind("count_trade_words", *_READ, "doubles_out", returns="int64_t")
+_choose_trade_words = bind("choose_trade_words", *_READ, *_OUT, returns="int64_t")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,3 +131,18 @@ def count_trade_words(folded: Texts, places: Places, table: TradeTable) -> NDArr
     if _count_trade_words(folded, places, table.table, counts) < 0:
         raise MemoryError("not enough memory to count the words of the trade")
     return counts
+
+
+def choose_trade_words(folded: Texts, places: Places, table: TradeTable) -> Places:
+    """Return which phrases count in each text, in their order; the number of each is that of its kind.
+
+    Parameters
+    ----------
+    folded, places, table
+        As `count_trade_words` takes them.
+    """
+    starts, found = np.empty(len(folded) + 1, dtype=np.int64), np.empty((3, len(places.number)), dtype=np.int32)
+    n = _choose_trade_words(folded, places, table.table, starts, *found)
+    if n < 0:
+        raise MemoryError("not enough memory to choose the words of the trade")
+    return Places(starts, *found[:, :n])

@@ -6,7 +6,6 @@ sigmoid fitted on the training listings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,14 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import ListingColumns, PhraseSet
+from ipml.features.compiled.places import Places
 from ipml.features.figures import PriceFeatures
 from ipml.features.goods import BrandTable, listing_brands
 from ipml.features.lexicon import load_lexicon
-from ipml.features.phrases import Skeletons, find_in_texts
 from ipml.model.calibration import SigmoidCalibration
-
-_TEXTS_AT_ONCE = 10_000  # in memory beside the others, a few times over
 
 
 class Prevalence(ClassifierMixin, BaseEstimator):
@@ -87,16 +84,14 @@ class KeywordList(ClassifierMixin, BaseEstimator):
 
     def _count(self, X: Any) -> NDArray[np.float64]:
         listings = ListingColumns.of(X)
-        titles, descriptions = (self._count_in(listings.folded(name).strings()) for name in ("title", "description"))
+        phrases = PhraseSet(self.phrases_)
+        titles, descriptions = (_count_starts(listings.places(name, phrases)) for name in ("title", "description"))
         return titles + descriptions
 
-    def _count_in(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return at how many places of each folded text a phrase begins."""
-        counts: list[float] = []
-        for first in range(0, len(texts), _TEXTS_AT_ONCE):
-            found = find_in_texts(Skeletons(texts[first : first + _TEXTS_AT_ONCE]), self.phrases_)
-            counts += [float(len({start for _, start, _ in places})) for places in found]
-        return np.array(counts)
+
+def _count_starts(places: Places) -> NDArray[np.float64]:
+    """Return at how many places of each text a phrase begins."""
+    return np.array([len({start for _, start, _ in of_text}) for of_text in places.of_each()], dtype=np.float64)
 
 
 class PriceRule(ClassifierMixin, BaseEstimator):

@@ -8,7 +8,7 @@ from ipml.features.compiled.brands import list_brands
 from ipml.features.compiled.goods import GoodsTable, describe_goods
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from ipml.features.phrases import find_phrases
+from tests.specification.phrases import find_phrases
 
 BRANDS = ("nike", "air", "nike air", "jordan", "air jordan", "boss", "hugo", "hugo boss", "高")
 GOODS = ("bag", "shoe", "air", "hand bag", "watch", "件")

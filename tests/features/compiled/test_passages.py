@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.passages import cut_passages
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.texts import Texts, cut_passages
 
 TEXTS = st.lists(st.lists(st.sampled_from(["a", "bc", "д", ""]), max_size=14).map(" ".join), max_size=5)
 

@@ -11,7 +11,8 @@ from ipml.features.compiled.texts import Texts
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import find_phrases
+from tests.specification.phrases import find_phrases
+from tests.support.finding import in_letters
 
 LETTERS = "aabbilo01s5 -_'.,+\n"
 OTHERS = "жéß\u0301件高\u2e7f\u2e80٣\ud800\U0001f600𝟘"
@@ -25,13 +26,6 @@ PHRASES = (PIECES | st.text(LETTERS + OTHERS, max_size=6) | st.lists(PIECES, max
     lambda phrase: st.sampled_from([phrase, f"{phrase}*"])
 )
 SETS = st.lists(st.lists(PHRASES, max_size=6).map(tuple), max_size=3).map(tuple)
-
-
-def in_letters(text: str, places: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-    """Return places counted in letters, given them in bytes."""
-    sizes = [len(letter.encode("utf-8", "surrogatepass")) for letter in text]
-    letter_of = {byte: letter for letter, byte in enumerate(np.cumsum([0, *sizes]).tolist())}
-    return [(number, letter_of[start], letter_of[end]) for number, start, end in places]
 
 
 def assert_found_as_in_one(texts: list[str], sets: tuple[tuple[str, ...], ...], finder: PhraseFinder) -> None:

@@ -2,14 +2,14 @@
 
 import sys
 
+import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.letters import ALNUM, DECIMAL, SPACE, letter_kinds
-from ipml.features.compiled.skeletons import skeleton_texts
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.phrases import skeleton_texts, trace_skeletons
+from ipml.features.compiled.texts import ALNUM, DECIMAL, SPACE, Texts, letter_kinds
 from ipml.features.normalisation import fold_text
-from ipml.features.phrases import skeleton
+from tests.specification.phrases import read_bones, skeleton
 
 TEXTS = st.lists(
     st.text("aab il1jo0e3__-' .\n", max_size=20)
@@ -23,8 +23,15 @@ TEXTS = st.lists(
 @example(["aaa", "aaab", "_aa", "a_aa_", "ll", "件件", "件件a", "\u0301\u0301", "--", "éé 11"])
 @given(TEXTS)
 def test_skeletons_are_those_of_each_text(texts):
-    """Whatever the letters, words of one letter only included."""
-    assert skeleton_texts(Texts.of(texts)).strings() == [skeleton(text) for text in texts]
+    """Whatever the letters, words of one letter only included; and so are the letters that they come from."""
+    many = Texts.of(texts)
+    assert skeleton_texts(many).strings() == [skeleton(text) for text in texts]
+    skeletons, origins = trace_skeletons(many)
+    begins = [(data & 0xC0) != 0x80 for data in (skeletons.data, many.data)]
+    letters = (np.cumsum(begins[1]) - 1)[origins[begins[0]]].tolist()
+    starts = np.cumsum([0, *map(len, texts)]).tolist()
+    assert skeletons.strings() == skeleton_texts(many).strings()
+    assert letters == [start + at for start, text in zip(starts, texts, strict=False) for _, at in read_bones(text)]
 
 
 def test_letters_are_of_the_kinds_python_says():

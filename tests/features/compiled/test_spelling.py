@@ -9,8 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ipml.features import spelling
-from ipml.features.compiled.letters import letter_kinds
-from ipml.features.compiled.texts import Texts
+from ipml.features.compiled.texts import Texts, letter_kinds
 from ipml.features.spelling import Spelling
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]

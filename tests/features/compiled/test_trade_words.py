@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.trade_words import TradeTable, count_trade_words
+from ipml.features.compiled.trade_words import TradeTable, choose_trade_words, count_trade_words
 from ipml.features.lexicon import KINDS, TradeWords
+from tests.specification.trade_words import find_trade_words
+from tests.support.finding import in_letters
 
 OTHERS = ["watch", ",", ".", "!", "件", "高", "\u3000", "\u2003", "é", ":", " ", "a b c", "-", "\U000e0100", "|"]
 PHRASES = [
@@ -119,13 +121,17 @@ def prepare(words: TradeWords) -> tuple[PhraseFinder, TradeTable]:
 
 
 def assert_counted_as_in_one(texts: list[str], words: TradeWords) -> None:
-    """Compare with what `TradeWords.find` finds in each text."""
+    """Compare with what counts in each text."""
     finder, table = prepare(words)
     folded = Texts.of(texts)
-    counts = count_trade_words(folded, finder.find(folded)[0], table)
+    (places,) = finder.find(folded)
+    counts, chosen = count_trade_words(folded, places, table), choose_trade_words(folded, places, table)
     assert counts.shape == (len(texts), len(KINDS))
     for row, text in enumerate(texts):
-        kinds = [kind for kind, _, _ in words.find(text)]
+        expected = find_trade_words(words, text)
+        found = in_letters(text, chosen.of_text(row))
+        assert [(KINDS[kind], start, end) for kind, start, end in found] == expected
+        kinds = [kind for kind, _, _ in expected]
         assert counts[row].tolist() == [min(kinds.count(kind), 1 if kind == "lawful" else 3) for kind in KINDS], text
 
 

@@ -1,0 +1,1 @@
+"""What the engine finds in texts, said plainly, one text at a time: the tests hold the engine to it."""

@@ -1,0 +1,120 @@
+"""Where phrases stand in one folded text, also misspelt on purpose; and the skeletons by which they are found."""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from ipml.features.normalisation import fold_text
+
+Place = tuple[int, int, int]
+"""Number of a phrase, and its start and end in a text."""
+GAPS = " -_'"
+_CLASSES = ("il1j", "o0", "e3", "a4", "s5", "t7", "b8", "g69", "z2")
+_SAME = str.maketrans({other: letters[0] for letters in _CLASSES for other in letters[1:]})
+_REPEATED = re.compile(r"(\w)\1+")
+_FIRST_CJK = "\u2e80"  # from here on, scripts write words without spaces between them
+_LEAST_DISGUISABLE = 5  # letters; shorter phrases must stand exactly as they are
+_LEAST_JOINED = 14  # letters; a longer word is several, written without spaces
+
+
+def skeleton(folded: str) -> str:
+    """Return the skeleton of a folded text."""
+    return "".join(bone for bone, _ in read_bones(folded))
+
+
+def read_bones(folded: str) -> list[tuple[str, int]]:
+    """Return each letter of the skeleton of a folded text, and where in the text it comes from.
+
+    Of repeated letters the first stays; a word of one letter only ("aaa", a grade) keeps its length.
+    """
+    bones = folded.translate(_SAME)
+    dropped: set[int] = set()
+    for match in _REPEATED.finditer(bones):
+        if _is_alnum_at(bones, match.start() - 1) or _is_alnum_at(bones, match.end()):
+            dropped |= {*range(match.start() + 1, match.end())}
+    return [(bone, at) for at, bone in enumerate(bones) if at not in dropped]
+
+
+def _is_alnum_at(text: str, at: int) -> bool:
+    return 0 <= at < len(text) and text[at].isalnum()
+
+
+class _Entry(NamedTuple):
+    number: int
+    squashed: str
+    folded: str
+    is_stem: bool
+    is_exact: bool
+
+
+def find_phrases(text: str, phrases: tuple[str, ...]) -> list[Place]:
+    """Return which phrase stands where in a folded text: (number of the phrase, start, end), by start.
+
+    A phrase counts where it stands as whole words; one that ends in a star counts with any ending, and in scripts
+    without spaces between words, or inside a word of fourteen letters and more, every occurrence counts. Overlapping
+    phrases are all found.
+    """
+    bones = [(bone, at) for bone, at in read_bones(text) if bone not in GAPS]
+    squashed, origins = "".join(bone for bone, _ in bones), [*(at for _, at in bones), len(text)]
+    found = [
+        (entry.number, start, end)
+        for entry in _read_entries(phrases)
+        for first in _find_all(squashed, entry.squashed)
+        for start, end in [_place(text, origins, entry, first)]
+        if _stands(text, start, end, entry)
+    ]
+    return sorted(found, key=lambda place: (place[1], place[2], place[0]))
+
+
+def _find_all(text: str, sought: str) -> Iterator[int]:
+    at = text.find(sought)
+    while at >= 0:
+        yield at
+        at = text.find(sought, at + 1)
+
+
+def _place(text: str, origins: list[int], entry: _Entry, first: int) -> tuple[int, int]:
+    """Return where a match starts, and where it ends: after all letters that its last one stands for."""
+    last = first + len(entry.squashed) - 1
+    start, end = origins[first], origins[last] + 1
+    if entry.is_stem and text.startswith(entry.folded, start):
+        return start, start + len(entry.folded)
+    while end < origins[last + 1] and text[end].isalnum():
+        end += 1
+    return start, end
+
+
+def _stands(text: str, start: int, end: int, entry: _Entry) -> bool:
+    if entry.is_exact and text[start:end] != entry.folded:
+        return False
+    begins, ends = _is_boundary(text, start), entry.is_stem or _is_boundary(text, end)
+    return (begins and ends) or (not entry.is_exact and _is_inside_joined(text, start, end))
+
+
+def _is_inside_joined(text: str, start: int, end: int) -> bool:
+    """Say whether a place lies within one word so long that it must be several."""
+    before = re.split("[ \n]", text[max(start - _LEAST_JOINED, 0) : start])[-1]
+    after = re.split("[ \n]", text[end : end + _LEAST_JOINED])[0]
+    return " " not in text[start:end] and len(before) + end - start + len(after) >= _LEAST_JOINED
+
+
+def _is_boundary(text: str, position: int) -> bool:
+    """Say whether a word may begin or end before the letter at a position."""
+    if position in (0, len(text)):
+        return True
+    before, after = text[position - 1], text[position]
+    return max(before, after) >= _FIRST_CJK or not (before.isalnum() and after.isalnum())
+
+
+@lru_cache(maxsize=64)
+def _read_entries(phrases: tuple[str, ...]) -> list[_Entry]:
+    entries = []
+    for number, phrase in enumerate(phrases):
+        written = phrase.removesuffix("*")
+        for folded in dict.fromkeys((fold_text(written), fold_text(written.upper()))):
+            squashed = "".join(bone for bone in skeleton(folded) if bone not in GAPS)
+            if squashed:
+                is_exact = len(squashed) < _LEAST_DISGUISABLE or not squashed.isalpha() or not folded.isascii()
+                entries.append(_Entry(number, squashed, folded, phrase.endswith("*"), is_exact))
+    return entries
