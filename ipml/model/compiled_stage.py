@@ -33,7 +33,7 @@ from ipml.features.compiled.places import NumberArrays, Numbers, Places
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.compiled.trade_words import TradeArrays
-from ipml.features.dictionary import compiled_ordinary_words
+from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
 from ipml.features.lexicon import OfferFeatures, TradeWords
@@ -247,7 +247,7 @@ class CompiledStage:
     def of(cls, parts: dict[str, Any], intercept: float, reading: Reading) -> Self | None:
         """Return the stage for listings read in this way; None where it is made of other parts than the usual ones."""
         spelling = reading.spelling
-        if spelling is None or spelling._compiled is None or not _are_usual(parts):
+        if spelling is None or not _are_usual(parts):
             return None
         return cls(parts, intercept, spelling)
 
@@ -539,7 +539,7 @@ def _make_stage(
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
         folding=FOLDING,
-        spelling=make_tables(spelling._compiled, compiled_ordinary_words()),
+        spelling=make_tables(spelling.known.words, ordinary_words()),
         skeletons=skeleton_tables(),
         phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
         trade=of["words"].prepared[1].table,

@@ -14,6 +14,7 @@ from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import frame_to_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
+from tests.support.finding import read_words
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
 MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]
@@ -135,7 +136,7 @@ def test_misspelt_words_are_read_alike_whether_texts_were_folded_before_or_not(t
     spelling = Spelling().fit(["watch belt"] * 2, ["replica", "rolex", "adidas"])
     before = ListingColumns({"title": texts, "brand": texts})
     folded = before.folded("title").strings()
-    expected = [spelling.fold_text(text or "", 2_000) for text in texts]
+    expected = [read_words(spelling, fold_text(text or "", 2_000)) for text in texts]
     reading = Reading(spelling)
     assert before.read_as(reading).folded("title").strings() == expected
     otherwise = before.read_as(Reading(Spelling().fit(["wache roalex"] * 2)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.dictionary import KnownWords
+from ipml.features.compiled.spelling import KnownWords
 from ipml.features.normalisation import shorten
 
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")

@@ -4,16 +4,16 @@ import os
 import pickle
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from string import ascii_lowercase
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features import normalisation, spelling
-from ipml.features.dictionary import GAPS, KnownWords
+from ipml.features import normalisation
+from ipml.features.compiled.spelling import GAPS, KnownWords
 from ipml.features.spelling import Spelling, ordinary_words
+from tests.support.finding import read_words
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 PHRASES = ["replica*", "Rolex", "mont blanc", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]
@@ -33,6 +33,13 @@ def learn() -> Spelling:
 
 
 SPELLING = learn()
+
+
+def fold(text: str) -> str:
+    """Return a text as these listings have it read."""
+    return read_words(SPELLING, normalisation.fold_text(text, CAP))
+
+
 SLIPS = [word[:at] + letter + word[at:] for word in SPELLING.words for at in range(1, len(word)) for letter in "aeiou"]
 
 
@@ -56,23 +63,23 @@ SLIPS = [word[:at] + letter + word[at:] for word in SPELLING.words for at in ran
 )
 def test_a_text_is_read_as_people_read_it(written, read):
     """Slips, hidden letters, signs and pieces of longer words; not where both pieces are words, nor beside digits."""
-    assert SPELLING.fold_text(written, CAP) == read
+    assert fold(written) == read
 
 
 @given(st.text("\u0b85\u0b9f\u0b95\u0bb0\u12a0\u12f2\u1235\u1263\u9ad8\u4eff ", max_size=30))
 def test_words_in_other_scripts_are_left_as_they_are_folded(text):
     """Nothing in Tamil, Amharic or Chinese stands for a Latin word."""
-    assert SPELLING.fold_text(text, CAP) == normalisation.fold_text(text, CAP)
+    assert fold(text) == normalisation.fold_text(text, CAP)
 
 
 @given(st.sets(WORD | st.text("ab", min_size=5, max_size=6), max_size=30))
 def test_known_words_never_change(words):
     """However near to each other they are."""
     taught = Spelling().fit([" ".join(words)] * 2)
-    assert [taught.read(word) for word in taught.words] == list(taught.words)
+    assert [read_words(taught, word) for word in taught.words] == list(taught.words)
 
 
-ORDINARY = st.deferred(lambda: st.sampled_from(sorted(ordinary_words())))
+ORDINARY = st.deferred(lambda: st.sampled_from(ordinary_words().lines.tobytes().decode().split()))
 
 
 @given(ORDINARY.filter(lambda word: word.isalpha() and len(word) > 5), st.data())
@@ -81,21 +88,21 @@ def test_ordinary_words_never_change(word, data):
     at = data.draw(st.integers(1, len(word) - 1))
     near = word[:at] + "q" + word[at:]
     assert KnownWords({near: 1}, ()).nearest(word) == near
-    assert Spelling().fit([near] * 2).read(word) == word
+    assert read_words(Spelling().fit([near] * 2), word) == word
 
 
 @given(WORD)
 def test_a_word_that_was_read_is_read_as_itself(word):
     """Nothing stands for a word that stands for another."""
-    read = SPELLING.read(word)
-    assert SPELLING.read(read) == read
+    read = read_words(SPELLING, word)
+    assert read_words(SPELLING, read) == read
 
 
 @given(TEXTS)
 def test_a_second_reading_only_closes_gaps(text):
     """Of what the first brought together, pieces may make a known word; else nothing is left to change."""
-    once = normalisation.fold_text(SPELLING.fold_text(text, CAP), CAP)
-    twice = SPELLING.fold_text(once, CAP)
+    once = normalisation.fold_text(fold(text), CAP)
+    twice = fold(once)
     gaps = str.maketrans("", "", GAPS)
     assert twice.translate(gaps) == once.translate(gaps)
 
@@ -104,7 +111,7 @@ def test_a_second_reading_only_closes_gaps(text):
 def test_origins_agree_with_the_text_that_is_read(text):
     """Each letter has one, within the text; they rise where those of the folded text do."""
     read, origins = SPELLING.fold_with_origins(text, CAP)
-    assert read == SPELLING.fold_text(text, CAP)
+    assert read == fold(text)
     assert len(origins) == len(read)
     assert all(0 <= origin < len(text) for origin in origins)
     _, folded_origins = normalisation.fold_with_origins(text, CAP)
@@ -136,9 +143,9 @@ def test_the_order_of_listings_teaches_nothing(texts):
 def test_what_was_learnt_before_is_forgotten():
     """Words are read as they are by who never knew others, also those that were asked before."""
     taught, fresh = learn(), Spelling().fit(["lether rplyca"] * 2)
-    before = [taught.read(word) for word in SLIPS]
-    again = [taught.fit(["lether rplyca"] * 2).read(word) for word in SLIPS]
-    assert again == [fresh.read(word) for word in SLIPS] != before
+    before = [read_words(taught, word) for word in SLIPS]
+    again = [read_words(taught.fit(["lether rplyca"] * 2), word) for word in SLIPS]
+    assert again == [read_words(fresh, word) for word in SLIPS] != before
 
 
 # Whoever asks, and when
@@ -151,46 +158,17 @@ def test_a_stored_spelling_reads_as_before(words, texts):
     restored = Spelling()
     restored.__setstate__(taught.__getstate__())
     assert (restored.words, restored.trade) == (taught.words, taught.trade)
-    assert [restored.read(word) for word in words] == [taught.read(word) for word in words]
-
-
-@given(st.lists(WORD, unique=True).flatmap(lambda words: st.tuples(st.just(words), st.permutations(words))))
-def test_the_order_in_which_words_are_asked_does_not_matter(asked):
-    """What is remembered of one word says nothing of another."""
-    one, other = learn(), learn()
-    first, second = (
-        {word: taught.read(word) for word in words} for taught, words in zip((one, other), asked, strict=True)
-    )
-    assert first == second
-
-
-def test_what_is_remembered_is_bounded(monkeypatch):
-    """And a word that was forgotten is read again as it was."""
-    expected = [SPELLING.read(word) for word in SLIPS]
-    monkeypatch.setattr(spelling, "_MOST_REMEMBERED", 10)
-    taught = learn()
-    for word, read in zip(SLIPS * 2, expected * 2, strict=True):
-        assert taught.read(word) == read
-        assert len(taught._remembered) <= 10
-
-
-def test_threads_share_a_spelling(monkeypatch):
-    """Eight at once read what one reads, though each makes the others forget."""
-    expected = [SPELLING.read(word) for word in SLIPS]
-    assert len(set(expected)) > 5
-    monkeypatch.setattr(spelling, "_MOST_REMEMBERED", 3)
-    taught = learn()
-    with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(taught.read, SLIPS * 5)) == expected * 5
+    assert [read_words(restored, word) for word in words] == [read_words(taught, word) for word in words]
 
 
 @pytest.mark.slow
 def test_readings_do_not_depend_on_how_strings_are_hashed():
     """Two interpreters with other seeds break ties alike; without the dictionary, which takes long to load."""
     code = (
-        "from ipml.features import spelling; spelling.ordinary_words = frozenset;"
+        "from ipml.features import spelling; from tests.support.finding import read_words;"
+        "spelling.ordinary_words = lambda: spelling.compiled.Words.of(b'');"
         "taught = spelling.Spelling().fit(['replace replika walls balls halls bells adidas'] * 2, ['replica*']);"
-        "print(taught.fold_text('repliqa xalls bqlls rplc b*lls @did@s repl ica repl ace', 99), list(taught.words))"
+        "print(read_words(taught, 'repliqa xalls bqlls rplc b*lls @did@s repl ica repl ace'), list(taught.words))"
     )
     seeds = [{**os.environ, "PYTHONHASHSEED": seed} for seed in "12"]
     ran = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=seed) for seed in seeds]

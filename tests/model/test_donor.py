@@ -17,6 +17,7 @@ from ipml.model.learner import choose_members, fit_all
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import Design
 from ipml.model.stages import FeatureValues
+from tests.support.finding import read_words
 
 N_FEATURES, N_LOCAL, N_TESTED = 40, 120, 2_000
 TITLES = ["aaa replica watch", "steel watch", "replica bag 1:1", "leather bag", "wool hat", "steel bag"] * 3
@@ -54,7 +55,7 @@ def test_spelling_knows_the_words_of_both():
     """A word of either market is read as it stands, and misspelt ones of either are mended."""
     spelling = Spelling().fit(["leather belt", "leather"])
     spelling.extend(Spelling().fit(["chronograph dial", "chronograph"]))
-    assert spelling.fold_text("laether chronogrpah", 100) == "leather chronograph"
+    assert read_words(spelling, "laether chronogrpah") == "leather chronograph"
 
 
 def measure(rng: np.random.Generator, truth: np.ndarray, donor: np.ndarray) -> dict[str, float]:

@@ -7,6 +7,7 @@ from ipml.features.compiled.phrases import skeleton_texts
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, TradeWords
+from ipml.features.spelling import Spelling
 
 
 def find_phrases(text: str, phrases: tuple[str, ...]) -> list[Place]:
@@ -32,3 +33,8 @@ def in_letters(text: str, places: list[Place]) -> list[Place]:
     sizes = [len(letter.encode("utf-8", "surrogatepass")) for letter in text]
     letter_of = {byte: letter for letter, byte in enumerate(np.cumsum([0, *sizes]).tolist())}
     return [(number, letter_of[start], letter_of[end]) for number, start, end in places]
+
+
+def read_words(spelling: Spelling, text: str) -> str:
+    """Return a text, its misspelt words read as the words they stand for."""
+    return spelling.read_texts(Texts.of_one(text)).strings()[0]

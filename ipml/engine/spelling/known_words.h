@@ -8,7 +8,7 @@
 
 #include "spelling/words.h"
 
-enum { LEAST_LETTERS = 5, LEAST_CONSONANTS = 4, LEAST_CONSONANTS_OF_TRADE = 3 }; /* as in `ipml.features.dictionary` */
+enum { LEAST_LETTERS = 5, LEAST_CONSONANTS = 4, LEAST_CONSONANTS_OF_TRADE = 3 }; /* as in `ipml.features.compiled.spelling` */
 
 /* These bits of a key tell of what it is the key; of a word itself they are 0. */
 static const uint64_t KEY_OF_PATTERN = (uint64_t)1 << 60;

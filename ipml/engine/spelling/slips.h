@@ -1,4 +1,4 @@
-/* Which known word an unknown one stands for: what `ipml.features.dictionary.KnownWords` says.
+/* Which known word an unknown one stands for: `ipml.features.compiled.spelling.KnownWords`.
 
    Words begin alike wherever the first letter stays, so a key of known_words.h leads to one word only; where the first
    letter is mistaken, the keys beside it are looked up. */

@@ -77,8 +77,8 @@ EXPORT void make_words(uint8s lines, uint8s codes, buffer *into) {
     free(starts);
 }
 
-EXPORT bool has_word(const word_set *words, uint8s codes, uint8s word) {
-    return find_pair(words, codes.at, word.at, word.n, word.at, 0) >= 0;
+EXPORT int64_t look_up_word(const word_set *words, uint8s codes, uint8s word) {
+    return find_pair(words, codes.at, word.at, word.n, word.at, 0);
 }
 
 static bool is_pair(const uint8_t *word, const uint8_t *piece, int64_t n, const uint8_t *other, int64_t n_other) {

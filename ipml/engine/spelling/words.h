@@ -32,7 +32,7 @@ EXPORT int64_t split_lines(uint8s lines, uint8s codes, int64s_out starts, int64s
 /* Write a table of the words of a text, one a line. */
 EXPORT void make_words(uint8s lines, uint8s codes, buffer *table);
 
-/* Say whether a word, which is not empty, is in a table. */
-EXPORT bool has_word(const word_set *words, uint8s codes, uint8s word);
+/* Return a word, which is not empty; -1 if it is not there. */
+EXPORT int64_t look_up_word(const word_set *words, uint8s codes, uint8s word);
 
 #endif

@@ -1,21 +1,247 @@
-"""Misspelt words of many texts at once, read as `ipml.features.spelling.Spelling` says.
+"""Sets of words, which of them an unknown one stands for, and texts with their misspelt words read.
 
-Most texts are looked at once: their words are known or ordinary. Only one that has signs or gaps which do make a known
-word is written anew, first with the signs read, then with the gaps closed.
+A word is of the letters a to z and the signs * and #, which hide letters. An unknown one stands for a known one that is
+one slip away, of the same sound, or left without vowels. `ipml/engine/spelling` looks them up and reads the texts:
+most of these are looked at once, as their words are known or ordinary. Only one that has signs or gaps which do make a
+known word is written anew, first with the signs read, then with the gaps closed.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import Buffer, Table, bind
-from ipml.features.compiled.known_words import WordLetters, word_letters
-from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.words import Words, WordSet
+from ipml.engine.library import KINDS, Buffer, Table, bind
+from ipml.features.compiled.texts import Texts, letter_kinds
+
+LEAST_LETTERS = 5
+"""Shorter words have too many neighbours: "copy" and "cosy" are one slip apart."""
+GAPS = " .,:;=/~+()[]"
+"""What may part two pieces of a word; of signs, those that are read neither as letters nor as gaps within a name."""
+_SAME_SOUND = {"c": "k", "s": "s", "z": "s", "x": "ks", "y": "i", "v": "w", "w": "w"}
+"""Letters that sound like others; ph, ck and qu the engine knows."""
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_SIGNS = "@$!|"
+_AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
+_STAR = 27
+_OF_SIGN = 1 << 7
+_SIGN = 32
+"""This bit of a code says that it is of a sign, not of a letter."""
+
+_CODE = 31
+"""These bits of a code say which letter it is."""
+
+
+def _number_letters() -> NDArray[np.uint8]:
+    codes = np.zeros(256, dtype=np.uint8)
+    codes[ord("a") : ord("z") + 1] = np.arange(1, 27)
+    codes[[ord("*"), ord("#")]] = _STAR | _SIGN, (_STAR + 1) | _SIGN
+    return codes
+
+
+_CODES = _number_letters()
+"""The code of each byte that may be in a word, with `_SIGN` where it is one; 0 of others."""
+
+
+class WordSet(Table):
+    """Words as the engine takes them."""
+
+    _fields_: ClassVar = [("table", KINDS["uint64s"]), ("lines", KINDS["uint8s"])]
+
+
+_split_lines = bind("split_lines", "uint8s", "uint8s", "int64s_out", "int64s_out", returns="int64_t")
+_make_words = bind("make_words", "uint8s", "uint8s", "buffer")
+_find_word = bind("look_up_word", WordSet, "uint8s", "uint8s", returns="int64_t")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """Some words as the engine reads them.
+
+    A word is named by the place in `lines` at which it starts.
+
+    Attributes
+    ----------
+    table : array of uint64
+        First, where its parts begin: slots of two numbers, a key and the word that has it; filters; other numbers.
+    lines : array of bytes
+        The words, one a line.
+    prepared : WordSet
+        Both as the engine takes them.
+
+    Examples
+    --------
+    >>> words = Words.of(b"belt\\nbelt's\\n\\nre*lica")
+    >>> ["belt" in words, "belt's" in words, "replica" in words]
+    [True, False, False]
+    """
+
+    table: NDArray[np.uint64]
+    lines: NDArray[np.uint8]
+    prepared: WordSet = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prepared", WordSet.of(table=self.table, lines=self.lines))
+
+    @classmethod
+    def of(cls, lines: bytes) -> Words:
+        """Return the words of a text, one a line; lines that hold anything else are left out."""
+        data = np.frombuffer(lines + b"\n", dtype=np.uint8)
+        table = Buffer()
+        _make_words(data, _CODES, table)
+        return cls(table.take(np.uint64), data)
+
+    def __contains__(self, word: str) -> bool:
+        return self.find(word) >= 0
+
+    def find(self, word: str) -> int:
+        """Return a word of this set, by its place in `lines`; -1 for others."""
+        letters = _read_letters(word)
+        return int(_find_word(self.prepared, _CODES, letters)) if letters.size else -1
+
+
+def _read_letters(word: str) -> NDArray[np.uint8]:
+    """Return a word as the engine reads it; nothing if it has letters that no word has."""
+    letters = np.frombuffer(word.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+    return letters if _CODES[letters].all() else letters[:0]
+
+
+def _list_lines(lines: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the words of a text, one a line, start and end."""
+    n_lines = int(np.count_nonzero(lines == ord("\n")))
+    starts, ends = np.empty(n_lines, np.int64), np.empty(n_lines, np.int64)
+    n = _split_lines(lines, _CODES, starts, ends)
+    return starts[:n], ends[:n]
+
+
+class WordLetters(Table):
+    """What is known of bytes in words, and of letters beside them."""
+
+    _fields_: ClassVar = [
+        *((name, KINDS["uint8s"]) for name in ("codes", "sounds", "may_double", "beside", "is_gap", "is_sign")),
+        *((name, KINDS["uint8s"]) for name in ("classes", "letters_of_signs", "kinds")),
+    ]
+
+
+_index_known = bind("index_known", "uint8s", "int64_t", "uint8s", WordLetters, "buffer")
+_find_known = bind("find_known", WordSet, WordLetters, "uint8s", returns="int64_t")
+
+
+class KnownWords:
+    """Words that misspelt ones may stand for, and others that are known.
+
+    They lie in the order of (frequency, word), and those that others may stand for come last: of several that fit, the
+    last counts. One table holds these under each of their keys: the word itself, the word with any letter hidden, its
+    sound, and the word without its vowels.
+
+    Parameters
+    ----------
+    frequencies : mapping of str to int
+        The words, and how often each is met.
+    trade : collection of str
+        Those of the trade, which are found by fewer consonants.
+    most_targets : int, default=20_000
+        So many of the most frequent words others may stand for.
+
+    Attributes
+    ----------
+    words : Words
+
+    Raises
+    ------
+    ValueError
+        A word holds other letters than one can that is read in a text.
+
+    Examples
+    --------
+    >>> known = KnownWords({"replica": 5, "rolex": 9, "leather": 2}, {"rolex"})
+    >>> [known.nearest(word) for word in ("rplica", "repilca", "repl*ca", "replyka", "rlx", "lthr", "wool")]
+    ['replica', 'replica', 'replica', 'replica', 'rolex', 'leather', None]
+    """
+
+    def __init__(self, frequencies: Mapping[str, int], trade: Collection[str], most_targets: int = 20_000) -> None:
+        ordered = sorted(frequencies)
+        counts = np.fromiter((frequencies[word] for word in ordered), dtype=np.int64, count=len(ordered))
+        lengths = np.fromiter(map(len, ordered), dtype=np.int64, count=len(ordered))
+        is_target = np.zeros(len(ordered), dtype=np.bool_)
+        is_target[np.argsort(-counts, kind="stable")[:most_targets]] = True
+        is_target &= lengths >= LEAST_LETTERS - 1
+        order = np.lexsort((np.arange(len(ordered)), counts, is_target))
+        named = [ordered[at] for at in order.tolist()]
+        lines = np.frombuffer("".join(f"{word}\n" for word in named).encode("utf-8", "surrogatepass"), np.uint8)
+        starts, ends = _list_lines(lines)
+        if starts.size != lengths.size or (ends - starts != lengths[order]).any():
+            raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
+        is_of_trade = np.fromiter((word in trade for word in named), dtype=np.uint8, count=len(named))
+        first_target, table = int(np.sum(~is_target)), Buffer()
+        _index_known(lines, first_target, is_of_trade, word_letters(), table)
+        self.words = Words(table.take(np.uint64), lines)
+        self._targets_from = int(starts[first_target]) if first_target < starts.size else lines.size
+
+    def nearest(self, word: str) -> str | None:
+        """Return the known word that an unknown one most likely stands for; None if there is none."""
+        found = _find_known(self.words.prepared, word_letters(), _read_letters(word))
+        if found < -1:
+            raise MemoryError("not enough memory for the sound of a word")
+        return self.words.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
+
+    def has(self, word: str) -> bool:
+        """Say whether others may stand for a word that is not short."""
+        return len(word) >= LEAST_LETTERS and self.words.find(word) >= self._targets_from
+
+
+@cache
+def word_letters() -> WordLetters:
+    """Return what is known of bytes in words, and of letters beside them."""
+    is_sign = _list_which(_SIGNS)
+    return WordLetters.of(
+        codes=_CODES,
+        sounds=_list_sounds(),
+        may_double=1 - _list_which(_SAME_SOUND),
+        beside=_list_keys_beside(),
+        is_gap=_list_which(GAPS),
+        is_sign=is_sign,
+        classes=_CODES & np.uint8(_CODE) | np.uint8(_OF_SIGN) * is_sign,
+        letters_of_signs=_list_letters_of_signs(),
+        kinds=letter_kinds(),
+    )
+
+
+def _list_which(letters: Collection[str]) -> NDArray[np.uint8]:
+    """Return 1 for each byte that is one of some letters, 0 for others."""
+    return np.array([chr(byte) in letters for byte in range(256)], np.uint8)
+
+
+def _list_sounds() -> NDArray[np.uint8]:
+    """Return the one or two letters of which each byte has the sound."""
+    sounds = np.zeros((256, 2), dtype=np.uint8)
+    sounds[:, 0] = np.arange(256)
+    for letter, sound in _SAME_SOUND.items():
+        sounds[ord(letter), : len(sound)] = list(sound.encode())
+    return sounds
+
+
+def _list_keys_beside() -> NDArray[np.uint8]:
+    """Return the one or two letters whose keys are beside that of each byte, 0 for none."""
+    beside = np.zeros((256, 2), dtype=np.uint8)
+    for left, right in (pair for keys in _KEYS for pair in pairwise(keys.encode())):
+        beside[left, 0 if beside[left, 0] == 0 else 1] = right
+        beside[right, 0 if beside[right, 0] == 0 else 1] = left
+    return beside
+
+
+def _list_letters_of_signs() -> NDArray[np.uint8]:
+    """Return the letter that each byte stands for in a word with signs; 0 of what is in none."""
+    letters = np.zeros(128, dtype=np.uint8)
+    read = {**{letter: letter for letter in range(ord("a"), ord("z") + 1)}, **_AS_LETTERS}
+    letters[list(read)] = list(read.values())
+    return letters
 
 
 class SpellingTables(Table):
@@ -35,7 +261,7 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     ----------
     folded : Texts
         As `fold_text` returns them.
-    known : Known
+    known : Words
         The words that others may stand for, among others.
     ordinary : Words
         Words that stand for themselves, known or not.

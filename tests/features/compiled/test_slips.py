@@ -1,4 +1,4 @@
-"""The compiled search finds the word that the plain one finds, for any word and any words known."""
+"""The engine finds the word that is to be found, for any word and any words known."""
 
 from string import ascii_lowercase
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.known_words import make_known, nearest
-from ipml.features.dictionary import KnownWords
+from ipml.features.compiled.spelling import KnownWords
+from tests.specification import spelling as plain
 
 LETTERS = st.sampled_from(["ab", "cksz", "pfhquwkx", "aeioubc", "qwas", "abc*#", "vwyi", ascii_lowercase])
 WORD = LETTERS.flatmap(lambda letters: st.text(letters, min_size=1, max_size=9))
@@ -38,13 +38,12 @@ SLIPS = st.tuples(
 
 
 def agree(frequencies, trade, word, most=20_000):
-    """Say what both find, and that it is the same."""
+    """Hold what is found against what is to be found."""
     often = sorted(frequencies, key=lambda known: (-frequencies[known], known))[:most]
-    plain = KnownWords({known: frequencies[known] for known in often}, trade).nearest(word)
-    compiled = make_known(frequencies, trade, most)
-    assert compiled is not None
-    assert nearest(compiled, word) == plain
-    return plain
+    expected = plain.KnownWords({known: frequencies[known] for known in often}, trade)
+    found = KnownWords(frequencies, trade, most)
+    assert found.nearest(word) == expected.nearest(word)
+    assert found.has(word) == expected.has(word)
 
 
 @pytest.mark.slow
@@ -79,6 +78,8 @@ def test_hidden_letters_are_found_alike(word, known):
     agree(dict.fromkeys({*known, word.replace("*", "a")}, 1), (), word)
 
 
-def test_words_that_no_text_can_hold_are_not_compiled():
-    """Those with letters beyond z, with digits or with none at all are left to the plain search."""
-    assert [make_known({word: 1}, (), 9) for word in ("été", "r2d2", "", "two words", "\ud800")] == [None] * 5
+@pytest.mark.parametrize("word", ["été", "r2d2", "", "two words", "\ud800"])
+def test_words_that_no_text_can_hold_are_refused(word):
+    """Those with letters beyond z, with digits or with none at all."""
+    with pytest.raises(ValueError, match="other letters than a to z"):
+        KnownWords({word: 1}, (), 9)

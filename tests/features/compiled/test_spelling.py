@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ipml.features import spelling
 from ipml.features.compiled.texts import Texts, letter_kinds
-from ipml.features.spelling import Spelling
+from ipml.features.spelling import Spelling, ordinary_words
+from tests.specification.spelling import Reader
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 STRANGE = ["le*ther abcd", "counterfeitedness photographically", "xxcks abcdefgh ijkl abcdefghijkl mnop"]
@@ -110,10 +111,10 @@ TEXTS = st.lists(st.tuples(PIECE, SPACES).map("".join), max_size=9).map("".join)
 
 def agree(taught: Spelling, strings: list[str]) -> None:
     """Hold what is read of many texts against what is read of each."""
-    texts = Texts.of(strings)
+    texts, plain = Texts.of(strings), Reader(taught, ordinary_words(), spelling.MOST_TARGETS)
     read = taught.read_texts(texts)
-    assert read.strings() == [taught.read_text(text) for text in strings]
-    assert taught.know_a_word(texts).tolist() == [taught.knows_a_word(text) for text in strings]
+    assert read.strings() == [plain.read_text(text) for text in strings]
+    assert taught.know_a_word(texts).tolist() == [plain.knows_a_word(text) for text in strings]
 
 
 @given(st.lists(TEXTS, max_size=5))
@@ -151,12 +152,11 @@ def test_only_the_most_frequent_words_are_stood_for(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("words", ["\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather"])
-def test_words_that_no_text_taught_are_read_one_by_one(words):
-    """A spelling that was put together by hand still reads alike."""
-    taught = Spelling()
-    taught.__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
-    agree(taught, ["lether", "r2d2 d2", "\u00e9t\u00e9 \u00e9\u00e9"])
+@pytest.mark.parametrize("words", ["\u00e9t\u00e9\u00e9\u00e9 leather", "r2d2d2 leather", "\ud800 leather"])
+def test_words_that_no_text_taught_are_refused(words):
+    """A stored spelling has none."""
+    with pytest.raises(ValueError, match="other letters than a to z"):
+        Spelling().__setstate__({"words": words, "counts": np.array([1, 2]), "trade": ""})
 
 
 def test_texts_that_do_not_change_are_not_copied():
@@ -187,7 +187,7 @@ def test_what_was_learnt_before_is_forgotten():
 def test_threads_share_a_spelling():
     """Eight at once, the first of which makes the tables."""
     strings = [f"{word[:-1]} {word}s {word}" for word in WORDS] * 20
-    expected = [SPELLING.read_text(text) for text in strings]
+    expected = SPELLING.read_texts(Texts.of(strings)).strings()
     taught = Spelling()
     taught.__setstate__(SPELLING.__getstate__())
     with ThreadPoolExecutor(8) as threads:

@@ -3,10 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.known_words import make_known
-from ipml.features.compiled.spelling import read_texts
+from ipml.features.compiled.spelling import KnownWords, Words, read_texts
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.words import Words
 
 WORD = st.text("ab*#z", min_size=1, max_size=30) | st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=14)
 WORDS = st.sets(WORD, max_size=30)
@@ -35,7 +33,7 @@ def test_lines_with_other_letters_are_left_out(lines):
 @given(st.sets(st.text("abcxz", min_size=5, max_size=30), min_size=1, max_size=30), st.data())
 def test_two_pieces_are_found_as_one_word(chosen, data):
     """Wherever the word is cut."""
-    known, ordinary = make_known(dict.fromkeys(chosen, 1), (), 99), Words.of(b"")
+    known, ordinary = KnownWords(dict.fromkeys(chosen, 1), ()).words, Words.of(b"")
     word = data.draw(st.sampled_from(sorted(chosen)))
     at = data.draw(st.integers(1, len(word) - 1))
     cut = f"{word[:at]} {word[at:]}"
