@@ -1,7 +1,168 @@
-/* Which kinds of goods titles name and what follows, as `ipml.features.goods.GoodsFeatures` says. */
+/* Which brands titles name, what listings claim of them, and which kinds of goods titles name: as
+   `ipml.features.goods.BrandFeatures` and `GoodsFeatures` say. */
 #include "features/goods.h"
 
-enum { N_SUMMARY = 6, MOST_COUNTED = 3 };
+#include "base/letters.h"
+#include "base/texts.h"
+
+enum { N_CLAIMS = 8, N_SUMMARY = 6, MOST_COUNTED = 3 };
+
+/* Whether a place comes before another: by start, of those from one place the longest first. */
+static bool comes_before(places named, int64_t one, int64_t other) {
+    int32_t start = named.start.at[one], start_of_other = named.start.at[other];
+    return start < start_of_other || (start == start_of_other && named.end.at[one] > named.end.at[other]);
+}
+
+/* Put the numbers of some places in the order in which brands are named; they mostly are. */
+static void order_places(places named, int64_t *order, int64_t n) {
+    for (int64_t i = 1; i < n; i++) {
+        for (int64_t at = i; at > 0 && comes_before(named, order[at], order[at - 1]); at--) {
+            int64_t place = order[at];
+            order[at] = order[at - 1];
+            order[at - 1] = place;
+        }
+    }
+}
+
+static bool holds_number(const int64_t *numbers, int64_t n, int64_t number) {
+    for (int64_t i = 0; i < n; i++) {
+        if (numbers[i] == number) return true;
+    }
+    return false;
+}
+
+/* A brand is written where its place stood: no list is longer than there are places before and in it. */
+void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands) {
+    int64_t n = starts.at[0] = 0;
+    for (int64_t row = 0; row < named.starts.n - 1; row++) {
+        int64_t first = named.starts.at[row], last = named.starts.at[row + 1];
+        for (int64_t i = first; i < last; i++) brands.at[i] = i;
+        order_places(named, brands.at + first, last - first);
+        for (int64_t i = first; i < last; i++) {
+            int64_t brand = phrase_brands.at[named.number.at[brands.at[i]]];
+            if (!holds_number(brands.at + starts.at[row], n - starts.at[row], brand)) brands.at[n++] = brand;
+        }
+        starts.at[row + 1] = n;
+    }
+}
+
+static uint8_t lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
+
+static bool is_ascii_space(uint8_t byte) {
+    return byte == ' ' || (byte >= 9 && byte <= 13) || (byte >= 28 && byte <= 31);
+}
+
+/* Whether a spelling stands at a place of a text, whatever the case; a space stands for several. */
+static bool stands_at(const uint8_t *data, int64_t at, int64_t end, const uint8_t *spelling, int64_t size) {
+    for (int64_t i = 0; i < size; i++) {
+        if (at >= end) return false;
+        if (spelling[i] == ' ' && is_ascii_space(data[at])) {
+            while (at < end && is_ascii_space(data[at])) at++;
+        } else if (lower(data[at]) == spelling[i]) {
+            at++;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool holds_spelling(texts titles, int64_t row, texts spelt, int64_t first, int64_t last) {
+    int64_t end = titles.offsets.at[row + 1];
+    for (int64_t one = first; one < last; one++) {
+        const uint8_t *spelling = spelt.data.at + spelt.offsets.at[one];
+        int64_t size = spelt.offsets.at[one + 1] - spelt.offsets.at[one];
+        for (int64_t at = titles.offsets.at[row]; at < end; at++) {
+            if (stands_at(titles.data.at, at, end, spelling, size)) return true;
+        }
+    }
+    return false;
+}
+
+/* Whether a text is not plain ASCII without markup. */
+static bool may_be_folded(const uint8_t *text, int64_t size) {
+    uint8_t may_be = 0;
+    for (int64_t at = 0; at < size; at++) may_be |= (text[at] >= 0x80) | (text[at] == '<') | (text[at] == '&');
+    return may_be != 0;
+}
+
+static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const brand_spellings *plain) {
+    for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
+        const int64_t *first = plain->starts.at + brands.number.at[i];
+        if (holds_spelling(titles, row, plain->spelt, first[0], first[1])) return true;
+    }
+    return false;
+}
+
+/* Write the letters of a text in lower case, one space for white space; return how many there are, -1 where some have
+   no lower case by themselves, or have not been met yet. */
+static int64_t write_lower(texts titles, int64_t row, const characters *known, int64_t *letters) {
+    int64_t n = 0, end = titles.offsets.at[row + 1];
+    for (int64_t at = titles.offsets.at[row]; at < end; at += size_of_letter(titles.data.at[at])) {
+        int64_t code = letter_at(titles.data.at, at);
+        int64_t lowered = is_page_met(code, known) ? describe(code, LOWER, known) : -1;
+        if (lowered < 0) return -1;
+        letters[n] = lowered;
+        n += !(lowered == ' ' && n > 0 && letters[n - 1] == ' ');
+    }
+    return n;
+}
+
+static bool are_letters_of(const int64_t *letters, int64_t n, const uint8_t *spelling, int64_t size) {
+    int64_t at = 0;
+    for (int64_t i = 0; i < size; i += size_of_letter(spelling[i])) {
+        if (at >= n || letters[at++] != letter_at(spelling, i)) return false;
+    }
+    return true;
+}
+
+static bool is_one_written(const int64_t *letters, int64_t n, number_lists brands, int64_t row,
+                           const brand_spellings *plain) {
+    for (int64_t i = brands.starts.at[row]; i < brands.starts.at[row + 1]; i++) {
+        const int64_t *of_brand = plain->starts.at + brands.number.at[i];
+        for (int64_t one = of_brand[0]; one < of_brand[1]; one++) {
+            int64_t first = plain->spelt.offsets.at[one], size = plain->spelt.offsets.at[one + 1] - first;
+            for (int64_t at = 0; at < n; at++) {
+                if (are_letters_of(letters + at, n - at, plain->spelt.data.at + first, size)) return true;
+            }
+        }
+    }
+    return false;
+}
+
+void find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
+                    uint8s_out found) {
+    int64_t *letters = NULL;
+    for (int64_t row = 0; row < titles.offsets.n - 1; row++) {
+        int64_t start = titles.offsets.at[row], end = titles.offsets.at[row + 1];
+        bool names_any = brands.starts.at[row + 1] > brands.starts.at[row];
+        found.at[row] = IS_PLAIN;
+        if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
+        if (is_one_spelt(titles, row, brands, plain)) continue;
+        if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
+        int64_t n = letters == NULL ? -1 : write_lower(titles, row, known, letters);
+        if (n < 0) found.at[row] = MAY_BE_DISGUISED;
+        else if (!is_one_written(letters, n, brands, row, plain)) found.at[row] = IS_DISGUISED;
+    }
+    free(letters);
+}
+
+void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,
+                     int64s claimed, int8s standing, doubles_out values) {
+    for (int64_t row = 0; row < has_field.n; row++) {
+        int64_t first = brands.starts.at[row], n_named = brands.starts.at[row + 1] - first;
+        bool is_named = holds_number(brands.number.at + first, n_named, claimed.at[row]);
+        double *value = values.at + row * N_CLAIMS;
+        value[0] = n_named > 0;
+        value[1] = (double)min_of(max_of(n_named - 1, 0), MOST_COUNTED);
+        value[2] = is_disguised.at[row] != 0;
+        value[3] = (double)min_of(n_disguised_words.at[row], MOST_COUNTED);
+        value[4] = n_named > 0 && has_field.at[row] && !is_named;
+        value[5] = !has_field.at[row];
+        value[6] = standing.at[row] > 0;
+        value[7] = standing.at[row] < 0;
+    }
+}
 
 /* Write 1 for each kind a title names; return their number, and how often the most copied of them is copied. */
 static int64_t mark_kinds(places named, int64_t row, const goods_table *goods, double *values, double *most_often) {

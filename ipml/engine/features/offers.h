@@ -3,7 +3,7 @@
 #define IPML_OFFERS_H
 
 #include "base/engine.h"
-#include "phrases/places.h"
+#include "phrases/phrases.h"
 
 /* The columns of the values of a text: those of contacts, and of titles those of lots too. */
 enum { MESSENGER, APPROACH, LINK, EMAIL, HANDLE, PHONE, N_CONTACTS };

@@ -3,7 +3,7 @@
 #define IPML_TRADE_WORDS_H
 
 #include "base/engine.h"
-#include "phrases/places.h"
+#include "phrases/phrases.h"
 
 /* What is known of the phrases of a lexicon; kinds are numbered, those that are counted first. */
 typedef struct {

@@ -4,7 +4,6 @@
 
 #include <math.h>
 
-#include "base/passages.h"
 #include "base/texts.h"
 #include "features/ngrams.h"
 #include "features/numbers.h"

@@ -4,7 +4,6 @@
 #define IPML_FIRST_STAGE_H
 
 #include "base/engine.h"
-#include "features/brands.h"
 #include "features/goods.h"
 #include "features/offers.h"
 #include "features/trade_words.h"

@@ -1,9 +1,22 @@
-/* Phrases of several sets, found in many texts at once: `ipml.features.compiled.phrases`. */
+/* Phrases of several sets, found in many texts at once: `ipml.features.compiled.phrases`; and where they stand there:
+   `ipml.features.compiled.places`. */
 #ifndef IPML_PHRASES_H
 #define IPML_PHRASES_H
 
 #include "base/engine.h"
-#include "phrases/places.h"
+
+/* Which phrases stand where in some texts: those of text i are starts.at[i] to starts.at[i + 1], by start. */
+typedef struct {
+    int64s starts;
+    int32s number;     /* of the phrase */
+    int32s start, end; /* the bytes of the text between which it stands */
+} places;
+
+/* Some numbers for each of many texts: those of text i are starts.at[i] to starts.at[i + 1]. */
+typedef struct {
+    int64s starts;
+    int64s number;
+} number_lists;
 
 /* What is known of the letters and of the phrases. Entries are ways to fold a phrase; the skeletons of all of them,
    without gaps, are the words of a trie. */

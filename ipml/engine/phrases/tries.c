@@ -25,16 +25,6 @@ typedef struct {
 
 static int64_t size_of_word(texts words, int64_t word) { return words.offsets.at[word + 1] - words.offsets.at[word]; }
 
-static bool are_in_order(texts words) {
-    for (int64_t word = 1; word + 1 < words.offsets.n; word++) {
-        int64_t before = size_of_word(words, word - 1), size = size_of_word(words, word);
-        int order = memcmp(words.data.at + words.offsets.at[word - 1], words.data.at + words.offsets.at[word],
-                           (size_t)min_of(before, size));
-        if (order > 0 || (order == 0 && before >= size)) return false;
-    }
-    return true;
-}
-
 /* Make room for more cells, all of them free. */
 static bool lengthen(builder *trie, int64_t size) {
     int64_t *cells = realloc(trie->cells, (size_t)size * sizeof *cells);
@@ -117,7 +107,6 @@ static int64_t add_nodes(builder *trie, texts words) {
 }
 
 int64_t build_trie(texts words, buffer *cells, buffer *numbers) {
-    if (!are_in_order(words)) return -1;
     int64_t most = words.data.n + 1; /* nodes */
     builder trie = {.queue = malloc((size_t)most * sizeof(node))};
     bool has_room = trie.queue != NULL && lengthen(&trie, 2 * most + 2 * N_BYTES);

@@ -2,7 +2,26 @@
 #ifndef IPML_SPELLING_H
 #define IPML_SPELLING_H
 
-#include "spelling/words.h"
+#include "base/engine.h"
+
+/* A set of words, as words.h says. */
+typedef struct {
+    uint64s table;
+    uint8s lines; /* the words, one a line */
+} word_set;
+
+/* What is known of bytes in words, and of letters beside them. Of sounds, and of keys beside, there are two a byte. */
+typedef struct {
+    uint8s codes;            /* the code of each byte that may be in a word, CODE_OF_SIGN in that of a sign; else 0 */
+    uint8s sounds;           /* the one or two letters of which it has the sound */
+    uint8s may_double;       /* whether it sounds the same twice in a row */
+    uint8s beside;           /* the one or two letters whose keys are beside its own, 0 for none */
+    uint8s is_gap;           /* whether it may part two pieces of a word */
+    uint8s is_sign;          /* whether it is a sign that may stand for a letter, but in no word */
+    uint8s classes;          /* its code without CODE_OF_SIGN, and a bit more where it is such a sign */
+    uint8s letters_of_signs; /* the letter that it, below 128, stands for beside signs; 0 of what is beside none */
+    uint8s kinds;            /* of what kinds each code point is */
+} word_letters;
 
 typedef struct {
     word_set known;    /* the words that others may stand for, among others */

@@ -1,5 +1,5 @@
 /* Sets of words: how they are made, and how a word is found in one. */
-#include "spelling/word_table.h"
+#include "spelling/words.h"
 
 int64_t power_of_two(int64_t least) {
     int64_t power = 64;

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ipml.engine.library import KINDS, Buffer, Record, bind
+from ipml.engine.library import KINDS, Record
 
 Place = tuple[int, int, int]
 """Number of a phrase, and its start and end in a text."""
@@ -113,10 +113,11 @@ def take_lists(starts: NDArray[np.int64], rows: NDArray[np.int64]) -> Any:
     >>> [taken.tolist() for taken in take_lists(np.array([0, 1, 1, 3]), np.array([2, 1, 0]))]
     [[0, 2, 2, 3], [1, 2, 0]]
     """
-    taken, items = np.empty(len(rows) + 1, dtype=np.int64), Buffer()
-    if _take_lists(starts, rows, taken, items) < 0:
+    if rows.size and (rows.min() < 0 or rows.max() >= len(starts) - 1):
         raise IndexError(f"found lists {rows}; expected numbers from 0 to {len(starts) - 2}")
-    return taken, items.take(np.int64)
+    begins, lengths = starts[rows], starts[rows + 1] - starts[rows]
+    taken = np.concatenate([[0], np.cumsum(lengths)])
+    return taken, np.repeat(begins - taken[:-1], lengths) + np.arange(taken[-1])
 
 
 class PlaceArrays(Record):
@@ -133,5 +134,3 @@ class NumberArrays(Record):
 
     _fields_: ClassVar = [("starts", KINDS["int64s"]), ("number", KINDS["int64s"])]
 
-
-_take_lists = bind("take_lists", "int64s", "int64s", "int64s_out", "buffer", returns="int64_t")
