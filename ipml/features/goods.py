@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.brands import (
+from ipml.features.compiled.disguises import count_disguised_words
+from ipml.features.compiled.goods import (
     MAY_BE_DISGUISED,
+    GoodsTable,
     Spellings,
     describe_claims,
+    describe_goods,
     find_disguised,
     list_brands,
+    make_goods_table,
 )
-from ipml.features.compiled.disguises import count_disguised_words
-from ipml.features.compiled.goods import GoodsTable, describe_goods
 from ipml.features.compiled.places import Numbers
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
@@ -381,7 +383,7 @@ class GoodsFeatures(Extractor):
 
     def prepare(self) -> tuple[PhraseSet, GoodsTable]:
         """Return the phrases as columns look for them, and what is known of the kinds."""
-        table = GoodsTable.of(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
+        table = make_goods_table(self.phrase_kinds_, self.often_copied_, self.brand_kinds_)
         return PhraseSet(self.phrases_), table
 
     @property

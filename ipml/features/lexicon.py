@@ -1,8 +1,7 @@
-"""Words of the trade, and words by which offers are made: contacts, lots and ranges of sizes.
+"""Words of the trade: what sellers of replicas say, and what lawful sellers say who might be mistaken for them.
 
-Words of the trade are what sellers of replicas say, and what lawful sellers say who might be mistaken for them. They
-are in `lexicon.toml`, each with the reason it is there, and those of offers in `offer.toml`; add to these files, not to
-the code.
+They are in `lexicon.toml`, each with the reason it is there; add to that file, not to the code. `trade_words.c` of the
+engine chooses those that count in a text.
 
 What is measured is common to many sellers. Nothing here keeps a number, a handle or an ornament, which would name one
 seller and tell nothing of the next; nor how a title is written (capitals, runs of signs, length), which a seller
@@ -16,23 +15,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ipml.engine.library import KINDS as ARRAYS
+from ipml.engine.library import Table, bind
 from ipml.errors import UnusableSetting
-from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.offers import describe_offers, group_columns
-from ipml.features.compiled.places import Places
-from ipml.features.compiled.trade_words import TradeTable, choose_trade_words, count_trade_words
+from ipml.features.columns import Extractor, ListingColumns, PhraseSet
+from ipml.features.compiled.places import PlaceArrays, Places
+from ipml.features.compiled.texts import letter_kinds
 
-KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", "negated")
+_NEGATED = "negated"
+KINDS = ("replica", "grade", "hedge", "claim", "lawful", "trade", _NEGATED)
 NEGATION = "negation"
 _DENIABLE = ("replica", "grade")
 _COUNT_ONCE = ("lawful",)
 """What a listing says in its own favour costs nothing to repeat."""
+_MOST_COUNTED = 3
 _COLUMNS = ("title", "description")
 
 
@@ -148,7 +151,7 @@ class TradeWords(Extractor):
 
     def prepare(self) -> tuple[PhraseSet, TradeTable]:
         """Return the phrases as columns look for them, and what is known of each."""
-        return PhraseSet(self.phrases_), TradeTable.of(self.kinds_, self.not_near_, KINDS, _DENIABLE, _COUNT_ONCE)
+        return PhraseSet(self.phrases_), _make_table(self.kinds_, self.not_near_)
 
     @property
     def phrase_set(self) -> PhraseSet:
@@ -161,102 +164,63 @@ class TradeWords(Extractor):
         return np.column_stack([listings.each_once([name], partial(self._count, name=name)) for name in _COLUMNS])
 
     def _count(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
-        if name not in listings:
-            return np.zeros((len(listings), len(KINDS)))
-        phrases, table = self.prepared
-        return count_trade_words(listings.folded(name), listings.places(name, phrases), table)
+        counts = np.zeros((len(listings), len(KINDS)))
+        if name in listings:
+            phrases, table = self.prepared
+            _must(_count_trade_words(listings.folded(name), listings.places(name, phrases), table, counts))
+        return counts
 
     def find(self, listings: ListingColumns, name: str) -> Places:
         """Return the phrases that count in the folded view of a column, in bytes; each with the number of its kind."""
         phrases, table = self.prepared
-        return choose_trade_words(listings.folded(name), listings.places(name, phrases), table)
+        folded, places = listings.folded(name), listings.places(name, phrases)
+        starts, found = np.empty(len(folded) + 1, dtype=np.int64), np.empty((3, len(places.number)), dtype=np.int32)
+        n = _must(_choose_trade_words(folded, places, table, starts, *found))
+        return Places(starts, *found[:, :n])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names: kind and place."""
         return np.array([f"{kind}_in_{column}" for column in _COLUMNS for kind in KINDS], dtype=object)
 
 
-_CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
-_LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
+class TradeTable(Table):
+    """What is known of the phrases of a lexicon; kinds are numbered, those that are counted first."""
+
+    _fields_: ClassVar = [
+        ("letter_kinds", ARRAYS["uint8s"]),
+        *((name, ARRAYS["int64s"]) for name in ("kinds", "context_starts", "contexts", "ranks")),
+        *(("deniable", ARRAYS["uint8s"]), ("most", ARRAYS["int64s"])),
+        *((name, ARRAYS["int64_t"]) for name in ("n_counted", "negation", "negated")),
+    ]
 
 
-@lru_cache(maxsize=1)
-def load_offer_words() -> tuple[tuple[str, str], ...]:
-    """Read the words by which offers are made, as pairs of group and phrase.
+def _make_table(kinds: Sequence[str], not_near: Sequence[Sequence[str]]) -> TradeTable:
+    names = [*KINDS, NEGATION, *sorted({*kinds} - {*KINDS, NEGATION})]
+    number_of = {name: number for number, name in enumerate(names)}
+    contexts = [[number_of[name] for name in near if name in number_of and name not in KINDS] for near in not_near]
+    ranks = np.zeros(len(names), dtype=np.int64)
+    ranks[[number_of[name] for name in sorted(names)]] = np.arange(len(names))
+    return TradeTable.of(
+        letter_kinds=letter_kinds(),
+        kinds=np.array([number_of[kind] for kind in kinds], dtype=np.int64),
+        context_starts=np.array([0, *accumulate(map(len, contexts))], dtype=np.int64),
+        contexts=np.array([number for near in contexts for number in near], dtype=np.int64),
+        ranks=ranks,
+        deniable=np.array([name in _DENIABLE for name in names], dtype=np.uint8),
+        most=np.array([1 if name in _COUNT_ONCE else _MOST_COUNTED for name in names], dtype=np.int64),
+        n_counted=len(KINDS),
+        negation=number_of[NEGATION],
+        negated=number_of[_NEGATED],
+    )
 
-    Examples
-    --------
-    >>> ("messenger", "whatsapp") in load_offer_words()
-    True
-    """
-    table = tomllib.loads((files("ipml.features") / "offer.toml").read_text(encoding="utf-8"))
-    return tuple((group["name"], phrase) for group in table["group"] for phrase in group["phrases"])
+
+_TEXTS = "texts", PlaceArrays, TradeTable
+_CHOSEN = "int64s_out", "int32s_out", "int32s_out", "int32s_out"
+_count_trade_words = bind("count_trade_words", *_TEXTS, "doubles_out", returns="int64_t")
+_choose_trade_words = bind("choose_trade_words", *_TEXTS, *_CHOSEN, returns="int64_t")
 
 
-class OfferFeatures(Extractor):
-    """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
-
-    They are looked for in the folded view, so that disguise does not help.
-
-    Attributes
-    ----------
-    phrases_ : list of str
-        The phrases looked for; kept with the model, so that later words do not change it.
-    groups_ : list of str
-        The group of each.
-
-    Examples
-    --------
-    >>> offer = OfferFeatures().fit({"title": []})
-    >>> values = offer.transform({"title": ["BAGS!!! 50 pcs, WhatsApp +86 138 0000 0000", "Wool hat"]})
-    >>> [dict(zip(offer.get_feature_names_out(), row.tolist()))["phone_in_title"] for row in values]
-    [1.0, 0.0]
-    """
-
-    reads = _COLUMNS
-
-    def learn(self, listings: ListingColumns) -> None:
-        """Read the words."""
-        self.groups_ = [group for group, _ in load_offer_words()]
-        self.phrases_ = [phrase for _, phrase in load_offer_words()]
-
-    def prepare(self) -> tuple[PhraseSet, NDArray[np.int64]]:
-        """Return the phrases as columns look for them, and which value each of them sets."""
-        return PhraseSet(self.phrases_), group_columns(self.groups_)
-
-    @property
-    def phrase_set(self) -> PhraseSet:
-        """The phrases it looks for."""
-        phrases: PhraseSet = self.prepared[0]
-        return phrases
-
-    def count_values(self, column: str) -> int:
-        """Return how many of the values are of the title, or of the description."""
-        return len(_CONTACTS) + len(_LOTS) * (column == "title")
-
-    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
-        """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
-
-        `log_pieces` is the decimal logarithm of the largest number of pieces named.
-        """
-        return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
-
-    def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
-        if name not in listings:
-            return np.zeros((len(listings), self.count_values(name)))
-        phrases, columns = self.prepared
-        places, has_lots = listings.places(name, phrases), name == "title"
-        texts = listings.raw(name), listings.folded(name)
-        return describe_offers(*texts, places, columns, MAX_LETTERS[name], has_lots=has_lots)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return the names: what is measured, and in which text."""
-        names = [
-            f"{part}_in_{column}" for column in _COLUMNS for part in (*_CONTACTS, *(_LOTS if column == "title" else ()))
-        ]
-        return np.array(names, dtype=object)
-
-    @property
-    def only_raises(self) -> tuple[str, ...]:
-        """Names of the features that may raise a score but never lower one: contacts."""
-        return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
+def _must(returned: int) -> int:
+    if returned < 0:
+        raise MemoryError("not enough memory to read the words of the trade")
+    return returned

@@ -22,22 +22,20 @@ from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
 from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet, Reading, days_from
 from ipml.features.compiled import disguises
-from ipml.features.compiled.brands import SpellingTable
 from ipml.features.compiled.characters import PAGES, Characters
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.folding import FoldingTables
-from ipml.features.compiled.goods import GoodsArrays
-from ipml.features.compiled.offers import OfferTable, offer_table
+from ipml.features.compiled.goods import GoodsTable, SpellingTable
 from ipml.features.compiled.phrases import PhraseTables, SkeletonTables, skeleton_tables
 from ipml.features.compiled.places import NumberArrays, Numbers, Places
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.trade_words import TradeArrays
 from ipml.features.dictionary import ordinary_words
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
-from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.lexicon import TradeTable, TradeWords
 from ipml.features.names import Names, find_pairs, pair_up
+from ipml.features.offers import OfferFeatures, OfferTable, offer_table
 from ipml.features.text import TextFeatures
 from ipml.model.changes import ChangeArrays, TextChanges
 from ipml.records import Listing
@@ -127,13 +125,13 @@ class _Stage(Table):
         ("spelling", SpellingTables),
         ("skeletons", SkeletonTables),
         ("phrases", PhraseTables),
-        ("trade", TradeArrays),
+        ("trade", TradeTable),
         ("offers", OfferTable),
         ("offer_columns", KINDS["int64s"]),
         ("phrase_brands", KINDS["int64s"]),
         ("spellings", SpellingTable),
         ("has_authorised", KINDS["uint8s"]),
-        ("goods", GoodsArrays),
+        ("goods", GoodsTable),
         ("usual", _UsualPrices),
         ("price_steps", KINDS["doubles"]),
         ("least_of_category", KINDS["double"]),
@@ -542,13 +540,13 @@ def _make_stage(
         spelling=make_tables(spelling.known.words, ordinary_words()),
         skeletons=skeleton_tables(),
         phrases=Reading(sets=tuple(of[name].phrase_set for name in _SETS)).finder.tables,
-        trade=of["words"].prepared[1].table,
+        trade=of["words"].prepared[1],
         offers=offer_table(),
         offer_columns=of["offer"].prepared[1],
         phrase_brands=finder.phrase_brands,
         spellings=finder.spellings.table,
         has_authorised=np.array([number in finder.authorised for number in range(len(finder.names))], dtype=np.uint8),
-        goods=of["goods"].prepared[1].table,
+        goods=of["goods"].prepared[1],
         usual=prices.table,
         price_steps=price_steps,
         least_of_category=least_of_category,

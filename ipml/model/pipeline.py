@@ -15,8 +15,9 @@ from ipml.features.columns import SPELT, ListingColumns, Reading
 from ipml.features.figures import PICTURE_MATCHES, ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, BrandTable, GoodsFeatures, listing_brands
 from ipml.features.images import ImageVectors, has_vectors
-from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.lexicon import TradeWords
 from ipml.features.names import Names
+from ipml.features.offers import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios, listing_moments
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures

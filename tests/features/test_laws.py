@@ -14,7 +14,8 @@ from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
-from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.lexicon import TradeWords
+from ipml.features.offers import OfferFeatures
 from ipml.features.text import TextFeatures
 from ipml.listings.schema import frame_to_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS

@@ -9,7 +9,7 @@
 enum { MESSENGER, APPROACH, LINK, EMAIL, HANDLE, PHONE, N_CONTACTS };
 enum { LOT_WORDS = N_CONTACTS, PIECES, RANGE, ALL_SIZES, N_CONTACTS_AND_LOTS };
 
-/* What is looked up, as `ipml.features.compiled.offers` prepares it. */
+/* What is looked up, as `ipml.features.offers` prepares it. */
 typedef struct {
     uint8s kinds;   /* of letters */
     uint16s pairs;  /* what may begin or go on with the second of any two bytes */

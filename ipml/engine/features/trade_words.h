@@ -1,4 +1,4 @@
-/* The words of the trade, counted or found in many texts: `ipml.features.compiled.trade_words`. */
+/* The words of the trade, counted or found in many texts: `ipml.features.lexicon`. */
 #ifndef IPML_TRADE_WORDS_H
 #define IPML_TRADE_WORDS_H
 

@@ -1,25 +1,130 @@
-"""Which kinds of goods titles name and what follows, as `ipml.features.goods.GoodsFeatures` says.
+"""Which brands and kinds of goods titles name, and what listings claim of brands.
 
-`goods.c` of the engine does so.
+What follows is said in `ipml.features.goods.BrandFeatures` and `GoodsFeatures`; `goods.c` of the engine works it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table, bind
+from ipml.engine.library import Texts as TextArrays
+from ipml.features.compiled.characters import PAGES, Characters
 from ipml.features.compiled.places import NumberArrays, Numbers, PlaceArrays, Places
+from ipml.features.compiled.texts import Texts
 
-_N_SUMMARY = 6
+_N_CLAIMS, _N_SUMMARY = 8, 6
+IS_DISGUISED, MAY_BE_DISGUISED = 1, 2
 
 
-class GoodsArrays(Table):
-    """What `describe_goods` looks up: `goods_table` of `goods.h`."""
+class SpellingTable(Table):
+    """What `find_disguised` looks up: `brand_spellings` of `goods.h`."""
+
+    _fields_: ClassVar = [("starts", KINDS["int64s"]), ("spelt", TextArrays)]
+
+
+_list_brands = bind("list_brands", PlaceArrays, "int64s", "int64s_out", "int64s_out")
+_find_disguised = bind("find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out")
+_describe_claims = bind("describe_claims", NumberArrays, "uint8s", "int64s", "uint8s", "int64s", "int8s", "doubles_out")
+
+
+def list_brands(places: Places, phrase_brands: NDArray[np.int64]) -> Numbers:
+    """Return the brands each text names, in the order they are named, each once.
+
+    Parameters
+    ----------
+    places : Places
+        Where names and aliases of brands stand.
+    phrase_brands : array of int64, shape (n_phrases,)
+        The number of each phrase's brand.
+
+    Examples
+    --------
+    >>> from ipml.features.compiled.phrases import PhraseFinder
+    >>> from ipml.features.compiled.texts import Texts
+    >>> (places,) = PhraseFinder((("Nike", "Air Jordan", "Jordan"),)).find(Texts.of(["jordan by nike, air jordan"]))
+    >>> list_brands(places, np.array([0, 1, 1])).of_text(0)
+    [1, 0]
+    """
+    starts, brands = np.empty(len(places) + 1, dtype=np.int64), np.empty(len(places.number), dtype=np.int64)
+    _list_brands(places, phrase_brands, starts, brands)
+    return Numbers(starts, brands[: starts[-1]].copy())
+
+
+class Spellings:
+    """The ways each brand is spelt plainly, in lower case.
+
+    Parameters
+    ----------
+    of_brand : sequence of sequence of str
+        The spellings of each brand.
+
+    Attributes
+    ----------
+    table : SpellingTable
+        The spellings as the engine looks them up.
+    """
+
+    def __init__(self, of_brand: Sequence[Sequence[str]]) -> None:
+        starts = np.cumsum([0, *map(len, of_brand)], dtype=np.int64)
+        spelt = Texts.of([spelling for spellings in of_brand for spelling in spellings])
+        self.table = SpellingTable.of(starts=starts, spelt=spelt)
+
+
+def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.uint8]:
+    """Say whether brands that titles name can be read only after folding, shape (n_titles,).
+
+    `IS_DISGUISED` where they can, and `MAY_BE_DISGUISED` where a letter has no lower case by itself, or was never met.
+
+    Examples
+    --------
+    >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
+    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 A\u0456r Max"])
+    >>> PAGES.fill([0, 1, 4])
+    >>> find_disguised(titles, brands, spellings).tolist()
+    [0, 1, 2]
+    """
+    found = np.empty(len(titles), dtype=np.uint8)
+    _find_disguised(titles, brands, spellings.table, PAGES.characters, found)
+    return found
+
+
+def describe_claims(
+    brands: Numbers,
+    is_disguised: NDArray[np.bool_],
+    n_disguised_words: NDArray[np.int64],
+    has_field: NDArray[np.bool_],
+    claimed: NDArray[np.int64],
+    standing: NDArray[np.int8],
+) -> NDArray[np.float64]:
+    """Return the values of `BrandFeatures`, shape (n_listings, 8).
+
+    Parameters
+    ----------
+    brands : Numbers
+        The brands that titles name.
+    is_disguised : array of bool, shape (n_listings,)
+        Whether a brand in the title can be read only after folding.
+    n_disguised_words : array of int, shape (n_listings,)
+    has_field : array of bool, shape (n_listings,)
+        Whether the brand field says anything.
+    claimed : array of int, shape (n_listings,)
+        The number of the listing's brand, -1 where it is none of those known.
+    standing : array of int, shape (n_listings,)
+        1 where the brand authorised the seller, -1 where it authorised others, 0 where nothing is known.
+    """
+    values = np.empty((len(has_field), _N_CLAIMS))
+    facts = (is_disguised.view(np.uint8), n_disguised_words, has_field.view(np.uint8), claimed, standing)
+    _describe_claims(brands, *facts, values)
+    return values
+
+
+class GoodsTable(Table):
+    """What is known of kinds of goods: `goods_table` of `goods.h`."""
 
     _fields_: ClassVar = [
         ("phrase_kinds", KINDS["int64s"]),
@@ -28,47 +133,31 @@ class GoodsArrays(Table):
     ]
 
 
-_describe = bind("describe_goods", PlaceArrays, NumberArrays, GoodsArrays, "doubles_out")
+_describe_goods = bind("describe_goods", PlaceArrays, NumberArrays, GoodsTable, "doubles_out")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GoodsTable:
-    """What is known of kinds of goods.
+def make_goods_table(
+    phrase_kinds: Sequence[int], often_copied: Sequence[float], brand_kinds: Sequence[Sequence[int]]
+) -> GoodsTable:
+    """Return the table of what `GoodsFeatures` keeps as lists.
 
-    Attributes
+    Parameters
     ----------
-    table : GoodsArrays
-        As the engine looks it up.
-    n_kinds : int
+    phrase_kinds : sequence of int
+        The number of each phrase's kind.
+    often_copied : sequence of float
+        How often each kind is copied, in 0-1.
+    brand_kinds : sequence of sequence of int
+        Which kinds each brand makes.
     """
-
-    table: GoodsArrays
-    n_kinds: int
-
-    @classmethod
-    def of(
-        cls, phrase_kinds: Sequence[int], often_copied: Sequence[float], brand_kinds: Sequence[Sequence[int]]
-    ) -> Self:
-        """Return the table of what `GoodsFeatures` keeps as lists.
-
-        Parameters
-        ----------
-        phrase_kinds : sequence of int
-            The number of each phrase's kind.
-        often_copied : sequence of float
-            How often each kind is copied, in 0-1.
-        brand_kinds : sequence of sequence of int
-            Which kinds each brand makes.
-        """
-        of_brand = np.zeros((len(brand_kinds), len(often_copied)), dtype=np.uint8)
-        for brand, kinds in enumerate(brand_kinds):
-            of_brand[brand, list(kinds)] = True
-        table = GoodsArrays.of(
-            phrase_kinds=np.array(phrase_kinds, dtype=np.int64),
-            often_copied=np.array(often_copied, dtype=np.float64),
-            of_brand=of_brand,
-        )
-        return cls(table, len(often_copied))
+    of_brand = np.zeros((len(brand_kinds), len(often_copied)), dtype=np.uint8)
+    for brand, kinds in enumerate(brand_kinds):
+        of_brand[brand, list(kinds)] = True
+    return GoodsTable.of(
+        phrase_kinds=np.array(phrase_kinds, dtype=np.int64),
+        often_copied=np.array(often_copied, dtype=np.float64),
+        of_brand=of_brand,
+    )
 
 
 def describe_goods(places: Places, brands: Numbers, goods: GoodsTable) -> NDArray[np.float64]:
@@ -88,10 +177,10 @@ def describe_goods(places: Places, brands: Numbers, goods: GoodsTable) -> NDArra
     >>> from ipml.features.compiled.texts import Texts
     >>> (watches,) = PhraseFinder((("watch",),)).find(Texts.of(["watch", "hat"]))
     >>> no_brands = Numbers(np.zeros(3, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    >>> describe_goods(watches, no_brands, GoodsTable.of([0], [1.0], []))
+    >>> describe_goods(watches, no_brands, make_goods_table([0], [1.0], []))
     array([[1., 1., 0., 0., 0., 0., 0.],
            [0., 0., 0., 1., 0., 0., 0.]])
     """
-    values = np.zeros((len(places), goods.n_kinds + _N_SUMMARY))
-    _describe(places, brands, goods.table, values)
+    values = np.zeros((len(places), goods.often_copied.n + _N_SUMMARY))
+    _describe_goods(places, brands, goods, values)
     return values

@@ -133,4 +133,3 @@ class NumberArrays(Record):
     """`Numbers` as the engine takes them."""
 
     _fields_: ClassVar = [("starts", KINDS["int64s"]), ("number", KINDS["int64s"])]
-

@@ -30,7 +30,8 @@ from ipml.errors import UntrustedModel, first_line
 from ipml.features.figures import ListingFeatures, PictureFeatures, PriceFeatures, SellerFeatures
 from ipml.features.goods import BrandFeatures, GoodsFeatures
 from ipml.features.images import ImageVectors
-from ipml.features.lexicon import OfferFeatures, TradeWords
+from ipml.features.lexicon import TradeWords
+from ipml.features.offers import OfferFeatures
 from ipml.features.portfolio import SellerPortfolios
 from ipml.features.spelling import Spelling
 from ipml.features.text import TextFeatures

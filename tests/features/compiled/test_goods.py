@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.brands import list_brands
-from ipml.features.compiled.goods import GoodsTable, describe_goods
+from ipml.features.compiled.goods import describe_goods, list_brands, make_goods_table
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
 from tests.specification.phrases import find_phrases
@@ -44,7 +43,7 @@ def test_brands_and_goods_are_those_of_each_text(texts, data):
     made = data.draw(st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=4, max_size=4))
     of_brands, of_goods = FINDER.find(Texts.of(texts))
     brands = list_brands(of_brands, np.array(phrase_brands, dtype=np.int64))
-    values = describe_goods(of_goods, brands, GoodsTable.of(phrase_kinds, often, made))
+    values = describe_goods(of_goods, brands, make_goods_table(phrase_kinds, often, made))
     for row, text in enumerate(texts):
         assert brands.of_text(row) == name_brands(text, phrase_brands)
         named = {phrase_kinds[number] for number, _, _ in find_phrases(text, GOODS)}
@@ -56,4 +55,4 @@ def test_tables_without_brands_or_titles_are_read():
     """An empty table, and no titles at all, give arrays without values."""
     of_brands, of_goods = FINDER.find(Texts.of([]))
     brands = list_brands(of_brands, np.zeros(len(BRANDS), dtype=np.int64))
-    assert describe_goods(of_goods, brands, GoodsTable.of([0] * len(GOODS), [1.0], [])).shape == (0, 7)
+    assert describe_goods(of_goods, brands, make_goods_table([0] * len(GOODS), [1.0], [])).shape == (0, 7)

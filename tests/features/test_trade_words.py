@@ -6,9 +6,8 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.phrases import PhraseFinder
+from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts
-from ipml.features.compiled.trade_words import TradeTable, choose_trade_words, count_trade_words
 from ipml.features.lexicon import KINDS, TradeWords
 from tests.specification.trade_words import find_trade_words
 from tests.support.finding import in_letters
@@ -113,20 +112,15 @@ def real_words() -> TradeWords:
     return TradeWords().fit({"title": []})
 
 
-@cache
-def prepare(words: TradeWords) -> tuple[PhraseFinder, TradeTable]:
-    """Return what finds the phrases of a lexicon, and its table."""
-    table = TradeTable.of(words.kinds_, words.not_near_, KINDS, ("replica", "grade"), ("lawful",))
-    return PhraseFinder((tuple(words.phrases_),)), table
+def fold(texts: list[str]) -> ListingColumns:
+    """Return listings with these titles, which are folded already."""
+    return ListingColumns({"title": texts}).take(np.arange(len(texts)), {"title": Texts.of(texts)})
 
 
 def assert_counted_as_in_one(texts: list[str], words: TradeWords) -> None:
     """Compare with what counts in each text."""
-    finder, table = prepare(words)
-    folded = Texts.of(texts)
-    (places,) = finder.find(folded)
-    counts, chosen = count_trade_words(folded, places, table), choose_trade_words(folded, places, table)
-    assert counts.shape == (len(texts), len(KINDS))
+    titles = fold(texts)
+    counts, chosen = words.values(titles)[:, : len(KINDS)], words.find(titles, "title")
     for row, text in enumerate(texts):
         expected = find_trade_words(words, text)
         found = in_letters(text, chosen.of_text(row))
@@ -156,7 +150,5 @@ def test_made_words_are_counted_as_in_one_text(texts):
 def test_the_order_of_texts_changes_nothing():
     """Each text is counted by itself."""
     texts = ["not a replica", "aaa copy", "", "no fake replica aaa"]
-    finder, table = prepare(real_words())
-    one, other = (Texts.of(order) for order in (texts, texts[::-1]))
-    counts = [count_trade_words(folded, finder.find(folded)[0], table) for folded in (one, other)]
+    counts = [real_words().values(fold(order)) for order in (texts, texts[::-1])]
     np.testing.assert_array_equal(counts[0], counts[1][::-1])

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.compiled.offers import describe_offers, group_columns
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from ipml.features.lexicon import load_offer_words
 from ipml.features.normalisation import fold_text
+from ipml.features.offers import describe_offers, group_columns, load_offer_words
 from tests.specification.offers import find_contacts, find_lots
 from tests.specification.phrases import find_phrases
 

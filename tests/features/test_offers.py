@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.lexicon import OfferFeatures, load_offer_words
 from ipml.features.normalisation import fold_text
+from ipml.features.offers import OfferFeatures, load_offer_words
 from tests.support.finding import find_phrases
 
 OFFER = OfferFeatures().fit({"title": []})

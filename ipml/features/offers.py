@@ -1,21 +1,33 @@
-"""How offers are made in many texts, as `ipml.features.lexicon.OfferFeatures` says of each."""
+"""How an offer is made: contacts that lead away from the marketplace, numbers of pieces and ranges of sizes.
+
+The words by which offers are made are in `offer.toml`; add to that file, not to the code. All is looked for in the
+folded view, so that disguise does not help; but addresses and handles in what was written, as folding may read an @ as
+a letter. `offers.c` of the engine reads the texts.
+
+What is measured is common to many sellers. Nothing here keeps a number, a handle or an ornament, which would name one
+seller and tell nothing of the next.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import ClassVar
+from functools import lru_cache, partial
+from importlib.resources import files
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table, bind
 from ipml.engine.library import Texts as EngineTexts
+from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet
 from ipml.features.compiled.places import PlaceArrays, Places
 from ipml.features.compiled.texts import Texts, letter_kinds
 
-_N_CONTACTS, _N_LOTS = 6, 4
-_COLUMN_OF = {"messenger": 0, "approach": 1, "lot_words": 6, "all_sizes": 9}
+_COLUMNS = ("title", "description")
+_CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")
+_LOTS = ("lot_words", "log_pieces", "size_range", "all_sizes")
 _LINK_ENDS = "com", "net", "org", "ru", "cn", "shop", "store", "onion", "me", "top", "xyz"
 _UNITS = (
     *("x", "pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "sht", "par", "pary", "shtuk", "upakovok"),
@@ -35,9 +47,108 @@ _DIGITS = "0123456789"
 _AFTER_NUMBER = "-~tdb" + "".join(sorted({unit[0] for unit in _UNITS}))  # 36-45, 36 to 45, 10 pcs
 
 
+@lru_cache(maxsize=1)
+def load_offer_words() -> tuple[tuple[str, str], ...]:
+    """Read the words by which offers are made, as pairs of group and phrase.
+
+    Examples
+    --------
+    >>> ("messenger", "whatsapp") in load_offer_words()
+    True
+    """
+    table = tomllib.loads((files("ipml.features") / "offer.toml").read_text(encoding="utf-8"))
+    return tuple((group["name"], phrase) for group in table["group"] for phrase in group["phrases"])
+
+
+class OfferFeatures(Extractor):
+    """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
+    Attributes
+    ----------
+    phrases_ : list of str
+        The phrases looked for; kept with the model, so that later words do not change it.
+    groups_ : list of str
+        The group of each.
+
+    Examples
+    --------
+    >>> offer = OfferFeatures().fit({"title": []})
+    >>> values = offer.transform({"title": ["BAGS!!! 50 pcs, WhatsApp +86 138 0000 0000", "Wool hat"]})
+    >>> [dict(zip(offer.get_feature_names_out(), row.tolist()))["phone_in_title"] for row in values]
+    [1.0, 0.0]
+    """
+
+    reads = _COLUMNS
+
+    def learn(self, listings: ListingColumns) -> None:
+        """Read the words."""
+        self.groups_ = [group for group, _ in load_offer_words()]
+        self.phrases_ = [phrase for _, phrase in load_offer_words()]
+
+    def prepare(self) -> tuple[PhraseSet, NDArray[np.int64]]:
+        """Return the phrases as columns look for them, and which value each of them sets."""
+        return PhraseSet(self.phrases_), group_columns(self.groups_)
+
+    @property
+    def phrase_set(self) -> PhraseSet:
+        """The phrases it looks for."""
+        phrases: PhraseSet = self.prepared[0]
+        return phrases
+
+    def count_values(self, column: str) -> int:
+        """Return how many of the values are of the title, or of the description."""
+        return len(_CONTACTS) + len(_LOTS) * (column == "title")
+
+    def values(self, listings: ListingColumns) -> NDArray[np.float64]:
+        """Return the values, shape (n_listings, 16): 1 for what is so, and a number of pieces; without a text all is 0.
+
+        `log_pieces` is the decimal logarithm of the largest number of pieces named.
+        """
+        return np.column_stack([listings.each_once([name], partial(self._read, name=name)) for name in _COLUMNS])
+
+    def _read(self, listings: ListingColumns, name: str) -> NDArray[np.float64]:
+        if name not in listings:
+            return np.zeros((len(listings), self.count_values(name)))
+        phrases, columns = self.prepared
+        places, has_lots = listings.places(name, phrases), name == "title"
+        texts = listings.raw(name), listings.folded(name)
+        return describe_offers(*texts, places, columns, MAX_LETTERS[name], has_lots=has_lots)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names: what is measured, and in which text."""
+        names = [
+            f"{part}_in_{column}" for column in _COLUMNS for part in (*_CONTACTS, *(_LOTS if column == "title" else ()))
+        ]
+        return np.array(names, dtype=object)
+
+    @property
+    def only_raises(self) -> tuple[str, ...]:
+        """Names of the features that may raise a score but never lower one: contacts."""
+        return tuple(f"{part}_in_{column}" for column in _COLUMNS for part in _CONTACTS)
+
+
+class OfferTable(Table):
+    """What is looked up when offers are read: kinds of letters, pairs of bytes, and words."""
+
+    _fields_: ClassVar = [
+        ("kinds", KINDS["uint8s"]),
+        ("pairs", KINDS["uint16s"]),
+        ("is_unit", KINDS["uint8s"]),
+        ("link_ends", EngineTexts),
+        ("units", EngineTexts),
+        ("ideographs", EngineTexts),
+        ("measures", EngineTexts),
+    ]
+
+
+_set_groups = bind("set_groups", PlaceArrays, "int64s", "int64_t", "doubles_out")
+_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", returns="int64_t")
+_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", returns="int64_t")
+
+
 def group_columns(groups: Sequence[str]) -> NDArray[np.int64]:
     """Return the column that each phrase of an offer sets, by its group; -1 for groups that have none."""
-    return np.array([_COLUMN_OF.get(group, -1) for group in groups], dtype=np.int64)
+    columns = {name: column for column, name in enumerate((*_CONTACTS, *_LOTS))}
+    return np.array([columns.get(group, -1) for group in groups], dtype=np.int64)
 
 
 def describe_offers(
@@ -70,26 +181,12 @@ def describe_offers(
     array([[1., 0., 0., 0., 0., 1., 0., 1., 0., 0.],
            [0., 0., 0., 0., 0., 0., 0., 0., 1., 0.]])
     """
-    n_columns = _N_CONTACTS + _N_LOTS * has_lots
+    n_columns = len(_CONTACTS) + len(_LOTS) * has_lots
     values = np.zeros((len(folded), n_columns))
     _set_groups(places, columns, n_columns, values)
     if _read_folded(folded, offer_table(), n_columns, values) or _read_raw(raw, max_letters, n_columns, values):
         raise MemoryError("not enough memory to read offers")
     return values
-
-
-class OfferTable(Table):
-    """What is looked up when offers are read: kinds of letters, pairs of bytes, and words."""
-
-    _fields_: ClassVar = [
-        ("kinds", KINDS["uint8s"]),
-        ("pairs", KINDS["uint16s"]),
-        ("is_unit", KINDS["uint8s"]),
-        ("link_ends", EngineTexts),
-        ("units", EngineTexts),
-        ("ideographs", EngineTexts),
-        ("measures", EngineTexts),
-    ]
 
 
 @lru_cache(maxsize=1)
@@ -137,8 +234,3 @@ def _after(letters: str, others: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _is_in(letters: str) -> NDArray[np.bool_]:
     """Say of each byte whether it is one of some letters of ASCII."""
     return np.isin(np.arange(_N_BYTES), [ord(letter) for letter in letters])
-
-
-_set_groups = bind("set_groups", PlaceArrays, "int64s", "int64_t", "doubles_out")
-_read_folded = bind("read_folded", "texts", OfferTable, "int64_t", "doubles_out", returns="int64_t")
-_read_raw = bind("read_raw", "texts", "int64_t", "int64_t", "doubles_out", returns="int64_t")
