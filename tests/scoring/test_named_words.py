@@ -15,6 +15,7 @@ from ipml.model.changes import TextChanges
 from ipml.records import Listing
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming
 from ipml.scoring.reasons import Explainer
+from tests.specification.named_words import find_word
 
 WORDS = st.sampled_from(
     [
@@ -61,6 +62,29 @@ def test_words_are_named_at_once_as_step_by_step(explainer, listings):
 
     at_once = partial(stage.call, NAME_WORDS, columns, slope, log_odds)
     assert explainer.name_words(columns, weigh, at_once) == explainer.name_words(columns, weigh)
+
+
+PHRASES = st.lists(WORDS | st.text("aBb\u03a3\u03c2\u0130 \n鞄", max_size=3), max_size=3)
+LETTERS = TEXTS | st.text("aaBb\u03a3\u03c3\u03c2\u0130 \n鞄_", max_size=30)
+
+
+@given(LETTERS, LETTERS, PHRASES, PHRASES)
+def test_phrases_are_taken_away_wherever_they_stand(title, description, some, whole):
+    """In title and description; those of which all are named, in the title only."""
+    taken: list[TextChanges] = []
+
+    def weigh(changes: TextChanges) -> np.ndarray:
+        taken.append(changes)
+        return np.zeros(len(changes))
+
+    texts, phrases = [title, description], {"some": some, "whole": whole}
+    naming = WordNaming(["some"], ["whole"])
+    naming.name(texts, [phrases], lambda numbers: [np.zeros(len(texts[number])) for number in numbers], weigh)
+    starts, pieces = taken[0].starts.tolist(), taken[0].pieces.reshape(-1, 2).tolist()
+    found = [[(begin, end) for begin, end in pieces[first:last]] for first, last in pairwise(starts)]
+    expected = [find_word(text, phrase) for phrase in some for text in texts]
+    expected += [places for phrase in whole for places in (find_word(title, phrase), [])]
+    assert found[: len(expected)] == expected
 
 
 def test_the_heaviest_of_the_weightier_side_are_named():
