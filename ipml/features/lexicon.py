@@ -174,6 +174,8 @@ class TradeWords(Extractor):
         """Return the phrases that count in the folded view of a column, in bytes; each with the number of its kind."""
         phrases, table = self.prepared
         folded, places = listings.folded(name), listings.places(name, phrases)
+        if not len(places.number):
+            return places
         starts, found = np.empty(len(folded) + 1, dtype=np.int64), np.empty((3, len(places.number)), dtype=np.int32)
         n = _must(_choose_trade_words(folded, places, table, starts, *found))
         return Places(starts, *found[:, :n])

@@ -61,9 +61,8 @@ class _Naming(Table):
 class _FoundWords(Table):
     _fields_: ClassVar = [
         *(("starts", KINDS["int64s"]), ("letters", KINDS["uint32s"]), ("key_starts", KINDS["int64s"])),
-        ("are_small", KINDS["uint8s"]),
-        *((name, KINDS["int64s"]) for name in ("rows", "groups", "written_starts", "small_starts")),
-        *((name, KINDS["uint32s"]) for name in ("written", "small")),
+        *((name, KINDS["int64s"]) for name in ("rows", "groups", "phrase_starts")),
+        ("phrase_letters", KINDS["uint32s"]),
     ]
 
 
@@ -199,24 +198,25 @@ class WordNaming:
         self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]
     ) -> tuple[_FoundWords, list[str]]:
         """Return texts and phrases as the engine takes them, and the phrases of all listings."""
-        groups: list[int] = []
         rows = [0]
+        groups: list[int] = []
         spoken: list[str] = []
-        for of_row in phrases:
+        sought: list[str] = []  # in the title, and in the description
+        for row, of_row in enumerate(phrases):
             for group, found in of_row.items():
-                some = found if group in self._whole else found[:_MOST_PHRASES]
-                groups += [self._numbers[group]] * len(some)
-                spoken += some
+                is_whole = group in self._whole
+                for phrase in found if is_whole else found[:_MOST_PHRASES]:
+                    groups.append(self._numbers[group])
+                    spoken.append(phrase)
+                    sought.append(_as_sought(phrase, texts[2 * row]))
+                    sought.append("" if is_whole else _as_sought(phrase, texts[2 * row + 1]))
             rows.append(len(spoken))
-        small = [phrase.lower() for phrase in spoken]
         told = _FoundWords.of(
             **_spell(texts),
             rows=np.array(rows, dtype=np.int64),
             groups=np.array(groups, dtype=np.int64),
-            written_starts=_count_up(spoken),
-            small_starts=_count_up(small),
-            written=_letters("".join(spoken)),
-            small=_letters("".join(small)),
+            phrase_starts=np.array([0, *accumulate(map(len, sought))], dtype=np.int64),
+            phrase_letters=_letters("".join(sought)),
         )
         return told, spoken
 
@@ -267,15 +267,17 @@ def _list_marks(words: _Words) -> list[Marks]:
     return [tuple(marks[first:last]) for first, last in pairwise(starts)]
 
 
+def _as_sought(phrase: str, text: str) -> str:
+    """Return what is looked for in a text in small letters; a few capitals are two letters when small, and stay."""
+    return phrase.lower() if text.isascii() or len(text.lower()) == len(text) else phrase
+
+
 def _spell(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return texts in code points: as written, in small letters, and as words in capitals or not are the same."""
     joined = "\n".join([*texts, ""])
     small, keys = joined.lower(), joined.casefold()
-    are_small = np.ones(len(texts), dtype=np.uint8)
     if len(small) != len(joined):  # a few capitals are two letters when small
-        are_small[:] = [len(text.lower()) == len(text) for text in texts]
-        each = [text.lower() if is_small else text for text, is_small in zip(texts, are_small, strict=True)]
-        small = "\n".join([*each, ""])
+        small = "\n".join([*(_as_sought(text, text) for text in texts), ""])
     key_starts = np.arange(len(joined) + 1)
     if len(keys) != len(joined):
         key_starts[1:] = np.cumsum([len(letter.casefold()) for letter in joined])
@@ -283,14 +285,8 @@ def _spell(texts: Sequence[str]) -> dict[str, NDArray[Any]]:
         "starts": np.array([0, *accumulate([len(text) + 1 for text in texts])]),
         "letters": _letters(joined + small + keys),
         "key_starts": key_starts,
-        "are_small": are_small,
     }
 
 
 def _letters(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(bytearray(text.encode("utf-32-le", "surrogatepass")), dtype=np.uint32)
-
-
-def _count_up(words: Sequence[str]) -> NDArray[np.int64]:
-    """Return where each of some words begins if they are joined, and where all end."""
-    return np.array([0, *accumulate(map(len, words))], dtype=np.int64)

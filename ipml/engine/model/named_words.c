@@ -65,23 +65,16 @@ static void find_word(text of, uint32s sought, uint8s kinds, int64_t *borders, b
     places->n = first + n_kept * (int64_t)sizeof *found;
 }
 
-static uint32s letters_of(uint32s all, int64s starts, int64_t phrase) {
-    int64_t start = starts.at[phrase];
-    return (uint32s){all.at + start, starts.at[phrase + 1] - start};
-}
-
-/* Write where phrases stand in the texts of their listings; those of which all are named, in titles only. */
+/* Write where phrases stand in the texts of their listings. */
 static void find_phrases(const naming *rules, const found_words *found, int64_t *borders, named_words *into) {
     found_phrases of = found->phrases;
     buffer_write_int64(&into->phrase_starts, 0);
     for (int64_t row = 0; row < n_texts(found->texts) / N_TEXTS; row++) {
         for (int64_t i = of.rows.at[row]; i < of.rows.at[row + 1]; i++) {
             for (int64_t side = 0; side < N_TEXTS; side++) {
-                int64_t number = N_TEXTS * row + side;
-                uint32s sought = found->texts.are_small.at[number] ? letters_of(of.small, of.small_starts, i)
-                                                                   : letters_of(of.written, of.written_starts, i);
-                if (side == 0 || of.groups.at[i] < rules->first_whole)
-                    find_word(text_of(found->texts, number), sought, rules->kinds, borders, &into->places);
+                const int64_t *starts = of.starts.at + N_TEXTS * i + side;
+                uint32s sought = {of.letters.at + starts[0], starts[1] - starts[0]};
+                find_word(text_of(found->texts, N_TEXTS * row + side), sought, rules->kinds, borders, &into->places);
                 buffer_write_int64(&into->phrase_starts, into->places.n / (int64_t)sizeof(span));
             }
         }

@@ -13,15 +13,14 @@ typedef struct {
     int64s starts;     /* shape (2 * n_listings + 1,) */
     uint32s letters;   /* as written; as many in small letters, in which words are looked for; and the keys */
     int64s key_starts; /* where the keys of each letter begin, and where all end: words of the same keys are the same */
-    uint8s are_small;  /* whether the letters of each text have small ones, each one; else it is looked through as written */
 } lettered;
 
-/* Phrases that were found in them, as written and in small letters. */
+/* Phrases that were found in them. */
 typedef struct {
     int64s rows; /* where the phrases of each listing begin, in the order of their groups */
     int64s groups;
-    int64s written_starts, small_starts; /* where the letters of each begin, and where all end */
-    uint32s written, small;
+    int64s starts;   /* of phrase i the letters that are sought in the title are those from starts.at[2 * i] on, then in */
+    uint32s letters; /* the description; there are none where it is not sought */
 } found_phrases;
 
 typedef struct {
