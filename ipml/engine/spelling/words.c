@@ -34,38 +34,26 @@ void put_words(uint64_t *table, uint8s lines, const uint8_t *codes, const int64_
     }
 }
 
-EXPORT int64_t split_lines(uint8s lines, uint8s codes, int64s_out starts, int64s_out ends) {
-    int64_t n = 0, start = 0;
-    bool is_word = true;
-    for (int64_t at = 0; at < lines.n; at++) {
-        if (lines.at[at] == END_OF_WORD) {
-            if (is_word && at > start && n < starts.n && n < ends.n) {
-                starts.at[n] = start, ends.at[n] = at;
-                n++;
-            }
-            start = at + 1;
-            is_word = true;
-        } else if (codes.at[lines.at[at]] == 0) {
-            is_word = false;
-        }
-    }
-    return n;
-}
-
-static int64_t count_lines(uint8s lines) {
-    int64_t n = 0;
-    for (int64_t at = 0; at < lines.n; at++) n += lines.at[at] == END_OF_WORD;
-    return n;
-}
-
 int64_t *list_words(uint8s lines, uint8s codes, int64_t *n) {
-    int64_t most = count_lines(lines);
-    int64_t *places = malloc(sizeof(int64_t) * (size_t)(2 * most + 1));
-    if (places == NULL) return NULL;
-    int64s_out starts = {places, most}, ends = {places + most, most};
-    *n = split_lines(lines, codes, starts, ends);
-    memmove(places + *n, ends.at, sizeof(int64_t) * (size_t)*n);
-    return places;
+    int64_t most = 0, start = 0;
+    for (int64_t at = 0; at < lines.n; at++) most += lines.at[at] == END_OF_WORD;
+    int64_t *starts = malloc(sizeof(int64_t) * (size_t)(2 * most + 1));
+    if (starts == NULL) return NULL;
+    int64_t *ends = starts + most;
+    bool is_word = true;
+    *n = 0;
+    for (int64_t at = 0; at < lines.n; at++) {
+        if (lines.at[at] != END_OF_WORD) {
+            is_word &= codes.at[lines.at[at]] != 0;
+            continue;
+        }
+        starts[*n] = start, ends[*n] = at;
+        *n += is_word && at > start;
+        start = at + 1;
+        is_word = true;
+    }
+    memmove(starts + *n, ends, sizeof(int64_t) * (size_t)*n);
+    return starts;
 }
 
 EXPORT void make_words(uint8s lines, uint8s codes, buffer *into) {

@@ -12,11 +12,7 @@
 
 #include "spelling/spelling.h"
 
-/* Write where the words of a text, one a line, start and end; return how many there are. There is room for one a line.
-   Lines that are empty or hold anything else are left out. */
-EXPORT int64_t split_lines(uint8s lines, uint8s codes, int64s_out starts, int64s_out ends);
-
-/* Write a table of the words of a text, one a line. */
+/* Write a table of the words of a text, one a line. Lines that are empty or hold anything else are left out. */
 EXPORT void make_words(uint8s lines, uint8s codes, buffer *table);
 
 /* Return a word, which is not empty; -1 if it is not there. */

@@ -55,7 +55,6 @@ class WordSet(Table):
     _fields_: ClassVar = [("table", KINDS["uint64s"]), ("lines", KINDS["uint8s"])]
 
 
-_split_lines = bind("split_lines", "uint8s", "uint8s", "int64s_out", "int64s_out", returns="int64_t")
 _make_words = bind("make_words", "uint8s", "uint8s", "buffer")
 _find_word = bind("look_up_word", WordSet, "uint8s", "uint8s", returns="int64_t")
 
@@ -110,14 +109,6 @@ def _read_letters(word: str) -> NDArray[np.uint8]:
     """Return a word as the engine reads it; nothing if it has letters that no word has."""
     letters = np.frombuffer(word.encode("utf-8", "surrogatepass"), dtype=np.uint8)
     return letters if _CODES[letters].all() else letters[:0]
-
-
-def _list_lines(lines: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the words of a text, one a line, start and end."""
-    n_lines = int(np.count_nonzero(lines == ord("\n")))
-    starts, ends = np.empty(n_lines, np.int64), np.empty(n_lines, np.int64)
-    n = _split_lines(lines, _CODES, starts, ends)
-    return starts[:n], ends[:n]
 
 
 class WordLetters(Table):
@@ -175,14 +166,13 @@ class KnownWords:
         order = np.lexsort((np.arange(len(ordered)), counts, is_target))
         named = [ordered[at] for at in order.tolist()]
         lines = np.frombuffer("".join(f"{word}\n" for word in named).encode("utf-8", "surrogatepass"), np.uint8)
-        starts, ends = _list_lines(lines)
-        if starts.size != lengths.size or (ends - starts != lengths[order]).any():
+        if not lengths.all() or np.count_nonzero(_CODES[lines] == 0) != lengths.size:  # the ends of lines have no code
             raise ValueError("found words of other letters than a to z, * and #; expected words as texts have them")
         is_of_trade = np.fromiter((word in trade for word in named), dtype=np.uint8, count=len(named))
         first_target, table = int(np.sum(~is_target)), Buffer()
         _index_known(lines, first_target, is_of_trade, word_letters(), table)
         self.words = Words(table.take(np.uint64), lines)
-        self._targets_from = int(starts[first_target]) if first_target < starts.size else lines.size
+        self._targets_from = int(np.sum(lengths[order[:first_target]] + 1))
 
     def nearest(self, word: str) -> str | None:
         """Return the known word that an unknown one most likely stands for; None if there is none."""
