@@ -28,7 +28,6 @@ from ipml.settings import Settings
 from ipml.storage.tables import translations
 
 _TIMEOUT = httpx.Timeout(5.0, connect=2.0)
-_MOST_SECONDS = 8.0  # for an answer's body, however slowly it drips
 _MOST_ANSWER_BYTES = 65_536
 _MOST_LETTERS = 1_000  # of a title that are sent, and of a translation that are kept
 _MOST_AT_ONCE = 4
@@ -63,6 +62,8 @@ class Translator:
         What it asks its callers for, if anything.
     target : str
         Code of the language into which titles are translated.
+    most_seconds : float, default=8
+        What an answer's body may take, however slowly it drips.
 
     Raises
     ------
@@ -70,8 +71,8 @@ class Translator:
         Others could read along: the address is neither https nor of this machine.
     """
 
-    def __init__(self, url: str, key: str | None, target: str) -> None:
-        self._url, self._key, self.target = _check_url(url), key, target
+    def __init__(self, url: str, key: str | None, target: str, most_seconds: float = 8.0) -> None:
+        self._url, self._key, self.target, self._most_seconds = _check_url(url), key, target, most_seconds
         self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=False)
         self._free = BoundedSemaphore(_MOST_AT_ONCE)
         self._rests_until = 0.0
@@ -103,12 +104,21 @@ class Translator:
         asked |= {"api_key": self._key} if self._key else {}
         try:
             with self._client.stream("POST", self._url, json=asked) as response:
-                status, body = response.status_code, _read(response)
+                status, body = response.status_code, self._read(response)
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise _failed(f"no answer ({type(error).__name__})") from None
         if status != httpx.codes.OK:
             raise _failed(f"HTTP {status}")
         return _understand(body, title, self.target)
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """Return an answer's body, which must be short and come in time."""
+        deadline, found = time.monotonic() + self._most_seconds, b""
+        for chunk in response.iter_bytes():
+            found += chunk
+            if len(found) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
+                raise _failed(f"an answer of more than {_MOST_ANSWER_BYTES} bytes or {self._most_seconds:g} seconds")
+        return found
 
 
 def make_translator(settings: Settings) -> Translator | None:
@@ -168,16 +178,6 @@ def _understand(body: bytes, title: str, target: str) -> Translation:
     code = language[:10] if isinstance(language, str) and language.replace("-", "").isalnum() else None
     is_same = code == target or text.casefold().split() == title.casefold().split()
     return Translation("" if is_same else text[:_MOST_LETTERS], code)
-
-
-def _read(response: httpx.Response) -> bytes:
-    """Return an answer's body, which must be short and come in time."""
-    deadline, found = time.monotonic() + _MOST_SECONDS, b""
-    for chunk in response.iter_bytes(8_192):
-        found += chunk
-        if len(found) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
-            raise _failed(f"an answer of more than {_MOST_ANSWER_BYTES} bytes or {_MOST_SECONDS:g} seconds")
-    return found
 
 
 def _failed(found: str) -> Failed:

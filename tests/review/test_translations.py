@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from support.receiver import wait_until
 from support.translation_service import TranslationService, serve_translations
 
 from ipml.errors import Failed, UnusableSetting
@@ -95,12 +96,12 @@ def test_a_service_that_is_not_there_is_a_failure() -> None:
         Translator("http://127.0.0.1:9", None, "en").translate("Sac")
 
 
-@pytest.mark.slow
 def test_an_answer_that_drips_is_given_up(service: TranslationService) -> None:
-    """However long it would go on."""
-    service.drips = 0.5
-    with pytest.raises(Failed):
-        Translator(service.url, None, "en").translate("Sac en cuir")
+    """However long it would go on: it is not waited for."""
+    service.drips = 0.05
+    with pytest.raises(Failed, match=r"or 0\.2 seconds"):
+        Translator(service.url, None, "en", most_seconds=0.2).translate("Sac en cuir")
+    wait_until(lambda: service.n_broken_off == 1)
 
 
 @pytest.mark.parametrize(

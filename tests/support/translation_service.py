@@ -26,6 +26,8 @@ class TranslationService(ThreadingHTTPServer):
         What it says to everything, in place of a translation.
     drips : float
         Seconds that it waits after each byte.
+    n_broken_off : int
+        Times that a caller was gone before it had the whole answer.
     """
 
     daemon_threads = True
@@ -36,6 +38,7 @@ class TranslationService(ThreadingHTTPServer):
         self.key: str | None = None
         self.answer: tuple[int, bytes] | None = None
         self.drips = 0.0
+        self.n_broken_off = 0
 
     @property
     def url(self) -> str:
@@ -74,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             if not self.server.drips:
                 self.wfile.write(body)
         except OSError:
-            return  # the caller has had enough
+            self.server.n_broken_off += 1
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""

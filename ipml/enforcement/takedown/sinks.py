@@ -315,7 +315,7 @@ def _check_url(url: str) -> None:
 def _read(response: httpx.Response) -> bytes:
     """Return the beginning of an answer's body: as much as it may hold, and comes in time."""
     deadline, found = time.monotonic() + _MOST_SECONDS, b""
-    for chunk in response.iter_bytes(8_192):
+    for chunk in response.iter_bytes():
         found += chunk
         if len(found) > _MOST_ANSWER_BYTES or time.monotonic() > deadline:
             break
