@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from support.postgres import Server, choose_folder, shared_server
 from ipml.records import Highlight, Listing, Reason, ScoredListing
 
 # Timing is measured in benchmarks; a property is not wrong because the kernel was being compiled.
-settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True, max_examples=60)
+settings.register_profile("ipml", deadline=None, derandomize="CI" in os.environ, print_blob=True, max_examples=20)
 settings.register_profile("thorough", settings.get_profile("ipml"), max_examples=1_000)  # --hypothesis-profile=thorough
 settings.register_profile("few", settings.get_profile("ipml"), max_examples=10)  # for another release of Python
 settings.load_profile("ipml")
@@ -24,6 +24,12 @@ settings.load_profile("ipml")
 DATA = Path(os.environ.get("IPML_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
 
 PACKAGE = Path(__file__).parents[1] / "ipml"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in the docstrings of the package alone: to look into each file of tests takes seconds."""
+    return [found for found in (yield) if type(found) is pytest.Module]
 
 
 def pytest_configure(config: pytest.Config) -> None:

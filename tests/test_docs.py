@@ -48,15 +48,17 @@ def test_the_examples_run(page):
     assert doctest.testfile(str(page), module_relative=False, optionflags=flags).failed == 0
 
 
-@pytest.mark.parametrize(("page", "words"), sorted(set(list_shown())), ids=str)
-def test_every_command_shown_exists(page, words):
+def test_every_command_shown_exists():
     """A command that a page shows is one, down to the name in its group."""
-    command = COMMANDS
-    for word in words:
-        if not getattr(command, "commands", None):
-            break
-        assert word in command.commands, f"{page} shows ipml {' '.join(words)}"
-        command = command.commands[word]
+    shown = set(list_shown())
+    assert shown
+    for page, words in shown:
+        command = COMMANDS
+        for word in words:
+            if not getattr(command, "commands", None):
+                break
+            assert word in command.commands, f"{page} shows ipml {' '.join(words)}"
+            command = command.commands[word]
 
 
 def list_lines():
@@ -68,25 +70,29 @@ def list_lines():
         yield from ((name_page(page), match) for line in lines for match in re.findall(r"\bipml (?=[a-z-]).*", line))
 
 
-@pytest.mark.parametrize(("page", "line"), sorted(set(list_lines())), ids=str)
-def test_every_option_shown_exists(page, line):
+def test_every_option_shown_exists():
     """The options of a command line that a page shows are options of that command."""
-    command, words = COMMANDS, line.partition("#")[0].split()[1:]
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
-    known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
-    assert {word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2} <= known, (
-        f"{page}: {line}"
-    )
+    shown = set(list_lines())
+    assert shown
+    for page, line in shown:
+        command, words = COMMANDS, line.partition("#")[0].split()[1:]
+        while words and words[0] in getattr(command, "commands", {}):
+            command = command.commands[words.pop(0)]
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+        options = {word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2}
+        assert options <= known, f"{page}: {line}"
 
 
-@pytest.mark.parametrize("path", list_commands(COMMANDS), ids=" ".join)
-def test_every_command_explains_itself(path):
+def test_every_command_explains_itself():
     """The help of each command, and of each group, says what it does and shows an example of it."""
-    command = COMMANDS
-    for name in path:
-        command = command.commands[name]
-    assert re.search(rf"^\s*Example: ipml {' '.join(path)}\b", command.help, re.MULTILINE)
+    paths = list_commands(COMMANDS)
+    assert paths
+    for path in paths:
+        command = COMMANDS
+        for name in path:
+            command = command.commands[name]
+        example = rf"^\s*Example: ipml {' '.join(path)}\b"
+        assert re.search(example, command.help, re.MULTILINE), f"ipml {' '.join(path)} shows no example"
 
 
 @pytest.mark.parametrize("name", COMMANDS.commands)

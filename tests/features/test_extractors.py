@@ -21,11 +21,11 @@ def values(extractor, columns, row=0):
     return dict(zip(extractor.get_feature_names_out(), np.asarray(extractor.transform(columns))[row], strict=True))
 
 
-@pytest.mark.parametrize("phrase", load_lexicon().phrases("any"))
-def test_every_phrase_of_the_lexicon_is_found(phrase):
+def test_every_phrase_of_the_lexicon_is_found():
     """An entry that folding makes unreadable would never be found, and nobody would know."""
-    written = phrase.removesuffix("*")
-    assert list(find_phrases(fold_text(f"word {written} word"), (phrase,)))
+    written = {phrase: fold_text(f"word {phrase.removesuffix('*')} word") for phrase in load_lexicon().phrases("any")}
+    assert written
+    assert [phrase for phrase, text in written.items() if not list(find_phrases(text, (phrase,)))] == []
 
 
 def test_every_kind_has_entries():

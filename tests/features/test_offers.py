@@ -130,10 +130,11 @@ def test_every_group_says_why():
     assert [phrase for phrase, times in Counter(folded).items() if times > 1] == []
 
 
-@pytest.mark.parametrize("phrase", [phrase for _, phrase in load_offer_words()])
-def test_every_phrase_is_found(phrase):
+def test_every_phrase_is_found():
     """An entry that folding makes unreadable would never be found, and nobody would know."""
-    assert list(find_phrases(fold_text(f"x {phrase.removesuffix('*')} y"), (phrase,)))
+    written = {phrase: fold_text(f"x {phrase.removesuffix('*')} y") for _, phrase in load_offer_words()}
+    assert written
+    assert [phrase for phrase, text in written.items() if not list(find_phrases(text, (phrase,)))] == []
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.listings.column_guess import guess_columns, read_names
@@ -89,7 +89,6 @@ def write(path: Path, dialect: dict[str, Any], cells: list[tuple[float, datetime
 
 
 @given(dialects(), rows)
-@settings(max_examples=30, deadline=None)
 def test_a_file_is_read_through_its_guessed_map_as_it_was_meant(
     tmp_path_factory: pytest.TempPathFactory,
     dialect: dict[str, Any],

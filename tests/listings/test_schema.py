@@ -100,7 +100,6 @@ def test_table_and_record_have_the_same_fields() -> None:
 
 
 @given(records)
-@settings(max_examples=60)
 def test_frame_and_record_find_the_same_columns_at_fault(record: dict[str, object]) -> None:
     """A record is accepted if and only if its one-row frame is; the same columns are at fault."""
     frame = make_row(record)

@@ -43,7 +43,7 @@ def list_changes(asked: list[list[tuple[list[tuple[int, int]], list[tuple[int, i
     return TextChanges(*(np.array(numbers, dtype=np.int64) for numbers in (rows, starts, pieces)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example([(Listing("1", "s", "AAA Nike " * 12, description="no box " * 60), [([(0, 9)], []), ([], [(0, 350)])])])
 @given(CHANGED)
 def test_a_changed_listing_is_weighed_as_one_written_so(classifier, drawn):

@@ -68,7 +68,7 @@ def listings(market) -> list[Listing]:
     return list(frame_to_listings(check_listings(market.listings.tail(60))))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 59), CHANGES), min_size=1, max_size=4))
 def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
     """Log-odds, brands, what else is found, what each feature adds, and what is read; whatever sellers write."""

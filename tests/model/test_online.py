@@ -68,7 +68,7 @@ def listings(market) -> list[Listing]:
     return list(frame_to_listings(check_listings(market.listings.tail(60))))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 59), CHANGES)
 def test_any_listing_scores_as_in_a_frame(scorer, listings, which, changes):
     """Whatever it says or leaves out, and where the model abstains, too."""

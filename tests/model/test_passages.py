@@ -31,7 +31,7 @@ def log_odds(classifier, column, texts):
 
 
 @pytest.mark.parametrize("column", MOST_LOST)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(SUSPICIOUS), st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=6), st.integers(1, 5_000))
 def test_harmless_words_hide_little(classifier, column, text, phrases, times):
     """Whichever they are, however many, before or after, up to the legal length of the text."""

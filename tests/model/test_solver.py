@@ -55,7 +55,6 @@ def climb(values, y, weight, only_raises, C, tolerance=1e-11) -> Ascent:
     return ascent
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10_000), st.floats(0.01, 30.0), st.lists(st.booleans(), min_size=COLUMNS, max_size=COLUMNS))
 def test_the_objective_is_least(seed, C, only_raises):
     """Coefficients and intercept are those of a general method, whichever of them may not be negative."""
@@ -134,7 +133,6 @@ def test_a_value_must_be_finite():
         Design.of(csr_matrix([[np.nan]]))
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(LETTERS, LETTERS), min_size=1, max_size=8), st.sampled_from([4, 9, 17, 18]), st.booleans())
 def test_ngrams_kept_compactly_have_their_values(pairs, bits, knows_all):
     """The product with any coefficients is that of the matrix of n-gram values, as text features give them."""

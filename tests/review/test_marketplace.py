@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select, update
 from support.databases import copy_memory
@@ -44,7 +44,6 @@ def plain(known: dict[str, KnownListing]) -> dict[str, tuple[object, ...]]:
     return {key: (one.scored, one.withdrawn_at, one.scored.listing.observed_at) for key, one in sorted(known.items())}
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     submitted=st.lists(OBSERVED, min_size=1, max_size=6),
     gone=st.lists(GONE, max_size=3),

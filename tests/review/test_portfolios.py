@@ -11,7 +11,7 @@ from itertools import count
 from multiprocessing import get_context
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 from support.databases import copy_memory
@@ -78,7 +78,6 @@ def add_up(weighed: Sequence[WeighedListing], seller: str, moment: datetime) -> 
     return EarlierListings(len(counted), sum(counted) / 1_000)
 
 
-@settings(max_examples=60, deadline=None)
 @given(WEIGHED, st.randoms())
 def test_what_is_known_at_any_moment_is_what_came_before(weighed: list[WeighedListing], draw: random.Random):
     """Of any seller, whatever the order in which the listings came and how they were grouped."""

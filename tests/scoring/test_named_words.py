@@ -48,7 +48,7 @@ def name_by(weights: dict[str, float], title: str, description: str = "") -> Nam
     return named
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.builds(Listing, st.just("1"), st.just("s"), TEXTS, description=TEXTS), min_size=1, max_size=4))
 def test_words_are_named_at_once_as_step_by_step(explainer, listings):
     """Whether the engine weighs what it asks for, or is told."""

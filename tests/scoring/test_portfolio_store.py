@@ -55,7 +55,7 @@ def take_all(scorer: Scorer, *parts: pd.DataFrame) -> PortfolioStore:
 # What counts
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.integers(0, 59), max_size=20), max_size=6))
 def test_a_listing_counts_once_however_often_and_in_whatever_order_it_comes(scorer, nights, parts):
     """Repeats within a night and on later nights make no difference, nor do nights in another order."""
@@ -81,7 +81,7 @@ def test_a_store_knows_the_sellers_the_model_was_trained_on(scorer):
 # Files
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(max_size=30).filter(lambda version: "\0" not in version),
     st.dictionaries(st.integers(0, 2**64 - 1), st.tuples(*[st.integers(-(2**63), 2**63 - 1)] * 5), max_size=5),

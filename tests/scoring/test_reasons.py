@@ -119,7 +119,7 @@ def test_every_group_has_a_sentence_and_every_sentence_a_group(explainer):
     assert set(explainer.groups) == set(SENTENCES) - of_pictures
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["Nike", "Gucci", "Woolly", ""]),
     st.sampled_from(["shoes", "bags", "watches", None]),
@@ -149,7 +149,7 @@ def test_sentence_page_and_score_tell_one_price(explainer, brand, category, curr
         assert scale.price == pytest.approx(min(100 * price / (1.25 * usual.high), 100))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "AAA grade Nike bag, best grade", description="Friendly tags, AAA grade. Tags!"))
 @example(Listing("1", "s", "\u9ad8\u4eff Nike", description="\u8fd9\u662f\u9ad8\u4eff\u5305"))
 @given(LISTINGS)
@@ -169,7 +169,7 @@ def test_a_word_that_a_reason_names_is_marked_on_its_side(explainer, listing):
                 assert len(marked) == MOST_HIGHLIGHTS or not reason.weight or all(over), word
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "AAA Nike bag", description="Mirror quality, ask for pictures."))
 @given(LISTINGS)
 def test_a_mark_is_what_the_listing_loses_without_the_word(explainer, listing):
@@ -251,7 +251,7 @@ def test_every_sentence_fits_every_listing(explainer, listing):
         assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", sentence), sentence
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(Listing("1", "s", "\u202eacilper\u202c", price=0.0, currency="USD"))
 @example(Listing("1", "s", "x", description="a" * 100_000))
 @given(LISTINGS)
@@ -267,7 +267,7 @@ def test_reasons_hold_for_any_listing(explainer, listing):
     assert all(reason.sentence and np.isfinite(reason.weight) for reason in reasons)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LISTINGS)
 def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
     """What a reviewer reads between quotation marks is a piece of the listing's own texts, not of a folded view."""
@@ -278,7 +278,7 @@ def test_quoted_words_stand_in_the_text_as_written(explainer, listing):
             assert quoted.removesuffix("…") in written
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS, st.sampled_from(["title", "description"]))
 def test_highlights_are_pieces_of_the_text(explainer, title, column):
     """They come in order, do not overlap, hold no space, and each carries weight."""

@@ -81,7 +81,7 @@ def test_records_score_as_their_frame_does(scorer, newest):
     assert [one.score for one in plain] == scorer.score_frame(frame)["score"].replace({np.nan: None}).tolist()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=40))
 def test_scores_are_the_same_bits_in_any_batch_and_order(scorer, newest, rows):
     """What else is scored at the same time, before or after it, and how often, changes nothing of a listing's score."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.web.http_api.openapi import ErrorShape, ScoresShape
@@ -56,21 +56,18 @@ def send(client: httpx.Client, content: bytes) -> httpx.Response:
     return answer
 
 
-@settings(max_examples=50)
 @given(content=st.binary(max_size=200))
 def test_any_bytes(content: bytes, shared_api: httpx.Client) -> None:
     """Bytes that are no JSON are refused as such."""
     assert send(shared_api, content).status_code in (400, 422)
 
 
-@settings(max_examples=50)
 @given(content=VALUES)
 def test_any_json(content: Any, shared_api: httpx.Client) -> None:
     """JSON of any shape is refused, but for an empty list of listings."""
     assert send(shared_api, json.dumps(content).encode()).status_code in (400, 422)
 
 
-@settings(max_examples=80)
 @given(listings=st.lists(LISTINGS, max_size=3), good=st.booleans())
 def test_any_listings(listings: list[dict[str, Any]], good: bool, shared_api: httpx.Client) -> None:
     """Listings of any fields and values are scored, or each fault is named with a row that was sent."""
@@ -80,7 +77,6 @@ def test_any_listings(listings: list[dict[str, Any]], good: bool, shared_api: ht
         assert {problem["row"] for problem in answer.json()["problems"]} <= set(range(1, len(listings) + 1))
 
 
-@settings(max_examples=80)
 @given(data=st.data())
 def test_a_good_request_with_bytes_changed(data: st.DataObject, shared_api: httpx.Client) -> None:
     """A request in which some bytes were lost, doubled or changed is scored or refused, but never a failure."""

@@ -3,7 +3,7 @@
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.cooperation.networks.detection import Networks, find_networks
@@ -63,7 +63,6 @@ def test_the_backbone_joins_all_who_are_linked(layout: Layout):
     assert len(kept.first) == len(layout.members) - pieces
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(3, 8), min_size=1, max_size=6))
 def test_cliques_that_are_hardly_linked_are_parts(sizes: list[int]):
     """Each its own, the largest first."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
 
@@ -84,7 +84,6 @@ def is_close(one: Money | None, other: Money | None) -> bool:
     return one.currency == other.currency and bool(np.isclose(one.amount, other.amount))
 
 
-@settings(max_examples=60)
 @given(st.lists(listings(), max_size=8), st.none() | tables())
 def test_a_part_is_never_above_its_whole(found, sales):
     """What is known of the listings found counterfeit, of any currency, from listings or from a table."""
@@ -99,7 +98,6 @@ def test_a_part_is_never_above_its_whole(found, sales):
     assert units <= sold_value.units.low <= sold_value.units.total <= sold_value.units.high
 
 
-@settings(max_examples=60)
 @given(st.lists(listings(), max_size=8), st.sampled_from(CODES))
 def test_worth_does_not_depend_on_the_currency_of_prices(found, code):
     """All of them in another currency, at the rate, are worth the same."""
@@ -109,7 +107,6 @@ def test_worth_does_not_depend_on_the_currency_of_prices(found, code):
     assert is_close(here.confirmed_value, there.confirmed_value)
 
 
-@settings(max_examples=40)
 @given(tables(), st.sampled_from(CODES))
 def test_nor_on_that_of_a_table_of_sales(sales, code):
     """Those of other networks among them, from which unknown listings are drawn."""

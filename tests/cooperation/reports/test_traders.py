@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.cooperation.policy import TraderRules, load_cooperation_policy
@@ -119,7 +119,6 @@ def test_one_wrong_sign_never_passes(account, country):
     assert not (is_lei("5493001KJTIIGC8Y1R12"[:-1] + account[0]) and account[0] != "2")
 
 
-@settings(max_examples=30)
 @given(st.text(max_size=40))
 def test_no_text_breaks_a_check(text):
     """Whatever strangers write, a check says yes or no."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfoNotFoundError
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.enforcement.deadlines import terms
@@ -163,7 +163,6 @@ def test_what_is_not_published_yet_is_said():
     assert [end.is_provisional for end in ends] == [False, True]
 
 
-@settings(max_examples=40)
 @given(
     st.sampled_from(sorted(TABLES)),
     st.datetimes(datetime(2024, 1, 1), datetime(2029, 6, 1), timezones=st.just(UTC)),

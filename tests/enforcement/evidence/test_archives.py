@@ -178,7 +178,7 @@ def test_a_tar_that_describes_a_file_in_megabytes_is_refused(tmp_path: Path):
         unpack(tmp_path / "a.tar.gz", tmp_path / "out")
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=600) | st.binary(max_size=60).map(lambda tail: b"PK\x03\x04" + tail))
 def test_junk_is_no_archive(content: bytes, tmp_path: Path):
     """Whatever the bytes are: a refusal in words, and nothing written."""

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.enforcement.statements.statements import BATCH_LIMIT, find_faults, known_fields
@@ -83,7 +83,6 @@ def test_what_the_rules_only_imply_is_checked(fields: dict, wanted: str):
     assert [fault.field for fault in find_faults(GOOD | fields)] == [wanted]
 
 
-@settings(max_examples=40)
 @given(JSON | st.dictionaries(st.sampled_from(sorted(known_fields())), JSON, max_size=6))
 def test_any_json_is_judged_and_none_raises(content: object):
     """Whatever comes is answered with faults, each a line of words."""

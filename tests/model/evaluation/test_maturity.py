@@ -136,7 +136,6 @@ def test_the_order_of_rows_says_nothing(until_found):
     assert (other.value, other.low, other.high) == pytest.approx((one.value, one.low, one.high))
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 90), st.none() | st.integers(0, 90)), min_size=1, max_size=30))
 def test_any_label_counts_between_nothing_and_in_full(rows):
     """Few labels, ties and missing moments included; old counterfeits always count, and both kinds do."""

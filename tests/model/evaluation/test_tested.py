@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnreadableFile
@@ -30,7 +30,6 @@ def make_tested(rows: list[tuple[str, str, str | None, bool]], n_repeats: int) -
     return kept.Tested(columns, listings["y"].to_numpy(), {MODEL: scores, "prevalence": scores})
 
 
-@settings(max_examples=30)
 @given(ROWS, st.integers(1, 12))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, rows: list, n_repeats: int) -> None:
     """Ids, moments, brands, truth and every repeat's scores are kept, bit by bit and in order; nothing else is."""

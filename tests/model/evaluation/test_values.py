@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.evaluation import evaluate
 
@@ -19,7 +19,6 @@ ROW = st.tuples(st.booleans(), st.floats(0, 1), st.floats(0.01, 1e6) | st.none()
 LISTINGS = st.lists(ROW, min_size=2, max_size=20)
 
 
-@settings(max_examples=30)
 @given(LISTINGS)
 def test_reading_more_catches_no_less_and_reading_all_catches_all(rows):
     """On the listings as they are and on every resample; of all, it is the sum of exchanged prices."""

@@ -33,7 +33,6 @@ ARRAYS = st_numpy.arrays(
 )
 
 
-@settings(max_examples=50)
 @given(VALUES)
 def test_a_copy_is_spelt_alike_and_read_back(value: object) -> None:
     """Objects at other places in memory give the same bytes, and nothing is lost, not even a type."""
@@ -42,7 +41,6 @@ def test_a_copy_is_spelt_alike_and_read_back(value: object) -> None:
     assert repr(unpack(packed, FOLDER)) == repr(value)
 
 
-@settings(max_examples=50)
 @given(ARRAYS, st.booleans())
 def test_an_array_is_read_back_to_the_bit(array: np.ndarray, is_by_columns: bool) -> None:
     """Type, shape and every byte of an array come back, however it lies in memory, and it can be written to."""

@@ -2,7 +2,7 @@
 
 from itertools import chain, combinations, permutations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.review.ranking.plans import PlannedReview, keep_deadlines, pack, pack_in_order
@@ -34,7 +34,6 @@ def deadlines_kept(plan: tuple[PlannedReview, ...] | list[PlannedReview], capaci
     return sum(work.minutes_left is not None and work.minutes_left <= capacity for work in plan)
 
 
-@settings(max_examples=60)
 @given(works, st.integers(1, 25))
 def test_a_plan_keeps_most_deadlines_and_no_plan_that_keeps_all_is_worth_more(
     choices: list[PlannedReview], capacity: int

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -19,7 +19,6 @@ OFFICE = WorkingHours(
 moments = st.datetimes(datetime(2024, 3, 1), datetime(2024, 11, 30)).map(lambda moment: moment.replace(tzinfo=UTC))
 
 
-@settings(max_examples=50)
 @given(st.lists(moments, min_size=3, max_size=3).map(sorted))
 def test_minutes_add_up(three: list[datetime]):
     """From first to last is from first to middle and on, and never more than the clock says."""

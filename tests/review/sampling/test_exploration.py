@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnusableSetting
@@ -14,7 +14,6 @@ SCORES = st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=200).map(
 RULES = st.builds(SamplingRule, st.floats(0.001, 0.9), st.floats(0.05, 1), st.integers(1, 30), st.integers(1, 12))
 
 
-@settings(max_examples=40)
 @given(SCORES, st.integers(0, 200), RULES)
 def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: SamplingRule):
     """They follow each other from the first listing to the last, and none is empty."""
@@ -24,7 +23,6 @@ def test_strata_cover_every_place_once(scores: np.ndarray, sure: int, rule: Samp
     assert all(stratum.listings > 0 for stratum in strata)
 
 
-@settings(max_examples=40)
 @given(SCORES, st.integers(1, 200), RULES)
 def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: int, rule: SamplingRule):
     """Odds are above 0 for all, at most 1, and 1 for what is shown for its score."""
@@ -34,7 +32,6 @@ def test_every_listing_can_be_drawn_and_the_sure_are(scores: np.ndarray, sure: i
     assert sum(stratum.listings for stratum in strata if stratum.is_sure) == min(sure, len(scores))
 
 
-@settings(max_examples=40)
 @given(SCORES, st.integers(0, 200), RULES)
 def test_the_draws_have_their_share_of_the_time(scores: np.ndarray, sure: int, rule: SamplingRule):
     """The expected number of draws is that of the rule, where no odds are cut at 1."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import UnstorableValue
@@ -29,7 +29,6 @@ def sure_rows(sample: Sample) -> list[int]:
     return [row for row, place in sample.places.items() if place.lane == "ranked"]
 
 
-@settings(max_examples=40)
 @given(FILE, SEEDS, st.integers(1, 50), st.floats(0, 1))
 def test_the_most_suspicious_are_shown(scores: list[float | None], seed: str, top: int, min_score: float):
     """What is not sure is never above what is, and nothing below the least score is sure."""
@@ -38,7 +37,6 @@ def test_the_most_suspicious_are_shown(scores: list[float | None], seed: str, to
     assert sorted((scores[row] for row in sure_rows(sample)), reverse=True) == good[:top]
 
 
-@settings(max_examples=40)
 @given(FILE, SEEDS)
 def test_without_options_everything_is_shown(scores: list[float | None], seed: str):
     """All are sure, in the order of the file, and nothing is drawn."""
@@ -48,7 +46,6 @@ def test_without_options_everything_is_shown(scores: list[float | None], seed: s
     assert all(place.lane == "ranked" and place.sampling_probability == 1 for place in sample.places.values())
 
 
-@settings(max_examples=40)
 @given(FILE, SEEDS, st.integers(1, 10), st.randoms(use_true_random=False))
 def test_the_order_of_the_file_does_not_matter(scores: list[float | None], seed: str, top: int, order: random.Random):
     """The same listings are shown, and the file is known again."""
@@ -63,7 +60,6 @@ def test_the_order_of_the_file_does_not_matter(scores: list[float | None], seed:
     assert shown[0] == shown[1]
 
 
-@settings(max_examples=40)
 @given(FILE, SEEDS, st.integers(1, 10))
 def test_a_listing_twice_in_a_file_counts_once(scores: list[float | None], seed: str, top: int):
     """It neither raises the count nor takes the place of another."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.review.sampling.estimates import LEAST_DRAWS, Cell, count_drawn, count_sure
@@ -42,7 +42,6 @@ def test_each_stratum_counts_by_its_own_share(cells: list[Cell]):
     assert count_drawn(cells).value == pytest.approx(expected)
 
 
-@settings(max_examples=50)
 @given(st.integers(LEAST_DRAWS, 200), st.floats(0, 1))
 def test_finding_nothing_is_not_knowing_that_there_is_nothing(reviewed: int, mean_score: float):
     """The interval of zero counterfeits does not close, and is narrower the more were reviewed."""
