@@ -1,6 +1,7 @@
 """What has moved since a model was made."""
 
 import json
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -276,14 +277,14 @@ def test_the_report_as_json_and_as_a_page(reference):
 
 
 @pytest.mark.slow
-def test_a_year_of_a_marketplace():
+def test_a_year_of_a_marketplace(classifier):
     """Harder fakes, and twice as many, alarm within two months; twelve months without a change never, or almost."""
-    from ipml.features.goods import brand_table
-    from ipml.model.pipeline import CounterfeitClassifier, make_features
     from ipml.simulation.marketplace import simulate_marketplace
 
+    simulate = cache(partial(simulate_marketplace, 20_000))
+
     def look(seed: int, difficulty: float = 0.5, is_kept=None, factor: float = 1.0) -> DriftReport | DriftReference:
-        market = simulate_marketplace(30_000, seed, difficulty)
+        market = simulate(seed, difficulty)
         kept = np.ones(len(market.listings), dtype=bool) if is_kept is None else is_kept(market)
         listings = market.listings[kept].assign(price=lambda frame: factor * frame["price"])
         ratios = classifier.price_ratios(listings)
@@ -298,11 +299,6 @@ def test_a_year_of_a_marketplace():
         leaves = dict(zip(sellers, drawn, strict=True))
         return np.array([not leaves[seller] for seller in sellers]) | sellers.isin(sellers[is_fake]).to_numpy()
 
-    learnt = simulate_marketplace(30_000, seed=500)
-    labelled = learnt.listings[learnt.listings["is_counterfeit"].notna()]
-    features = make_features(brand_table(learnt.brands))
-    classifier = CounterfeitClassifier(features, n_folds=3)
-    classifier.fit(labelled, labelled["is_counterfeit"].to_numpy(dtype=int))
     reference = None
     reference = look(501)
     assert sum(look(510 + month).alarm == "alarm" for month in range(12)) <= 1
