@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -90,16 +91,22 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         engine.dispose()
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """Return a backup of a small database."""
-    (tmp_path / "source").mkdir()
-    engine = open_database(copy_sqlite(tmp_path / "source"))
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a backup of a small database, which no test changes."""
+    folder = tmp_path_factory.mktemp("small")
+    engine = open_database(copy_sqlite(folder))
     for number in range(1, 4):
         decide_one(engine, number)
-    back_up(engine, tmp_path / "made.zip")
+    back_up(engine, folder / "made.zip")
     engine.dispose()
-    return tmp_path / "made.zip"
+    return folder / "made.zip"
+
+
+@pytest.fixture
+def made(small: Path, tmp_path: Path) -> Path:
+    """Return a copy of that backup."""
+    return Path(shutil.copyfile(small, tmp_path / "made.zip"))
 
 
 def rewrite(path: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
@@ -167,9 +174,9 @@ def test_a_file_that_is_there_is_not_written_over(full: Engine, tmp_path: Path):
     assert (tmp_path / "backup.zip").read_text() == "precious"
 
 
-def test_only_its_owner_can_read_a_backup(made: Path):
+def test_only_its_owner_can_read_a_backup(small: Path):
     """It holds hashes of passwords."""
-    assert made.stat().st_mode & 0o777 == 0o600
+    assert small.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
@@ -340,7 +347,7 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
 
 @pytest.mark.slow
 def test_backups_made_while_others_write_are_whole(engine: Engine, tmp_path: Path):
-    """Ten of ten, with four writers at work: each is a state that the database was in, the later the later."""
+    """Five of five, with four writers at work: each is a state that the database was in, the later the later."""
     end = threading.Event()
 
     def write(writer: int) -> None:
@@ -353,7 +360,7 @@ def test_backups_made_while_others_write_are_whole(engine: Engine, tmp_path: Pat
     for thread in writers:
         thread.start()
     try:
-        made = [back_up(engine, tmp_path / f"{number}.zip") for number in range(10)]
+        made = [back_up(engine, tmp_path / f"{number}.zip") for number in range(5)]
     finally:
         end.set()
         for thread in writers:
