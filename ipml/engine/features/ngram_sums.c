@@ -4,13 +4,54 @@
 #include "features/ngram_sums.h"
 
 #include "base/texts.h"
-#include "features/chunks.h"
 #include "features/ngram_hashes.h"
+#include "features/ngrams.h"
 
-enum { MOST_BITS = 14 }; /* of a place in the table, which shares a processor's caches with the weights */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first of eight bytes is the lowest of a number");
+
+enum { MOST_BITS = 14 };          /* of a place in the table, which shares a processor's caches with the weights */
+enum { MOST_BITS_OF_TEXTS = 16 }; /* the same where whole texts are kept */
 enum { MOST_KEPT = 255 }; /* bytes of a chunk in the table, so that what is kept of it fits in half a line of a cache */
 enum { SPACE = 0x20 };
 enum { AT_ONCE = 64 }; /* bytes in which spaces are looked for */
+
+static inline uint64_t eight_bytes(const uint8_t *at) {
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+}
+
+/* The bytes from a place to the end of some data, at most eight; the others are 0. */
+static inline uint64_t last_bytes(const uint8_t *at, int64_t n) {
+    uint64_t bytes = 0;
+    memcpy(&bytes, at, (size_t)min_of(n, 8));
+    return bytes;
+}
+
+/* The first eight bytes of a chunk, or all that it has; `room` is how many there are from its first to the end of the
+   data. */
+static inline uint64_t first_eight(const uint8_t *chunk, int64_t size, int64_t room) {
+    if (size >= 8) return eight_bytes(chunk);
+    uint64_t bytes = room >= 8 ? eight_bytes(chunk) : last_bytes(chunk, room);
+    return bytes & ~(uint64_t)0 >> (64 - 8 * size);
+}
+
+/* The last eight bytes of a chunk whose first ones are known. */
+static inline uint64_t last_eight(const uint8_t *chunk, int64_t size, uint64_t first) {
+    return size >= 8 ? eight_bytes(chunk + size - 8) : first;
+}
+
+/* The place of a chunk in a table with 2^bits places. */
+static inline int64_t place_of(uint64_t first, uint64_t last, int64_t bits) {
+    return (int64_t)(((first * 0xFF51AFD7ED558CCD ^ last) * 0xC4CEB9FE1A85EC53) >> (64 - bits));
+}
+
+/* How many bits a place has in a table for texts of so many bytes. */
+static inline int64_t bits_of_places(int64_t n_bytes, int64_t most_bits) {
+    int64_t bits = 4; /* places for as many as a few chunks have bytes, 32 */
+    while (bits < most_bits && (int64_t)32 << bits < n_bytes) bits++;
+    return bits;
+}
 
 /* A chunk in the table. It is known by its first eight bytes, its size, and its last eight; by where it stands in the
    texts where there are others between them. */
@@ -260,4 +301,43 @@ int64_t sum_chunks(texts of, doubles marked, int64_t letters_min, int64_t letter
     }
     end_scale(&with);
     return is_done ? 0 : -1;
+}
+
+/* Different texts. A table knows the latest text of each hash. One that another has pushed out is new when it comes
+   again, which costs time and changes nothing else. */
+
+typedef struct {
+    uint64_t first; /* its first eight bytes */
+    int64_t size, number;
+} kept_text;
+
+/* Whether a text is the one that is kept: its first eight bytes, its size and then all others are the same. */
+static bool is_kept_text(const kept_text *kept, texts of, int64s_out rows, int64_t start, int64_t size,
+                         uint64_t first) {
+    if (kept->first != first || kept->size != size) return false;
+    int64_t other = of.offsets.at[rows.at[kept->number]];
+    return size <= 8 || memcmp(of.data.at + start + 8, of.data.at + other + 8, (size_t)(size - 8)) == 0;
+}
+
+EXPORT int64_t find_distinct(texts of, int64s_out numbers, int64s_out rows) {
+    int64_t n_found = 0, of_empty = -1;
+    int64_t bits = bits_of_places(of.data.n, MOST_BITS_OF_TEXTS);
+    kept_text *table = calloc((size_t)1 << bits, sizeof *table);
+    if (table == NULL) return -1;
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
+        int64_t start = of.offsets.at[row], size = of.offsets.at[row + 1] - start;
+        int64_t number = of_empty < 0 ? n_found : of_empty;
+        if (size == 0) of_empty = number;
+        if (size > 0) {
+            uint64_t first = first_eight(of.data.at + start, size, of.data.n - start);
+            kept_text *kept = &table[place_of(first, last_eight(of.data.at + start, size, first), bits)];
+            bool is_known = is_kept_text(kept, of, rows, start, size, first);
+            number = is_known ? kept->number : n_found;
+            if (!is_known) *kept = (kept_text){first, size, number};
+        }
+        if (number == n_found) rows.at[n_found++] = row;
+        numbers.at[row] = number;
+    }
+    free(table);
+    return n_found;
 }

@@ -34,4 +34,8 @@ EXPORT int64_t sum_ngrams(texts of, doubles marked, int64_t letters_min, int64_t
 EXPORT int64_t spread(uint8s data, doubles marked, int64_t letters_min, int64_t letters_max, int64_t words,
                       doubles_out carried);
 
+/* Write the number of each text among the different ones, and a row where each of those stands. Return how many there
+   are, -1 where memory ran out; some may be found several times, if there are more than a table holds. */
+EXPORT int64_t find_distinct(texts of, int64s_out numbers, int64s_out rows);
+
 #endif
