@@ -314,8 +314,8 @@ void set_groups(places phrases, int64s columns, int64_t n_columns, doubles_out v
     }
 }
 
-/* Write where a contact or a lot may begin; return how many there are. A letter is judged by those on either side of it,
-   without a branch. */
+/* Write where a contact or a lot may begin; return how many there are. A letter is judged by those on either side of
+   it, without a branch. */
 static int64_t find_beginnings(const uint8_t *data, int64_t start, int64_t end, const uint16_t *pairs, uint32_t wanted,
                                int64_t *found) {
     int64_t n = 0;

@@ -15,12 +15,12 @@ typedef struct {
     int64s key_starts; /* where the keys of each letter begin, and where all end: words of the same keys are the same */
 } lettered;
 
-/* Phrases that were found in them. */
+/* Phrases that were found in them. Of phrase i the letters that are sought in the title are those from starts.at[2 * i]
+   on, then in the description; there are none where it is not sought. */
 typedef struct {
     int64s rows; /* where the phrases of each listing begin, in the order of their groups */
-    int64s groups;
-    int64s starts;   /* of phrase i the letters that are sought in the title are those from starts.at[2 * i] on, then in */
-    uint32s letters; /* the description; there are none where it is not sought */
+    int64s groups, starts;
+    uint32s letters;
 } found_phrases;
 
 typedef struct {

@@ -4,7 +4,8 @@
 
 #include "spelling/words.h"
 
-enum { LEAST_CONSONANTS = 4, LEAST_CONSONANTS_OF_TRADE = 3 }; /* "rlx" is hardly anything else, but "cds" need not be codes */
+/* "rlx" is hardly anything else, but "cds" need not be codes. */
+enum { LEAST_CONSONANTS = 4, LEAST_CONSONANTS_OF_TRADE = 3 };
 
 /* These bits of a key tell of what it is the key; of a word itself they are 0. */
 static const uint64_t KEY_OF_PATTERN = (uint64_t)1 << 60;

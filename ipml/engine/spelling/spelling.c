@@ -79,7 +79,8 @@ static bool is_in_words(const word_set *words, const spelling_tables *tables, co
 }
 
 /* Return the known word for which a run stands; STAYS if for none, NO_WORD if it is no word. */
-static int64_t read_word(const spelling_tables *tables, const stretch *text, const run *word, uint8_t seen, uint8_t *scratch) {
+static int64_t read_word(const spelling_tables *tables, const stretch *text, const run *word, uint8_t seen,
+                         uint8_t *scratch) {
     if (is_in_words(&tables->known, tables, text, word)) return STAYS;
     if (!is_whole_word(tables, text, word, seen)) return NO_WORD;
     if (is_in_words(&tables->ordinary, tables, text, word)) return STAYS;
