@@ -33,11 +33,13 @@ _UNITS = (
     *("x", "pc", "pcs", "pieces", "units", "pairs", "pack", "packs", "sets", "sht", "par", "pary", "shtuk", "upakovok"),
     *("pecas", "pares", "unidades", "piezas", "stuck", "paar", "paires", "pezzi", "paia", "adet"),
 )
-_IDEOGRAPHS = tuple("件个双套只")  # units, too
+_IDEOGRAPHS = tuple("件个双套只")
+"""What pieces are counted in; folded, so that "sht" is Cyrillic."""
 _MEASURES = (
     *("mm", "sm", "cm", "dm", "m", "km", "inch", "inches", "ft", "feet", "yd", "mb", "gb", "tb", "ml", "cl", "l", "mg"),
     *("g", "gr", "kg", "oz", "lb", "lbs", "w", "kw", "v", "mah", "ah", "hz", "mhz", "ghz", "''", '"'),
 )
+"""What a number of which is a size; folded, so that "sm" is centimetres in Cyrillic."""
 # Where something may begin, as offers.c has it: a lot's first letter, what follows a number, a space there, a sign,
 # the dot of www.
 _LETTER, _NUMBER, _SPACED, _SIGN, _WWW = (1 << bit for bit in range(5))
@@ -62,6 +64,11 @@ def load_offer_words() -> tuple[tuple[str, str], ...]:
 
 class OfferFeatures(Extractor):
     """Say how an offer is made: contacts that lead away from the marketplace, lots and ranges of sizes.
+
+    A number of pieces is "x10", "x 10", "10 x" or "10 pcs". A size is none, nor is a name: a number on both sides of
+    the x ("90 x 90"), a measure after it ("x 64 GB"), a word before an x that stands alone ("Model X 2018"), or words
+    on both sides of an x with its number, the second no unit ("ThinkPad X250 i5").
+
     Attributes
     ----------
     phrases_ : list of str
