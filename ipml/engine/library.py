@@ -228,6 +228,17 @@ def _load() -> ctypes.CDLL:
     return library
 
 
+def engine_digest() -> str:
+    """Return a digest of the sources that the engine was built of.
+
+    Examples
+    --------
+    >>> len(engine_digest())
+    16
+    """
+    return str(_library.engine_sources().decode())
+
+
 _library = _load()
 _free = _library.engine_free
 _free.argtypes, _free.restype = [ctypes.c_void_p], None

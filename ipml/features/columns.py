@@ -19,13 +19,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_texts
 from ipml.features.compiled.numbers import MICROSECONDS_A_DAY, NEVER, count_days
 from ipml.features.compiled.phrases import PhraseFinder, skeleton_texts
 from ipml.features.compiled.places import Numbers, Places
 from ipml.features.compiled.texts import Texts
 from ipml.features.names import Names
-from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
 from ipml.features.spelling import Spelling
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.kit.moments import to_microseconds

@@ -17,12 +17,14 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from ipml.engine.library import engine_digest
 from ipml.features import look_alikes, normalisation
+from ipml.features.compiled import characters, folding, screening, texts
 from ipml.features.compiled.spelling import Words
 
 _FORMAT = 1  # one more whenever the kept file is written otherwise
 _LANGUAGES = ("en", "es")  # others would cost too much memory
-_FOLDING = (look_alikes, normalisation)
+_FOLDING = (look_alikes, normalisation, characters, folding, screening, texts)  # and the engine
 _PACKAGES = ("pyspellchecker", "confusable-homoglyphs", "anyascii")
 
 
@@ -78,7 +80,8 @@ def _gather() -> bytes:
 def _key() -> str:
     """Return a name for all that the words follow from."""
     versions = [f"{package} {version(package)}" for package in _PACKAGES]
-    digest = sha256(" ".join([str(_FORMAT), *_LANGUAGES, unicodedata.unidata_version, *versions]).encode())
+    known = [str(_FORMAT), *_LANGUAGES, unicodedata.unidata_version, *versions, engine_digest()]
+    digest = sha256(" ".join(known).encode())
     for module in _FOLDING:
         digest.update(sha256(Path(str(module.__file__)).read_bytes()).digest())
     return digest.hexdigest()[:32]

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import Extractor, ListingColumns, PhraseSet
-from ipml.features.compiled.disguises import count_disguised_words
+from ipml.features.compiled.folding import count_disguised_words
 from ipml.features.compiled.goods import (
-    MAY_BE_DISGUISED,
     GoodsTable,
     Spellings,
     describe_claims,
@@ -233,13 +232,10 @@ class BrandFeatures(Extractor):
     def _read(self, listings: ListingColumns) -> NDArray[np.float64]:
         finder, titles = BrandFinder.of(self.table_), listings.raw("title")
         brands = brands_in_titles(listings, self.table_)
-        is_disguised = find_disguised(titles, brands, finder.spellings)
-        for row in np.flatnonzero(is_disguised == MAY_BE_DISGUISED).tolist():
-            is_disguised[row] = self._is_disguised(titles.text(row), brands.of_text(row))
         claimed = claimed_brands(listings, self.table_)
         return describe_claims(
             brands,
-            is_disguised.view(np.bool_),
+            find_disguised(titles, brands, finder.spellings),
             count_disguised_words(titles),
             listings.is_given("brand"),
             claimed,
@@ -255,13 +251,6 @@ class BrandFeatures(Extractor):
     def phrases_(self) -> list[str]:
         """The names and aliases looked for."""
         return list(self.table_["phrases"])
-
-    def _is_disguised(self, title: str, titled: list[int]) -> bool:
-        """Say whether some brand can be read in the title only after folding."""
-        if title.isascii() and "<" not in title and "&" not in title:
-            return False
-        plain, finder = " ".join(title.lower().split()), BrandFinder.of(self.table_)
-        return not any(alias in plain for number in titled for alias in finder.plain(number))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names."""

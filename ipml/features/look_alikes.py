@@ -1,77 +1,21 @@
-"""What letters of other scripts and styles read as: one by one, and by the company in which they stand.
+"""What characters read as: letters of other scripts and styles, signs, and what has no shape at all.
 
 One by one, look-alikes of other scripts, styled letters and marks are folded to plain lower case. Unicode's table of
 look-alikes does most of it. Latin letters it does not list (with strokes, turned, small capitals) are transliterated;
-scripts that are used as an ornament within Latin words have a table of our own below.
-
-Company decides the rest. A word of Greek or Cyrillic letters is read by its sound, one of another living script stays
-as it is; but letters that are mixed into Latin words, or make up nothing but look-alikes, are read by their shape.
-Scripts that hardly anyone writes listings in serve as ornaments, and are read by their shape in any case.
-
-Whatever rewrites a text piece by piece keeps the record of where each of its letters was written.
+scripts that are used as an ornament within Latin words have a table of our own below. Which of these readings counts in
+a text is for the engine to say: it sees the company in which they stand.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache, partial
-from itertools import pairwise
 
 from anyascii import anyascii
 from confusable_homoglyphs import confusables
 
-Origins = list[int] | None
-"""The place of each letter in the text as written; None where nobody asks, which is faster."""
-
-Rewritten = tuple[str, list[int]]
-"""A new piece of text, and for each of its letters the place in the old piece that it comes from."""
-
-
-def rewrite(
-    pattern: re.Pattern[str], change: Callable[[re.Match[str]], Rewritten], text: str, origins: Origins
-) -> tuple[str, Origins]:
-    """Change every match of a pattern.
-
-    Examples
-    --------
-    >>> rewrite(re.compile("ph"), lambda match: ("f", [0]), "photograph", list(range(10)))
-    ('fotograf', [0, 2, 3, 4, 5, 6, 7, 8])
-    """
-    if origins is None:
-        return pattern.sub(lambda match: change(match)[0], text), None
-    if pattern.search(text) is None:
-        return text, origins
-    pieces: list[str] = []
-    kept: list[int] = []
-    end = 0
-    for match in pattern.finditer(text):
-        piece, places = change(match)
-        pieces += [text[end : match.start()], piece]
-        kept += [*range(end, match.start()), *(match.start() + place for place in places)]
-        end = match.end()
-    pieces.append(text[end:])
-    return "".join(pieces), moved(origins, [*kept, *range(end, len(text))])
-
-
-def moved(origins: Origins, kept: list[int]) -> Origins:
-    """Return the origins of the letters that are kept, given by their places."""
-    return None if origins is None else [origins[place] for place in kept]
-
-
-def unchanged(match: re.Match[str]) -> Rewritten:
-    """Return a match as it is."""
-    return match.group(), list(range(len(match.group())))
-
-
-def look_up(match: re.Match[str], letters: Mapping[str, str]) -> Rewritten:
-    """Return a match letter by letter as a table says, one for one; what the table lacks stays."""
-    word = match.group()
-    return "".join(letters.get(letter, letter) for letter in word), list(range(len(word)))
-
-
 SEPARATOR = "\x1f"  # stands for a sign between words until words are known: not a space, though it ends as one
+SIGN_READINGS = {"@": "a", "$": "s", "!": "i", "|": "l", "+": "t", "(": "c"}  # in or at a word
 FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by category, but without a shape
 SIGNS_AS_LETTERS = dict(zip("₳฿₵¢€₣₲₭£₥₦₱₽₹₴₮₩¥₿∂∑∆√øØ†ﬂ", "abccefgklmnpprstwybdeaoootf", strict=True))
 IDEOGRAPHS_AS_LETTERS = dict(
@@ -172,10 +116,11 @@ def has_shape_of_its_own(words: str) -> bool:
     >>> has_shape_of_its_own("реплика"), has_shape_of_its_own("сору")
     (True, False)
     """
-    return any(letter.isalpha() and not _looks_like_a_letter(letter) for letter in words)
+    return any(letter.isalpha() and not looks_like_a_letter(letter) for letter in words)
 
 
-def _looks_like_a_letter(letter: str) -> bool:
+def looks_like_a_letter(letter: str) -> bool:
+    """Say whether a letter of another alphabet looks like one of ASCII."""
     alike = _LOOK_ALIKES.get(letter) or SHAPES.get(letter, "")
     return len(alike) == 1 and alike.isalpha() and letter not in _ALIKE_IN_CAPITALS
 
@@ -262,135 +207,36 @@ _ALL_LOOK_ALIKES = _load_look_alikes()
 _LOOK_ALIKES = {letter: alike for letter, alike in _ALL_LOOK_ALIKES.items() if not _IS_LIVING.match(letter)}
 SHAPES = {**{letter: _ALL_LOOK_ALIKES[letter] for letter in _ALL_LOOK_ALIKES if letter not in _LOOK_ALIKES}, **MIXED_IN}
 """What letters of living scripts look like, where they are mixed into words of another alphabet."""
+LISTED = frozenset(_ALL_LOOK_ALIKES)
+"""All letters of which it is known what they look like; some are newer than Python's own tables."""
+
+GREEK, CYRILLIC = r"\u0370-\u03ff\u1f00-\u1fff", r"\u0400-\u052f"
+"""The alphabets that are read by sound."""
+_ON_KEYBOARDS = "\u00aa\u00b5\u00ba\u03bc"  # the ordinals and the micro sign, and the Greek letter that it becomes
 
 
-_LETTER = r"[^\W\d_]"
-_WORD = re.compile(rf"{_LETTER}+")
-_GREEK, _CYRILLIC = r"\u0370-\u03ff\u1f00-\u1fff", r"\u0400-\u052f"
-_ALPHABETS = tuple(
-    (
-        re.compile(f"[{letters}]+"),
-        re.compile(rf"(?<!{_LETTER})[{letters}]+(?:(?:(?![{letters}])[\W\d_])+[{letters}]+)*(?!{_LETTER})"),
-    )
-    for letters in (_GREEK, _CYRILLIC, LIVING_SCRIPTS)
-)
-"""For each alphabet what finds its letters, and what finds words of nothing else, in a row."""
-_BY_SOUND = re.compile(f"[{_GREEK}{_CYRILLIC}]")
-_ORNAMENTS = tuple((re.compile(f"[{script}]"), letters) for script, letters in ORNAMENTS)
-_FEWEST_ORNAMENTS = 4  # letters; a genuine text of so many has others too
-_ONLY_TURNED = re.compile(f"[{ONLY_TURNED}]")
-_SIGNS = "".join(SIGNS_AS_LETTERS)
-_SIGN_IN_WORD = re.compile(
-    rf"(?<={_LETTER})[{_SIGNS}]+|[{_SIGNS}]+(?={_LETTER})|[{_SIGNS}]{{2,}}|(?<=[@$!|+(])[{_SIGNS}]+(?!\d)"
-)
-_IDEOGRAPHS = "".join(IDEOGRAPHS_AS_LETTERS)
-_WORD_OF_IDEOGRAPHS = re.compile(rf"(?<!\w)(?=\w*[{_IDEOGRAPHS}]\w*[{_IDEOGRAPHS}])[{_IDEOGRAPHS}a-zA-Z]{{3,}}(?!\w)")
-
-
-def read_words(text: str, origins: Origins) -> tuple[str, Origins]:
-    """Read the letters of a text that only their company explains; others are left to be read one by one.
-
-    Examples
-    --------
-    >>> [read_words(text, None)[0] for text in ("реплика", "bαg νεω", "ɯɐʇɔɥ", "ꋪꏂꉣ꒒")]
-    ['replika', 'bαg νεw', 'match', 'repl']
-    """
-    strange = {letter for letter in set(text) if not letter.isascii()}  # a look at each is quicker than at the text
-    if invisible := set(filter(_is_invisible, strange)):
-        text, origins = _drop_invisible(text, origins, invisible)
-    text = _turn_back(_read_ornaments(text))
-    if not strange.isdisjoint(SIGNS_AS_LETTERS):
-        text, origins = rewrite(_SIGN_IN_WORD, partial(look_up, letters=SIGNS_AS_LETTERS), text, origins)
-    for letters, words in _ALPHABETS:
-        if any(map(letters.match, strange)):
-            text, origins = _read_alphabet(letters, words, text, origins)
-    if strange.isdisjoint(IDEOGRAPHS_AS_LETTERS):
-        return text, origins
-    return rewrite(_WORD_OF_IDEOGRAPHS, partial(look_up, letters=IDEOGRAPHS_AS_LETTERS), text, origins)
-
-
-def _drop_invisible(text: str, origins: Origins, invisible: Iterable[str]) -> tuple[str, Origins]:
-    """Drop letters without a width of their own but where they are spelt with the letter before."""
-    dropped: list[int] = []
-    seen = -1  # the place of the last letter that is not dropped
-    for match in re.finditer(f"[{re.escape(''.join(invisible))}]", text):
-        place = match.start()
-        seen = seen if dropped and dropped[-1] == place - 1 else place - 1
-        if seen < 0 or not _is_spelt(text[seen], match.group()):
-            dropped.append(place)
-    cuts = pairwise([-1, *dropped, len(text)])
-    kept = [(before + 1, place) for before, place in cuts]
-    places = [at for start, end in kept for at in range(start, end)] if origins is not None else []
-    return "".join(text[start:end] for start, end in kept), moved(origins, places)
-
-
-@lru_cache(maxsize=4_096)
-def _is_invisible(letter: str) -> bool:
+def is_invisible(letter: str) -> bool:
+    """Say whether a character has no width of its own."""
     return unicodedata.category(letter) in {"Cf", "Mn", "Me"} or letter in FILLERS
 
 
-def _is_spelt(before: str, mark: str) -> bool:
-    """Say whether a mark belongs to the spelling of its script (Hindi, Thai): it follows a letter of such a script."""
-    return bool(_IS_SPELT.match(mark) and _IS_SPELT.match(before))
+def kind_of(letter: str, reading: str) -> str:
+    """Say how a letter is written: ascii, invisible, styled (full-width, mathematical, …), look-alike, or other.
 
-
-def _read_ornaments(text: str) -> str:
-    """Read letters of far scripts that stand for Latin ones: the text has no others of their script."""
-    for script, letters in _ORNAMENTS:
-        found = script.findall(text)
-        if len(found) >= _FEWEST_ORNAMENTS and all(letter in letters for letter in found):
-            text = "".join(letters.get(letter, letter) for letter in text)
-    return text
-
-
-def _turn_back(text: str) -> str:
-    """Turn words back that are written upside down: then a plain u is an n."""
-    if len(set(_ONLY_TURNED.findall(text))) < 2:
-        return text
-    words = _WORD.findall(text)
-    is_throughout = sum(map(bool, map(_ONLY_TURNED.search, words))) * 2 > len(words)
-
-    def turn(match: re.Match[str]) -> str:
-        word = match.group()
-        is_turned = is_throughout or len(set(_ONLY_TURNED.findall(word))) > 1
-        return "".join(TURNED_LETTERS.get(letter, letter) for letter in word) if is_turned else word
-
-    return _WORD.sub(turn, text)
-
-
-def _read_alphabet(
-    letters: re.Pattern[str], words: re.Pattern[str], text: str, origins: Origins
-) -> tuple[str, Origins]:
-    """Read by shape what is mixed with another alphabet, all if most of it is, and the rest as it is meant."""
-    holding = [word for word in _WORD.findall(text) if letters.search(word)]
-    n_mixed = sum(letters.fullmatch(word) is None for word in holding)
-    if n_mixed * 2 > len(holding):
-        return rewrite(letters, _by_shape, text, origins)
-    if n_mixed:
-        text, origins = rewrite(letters, _read_mixed, text, origins)
-    return rewrite(words, _read_pure, text, origins)
-
-
-def _by_shape(match: re.Match[str]) -> Rewritten:
-    return look_up(match, SHAPES)
-
-
-def _read_mixed(match: re.Match[str]) -> Rewritten:
-    beside = match.string[match.start() - 1 : match.start()] + match.string[match.end() : match.end() + 1]
-    return _by_shape(match) if any(map(str.isalpha, beside)) else unchanged(match)
-
-
-def _read_pure(match: re.Match[str]) -> Rewritten:
-    """Read words of one alphabet in a row by their sound, or leave them; by shape if all look like ASCII letters."""
-    words = match.group()
-    if not has_shape_of_its_own(words):
-        return _by_shape(match)
-    if not _BY_SOUND.match(words):
-        return unchanged(match)
-    pieces = [(piece, at) for at, letter in enumerate(words) for piece in _sound(letter)]
-    return "".join(piece for piece, _ in pieces), [at for _, at in pieces]
-
-
-@lru_cache(maxsize=1_024)
-def _sound(letter: str) -> str:
-    return read_by_sound(letter) if letter.isalpha() else letter
+    Examples
+    --------
+    >>> [kind_of(letter, read_letter(letter)) for letter in "n\u0456\u200b\uff2b\u9ad8"]
+    ['ascii', 'look-alike', 'invisible', 'styled', 'other']
+    """
+    if letter.isascii():
+        return "ascii" if letter.isalpha() else "other"
+    if letter in _ON_KEYBOARDS:
+        return "other"
+    category = unicodedata.category(letter)
+    if category in {"Cf", "Me", "Cc"}:
+        return "invisible"
+    if not (len(reading) == 1 and reading.isascii() and reading.isalpha()):
+        return "other"
+    if unicodedata.decomposition(letter).startswith("<") or category == "So":
+        return "styled"
+    return "look-alike" if is_look_alike(letter) and "LATIN" not in unicodedata.name(letter, "") else "other"

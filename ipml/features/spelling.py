@@ -21,8 +21,8 @@ from ipml.features.compiled import spelling as compiled
 from ipml.features.compiled.spelling import GAPS, LEAST_LETTERS, KnownWords
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
-from ipml.features.look_alikes import Origins, Rewritten, rewrite, unchanged
 from ipml.features.normalisation import fold_text, fold_with_origins
+from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
 
 MOST_TARGETS = 20_000  # the most frequent known words, which others may stand for
 _LEAST_TEXTS = 2

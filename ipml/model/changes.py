@@ -48,19 +48,16 @@ class TextChanges:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def apply(self, listings: ListingColumns, which: NDArray[np.intp] | None = None) -> ListingColumns:
-        """Return the listings as the changes leave them, or as some of the changes do."""
-        which = np.arange(len(self)) if which is None else which
-        rows = self.rows[which].tolist()
+    def apply(self, listings: ListingColumns) -> ListingColumns:
+        """Return the listings as the changes leave them."""
         written = {
             name: [
-                without(texts[row], self._spans(2 * change + number))
-                for change, row in zip(which.tolist(), rows, strict=True)
+                without(texts[row], self._spans(2 * change + number)) for change, row in enumerate(self.rows.tolist())
             ]
             for number, name in enumerate(TEXTS)
             for texts in [listings.texts(name)]
         }
-        return listings.rewrite(self.rows[which], written)
+        return listings.rewrite(self.rows, written)
 
     def _spans(self, at: int) -> list[tuple[int, int]]:
         pieces = self.pieces[2 * self.starts[at] : 2 * self.starts[at + 1]].reshape(-1, 2).tolist()

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
 from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet, Reading, days_from
-from ipml.features.compiled import disguises
 from ipml.features.compiled.characters import PAGES, Characters
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.folding import FoldingTables
@@ -83,13 +82,12 @@ _FIRST_COUNT = 5
 _N_FACTS = _FIRST_COUNT + len(_COUNTS)
 _HAS_CODE, _HAS_FIELD, _FIELD_SAYS, _BRAND_OF_FIELD, _CATEGORY_AND_UNIT, _UNIT = range(6)
 _N_CODES = 6
-IS_LEFT, IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2, 4
-"""What else is found of a listing: plain functions have to read it; its title has no known n-gram; no plain letter."""
+IS_UNFAMILIAR, HAS_NO_PLAIN_LETTERS = 1, 2
+"""What else is found of a listing: its title has no known n-gram; no plain letter."""
 
 _MOST_REMEMBERED = 4_096
 _NUMBERS = count()  # of stages: a room that outlives one holds nothing of it
 _NAN = float("nan")
-NONE_LEFT = np.zeros(0, dtype=np.intp)
 _COUNTS_OF = attrgetter(*_COUNTS)
 
 
@@ -156,17 +154,7 @@ class _Listings(Table):
     ]
 
 
-class _KnownCharacters(Table):
-    _fields_: ClassVar = [("folding", Characters), ("disguises", disguises.DisguiseTables)]
-
-
-@lru_cache(maxsize=1)
-def _join_characters(folding: Characters, kinds: disguises.DisguiseTables) -> _KnownCharacters:
-    """Return what is known of characters together; it is made anew where more have been met."""
-    return _KnownCharacters.of(folding=folding, disguises=kinds)
-
-
-TOLD_AND_KNOWN = _Listings, _KnownCharacters, _Stage
+TOLD_AND_KNOWN = _Listings, Characters, _Stage
 """The first parameters of functions of the engine that weigh listings."""
 _RESULTS = "doubles_out", "int64s_out", "uint8s_out"
 _READ = "buffer", "buffer", "buffer"
@@ -186,19 +174,12 @@ class Weighed:
     brands : array of int
         The number of its brand, -1 for none that is known.
     found : array of uint8
-        The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so, and `IS_LEFT`.
-    left : array of int
-        The rows that are left to plain functions.
+        The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so.
     """
 
     log_odds: Floats
     brands: Codes
     found: Bytes
-    left: NDArray[np.intp]
-
-    def put(self, rows: NDArray[np.intp], other: Self) -> None:
-        """Take what is said of some rows from another."""
-        self.log_odds[rows], self.brands[rows], self.found[rows] = other.log_odds, other.brands, other.found
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
@@ -206,15 +187,10 @@ def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
     return np.empty(n), np.empty(n, np.int64), np.empty(n, np.uint8)
 
 
-def _find_left(found: Bytes, n_left: int) -> NDArray[np.intp]:
-    return np.flatnonzero(found & IS_LEFT) if n_left else NONE_LEFT
-
-
 class CompiledStage:
     """A first stage put together for the engine.
 
-    Most listings are weighed here: those whose texts hold nothing that only a plain function reads. What is said of a
-    listing is the same alone and among others, to the bit. Threads may share it.
+    What is said of a listing is the same alone and among others, to the bit. Threads may share it.
 
     Parameters
     ----------
@@ -250,25 +226,26 @@ class CompiledStage:
         return cls(parts, intercept, spelling)
 
     def weigh(self, listings: ListingColumns) -> Weighed:
-        """Return what the first stage says of listings; log-odds are NaN of those that are left to plain functions."""
+        """Return what the first stage says of listings."""
         results = _make_results(len(listings))
-        n_left = self.call(_weigh_listings, listings, *results)
-        return Weighed(*results, _find_left(results[-1], n_left))
+        while not self.call(_weigh_listings, listings, *results):
+            pass
+        return Weighed(*results)
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
 
-        Where none is left to plain functions, the listings know from then on how their texts read, and which phrases
-        stand where in them.
+        The listings know from then on how their texts read, and which phrases stand where in them.
         """
         results, parts = _make_results(len(listings)), np.empty((len(listings), self._n_parts))
-        read = Buffer(), Buffer(), Buffer()
-        n_left = self.call(_explain_listings, listings, *results, parts, *read)
+        while True:
+            read = Buffer(), Buffer(), Buffer()
+            if self.call(_explain_listings, listings, *results, parts, *read):
+                break
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
-        if not n_left:
-            for name in MAX_LETTERS:
-                data, numbers, places = self._tell_read(listings, name, data, numbers, places)
-        return Weighed(*results, _find_left(results[-1], n_left)), parts
+        for name in MAX_LETTERS:
+            data, numbers, places = self._tell_read(listings, name, data, numbers, places)
+        return Weighed(*results), parts
 
     def _tell_read(
         self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
@@ -286,27 +263,32 @@ class CompiledStage:
         listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
 
-    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> tuple[Floats, NDArray[np.intp]]:
-        """Return the log-odds of the listing of each change, as it is then, and which are left to plain functions."""
+    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
+        """Return the log-odds of the listing of each change, as it is then."""
         log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
-        n_left = self.call(_weigh_changes, listings, changes, log_odds, found)
-        return log_odds, _find_left(found, n_left)
+        while not self.call(_weigh_changes, listings, changes, log_odds, found):
+            pass
+        return log_odds
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
         room = self._put_one(listing)
-        self._call(_weigh_listings, room.told, *room.results)
+        while not self._call(_weigh_listings, room.told, *room.results):
+            pass
         return room.log_odds.value, room.brand.value, room.found.value
 
-    def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> int:
-        """Call a function of the engine that weighs listings; return how many are left to plain functions."""
+    def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> bool:
+        """Call a function of the engine that weighs listings; return whether what it wrote is of use.
+
+        It is not where characters were met for the first time, which are known from then on: call it again.
+        """
         return self._call(function, self._tell(listings), *arguments)
 
-    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> int:
-        known = _join_characters(PAGES.characters, disguises.PAGES.tables)
-        if (n_left := function(told, known, self._tables, *arrays)) < 0:
+    def _call(self, function: Callable[..., int], told: _Listings, *arrays: Any) -> bool:
+        known = PAGES.characters
+        if function(told, known, self._tables, *arrays) < 0:
             raise MemoryError("not enough memory to read these listings")
-        return n_left
+        return not PAGES.fill(known)
 
     def _tell(self, listings: ListingColumns) -> _Listings:
         """Return listings as the engine takes them."""

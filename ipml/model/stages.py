@@ -30,7 +30,6 @@ from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import (
     HAS_NO_PLAIN_LETTERS,
     IS_UNFAMILIAR,
-    NONE_LEFT,
     PASSAGE_WORDS,
     CompiledStage,
     Weighed,
@@ -168,15 +167,12 @@ class FirstStage:
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return the log-odds of each listing by itself, its brand, and whether its title says anything known.
 
-        The engine does it in one call; listings that it leaves, and models of other extractors, are read part by part.
+        The engine does it in one call; models of other extractors than it knows are read part by part.
         """
         compiled = None if listings.are_passages else self.compiled(listings.reading)
         if compiled is None:
             return self._weigh_apart(listings)
-        weighed = compiled.weigh(listings)
-        if len(weighed.left):
-            weighed.put(weighed.left, self._weigh_apart(listings.cut(weighed.left)))
-        return weighed
+        return compiled.weigh(listings)
 
     def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
         """Return the log-odds of the listing of each change, as it is then, by itself.
@@ -191,10 +187,7 @@ class FirstStage:
         compiled = self.compiled(listings.reading)
         if compiled is None:
             return self._weigh_apart(changes.apply(listings)).log_odds
-        log_odds, left = compiled.weigh_changes(listings, changes)
-        if len(left):
-            log_odds[left] = self._weigh_apart(changes.apply(listings, left)).log_odds
-        return log_odds
+        return compiled.weigh_changes(listings, changes)
 
     def compiled(self, reading: Reading) -> CompiledStage | None:
         """Return what the engine knows of this stage, for listings read in this way; None where it does not know it."""
@@ -217,7 +210,7 @@ class FirstStage:
             part = self.text_part("title")
             found[part.extractor.is_unfamiliar(part.sum(listings))] |= IS_UNFAMILIAR
             found[~have_plain_letters(listings.folded("title"))] |= HAS_NO_PLAIN_LETTERS
-        return Weighed(log_odds, brands, found, NONE_LEFT)
+        return Weighed(log_odds, brands, found)
 
     def text_part(self, name: str) -> TextPart:
         """Return the part of an extractor of n-grams."""
@@ -243,10 +236,6 @@ class FirstStage:
         if compiled is None:
             return self._weigh_apart(listings), self._explain_apart(listings)
         weighed, parts = compiled.explain(listings)
-        if len(left := weighed.left):
-            of_left = listings.cut(left)
-            weighed.put(left, self._weigh_apart(of_left))
-            parts[left] = self._explain_apart(of_left)
         tell_brands(listings, self.number_part("brand").extractor.table_, weighed.brands)
         return weighed, parts
 

@@ -144,7 +144,7 @@ class WordNaming:
         phrases: Sequence[Mapping[str, Sequence[str]]],
         weigh_letters: Callable[[Sequence[int]], Sequence[Floats]],
         weigh: Callable[[TextChanges], Floats],
-        name_at_once: Callable[..., int] | None = None,
+        name_at_once: Callable[..., bool] | None = None,
     ) -> list[Named]:
         """Return what is named and marked of each listing.
 
@@ -159,16 +159,18 @@ class WordNaming:
         weigh : function
             Returns what the listings lose without some pieces of their texts.
         name_at_once : function, optional
-            Calls `NAME_WORDS` of the engine with what it needs besides, where it can weigh the listings; returns how
-            many changes it had to leave.
+            Calls `NAME_WORDS` of the engine with what it needs besides, where it can weigh the listings; returns
+            whether what it wrote is of use. If not, it is called again.
         """
         found, spoken = self._find(texts, phrases)
-        words = self._ask(found, weigh_letters)
         shape = len(phrases), len(self.groups)
         results = np.empty(shape), np.empty(shape, dtype=np.int64)
-        if name_at_once is None or name_at_once(self._rules, found, words, *results):
+        while True:
             words = self._ask(found, weigh_letters)
-            self._name(found, words, weigh, *results)
+            if name_at_once is None:
+                self._name(found, words, weigh, *results)
+            if name_at_once is None or name_at_once(self._rules, found, words, *results):
+                break
         said, marks = self._say(words, results[1].tolist(), texts, spoken), _list_marks(words)
         return list(map(Named, results[0].tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
 

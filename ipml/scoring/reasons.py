@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import MAX_LETTERS, SPELT, ListingColumns
+from ipml.features.compiled.folding import MAX_TITLE_LETTERS
 from ipml.features.compiled.places import Place
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS
 from ipml.features.look_alikes import is_look_alike
-from ipml.features.normalisation import MAX_TITLE_LETTERS, find_origins, fold_text, fold_with_origins
+from ipml.features.normalisation import fold_text, fold_with_origins
 from ipml.features.text import TextFeatures
 from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
@@ -164,8 +165,9 @@ class _ReadText:
     @cached_property
     def origins(self) -> Sequence[int]:
         """For each letter of the folded text, the position at which it was written."""
-        origins = find_origins(self.written, self.folded)
-        return self._fold(self.written)[1] if origins is None else origins
+        if self.written.isascii() and self.written.lower() == self.folded:
+            return range(len(self.written))
+        return self._fold(self.written)[1]
 
     def letters(self, places: Sequence[Place]) -> Sequence[Place]:
         """Return places that are counted in bytes of the folded text in its letters."""
@@ -283,7 +285,7 @@ class Explainer:
         self,
         listings: ListingColumns,
         weigh: Callable[[TextChanges], Floats],
-        name_at_once: Callable[..., int] | None = None,
+        name_at_once: Callable[..., bool] | None = None,
     ) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
 

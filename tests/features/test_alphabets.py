@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ipml.features.look_alikes import read_words
+from specification.alphabets import read_words
 
 TEXTS = st.text("abжсщαωςנעअकिกีჩԱا€₳卂ꋪɐʇu \u0301\u200b1'", max_size=40)
 

@@ -83,7 +83,7 @@ def test_the_file_depends_on_all_code_that_folds():
     """Every module that folding imports is among those that its name follows from."""
     code = "import sys; import ipml.features.normalisation; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    folding = {name for name in loaded if name.startswith("ipml.features.")}
+    folding = {name for name in loaded if name.startswith("ipml.features.")} - {"ipml.features.compiled"}
     assert folding == {module.__name__ for module in dictionary._FOLDING}
 
 

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specification.folding import read_signs
 
-from ipml.features.normalisation import fold_text, read_signs
+from ipml.features.normalisation import fold_text
 from ipml.model.robustness.evasions import LEET_SIGNS, translate
 from tests.support.finding import skeleton
 

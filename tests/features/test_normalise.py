@@ -6,14 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ipml.features.normalisation import (
-    MAX_DESCRIPTION_LETTERS,
-    MAX_TITLE_LETTERS,
-    count_disguises,
-    find_origins,
-    fold_text,
-    fold_with_origins,
-)
+from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS
+from ipml.features.normalisation import count_disguises, fold_text, fold_with_origins
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.robustness import genuine_listings
 from tests.support.finding import skeleton
@@ -140,16 +134,6 @@ def test_origins_agree_with_the_folded_text(text):
     assert folded == fold_text(text)
     assert len(origins) == len(folded)
     assert all(0 <= origin < len(text) for origin in origins)
-
-
-@given(HOSTILE_TEXT | ASCII_TEXT | LETTERS | APART)
-@example("Nike   Air  Max")
-@example("Wei\u00df, 25 cm\u3002 \u5305\u90ae")
-def test_origins_found_at_once_are_those_of_folding(text):
-    """Where each letter was read by itself nothing else has to be undone; elsewhere nothing is said."""
-    folded, origins = fold_with_origins(text)
-    found = find_origins(text, folded)
-    assert found is None or list(found) == origins
 
 
 @given(LETTERS)

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipml.features.look_alikes import look_up, moved, rewrite, unchanged
+from ipml.features.rewriting import look_up, moved, rewrite, unchanged
 
 TEXTS = st.text("abx ", max_size=30)
 

@@ -6,9 +6,9 @@ from string import ascii_lowercase
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from specification.folding import shorten
 
 from ipml.features.compiled.spelling import KnownWords
-from ipml.features.normalisation import shorten
 
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 BESIDE = {

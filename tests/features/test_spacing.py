@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ipml.features.normalisation import close_up, shorten
+from specification.folding import close_up, shorten
 
 WORD = st.text("abcdefghiknopqrtuvwyz", min_size=3, max_size=9)
 PIECES = st.text("ab1sM .-_/:+&\x1f", max_size=40)

@@ -32,6 +32,12 @@ static inline int64_t letter_after(const uint8_t *data, int64_t at, int64_t end)
     return at < end ? letter_at(data, at) : BREAK;
 }
 
+static inline int64_t count_letters_between(const uint8_t *data, int64_t start, int64_t end) {
+    int64_t n = 0;
+    for (int64_t at = start; at < end; at++) n += (data[at] & 0xC0) != 0x80;
+    return n;
+}
+
 static inline bool is_kind(uint8s kinds, int64_t letter, int kind) {
     return letter < kinds.n && (kinds.at[letter] & kind) != 0;
 }

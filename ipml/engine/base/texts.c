@@ -1,13 +1,12 @@
 /* Texts as a whole: counted, taken by their rows, replaced, and cut into passages. */
 #include "base/texts.h"
 
+#include "base/letters.h"
+
 EXPORT void count_letters(texts of, int64s_out counts) {
     const int64_t *offsets = of.offsets.at;
-    for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
-        int64_t n = 0;
-        for (int64_t at = offsets[row]; at < offsets[row + 1]; at++) n += (of.data.at[at] & 0xC0) != 0x80;
-        counts.at[row] = n;
-    }
+    for (int64_t row = 0; row + 1 < of.offsets.n; row++)
+        counts.at[row] = count_letters_between(of.data.at, offsets[row], offsets[row + 1]);
 }
 
 static bool has_plain_letter(const uint8_t *data, int64_t start, int64_t end) {

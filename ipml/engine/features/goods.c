@@ -6,6 +6,7 @@
 #include "base/texts.h"
 
 enum { N_CLAIMS = 8, N_SUMMARY = 6, MOST_COUNTED = 3 };
+enum { DOTTED_CAPITAL_I = 0x130, DOT_ABOVE = 0x307 }; /* the only letter of which the small one is two, and its second */
 
 /* Whether a place comes before another: by start, of those from one place the longest first. */
 static bool comes_before(places named, int64_t one, int64_t other) {
@@ -94,16 +95,14 @@ static bool is_one_spelt(texts titles, int64_t row, number_lists brands, const b
     return false;
 }
 
-/* Write the letters of a text in lower case, one space for white space; return how many there are, -1 where some have
-   no lower case by themselves, or have not been met yet. */
+/* Write the letters of a text in lower case, one space for white space; return how many there are. */
 static int64_t write_lower(texts titles, int64_t row, const characters *known, int64_t *letters) {
     int64_t n = 0, end = titles.offsets.at[row + 1];
     for (int64_t at = titles.offsets.at[row]; at < end; at += size_of_letter(titles.data.at[at])) {
         int64_t code = letter_at(titles.data.at, at);
-        int64_t lowered = is_page_met(code, known) ? describe(code, LOWER, known) : -1;
-        if (lowered < 0) return -1;
-        letters[n] = lowered;
-        n += !(lowered == ' ' && n > 0 && letters[n - 1] == ' ');
+        letters[n] = look_up(code, LOWER, known) & CODE;
+        n += !(letters[n] == ' ' && n > 0 && letters[n - 1] == ' ');
+        if (code == DOTTED_CAPITAL_I) letters[n++] = DOT_ABOVE;
     }
     return n;
 }
@@ -130,21 +129,22 @@ static bool is_one_written(const int64_t *letters, int64_t n, number_lists brand
     return false;
 }
 
-void find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
-                    uint8s_out found) {
+int64_t find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
+                       uint8s_out found) {
     int64_t *letters = NULL;
     for (int64_t row = 0; row < titles.offsets.n - 1; row++) {
         int64_t start = titles.offsets.at[row], end = titles.offsets.at[row + 1];
         bool names_any = brands.starts.at[row + 1] > brands.starts.at[row];
-        found.at[row] = IS_PLAIN;
+        found.at[row] = false;
         if (!names_any || !may_be_folded(titles.data.at + start, end - start)) continue;
         if (is_one_spelt(titles, row, brands, plain)) continue;
         if (letters == NULL) letters = malloc((size_t)longest_text(titles) * sizeof *letters);
-        int64_t n = letters == NULL ? -1 : write_lower(titles, row, known, letters);
-        if (n < 0) found.at[row] = MAY_BE_DISGUISED;
-        else if (!is_one_written(letters, n, brands, row, plain)) found.at[row] = IS_DISGUISED;
+        if (letters == NULL) return -1;
+        int64_t n = write_lower(titles, row, known, letters);
+        found.at[row] = !is_one_written(letters, n, brands, row, plain);
     }
     free(letters);
+    return 0;
 }
 
 void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,

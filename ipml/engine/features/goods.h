@@ -16,13 +16,10 @@ typedef struct {
    (n_texts + 1,), and their numbers, of which there is room for as many as there are places. */
 EXPORT void list_brands(places named, int64s phrase_brands, int64s_out starts, int64s_out brands);
 
-/* Whether brands that a title names can be read only after folding; a plain function has to look. */
-enum { IS_PLAIN, IS_DISGUISED, MAY_BE_DISGUISED };
-
 /* Say whether brands that titles name can be read only after folding: they name some, hold what folding would undo, and
-   spell none as it is, whatever the case and the white space. */
-EXPORT void find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
-                           uint8s_out found);
+   spell none as it is, whatever the case and the white space. Return 0, or -1 where memory runs out. */
+EXPORT int64_t find_disguised(texts titles, number_lists brands, const brand_spellings *plain, const characters *known,
+                              uint8s_out found);
 
 /* Write what listings claim of brands, shape (n_listings, 8). */
 EXPORT void describe_claims(number_lists brands, uint8s is_disguised, int64s n_disguised_words, uint8s has_field,

@@ -1,5 +1,5 @@
-/* Read letters of other alphabets by their company: `ipml.features.look_alikes.read_words`. */
-#include "folding/alphabets.h"
+/* Read letters of other alphabets by their company. */
+#include "folding/steps.h"
 
 enum { OF_TURNED = 0, N_SCRIPTS = 5, FEWEST_ORNAMENTS = 4 };
 
@@ -18,7 +18,7 @@ static int64_t find_reading(const script_readings *of, int64_t script, int64_t l
 static void read_script(int64_t *text, int64_t start, int64_t end, int64_t script, const script_readings *of) {
     for (int64_t at = start; at < end; at++) {
         int64_t read = find_reading(of, script, text[at]);
-        if (read >= 0) text[at] = read;
+        if (read >= 0) text[at] = in_place_of(text[at], read);
     }
 }
 
@@ -39,8 +39,8 @@ static int64_t count_turned(const int64_t *text, int64_t start, int64_t end) {
     int64_t first = -1;
     for (int64_t at = start; at < end; at++) {
         if (!(text[at] & TURNED)) continue;
-        if (first >= 0 && text[at] != first) return 2;
-        first = text[at];
+        if (first >= 0 && (text[at] & CODE) != first) return 2;
+        first = text[at] & CODE;
     }
     return first >= 0;
 }
@@ -65,6 +65,11 @@ void turn_back(int64_t *text, int64_t n, const script_readings *of) {
     }
 }
 
+/* Write what letters look like or stand for in their places. */
+static void put_aspects(int64_t *text, int64_t start, int64_t end, int aspect, const characters *known) {
+    for (int64_t at = start; at < end; at++) text[at] = in_place_of(text[at], describe(text[at], aspect, known));
+}
+
 static bool is_ascii_sign(int64_t code) {
     return code == '@' || code == '$' || code == '!' || code == '|' || code == '+' || code == '(';
 }
@@ -85,9 +90,8 @@ void read_signs_in_words(int64_t *text, int64_t n, const characters *known) {
         int64_t end = at;
         while (end < n && text[end] & SIGN) end++;
         int64_t left = end > at ? left_alone(text, n, at, end) : -1;
-        for (int64_t place = at; place < end; place++) {
-            if (place != left) text[place] = describe(text[place], STAND_IN, known);
-        }
+        for (int64_t place = at; place < end; place++)
+            if (place != left) put_aspects(text, place, place + 1, STAND_IN, known);
         at = max_of(end, at + 1);
     }
 }
@@ -113,7 +117,7 @@ static void read_mixed(int64_t *text, int64_t n, int64_t alphabet, const charact
         int64_t end = at;
         while (end < n && text[end] & alphabet) end++;
         if (end > at && ((at > 0 && text[at - 1] & ALPHA) || (end < n && text[end] & ALPHA))) {
-            for (int64_t place = at; place < end; place++) text[place] = describe(text[place], SHAPE, known);
+            put_aspects(text, at, end, SHAPE, known);
         }
         at = end + 1;
     }
@@ -153,7 +157,8 @@ static int64_t put_sounds(const int64_t *text, int64_t start, int64_t end, int64
             continue;
         }
         int64_t sound = describe(text[at], SOUND, known);
-        memcpy(other + to, known->letters.at + (sound >> 8), MOST_LETTERS_OF_A_SOUND * sizeof *other);
+        const int64_t *letters = known->letters.at + (sound >> 8);
+        for (int i = 0; i < MOST_LETTERS_OF_A_SOUND; i++) other[to + i] = in_place_of(text[at], letters[i]);
         to += sound & 0xFF;
     }
     return to;
@@ -164,8 +169,9 @@ static int64_t put_pure(const int64_t *text, int64_t start, int64_t end, int64_t
                         int64_t *other) {
     bool is_own = has_own_shape(text, start, end);
     if (is_own && text[start] & (GREEK | CYRILLIC)) return put_sounds(text, start, end, to, known, other);
-    for (int64_t at = start; at < end; at++) other[to++] = is_own ? text[at] : describe(text[at], SHAPE, known);
-    return to;
+    memcpy(other + to, text + start, (size_t)(end - start) * sizeof *other);
+    if (!is_own) put_aspects(other, to, to + end - start, SHAPE, known);
+    return to + end - start;
 }
 
 static int64_t read_pure(const int64_t *text, int64_t n, int64_t alphabet, const characters *known, int64_t *other) {
@@ -187,9 +193,9 @@ int64_t read_alphabet(int64_t *text, int64_t n, int64_t alphabet, const characte
     int64_t n_holding, n_mixed;
     count_words(text, n, alphabet, &n_holding, &n_mixed);
     if (n_mixed * 2 > n_holding) {
-        for (int64_t at = 0; at < n; at++) {
-            other[at] = text[at] & alphabet ? describe(text[at], SHAPE, known) : text[at];
-        }
+        memcpy(other, text, (size_t)n * sizeof *other);
+        for (int64_t at = 0; at < n; at++)
+            if (text[at] & alphabet) put_aspects(other, at, at + 1, SHAPE, known);
         return n;
     }
     if (n_mixed) read_mixed(text, n, alphabet, known);
@@ -207,9 +213,8 @@ void read_ideographs(int64_t *text, int64_t n, const characters *known) {
             n_others += !is_ideograph && !((text[end] & CODE) < 0x80 && text[end] & ALPHA);
         }
         bool is_read = end - at > 2 && n_ideographs > 1 && n_others == 0;
-        for (int64_t place = at; is_read && place < end; place++) {
-            if (text[place] & IDEOGRAPH) text[place] = describe(text[place], STAND_IN, known);
-        }
+        for (int64_t place = at; is_read && place < end; place++)
+            if (text[place] & IDEOGRAPH) put_aspects(text, place, place + 1, STAND_IN, known);
         at = end + 1;
     }
 }

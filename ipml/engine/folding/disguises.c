@@ -1,15 +1,15 @@
-/* Count the words that hide what they say in many texts, as `ipml.features.normalisation.count_disguises` does in each:
-   most have no letter that may hide anything; of another, what is no part of its words is taken out step by step. */
+/* Count the words that hide what they say: most texts have no letter that may hide anything; of another, what is no part
+   of its words is taken out step by step. */
 #include "folding/disguises.h"
 
 #include "base/letters.h"
 #include "base/texts.h"
 
-/* A character is a number: its code in the lowest bits, and above them its kind and what else the tables say of it, as
-   that it may stand in a size ("10x20"), or counts by what stands beside it. */
-enum { OTHER, ASCII, INVISIBLE, STYLED, LOOK_ALIKE, BETWEEN, KIND = 7 };
+/* A character is a number here: its code in the lowest bits, and above them its kind and what else the tables say of it,
+   as that it may stand in a size ("10x20"), or counts by what stands beside it. */
+enum { IS_OTHER, IS_ASCII, IS_INVISIBLE, IS_STYLED, IS_LOOK_ALIKE, IS_BETWEEN, KIND = 7 };
 enum { IN_WORD = 8, EAST_ASIAN = 16, BY_COMPANY = 32, IN_SIZE = 64 };
-enum { CODE_BITS = 21, CODE = (1 << CODE_BITS) - 1 };
+enum { CODE_BITS = 21 };
 enum { FIRST_FLAG = 0x1F1E6, LAST_FLAG = 0x1F1FF, FIRST_WIDE = 0xFF01, LAST_WIDE = 0xFF5E, FROM_WIDE = 0xFEE0 };
 
 /* A word up to some letter of it. */
@@ -26,12 +26,12 @@ typedef struct {
 
 static void add_letter(word *to, int kind, int64_t code) {
     to->is_hidden |= to->was_invisible;
-    to->was_invisible = kind == INVISIBLE && to->n > 0;
-    to->is_seen |= kind != INVISIBLE;
+    to->was_invisible = kind == IS_INVISIBLE && to->n > 0;
+    to->is_seen |= kind != IS_INVISIBLE;
     to->is_beyond_ascii |= code >= 0x80;
-    to->n_ascii += kind == ASCII;
-    to->n_alike += kind == LOOK_ALIKE;
-    to->n_styled += kind == STYLED;
+    to->n_ascii += kind == IS_ASCII;
+    to->n_alike += kind == IS_LOOK_ALIKE;
+    to->n_styled += kind == IS_STYLED;
     to->n++;
 }
 
@@ -40,28 +40,29 @@ static bool is_disguised(const word *read) {
     return read->is_beyond_ascii && ((read->is_hidden && read->is_seen) || is_mixed || read->n_styled > 1);
 }
 
-static inline int32_t describe(int64_t code, const disguise_tables *tables) {
-    int64_t page = tables->pages.at[code >> 8];
-    return (int32_t)code | tables->kinds.at[page << 8 | (code & 0xFF)] << CODE_BITS;
+static inline int32_t describe_kind(int64_t code, const characters *known) {
+    return (int32_t)((look_up(code, LOWER, known) & ~CODE) | code);
 }
 
+static inline int32_t code_of(int32_t letter) { return letter & (int32_t)CODE; }
+
 /* Write the characters of a text, and what is said of any of them; return how many there are. */
-static int64_t read_characters(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables,
+static int64_t read_characters(const uint8_t *data, int64_t start, int64_t end, const characters *known,
                                int32_t *text, int32_t *said) {
     int64_t n = 0;
     int32_t every = 0;
     for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
-        every |= text[n++] = describe(letter_at(data, at), tables);
+        every |= text[n++] = describe_kind(letter_at(data, at), known);
     }
     *said = every >> CODE_BITS;
     return n;
 }
 
 /* Read full-width letters as narrow ones, beside Chinese or Japanese. */
-static void read_wide(int32_t *text, int64_t n, const disguise_tables *tables) {
+static void read_wide(int32_t *text, int64_t n, const characters *known) {
     for (int64_t at = 0; at < n; at++) {
-        int32_t code = text[at] & CODE;
-        if (FIRST_WIDE <= code && code <= LAST_WIDE) text[at] = describe(code - FROM_WIDE, tables);
+        int32_t code = code_of(text[at]);
+        if (FIRST_WIDE <= code && code <= LAST_WIDE) text[at] = describe_kind(code - FROM_WIDE, known);
     }
 }
 
@@ -75,9 +76,9 @@ static int64_t drop_joiners(int32_t *text, int64_t n) {
     int64_t to = 0;
     int32_t before = 0;
     for (int64_t at = 0; at < n; at++) {
-        int32_t code = text[at] & CODE;
+        int32_t code = code_of(text[at]);
         bool is_joiner = code == 0x200C || code == 0x200D;
-        if (!(is_joiner && is_joined(before) && at + 1 < n && is_joined(text[at + 1] & CODE))) text[to++] = text[at];
+        if (!(is_joiner && is_joined(before) && at + 1 < n && is_joined(code_of(text[at + 1])))) text[to++] = text[at];
         before = code;
     }
     return to;
@@ -94,7 +95,7 @@ static int32_t lower_cyrillic(int32_t code) {
 static bool is_unit(const int32_t *text, int64_t n, texts units) {
     for (int64_t unit = 0; unit + 1 < units.offsets.n; unit++) {
         int64_t at = units.offsets.at[unit], end = units.offsets.at[unit + 1], n_same = 0;
-        while (n_same < n && at < end && lower_cyrillic(text[n_same] & CODE) == letter_at(units.data.at, at)) {
+        while (n_same < n && at < end && lower_cyrillic(code_of(text[n_same])) == letter_at(units.data.at, at)) {
             at += size_of_letter(units.data.at[at]);
             n_same++;
         }
@@ -105,17 +106,17 @@ static bool is_unit(const int32_t *text, int64_t n, texts units) {
 
 /* Write spaces for units of sizes after digits, which stick to Latin letters in "120x4см", and for the letter between
    two numbers: x, or the Cyrillic one. */
-static void part_sizes(int32_t *text, int64_t n, const disguise_tables *tables) {
-    const int32_t space = describe(' ', tables);
+static void part_sizes(int32_t *text, int64_t n, const characters *known, texts units) {
+    const int32_t space = describe_kind(' ', known);
     int32_t before = 0;
     for (int64_t at = 0; at < n; at++) {
         bool is_after_digit = '0' <= before && before <= '9';
         int64_t end = at + 1;
-        before = text[at] & CODE;
+        before = code_of(text[at]);
         if (!is_after_digit || !(text[at] & IN_SIZE << CODE_BITS)) continue;
         bool is_times = before == 'x' || before == 'X' || lower_cyrillic(before) == 0x445;
         while (!is_times && end < n && text[end] & IN_WORD << CODE_BITS) end++;
-        if (!is_times && !is_unit(text + at, end - at, tables->units)) continue;
+        if (!is_times && !is_unit(text + at, end - at, units)) continue;
         for (; at < end; at++) text[at] = space;
         at--;
     }
@@ -123,15 +124,15 @@ static void part_sizes(int32_t *text, int64_t n, const disguise_tables *tables) 
 
 /* Where letters that make flags end; a pair of them is one flag. */
 static int64_t end_of_flags(const int32_t *text, int64_t at, int64_t n) {
-    while (at < n && FIRST_FLAG <= (text[at] & CODE) && (text[at] & CODE) <= LAST_FLAG) at++;
+    while (at < n && FIRST_FLAG <= code_of(text[at]) && code_of(text[at]) <= LAST_FLAG) at++;
     return at;
 }
 
 /* Write spaces for flags. */
-static void part_flags(int32_t *text, int64_t n, const disguise_tables *tables) {
+static void part_flags(int32_t *text, int64_t n, const characters *known) {
     for (int64_t at = 0, end; at < n; at = max_of(end, at + 1)) {
         end = end_of_flags(text, at, n);
-        if (end - at == 2) text[at] = text[at + 1] = describe(' ', tables);
+        if (end - at == 2) text[at] = text[at + 1] = describe_kind(' ', known);
     }
 }
 
@@ -140,51 +141,49 @@ static int64_t count_words(const int32_t *text, int64_t n) {
     word read = {0};
     for (int64_t at = 0; at < n; at++) {
         int kind = text[at] >> CODE_BITS & KIND;
-        if (kind == BETWEEN) {
+        if (kind == IS_BETWEEN) {
             n_disguised += is_disguised(&read);
             read = (word){0};
         } else {
-            add_letter(&read, kind, text[at] & CODE);
+            add_letter(&read, kind, code_of(text[at]));
         }
     }
     return n_disguised + is_disguised(&read);
 }
 
 /* Count them in a text; there is room for its characters. */
-static int64_t count_in(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables, int32_t *text) {
+static int64_t count_in(const uint8_t *data, int64_t start, int64_t end, const characters *known, texts units,
+                        int32_t *text) {
     int32_t said;
-    int64_t n = read_characters(data, start, end, tables, text, &said);
-    if (said & BY_COMPANY && said & EAST_ASIAN) read_wide(text, n, tables);
+    int64_t n = read_characters(data, start, end, known, text, &said);
+    if (said & BY_COMPANY && said & EAST_ASIAN) read_wide(text, n, known);
     if (said & BY_COMPANY) n = drop_joiners(text, n);
-    if (said & IN_SIZE || (said & BY_COMPANY && said & EAST_ASIAN)) part_sizes(text, n, tables);
-    if (said & BY_COMPANY) part_flags(text, n, tables);
+    if (said & IN_SIZE || (said & BY_COMPANY && said & EAST_ASIAN)) part_sizes(text, n, known, units);
+    if (said & BY_COMPANY) part_flags(text, n, known);
     return count_words(text, n);
 }
 
-/* What each letter beyond ASCII in a text counts for, a bit for each kind, or COUNT_IS_MISSING. */
-static int list_kinds(const uint8_t *data, int64_t start, int64_t end, const disguise_tables *tables) {
+/* What each letter beyond ASCII in a text counts for, a bit for each kind. */
+static int list_kinds(const uint8_t *data, int64_t start, int64_t end, const characters *known) {
     int kinds = 0;
     for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
         if (data[at] < 0x80) continue;
-        int64_t code = letter_at(data, at);
-        if (tables->pages.at[code >> 8] < 0) return COUNT_IS_MISSING;
-        kinds |= 1 << (describe(code, tables) >> CODE_BITS & KIND);
+        kinds |= 1 << (describe_kind(letter_at(data, at), known) >> CODE_BITS & KIND);
     }
     return kinds;
 }
 
-EXPORT int64_t count_disguised(texts raw, int64_t most, const disguise_tables *tables, int64s_out counts) {
-    const int hiding = 1 << INVISIBLE | 1 << STYLED | 1 << LOOK_ALIKE;
+EXPORT int64_t count_disguised(texts raw, int64_t most, const characters *known, texts units, int64s_out counts) {
+    const int hiding = 1 << IS_INVISIBLE | 1 << IS_STYLED | 1 << IS_LOOK_ALIKE;
     const int64_t *offsets = raw.offsets.at;
     int32_t *text = NULL;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {
         int64_t start = offsets[row], end = end_of_letters(raw.data.at, start, offsets[row + 1], most);
-        int kinds = list_kinds(raw.data.at, start, end, tables);
-        counts.at[row] = min_of(kinds, 0);
-        if (kinds < 0 || !(kinds & hiding)) continue;
+        counts.at[row] = 0;
+        if (!(list_kinds(raw.data.at, start, end, known) & hiding)) continue;
         if (text == NULL) text = malloc((size_t)longest_text(raw) * sizeof *text);
         if (text == NULL) return -1;
-        counts.at[row] = count_in(raw.data.at, start, end, tables, text);
+        counts.at[row] = count_in(raw.data.at, start, end, known, units, text);
     }
     free(text);
     return 0;

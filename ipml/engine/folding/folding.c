@@ -1,16 +1,13 @@
-/* Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`.
+/* Undo disguise in texts.
 
    Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo.
-   Others are taken apart into characters, and go through the same steps as in the plain function. Few are left to that
-   function itself: those with characters not met before, or with markup beside letters that are ASCII in another
-   case. */
+   Others are taken apart into characters, and go through all steps. */
 #include "folding/folding.h"
 
 #include "base/letters.h"
 
-/* What a text is, at last folded: as written, without markup, or read in ASCII; with markup, with something to undo, or
-   left to the plain function. */
-typedef enum { AS_WRITTEN, UNWRAPPED, READ, MARKED, ODD, LEFT, FOLDED } state;
+/* What a text is, at last folded: as written, without markup, or read in ASCII; with markup, or with something to undo. */
+typedef enum { AS_WRITTEN, UNWRAPPED, READ, MARKED, ODD, FOLDED } state;
 
 /* Room to work in, for the longest of some texts. */
 typedef struct {
@@ -18,8 +15,8 @@ typedef struct {
     int64_t *others;
     int64_t *read;
     uint8_t *read_bytes;
-    uint8_t *unwrapped;
-    uint8_t *other_bytes;
+    written_bytes unwrapped;
+    written_bytes other;
     int64_t n_read;
     void *block;
 } scratch;
@@ -29,7 +26,6 @@ typedef struct {
     int64_t most;
     const characters *known;
     const folding_tables *tables;
-    uint8_t *missing;
     scratch room;
 } folding;
 
@@ -41,18 +37,23 @@ typedef struct {
     state is;
 } passage;
 
-static bool make_scratch(int64s offsets, int64_t most, scratch *room) {
+static bool make_scratch(int64s offsets, int64_t most, bool has_places, scratch *room) {
     int64_t longest = 0;
     for (int64_t row = 0; row < offsets.n - 1; row++) longest = max_of(longest, offsets.at[row + 1] - offsets.at[row]);
-    int64_t n_letters = min_of(longest, most), n_bytes = min_of(longest, 4 * n_letters) * 5 / 4 + 1;
-    int64_t n_read = min_of(n_letters * MOST_LETTERS_OF_A_READING, most);
+    int64_t n_letters = min_of(longest, most), n_bytes = min_of(longest, 4 * n_letters) * 5 / 4 + 4;
+    int64_t n_read = min_of(n_letters * MOST_LETTERS_OF_A_READING, most), n_places = has_places ? 2 * n_bytes : 0;
     int64_t n = max_of((n_letters + 1) * MOST_LETTERS_OF_A_SOUND, n_read);
-    int64_t *block = malloc((size_t)(2 * n + n_read) * sizeof *block + (size_t)(n_read + 2 * n_bytes));
+    int64_t *block = malloc((size_t)(2 * n + n_read) * sizeof *block + (size_t)n_places * sizeof(int32_t) +
+                            (size_t)(n_read + 2 * n_bytes));
     if (block == NULL) return false;
-    uint8_t *bytes = (uint8_t *)(block + 2 * n + n_read);
-    *room = (scratch){.letters = block, .others = block + n, .read = block + 2 * n, .read_bytes = bytes,
-                      .unwrapped = bytes + n_read, .other_bytes = bytes + n_read + n_bytes, .n_read = n_read,
-                      .block = block};
+    int32_t *places = (int32_t *)(block + 2 * n + n_read);
+    uint8_t *bytes = (uint8_t *)(places + n_places);
+    *room = (scratch){
+        .letters = block, .others = block + n, .read = block + 2 * n, .read_bytes = bytes,
+        .unwrapped = {bytes + n_read, has_places ? places : NULL},
+        .other = {bytes + n_read + n_bytes, has_places ? places + n_bytes : NULL},
+        .n_read = n_read, .block = block,
+    };
     return true;
 }
 
@@ -96,10 +97,9 @@ static state read_beyond_ascii(const folding *with, passage text, int64_t *n) {
     *n = read_alone(text.data, text.start, text.end, with->most, known, ascii, room->read_bytes);
     if (*n >= 0) return READ;
     int64_t *letters = room->letters, *others = room->others, seen;
-    *n = decode(text.data, text.start, text.end, known, ascii, with->missing, letters, &seen);
+    *n = decode(text.data, text.start, text.end, known, ascii, NULL, letters, &seen);
     bool is_marked = text.is == AS_WRITTEN && seen & BEGINS_MARKUP;
     if (is_marked && may_hold_markup(text.data, text.start, text.end)) return MARKED;
-    if (seen & MISSING) return LEFT;
     *n = read_in_company(with, seen, *n, &letters, &others);
     bool is_read_in_ascii;
     *n = read_letters(letters, *n, with->most, known, ascii, room->read, &is_read_in_ascii);
@@ -108,19 +108,17 @@ static state read_beyond_ascii(const folding *with, passage text, int64_t *n) {
     return READ;
 }
 
-/* Undo spacing, signs and letters held down in what was read; write the rest and return where it ends. */
-static int64_t undo(const folding *with, int64_t n, uint8_t *folded, int64_t first) {
+/* Undo spacing, signs and letters held down in what was read; return how many characters are left. */
+static int64_t undo(const folding *with, int64_t n) {
     const folding_tables *tables = with->tables;
     int64_t *text = with->room.read;
     if (may_be_apart(&tables->screening, text, n)) n = close_up(&tables->spacing, text, n);
     open_separators(text, n);
     read_signs(&tables->signs, text, n, with->room.others);
-    n = shorten(text, n);
-    return encode(text, n, folded, first);
+    return shorten(text, n);
 }
 
-/* Fold one text; return where it ends, -1 if it is left. What was unwrapped or read is looked at again, as a text by
-   itself. */
+/* Fold one text; return where it ends. What was unwrapped or read is looked at again, as a text by itself. */
 static int64_t fold_one(const folding *with, passage text, uint8_t *folded, int64_t first) {
     const scratch *room = &with->room;
     for (;;) {
@@ -134,40 +132,83 @@ static int64_t fold_one(const folding *with, passage text, uint8_t *folded, int6
             is = read_beyond_ascii(with, text, &n);
         }
         if (is == FOLDED) return n;
-        if (is == LEFT) return -1;
-        if (is == ODD) return undo(with, n, folded, first);
+        if (is == ODD) return encode(room->read, undo(with, n), folded, first);
         if (is == READ) {
             text = (passage){room->read_bytes, 0, n, READ};
             continue;
         }
-        n = unwrap(text.data, text.start, text.end, &with->tables->markup, room->unwrapped, room->other_bytes);
-        if (n < 0) return -1;
-        text = (passage){room->unwrapped, 0, n, UNWRAPPED};
+        n = text.end - text.start;
+        memcpy(room->unwrapped.at, text.data + text.start, (size_t)n);
+        n = unwrap(&room->unwrapped, n, with->known, &with->tables->markup, &room->other);
+        text = (passage){room->unwrapped.at, 0, n, UNWRAPPED};
     }
 }
 
-/* Fold the first letters of each text.
+/* Fold one text by all steps, whether it needs them or not; the characters stay where they are read. Return their
+   number. */
+static int64_t fold_step_by_step(const folding *with, const uint8_t *data, int64_t start, int64_t end) {
+    const ascii_characters *ascii = &with->tables->ascii;
+    const scratch *room = &with->room;
+    written_bytes text = room->unwrapped;
+    int64_t n = end - start, letter = -1, seen, *letters = room->letters, *others = room->others;
+    memcpy(text.at, data + start, (size_t)n);
+    for (int64_t at = 0; at < n; at++) {
+        letter += (text.at[at] & 0xC0) != 0x80;
+        text.places[at] = (int32_t)min_of(letter, LAST_PLACE);
+    }
+    if (may_hold_markup(text.at, 0, n)) n = unwrap(&text, n, with->known, &with->tables->markup, &room->other);
+    n = decode(text.at, 0, n, with->known, ascii, text.places, letters, &seen);
+    n = read_in_company(with, seen, n, &letters, &others);
+    bool is_read_in_ascii;
+    n = read_letters(letters, n, with->most, with->known, ascii, room->read, &is_read_in_ascii);
+    return undo(with, n);
+}
 
-   The folded texts are put behind what the buffer holds; in it they end at the places `ends`, of which the first is
-   where the first one begins. A text that is left to the plain function is empty; pages of characters that are missing
-   are noted. */
-EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables,
-                       uint8s_out missing, int64s_out ends, buffer *folded, uint8s_out is_left) {
-    most = max_of(most, 0);
-    folding with = {.most = most, .known = known, .tables = tables, .missing = missing.at};
-    if (!make_scratch(raw.offsets, most, &with.room)) {
+/* Write the places of characters without spaces that are not written. */
+static void write_places(const int64_t *text, int64_t n, int64_t n_letters, buffer *places) {
+    int64_t before = ' ';
+    for (int64_t at = 0; at < n && n_letters > 0; at++) {
+        int64_t code = text[at] & CODE;
+        if (code == ' ' && before == ' ') continue;
+        buffer_write_int64(places, (text[at] & PLACE) >> PLACE_SHIFT);
+        before = code;
+        n_letters--;
+    }
+}
+
+/* Fold the first letters of each text; note their places unless there is no buffer for them. */
+static void fold_all(texts raw, folding with, int64s_out ends, buffer *folded, buffer *places) {
+    if (ask_pages(raw, with.known)) return;
+    if (!make_scratch(raw.offsets, with.most, places != NULL, &with.room)) {
         folded->failed = 1;
         return;
     }
-    const int64_t *offsets = raw.offsets.at;
+    const int64_t *offsets = raw.offsets.at, *read = with.room.read;
+    const uint8_t *data = raw.data.at;
     ends.at[0] = folded->n;
     for (int64_t row = 0; row < raw.offsets.n - 1; row++) {
         if (!buffer_reserve(folded, 4 * with.room.n_read)) break;
-        int64_t stop = end_of_letters(raw.data.at, offsets[row], offsets[row + 1], most);
-        int64_t end = fold_one(&with, (passage){raw.data.at, offsets[row], stop, AS_WRITTEN}, folded->at, folded->n);
-        is_left.at[row] = end < 0;
-        if (end >= 0) folded->n = end;
+        int64_t start = folded->n, stop = end_of_letters(data, offsets[row], offsets[row + 1], with.most);
+        if (places == NULL) {
+            folded->n = fold_one(&with, (passage){data, offsets[row], stop, AS_WRITTEN}, folded->at, start);
+        } else {
+            int64_t n = fold_step_by_step(&with, data, offsets[row], stop);
+            folded->n = encode(read, n, folded->at, start);
+            write_places(read, n, count_letters_between(folded->at, start, folded->n), places);
+        }
         ends.at[row + 1] = folded->n;
     }
     free(with.room.block);
+}
+
+EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables, int64s_out ends,
+                       buffer *folded) {
+    folding with = {.most = max_of(most, 0), .known = known, .tables = tables};
+    fold_all(raw, with, ends, folded, NULL);
+}
+
+EXPORT void fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                             int64s_out ends, buffer *folded, buffer *places) {
+    folding with = {.most = max_of(most, 0), .known = known, .tables = tables};
+    fold_all(raw, with, ends, folded, places);
 }

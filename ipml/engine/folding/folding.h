@@ -1,14 +1,8 @@
-/* Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`. */
+/* Undo disguise in texts: write what a reader sees, in plain lower-case letters. */
 #ifndef IPML_FOLDING_H
 #define IPML_FOLDING_H
 
-#include "folding/alphabets.h"
-#include "folding/characters.h"
-#include "folding/markup.h"
-#include "folding/reading.h"
-#include "folding/screening.h"
-#include "folding/signs.h"
-#include "folding/spacing.h"
+#include "folding/steps.h"
 
 typedef struct {
     ascii_characters ascii;
@@ -17,9 +11,16 @@ typedef struct {
     screening_tables screening;
     signs_tables signs;
     spacing_tables spacing;
+    texts units; /* of sizes, in lower case; the last one may go on */
 } folding_tables;
 
-void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables, uint8s_out missing,
-                int64s_out ends, buffer *folded, uint8s_out is_left);
+/* Fold the first letters of each text. The folded texts are put behind what the buffer holds; in it they end at the
+   places `ends`, of which the first is where the first one begins. They are of no use where pages are missing. */
+EXPORT void fold_texts(texts raw, int64_t most, const characters *known, const folding_tables *tables, int64s_out ends,
+                       buffer *folded);
+
+/* Write also for each folded letter the number of the letter of its text that it comes from (int64_t). */
+EXPORT void fold_with_places(texts raw, int64_t most, const characters *known, const folding_tables *tables,
+                             int64s_out ends, buffer *folded, buffer *places);
 
 #endif

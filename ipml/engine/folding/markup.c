@@ -1,19 +1,14 @@
-/* Take markup and entities of HTML out of texts: the first step of `ipml.features.normalisation`.
-
-   A text is its bytes. Few are left to the plain function: those with letters beyond ASCII at the name of a tag, in a
-   tag within a word, or where an escape may be a number. */
-#include "folding/markup.h"
+/* Take markup, entities of HTML and escapes out of texts: the first step of folding. A text is its bytes. */
+#include "folding/steps.h"
 
 #include "base/letters.h"
-#include "folding/escapes.h"
-#include "folding/reading.h"
 
 enum { MOST_UNWRAPS = 3, MOST_ZEROS = 40, MOST_IN_TAG = 500, MOST_IN_COMMENT = 2000 };
 enum { LONGEST_NAME = 8 };
 enum { UNREADABLE = 0xFFFD };
-enum { IS_LEFT = -1 };
+enum { DOTTED_CAPITAL_I = 0x130, DOTLESS_I = 0x131, LONG_S = 0x17F };
 
-/* Markup that was read: where it ends, IS_LEFT if the text is left, and the characters that stand for it. */
+/* Markup that was read: where it ends, and the characters that stand for it. */
 typedef struct {
     int64_t end;
     int64_t code, other;
@@ -58,16 +53,52 @@ bool may_hold_markup(const uint8_t *data, int64_t start, int64_t end) {
 }
 
 /* Read a word of ASCII letters, digits and underscores; return its end. Its name is 0 if it is too long. */
-static int64_t read_name(const uint8_t *text, int64_t start, int64_t n, bool is_lowered, uint64_t *name) {
+static int64_t read_name(const uint8_t *text, int64_t start, int64_t n, uint64_t *name) {
     uint64_t read = 0;
     int64_t at = start;
-    for (; at < n && is_ascii_word(text[at]); at++) {
-        if (at - start < LONGEST_NAME) {
-            uint64_t byte = text[at] | (is_lowered ? 0x20u : 0u);
-            read |= byte << 8 * (at - start);
-        }
-    }
+    for (; at < n && is_ascii_word(text[at]); at++)
+        if (at - start < LONGEST_NAME) read |= (uint64_t)text[at] << 8 * (at - start);
     *name = at - start <= LONGEST_NAME ? read : 0;
+    return at;
+}
+
+/* The letter at a byte in lower case, as far as names of tags are concerned. */
+static int64_t lower_letter_at(const uint8_t *text, int64_t at) {
+    int64_t code = letter_at(text, at);
+    if (code < 0x80) return is_letter((uint8_t)code) ? code | 0x20 : code;
+    return code == DOTTED_CAPITAL_I ? 'i' : code;
+}
+
+/* The letter as which another case of it is read in a name. */
+static int64_t small_letter_at(const uint8_t *text, int64_t at) {
+    int64_t code = lower_letter_at(text, at);
+    return code == DOTLESS_I ? 'i' : code == LONG_S ? 's' : code;
+}
+
+static bool is_word(int64_t code, const characters *known) {
+    return code < 0x80 ? is_ascii_word((uint8_t)code) : (look_up(code, ITSELF, known) & WORD) != 0;
+}
+
+static bool is_white(int64_t code, const characters *known) { return (look_up(code, LOWER, known) & CODE) == ' '; }
+
+/* Read the name of a tag, which is a word; return its end. It is 0 if it is too long, or no name of ASCII. */
+static int64_t read_tag_name(const uint8_t *text, int64_t start, int64_t n, const characters *known, uint64_t *name) {
+    uint64_t read = 0;
+    int64_t at = start, size = 0;
+    bool is_plain = true;
+    for (; at < n; at += size_of_letter(text[at]), size++) {
+        int64_t code = small_letter_at(text, at);
+        if (!is_word(code, known)) break;
+        is_plain = is_plain && code < 0x80;
+        if (is_plain && size < LONGEST_NAME) read |= (uint64_t)code << 8 * size;
+    }
+    *name = is_plain && size <= LONGEST_NAME ? read : 0;
+    return at;
+}
+
+/* Where the next bracket of a tag stands; the end if none does. */
+static int64_t find_bracket(const uint8_t *text, int64_t at, int64_t n) {
+    while (at < n && text[at] != '<' && text[at] != '>') at++;
     return at;
 }
 
@@ -103,19 +134,18 @@ static int64_t end_of_comment(const uint8_t *text, int64_t start, int64_t n) {
 }
 
 /* Read a tag or comment; it ends at its start if it is none. */
-static markup read_tag(const uint8_t *text, int64_t start, int64_t n, const markup_tables *tables) {
+static markup read_tag(const uint8_t *text, int64_t start, int64_t n, const characters *known,
+                       const markup_tables *tables) {
     const markup none = {start, NOTHING, NOTHING};
     if (start + 3 < n && text[start + 1] == '!' && text[start + 2] == '-' && text[start + 3] == '-') {
         return (markup){end_of_comment(text, start, n), NOTHING, NOTHING};
     }
     int64_t begin = start + 1 + (start + 1 < n && text[start + 1] == '/');
     if (begin >= n || !is_letter(text[begin])) return none;
+    int64_t at = find_bracket(text, begin, n);
+    if (at == n || text[at] == '<' || count_letters_between(text, begin + 1, at) > MOST_IN_TAG) return none;
     uint64_t name;
-    int64_t at = read_name(text, begin, n, true, &name);
-    if (at < n && text[at] >= 0x80) return (markup){IS_LEFT, NOTHING, NOTHING};
-    int64_t n_letters = at - begin - 1;
-    for (; at < n && text[at] != '<' && text[at] != '>'; at++) n_letters += (text[at] & 0xC0) != 0x80;
-    if (at == n || text[at] == '<' || n_letters > MOST_IN_TAG) return none;
+    read_tag_name(text, begin, at, known, &name);
     return (markup){at + 1, holds(tables->breaking, name) ? ' ' : NOTHING, NOTHING};
 }
 
@@ -142,7 +172,7 @@ static markup read_number(const uint8_t *text, int64_t start, int64_t first, int
 static markup read_open_name(const uint8_t *text, int64_t start, int64_t end, const markup_tables *tables) {
     for (int64_t last = min_of(end, start + 1 + LONGEST_NAME); last > start + 2; last--) {
         uint64_t name;
-        read_name(text, start + 1, last, false, &name);
+        read_name(text, start + 1, last, &name);
         int64_t place = find(tables->open_names, name);
         if (place >= 0) return (markup){last, tables->open_codes.at[place], NOTHING};
     }
@@ -173,7 +203,7 @@ static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const m
     }
     if (!is_letter(text[start + 1])) return none;
     uint64_t name;
-    int64_t end = read_name(text, start + 1, n, false, &name);
+    int64_t end = read_name(text, start + 1, n, &name);
     if (end < start + 3) return none;
     int64_t place = -1;
     if (end < n && text[end] == ';') place = find_closed(text + start + 1, end - start - 1, tables->names);
@@ -181,22 +211,37 @@ static markup read_entity(const uint8_t *text, int64_t start, int64_t n, const m
     return (markup){end + 1, tables->codes.at[2 * place], tables->codes.at[2 * place + 1]};
 }
 
-/* Write a text without the markup that it shows; return its length, IS_LEFT if it is left. */
-static int64_t unwrap_once(const uint8_t *text, int64_t n, const markup_tables *tables, uint8_t *other) {
+/* Write a byte that stays. */
+static int64_t put_byte(const written_bytes *from, int64_t at, const written_bytes *into, int64_t to) {
+    into->at[to] = from->at[at];
+    if (from->places != NULL) into->places[to] = from->places[at];
+    return to + 1;
+}
+
+/* Write the letter that stands for what was written at a place. */
+static int64_t put_read(int64_t code, const written_bytes *from, int64_t at, const written_bytes *into, int64_t to) {
+    if (code == NOTHING) return to;
+    int64_t end = put_letter(code, into->at, to);
+    for (; to < end && from->places != NULL; to++) into->places[to] = from->places[at];
+    return end;
+}
+
+/* Write a text without the markup that it shows; return its length. */
+static int64_t unwrap_once(const written_bytes *text, int64_t n, const characters *known, const markup_tables *tables,
+                           const written_bytes *into) {
     int64_t to = 0, at = 0;
     while (at < n) {
         markup found = {at, NOTHING, NOTHING};
-        if (text[at] == '<')
-            found = read_tag(text, at, n, tables);
-        else if (text[at] == '&')
-            found = read_entity(text, at, n, tables);
-        if (found.end == IS_LEFT) return IS_LEFT;
+        if (text->at[at] == '<')
+            found = read_tag(text->at, at, n, known, tables);
+        else if (text->at[at] == '&')
+            found = read_entity(text->at, at, n, tables);
         if (found.end == at) {
-            other[to++] = text[at++];
+            to = put_byte(text, at++, into, to);
             continue;
         }
-        if (found.code != NOTHING) to = put_letter(found.code, other, to);
-        if (found.other != NOTHING) to = put_letter(found.other, other, to);
+        to = put_read(found.code, text, at, into, to);
+        to = put_read(found.other, text, at, into, to);
         at = found.end;
     }
     return to;
@@ -206,98 +251,191 @@ static int64_t unwrap_once(const uint8_t *text, int64_t n, const markup_tables *
 
 enum { MOST_IN_HIDING_TAG = 300, MOST_BESIDE_STYLE = 100, MOST_HIDDEN = 40, MOST_SPACES = 9 };
 
-static bool is_white(int64_t code) {
-    return (9 <= code && code <= 13) || (0x1C <= code && code <= 0x20) || code == 0x85 || code == 0xA0 ||
-           code == 0x1680 || (0x2000 <= code && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
-           code == 0x202F || code == 0x205F || code == 0x3000;
-}
-
 /* The end of a name, whatever its case, at a place; 0 if another one stands there. */
 static int64_t end_of_name(const uint8_t *text, int64_t at, int64_t n, const char *name) {
-    for (; *name != 0; name++, at++) {
-        bool is_same = at < n && (is_letter(text[at]) ? text[at] | 0x20 : text[at]) == (uint8_t)*name;
-        if (!is_same) return 0;
-    }
+    for (; *name != 0; name++, at += size_of_letter(text[at]))
+        if (at >= n || small_letter_at(text, at) != *name) return 0;
     return at;
 }
 
-static int64_t skip_spaces(const uint8_t *text, int64_t at, int64_t n) {
-    int64_t most = min_of(n, at + MOST_SPACES);
-    while (at < most && is_white(text[at])) at++;
+static int64_t skip_spaces(const uint8_t *text, int64_t at, int64_t n, const characters *known) {
+    for (int i = 0; i < MOST_SPACES && at < n && is_white(letter_at(text, at), known); i++)
+        at += size_of_letter(text[at]);
     return at;
 }
 
 /* The end of a style at a place in a tag that shows nothing of what it holds; 0 if there is none. */
-static int64_t end_of_style(const uint8_t *text, int64_t at, int64_t n) {
+static int64_t end_of_style(const uint8_t *text, int64_t at, int64_t n, const characters *known) {
     static const char *const styles[][2] = {
         {"display", "none"}, {"visibility", "hidden"}, {"font-size", "0"}, {"opacity", "0"}};
     int64_t end = end_of_name(text, at, n, "hidden");
-    if (end > 0 && !is_ascii_word(text[at - 1]) && (end == n || !is_ascii_word(text[end]))) return end;
+    if (end > 0 && !is_word(letter_before(text, at, 0), known) && !is_word(letter_after(text, end, n), known))
+        return end;
     for (int i = 0; i < 4; i++) {
         end = end_of_name(text, at, n, styles[i][0]);
         if (end == 0) continue;
-        end = skip_spaces(text, end, n);
-        if (end < n && text[end] == ':') return end_of_name(text, skip_spaces(text, end + 1, n), n, styles[i][1]);
+        end = skip_spaces(text, end, n, known);
+        if (end == n || text[end] != ':') return 0;
+        return end_of_name(text, skip_spaces(text, end + 1, n, known), n, styles[i][1]);
     }
     return 0;
 }
 
 /* Whether a tag hides what it holds, by what stands after its name. */
-static bool hides(const uint8_t *text, int64_t start, int64_t end) {
-    for (int64_t at = start; at <= start + MOST_BESIDE_STYLE && at < end; at++) {
-        int64_t after = end_of_style(text, at, end);
-        if (after > 0 && end - after <= MOST_BESIDE_STYLE) return true;
+static bool hides(const uint8_t *text, int64_t start, int64_t end, const characters *known) {
+    int64_t at = start;
+    for (int i = 0; i <= MOST_BESIDE_STYLE && at < end; i++) {
+        int64_t after = end_of_style(text, at, end, known);
+        if (after > 0 && count_letters_between(text, after, end) <= MOST_BESIDE_STYLE) return true;
+        at += size_of_letter(text[at]);
     }
     return false;
 }
 
-/* The end of what is hidden in a word by the tag that begins here: of the tag that closes it; 0 if nothing is, IS_LEFT
-   if the tag has letters beyond ASCII, some of which are letters of its names in another case. */
-static int64_t end_of_hidden(const uint8_t *text, int64_t start, int64_t n, uint64s hiding) {
-    int64_t before = letter_before(text, start, 0);
-    if (start == 0 || before == '>' || is_white(before)) return 0;
-    uint64_t name;
-    int64_t end_of_tag = read_name(text, start + 1, n, true, &name), size = end_of_tag - start - 1, at = end_of_tag;
-    bool is_beyond = at < n && text[at] >= 0x80;
-    if (!holds(hiding, name) && !is_beyond) return 0;
-    for (; at < n && text[at] != '<' && text[at] != '>'; at++) is_beyond |= text[at] >= 0x80;
-    if (at == n || text[at] == '<') return 0;
-    if (is_beyond) return IS_LEFT;
-    if (at - end_of_tag > MOST_IN_HIDING_TAG || !hides(text, end_of_tag, at)) return 0;
-    int64_t n_letters = 0;
-    for (at++; at < n && text[at] != '<' && text[at] != '>'; at++) n_letters += (text[at] & 0xC0) != 0x80;
-    if (n_letters > MOST_HIDDEN || at + size + 3 >= n || text[at] != '<' || text[at + 1] != '/') return 0;
-    for (int64_t i = 0; i < size; i++)
-        if ((text[at + 2 + i] ^ text[start + 1 + i]) & ~0x20) return 0;
-    int64_t end = at + size + 3;
-    return text[end - 1] != '>' || text[end] == '<' || is_white(letter_at(text, end)) ? 0 : end;
+/* The end of a tag that closes another, which has the same name in any case; 0 if another one stands there. */
+static int64_t end_of_closing(const uint8_t *text, int64_t at, int64_t n, int64_t name, int64_t name_end) {
+    if (at + 1 >= n || text[at] != '<' || text[at + 1] != '/') return 0;
+    for (at += 2; name < name_end; name += size_of_letter(text[name]), at += size_of_letter(text[at])) {
+        if (at >= n || lower_letter_at(text, name) != lower_letter_at(text, at)) return 0;
+    }
+    return at < n && text[at] == '>' ? at + 1 : 0;
 }
 
-/* Drop what is hidden in words, in place; return the length, IS_LEFT if the text is left. */
-static int64_t drop_hidden(uint8_t *text, int64_t n, uint64s hiding) {
+/* The end of what is hidden in a word by the tag that begins here: of the tag that closes it; 0 if nothing is. */
+static int64_t end_of_hidden(const uint8_t *text, int64_t start, int64_t n, const characters *known, uint64s hiding) {
+    int64_t before = letter_before(text, start, 0);
+    if (start == 0 || before == '>' || is_white(before, known)) return 0;
+    uint64_t name;
+    int64_t end_of_tag = read_tag_name(text, start + 1, n, known, &name);
+    if (!holds(hiding, name)) return 0;
+    int64_t at = find_bracket(text, end_of_tag, n);
+    if (at == n || text[at] == '<' || count_letters_between(text, end_of_tag, at) > MOST_IN_HIDING_TAG) return 0;
+    if (!hides(text, end_of_tag, at, known)) return 0;
+    int64_t hidden = at + 1;
+    at = find_bracket(text, hidden, n);
+    if (count_letters_between(text, hidden, at) > MOST_HIDDEN) return 0;
+    int64_t end = end_of_closing(text, at, n, start + 1, end_of_tag);
+    return end == 0 || end == n || text[end] == '<' || is_white(letter_at(text, end), known) ? 0 : end;
+}
+
+/* Drop what is hidden in words, in place; return the length. */
+static int64_t drop_hidden(const written_bytes *text, int64_t n, const characters *known, uint64s hiding) {
     int64_t to = 0;
     for (int64_t at = 0; at < n;) {
-        int64_t end = text[at] == '<' ? end_of_hidden(text, at, n, hiding) : 0;
-        if (end == IS_LEFT) return IS_LEFT;
-        if (end == 0) text[to++] = text[at++];
+        int64_t end = text->at[at] == '<' ? end_of_hidden(text->at, at, n, known, hiding) : 0;
+        if (end == 0) to = put_byte(text, at++, text, to);
         else at = end;
     }
     return to;
 }
 
-/* Write a text without markup; return its length, -1 if it is left to the plain function. Both arrays have room for
-   the text as it is, and a quarter more, since two entities are longer than their names. */
-int64_t unwrap(const uint8_t *data, int64_t start, int64_t end, const markup_tables *tables, uint8_t *text,
-               uint8_t *other) {
-    int64_t n = end - start;
-    memcpy(text, data + start, (size_t)n);
+/* Escapes, as in addresses of pages (%72) or in JSON (\u0072) */
+
+/* The value of some hexadecimal digits, -1 if there are not so many. */
+static int64_t value_at(const uint8_t *text, int64_t at, int64_t n, int64_t n_digits) {
+    int64_t value = 0;
+    if (at + n_digits > n) return -1;
+    for (int64_t i = at; i < at + n_digits; i++) {
+        uint8_t low = text[i] | 0x20;
+        if ('0' <= text[i] && text[i] <= '9') value = value * 16 + text[i] - '0';
+        else if ('a' <= low && low <= 'f') value = value * 16 + low - 'a' + 10;
+        else return -1;
+    }
+    return value;
+}
+
+static bool are_letters(const uint8_t *text, int64_t at, int64_t n, int64_t n_letters) {
+    if (at + n_letters > n) return false;
+    for (int64_t i = at; i < at + n_letters; i++)
+        if (!is_letter(text[i])) return false;
+    return true;
+}
+
+static bool is_percent(const uint8_t *text, int64_t at, int64_t n) {
+    return at < n && text[at] == '%' && value_at(text, at + 1, n, 2) >= 0;
+}
+
+/* How many digits a backslash is followed by that make an escape, 0 if it begins none. */
+static int64_t digits_of(const uint8_t *text, int64_t at, int64_t n) {
+    if (at + 1 >= n || text[at] != '\\') return 0;
+    int64_t n_digits = text[at + 1] == 'u' ? 4 : text[at + 1] == 'x' ? 2 : 0;
+    return n_digits > 0 && value_at(text, at + 2, n, n_digits) >= 0 ? n_digits : 0;
+}
+
+/* Whether only a text written in escapes holds the one that begins here. A percent sign after a number hardly begins any;
+   in Turkish it stands before one. */
+static bool is_telling(const uint8_t *text, int64_t at, int64_t n, const characters *known) {
+    if (digits_of(text, at, n)) return true;
+    if (!is_percent(text, at, n)) return false;
+    uint8_t first = text[at + 1], before = at > 0 ? text[at - 1] : ' ';
+    bool is_plain = '2' <= first && first <= '7';
+    if (is_letter(before) && is_plain && (is_letter(text[at + 2]) || are_letters(text, at + 3, n, 1))) return true;
+    if (first == '2' && text[at + 2] == '5' && value_at(text, at + 3, n, 2) >= 0) return true;
+    bool begins_word = !is_letter(before) && is_plain && first >= '4' && are_letters(text, at + 3, n, 3);
+    if (!begins_word && !is_percent(text, at + 3, n)) return false;
+    return !(look_up(letter_before(text, at, 0), ITSELF, known) & DECIMAL);
+}
+
+/* The size of the letter in UTF-8 at the start of some bytes, 0 if they begin with none. */
+static int64_t size_of_sound_letter(const uint8_t *at, int64_t n) {
+    int64_t size = at[0] < 0x80 ? 1 : at[0] < 0xC2 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : at[0] < 0xF5 ? 4 : 0;
+    if (size > n) return 0;
+    for (int64_t i = 1; i < size; i++)
+        if ((at[i] & 0xC0) != 0x80) return 0;
+    bool is_long_form = (at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xF0 && at[1] < 0x90);
+    bool is_beyond = (at[0] == 0xED && at[1] >= 0xA0) || (at[0] == 0xF4 && at[1] >= 0x90);
+    return is_long_form || is_beyond ? 0 : size;
+}
+
+static bool is_sound(const uint8_t *bytes, int64_t n) {
+    int64_t at = 0, size = 1;
+    for (; at < n && size > 0; at += size) size = size_of_sound_letter(bytes + at, n - at);
+    return size > 0;
+}
+
+/* Write what escapes of bytes in a row stand for, themselves if that is no text; move to their end. */
+static int64_t read_bytes(const written_bytes *text, int64_t *at, int64_t n, const written_bytes *into, int64_t to) {
+    int64_t start = *at, n_bytes = 0;
+    for (; is_percent(text->at, *at, n); *at += 3)
+        into->at[to + n_bytes++] = (uint8_t)value_at(text->at, *at + 1, n, 2);
+    bool is_text = is_sound(into->at + to, n_bytes);
+    for (int64_t i = 0, first = 0; is_text && text->places != NULL && i < n_bytes; i++) {
+        if ((into->at[to + i] & 0xC0) != 0x80) first = i;
+        into->places[to + i] = text->places[start + 3 * first];
+    }
+    if (is_text) return to + n_bytes;
+    for (int64_t place = start; place < *at; place++) to = put_byte(text, place, into, to);
+    return to;
+}
+
+/* Write a text with its escapes read, if it holds one that only a text written in escapes does; return its length. */
+static int64_t read_escapes(const written_bytes *text, int64_t n, const characters *known, const written_bytes *into) {
+    bool is_written_in_escapes = false;
+    for (int64_t at = 0; at < n && !is_written_in_escapes; at++) {
+        if (text->at[at] == '%' || text->at[at] == '\\') is_written_in_escapes = is_telling(text->at, at, n, known);
+    }
+    int64_t to = 0;
+    for (int64_t at = 0; at < n;) {
+        int64_t n_digits = is_written_in_escapes ? digits_of(text->at, at, n) : 0;
+        if (n_digits > 0) {
+            to = put_read(value_at(text->at, at + 2, n, n_digits), text, at, into, to);
+            at += 2 + n_digits;
+        } else if (is_written_in_escapes && is_percent(text->at, at, n)) {
+            to = read_bytes(text, &at, n, into, to);
+        } else {
+            to = put_byte(text, at++, into, to);
+        }
+    }
+    return to;
+}
+
+int64_t unwrap(const written_bytes *text, int64_t n, const characters *known, const markup_tables *tables,
+               const written_bytes *other) {
     for (int i = 0; i < MOST_UNWRAPS; i++) {
-        int64_t seen = drop_hidden(text, n, tables->hiding);
-        int64_t shown = seen == IS_LEFT ? IS_LEFT : unwrap_once(text, seen, tables, other);
-        if (shown == IS_LEFT) return IS_LEFT;
-        bool is_same = seen == n && shown == n && memcmp(text, other, (size_t)n) == 0;
-        n = read_escapes(other, shown, text);
-        if (n < 0) return IS_LEFT;
+        int64_t seen = drop_hidden(text, n, known, tables->hiding);
+        int64_t shown = unwrap_once(text, seen, known, tables, other);
+        bool is_same = seen == n && shown == n && memcmp(text->at, other->at, (size_t)n) == 0;
+        n = read_escapes(other, shown, known, text);
         if (is_same && n == shown) break;
     }
     return n;

@@ -1,5 +1,5 @@
 /* From UTF-8 to characters with their flags, from each of these to what it reads as, and back to UTF-8. */
-#include "folding/reading.h"
+#include "folding/steps.h"
 
 #include "base/letters.h"
 
@@ -7,7 +7,7 @@ enum { END_OF_REVERSED = 0x202C };
 
 /* Whether a character reads as others do beside it, or says how they are read. */
 static inline bool needs_company(int64_t flags) {
-    return flags & (GREEK | CYRILLIC | LIVING | MARK | SIGN | IDEOGRAPH | TURNED | REVERSING | ORNAMENT);
+    return flags & (GREEK | CYRILLIC | LIVING | MARK | SIGN | IDEOGRAPH | TURNED | REVERSING | ORNAMENT | MISSING);
 }
 
 static inline bool may_begin_markup(uint8_t byte) {
@@ -16,7 +16,6 @@ static inline bool may_begin_markup(uint8_t byte) {
 
 /* Write what a character reads as in ASCII; return the new length, or -1 if it depends on others or is not known. */
 static int64_t read_letter_alone(int64_t code, int64_t most, const characters *known, uint8_t *read, int64_t n) {
-    if (!is_page_met(code, known)) return -1;
     int64_t flags = describe(code, ITSELF, known);
     if (needs_company(flags)) return -1;
     if (flags & INVISIBLE) return n;
@@ -53,25 +52,24 @@ int64_t read_alone(const uint8_t *data, int64_t start, int64_t end, int64_t most
     return n;
 }
 
-/* Write the characters of a text, and all their flags; return their number. Pages that are missing are noted. */
+bool ask_pages(texts of, const characters *known) {
+    const uint8_t *data = of.data.at;
+    for (int64_t at = of.offsets.at[0], end = of.offsets.at[of.offsets.n - 1]; at < end; at++)
+        if (data[at] >= 0xC0) look_up(letter_at(data, at), ITSELF, known);
+    return lacks_pages(known);
+}
+
+/* Write the characters of a text, and all their flags; return their number. `places`, unless NULL, says where each byte
+   was written. */
 int64_t decode(const uint8_t *data, int64_t start, int64_t end, const characters *known, const ascii_characters *ascii,
-               uint8_t *missing, int64_t *text, int64_t *seen) {
+               const int32_t *places, int64_t *text, int64_t *seen) {
     int64_t n = 0, every = 0;
     for (int64_t at = start; at < end; at += size_of_letter(data[at])) {
-        int64_t letter;
-        if (data[at] < 0x80) {
-            letter = ascii->itself.at[data[at]];
-        } else {
-            int64_t code = letter_at(data, at);
-            if (is_page_met(code, known)) {
-                letter = describe(code, ITSELF, known);
-            } else {
-                missing[code >> 8] = 1;
-                letter = code | MISSING;
-            }
-        }
-        text[n++] = letter;
+        int64_t letter =
+            data[at] < 0x80 ? ascii->itself.at[data[at]] : look_up(letter_at(data, at), ITSELF, known);
         every |= letter;
+        if (places != NULL) letter |= (int64_t)places[at] << PLACE_SHIFT;
+        text[n++] = letter;
     }
     *seen = every;
     return n;
@@ -121,7 +119,7 @@ int64_t read_letters(const int64_t *text, int64_t n, int64_t most, const charact
         int64_t code = text[at] & CODE;
         if (code < 0x80) {
             int64_t letter = ascii->readings.at[code];
-            if (letter != NOTHING) read[written++] = letter;
+            if (letter != NOTHING) read[written++] = in_place_of(text[at], letter);
             continue;
         }
         int64_t reading = describe(code, READING, known);
@@ -129,7 +127,7 @@ int64_t read_letters(const int64_t *text, int64_t n, int64_t most, const charact
         int64_t n_letters = min_of(reading & 0xFF, most - written);
         for (int64_t i = 0; i < n_letters; i++) {
             every |= letters[i];
-            read[written++] = letters[i];
+            read[written++] = in_place_of(text[at], letters[i]);
         }
     }
     *is_ascii = (every & CODE) < 0x80;

@@ -1,10 +1,8 @@
 /* Fold ASCII texts at once, and see on the way whether any disguise may have to be undone.
 
    What single letters stand in a row is followed by a small automaton over spaces, letters, digits and signs. It never
-   misses what `ipml.features.normalisation` would close up; what it finds may turn out to be no disguise. */
-#include "folding/screening.h"
-
-#include "folding/characters.h"
+   misses what `close_up` closes up; what it finds may turn out to be no disguise. */
+#include "folding/steps.h"
 
 /* The kinds of characters, which the automaton follows. */
 enum { KIND_SPACE, KIND_LETTER, KIND_DIGIT, KIND_OTHER, N_KINDS };

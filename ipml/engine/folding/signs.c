@@ -1,10 +1,8 @@
-/* Read ASCII signs that stand for letters, as `ipml.features.normalisation` does.
+/* Read ASCII signs that stand for letters.
 
    `may_stand_for_letters` looks at folded bytes and never misses a text in which signs are read; the rest works on the
    characters in lower case with their flags. */
-#include "folding/signs.h"
-
-#include "folding/characters.h"
+#include "folding/steps.h"
 
 /* Of what kinds bytes are. */
 enum { IS_SIGN = 1, STANDS_ALONE = 2, IS_AT_OR_DOLLAR = 4, BEGINS = 8, IS_LETTER = 16, IS_DIGIT = 32 };
@@ -198,7 +196,7 @@ static int64_t end_in_word(characters_read text, int64_t at, int64_t end) {
 static void read_everywhere(characters_read written, const int64_t *letters_read, int64_t *text) {
     for (int64_t at = 0; at < written.n; at++) {
         bool is_read = kind_at(written, at) & IS_SIGN && is_read_anywhere(written, at);
-        if (is_read) text[at] = letters_read[code_at(written, at)];
+        if (is_read) text[at] = in_place_of(text[at], letters_read[code_at(written, at)]);
     }
 }
 
@@ -210,7 +208,8 @@ static void read_in_words(characters_read written, const int64_t *letters_read, 
             continue;
         }
         int64_t end = end_of_signs(written, at), end_of_read = end_in_word(written, at, end);
-        for (int64_t place = at; place < end_of_read; place++) text[place] = letters_read[code_at(written, place)];
+        for (int64_t place = at; place < end_of_read; place++)
+            text[place] = in_place_of(text[place], letters_read[code_at(written, place)]);
         at = end;
     }
 }

@@ -1,9 +1,7 @@
-/* Undo odd spacing, as `ipml.features.normalisation` does.
+/* Undo odd spacing: join letters that stand apart, and shorten those that are held down.
 
    A text is an array of characters in lower case with their flags. */
-#include "folding/spacing.h"
-
-#include "folding/characters.h"
+#include "folding/steps.h"
 
 enum { SEPARATOR = 0x1F };
 enum { LONGEST_GAP = 4, WIDTH_OF_SPACE = 8 };
@@ -147,7 +145,7 @@ static int64_t close_gaps(spaced text, int64_t start, int64_t end, int64_t to) {
     text.at[to++] = text.at[start];
     for (int64_t at = start + 1; at < end;) {
         int64_t letter = end_of_gap(text, at, end);
-        if (width_of_gap(text, at, letter) > narrow) text.at[to++] = ' ';
+        if (width_of_gap(text, at, letter) > narrow) text.at[to++] = in_place_of(text.at[at], ' ');
         text.at[to++] = text.at[letter];
         at = letter + 1;
     }
@@ -178,14 +176,14 @@ int64_t close_up(const spacing_tables *tables, int64_t *text, int64_t n) {
 
 void open_separators(int64_t *text, int64_t n) {
     for (int64_t at = 0; at < n; at++) {
-        if (code_at(text, at) == SEPARATOR) text[at] = ' ';
+        if (code_at(text, at) == SEPARATOR) text[at] = in_place_of(text[at], ' ');
     }
 }
 
 /* The place of the first three characters that are the same; the end if there are none. */
 static int64_t start_of_held_down(const int64_t *text, int64_t n) {
     for (int64_t at = 0; at + 2 < n; at++) {
-        if (text[at] == text[at + 2] && text[at] == text[at + 1]) return at;
+        if (code_at(text, at) == code_at(text, at + 2) && code_at(text, at) == code_at(text, at + 1)) return at;
     }
     return n;
 }
@@ -194,7 +192,7 @@ int64_t shorten(int64_t *text, int64_t n) {
     int64_t at = start_of_held_down(text, n), to = at;
     while (at < n) {
         int64_t end = at + 1;
-        while (end < n && text[end] == text[at]) end++;
+        while (end < n && code_at(text, end) == code_at(text, at)) end++;
         bool is_inside = (at > 0 && is_word_at(text, at - 1)) || (end < n && is_word_at(text, end));
         bool is_held_down = end - at > 2 && is_inside && code_at(text, at) < 0x80 && text[at] & ALPHA;
         to = move(text, at, is_held_down ? at + 2 : end, 1, to);

@@ -49,7 +49,7 @@ static texts texts_of(const column *of) { return (texts){{of->offsets, of->n + 1
 
 /* Weigh what some changes leave of their listings. */
 static int64_t weigh_some(const listings *of, text_changes changes, int64_t first, int64_t last,
-                          const known_characters *known, const stage_tables *tables, stage_results into) {
+                          const characters *known, const stage_tables *tables, stage_results into) {
     int64_t first_row = changes.rows.at[first], n = last - first, n_own = changes.rows.at[last - 1] - first_row + 1;
     int64_t size = 2 * n_own + 3 * n + 1;
     int64_t *room = malloc((size_t)(2 * size + 2 * (n_own + 1)) * sizeof *room);
@@ -67,9 +67,9 @@ static int64_t weigh_some(const listings *of, text_changes changes, int64_t firs
         n, titles.chosen, descriptions.chosen,
     };
     bool has_failed = titles.data.failed || descriptions.data.failed;
-    int64_t n_left = has_failed ? -1 : weigh_texts(&some, &written, known, tables, into);
+    int64_t code = has_failed ? -1 : weigh_texts(&some, &written, known, tables, into);
     free(titles.data.at), free(descriptions.data.at), free(room);
-    return n_left;
+    return code;
 }
 
 /* Where a block of changes ends: their texts are about so long that what is read of them stays in the cache. */
@@ -86,15 +86,12 @@ static int64_t end_of_block(const listings *of, text_changes changes, int64_t fi
     return last;
 }
 
-EXPORT int64_t weigh_changes(const listings *of, const known_characters *known, const stage_tables *tables,
+EXPORT int64_t weigh_changes(const listings *of, const characters *known, const stage_tables *tables,
                              text_changes changes, doubles_out log_odds, uint8s_out found) {
-    int64_t n_left = 0;
     for (int64_t first = 0, last = 0; first < changes.rows.n; first = last) {
         last = end_of_block(of, changes, first);
         stage_results into = {.log_odds = log_odds.at + first, .found = found.at + first};
-        int64_t n_more = weigh_some(of, changes, first, last, known, tables, into);
-        if (n_more < 0) return -1;
-        n_left += n_more;
+        if (weigh_some(of, changes, first, last, known, tables, into) < 0) return -1;
     }
-    return n_left;
+    return 0;
 }

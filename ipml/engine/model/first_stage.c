@@ -9,7 +9,7 @@
 #include "features/numbers.h"
 
 enum { OF_WORDS, OF_BRANDS, OF_GOODS, OF_OFFERS }; /* sets of phrases */
-enum { N_CLAIMS = 8, N_OF_SELLER = 4, N_PAGES = 0x2000 };
+enum { N_CLAIMS = 8, N_OF_SELLER = 4 };
 enum { MOST_LISTINGS_AT_ONCE = 8192, MOST_BYTES_AT_ONCE = 1 << 20 };
 
 /* Working space of one call, given back as a whole. */
@@ -69,7 +69,6 @@ typedef struct {
     double *claims, *goods, *prices; /* of titles: what they claim of brands, goods, and prices beside usual ones */
     int64_t *claimed;                /* of titles: the brand of each */
     double *listing;                 /* of descriptions: what is known of their listing */
-    uint8_t *is_left;                /* whether a plain function has to look at each */
 } reading;
 
 static places places_of(const reading *of, int64_t set) {
@@ -84,16 +83,14 @@ static places places_of(const reading *of, int64_t set) {
 }
 
 /* Fold texts and read their misspelt words. */
-static texts fold_and_read(texts raw, int64_t most, const known_characters *known, const stage_tables *tables,
-                           uint8_t *is_left, space *within) {
+static texts fold_and_read(texts raw, int64_t most, const characters *known, const stage_tables *tables,
+                           space *within) {
     int64_t n = n_texts(raw);
-    uint8_t missing[N_PAGES] = {0};
     int64_t *ends = ROOM(within, int64_t, n + 1);
     buffer *folded = make_buffer(within), *rows = make_buffer(within), *row_ends = make_buffer(within);
     buffer *written = make_buffer(within);
     if (ends == NULL) return raw;
-    fold_texts(raw, most, &known->folding, &tables->folding, (uint8s_out){missing, N_PAGES}, (int64s_out){ends, n + 1},
-               folded, (uint8s_out){is_left, n});
+    fold_texts(raw, most, known, &tables->folding, (int64s_out){ends, n + 1}, folded);
     texts as_folded = {as_int64s(ends, n + 1), uint8s_of(folded)};
     if (has_failed(within)) return raw;
     read_texts(as_folded, &tables->spelling, rows, row_ends, written);
@@ -164,7 +161,7 @@ static int8_t find_standing(int64_t claimed, int64_t listing, const listings *al
 }
 
 /* Read what titles claim of brands. */
-static void read_claims(reading *of, texts raw, number_lists named, const listings *all, const known_characters *known,
+static void read_claims(reading *of, texts raw, number_lists named, const listings *all, const characters *known,
                         const stage_tables *tables, space *within) {
     int64_t n = of->n;
     uint8_t *is_disguised = ROOM(within, uint8_t, n), *has_field = ROOM(within, uint8_t, n);
@@ -172,11 +169,10 @@ static void read_claims(reading *of, texts raw, number_lists named, const listin
     int8_t *standing = ROOM(within, int8_t, n);
     if (within->failed) return;
     claim_brands(of, named, all);
-    find_disguised(raw, named, &tables->spellings, &known->folding, (uint8s_out){is_disguised, n});
-    if (count_disguised(raw, tables->title.most_letters, &known->disguises, (int64s_out){n_disguised, n}) < 0)
+    if (find_disguised(raw, named, &tables->spellings, known, (uint8s_out){is_disguised, n}) < 0 ||
+        count_disguised(raw, tables->title.most_letters, known, tables->folding.units, (int64s_out){n_disguised, n}) < 0)
         within->failed = true;
     for (int64_t row = 0; row < n; row++) {
-        of->is_left[row] |= is_disguised[row] == MAY_BE_DISGUISED || n_disguised[row] < 0;
         has_field[row] = all->codes.at[of->owners[row] * N_CODES + HAS_FIELD] != 0;
         standing[row] = find_standing(of->claimed[row], of->owners[row], all, tables->has_authorised);
     }
@@ -217,7 +213,7 @@ static void read_prices(reading *of, const listings *all, const stage_tables *ta
 }
 
 /* Read titles, and what follows from them for brand, goods and price. */
-static void read_titles(reading *of, texts raw, const listings *all, const known_characters *known,
+static void read_titles(reading *of, texts raw, const listings *all, const characters *known,
                         const stage_tables *tables, space *within) {
     read_column(of, raw, &tables->title, tables, within);
     if (within->failed) return;
@@ -363,7 +359,6 @@ static reading cut_long(const reading *whole, const text_column *column, space *
         .wholes = int64s_of(rows).at,
         .bounds = bounds,
         .folded = {int64s_of(offsets), uint8s_of(data)},
-        .is_left = ROOM(within, uint8_t, n),
     };
     if (within->failed) return of;
     for (int64_t i = 0; i < n; i++) {
@@ -379,26 +374,20 @@ typedef struct {
     reading titles, descriptions, title_passages, description_passages;
 } readings;
 
-static reading read_whole(texts raw, const int64_t *owners, const text_column *column, const known_characters *known,
+static reading read_whole(texts raw, const int64_t *owners, const text_column *column, const characters *known,
                           const stage_tables *tables, space *within) {
-    reading of = {.n = n_texts(raw), .owners = owners, .is_left = ROOM(within, uint8_t, n_texts(raw))};
-    if (!within->failed) of.folded = fold_and_read(raw, column->most_letters, known, tables, of.is_left, within);
-    return of;
-}
-
-/* Passages that are left make the text left that they are cut from. */
-static void leave_whole(reading *whole, const reading *passages) {
-    for (int64_t i = 0; i < passages->n; i++) whole->is_left[passages->wholes[i]] |= passages->is_left[i];
+    texts folded = fold_and_read(raw, column->most_letters, known, tables, within);
+    return (reading){.n = n_texts(raw), .owners = owners, .folded = folded};
 }
 
 /* Read all that is read in the texts of some listings. */
-static void read_all(readings *all, const listings *of, const listing_texts *written, const known_characters *known,
+static void read_all(readings *all, const listings *of, const listing_texts *written, const characters *known,
                      const stage_tables *tables, space *within) {
     texts titles = written->titles, descriptions = written->descriptions;
     all->titles = read_whole(titles, written->title_owners, &tables->title, known, tables, within);
     all->descriptions =
         read_whole(descriptions, written->description_owners, &tables->description, known, tables, within);
-    if (within->failed) return;
+    if (within->failed || lacks_pages(known)) return;
     read_titles(&all->titles, titles, of, known, tables, within);
     read_descriptions(&all->descriptions, descriptions, of, tables, within);
     if (within->failed) return;
@@ -409,8 +398,6 @@ static void read_all(readings *all, const listings *of, const listing_texts *wri
         read_titles(&all->title_passages, all->title_passages.folded, of, known, tables, within);
     if (!within->failed && all->description_passages.n)
         read_descriptions(&all->description_passages, all->description_passages.folded, of, tables, within);
-    leave_whole(&all->titles, &all->title_passages);
-    leave_whole(&all->descriptions, &all->description_passages);
 }
 
 /* Take a pair of a listing for its worst one, if it is. */
@@ -446,10 +433,8 @@ static void find_more(const readings *all, const listing_texts *written, const s
                    (uint8s_out){is_unfamiliar, n});
     have_plain_letters(all->titles.folded, (uint8s_out){is_plain, n});
     for (int64_t i = 0; i < written->n; i++) {
-        int64_t title = written->title_of[i], description = written->description_of[i];
-        bool is_left = all->titles.is_left[title] || all->descriptions.is_left[description];
-        found[i] = (uint8_t)((is_left ? IS_LEFT : 0) | (is_unfamiliar[title] ? IS_UNFAMILIAR : 0) |
-                             (is_plain[title] ? 0 : HAS_NO_PLAIN_LETTERS));
+        int64_t title = written->title_of[i];
+        found[i] = (uint8_t)((is_unfamiliar[title] ? IS_UNFAMILIAR : 0) | (is_plain[title] ? 0 : HAS_NO_PLAIN_LETTERS));
     }
 }
 
@@ -463,14 +448,14 @@ static void tell_read(const reading *of, text_readings into) {
     for (int i = 0; i < 3; i++) buffer_write(into.places, places[i]->at, places[i]->n);
 }
 
-static int64_t weigh_within(const listings *of, const listing_texts *written, const known_characters *known,
-                            const stage_tables *tables, stage_results into, space *within) {
+static void weigh_within(const listings *of, const listing_texts *written, const characters *known,
+                         const stage_tables *tables, stage_results into, space *within) {
     readings all = {.titles = {.n = 0}};
-    int64_t n_parts = count_parts(tables), n_left = 0;
+    int64_t n_parts = count_parts(tables);
     double *sellers = describe_all_sellers(of, of->facts.n / N_FACTS, tables, within);
-    if (within->failed) return -1;
+    if (within->failed) return;
     read_all(&all, of, written, known, tables, within);
-    if (within->failed) return -1;
+    if (within->failed || lacks_pages(known)) return;
     find_more(&all, written, tables, into.found, within);
     for (int64_t i = 0; i < written->n; i++) {
         int64_t title = written->title_of[i], owner = all.titles.owners[title];
@@ -481,24 +466,20 @@ static int64_t weigh_within(const listings *of, const listing_texts *written, co
         find_worst(&all, tables, &into.log_odds[i], &chosen);
         if (into.parts != NULL) write_parts(&chosen, tables, into.parts + i * n_parts);
         if (into.brands != NULL) into.brands[i] = all.titles.claimed[title];
-        if (!(into.found[i] & IS_LEFT)) continue;
-        into.log_odds[i] = NAN;
-        n_left++;
     }
     if (into.read.data != NULL) {
         tell_read(&all.titles, into.read);
         tell_read(&all.descriptions, into.read);
         within->failed |= into.read.data->failed || into.read.numbers->failed || into.read.places->failed;
     }
-    return within->failed ? -1 : n_left;
 }
 
-int64_t weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+int64_t weigh_texts(const listings *of, const listing_texts *written, const characters *known,
                     const stage_tables *tables, stage_results into) {
     space within = {.n_blocks = 0};
-    int64_t n_left = weigh_within(of, written, known, tables, into, &within);
+    weigh_within(of, written, known, tables, into, &within);
     give_back(&within);
-    return n_left;
+    return within.failed ? -1 : 0;
 }
 
 /* Where a block of listings ends: there are not many in it, so that what is read of them stays in the cache. */
@@ -529,35 +510,35 @@ listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *off
 }
 
 /* Weigh listings, each by its own texts. */
-static int64_t weigh_own(const listings *of, const known_characters *known, const stage_tables *tables,
+static int64_t weigh_own(const listings *of, const characters *known, const stage_tables *tables,
                          stage_results into) {
     int64_t n = n_texts(of->titles);
     int64_t *rows = malloc((size_t)(n + 1) * sizeof *rows);
     if (rows == NULL) return -1;
     for (int64_t i = 0; i < n; i++) rows[i] = i;
     listing_texts written = {of->titles, of->descriptions, rows, rows, n, rows, rows};
-    int64_t n_left = weigh_texts(of, &written, known, tables, into);
+    int64_t code = weigh_texts(of, &written, known, tables, into);
     free(rows);
-    return n_left;
+    return code;
 }
 
-EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+EXPORT int64_t weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found) {
     int64_t n = n_texts(of->titles), n_most = min_of(n, MOST_LISTINGS_AT_ONCE);
     int64_t *offsets = malloc((size_t)(2 * n_most + 2) * sizeof *offsets);
-    int64_t n_left = offsets == NULL ? -1 : 0;
-    for (int64_t first = 0, last = 0; first < n && n_left >= 0; first = last) {
+    int64_t code = offsets == NULL ? -1 : 0;
+    bool is_of_use = !ask_pages(of->titles, known) && !ask_pages(of->descriptions, known);
+    for (int64_t first = 0, last = 0; is_of_use && first < n && code == 0; first = last) {
         last = end_of_block(of, first);
         listings some = cut_listings(of, first, last - first, offsets);
         stage_results into = {log_odds.at + first, brands.at + first, found.at + first, NULL, {NULL, NULL, NULL}};
-        int64_t n_more = weigh_own(&some, known, tables, into);
-        n_left = n_more < 0 ? -1 : n_left + n_more;
+        code = weigh_own(&some, known, tables, into);
     }
     free(offsets);
-    return n_left;
+    return code;
 }
 
-EXPORT int64_t explain_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+EXPORT int64_t explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places) {
     stage_results into = {log_odds.at, brands.at, found.at, parts.at, {data, numbers, places}};

@@ -98,15 +98,9 @@ typedef struct {
     double used; /* the share of n-grams of titles in use */
 } stage_tables;
 
-/* What is known of the characters met so far, which may be less than of all that the listings have. */
-typedef struct {
-    characters folding;
-    disguise_tables disguises;
-} known_characters;
-
-/* What else is found of a listing: a plain function has to look at it, and its log-odds are NaN; the model knows none
-   of the n-grams of its title; its title has no letter from a to z and no digit. */
-enum { IS_LEFT = 1, IS_UNFAMILIAR = 2, HAS_NO_PLAIN_LETTERS = 4 };
+/* What else is found of a listing: the model knows none of the n-grams of its title; its title has no letter from a to z
+   and no digit. */
+enum { IS_UNFAMILIAR = 1, HAS_NO_PLAIN_LETTERS = 2 };
 
 /* Titles and descriptions of listings, and which of them are weighed together: a description may stand beside several
    titles, and a title beside several descriptions, of one listing. */
@@ -135,9 +129,9 @@ typedef struct {
     text_readings read;
 } stage_results;
 
-/* Weigh texts of some listings, which may be others than their own; return how many are left to plain functions, -1 if
-   there is not enough memory. */
-int64_t weigh_texts(const listings *of, const listing_texts *written, const known_characters *known,
+/* Weigh texts of some listings, which may be others than their own; return 0, or -1 if there is not enough memory. Where
+   pages of characters are missing, nothing of use is written, here and below. */
+int64_t weigh_texts(const listings *of, const listing_texts *written, const characters *known,
                     const stage_tables *tables, stage_results into);
 
 /* Some of many listings by themselves; the offsets of their texts need room for 2 * (n + 1) numbers. */
@@ -145,13 +139,13 @@ listings cut_listings(const listings *of, int64_t first, int64_t n, int64_t *off
 
 /* Write the log-odds of each listing by itself, of long texts those with the worst passage; which brand it is of, -1
    for none that is known; and what else is found. Returns what `weigh_texts` does. */
-EXPORT int64_t weigh_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+EXPORT int64_t weigh_listings(const listings *of, const characters *known, const stage_tables *tables,
                               doubles_out log_odds, int64s_out brands, uint8s_out found);
 
 /* Write also what each feature adds to the log-odds, a row for each listing: the n-grams of title and description, the
    category, and the features of each other extractor; and what is read in titles and then in descriptions, as
    `text_readings` has it. */
-EXPORT int64_t explain_listings(const listings *of, const known_characters *known, const stage_tables *tables,
+EXPORT int64_t explain_listings(const listings *of, const characters *known, const stage_tables *tables,
                                 doubles_out log_odds, int64s_out brands, uint8s_out found, doubles_out parts,
                                 buffer *data, buffer *numbers, buffer *places);
 

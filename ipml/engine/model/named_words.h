@@ -70,9 +70,9 @@ EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles
                           doubles_out lost, int64s_out n_named);
 
 /* Do what `choose_words` and `mark_words` do, from what the listings lose: their own log-odds less those without what
-   was asked for, times a slope. Return how many changes are left to plain functions; the words are of no use then.
-   Returns -1 where memory ran out. */
-EXPORT int64_t name_words(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+   was asked for, times a slope. Returns -1 where memory ran out. Where pages of characters are missing, the words are of
+   no use any more. */
+EXPORT int64_t name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named);
 

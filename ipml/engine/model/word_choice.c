@@ -280,36 +280,36 @@ EXPORT int64_t mark_words(const naming *rules, const found_words *found, doubles
 }
 
 /* Work out what listings lose without what was asked for since the last time. */
-static int64_t weigh_more(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+static int64_t weigh_more(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const named_words *words, buffer *losses) {
     int64_t first = losses->n / (int64_t)sizeof(double), n = words->rows.n / (int64_t)sizeof(int64_t) - first;
     const int64_t *rows = int64s_of(&words->rows) + first;
     text_changes changes = {{rows, n}, {int64s_of(&words->starts) + N_TEXTS * first, N_TEXTS * n + 1},
                             {int64s_of(&words->pieces), words->pieces.n / (int64_t)sizeof(int64_t)}};
     uint8_t *found = malloc((size_t)n + 1);
-    int64_t n_left = -1;
+    int64_t code = -1;
     if (found != NULL && buffer_reserve(losses, n * (int64_t)sizeof(double))) {
         double *lost = (double *)(void *)losses->at + first;
-        n_left = weigh_changes(of, known, tables, changes, (doubles_out){lost, n}, (uint8s_out){found, n});
+        code = weigh_changes(of, known, tables, changes, (doubles_out){lost, n}, (uint8s_out){found, n});
         for (int64_t i = 0; i < n; i++) lost[i] = slope * (log_odds.at[rows[i]] - lost[i]);
         losses->n += n * (int64_t)sizeof(double);
     }
     free(found);
-    return n_left;
+    return code;
 }
 
 static doubles doubles_of(const buffer *of) {
     return (doubles){(const double *)(const void *)of->at, of->n / (int64_t)sizeof(double)};
 }
 
-EXPORT int64_t name_words(const listings *of, const known_characters *known, const stage_tables *tables, double slope,
+EXPORT int64_t name_words(const listings *of, const characters *known, const stage_tables *tables, double slope,
                           doubles log_odds, const naming *rules, const found_words *found, named_words *into,
                           doubles_out lost, int64s_out n_named) {
     buffer losses = {.n = 0};
-    int64_t n_left = weigh_more(of, known, tables, slope, log_odds, into, &losses);
-    if (n_left == 0) n_left = choose_words(rules, found, doubles_of(&losses), into);
-    if (n_left == 0) n_left = weigh_more(of, known, tables, slope, log_odds, into, &losses);
-    if (n_left == 0) n_left = mark_words(rules, found, doubles_of(&losses), into, lost, n_named);
+    int64_t code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
+    if (code == 0 && !lacks_pages(known)) code = choose_words(rules, found, doubles_of(&losses), into);
+    if (code == 0 && !lacks_pages(known)) code = weigh_more(of, known, tables, slope, log_odds, into, &losses);
+    if (code == 0 && !lacks_pages(known)) code = mark_words(rules, found, doubles_of(&losses), into, lost, n_named);
     free(losses.at);
-    return n_left;
+    return code;
 }

@@ -1,22 +1,25 @@
 """What every character reads as and counts for, in tables that the engine looks up.
 
-Tables come in pages of 256 characters. A page is worked out, by the plain functions, when one of its characters is
-first met: a shop that sells in English never pays for Chinese.
+Tables come in pages of 256 characters. A page is worked out when one of its characters is first met: a shop that sells
+in English never pays for Chinese.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
-from typing import ClassVar
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table
 from ipml.features import look_alikes
-from ipml.features.normalisation import _READINGS
+from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ORNAMENTS, SHAPES, SIGNS_AS_LETTERS
+
+Int64s = NDArray[np.int64]
 
 MOST_LETTERS_OF_A_READING = 18
 MOST_LETTERS_OF_A_SOUND = 4
@@ -24,32 +27,48 @@ N_PAGES = 0x2000  # more than there are, so that even broken UTF-8 points to one
 _PAGE = 256
 _PADDING = np.zeros(MOST_LETTERS_OF_A_SOUND, dtype=np.int64)
 
-CODE = (1 << 21) - 1
+CODE_BITS = 21
+CODE = (1 << CODE_BITS) - 1
 """A character is a number: its code in the lowest bits, and above them the flags of what it counts for."""
 WORD, LETTER, ALPHA, DIGIT, DECIMAL, GREEK, CYRILLIC, LIVING = (1 << bit for bit in range(21, 29))
-OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING = (1 << bit for bit in range(29, 36))
-MISSING, BEGINS_MARKUP = 1 << 37, 1 << 38
-ORNAMENT, ORNAMENT_SHIFT = 7 << 39, 39  # the number of the far script, from 1
+OWN_SHAPE, INVISIBLE, MARK, SIGN, IDEOGRAPH, TURNED, REVERSING, MISSING, BEGINS_MARKUP = (
+    1 << bit for bit in range(29, 38)
+)
+ORNAMENT_SHIFT = 38  # from here on stands the number of the far script, from 1
 _N_ASPECTS = 6
 """What is known of a character: with its flags; as the ASCII character that a letter of a living script looks like, or
-as the one that a sign or an ideograph stands for in some company, else itself; and where its reading in lower case and
-the sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length."""
+as the one that a sign or an ideograph stands for in some company, else itself; where its reading in lower case and the
+sound of a Greek or Cyrillic letter begin among the letters, times 256, plus their length; and its code in lower case,
+above which stands what it counts for in words that may hide what they say."""
 
-_KINDS = ((re.compile(r"\w+"), WORD), (re.compile(rf"{look_alikes._LETTER}+"), LETTER), (re.compile(r"\d+"), DECIMAL))
-_ALPHABETS = [pattern for pattern, _ in look_alikes._ALPHABETS]
-_SCRIPTS = [script for script, _ in look_alikes._ORNAMENTS]
-_CLASSES = (
-    *zip(_ALPHABETS, (GREEK, CYRILLIC, LIVING), strict=True),
-    *((script, number << ORNAMENT_SHIFT) for number, script in enumerate(_SCRIPTS, start=1)),
-    (look_alikes._IS_SPELT, MARK),
-    (look_alikes._ONLY_TURNED, TURNED),
-    (re.compile("\u202e"), REVERSING),
-    (re.compile(r"[<&%\\]"), BEGINS_MARKUP),
+EAST_ASIAN = "\u3040-\u30ff\u3400-\u9fff"
+"""Kana and ideographs: letters of full width are genuine beside them."""
+BETWEEN_WORDS = r"\s\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f\u00d7"
+"""ASCII signs and the times sign part words that may hide what they say."""
+_BY_COMPANY = "\u200c\u200d\uff01-\uff5e\U0001f1e6-\U0001f1ff"  # joiners, full width, letters of flags
+_IN_SIZES = "xX\u0400-\u052f\u1c80-\u1c8f"
+
+_Class = tuple[re.Pattern[str], int]
+_KINDS: tuple[_Class, ...] = (
+    *((re.compile(r"\w+"), WORD), (re.compile(r"[^\W\d_]+"), LETTER), (re.compile(r"\d+"), DECIMAL)),
 )
-_STAND_INS = {**look_alikes.IDEOGRAPHS_AS_LETTERS, **look_alikes.SIGNS_AS_LETTERS}
-
-
-_SIGMA = "\N{GREEK CAPITAL LETTER SIGMA}"  # in lower case it is another letter at the end of a word
+_CLASSES: tuple[_Class, ...] = tuple(
+    (re.compile(f"[{letters}]+"), flag)
+    for letters, flag in (
+        *((look_alikes.GREEK, GREEK), (look_alikes.CYRILLIC, CYRILLIC), (look_alikes.LIVING_SCRIPTS, LIVING)),
+        *((script, number << ORNAMENT_SHIFT) for number, (script, _) in enumerate(ORNAMENTS, start=1)),
+        *((look_alikes.SPELT_MARKS, MARK), (look_alikes.ONLY_TURNED, TURNED), ("\u202e", REVERSING)),
+        (r"<&%\\", BEGINS_MARKUP),
+    )
+)
+_NUMBER_OF_KIND = {kind: number for number, kind in enumerate(("other", "ascii", "invisible", "styled", "look-alike"))}
+_BETWEEN = 5
+_IN_DISGUISE: tuple[_Class, ...] = tuple(
+    (re.compile(f"[{letters}]+"), flag << CODE_BITS)
+    for letters, flag in ((r"\w", 8), (EAST_ASIAN, 16), (_BY_COMPANY, 32), (_IN_SIZES, 64))
+)
+_STAND_INS = {**IDEOGRAPHS_AS_LETTERS, **SIGNS_AS_LETTERS}
+_WITHOUT_CONTENT = frozenset(("Cn", "Co", "Cs"))  # what is unassigned, in private use, or half a pair
 
 
 class Characters(Table):
@@ -58,80 +77,128 @@ class Characters(Table):
     Attributes
     ----------
     pages : array of int32
-        The number of each page, -1 for those not met yet.
+        The number of each page, 0 for those not met yet.
     entries : array of int64, shape (256 pages, 6)
+        Those of the first page are all `MISSING`.
     letters : array of int64
         Those of readings and sounds, and some more, so that the longest sound can be read anywhere.
+    asked : array of uint8
+        The engine sets 1 for each page that it needs and that is missing, and for any in the last place.
     """
 
     _fields_: ClassVar = [
-        (name, KINDS[kind]) for name, kind in (("pages", "int32s"), ("entries", "int64s"), ("letters", "int64s"))
+        *((name, KINDS[kind]) for name, kind in (("pages", "int32s"), ("entries", "int64s"), ("letters", "int64s"))),
+        ("asked", KINDS["uint8s_out"]),
     ]
+    pages_asked: NDArray[np.uint8]
 
 
 class Pages:
-    """The tables of the pages met so far; filling makes new tables, so that those in use never change."""
+    """The tables of the pages met so far.
+
+    Filling makes new tables, so that those in use never change; they share arrays of which the old ones know a part.
+
+    Attributes
+    ----------
+    characters : Characters
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers = np.full(N_PAGES, -1, dtype=np.int32)
-        self._entries, self._letters = np.zeros((0, _N_ASPECTS), dtype=np.int64), _PADDING
-        self.fill([0])
+        self._numbers = np.zeros(N_PAGES, dtype=np.int32)
+        self._entries, self._n_pages = np.full((_PAGE, _N_ASPECTS), MISSING, dtype=np.int64), 1
+        self._entries[:, 1:] = 0
+        self._letters, self._n_letters = _PADDING, 0
+        self._add([0])
 
-    def fill(self, pages: Iterable[int]) -> None:
-        """Work out the tables of pages that lack them."""
+    def fill(self, characters: Characters) -> bool:
+        """Work out the pages that were asked for; say whether any were: then what was read is of no use.
+
+        Whoever calls the engine calls again until no more pages are missing.
+        """
+        if not characters.pages_asked[N_PAGES]:
+            return False
         with self._lock:
-            self._add(pages)
-            self.characters = Characters.of(pages=self._numbers, entries=self._entries, letters=self._letters)
+            self._add(np.flatnonzero(characters.pages_asked[:N_PAGES]).tolist())
+        return True
 
     def _add(self, pages: Iterable[int]) -> None:
         numbers = self._numbers.copy()
-        entries, letters = [self._entries], [self._letters[: -len(_PADDING)]]
-        n_letters = len(letters[0])
         for page in pages:
-            if numbers[page] < 0:
-                numbers[page] = numbers.max() + 1
-                of_page, of_readings = _describe_page(page, n_letters)
-                entries.append(of_page)
-                letters.append(of_readings)
-                n_letters += len(of_readings)
-        self._numbers = numbers
-        self._entries, self._letters = np.concatenate(entries), np.concatenate([*letters, _PADDING])
+            if numbers[page]:
+                continue
+            entries, letters = _describe_page(page, self._n_letters)
+            self._entries = _append(self._entries, self._n_pages * _PAGE, entries)
+            self._letters = _append(self._letters, self._n_letters, np.concatenate([letters, _PADDING]))
+            numbers[page] = self._n_pages
+            self._n_pages, self._n_letters = self._n_pages + 1, self._n_letters + len(letters)
+        self._numbers, asked = numbers, np.zeros(N_PAGES + 1, dtype=np.uint8)
+        known = Characters.of(pages=numbers, entries=self._entries, letters=self._letters, asked=asked)
+        known.pages_asked = asked
+        self.characters = known
 
 
-def _describe_page(page: int, n_letters: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _append(array: NDArray[Any], n: int, more: NDArray[Any]) -> NDArray[Any]:
+    """Put rows behind the first ones of an array, a larger one where there is no room."""
+    if n + len(more) > len(array):
+        larger = np.zeros((2 * (n + len(more)), *array.shape[1:]), dtype=array.dtype)
+        larger[:n] = array[:n]
+        array = larger
+    array[n : n + len(more)] = more
+    return array
+
+
+def _describe_page(page: int, n_letters: int) -> tuple[Int64s, Int64s]:
     """Return what is known of the characters of a page, and the letters that come after so many others."""
-    characters = "".join(map(chr, range(page * _PAGE, (page + 1) * _PAGE)))
-    itself = _flag_page(characters)
-    readings = [_READINGS[ord(letter)].lower() for letter in characters]
-    sounds = [_sound(letter, flags) for letter, flags in zip(characters, itself.tolist(), strict=True)]
+    codes = np.arange(page * _PAGE, (page + 1) * _PAGE, dtype=np.int64)
+    letters = "".join(map(chr, codes.tolist())) if codes[-1] <= 0x10FFFF else ""
+    if _WITHOUT_CONTENT.issuperset(map(unicodedata.category, letters)) and not look_alikes.LISTED.intersection(letters):
+        entries = np.zeros((_PAGE, _N_ASPECTS), dtype=np.int64)
+        entries[:, [0, 1, 2, 5]] = codes[:, np.newaxis]
+        return entries, codes[:0]
+    itself = _flag_page(letters)
+    readings = [look_alikes.read_letter(letter).lower() for letter in letters]
+    sounds = [_sound(letter, flags) for letter, flags in zip(letters, itself.tolist(), strict=True)]
     assert max(map(len, readings)) <= MOST_LETTERS_OF_A_READING
     assert max(map(len, sounds)) <= MOST_LETTERS_OF_A_SOUND
     places = _places(readings + sounds, n_letters)
-    shapes, stand_ins = _look_up(characters, itself, look_alikes.SHAPES), _look_up(characters, itself, _STAND_INS)
-    lowered = np.array([_lower(letter) for letter in characters], dtype=np.int64)
-    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:], lowered])
+    shapes, stand_ins = _look_up(letters, itself, SHAPES), _look_up(letters, itself, _STAND_INS)
+    smalls = _describe_small(letters, readings)
+    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:], smalls])
     return entries, _flag_kinds("".join(readings + sounds))
 
 
+def _describe_small(letters: str, readings: Sequence[str]) -> Int64s:
+    """Return the codes of letters in lower case, a space for white space, and how they count in disguises."""
+    kinds = [_NUMBER_OF_KIND[kind] for kind in map(look_alikes.kind_of, letters, readings)]
+    described = np.array(list(map(_lower, letters)), dtype=np.int64)
+    between = np.zeros(len(letters), dtype=np.int64)
+    _flag_matches(letters, [(re.compile(f"[{BETWEEN_WORDS}]+"), 1)], between)
+    described |= np.where(between, _BETWEEN, kinds) << CODE_BITS
+    _flag_matches(letters, _IN_DISGUISE, described)
+    return described
+
+
 def _lower(letter: str) -> int:
-    """Return the code of a letter in lower case, that of a space for white space; -1 if it is none by itself."""
-    if letter.isspace():
-        return ord(" ")
-    lowered = letter.lower()
-    return ord(lowered) if len(lowered) == 1 and letter != _SIGMA else -1
+    """Return the code of a letter in lower case, of one that is two letters the first, of white space a space."""
+    return ord(" " if letter.isspace() else fold_sigma(letter.lower())[0])
+
+
+def fold_sigma(text: str) -> str:
+    """Return a text in lower case with one small sigma, wherever it stands in a word."""
+    return text.replace("\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}")
 
 
 def _sound(letter: str, flags: int) -> str:
-    return look_alikes._sound(letter) if flags & (GREEK | CYRILLIC) and flags & ALPHA else ""
+    return look_alikes.read_by_sound(letter) if flags & (GREEK | CYRILLIC) and flags & ALPHA else ""
 
 
-def _places(words: list[str], start: int) -> NDArray[np.int64]:
+def _places(words: Sequence[str], start: int) -> Int64s:
     lengths = np.array(list(map(len, words)), dtype=np.int64)
     return (start + np.cumsum(lengths) - lengths) * 256 + lengths
 
 
-def _look_up(letters: str, itself: NDArray[np.int64], table: Mapping[str, str]) -> NDArray[np.int64]:
+def _look_up(letters: str, itself: Int64s, table: Mapping[str, str]) -> Int64s:
     found = itself.copy()
     for place, letter in enumerate(letters):
         if letter in table:
@@ -139,7 +206,7 @@ def _look_up(letters: str, itself: NDArray[np.int64], table: Mapping[str, str]) 
     return found
 
 
-def _flag_page(letters: str) -> NDArray[np.int64]:
+def _flag_page(letters: str) -> Int64s:
     flags = _flag_kinds(letters)
     _flag_matches(letters, _CLASSES, flags)
     for place, letter in enumerate(letters):
@@ -149,23 +216,23 @@ def _flag_page(letters: str) -> NDArray[np.int64]:
 
 
 def _flag_letter(letter: str) -> int:
-    has_own_shape = letter.isalpha() and not look_alikes._looks_like_a_letter(letter)
+    has_own_shape = letter.isalpha() and not look_alikes.looks_like_a_letter(letter)
     return (
         OWN_SHAPE * has_own_shape
-        | INVISIBLE * look_alikes._is_invisible(letter)
-        | SIGN * (letter in look_alikes.SIGNS_AS_LETTERS)
-        | IDEOGRAPH * (letter in look_alikes.IDEOGRAPHS_AS_LETTERS)
+        | INVISIBLE * look_alikes.is_invisible(letter)
+        | SIGN * (letter in SIGNS_AS_LETTERS)
+        | IDEOGRAPH * (letter in IDEOGRAPHS_AS_LETTERS)
     )
 
 
-def _flag_kinds(text: str) -> NDArray[np.int64]:
+def _flag_kinds(text: str) -> Int64s:
     flags = [ord(letter) | ALPHA * letter.isalpha() | DIGIT * letter.isdigit() for letter in text]
     flagged = np.array(flags, dtype=np.int64)
     _flag_matches(text, _KINDS, flagged)
     return flagged
 
 
-def _flag_matches(text: str, classes: Iterable[tuple[re.Pattern[str], int]], flags: NDArray[np.int64]) -> None:
+def _flag_matches(text: str, classes: Iterable[_Class], flags: Int64s) -> None:
     for pattern, flag in classes:
         for match in pattern.finditer(text):
             flags[match.start() : match.end()] |= flag

@@ -1,8 +1,11 @@
-"""Undo disguise in many texts at once: `ipml.features.normalisation.fold_text`, in the engine.
+"""Undo disguise in texts: the folded view, in which every way to write "Nike" reads nike.
 
-Most texts are plain: one pass over their bytes writes them in lower case and sees that there is nothing to undo. Others
-are taken apart into characters, and go through the same steps as in the plain function. Few are left to that function
-itself: those with markup beside letters that are ASCII in another case.
+Sellers who must not be found write in look-alike letters, invisible characters, signs for letters ("r@lex", "$uper"),
+markup, reversed runs and spaced-out letters. The engine undoes that step by step; here are the tables that it looks up,
+and the calls. After folding, a text holds lower-case ASCII, spaces, and letters of scripts that are not read by sound,
+with the marks they are spelt with.
+
+Words that hide what they say are also counted, since few sellers of genuine goods write like that.
 """
 
 from __future__ import annotations
@@ -17,17 +20,28 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as TextArrays
-from ipml.features.compiled import screening, signs
-from ipml.features.compiled.characters import ASCII, N_PAGES, PAGES, Characters
+from ipml.features.compiled import screening
+from ipml.features.compiled.characters import ASCII, CODE_BITS, PAGES, Characters
 from ipml.features.compiled.texts import Texts
-from ipml.features.look_alikes import ORNAMENTS, TURNED_LETTERS, read_letter
-from ipml.features.normalisation import MAX_TITLE_LETTERS, fold_text
+from ipml.features.look_alikes import ORNAMENTS, SIGN_READINGS, TURNED_LETTERS, read_letter
+from ipml.listings.fields import FIELDS
 
+_LENGTHS = {field.name: field.max_length for field in FIELDS}
+MAX_TITLE_LETTERS: int = _LENGTHS["title"] or 0
+MAX_DESCRIPTION_LETTERS: int = _LENGTHS["description"] or 0
+
+UNITS = (
+    *("мм", "см", "дм", "м", "км", "мл", "л", "мг", "г", "гр", "кг", "т", "мкм", "мкг", "мкф", "вт", "квт", "в", "кв"),
+    *("ма", "мач", "а", "ач", "гц", "мгц", "ггц", "шт", "кб", "мб", "гб", "тб", "дюйм"),
+)
+"""Cyrillic units of sizes, which stand as they are; only the last one, the inch, has endings."""
 _BREAKING = ("br", "p", "div", "li", "ul", "ol", "tr", "td", "th", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr")
 _MAY_HIDE = ("span", "i", "b", "em", "font", "small", "s", "u")
 _WITHOUT_SEMICOLON = sorted(name for name in html.entities.html5 if not name.endswith(";"))
 _WITH_SEMICOLON = sorted(name[:-1] for name in html.entities.html5 if name.endswith(";"))
-_NOTHING, _CODE_BITS = -1, 21
+_NOTHING = -1
+_SIGN, _STANDS_ALONE, _AT_OR_DOLLAR, _BEGINS, _LETTER, _DIGIT = (1 << bit for bit in range(6))
+_GAPS = " \x1f._,;'*~+|/\\-"
 
 
 class _AsciiTables(Table):
@@ -56,6 +70,18 @@ class _MarkupTables(Table):
     ]
 
 
+class _SignsTables(Table):
+    """Of what kinds each byte is, and the character, with its flags, as which each ASCII sign is read."""
+
+    _fields_: ClassVar = [("kinds", KINDS["uint8s"]), ("letters_read", KINDS["int64s"])]
+
+
+class _SpacingTables(Table):
+    """1 for each ASCII character that may stand between letters written apart."""
+
+    _fields_: ClassVar = [("gaps", KINDS["uint8s"])]
+
+
 class FoldingTables(Table):
     """What the engine looks up to fold texts, but for what it knows of characters."""
 
@@ -64,19 +90,20 @@ class FoldingTables(Table):
         ("scripts", _ScriptTables),
         ("markup", _MarkupTables),
         ("screening", screening.ScreeningTables),
-        ("signs", signs.SignsTables),
-        ("spacing", signs.SpacingTables),
+        ("signs", _SignsTables),
+        ("spacing", _SpacingTables),
+        ("units", TextArrays),
     ]
 
 
-_fold_texts = bind(
-    "fold_texts",
-    *("texts", "int64_t", Characters, FoldingTables, "uint8s_out", "int64s_out", "buffer", "uint8s_out"),
-)
+_FOLD = "texts", "int64_t", Characters, FoldingTables, "int64s_out", "buffer"
+_fold_texts = bind("fold_texts", *_FOLD)
+_fold_with_places = bind("fold_with_places", *_FOLD, "buffer")
+_count_disguised = bind("count_disguised", "texts", "int64_t", Characters, "texts", "int64s_out", returns="int64_t")
 
 
 def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
-    """Return the folded view of each text, as `fold_text` does: what a reader sees, in plain lower-case letters.
+    """Return the folded view of each text: what a reader sees, in plain lower-case letters.
 
     Parameters
     ----------
@@ -90,23 +117,59 @@ def fold_texts(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> Texts:
     >>> fold_texts(Texts.of(["Nike  AIR", "r.e.p.l.i.c.a w.a.t.c.h", "Новая куртка"])).strings()
     ['nike air', 'replica watch', 'novaya kurtka']
     """
-    missing = np.zeros(N_PAGES, dtype=np.bool_)
-    folded, is_left = _fold(texts, max_letters, missing)
-    if is_left.any() and missing.any():
-        PAGES.fill(np.flatnonzero(missing).tolist())
-        folded, is_left = _fold(texts, max_letters, missing)
-    left = np.flatnonzero(is_left)
-    plain = [fold_text(texts.text(row), max_letters) for row in left.tolist()]
-    return folded.replace(left, plain)
-
-
-def _fold(texts: Texts, most: int, missing: NDArray[np.bool_]) -> tuple[Texts, NDArray[np.bool_]]:
-    """Return the folded texts, and which are left to the plain function; note the pages that are missing."""
     ends = np.empty(len(texts) + 1, dtype=np.int64)
-    is_left = np.empty(len(texts), dtype=np.bool_)
-    folded = Buffer()
-    _fold_texts(texts, most, PAGES.characters, TABLES, missing.view(np.uint8), ends, folded, is_left.view(np.uint8))
-    return Texts(ends, folded.take(np.uint8)), is_left
+    while True:
+        known, folded = PAGES.characters, Buffer()
+        _fold_texts(texts, max_letters, known, TABLES, ends, folded)
+        if not PAGES.fill(known):
+            return Texts(ends, folded.take(np.uint8))
+
+
+def fold_with_places(texts: Texts, max_letters: int = MAX_TITLE_LETTERS) -> tuple[Texts, NDArray[np.int64]]:
+    """Return what `fold_texts` does and, for each letter of one text after another, the place that it was written at.
+
+    Places are counted in letters of the text as written; those of more than four million letters are not told apart.
+    What stands for an entity, an escape or a wide gap comes from where that begins.
+
+    Examples
+    --------
+    >>> folded, places = fold_with_places(Texts.of(["\u00c6  b", "R&eacute;plica"]))
+    >>> folded.strings(), places.tolist()
+    (['ae b', 'replica'], [0, 0, 1, 3, 0, 1, 9, 10, 11, 12, 13])
+    """
+    ends = np.empty(len(texts) + 1, dtype=np.int64)
+    while True:
+        known, folded, places = PAGES.characters, Buffer(), Buffer()
+        _fold_with_places(texts, max_letters, known, TABLES, ends, folded, places)
+        if not PAGES.fill(known):
+            return Texts(ends, folded.take(np.uint8)), places.take(np.int64)
+
+
+def count_disguised_words(texts: Texts) -> NDArray[np.int64]:
+    """Return how many words of each text hide what they say, shape (n_texts,).
+
+    These are words with invisible letters inside, or with look-alikes or styled letters beside letters of another
+    script. A word written in one script throughout is not disguised, whatever the script: genuine Cyrillic, Greek or
+    accented titles count zero, as do sizes with units of another script, full-width letters beside Chinese or Japanese
+    ones, and the joiners by which Persian, Hindi and emoji are written.
+
+    Parameters
+    ----------
+    texts : Texts
+        As the sellers wrote them.
+
+    Examples
+    --------
+    >>> count_disguised_words(Texts.of(["N\u0456ke Air", "\u043a\u0435\u0434\u044b Nike", "Ni\u200bke"])).tolist()
+    [1, 0, 1]
+    """
+    counts = np.empty(len(texts), dtype=np.int64)
+    while True:
+        known = PAGES.characters
+        if _count_disguised(texts, MAX_TITLE_LETTERS, known, TABLES.units, counts) < 0:
+            raise MemoryError("not enough memory to read these texts")
+        if not PAGES.fill(known):
+            return counts
 
 
 def _read_ascii() -> NDArray[np.int64]:
@@ -118,7 +181,7 @@ def _read_ascii() -> NDArray[np.int64]:
 def _list_scripts() -> _ScriptTables:
     scripts = (TURNED_LETTERS, *(letters for _, letters in ORNAMENTS))
     readings = {
-        number << _CODE_BITS | ord(letter): ASCII[ord(reading)]
+        number << CODE_BITS | ord(letter): ASCII[ord(reading)]
         for number, letters in enumerate(scripts)
         for letter, reading in letters.items()
     }
@@ -159,11 +222,23 @@ def _make_markup_tables() -> _MarkupTables:
     )
 
 
+def _make_signs_tables() -> _SignsTables:
+    kinds, letters = np.zeros(256, dtype=np.uint8), np.zeros(128, dtype=np.int64)
+    for sign, letter in SIGN_READINGS.items():
+        kinds[ord(sign)] = (
+            _SIGN | _STANDS_ALONE * (sign in "@$!") | _AT_OR_DOLLAR * (sign in "@$") | _BEGINS * (sign != "(")
+        )
+        letters[ord(sign)] = ASCII[ord(letter)]
+    kinds[ord("a") : ord("z") + 1], kinds[ord("0") : ord("9") + 1] = _LETTER, _DIGIT
+    return _SignsTables.of(kinds=kinds, letters_read=letters)
+
+
 TABLES = FoldingTables.of(
     ascii=_AsciiTables.of(itself=ASCII, readings=_read_ascii()),
     scripts=_list_scripts(),
     markup=_make_markup_tables(),
     screening=screening.TABLES,
-    signs=signs.SIGNS,
-    spacing=signs.SPACING,
+    signs=_make_signs_tables(),
+    spacing=_SpacingTables.of(gaps=np.array([chr(code) in _GAPS for code in range(128)], dtype=np.uint8)),
+    units=Texts.of(UNITS),
 )

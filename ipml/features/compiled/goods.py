@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Table, bind
 from ipml.engine.library import Texts as TextArrays
-from ipml.features.compiled.characters import PAGES, Characters
+from ipml.features.compiled.characters import PAGES, Characters, fold_sigma
 from ipml.features.compiled.places import NumberArrays, Numbers, PlaceArrays, Places
 from ipml.features.compiled.texts import Texts
 
 _N_CLAIMS, _N_SUMMARY = 8, 6
-IS_DISGUISED, MAY_BE_DISGUISED = 1, 2
 
 
 class SpellingTable(Table):
@@ -28,7 +27,9 @@ class SpellingTable(Table):
 
 
 _list_brands = bind("list_brands", PlaceArrays, "int64s", "int64s_out", "int64s_out")
-_find_disguised = bind("find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out")
+_find_disguised = bind(
+    "find_disguised", "texts", NumberArrays, SpellingTable, Characters, "uint8s_out", returns="int64_t"
+)
 _describe_claims = bind("describe_claims", NumberArrays, "uint8s", "int64s", "uint8s", "int64s", "int8s", "doubles_out")
 
 
@@ -71,26 +72,29 @@ class Spellings:
 
     def __init__(self, of_brand: Sequence[Sequence[str]]) -> None:
         starts = np.cumsum([0, *map(len, of_brand)], dtype=np.int64)
-        spelt = Texts.of([spelling for spellings in of_brand for spelling in spellings])
+        spelt = Texts.of([fold_sigma(spelling) for spellings in of_brand for spelling in spellings])
         self.table = SpellingTable.of(starts=starts, spelt=spelt)
 
 
-def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.uint8]:
+def find_disguised(titles: Texts, brands: Numbers, spellings: Spellings) -> NDArray[np.bool_]:
     """Say whether brands that titles name can be read only after folding, shape (n_titles,).
 
-    `IS_DISGUISED` where they can, and `MAY_BE_DISGUISED` where a letter has no lower case by itself, or was never met.
+    So they can where a title is not plain ASCII without markup, and no spelling stands in it, whatever the case.
 
     Examples
     --------
     >>> brands, spellings = Numbers(np.array([0, 1, 2, 3]), np.array([0, 0, 0])), Spellings([["air max"]])
-    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 A\u0456r Max"])
-    >>> PAGES.fill([0, 1, 4])
+    >>> titles = Texts.of(["\u00e9 AIR  Max", "A\u0456r Max", "\u0130 Air Max"])
     >>> find_disguised(titles, brands, spellings).tolist()
-    [0, 1, 2]
+    [False, True, False]
     """
     found = np.empty(len(titles), dtype=np.uint8)
-    _find_disguised(titles, brands, spellings.table, PAGES.characters, found)
-    return found
+    while True:
+        known = PAGES.characters
+        if _find_disguised(titles, brands, spellings.table, known, found) < 0:
+            raise MemoryError("not enough memory to read these titles")
+        if not PAGES.fill(known):
+            return found.view(np.bool_)
 
 
 def describe_claims(

@@ -1,7 +1,7 @@
 """What folding looks up of ASCII texts: what each byte folds to, and whether any disguise may have to be undone.
 
 What single letters stand in a row is followed by a small automaton over spaces, letters, digits and signs. It never
-misses what `ipml.features.normalisation` would close up; what it finds may turn out to be no disguise.
+misses what folding closes up; what it finds may turn out to be no disguise.
 """
 
 from __future__ import annotations

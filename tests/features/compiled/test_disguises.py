@@ -1,11 +1,11 @@
-"""The compiled count of disguised words is the plain one."""
+"""The engine counts the words that the specification counts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
+from specification.disguises import count_disguises
 
-from ipml.features.compiled.disguises import count_disguised_words
+from ipml.features.compiled.folding import UNITS, count_disguised_words
 from ipml.features.compiled.texts import Texts
-from ipml.features.normalisation import UNITS, count_disguises
 
 LETTERS = (
     "aZx9\u0445\u043c -\u0456\u0435\u03b1\u200b\u00ad\u200d\u200c\uff2e\uff01\u9ad8\u30ab"
@@ -18,7 +18,7 @@ WORDS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 @given(st.lists(WORDS | st.text(max_size=12), max_size=4))
-def test_words_are_counted_as_the_plain_function_counts_them(texts):
+def test_words_are_counted_as_specified(texts):
     """With every kind of letter, those that need a look around them, and units of sizes."""
     assert count_disguised_words(Texts.of(texts)).tolist() == list(map(count_disguises, texts))
 

@@ -1,18 +1,19 @@
-"""Folding many texts compiled: the same as the plain function, whatever the texts."""
+"""Folding by the engine: what the specification says, whatever the texts."""
 
 import html.entities
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.folding import fold_text, fold_with_origins
 
 from ipml.features.compiled import folding
 from ipml.features.compiled.characters import Pages
-from ipml.features.compiled.folding import fold_texts
+from ipml.features.compiled.folding import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_texts, fold_with_places
 from ipml.features.compiled.texts import Texts
 from ipml.features.look_alikes import IDEOGRAPHS_AS_LETTERS, ONLY_TURNED, ORNAMENTS, SIGNS_AS_LETTERS
-from ipml.features.normalisation import MAX_DESCRIPTION_LETTERS, MAX_TITLE_LETTERS, fold_text
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.robustness import genuine_listings
 
@@ -27,12 +28,14 @@ PIECES = {
     "signs for letters": [*"aab", *"1 2", *"@$!|+(", *"@$)", " ", "  ", "wa", "¢", "高", "é"],
     "markup": [
         *("<", ">", "</", "<b>", "</b>", "<br/>", "<p ", "<!--", "-->", "<span", "<i hidden>", "</i>", "style=", ":"),
+        *("<dİv>", "<lı ", "<pé>", "<p\u00a0>", "<uſ"),
         *("&", "&amp", ";", "&#", "&#x", "65", "4", "e9", "lt", "gt", "nbsp", "notit", "Aacute", "x", "é", "\u0131"),
         *("\u202e", "\u202c", " ", "&#8238;", "&#0", "&#128;", "&#55296;", "&#64976;", "&hellip;", "&NotEqualTilde;"),
     ],
     "hidden words": [
         *("Ni", "ke", "<span ", "<i", "<B ", "<font style='", "display", ":", ": ", " ", " " * 10, "none", "NONE"),
         *("visibility", "hidden", "Font-Size", "opacity:", "0", "'>", ">", "</span>", "</i>", "</b>", "</font>"),
+        *("ſpan", "vİsıbility", "hıdden", "É", "<İ hidden>x</i>", "<ſ hidden>x</s>"),
         *("é", "<", "\u00a0", "\u017f", "x" * 30, "a" * 90, "<b hidden>x</b>", "<i style=opacity:0>q</I>"),
     ],
     "escapes": [
@@ -62,37 +65,46 @@ TEXTS = st.one_of(
 
 
 def fold_plainly(texts, max_letters=MAX_TITLE_LETTERS):
-    """Return what the plain function makes of each text."""
+    """Return what the specification makes of each text."""
     return [fold_text(text, max_letters) for text in texts]
+
+
+def assert_folds_as_specified(texts, max_letters=MAX_TITLE_LETTERS):
+    """The texts, and the places from which their letters come."""
+    folded, places = fold_with_places(Texts.of(texts), max_letters)
+    specified = [fold_with_origins(text, max_letters) for text in texts]
+    assert fold_texts(Texts.of(texts), max_letters).strings() == folded.strings() == [text for text, _ in specified]
+    assert places.tolist() == [place for _, origins in specified for place in origins]
 
 
 @given(st.lists(TEXTS, max_size=12), st.integers(0, 40) | st.just(MAX_TITLE_LETTERS))
 @example(["l.-x..1m•"], 7)
 @example(["a. b. c", "r.e.p.l.i.c.a", "\ufdfa" * 4, ""], 20)
-def test_folding_is_that_of_the_plain_function(texts, max_letters):
-    """Whatever the texts and the cap."""
+def test_folding_is_as_specified(texts, max_letters):
+    """Whatever the texts and the cap, by steps that are skipped where there is nothing to undo, or by all of them."""
+    assert_folds_as_specified(texts, max_letters)
     assert fold_texts(Texts.of(texts), max_letters).strings() == fold_plainly(texts, max_letters)
 
 
 @pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES.keys())
-def test_folding_of_what_is_odd_is_that_of_the_plain_function(pieces):
+def test_folding_of_what_is_odd_is_as_specified(pieces):
     """Every step of undoing sees its own letters and signs."""
 
     @given(st.lists(st.lists(st.sampled_from(pieces), max_size=12).map("".join), min_size=8, max_size=30))
     def folds_alike(texts):
-        assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
+        assert_folds_as_specified(texts)
 
     folds_alike()
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES.keys())
-def test_disguised_titles_fold_as_by_the_plain_function(family):
+def test_disguised_titles_fold_as_specified(family):
     """Every kind of disguise that attacks are made of."""
     texts = [attack_text(title, family) for title in TITLES]
     assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
 
 
-def test_titles_in_many_scripts_fold_as_by_the_plain_function():
+def test_titles_in_many_scripts_fold_as_specified():
     """Those that are read by sound, and those that stay."""
     texts = [
         text
@@ -104,7 +116,7 @@ def test_titles_in_many_scripts_fold_as_by_the_plain_function():
 
 
 @pytest.mark.slow
-def test_entities_fold_as_by_the_plain_function():
+def test_entities_fold_as_specified():
     """All names, with and without what may stand around them, and numbers of all kinds."""
     names = [f"a&{name}{after}" for name in html.entities.html5 for after in ("", "b", ";")]
     numbers = [
@@ -114,24 +126,32 @@ def test_entities_fold_as_by_the_plain_function():
     assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
 
 
-def test_texts_need_no_plain_call(monkeypatch):
-    """Genuine ones, those in any disguise, and those with markup."""
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["{}", "a{}b", "ж{}5"])
+def test_all_characters_fold_as_specified(form):
+    """Those that are not assigned, too, and halves of pairs."""
+    texts = [form.format(chr(code)) for code in range(0x110000)]
+    assert fold_texts(Texts.of(texts)).strings() == fold_plainly(texts)
 
-    def refuse(text, max_letters):
-        raise AssertionError(text)
 
-    monkeypatch.setattr(folding, "fold_text", refuse)
-    disguised = [attack_text(title, family) for family in FAMILIES.values() for title in TITLES]
-    genuine = [title for listings in genuine_listings().values() for title in listings["title"]]
-    others = [
-        "r@lex $uper wa+ch",
-        "XXXL reeeplica",
-        "D&amp;G &quot;bag&quot;<br/>10&#39;",
-        "“café” – №1™ 50 €",
-        "Nike\xa0Air 🔥",
-        "Ni<b style='display: none'>xx</b>ke &rarr; <span style='color: red'>new</span> https://shop.example/a%20bag",
-    ]
-    fold_texts(Texts.of([*TITLES, *genuine, *others, *disguised]))
+def test_a_text_may_hold_every_character(monkeypatch):
+    """None of which was met before: the engine is called again until all are known."""
+    monkeypatch.setattr(folding, "PAGES", Pages())
+    text = "".join(chr(code) for code in range(0x80, 0x110000, 0x80)) + "&#x1F600;%D0%B6"
+    assert_folds_as_specified([text], 20_000)
+
+
+def test_broken_bytes_are_folded_too():
+    """They point to characters that there are not; nothing is read beyond the text."""
+    data = b"\xf7\xbf\xbf\xbf a \xf5\x80\x80\x80 \xed\xa0\x80 b    "
+    broken = Texts(np.array([0, len(data)]), np.frombuffer(data, dtype=np.uint8))
+    assert fold_texts(broken).strings() == ["a b"]
+
+
+def test_places_of_long_texts_are_told_apart():
+    """Those of a hundred thousand letters, of which some are read as several and others not at all."""
+    text = "Wei\u00df<b>\u00b7</b>\u0449" * 10_000
+    assert_folds_as_specified([text], len(text))
 
 
 def test_texts_fold_alone_as_in_any_batch():
@@ -171,7 +191,7 @@ def test_folded_texts_can_be_folded_again():
         "\x1f",
     ],
 )
-def test_long_hostile_texts_fold_as_by_the_plain_function(piece):
+def test_long_hostile_texts_fold_as_specified(piece):
     """No piece, repeated to the length of a description, makes any search try every way to divide it."""
     texts = [piece * MAX_DESCRIPTION_LETTERS, f"{piece * 400}Q"]
     assert fold_texts(Texts.of(texts), MAX_DESCRIPTION_LETTERS).strings() == fold_plainly(
