@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as TextArrays
+from ipml.features.compiled.folding import fold_texts
 from ipml.features.compiled.places import Places
 from ipml.features.compiled.texts import Texts, letter_kinds
-from ipml.features.normalisation import fold_text
 
 GAPS = " -_'"
 """What may stand within a word that is written apart."""
@@ -260,7 +260,8 @@ class _Entry(NamedTuple):
 
 def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
     phrases = [(of_set, number, phrase) for of_set, group in enumerate(sets) for number, phrase in enumerate(group)]
-    ways = [(*known, folded) for known in phrases for folded in _ways_to_fold(known[2].removesuffix("*"))]
+    each = _fold_phrases([phrase.removesuffix("*") for *_, phrase in phrases])
+    ways = [(*known, folded) for known, folded_ways in zip(phrases, each, strict=True) for folded in folded_ways]
     skeletons = skeleton_texts(Texts.of([folded for *_, folded in ways])).strings()
     for (of_set, number, phrase, folded), bones in zip(ways, skeletons, strict=True):
         if squashed := bones.translate(_NO_GAPS):
@@ -268,9 +269,8 @@ def _read_entries(sets: tuple[tuple[str, ...], ...]) -> Iterator[_Entry]:
             yield _Entry(squashed, of_set, number, _STEM * phrase.endswith("*") | _EXACT * is_exact, folded)
 
 
-def _ways_to_fold(phrase: str) -> tuple[str, ...]:
-    """Return how a phrase folds, and how in capitals: сумка is read by its sound, СУМКА by itself looks like CYMKA."""
-    folded = fold_text(phrase)
-    if phrase.isascii() or phrase.upper() == phrase:
-        return (folded,)
-    return tuple(dict.fromkeys((folded, fold_text(phrase.upper()))))
+def _fold_phrases(phrases: list[str]) -> list[tuple[str, ...]]:
+    """Return how each phrase folds, and how in capitals: сумка is read by its sound, СУМКА looks like CYMKA."""
+    large = [phrase if phrase.isascii() else phrase.upper() for phrase in phrases]
+    folded = fold_texts(Texts.of([*phrases, *large])).strings()
+    return [tuple(dict.fromkeys(ways)) for ways in zip(folded[: len(phrases)], folded[len(phrases) :], strict=True)]
