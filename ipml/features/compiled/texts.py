@@ -142,14 +142,6 @@ class Texts:
         _take_rows(self, rows, data)
         return Texts(offsets, data)
 
-    def replace(self, rows: Sequence[int] | NDArray[np.intp], texts: Sequence[str]) -> Texts:
-        """Return the texts with others in some rows; each row at most once."""
-        if not len(rows):
-            return self
-        which = np.arange(len(self), dtype=np.int64)
-        which[rows] = np.arange(len(self), len(self) + len(texts))
-        return concat([self, Texts.of(texts)]).take(which)
-
     def put(self, rows: NDArray[np.int64], ends: NDArray[np.int64], written: NDArray[np.uint8]) -> Texts:
         """Return the texts with others in some rows, in ascending order; `ends` says where each ends in `written`."""
         offsets = np.empty(len(self) + 1, dtype=np.int64)
