@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from typer.main import get_command
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.model.training import Experiment
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = get_command(app)
+COMMANDS = make_commands()
 README_MOST_BYTES = 8_000
 
 

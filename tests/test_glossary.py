@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.settings import Settings
 from ipml.storage.tables import metadata
 from ipml.web.app import make_app
@@ -62,7 +61,7 @@ def list_names():
     for module in (ROOT / "ipml").rglob("*.py"):
         yield module.stem
         yield from re.findall(r"^class (\w+)", module.read_text(encoding="utf-8"), re.MULTILINE)
-    waiting = [get_command(app)]
+    waiting = [make_commands()]
     while waiting:
         command = waiting.pop()
         waiting += getattr(command, "commands", {}).values()

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, NoReturn
+from functools import cache
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -167,10 +168,16 @@ def ipml(
     context.call_on_close(OPENED.close)
 
 
+@cache
+def make_commands() -> Any:
+    """Return the commands that `app` describes, made once in a process: to make them takes longer than most to run."""
+    return typer.main.get_command(app)
+
+
 def main() -> NoReturn:
     """Run one command; a mistake of a person, or a lack of the machine, is answered with one line and exit code 2."""
     try:
-        app()
+        make_commands()()
     except IpmlError as error:
         _complain(str(error))
     except OSError as error:  # no permission, no space: nothing that a traceback would help with

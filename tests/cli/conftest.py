@@ -2,19 +2,15 @@
 
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import typer.main
 from support.staff import OPERATOR
 
 from ipml.cli import main
 from ipml.model.model_file import save_model
 from ipml.settings import get_settings
-
-make_commands = cache(typer.main.get_command)  # to make all of them takes longer than most commands
 
 
 class Answer(NamedTuple):
@@ -41,7 +37,6 @@ def ipml(tmp_path, monkeypatch, capfd) -> Callable[..., Answer]:
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("LOGNAME", OPERATOR)  # who runs the commands
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(typer.main, "get_command", make_commands)
 
     def run(*arguments: object) -> Answer:
         monkeypatch.setattr(sys, "argv", ["ipml", *map(str, arguments)])

@@ -6,10 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from support.databases import copy_sqlite
-from typer.testing import CliRunner, Result
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.cli.doctor import Check, check_database
 from ipml.cli.serve import _open_database
 from ipml.settings import get_settings
@@ -37,7 +37,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def run(*arguments: str, database: Path | None = None) -> Result:
     """Run a command of the group."""
     return CliRunner().invoke(
-        app, ["audit", *arguments, *(["--database", f"sqlite:///{database}"] if database else [])]
+        make_commands(), ["audit", *arguments, *(["--database", f"sqlite:///{database}"] if database else [])]
     )
 
 

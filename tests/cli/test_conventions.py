@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from typer.main import get_command
 
-from ipml.cli import app
+from ipml.cli import make_commands
 
 OTHER_OUTPUTS = {"--rejects", "--high-volume"}
 """Options that name what is written beside the result."""
@@ -41,7 +40,7 @@ def walk(command: Any, name: str = "ipml") -> Iterator[tuple[str, Any]]:
         yield from walk(inner, f"{name} {part}")
 
 
-COMMANDS = dict(walk(get_command(app)))
+COMMANDS = dict(walk(make_commands()))
 
 
 def options_of(command: Any) -> dict[str, Any]:

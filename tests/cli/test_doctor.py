@@ -1,5 +1,6 @@
 """`ipml doctor` finds what is broken."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from support.databases import copy_postgres, copy_sqlite
 from support.postgres import Server
-from typer.testing import CliRunner, Result
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.cli.doctor import (
     Check,
     check_access,
@@ -38,7 +39,7 @@ def database(tmp_path: Path) -> Path:
 
 def run(path: Path, *options: str) -> Result:
     """Run the command on a database file."""
-    return CliRunner().invoke(app, ["doctor", "--database", f"sqlite:///{path}", *options])
+    return CliRunner().invoke(make_commands(), ["doctor", "--database", f"sqlite:///{path}", *options])
 
 
 def test_a_sound_database_has_no_problem(database: Path):
@@ -108,7 +109,7 @@ def test_a_trail_that_was_cut_off_is_a_problem_with_an_anchor(database: Path):
 def test_a_server_is_looked_at_too(postgres: Server):
     """On PostgreSQL the same is said of the rows, and a server that forgets in a crash is a warning."""
     with copy_postgres(postgres) as url:
-        result = CliRunner().invoke(app, ["doctor", "--database", url])
+        result = CliRunner().invoke(make_commands(), ["doctor", "--database", url])
     assert result.exit_code == 0
     assert "ok       rows: " in result.stdout
     assert "warning  server: fsync is off" in result.stdout
@@ -189,7 +190,9 @@ def test_no_setting_ends_in_a_traceback(database: Path, monkeypatch: pytest.Monk
     """Whatever a setting holds, or the file that it names: each step says what it found, and the others are taken."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "nonsense").write_bytes(b"\x00\xff{[" * 50)
-    for name in Settings.model_fields:
+    for name, field in Settings.model_fields.items():
+        if kind != "nonsense" and not re.search("str|Path", str(field.annotation)):
+            continue  # a number or a choice: to it one word is as another
         url = None if name == "database" else f"sqlite:///{database}"
         steps: list[Callable[[], Iterator[Check]]] = [partial(check_database, url, None), check_access, check_erased]
         if name in ("model", "model_key", "tracking"):

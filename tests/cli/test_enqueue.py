@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.places import tell_place
-from typer.testing import CliRunner
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.review.queue import list_cases
 from ipml.storage.database import open_database, reading
 
@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[str, list[Any]]]:
     url = f"sqlite:///{tmp_path}/ipml.db"
 
     def invoke(*options: str) -> tuple[str, list[Any]]:
-        result = CliRunner().invoke(app, ["enqueue", str(file), "--database", url, *options])
+        result = CliRunner().invoke(make_commands(), ["enqueue", str(file), "--database", url, *options])
         assert result.exit_code == 0, result.output
         with reading(open_database(url)) as connection:
             return result.stdout, [case.scored.score for case in list_cases(connection)]
@@ -96,5 +96,5 @@ def test_a_deadline_is_given_to_all(run: Callable[..., tuple[str, list[Any]]], t
 def test_a_file_that_is_not_there_makes_no_database(tmp_path: Path):
     """A misspelt name is the user's mistake, and leaves nothing behind."""
     arguments = ["enqueue", str(tmp_path / "no.jsonl"), "--database", f"sqlite:///{tmp_path}/ipml.db"]
-    assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert CliRunner().invoke(make_commands(), arguments).exit_code == 2
     assert list(tmp_path.iterdir()) == []

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support.databases import copy_sqlite
-from typer.testing import CliRunner
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.review.queue import claim, decide
@@ -20,7 +20,9 @@ def ask(tmp_path: Path) -> Callable[..., str]:
     url = copy_sqlite(tmp_path)
 
     def invoke(*options: str) -> str:
-        result = CliRunner().invoke(app, ["queue", "estimate", "--database", url, *options], env={"COLUMNS": "120"})
+        result = CliRunner().invoke(
+            make_commands(), ["queue", "estimate", "--database", url, *options], env={"COLUMNS": "120"}
+        )
         assert result.exit_code == 0, result.output
         return result.stdout
 

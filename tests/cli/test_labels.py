@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from support.databases import copy_sqlite
-from typer.testing import CliRunner, Result
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.listings.readers import read_listings
 from ipml.listings.schema import frame_to_listings
 from ipml.records import Listing, ScoredListing, Verdict
@@ -37,7 +37,7 @@ def url(tmp_path: Path) -> str:
 
 def run(url: str, target: Path, *options: str) -> Result:
     """Run the command into a file."""
-    return CliRunner().invoke(app, ["data", "labels", "--out", str(target), "--database", url, *options])
+    return CliRunner().invoke(make_commands(), ["data", "labels", "--out", str(target), "--database", url, *options])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])

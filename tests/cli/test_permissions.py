@@ -11,7 +11,7 @@ import typer
 from support.databases import copy_memory, copy_sqlite, read_tables
 from support.staff import STAFF, add_staff
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.errors import Forbidden, IpmlError
 from ipml.storage.database import open_database, reading, writing
 from ipml.web.accounts.permissions import LEAST_ROLES, PURPOSES, Action
@@ -77,7 +77,7 @@ UNATTENDED = """outbox deliver, enforce measure end, enforce appeal file, enforc
 """What a timer may run, what takes in what others say, and what has no user as there is no database behind it."""
 
 
-ROOT: Any = typer.main.get_command(app)  # made once, as that takes longer than most commands
+ROOT: Any = make_commands()
 
 
 def list_commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from click.testing import CliRunner, Result
 
-from ipml.cli import app
+from ipml.cli import make_commands
 from ipml.errors import IpmlError
 from ipml.listings.readers import read_listings
 
@@ -20,7 +19,7 @@ GOOD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n"
 def run(folder: Path, text: str, *options: str) -> Result:
     """Write a file and validate it."""
     (folder / "shop.csv").write_text(text, encoding="utf-8")
-    return CliRunner().invoke(app, ["data", "validate", str(folder / "shop.csv"), *options])
+    return CliRunner().invoke(make_commands(), ["data", "validate", str(folder / "shop.csv"), *options])
 
 
 def test_a_good_file_exits_0(tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ def test_vectors_that_csv_cannot_hold_are_counted(tmp_path: Path) -> None:
     said = {}
     for suffix in ("csv", "parquet"):
         out = str(tmp_path / f"good.{suffix}")
-        result = CliRunner().invoke(app, ["data", "validate", str(tmp_path / "shop.jsonl"), "--out", out])
+        result = CliRunner().invoke(make_commands(), ["data", "validate", str(tmp_path / "shop.jsonl"), "--out", out])
         assert result.exit_code == 0
         said[suffix] = "is without the image_vector that 1 rows had" in result.stdout
     assert said == {"csv": True, "parquet": False}
