@@ -123,13 +123,17 @@ class Story:
         return settings
 
     def live(self) -> None:
-        """Live through all the days, and a few quiet ones at the end, until everything has been heard and answered."""
+        """Live through all the days, and a few quiet ones at the end, until everything has been heard and answered.
+
+        Each process is killed three times in sixty days, once in twenty.
+        """
         for process in self.processes:
             process.start()
         others = [process for process in (self.worker, self.server, self.market) if process in self.processes]
-        days = self._fate.sample(range(3, self.n_days - 3), 3 * 3 + 4)
-        kills = {day: others[n % len(others)] for n, day in enumerate(days[:9])}
-        closed, listed, stopped = days[9], days[10:12], days[12]
+        n_kills = 3 * max(1, self.n_days // 20)
+        days = self._fate.sample(range(3, self.n_days - 3), n_kills + 4)
+        kills = {day: others[n % len(others)] for n, day in enumerate(days[:n_kills])}
+        closed, *listed, stopped = days[n_kills:]
         for day in range(self.n_days):
             self._move_to_next_day()
             accidents: list[Callable[[], None]] = [self._plan_kill(kills[day])] if day in kills else []
