@@ -43,7 +43,6 @@ MISSING = {
         (
             "alembic",
             "cryptography",
-            "datasketch",
             "fastapi",
             "httpx",
             "imagehash",

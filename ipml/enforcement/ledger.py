@@ -53,7 +53,6 @@ from sqlalchemy import (
     case,
     exists,
     func,
-    insert,
     or_,
     select,
     type_coerce,
@@ -69,6 +68,7 @@ from ipml.review.cases import StoredCase
 from ipml.review.quality.rates import Rate, count_rate
 from ipml.review.ranking.policy import observe_sales_a_day, read_expected_value, weigh
 from ipml.review.ranking.queue_order import QueueRanking, current_ranking
+from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import (
     control_cases,
     decisions,
@@ -95,7 +95,7 @@ def store_stakes(
         {"measure_id": measure.measure_id, "stored_at": measure.imposed_at, **_weigh(case, listing, ranking, rules)}
         for measure, case, listing in imposed
     ]
-    connection.execute(insert(measure_stakes), rows)
+    insert_rows(connection, measure_stakes, rows)
 
 
 def _weigh(case: StoredCase, listing: Listing, ranking: QueueRanking, rules: LedgerRules) -> dict[str, Any]:

@@ -1,20 +1,19 @@
-"""Rows that the database numbers: appended together, each with its number, and no number ever given twice.
+"""Rows appended together, and those that the database numbers: no number is ever given twice.
 
 The audit trail names rows by number, so a restored database goes on counting where the old one stood.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, func, insert, select, text
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import Connection, CursorResult, Dialect, Table, insert, text
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from ipml.storage.tables import metadata
-
-_FEW = 8  # rows, which one statement appends as quickly
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -40,37 +39,62 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     """
     if not rows:
         return []
-    if connection.dialect.name == "postgresql" and len(rows) > _FEW:
-        return _append_numbered(connection, table, rows)
-    # SQLite numbers the rows of a statement in their order; SQLAlchemy would insert them one by one to be sure of it.
-    is_ordered = connection.dialect.name == "sqlite"
-    numbers: list[int] = list(connection.scalars(_make_insert(table, is_ordered), rows))
-    return sorted(numbers) if is_ordered else numbers
-
-
-def _append_numbered(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Do what `append_rows` does, with numbers that are drawn first.
-
-    psycopg parses a statement that holds many rows anew whenever it comes, which takes longer than all else.
-    """
     column = table.autoincrement_column
     assert column is not None
-    numbers = list(connection.scalars(_NEXT_NUMBERS, _names(table) | {"n": len(rows)}))
-    numbered = [{column.name: number, **row} for number, row in zip(numbers, rows, strict=True)]
-    connection.execute(_make_numbered_insert(table), numbered)
+    if len(rows) == 1:
+        return [_prepare(table, connection.dialect, tuple(rows[0]), True).run(connection, rows).scalar_one()]
+    numbers = _draw_numbers(connection, table, len(rows))
+    insert_rows(connection, table, [{column.name: number, **row} for number, row in zip(numbers, rows, strict=True)])
     return numbers
 
 
-@lru_cache(maxsize=256)
-def _make_numbered_insert(table: Table) -> Insert:
-    return insert(table)
+def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows whose columns are all given, the same in each, to a table in the caller's transaction."""
+    if rows:
+        _prepare(table, connection.dialect, tuple(rows[0]), False).run(connection, rows)
 
 
-@lru_cache(maxsize=256)
-def _make_insert(table: Table, is_ordered: bool) -> ReturningInsert[Any]:
+@dataclass(frozen=True, slots=True)
+class _PreparedInsert:
+    """An INSERT in the words of a database, which its driver gets as it is.
+
+    SQLAlchemy would make the parameters of each row by themselves, which takes longer than SQLite takes to keep it.
+    """
+
+    statement: str
+    names: tuple[str, ...]
+    writers: tuple[Callable[[Any], Any] | None, ...]
+    is_positional: bool
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+        columns = [
+            [row[name] for row in rows] if write is None else [write(row[name]) for row in rows]
+            for name, write in zip(self.names, self.writers, strict=True)
+        ]
+        values = zip(*columns, strict=True)
+        if self.is_positional:
+            return connection.exec_driver_sql(self.statement, list(values))
+        return connection.exec_driver_sql(self.statement, [dict(zip(self.names, one, strict=True)) for one in values])
+
+
+@lru_cache(maxsize=512)
+def _prepare(table: Table, dialect: Dialect, columns: tuple[str, ...], is_numbered: bool) -> _PreparedInsert:
+    """Return the INSERT of some columns; with `is_numbered` it gives the number that the database chose."""
     number = table.autoincrement_column
-    assert number is not None
-    return insert(table).returning(number, sort_by_parameter_order=not is_ordered)
+    query = insert(table).returning(number) if is_numbered and number is not None else insert(table)
+    compiled = query.compile(dialect=dialect, column_keys=list(columns))
+    assert isinstance(compiled, SQLCompiler)
+    names = tuple(compiled.positiontup or columns)
+    writers = (table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
+    return _PreparedInsert(compiled.string, names, tuple(writers), compiled.positional)
+
+
+def _draw_numbers(connection: Connection, table: Table, count: int) -> list[int]:
+    """Return numbers for rows that are to be appended, in order, which nobody else is given."""
+    if connection.dialect.name == "postgresql":
+        return list(connection.scalars(_NEXT_NUMBERS, _names(table) | {"n": count}))
+    first = last_number(connection, table) + 1  # SQLite has one writer at a time
+    return list(range(first, first + count))
 
 
 def numbered_tables() -> list[Table]:
@@ -129,7 +153,8 @@ def _names(table: Table) -> dict[str, str]:
 
 
 def _largest(connection: Connection, table: Table) -> int:
-    return connection.scalar(select(func.max(table.autoincrement_column))) or 0
+    query = f'SELECT max("{_names(table)["column"]}") FROM "{table.name}"'  # noqa: S608 - nothing from outside
+    return connection.exec_driver_sql(query).scalar_one() or 0
 
 
 def _counted(connection: Connection, table: Table) -> int:
@@ -139,5 +164,4 @@ def _counted(connection: Connection, table: Table) -> int:
         return connection.scalar(query, _names(table)) or 0
     if not table.dialect_options["sqlite"]["autoincrement"]:
         return 0
-    query = text("SELECT seq FROM sqlite_sequence WHERE name = :table")
-    return connection.scalar(query, {"table": table.name}) or 0
+    return connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).scalar() or 0

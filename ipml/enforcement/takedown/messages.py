@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
 from ipml.enforcement.restrictions import Restriction
 from ipml.enforcement.takedown.measures import Measure, MeasureRules, in_force
@@ -19,6 +19,7 @@ from ipml.kit.moments import write_moment
 from ipml.records import Listing
 from ipml.storage import outbox
 from ipml.storage.pseudonyms import Keyring
+from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import measure_messages
 
 
@@ -85,8 +86,7 @@ class Announcing:
 
     def store_effects(self) -> None:
         """Keep what the platform's messages will have done; before them, as the trail speaks of it with them."""
-        if self._effects:
-            self._connection.execute(insert(measure_messages), self._effects)
+        insert_rows(self._connection, measure_messages, self._effects)
 
     def _tell_platform(self, change: MeasureChange) -> str:
         holding = in_force(change.after)

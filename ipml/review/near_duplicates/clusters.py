@@ -22,17 +22,18 @@ from functools import lru_cache
 from hashlib import blake2b, sha1
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, or_, select, update
 
 from ipml.errors import NotFound
 from ipml.records import Listing, ScoredListing
 from ipml.review.arrivals.snapshot import decode
 from ipml.review.cases import LARGEST_NUMBER, StoredCase, find_cases, read_cases
+from ipml.storage.row_numbers import insert_rows
 from ipml.storage.tables import bands, cases
 
 if TYPE_CHECKING:
-    from datasketch import MinHash
-
+    import numpy as np
+    import numpy.typing as npt
 
 _LONGEST = 400  # code points of a title that are read, before and after letters were taken apart
 _SHINGLE = 3
@@ -87,9 +88,13 @@ def sign_shingles(shingles: frozenset[str]) -> tuple[int, ...]:
     """
     if not shingles:
         return ()
-    signature = _empty().copy()
-    signature.update_batch(shingles)
-    return tuple(signature.hashvalues.tolist())
+    import numpy as np
+
+    factors, summands = _draw_permutations()
+    hashes = np.fromiter(map(_hash_shingle, shingles), np.uint32, len(shingles))
+    permuted = _mix(hashes)[:, np.newaxis] * factors + summands
+    signature: list[int] = permuted.min(axis=0).tolist()
+    return tuple(signature)
 
 
 def make_bands(
@@ -121,11 +126,22 @@ def make_bands(
 
 
 @lru_cache(maxsize=1)
-def _empty() -> MinHash:
-    """Return a signature of nothing, which the others start from: drawing its permutations costs more than signing."""
-    from datasketch import MinHash
+def _draw_permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    """Return odd factors and summands: x becomes factor * x + summand, modulo 2 ** 32, in which no two numbers meet."""
+    import numpy as np
 
-    return MinHash(_N_PERMUTATIONS, seed=_SEED, hashfunc=_hash_shingle, scheme="affine32")
+    random = np.random.RandomState(_SEED)  # draws the same in every release of NumPy
+    halves = random.randint(0, 1 << 31, _N_PERMUTATIONS, dtype=np.uint32)
+    return halves * 2 + 1, random.randint(0, 1 << 32, _N_PERMUTATIONS, dtype=np.uint32)
+
+
+def _mix(hashes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """Return hashes in each bit of which all of theirs count: the end of MurmurHash3, by Austin Appleby."""
+    import numpy as np
+
+    hashes = (hashes ^ (hashes >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    hashes = (hashes ^ (hashes >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return hashes ^ (hashes >> np.uint32(16))
 
 
 @lru_cache(maxsize=1 << 14)  # titles are made of the same few thousand runs of letters
@@ -314,9 +330,9 @@ def store_where_room(connection: Connection, wanted: Mapping[int, Iterable[int]]
 
 def store_in_bands(connection: Connection, entries: Iterable[tuple[int, Iterable[int]]]) -> None:
     """Write down the bands of cases, each (case_id, bands)."""
-    rows = [{"band": band, "case_id": case_id} for case_id, numbers in entries for band in numbers]
-    if rows:
-        connection.execute(insert(bands), rows)
+    insert_rows(
+        connection, bands, [{"band": band, "case_id": case_id} for case_id, numbers in entries for band in numbers]
+    )
 
 
 def remove_from_bands(connection: Connection, kept: BandCases, case_ids: Collection[int]) -> None:

@@ -20,7 +20,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import BigInteger, Connection, Delete, Table, Update, insert, select, type_coerce
+from sqlalchemy import BigInteger, Connection, Delete, Table, Update, select, type_coerce
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.kit.canonical_json import canonical_json
@@ -29,6 +29,7 @@ from ipml.storage import tables
 from ipml.storage.audit_trail.audited_tables import AUDITED
 from ipml.storage.audit_trail.row_digests import PREFIX, RowName, find_spoken_of, read_digests, write_digests
 from ipml.storage.database import Lock, serialise
+from ipml.storage.row_numbers import insert_rows
 
 Value = str | int | float | bool | None
 
@@ -40,7 +41,6 @@ _MOST_NUMBERS = 500  # in one query
 _END, _GATHERED = "ipml: end of the audit trail", "ipml: audit_events"  # in what SQLAlchemy keeps for a connection
 # Made once, as making a query takes longer than asking it.
 _LAST = select(tables.audit.c.sequence, tables.audit.c.hash).order_by(tables.audit.c.sequence.desc()).limit(1)
-_INSERT = insert(tables.audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +236,7 @@ def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
         row = (number, at, actor, action, subject, text, last.head, hashed)
         rows.append(dict(zip(AuditRow.__slots__, row, strict=True)))
         last = Anchor(number, hashed)
-    connection.execute(_INSERT, rows)
+    insert_rows(connection, tables.audit, rows)
     _keep_end(connection, last)
 
 
