@@ -207,7 +207,7 @@ def together(connection: Connection) -> Iterator[None]:
         yield
     finally:
         del connection.info[_GATHERED]
-    append_events(connection, audit_events)
+    _append(connection, audit_events)
 
 
 def append_events(connection: Connection, audit_events: Iterable[AuditEvent]) -> None:
@@ -221,11 +221,13 @@ def append_events(connection: Connection, audit_events: Iterable[AuditEvent]) ->
         _check_payload(audit_event.payload)
     if _GATHERED in connection.info:
         connection.info[_GATHERED] += audit_events
-    elif audit_events:
+    else:
         _append(connection, audit_events)
 
 
 def _append(connection: Connection, audit_events: Sequence[AuditEvent]) -> None:
+    if not audit_events:
+        return
     spoken_of = [[*find_spoken_of(one.action, one.subject, one.payload), *one.speaks_of] for one in audit_events]
     last = _lock_end(connection)
     digests = read_digests(connection, [name for names in spoken_of for name in names])

@@ -68,11 +68,18 @@ def find_spoken_of(action: str, subject: str, payload: Mapping[str, object]) -> 
     """
     noun, _, number = subject.partition(":")
     if number.isdecimal():
-        yield from ((name, int(number)) for name in _TABLES_CALLED.get(noun, ()) if action not in AUDITED[name].silent)
+        for name in _find_tables(noun, action):
+            yield name, int(number)
     for noun, name in _NAMED_WITH.get(action, ()):
         named = payload.get(noun)
         if isinstance(named, int):
             yield name, named
+
+
+@lru_cache(maxsize=1024)
+def _find_tables(noun: str, action: str) -> tuple[str, ...]:
+    """Return the audited tables whose rows are called so, and of which an entry with this action speaks."""
+    return tuple(name for name in _TABLES_CALLED.get(noun, ()) if action not in AUDITED[name].silent)
 
 
 def name_rows(noun: str, numbers: Iterable[int]) -> list[RowName]:
