@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, literal, select, true
 
 from ipml.cooperation.notices.notice import Notice
 from ipml.cooperation.notices.register import StoredNotice, find_stored, read_location
@@ -219,22 +219,30 @@ def find_notices(connection: Connection, case_id: int) -> list[CaseNotice]:
 
     Those of notifiers who were suspended when they gave notice are behind nothing.
     """
-    waiting = select(cases.c.case_id).where(cases.c.exemplar == case_id, cases.c.state == "open")
-    query = (
+    found = connection.execute(_OF_CASE, {"number": case_id}).all()
+    return [
+        CaseNotice(**row._asdict() | {"explanation": read_explanation(connection, row.notifier, row.explanation)})
+        for row in found
+    ]
+
+
+def _select_of_case() -> Select[Any]:
+    number: ColumnElement[Any] = bindparam("number")
+    waiting = select(cases.c.case_id).where(cases.c.exemplar == number, cases.c.state == "open")
+    return (
         select(notices.c.notice_id, notices.c.kind, notices.c.tier, notices.c.brand, notices.c.received_at)
         .add_columns(notices.c.explanation, notice_items.c.case_id, notice_items.c.state)
         .add_columns(notifiers.c.pseudonym.label("notifier"))
         .add_columns(notifier_kind_at(notices.c.received_at).label("notifier_kind"))
         .join(notice_items, notice_items.c.notice_id == notices.c.notice_id)
         .join(notifiers, notifiers.c.notifier_id == notices.c.notifier_id)
-        .where(notice_items.c.case_id.in_([case_id]) | notice_items.c.case_id.in_(waiting))
+        .where(notice_items.c.case_id.in_([number]) | notice_items.c.case_id.in_(waiting))
         .where(notice_items.c.state != "repeated")
         .order_by(notices.c.received_at, notices.c.notice_id, notice_items.c.position)
     )
-    return [
-        CaseNotice(**row._asdict() | {"explanation": read_explanation(connection, row.notifier, row.explanation)})
-        for row in connection.execute(query)
-    ]
+
+
+_OF_CASE = _select_of_case()
 
 
 def read_explanation(connection: Connection, pseudonym: str, encrypted: str) -> str | None:

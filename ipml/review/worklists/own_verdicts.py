@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, null, select, union_all
 
 from ipml.records import Verdict
-from ipml.review.arrivals.snapshot import decode
+from ipml.review.arrivals.snapshot import decode_listing
 from ipml.review.reversals import stands
 from ipml.settings import Settings
 from ipml.storage.tables import cases, decisions, reversals, second_verdicts
@@ -79,7 +79,7 @@ def list_own_verdicts(connection: Connection, reviewer: str, limit: int = 50) ->
     return [
         OwnVerdict(
             row.case_id,
-            decode(row.snapshot).listing.title,
+            decode_listing(row.snapshot).title,
             Verdict(row.verdict),
             row.ground,
             row.note,

@@ -17,11 +17,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from ipml.errors import Refused
 from ipml.records import Case, Decision, Listing, ScoredListing, Verdict
-from ipml.review.arrivals.snapshot import decode, is_storable
+from ipml.review.arrivals.snapshot import decode_listing, is_storable
 from ipml.review.cases import (
     LARGEST_NUMBER,
     PENDING,
@@ -414,38 +426,42 @@ def find_precedents(
     """
     listing, brand = case.scored.listing, read_brand(case.scored)
     words = title_words(searched_text(case.scored))
-    found = [row for row in _find_confirmed(connection, case, brand) if brand or _likeness(words, row.text) > 0]
-    found.sort(key=lambda row: (row.category != listing.category, -_likeness(words, row.text), -row.decision_id))
-    likest = {verdict: [row for row in found if row.verdict == verdict][:most] for verdict in _TRUTHS}
-    rows = find_cases(connection, [row.case_id for some in likest.values() for row in some])
-    moment = now or datetime.now(UTC)
+    asked = {"brand": brand, "seller": listing.seller_id, "number": case.case_id}
+    found = [(_likeness(words, row.text), row) for row in connection.execute(_CONFIRMED, asked)]
+    found = [(likeness, row) for likeness, row in found if brand or likeness > 0]
+    found.sort(key=lambda one: (one[1].category != listing.category, -one[0], -one[1].decision_id))
+    likest = {verdict: [one for one in found if one[1].verdict == verdict][:most] for verdict in _TRUTHS}
+    chosen = [row for some in likest.values() for _, row in some]
+    said = connection.execute(select(decisions).where(decisions.c.decision_id.in_([row.decision_id for row in chosen])))
+    made = {row.decision_id: make_decision(row) for row in said}
+    rows, moment = find_cases(connection, [row.case_id for row in chosen]), now or datetime.now(UTC)
     return {
         verdict: tuple(
-            Precedent(make_case(rows[row.case_id], moment), make_decision(row), _likeness(words, row.text))
-            for row in some
+            Precedent(make_case(rows[row.case_id], moment), made[row.decision_id], likeness) for likeness, row in some
         )
         for verdict, some in likest.items()
     }
 
 
-def _find_confirmed(connection: Connection, case: Case, brand: str) -> Sequence[Row[Any]]:
-    listing = case.scored.listing
+def _select_confirmed() -> Select[Any]:
     latest = (
         select(cases.c.case_id)
-        .where(cases.c.state == "decided", cases.c.brand_read == brand)
+        .where(cases.c.state == "decided", cases.c.brand_read == bindparam("brand"))
         .order_by(cases.c.case_id.desc())
         .limit(_LATEST)
         .subquery()
     )
-    query = (
-        select(decisions, cases.c.category, case_texts.c.text)
+    return (
+        select(decisions.c.decision_id, decisions.c.case_id, decisions.c.verdict, cases.c.category, case_texts.c.text)
         .join(latest, latest.c.case_id == decisions.c.case_id)
         .join(cases, cases.c.case_id == decisions.c.case_id)
         .join(case_texts, case_texts.c.case_id == decisions.c.case_id)
         .where(decisions.c.verdict.in_(_TRUTHS), is_last_verdict(), by_people())
-        .where(cases.c.seller_id != listing.seller_id, cases.c.case_id != case.case_id)
+        .where(cases.c.seller_id != bindparam("seller"), cases.c.case_id != bindparam("number"))
     )
-    return connection.execute(query).all()
+
+
+_CONFIRMED = _select_confirmed()
 
 
 def _likeness(words: frozenset[str], text: str) -> float:
@@ -520,6 +536,6 @@ def _find_listings(connection: Connection, seller_id: str) -> list[SellerListing
         cases.c.case_id.in_(latest.limit(_MOST_CASES))
     )
     return [
-        SellerListing(row.case_id, row.observed_at or row.enqueued_at, decode(row.snapshot).listing)
+        SellerListing(row.case_id, row.observed_at or row.enqueued_at, decode_listing(row.snapshot))
         for row in connection.execute(query)
     ]
