@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, bindparam, func, select, union_all
+from sqlalchemy.sql.expression import True_
 
 from ipml.errors import Overtaken
 from ipml.records import Case, Claim
@@ -60,6 +61,7 @@ _LEFT = select_first(
 )
 _DRAWN = select_first(_FOR_THEM.where(cases.c.lane == "explored").order_by(cases.c.random_order, cases.c.case_id))
 _BEST = _FOR_THEM.where(cases.c.lane == "ranked", cases.c.exemplar.is_(None)).order_by(cases.c.rank, cases.c.case_id)
+_FIRST_BEST = select_first(_BEST)
 
 
 def find_explored(connection: Connection, reviewer: str, now: datetime, share: float) -> StoredCase | None:
@@ -317,21 +319,27 @@ def find_best(connection: Connection, reviewer: str, now: datetime) -> StoredCas
     parts = find_current_parts(connection, now).conditions()
     for groups in find_turns(connection, reviewer, now):
         for part in parts:
-            if found := _lock_first_of(connection, _BEST.where(part), groups, asked):
+            if found := _lock_first_of(connection, part, groups, asked):
                 return found
     return None
 
 
 def _lock_first_of(
-    connection: Connection, query: Select[Any], groups: Sequence[ColumnElement[bool]], asked: dict[str, Any]
+    connection: Connection, part: ColumnElement[bool], groups: Sequence[ColumnElement[bool]], asked: dict[str, Any]
 ) -> StoredCase | None:
-    """Return the first case of several groups, each with an index of its own, kept from other writers."""
+    """Return the first case of a part in several groups, each with an index of its own, kept from other writers."""
     if len(groups) > 1:
-        first = query.with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
+        first = _BEST.where(part).with_only_columns(cases.c.rank, cases.c.case_id).limit(1)
         found = [(connection.execute(first.where(group), asked).first(), group) for group in groups]
         groups = [group for row, group in sorted((one for one in found if one[0]), key=lambda one: tuple(one[0] or ()))]
-    queries = (select_first(query.where(group)) for group in groups)
+    queries = (_narrow(_FIRST_BEST, part, group) for group in groups)
     return next((row for one in queries if (row := lock_first(connection, one, asked))), None)
+
+
+def _narrow(query: Select[Any], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return a query for what fulfils conditions, too; the same one where they always hold, as that was made before."""
+    telling = [condition for condition in conditions if not isinstance(condition, True_)]
+    return query.where(*telling) if telling else query
 
 
 def require_holder(row: StoredCase, claim: Claim) -> None:

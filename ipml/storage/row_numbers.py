@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Dialect, Table, insert, text
-from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, text
 
 from ipml.storage.tables import metadata
 
@@ -42,16 +41,16 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
     column = table.autoincrement_column
     assert column is not None
     if len(rows) == 1:
-        return [_prepare(table, connection.dialect, tuple(rows[0]), True).run(connection, rows).scalar_one()]
+        return [_prepare(table, connection.dialect, (*rows[0],), column).run(connection, rows).scalar_one()]
     numbers = _draw_numbers(connection, table, len(rows))
     insert_rows(connection, table, [{column.name: number, **row} for number, row in zip(numbers, rows, strict=True)])
     return numbers
 
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append rows whose columns are all given, the same in each, to a table in the caller's transaction."""
+    """Append rows to a table in the caller's transaction; the same columns in each, with all that have no default."""
     if rows:
-        _prepare(table, connection.dialect, tuple(rows[0]), False).run(connection, rows)
+        _prepare(table, connection.dialect, (*rows[0],)).run(connection, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +61,28 @@ class _PreparedInsert:
     """
 
     statement: str
-    names: tuple[str, ...]
-    writers: tuple[Callable[[Any], Any] | None, ...]
-    is_positional: bool
+    writers: Mapping[str, Callable[[Any], Any] | None]
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
         columns = [
             [row[name] for row in rows] if write is None else [write(row[name]) for row in rows]
-            for name, write in zip(self.names, self.writers, strict=True)
+            for name, write in self.writers.items()
         ]
-        values = zip(*columns, strict=True)
-        if self.is_positional:
-            return connection.exec_driver_sql(self.statement, list(values))
-        return connection.exec_driver_sql(self.statement, [dict(zip(self.names, one, strict=True)) for one in values])
+        return connection.exec_driver_sql(self.statement, list(zip(*columns, strict=True)))
 
 
 @lru_cache(maxsize=512)
-def _prepare(table: Table, dialect: Dialect, columns: tuple[str, ...], is_numbered: bool) -> _PreparedInsert:
-    """Return the INSERT of some columns; with `is_numbered` it gives the number that the database chose."""
-    number = table.autoincrement_column
-    query = insert(table).returning(number) if is_numbered and number is not None else insert(table)
-    compiled = query.compile(dialect=dialect, column_keys=list(columns))
-    assert isinstance(compiled, SQLCompiler)
-    names = tuple(compiled.positiontup or columns)
-    writers = (table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names)
-    return _PreparedInsert(compiled.string, names, tuple(writers), compiled.positional)
+def _prepare(
+    table: Table, dialect: Dialect, names: tuple[str, ...], returned: Column[int] | None = None
+) -> _PreparedInsert:
+    quote, kinds = dialect.identifier_preparer.quote, {name: table.c[name].type for name in names}
+    is_postgres = dialect.name == "postgresql"
+    places = (f"%s::{kind.compile(dialect=dialect)}" if is_postgres else "?" for kind in kinds.values())
+    into = f"{quote(table.name)} ({', '.join(map(quote, names))})"
+    ending = "" if returned is None else f" RETURNING {quote(returned.name)}"
+    statement = f"INSERT INTO {into} VALUES ({', '.join(places)}){ending}"  # noqa: S608 - nothing from outside
+    writers = {name: kind.dialect_impl(dialect).bind_processor(dialect) for name, kind in kinds.items()}
+    return _PreparedInsert(statement, writers)
 
 
 def _draw_numbers(connection: Connection, table: Table, count: int) -> list[int]:

@@ -98,14 +98,14 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
     wanted: dict[str, set[int]] = defaultdict(set)
     for name, number in rows:
         wanted[name].add(number)
-    alone = [name for name in wanted if AUDITED[name].part_of is not None]  # their rows come in an order of their own
     found: dict[RowName, str] = {}
-    for names in (*((name,) for name in alone), sorted(wanted.keys() - set(alone))):
-        numbers = {name: iter(sorted(wanted[name])) for name in names}
-        while batch := {name: some for name in names if (some := list(islice(numbers[name], _MOST_NUMBERS)))}:
-            for name, read in _read_rows(connection, batch).items():
-                texts_of_each = _read_texts(name, read)
-                found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in texts_of_each}
+    left = {name: iter(sorted(wanted[name])) for name in sorted(wanted)}
+    while batch := {name: some for name, numbers in left.items() if (some := list(islice(numbers, _MOST_NUMBERS)))}:
+        for name, read in _read_rows(connection, batch).items():
+            if AUDITED[name].part_of is not None:
+                read.sort(key=tuple)  # by number and, as of these tables the columns of the key come first, by key
+            texts_of_each = _read_texts(name, read)
+            found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in texts_of_each}
     return found
 
 
