@@ -18,20 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.features.compiled import spelling as compiled
-from ipml.features.compiled.spelling import GAPS, LEAST_LETTERS, KnownWords
+from ipml.features.compiled.spelling import LEAST_LETTERS, KnownWords
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
 from ipml.features.normalisation import fold_text, fold_with_origins
-from ipml.features.rewriting import Origins, Rewritten, rewrite, unchanged
 
 MOST_TARGETS = 20_000  # the most frequent known words, which others may stand for
 _LEAST_TEXTS = 2
 _WORD = re.compile(r"(?<![^\W_])(?<![*#])[a-z]+(?:[*#][a-z]+)*(?![*#])(?![^\W_])")
-_WITH_SIGNS = re.compile(r"(?<!\S)(?=[^\s@$!|]*[@$!|])[a-z0-9@$!|(+]+(?!\S)")
-_AS_LETTERS = str.maketrans("@$!|(+013457", "asilctoieast")
-_GAP = re.compile(rf"(?<=[a-z])[{re.escape(GAPS)}](?=[a-z])")
 _IN_WORDS = b"abcdefghijklmnopqrstuvwxyz*# "  # words are stored with spaces between them
-_PIECE = re.compile(rf"[^{re.escape(GAPS)}]*")
 
 
 class Spelling:
@@ -85,46 +80,14 @@ class Spelling:
         return compiled.read_texts(folded, self.known.words, ordinary_words())
 
     def fold_with_origins(self, text: str, max_letters: int) -> tuple[str, list[int]]:
-        """Return what `fold_text` does and, for each of its letters, the position in the text that it comes from."""
+        """Return what `fold_text` does, misspelt words read, and for each letter its place in the text as written."""
         folded, origins = fold_with_origins(text, max_letters)
-        texts = Texts.of_one(folded)
-        if self.read_texts(texts) is texts:  # no word is misspelt, as mostly
-            return folded, origins
-        folded, read_origins = self._correct(folded, origins)
-        assert read_origins is not None
-        return folded, read_origins
+        read = compiled.read_with_origins(Texts.of_one(folded), self.known.words, ordinary_words())
+        return (folded, origins) if read is None else (read[0], [origins[place] for place in read[1].tolist()])
 
     def know_a_word(self, read: Texts) -> NDArray[np.bool_]:
         """Say of each text, folded and read, whether it holds a longer word that training or the trade knows."""
         return compiled.know_a_word(read, self.known.words)
-
-    def _correct(self, folded: str, origins: Origins) -> tuple[str, Origins]:
-        folded, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, origins)
-        folded, origins = rewrite(_GAP, self._close, folded, origins)
-        return rewrite(_WORD, self._read_word, folded, origins)
-
-    def _read_signs(self, match: re.Match[str]) -> Rewritten:
-        letters = match.group().translate(_AS_LETTERS)
-        return (letters, list(range(len(letters)))) if self.known.has(letters) else unchanged(match)
-
-    def _close(self, match: re.Match[str]) -> Rewritten:
-        """Close the gap between two pieces that are one known word, unless both are words."""
-        text, at = match.string, match.start()
-        before, after = _piece_before(text, at), _PIECE.match(text, at + 1).group()  # type: ignore[union-attr]
-        is_one = self.known.has(before + after) and not (self._is_word(before) and self._is_word(after))
-        return ("", []) if is_one else unchanged(match)
-
-    def _read_word(self, match: re.Match[str]) -> Rewritten:
-        word, read = match.group(), match.group()
-        if not self._is_known(word):
-            read = self.known.nearest(word) or word
-        return read, [min(at, len(word) - 1) for at in range(len(read))]
-
-    def _is_word(self, piece: str) -> bool:
-        return len(piece) > 1 and self._is_known(piece)
-
-    def _is_known(self, word: str) -> bool:
-        return word in self.words or word in ordinary_words()
 
     @cached_property
     def known(self) -> KnownWords:
@@ -149,14 +112,6 @@ class Spelling:
         self.__dict__.clear()
         self.words = dict(zip(state["words"].split(), state["counts"].tolist(), strict=True))
         self.trade = frozenset(state["trade"].split())
-
-
-def _piece_before(text: str, end: int) -> str:
-    """Return what stands before a place, up to the gap before it."""
-    start = end
-    while start > 0 and text[start - 1] not in GAPS:
-        start -= 1
-    return text[start:end]
 
 
 def _words_of_phrase(phrase: str) -> list[str]:

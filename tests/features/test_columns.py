@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.finding import read_words
 
 from ipml.features.columns import ListingColumns, PhraseSet, Reading
 from ipml.features.compiled.texts import Texts
@@ -14,7 +15,6 @@ from ipml.listings.fields import FIELDS
 from ipml.listings.kinds import Kind
 from ipml.listings.schema import frame_to_listings, listings_to_frame
 from ipml.model.model_file.model_file import GOLDEN_LISTINGS
-from tests.support.finding import read_words
 
 TEXTS = [field.name for field in FIELDS if field.kind is Kind.TEXT]
 MOMENTS = [field.name for field in FIELDS if field.kind is Kind.MOMENT]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import find_phrases, find_trade_words
 
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
@@ -12,7 +13,6 @@ from ipml.features.lexicon import KINDS, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
 from ipml.features.text import TextFeatures
 from ipml.listings.brands import load_brands
-from tests.support.finding import find_phrases, find_trade_words
 
 
 def values(extractor, columns, row=0):

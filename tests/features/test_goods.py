@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import find_phrases
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import GoodsFeatures, brand_table, load_goods
 from ipml.features.normalisation import fold_text
 from ipml.listings.brands import Brand, Brands, load_brands
-from tests.support.finding import find_phrases
 
 GOODS = GoodsFeatures().fit({"title": []})
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from specification.folding import read_signs
+from support.finding import skeleton
 
 from ipml.features.normalisation import fold_text
 from ipml.model.robustness.evasions import LEET_SIGNS, translate
-from tests.support.finding import skeleton
 
 TEXTS = st.text("ab1 @$!|+(.)", max_size=40)
 

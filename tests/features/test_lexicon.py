@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import find_trade_words
 
 from ipml.errors import UnusableSetting
 from ipml.features.columns import ListingColumns
@@ -17,7 +18,6 @@ from ipml.features.lexicon import KINDS, NEGATION, TradeWords, load_lexicon
 from ipml.features.normalisation import fold_text
 from ipml.listings.column_maps import load_columns
 from ipml.listings.readers import read_listings
-from tests.support.finding import find_trade_words
 
 TABLE = tomllib.loads((files("ipml.features") / "lexicon.toml").read_text(encoding="utf-8"))
 WORDS = TradeWords().fit({"title": []})

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.offers import find_contacts, find_lots
+from specification.phrases import find_phrases
 
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import fold_text
 from ipml.features.offers import describe_offers, group_columns, load_offer_words
-from tests.specification.offers import find_contacts, find_lots
-from tests.specification.phrases import find_phrases
 
 GROUPS, PHRASES = (tuple(column) for column in zip(*load_offer_words(), strict=True))
 FINDER = PhraseFinder((PHRASES,))

@@ -8,10 +8,10 @@ from importlib.resources import files
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import find_phrases
 
 from ipml.features.normalisation import fold_text
 from ipml.features.offers import OfferFeatures, load_offer_words
-from tests.support.finding import find_phrases
 
 OFFER = OfferFeatures().fit({"title": []})
 CONTACTS = ("messenger", "approach", "link", "email", "handle", "phone")

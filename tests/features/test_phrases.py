@@ -5,9 +5,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import find_phrases
 
 from ipml.features.normalisation import fold_text
-from tests.support.finding import find_phrases
 
 WORDS = st.lists(st.sampled_from(["a", "ab", "aba", "b", "ba", "(", "1:1", "é", "Ab"]), max_size=8)
 TEXTS = WORDS.map(" ".join) | WORDS.map("".join)

@@ -4,8 +4,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
-
-from ipml.features.rewriting import look_up, moved, rewrite, unchanged
+from specification.rewriting import look_up, moved, rewrite, unchanged
 
 TEXTS = st.text("abx ", max_size=30)
 

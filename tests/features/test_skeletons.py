@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import skeleton
 
 from ipml.features.compiled.phrases import trace_skeletons
 from ipml.features.compiled.texts import Texts
 from ipml.features.normalisation import fold_text
-from tests.support.finding import skeleton
 
 FOLDED = st.text(max_size=60).map(fold_text) | st.text("il1jo0e3a4s5t7b8g69z2 -a", max_size=30)
 

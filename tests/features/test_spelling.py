@@ -9,11 +9,11 @@ from string import ascii_lowercase
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.finding import read_words
 
 from ipml.features import normalisation
 from ipml.features.compiled.spelling import GAPS, KnownWords
 from ipml.features.spelling import Spelling, ordinary_words
-from tests.support.finding import read_words
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 PHRASES = ["replica*", "Rolex", "mont blanc", "\u0440\u0435\u043f\u043b\u0438\u043a\u0430"]
@@ -165,7 +165,7 @@ def test_a_stored_spelling_reads_as_before(words, texts):
 def test_readings_do_not_depend_on_how_strings_are_hashed():
     """Two interpreters with other seeds break ties alike; without the dictionary, which takes long to load."""
     code = (
-        "from ipml.features import spelling; from tests.support.finding import read_words;"
+        "from ipml.features import spelling; from support.finding import read_words;"
         "spelling.ordinary_words = lambda: spelling.compiled.Words.of(b'');"
         "taught = spelling.Spelling().fit(['replace replika walls balls halls bells adidas'] * 2, ['replica*']);"
         "print(read_words(taught, 'repliqa xalls bqlls rplc b*lls @did@s repl ica repl ace'), list(taught.words))"

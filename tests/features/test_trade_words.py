@@ -5,12 +5,12 @@ from functools import cache
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.trade_words import find_trade_words
+from support.finding import in_letters
 
 from ipml.features.columns import ListingColumns
 from ipml.features.compiled.texts import Texts
 from ipml.features.lexicon import KINDS, TradeWords
-from tests.specification.trade_words import find_trade_words
-from tests.support.finding import in_letters
 
 OTHERS = ["watch", ",", ".", "!", "件", "高", "\u3000", "\u2003", "é", ":", " ", "a b c", "-", "\U000e0100", "|"]
 PHRASES = [

@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.metrics import log_loss
 from sklearn.pipeline import FeatureUnion
+from support.finding import read_words
 
 from ipml.features.columns import ListingColumns
 from ipml.features.figures import ListingFeatures
@@ -17,7 +18,6 @@ from ipml.model.learner import choose_members, fit_all
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.regression import Design
 from ipml.model.stages import FeatureValues
-from tests.support.finding import read_words
 
 N_FEATURES, N_LOCAL, N_TESTED = 40, 120, 2_000
 TITLES = ["aaa replica watch", "steel watch", "replica bag 1:1", "leather bag", "wool hat", "steel bag"] * 3

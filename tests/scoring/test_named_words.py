@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from specification.named_words import find_word
 
 from ipml.features.columns import ListingColumns
 from ipml.model.changes import TextChanges
 from ipml.records import Listing
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming
 from ipml.scoring.reasons import Explainer
-from tests.specification.named_words import find_word
 
 WORDS = st.sampled_from(
     [

@@ -27,7 +27,7 @@ from ipml.features.look_alikes import (
     is_invisible,
     read_by_sound,
 )
-from ipml.features.rewriting import Origins, Rewritten, look_up, moved, rewrite, unchanged
+from specification.rewriting import Origins, Rewritten, look_up, moved, rewrite, unchanged
 
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+")

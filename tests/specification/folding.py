@@ -13,8 +13,8 @@ from itertools import accumulate, takewhile
 
 from ipml.features.compiled.folding import MAX_TITLE_LETTERS
 from ipml.features.look_alikes import SEPARATOR, SIGN_READINGS, read_letter
-from ipml.features.rewriting import Origins, Rewritten, look_up, moved, rewrite, unchanged
 from specification.alphabets import read_words
+from specification.rewriting import Origins, Rewritten, look_up, moved, rewrite, unchanged
 
 SIGNS = "@$!|+"
 """One of these stands in every text that there is something to read in."""

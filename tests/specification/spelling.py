@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ipml.features.compiled.spelling import GAPS, Words
 from ipml.features.spelling import Spelling
+from specification.rewriting import Rewritten, rewrite, unchanged
 
 LEAST_LETTERS = 5
 LEAST_CONSONANTS = 4
@@ -44,11 +45,11 @@ class Reader:
         often = sorted(self.words, key=lambda word: (-self.words[word], word))[:most_targets]
         self.known = KnownWords({word: self.words[word] for word in often}, spelling.trade)
 
-    def read_text(self, folded: str) -> str:
-        """Return a folded text, its misspelt words read as the words they stand for."""
-        with_signs = _WITH_SIGNS.sub(self._read_signs, folded)
-        closed = _GAP.sub(self._close, with_signs)
-        return _WORD.sub(lambda match: self.read(match.group()), closed)
+    def read_text(self, folded: str) -> tuple[str, list[int]]:
+        """Return a folded text, its misspelt words read as those they stand for, and where each letter comes from."""
+        read, origins = rewrite(_WITH_SIGNS, self._read_signs, folded, list(range(len(folded))))
+        read, origins = rewrite(_GAP, self._close, read, origins)
+        return rewrite(_WORD, self._read_word, read, origins)
 
     def read(self, word: str) -> str:
         """Return the known word that a folded word stands for; itself where it is known, or near none."""
@@ -58,16 +59,20 @@ class Reader:
         """Say whether a text, folded and read, holds a longer word that training or the trade knows."""
         return any(len(word) >= LEAST_LETTERS - 1 and word in self.words for word in _WORD.findall(read))
 
-    def _read_signs(self, match: re.Match[str]) -> str:
-        letters = match.group().translate(_AS_LETTERS)
-        return letters if self.known.has(letters) else match.group()
+    def _read_word(self, match: re.Match[str]) -> Rewritten:
+        read = self.read(match.group())
+        return read, [min(at, len(match.group()) - 1) for at in range(len(read))]
 
-    def _close(self, match: re.Match[str]) -> str:
+    def _read_signs(self, match: re.Match[str]) -> Rewritten:
+        letters = match.group().translate(_AS_LETTERS)
+        return (letters, list(range(len(letters)))) if self.known.has(letters) else unchanged(match)
+
+    def _close(self, match: re.Match[str]) -> Rewritten:
         """Close the gap between two pieces that are one known word, unless both are words."""
         before = _BEFORE.search(match.string, 0, match.start()).group()
         after = _AFTER.match(match.string, match.end()).group()
         is_one = self.known.has(before + after) and not (self._is_word(before) and self._is_word(after))
-        return "" if is_one else match.group()
+        return ("", []) if is_one else unchanged(match)
 
     def _is_word(self, piece: str) -> bool:
         return len(piece) > 1 and (piece in self.words or piece in self.ordinary)

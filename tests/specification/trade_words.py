@@ -7,7 +7,7 @@ from itertools import accumulate, islice
 from operator import itemgetter
 
 from ipml.features.lexicon import KINDS, NEGATION, TradeWords
-from tests.specification.phrases import Place, find_phrases
+from specification.phrases import Place, find_phrases
 
 Span = tuple[int, int, str]
 DENIABLE = ("replica", "grade")

@@ -280,6 +280,8 @@ typedef struct {
     int64_t *gaps; /* where those are that are closed */
     int64_t n_words, n_gaps;
     uint8_t *spelt, *joined; /* a text with its signs read, and one with its gaps closed */
+    buffer *origins;         /* from which byte each of those comes that are written; NULL where nobody asks */
+    int64_t first, *kept;    /* where the text begins, and where each byte comes from of one with its gaps closed */
 } text_reader;
 
 /* Words and gaps */
@@ -332,11 +334,15 @@ static void walk(text_reader *reader, const stretch *text) {
 }
 
 /* Write a text without the gaps that are closed; return its length. */
-static int64_t close_gaps(const text_reader *reader, const stretch *text, uint8_t *written) {
+static int64_t close_gaps(const text_reader *reader, const stretch *text) {
     int64_t n = 0, next_gap = 0;
     for (int64_t at = text->start; at < text->end; at++) {
-        if (next_gap < reader->n_gaps && reader->gaps[next_gap] == at) next_gap++;
-        else written[n++] = text->data[at];
+        if (next_gap < reader->n_gaps && reader->gaps[next_gap] == at) {
+            next_gap++;
+            continue;
+        }
+        if (reader->origins != NULL) reader->kept[n] = reader->first + at - text->start;
+        reader->joined[n++] = text->data[at];
     }
     return n;
 }
@@ -385,22 +391,37 @@ static bool read_signs(const spelling_tables *tables, const stretch *text, uint8
     return is_changed;
 }
 
+/* Append some letters, and that each comes from the byte at its place from a start on, or from the last one before an
+   end. */
+static void write_some(const text_reader *reader, const stretch *text, int64_t start, int64_t end,
+                       const uint8_t *letters, int64_t n, buffer *written) {
+    buffer_write(written, letters, n);
+    if (reader->origins == NULL) return;
+    for (int64_t at = start; at < start + n; at++) {
+        int64_t from = min_of(at, end - 1);
+        bool is_joined = text->data == reader->joined;
+        buffer_write_int64(reader->origins, is_joined ? reader->kept[from] : reader->first + from - text->start);
+    }
+}
+
 /* Append a text with words read as others. */
 static void write_read(const text_reader *reader, const stretch *text, buffer *written) {
     const uint8_t *lines = reader->by.tables->known.lines.at;
     int64_t at = text->start;
     for (int64_t i = 0; i < reader->n_words; i++) {
         const misspelt *word = &reader->words[i];
-        buffer_write(written, text->data + at, word->start - at);
-        buffer_write(written, lines + word->known, length_of(lines, word->known));
+        write_some(reader, text, at, word->start, text->data + at, word->start - at, written);
+        int64_t n = length_of(lines, word->known);
+        write_some(reader, text, word->start, word->end, lines + word->known, n, written);
         at = word->end;
     }
-    buffer_write(written, text->data + at, text->end - at);
+    write_some(reader, text, at, text->end, text->data + at, text->end - at, written);
 }
 
 /* Append a text as it is read if that is otherwise; say whether it is. */
 static bool read_one(text_reader *reader, stretch text, bool may_change, bool has_sign, buffer *written) {
     bool is_changed = false;
+    reader->first = text.start;
     if (has_sign && read_signs(reader->by.tables, &text, reader->spelt)) {
         text = (stretch){reader->spelt, 0, text.end - text.start};
         is_changed = true;
@@ -409,7 +430,7 @@ static bool read_one(text_reader *reader, stretch text, bool may_change, bool ha
     }
     walk(reader, &text);
     if (reader->n_gaps > 0) {
-        text = (stretch){reader->joined, 0, close_gaps(reader, &text, reader->joined)};
+        text = (stretch){reader->joined, 0, close_gaps(reader, &text)};
         is_changed = true;
         walk(reader, &text);
     }
@@ -431,12 +452,13 @@ static void read_some(text_reader *reader, texts folded, const uint8_t *may_chan
     }
 }
 
-EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written) {
+EXPORT void read_with_origins(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written,
+                              buffer *origins) {
     int64_t n_rows = folded.offsets.n - 1, longest = longest_text(folded), n_words = longest / 2 + 1;
     if (longest == 0) return;
     int64_t n_recent = count_recent(folded.offsets.at[n_rows] - folded.offsets.at[0]);
     int64_t n_scratch = room_for_sounds(&tables->known, longest);
-    int64_t n_numbers = n_recent + 3 * n_words + longest, n_bytes = 2 * n_rows + n_scratch + 2 * longest;
+    int64_t n_numbers = n_recent + 3 * n_words + 2 * longest, n_bytes = 2 * n_rows + n_scratch + 2 * longest;
     uint64_t *room = malloc(sizeof(uint64_t) * (size_t)n_numbers + (size_t)n_bytes);
     if (room == NULL) {
         rows->failed = 1;
@@ -451,6 +473,8 @@ EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows
         .gaps = (int64_t *)(room + n_recent + 3 * n_words),
         .spelt = has_sign + n_rows + n_scratch,
         .joined = has_sign + n_rows + n_scratch + longest,
+        .origins = origins,
+        .kept = (int64_t *)(room + n_recent + 3 * n_words) + longest,
     };
     if (find_texts(&reader.by, folded, longest, may_change, has_sign)) {
         read_some(&reader, folded, may_change, has_sign, rows, ends, written);
@@ -458,6 +482,10 @@ EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows
         rows->failed = 1;
     }
     free(room);
+}
+
+EXPORT void read_texts(texts folded, const spelling_tables *tables, buffer *rows, buffer *ends, buffer *written) {
+    read_with_origins(folded, tables, rows, ends, written, NULL);
 }
 
 /* Whether a word of a text is known that is not short. */

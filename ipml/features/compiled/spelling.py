@@ -240,7 +240,9 @@ class SpellingTables(Table):
     _fields_: ClassVar = [("known", WordSet), ("ordinary", WordSet), ("letters", WordLetters)]
 
 
-_read_texts = bind("read_texts", "texts", SpellingTables, "buffer", "buffer", "buffer")
+_READ = "texts", SpellingTables, "buffer", "buffer", "buffer"
+_read_texts = bind("read_texts", *_READ)
+_read_with_origins = bind("read_with_origins", *_READ, "buffer")
 _know_a_word = bind("know_a_word", "texts", SpellingTables, "uint8s_out")
 
 
@@ -261,6 +263,25 @@ def read_texts(folded: Texts, known: Words, ordinary: Words) -> Texts:
     if not (rows.n or rows.failed):
         return folded
     return folded.put(rows.take(np.int64), ends.take(np.int64), written.take(np.uint8))
+
+
+def read_with_origins(folded: Texts, known: Words, ordinary: Words) -> tuple[str, NDArray[np.int64]] | None:
+    """Return how one folded text is read, and for each of its letters the letter of the folded one that it comes from.
+
+    Nothing where it is read as it stands, as mostly. The letters of a word that is read as a longer one come from its
+    last letter where it has no more.
+    """
+    rows, ends, written, origins = Buffer(), Buffer(), Buffer(), Buffer()
+    _read_with_origins(folded, make_tables(known, ordinary), rows, ends, written, origins)
+    if not (rows.n or rows.failed):
+        return None
+    data, places = written.take(np.uint8), origins.take(np.int64)
+    letters = np.cumsum(_begins_letter(folded.data)) - 1
+    return data.tobytes().decode("utf-8", "surrogatepass"), letters[places[_begins_letter(data)]]
+
+
+def _begins_letter(data: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.asarray((data & 0xC0) != 0x80)
 
 
 def know_a_word(read: Texts, known: Words) -> NDArray[np.bool_]:

@@ -3,11 +3,11 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from specification.phrases import find_phrases
 
 from ipml.features.compiled.goods import describe_goods, list_brands, make_goods_table
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
-from tests.specification.phrases import find_phrases
 
 BRANDS = ("nike", "air", "nike air", "jordan", "air jordan", "boss", "hugo", "hugo boss", "高")
 GOODS = ("bag", "shoe", "air", "hand bag", "watch", "件")

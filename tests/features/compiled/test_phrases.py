@@ -5,14 +5,14 @@ from functools import cache
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.phrases import find_phrases
+from support.finding import in_letters
 
 from ipml.features.compiled.phrases import PhraseFinder
 from ipml.features.compiled.texts import Texts
 from ipml.features.goods import brand_table
 from ipml.features.lexicon import load_lexicon
 from ipml.features.normalisation import fold_text
-from tests.specification.phrases import find_phrases
-from tests.support.finding import in_letters
 
 LETTERS = "aabbilo01s5 -_'.,+\n"
 OTHERS = "жéß\u0301件高\u2e7f\u2e80٣\ud800\U0001f600𝟘"

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.phrases import read_bones, skeleton
 
 from ipml.features.compiled.phrases import skeleton_texts, trace_skeletons
 from ipml.features.compiled.texts import ALNUM, DECIMAL, SPACE, Texts, letter_kinds
 from ipml.features.normalisation import fold_text
-from tests.specification.phrases import read_bones, skeleton
 
 TEXTS = st.lists(
     st.text("aab il1jo0e3__-' .\n", max_size=20)

@@ -5,9 +5,9 @@ from string import ascii_lowercase
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification import spelling as plain
 
 from ipml.features.compiled.spelling import KnownWords
-from tests.specification import spelling as plain
 
 LETTERS = st.sampled_from(["ab", "cksz", "pfhquwkx", "aeioubc", "qwas", "abc*#", "vwyi", ascii_lowercase])
 WORD = LETTERS.flatmap(lambda letters: st.text(letters, min_size=1, max_size=9))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from specification.spelling import Reader
 
 from ipml.features import spelling
+from ipml.features.compiled import spelling as compiled
 from ipml.features.compiled.texts import Texts, letter_kinds
 from ipml.features.spelling import Spelling, ordinary_words
-from tests.specification.spelling import Reader
 
 WRITTEN = ["leather belt", "wool belt", "leather watch", "thermal overlay", "adidas thermal", "overlay adidas"]
 STRANGE = ["le*ther abcd", "counterfeitedness photographically", "xxcks abcdefgh ijkl abcdefghijkl mnop"]
@@ -112,8 +113,11 @@ TEXTS = st.lists(st.tuples(PIECE, SPACES).map("".join), max_size=9).map("".join)
 def agree(taught: Spelling, strings: list[str]) -> None:
     """Hold what is read of many texts against what is read of each."""
     texts, plain = Texts.of(strings), Reader(taught, ordinary_words(), spelling.MOST_TARGETS)
-    read = taught.read_texts(texts)
-    assert read.strings() == [plain.read_text(text) for text in strings]
+    expected = [plain.read_text(text) for text in strings]
+    assert taught.read_texts(texts).strings() == [read for read, _ in expected]
+    for text, (read, origins) in zip(strings, expected, strict=True):
+        found = compiled.read_with_origins(Texts.of_one(text), taught.known.words, ordinary_words())
+        assert (text, read) == (read, text) if found is None else (found[0], found[1].tolist()) == (read, origins)
     assert taught.know_a_word(texts).tolist() == [plain.knows_a_word(text) for text in strings]
 
 
