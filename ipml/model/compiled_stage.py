@@ -27,6 +27,7 @@ from ipml.features.compiled.folding import FoldingTables
 from ipml.features.compiled.goods import GoodsTable, SpellingTable
 from ipml.features.compiled.phrases import PhraseTables, SkeletonTables, skeleton_tables
 from ipml.features.compiled.places import NumberArrays, Numbers, Places
+from ipml.features.compiled.prices import PriceList, UsualPrices
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
@@ -99,15 +100,6 @@ class _Column(Table):
     ]
 
 
-class _UsualPrices(Table):
-    _fields_: ClassVar = [
-        ("starts", KINDS["int64s"]),
-        ("brands", KINDS["int64s"]),
-        ("prices", KINDS["doubles"]),
-        ("of_units", KINDS["doubles"]),
-    ]
-
-
 class _Weights(Table):
     _fields_: ClassVar = [
         *((name, KINDS["doubles"]) for name in ("words", "brand", "goods", "offer", "price", "listing", "seller")),
@@ -130,7 +122,7 @@ class _Stage(Table):
         ("spellings", SpellingTable),
         ("has_authorised", KINDS["uint8s"]),
         ("goods", GoodsTable),
-        ("usual", _UsualPrices),
+        ("usual", UsualPrices),
         ("price_steps", KINDS["doubles"]),
         ("least_of_category", KINDS["double"]),
         ("most_of_price", KINDS["double"]),
@@ -209,7 +201,7 @@ class CompiledStage:
         self._finder = BrandFinder.of(of["brand"].table_)
         self._authorisations = _list_authorisations(self._finder)
         self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
-        self._prices = _PriceList(self._price, self._finder)
+        self._prices = PriceList(self._price.list_usual(), self._finder.names)
         self._tables = _make_stage(parts, intercept, spelling, self._finder, self._prices)
         widths = (1 if name in _TEXTS else len(part.weights) for name, part in parts.items())
         self._n_parts = sum(widths)
@@ -450,55 +442,6 @@ class _RoomOfThread(threading.local):
 _ROOM = _RoomOfThread()
 
 
-class _PriceList:
-    """What goods of known brands usually cost, as `PriceFeatures.usual_of` says, as arrays.
-
-    Parameters
-    ----------
-    price : PriceFeatures
-        Fitted.
-    finder : BrandFinder
-    """
-
-    def __init__(self, price: PriceFeatures, finder: BrandFinder) -> None:
-        numbers = {name: number for number, name in enumerate(finder.names)}
-        own: dict[tuple[str, str], dict[int, float]] = {}
-        of_units: dict[str, Floats] = {}
-        for brand, category, unit, usual in price.list_usual():
-            if brand in numbers and category is not None:
-                own.setdefault((category, unit), {})[numbers[brand]] = usual
-            elif brand in numbers:
-                of_units.setdefault(unit, np.full(len(numbers), np.nan))[numbers[brand]] = usual
-        self._rows = {pair: row for row, pair in enumerate(own)}
-        self._unit_rows = {unit: row for row, unit in enumerate(of_units)}
-        self.table = _make_prices([sorted(prices.items()) for prices in own.values()], of_units, len(numbers))
-
-    def row_of(self, category: str, unit: str) -> int:
-        """Return which prices are those of a category and a unit."""
-        return self._rows.get((category, unit), len(self._rows))
-
-    def row_of_unit(self, unit: str) -> int:
-        """Return which prices are those in a unit."""
-        return self._unit_rows.get(unit, len(self._unit_rows))
-
-    def find_rows(self, categories: Names, units: Names) -> tuple[Codes, Codes]:
-        """Return both for each listing."""
-        pairs, codes = find_pairs(categories, units)
-        rows = np.array([self.row_of(*pair) for pair in pairs], dtype=np.int64)
-        unit_rows = np.array([self.row_of_unit(unit) for unit in units.names], dtype=np.int64)
-        return rows[codes], unit_rows[units.codes]
-
-
-def _make_prices(own: list[list[tuple[int, float]]], of_units: dict[str, Floats], n_brands: int) -> _UsualPrices:
-    priced = [one for prices in own for one in prices]
-    return _UsualPrices.of(
-        starts=np.cumsum([0, *map(len, own), 0]),
-        brands=np.array([brand for brand, _ in priced], dtype=np.int64),
-        prices=np.array([price for _, price in priced], dtype=np.float64),
-        of_units=np.concatenate([*of_units.values(), np.full(n_brands, np.nan)]),
-    )
-
-
 def _are_usual(parts: dict[str, Any]) -> bool:
     """Say whether a stage is made of the parts that the engine knows."""
     if list(parts) != list(_KINDS) or any(type(parts[name].extractor) is not kind for name, kind in _KINDS.items()):
@@ -508,7 +451,7 @@ def _are_usual(parts: dict[str, Any]) -> bool:
 
 
 def _make_stage(
-    parts: dict[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: _PriceList
+    parts: dict[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: PriceList
 ) -> _Stage:
     of = {name: part.extractor for name, part in parts.items()}
     price_steps, least_of_category, most_of_price = of["price"].bounds
