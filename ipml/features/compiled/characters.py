@@ -119,7 +119,8 @@ class Pages:
         if not characters.pages_asked[N_PAGES]:
             return False
         with self._lock:
-            self._add(np.flatnonzero(characters.pages_asked[:N_PAGES]).tolist())
+            asked = characters.pages_asked[:N_PAGES].copy()  # other threads may go on asking
+            self._add(np.flatnonzero(asked).tolist())
         return True
 
     def _add(self, pages: Iterable[int]) -> None:
