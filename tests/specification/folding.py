@@ -172,6 +172,7 @@ _ESCAPED = re.compile(  # where a percent sign ends no number: in Turkish it beg
 )
 """What only a text written in escapes holds, as in addresses of pages (%72) or in JSON (\\u0072)."""
 _ESCAPES = re.compile(rf"(?:%{_HEX})+|\\u{_HEX}{_HEX}|\\x{_HEX}")
+_NUMBER = re.compile("&#(?:[xX][0-9a-fA-F]+|[0-9]+);?")
 _BREAKING_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6]|hr)\b", re.IGNORECASE)
 _HIDDEN_IN_WORD = re.compile(
     r"(?<=[^\s>])<(span|i|b|em|font|small|s|u)\b(?=[^<>]{0,300}>)[^<>]{0,100}?"
@@ -282,7 +283,9 @@ def _unwrap_one(match: re.Match[str]) -> Rewritten:
     piece = match.group()
     if piece.startswith("&"):
         plain = html.unescape(piece)
-        after = takewhile(lambda pair: pair[0] == pair[1], zip(plain[:0:-1], piece[:0:-1], strict=False))
+        number = _NUMBER.match(piece)
+        n_own = len(html.unescape(number.group())) if number else 1  # some numbers stand for nothing
+        after = takewhile(lambda pair: pair[0] == pair[1], zip(plain[n_own:][::-1], piece[:0:-1], strict=False))
         n_after = len(list(after))  # letters that a name without a semicolon leaves
         return plain, [0] * (len(plain) - n_after) + list(range(len(piece) - n_after, len(piece)))
     return (" ", [0]) if _BREAKING_TAG.match(piece) else ("", [])
