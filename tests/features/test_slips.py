@@ -162,11 +162,3 @@ def test_no_known_words_are_near_nothing():
     """Whatever was asked."""
     known = KnownWords({}, ())
     assert [known.nearest(word) for word in ("replica", "repl*ca", "rplc", "a")] == [None] * 4
-
-
-@given(words(1, 8), words(1, 8))
-def test_only_longer_words_are_said_to_be_known(word, other):
-    """Those of five letters and more."""
-    known = KnownWords({word: 1}, ())
-    assert known.has(word) == (len(word) >= 5)
-    assert not known.has(other) or other == word

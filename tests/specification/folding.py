@@ -186,22 +186,7 @@ _WORTH_A_LOOK = (*"<&%\\", *SIGNS, *(letter * 3 for letter in "abcdefghijklmnopq
 
 
 def fold_text(text: str, max_letters: int = MAX_TITLE_LETTERS) -> str:
-    """Return the folded view of a text: what a reader sees, in plain lower-case letters.
-
-    Parameters
-    ----------
-    text : str
-        As the seller wrote it.
-    max_letters : int, default=2000
-        Letters beyond this are not read, before folding nor after.
-
-    Examples
-    --------
-    >>> fold_text("N\u0456k\u0435  A\u200bir M\uff41x &amp; 1:1 R<b></b>\u00e9plica")
-    'nike air max & 1:1 replica'
-    >>> fold_text("r.e.p.l.i.c.a w.a.t.c.h")
-    'replica watch'
-    """
+    """Return the folded view of a text, step by step."""
     return _fold(text[:max_letters], None, max_letters)[0]
 
 

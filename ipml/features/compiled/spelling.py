@@ -172,7 +172,6 @@ class KnownWords:
         first_target, table = int(np.sum(~is_target)), Buffer()
         _index_known(lines, first_target, is_of_trade, word_letters(), table)
         self.words = Words(table.take(np.uint64), lines)
-        self._targets_from = int(np.sum(lengths[order[:first_target]] + 1))
 
     def nearest(self, word: str) -> str | None:
         """Return the known word that an unknown one most likely stands for; None if there is none."""
@@ -180,10 +179,6 @@ class KnownWords:
         if found < -1:
             raise MemoryError("not enough memory for the sound of a word")
         return self.words.lines[found:].tobytes().split(b"\n", 1)[0].decode() if found >= 0 else None
-
-    def has(self, word: str) -> bool:
-        """Say whether others may stand for a word that is not short."""
-        return len(word) >= LEAST_LETTERS and self.words.find(word) >= self._targets_from
 
 
 @cache
