@@ -223,31 +223,6 @@ class ListingColumns:
         """How the words of title and description are read."""
         return self._reading
 
-    @property
-    def are_passages(self) -> bool:
-        """Whether some texts are given as folded and read, and not as sellers wrote them."""
-        return isinstance(self._columns, Mapping) and any(isinstance(texts, Texts) for texts in self._columns.values())
-
-    def rewrite(self, rows: NDArray[np.intp], written: Mapping[str, Sequence[str]]) -> ListingColumns:
-        """Return some rows, in the order given, with other texts in some columns, which are still to be read.
-
-        Parameters
-        ----------
-        rows : array of int
-        written : mapping of str to sequence of str
-            What would stand in each of these columns instead.
-
-        Examples
-        --------
-        >>> listings = ListingColumns({"title": ["A r0lex watch"], "price": [10.0]})
-        >>> without = listings.rewrite(np.array([0, 0]), {"title": ["A  watch", "A r0lex "]})
-        >>> without.folded("title").strings(), without.numbers("price")
-        (['a watch', 'a r0lex'], array([10., 10.]))
-        """
-        rewritten = ListingColumns(dict(written), self._reading)
-        rewritten._whole, rewritten._rows, rewritten._length = self, rows, len(rows)
-        return rewritten
-
     def read_as(self, reading: Reading) -> ListingColumns:
         """Return the same listings, their words read in this way; what was only folded is not folded again."""
         if reading is self._reading:
@@ -274,7 +249,7 @@ class ListingColumns:
         """Return the skeletons of the folded view of a text column; missing texts are empty."""
         return self.once_a_row(("bones", name), [name], lambda listings: skeleton_texts(listings.folded(name)))
 
-    def tell_read(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places]) -> None:
+    def tell_read(self, name: str, folded: Texts, find: Callable[[PhraseSet], Places | None]) -> None:
         """Let listings know how the texts of a column read, and what says which phrases were found there already."""
         self._known["folded", name] = folded
         self._known["found", name] = find
@@ -435,9 +410,10 @@ class ListingColumns:
 
     def _find(self, name: str, phrases: PhraseSet) -> Places:
         """Find the phrases, and with them those that others will ask for."""
+        find = self._known.get(("found", name))
+        if find is not None and (places := find(phrases)) is not None:
+            return cast(Places, places)
         reading = self._reading if phrases in self._reading.sets else phrases.reading
-        if reading is self._reading and (find := self._known.get(("found", name))):
-            return cast(Places, find(phrases))
         for known, places in zip(reading.sets, reading.finder.find(self.folded(name)), strict=True):
             self._known["places", name, known] = places
         return cast(Places, self._known["places", name, phrases])

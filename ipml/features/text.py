@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ipml.features.columns import Extractor, ListingColumns
 from ipml.features.compiled.ngrams import count, mark_known, spread, sum_rows
 from ipml.features.compiled.ngrams import count_texts as count_in_texts
-from ipml.features.compiled.numbers import are_unfamiliar
 from ipml.features.compiled.phrases import trace_skeletons
 from ipml.features.compiled.texts import Texts
 
@@ -225,16 +224,8 @@ class TextFeatures(Extractor):
         """
         return sum_ngrams(listings.bones(self.column), marked, letters=self.letters, words=self.words)
 
-    def is_unfamiliar(self, sums: NgramSums) -> NDArray[np.bool_]:
-        """Say which texts training knew nothing like, shape (n_listings,): in another script, or empty.
-
-        Hashed columns are shared, so part of an unknown text's n-grams seem known: on average the share of columns in
-        use. A text is unfamiliar if no more than that, and three standard deviations, seem known.
-        """
-        return np.asarray(are_unfamiliar(sums.n_all, sums.n_known, self.prepared))
-
     def prepare(self) -> float:
-        """Return the share of columns that are in use."""
+        """Return the share of columns that are in use: of an unknown text as many n-grams seem known, on average."""
         return float((self.idf_ > 0).mean())
 
     def spread(self, folded: Texts, marked: NDArray[np.float64]) -> list[NDArray[np.float64]]:

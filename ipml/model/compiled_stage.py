@@ -2,25 +2,27 @@
 
 What the extractors of a model have learnt is put together once. Of listings the engine is told their texts, and facts
 and codes by place; few different brands, categories and currencies are met, and what is known of each is kept.
+
+What other extractors say, of pictures or of a data scientist's own, is added to what the engine says.
 """
 
 from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count
+from itertools import accumulate, count
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Table, bind
 from ipml.engine.library import Texts as EngineTexts
-from ipml.features.columns import MAX_LETTERS, Extractor, ListingColumns, PhraseSet, Reading, days_from
+from ipml.features.columns import MAX_LETTERS, ListingColumns, PhraseSet, Reading, days_from
 from ipml.features.compiled.characters import PAGES, Characters
 from ipml.features.compiled.folding import TABLES as FOLDING
 from ipml.features.compiled.folding import FoldingTables
@@ -31,13 +33,11 @@ from ipml.features.compiled.prices import PriceList, UsualPrices
 from ipml.features.compiled.spelling import SpellingTables, make_tables
 from ipml.features.compiled.texts import Texts
 from ipml.features.dictionary import ordinary_words
-from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
-from ipml.features.goods import BrandFeatures, BrandFinder, GoodsFeatures
-from ipml.features.lexicon import TradeTable, TradeWords
+from ipml.features.goods import BrandFinder, tell_brands
+from ipml.features.lexicon import TradeTable
 from ipml.features.names import Names, find_pairs, pair_up
 from ipml.features.offers import OfferFeatures, OfferTable, offer_table
-from ipml.features.text import TextFeatures
-from ipml.model.changes import ChangeArrays, TextChanges
+from ipml.model.parts import NumberPart, Part, complete
 from ipml.records import Listing
 
 Floats = NDArray[np.float64]
@@ -52,20 +52,6 @@ The 80 letters that large marketplaces allow a title are at most some 16 words, 
 with a word of the trade, is at most five: some passage of eight in steps of four holds it with few words around it.
 """
 
-_KINDS: dict[str, type[Extractor]] = {
-    "title": TextFeatures,
-    "description": TextFeatures,
-    "category": TextFeatures,
-    "words": TradeWords,
-    "brand": BrandFeatures,
-    "goods": GoodsFeatures,
-    "offer": OfferFeatures,
-    "price": PriceFeatures,
-    "listing": ListingFeatures,
-    "seller": SellerFeatures,
-}
-"""The extractors that the engine knows, in the order in which it adds what they weigh."""
-_TEXTS = ("title", "description", "category")
 _SETS = ("words", "brand", "goods", "offer")  # extractors whose phrases are found, in the engine's order
 
 # What is known of a listing besides its texts, by place, as in first_stage.h; NaN where unknown.
@@ -152,7 +138,6 @@ _RESULTS = "doubles_out", "int64s_out", "uint8s_out"
 _READ = "buffer", "buffer", "buffer"
 _weigh_listings = bind("weigh_listings", *TOLD_AND_KNOWN, *_RESULTS, returns="int64_t")
 _explain_listings = bind("explain_listings", *TOLD_AND_KNOWN, *_RESULTS, "doubles_out", *_READ, returns="int64_t")
-_weigh_changes = bind("weigh_changes", *TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,11 +152,14 @@ class Weighed:
         The number of its brand, -1 for none that is known.
     found : array of uint8
         The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so.
+    by_engine : array of float
+        The log-odds without what extractors say that the engine does not know.
     """
 
     log_odds: Floats
     brands: Codes
     found: Bytes
+    by_engine: Floats
 
 
 def _make_results(n: int) -> tuple[Floats, Codes, Bytes]:
@@ -186,50 +174,47 @@ class CompiledStage:
 
     Parameters
     ----------
-    parts : dict of str to TextPart or NumberPart
+    parts : mapping of str to Part
         What the features of each extractor weigh.
     intercept : float
-    spelling : Spelling
-        How misspelt words are read.
+    reading : Reading
+        How listings are read.
     """
 
-    def __init__(self, parts: dict[str, Any], intercept: float, spelling: Any) -> None:
-        of = {name: part.extractor for name, part in parts.items()}
+    def __init__(self, parts: Mapping[str, Part], intercept: float, reading: Reading) -> None:
+        known = complete(parts)
+        of: dict[str, Any] = {name: part.extractor for name, part in known.items()}
+        self._others = {name: part for name, part in parts.items() if known.get(name) is not part}
+        self._places = _place_features(parts, [*known.values(), *self._others.values()])
+        self._reading = reading
         self._number = next(_NUMBERS)
         self._price, self._listing = of["price"], of["listing"]
-        self._category_part = parts["category"]
+        self._category_part = known["category"]
         self._finder = BrandFinder.of(of["brand"].table_)
         self._authorisations = _list_authorisations(self._finder)
         self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = PriceList(self._price.list_usual(), self._finder.names)
-        self._tables = _make_stage(parts, intercept, spelling, self._finder, self._prices)
-        widths = (1 if name in _TEXTS else len(part.weights) for name, part in parts.items())
-        self._n_parts = sum(widths)
-        self._sets = tuple(of[name].phrase_set for name in _SETS)
+        used = of["title"].prepared if "title" not in self._others and "title" in parts else _NAN
+        self._tables = _make_stage(known, intercept, reading.spelling, self._finder, self._prices, used)
+        self._n_parts = sum(part.width for part in known.values())
+        self._set_numbers: dict[PhraseSet, int] = {of[name].phrase_set: number for number, name in enumerate(_SETS)}
         self._category = lru_cache(_MOST_REMEMBERED)(self._read_category)
         self._brand_field = lru_cache(_MOST_REMEMBERED)(self._read_brand_field)
 
-    @classmethod
-    def of(cls, parts: dict[str, Any], intercept: float, reading: Reading) -> Self | None:
-        """Return the stage for listings read in this way; None where it is made of other parts than the usual ones."""
-        spelling = reading.spelling
-        if spelling is None or not _are_usual(parts):
-            return None
-        return cls(parts, intercept, spelling)
-
     def weigh(self, listings: ListingColumns) -> Weighed:
         """Return what the first stage says of listings."""
-        results = _make_results(len(listings))
+        by_engine, brands, found = results = _make_results(len(listings))
         while not self.call(_weigh_listings, listings, *results):
             pass
-        return Weighed(*results)
+        return Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
         """Return what `weigh` does, and what each feature adds to the log-odds, the n-grams of a text together.
 
-        The listings know from then on how their texts read, and which phrases stand where in them.
+        The listings know from then on how their texts read, which phrases stand where in them, and their brands.
         """
-        results, parts = _make_results(len(listings)), np.empty((len(listings), self._n_parts))
+        by_engine, brands, found = results = _make_results(len(listings))
+        parts = np.empty((len(listings), self._n_parts))
         while True:
             read = Buffer(), Buffer(), Buffer()
             if self.call(_explain_listings, listings, *results, parts, *read):
@@ -237,37 +222,48 @@ class CompiledStage:
         data, numbers, places = (of.take(kind) for of, kind in zip(read, (np.uint8, np.int64, np.int32), strict=True))
         for name in MAX_LETTERS:
             data, numbers, places = self._tell_read(listings, name, data, numbers, places)
-        return Weighed(*results), parts
+        tell_brands(listings, self._finder.table, brands)
+        weighed = Weighed(self._add_others(listings, by_engine), brands, found, by_engine)
+        if self._others:
+            parts = np.concatenate([parts, *(part.contributions(listings) for part in self._others.values())], axis=1)
+        return weighed, parts if self._places is None else parts[:, self._places]
+
+    def _add_others(self, listings: ListingColumns, by_engine: Floats) -> Floats:
+        """Return log-odds with what the extractors add that the engine does not know."""
+        if not self._others:
+            return by_engine
+        total = by_engine.copy()
+        for part in self._others.values():
+            part.add(listings, total)
+        return total
 
     def _tell_read(
         self, listings: ListingColumns, name: str, data: Bytes, numbers: Codes, places: Codes32
     ) -> tuple[Bytes, Codes, Codes32]:
         """Let listings know what was read in a column, which the arrays begin with; return what follows it."""
-        n, n_sets = len(listings) + 1, len(self._sets)
+        n, n_sets = len(listings) + 1, len(_SETS)
         offsets, starts, after = numbers[:n], numbers[n : n * (1 + n_sets)], n * (1 + n_sets) + n_sets + 1
         n_bytes, bounds = int(offsets[-1]), numbers[after - n_sets - 1 : after].tolist()
         of_column = places[: 3 * bounds[-1]].reshape(3, -1)
 
-        def find(phrases: PhraseSet) -> Places:
-            number = self._sets.index(phrases)
+        def find(phrases: PhraseSet) -> Places | None:
+            number = self._set_numbers.get(phrases)
+            if number is None:
+                return None
             return Places(starts[number * n : (number + 1) * n], *of_column[:, bounds[number] : bounds[number + 1]])
 
         listings.tell_read(name, Texts(offsets, data[:n_bytes]), find)
         return data[n_bytes:], numbers[after:], places[3 * bounds[-1] :]
-
-    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
-        """Return the log-odds of the listing of each change, as it is then."""
-        log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
-        while not self.call(_weigh_changes, listings, changes, log_odds, found):
-            pass
-        return log_odds
 
     def weigh_one(self, listing: Listing) -> tuple[float, int, int]:
         """Return log-odds, brand and what else is found of a single listing, without making columns of it."""
         room = self._put_one(listing)
         while not self._call(_weigh_listings, room.told, *room.results):
             pass
-        return room.log_odds.value, room.brand.value, room.found.value
+        log_odds = room.log_odds.value
+        if self._others:
+            log_odds = self._add_others(ListingColumns.of_one(listing, self._reading), np.array([log_odds])).item()
+        return log_odds, room.brand.value, room.found.value
 
     def call(self, function: Callable[..., int], listings: ListingColumns, *arguments: Any) -> bool:
         """Call a function of the engine that weighs listings; return whether what it wrote is of use.
@@ -442,22 +438,22 @@ class _RoomOfThread(threading.local):
 _ROOM = _RoomOfThread()
 
 
-def _are_usual(parts: dict[str, Any]) -> bool:
-    """Say whether a stage is made of the parts that the engine knows."""
-    if list(parts) != list(_KINDS) or any(type(parts[name].extractor) is not kind for name, kind in _KINDS.items()):
-        return False
-    finders = {id(BrandFinder.of(parts[name].extractor.table_)) for name in ("brand", "goods", "price")}
-    return len(finders) == 1 and all(parts[name].extractor.column == name for name in _TEXTS)
+def _place_features(parts: Mapping[str, Part], written: Sequence[Part]) -> NDArray[np.intp] | None:
+    """Return where the features of each part stand in what is written part by part; None where it is the same."""
+    starts = dict(zip(map(id, written), accumulate((part.width for part in written), initial=0), strict=False))
+    if list(parts.values()) == list(written):
+        return None
+    return np.concatenate([starts[id(part)] + np.arange(part.width) for part in parts.values()])
 
 
 def _make_stage(
-    parts: dict[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: PriceList
+    parts: Mapping[str, Any], intercept: float, spelling: Any, finder: BrandFinder, prices: PriceList, used: float
 ) -> _Stage:
     of = {name: part.extractor for name, part in parts.items()}
     price_steps, least_of_category, most_of_price = of["price"].bounds
     age_steps, prior_listing_sales = of["listing"].bounds
     usual_of_sellers, prior_seller_sales, most_strikes = of["seller"].bounds
-    weights = {name: part.weights for name, part in parts.items() if name not in _TEXTS}
+    weights = {name: part.weights for name, part in parts.items() if isinstance(part, NumberPart)}
     return _Stage.of(
         title=_make_column(parts["title"], of["offer"], "title"),
         description=_make_column(parts["description"], of["offer"], "description"),
@@ -482,7 +478,7 @@ def _make_stage(
         prior_seller_sales=prior_seller_sales,
         most_strikes=most_strikes,
         weights=_Weights.of(**weights, intercept=intercept),
-        used=of["title"].prepared,
+        used=used,
     )
 
 

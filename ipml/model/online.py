@@ -32,14 +32,14 @@ class Judged(NamedTuple):
 class OnlineClassifier:
     """A classifier prepared for one listing at a time.
 
-    It judges most listings: those that the engine reads alone, and of which the model does not abstain. The few others
-    are left to be judged as frames are. What it says of a listing is what a frame of it says, to the bit. What is known
+    It judges most listings: those of which the model does not abstain. The few others are left to be judged as frames
+    are. What it says of a listing is what a frame of it says, to the bit. What is known
     of brands and categories is kept. Threads may share it.
 
     Parameters
     ----------
     classifier : CounterfeitClassifier
-        Fitted, with the extractors of `make_features`.
+        Fitted.
     stage : CompiledStage
         Its first stage.
 
@@ -64,10 +64,10 @@ class OnlineClassifier:
 
     @classmethod
     def of(cls, classifier: CounterfeitClassifier) -> Self | None:
-        """Return a classifier prepared; None where it is made of other parts than `make_features` makes."""
-        stage = classifier.first_stage.compiled(classifier.reading)
-        is_usual = stage is not None and type(classifier.calibration_) is HierarchicalCalibration
-        return cls(classifier, stage) if stage is not None and is_usual else None
+        """Return a classifier prepared; None where it is calibrated in another way than the usual one."""
+        if type(classifier.calibration_) is not HierarchicalCalibration:
+            return None
+        return cls(classifier, classifier.first_stage.compiled(classifier.reading))
 
     def judge(self, listing: Listing, share: float, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of a listing; None where it has to be judged as frames are.

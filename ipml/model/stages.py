@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -19,21 +18,12 @@ import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from ipml.features.columns import SPELT, Extractor, ListingColumns, Reading
-from ipml.features.compiled.numbers import add_rows
-from ipml.features.compiled.texts import Texts, concat, cut_passages, have_plain_letters
-from ipml.features.goods import claimed_brands, tell_brands
-from ipml.features.names import Names
-from ipml.features.text import NgramSums, TextFeatures
+from ipml.features.compiled.texts import Texts, concat, cut_passages
+from ipml.features.text import TextFeatures
 from ipml.kit.estimator import Estimator, check_fitted
 from ipml.model.calibration.seller_weights import limit_sellers
-from ipml.model.changes import TEXTS, TextChanges
-from ipml.model.compiled_stage import (
-    HAS_NO_PLAIN_LETTERS,
-    IS_UNFAMILIAR,
-    PASSAGE_WORDS,
-    CompiledStage,
-    Weighed,
-)
+from ipml.model.compiled_stage import PASSAGE_WORDS, CompiledStage, Weighed
+from ipml.model.parts import NumberPart, TextPart
 from ipml.model.regression import Design, Ngrams
 
 
@@ -69,8 +59,6 @@ def has_long_texts(listings: ListingColumns) -> bool:
 
 
 Floats = NDArray[np.float64]
-_MOST_REMEMBERED = 4_096
-"""How many different texts of a column of few, such as categories, are kept with what they weigh."""
 
 
 class Features(Estimator):
@@ -143,7 +131,7 @@ class FirstStage:
     def __init__(self, features: Features, coefficients: Floats, intercept: float) -> None:
         self.intercept = intercept
         self.parts: dict[str, TextPart | NumberPart] = {}
-        self._compiled: tuple[Reading, CompiledStage | None] | None = None
+        self._compiled: tuple[Reading, CompiledStage] | None = None
         start = 0
         for name, extractor in features.transformer_list:
             width = count_features(extractor)
@@ -165,96 +153,21 @@ class FirstStage:
         return self.weigh(listings).log_odds
 
     def weigh(self, listings: ListingColumns) -> Weighed:
-        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known.
-
-        The engine does it in one call; models of other extractors than it knows are read part by part.
-        """
-        compiled = None if listings.are_passages else self.compiled(listings.reading)
-        if compiled is None:
-            return self._weigh_apart(listings)
-        return compiled.weigh(listings)
-
-    def weigh_changes(self, listings: ListingColumns, changes: TextChanges) -> Floats:
-        """Return the log-odds of the listing of each change, as it is then, by itself.
-
-        Parameters
-        ----------
-        listings : ListingColumns
-            As the model reads them.
-        changes : TextChanges
-            What is taken away from their texts.
-        """
-        compiled = self.compiled(listings.reading)
-        if compiled is None:
-            return self._weigh_apart(changes.apply(listings)).log_odds
-        return compiled.weigh_changes(listings, changes)
-
-    def compiled(self, reading: Reading) -> CompiledStage | None:
-        """Return what the engine knows of this stage, for listings read in this way; None where it does not know it."""
-        known = self._compiled
-        if known is None or known[0] is not reading:
-            known = self._compiled = reading, CompiledStage.of(self.parts, self.intercept, reading)
-        return known[1]
-
-    def _weigh_apart(self, listings: ListingColumns) -> Weighed:
-        """Return what `weigh` does, each extractor asked by itself."""
-        log_odds = self.sum(listings)
-        for column in PASSAGE_WORDS:
-            if split := split_long_texts(listings, column):
-                passages, owners = split
-                np.maximum.at(log_odds, owners, self.sum(passages))
-        brands, found = np.full(len(listings), -1), np.zeros(len(listings), dtype=np.uint8)
-        if "brand" in self.parts:
-            brands = claimed_brands(listings, self.number_part("brand").extractor.table_)
-        if "title" in self.parts:
-            part = self.text_part("title")
-            found[part.extractor.is_unfamiliar(part.sum(listings))] |= IS_UNFAMILIAR
-            found[~have_plain_letters(listings.folded("title"))] |= HAS_NO_PLAIN_LETTERS
-        return Weighed(log_odds, brands, found)
-
-    def text_part(self, name: str) -> TextPart:
-        """Return the part of an extractor of n-grams."""
-        part = self.parts[name]
-        assert isinstance(part, TextPart)
-        return part
-
-    def number_part(self, name: str) -> NumberPart:
-        """Return the part of another extractor."""
-        part = self.parts[name]
-        assert isinstance(part, NumberPart)
-        return part
+        """Return the log-odds of each listing by itself, its brand, and whether its title says anything known."""
+        return self.compiled(listings.reading).weigh(listings)
 
     def explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        """Return what `weigh` does, and what each feature adds to the log-odds, shape (n_listings, n_features).
+        """Return what is said of each listing, and what each feature adds to its log-odds, (n_listings, n_features).
 
         The n-grams of a text are one feature. Of a listing with long texts both are those of its worst passage.
         """
-        return listings.once(("explained", self), lambda: self._explain(listings))
+        return listings.once(("explained", self), lambda: self.compiled(listings.reading).explain(listings))
 
-    def _explain(self, listings: ListingColumns) -> tuple[Weighed, Floats]:
-        compiled = None if listings.are_passages else self.compiled(listings.reading)
-        if compiled is None:
-            return self._weigh_apart(listings), self._explain_apart(listings)
-        weighed, parts = compiled.explain(listings)
-        tell_brands(listings, self.number_part("brand").extractor.table_, weighed.brands)
-        return weighed, parts
-
-    def _explain_apart(self, listings: ListingColumns) -> Floats:
-        """Return what each feature adds, each extractor asked by itself."""
-        parts, highest = self._contributions(listings), self.sum(listings)
-        for column in PASSAGE_WORDS:
-            if split := split_long_texts(listings, column):
-                passages, owners = split
-                sums = self.sum(passages)
-                worst = np.lexsort((-sums, owners))[np.flatnonzero(np.diff(owners, prepend=-1))]
-                worst = worst[sums[worst] > highest[owners[worst]]]
-                highest[owners[worst]] = sums[worst]
-                if len(worst):
-                    parts[owners[worst]] = self._contributions(passages.take(worst))
-        return parts
-
-    def _contributions(self, listings: ListingColumns) -> Floats:
-        return np.concatenate([part.contributions(listings) for part in self.parts.values()], axis=1)
+    def compiled(self, reading: Reading) -> CompiledStage:
+        """Return the stage as the engine takes it, for listings read in this way."""
+        if self._compiled is None or self._compiled[0] is not reading:
+            self._compiled = reading, CompiledStage(self.parts, self.intercept, reading)
+        return self._compiled[1]
 
     def sum(self, listings: ListingColumns) -> Floats:
         """Return the log-odds of each listing read whole, shape (n_listings,)."""
@@ -263,90 +176,11 @@ class FirstStage:
             part.add(listings, total)
         return total
 
-
-class TextPart:
-    """What the n-grams of a text column weigh.
-
-    Attributes
-    ----------
-    extractor : TextFeatures
-    marked : array of shape (2^bits + 1,)
-        The weight of each n-gram.
-    """
-
-    def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
-        self.extractor = extractor
-        self.marked = extractor.mark(weights)
-        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
-
-    def sum(self, listings: ListingColumns) -> NgramSums:
-        """Return what the n-grams of each listing weigh."""
-        return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
-
-    def add(self, listings: ListingColumns, total: Floats) -> None:
-        """Add to the total of each listing."""
-        column = self.extractor.column
-        if column not in listings:
-            return
-        total += listings.once_a_row((self, "added"), [column], self._weigh)
-
-    def contributions(self, listings: ListingColumns) -> Floats:
-        """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
-        total = np.zeros(max(len(listings), 1))  # columns without any are those of one that says nothing
-        self.add(listings, total)
-        return total[:, np.newaxis]
-
-    def _weigh(self, listings: ListingColumns) -> Floats:
-        """Return what the n-grams of each listing add together."""
-        if (column := self.extractor.column) in SPELT:
-            return self.sum(listings).weights
-        names = listings.names(column)
-        return self._weigh_each(names)[names.codes]
-
-    def _weigh_each(self, names: Names) -> Floats:
-        """Return what each of few different texts weighs."""
-        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
-
-    def _weigh_all(self, texts: list[str]) -> Floats:
-        return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
-
-
-class NumberPart:
-    """What all features of another extractor weigh.
-
-    Attributes
-    ----------
-    extractor : transformer
-    weights : array of shape (n_features,)
-    """
-
-    def __init__(self, extractor: Any, weights: Floats) -> None:
-        self.extractor = extractor
-        self.weights = weights
-
-    def add(self, listings: ListingColumns, total: Floats) -> None:
-        """Add to the total of each listing."""
-        values = self._values(listings)
-        if isinstance(values, np.ndarray):
-            add_rows(values, self.weights, total)
-        else:
-            total += values @ self.weights
-
-    def contributions(self, listings: ListingColumns) -> Floats:
-        """Return what each feature of each listing adds, shape (n_listings, n_features)."""
-        values = self._values(listings)
-        dense = values if isinstance(values, np.ndarray) else values.toarray()
-        return np.asarray(dense * self.weights)
-
-    def _values(self, listings: ListingColumns) -> Any:
-        extractor = self.extractor
-        if not isinstance(extractor, Extractor):
-            return extractor.transform(listings)
-        return (
-            listings.once_a_row(self, extractor.reads, extractor.values)
-            if extractor.reads
-            else extractor.values(listings)
-        )
+    def text_part(self, name: str) -> TextPart:
+        """Return the part of an extractor of n-grams."""
+        part = self.parts[name]
+        assert isinstance(part, TextPart)
+        return part
 
 
 def count_features(extractor: Extractor) -> int:
@@ -357,7 +191,7 @@ def count_features(extractor: Extractor) -> int:
 def mark_ngrams(features: Features) -> NDArray[np.bool_]:
     """Say of each feature whether it is an n-gram of a title or a description."""
     return np.concatenate(
-        [np.full(count_features(extractor), name in TEXTS) for name, extractor in features.transformer_list]
+        [np.full(count_features(extractor), name in SPELT) for name, extractor in features.transformer_list]
     )
 
 

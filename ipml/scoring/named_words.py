@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipml.engine.library import KINDS, Buffer, Buffers, Table, bind
+from ipml.features.columns import SPELT
 from ipml.features.compiled.texts import letter_kinds
-from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.compiled_stage import TOLD_AND_KNOWN
 from ipml.records import Highlight
 
@@ -66,7 +66,9 @@ class _FoundWords(Table):
     ]
 
 
-class _Words(Buffers):
+class ChosenWords(Buffers):
+    """Words of listings, what is taken away from them, and what of it is named and marked: `model/named_words.h`."""
+
     _fields_: ClassVar = [
         (name, Buffer)
         for name in (
@@ -77,15 +79,12 @@ class _Words(Buffers):
     ]
 
 
-_STEP = _Naming, _FoundWords
-_cut_words = bind("cut_words", *_STEP, _Words, returns="int64_t")
-_ask_words = bind("ask_words", *_STEP, "doubles", _Words, returns="int64_t")
-_choose_words = bind("choose_words", *_STEP, "doubles", _Words, returns="int64_t")
-NAME_WORDS = bind(
-    "name_words", *TOLD_AND_KNOWN, "double", "doubles", *_STEP, _Words, "doubles_out", "int64s_out", returns="int64_t"
-)
-_mark_words = bind("mark_words", *_STEP, "doubles", _Words, "doubles_out", "int64s_out", returns="int64_t")
-
+STEP = _Naming, _FoundWords
+"""The first parameters of functions of the engine that choose words."""
+_cut_words = bind("cut_words", *STEP, ChosenWords, returns="int64_t")
+_ask_words = bind("ask_words", *STEP, "doubles", ChosenWords, returns="int64_t")
+_TO_CHOOSE = *TOLD_AND_KNOWN, "double", "doubles", *STEP, ChosenWords, "doubles_out", "int64s_out"
+NAME_WORDS = bind("name_words", *_TO_CHOOSE, returns="int64_t")
 
 Marks = tuple[Highlight, ...]
 
@@ -124,7 +123,7 @@ class WordNaming:
     """
 
     def __init__(self, some: Sequence[str], whole: Sequence[str]) -> None:
-        self.groups = (*some, *whole, *TEXTS)
+        self.groups = (*some, *whole, *SPELT)
         self._whole = frozenset(whole)
         self._numbers = {group: number for number, group in enumerate(self.groups)}
         self._rules = _Naming.of(
@@ -143,8 +142,7 @@ class WordNaming:
         texts: Sequence[str],
         phrases: Sequence[Mapping[str, Sequence[str]]],
         weigh_letters: Callable[[Sequence[int]], Sequence[Floats]],
-        weigh: Callable[[TextChanges], Floats],
-        name_at_once: Callable[..., bool] | None = None,
+        choose: Callable[..., bool],
     ) -> list[Named]:
         """Return what is named and marked of each listing.
 
@@ -156,45 +154,26 @@ class WordNaming:
             Of each listing by group, in their order, the phrases that were found in it, as written.
         weigh_letters : function
             Returns roughly what each letter of some texts carries, by their numbers; asked of those with many words.
-        weigh : function
-            Returns what the listings lose without some pieces of their texts.
-        name_at_once : function, optional
-            Calls `NAME_WORDS` of the engine with what it needs besides, where it can weigh the listings; returns
-            whether what it wrote is of use. If not, it is called again.
+        choose : function
+            Calls `NAME_WORDS` of the engine with what it needs besides; returns whether what it wrote is of use. If
+            not, it is called again.
         """
         found, spoken = self._find(texts, phrases)
         shape = len(phrases), len(self.groups)
         results = np.empty(shape), np.empty(shape, dtype=np.int64)
         while True:
             words = self._ask(found, weigh_letters)
-            if name_at_once is None:
-                self._name(found, words, weigh, *results)
-            if name_at_once is None or name_at_once(self._rules, found, words, *results):
+            if choose(self._rules, found, words, *results):
                 break
         said, marks = self._say(words, results[1].tolist(), texts, spoken), _list_marks(words)
         return list(map(Named, results[0].tolist(), said, zip(marks[::2], marks[1::2], strict=True)))
 
-    def _ask(self, found: _FoundWords, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> _Words:
+    def _ask(self, found: _FoundWords, weigh_letters: Callable[[Sequence[int]], Sequence[Floats]]) -> ChosenWords:
         """Return the words of the texts, asked for."""
-        words = _Words()
+        words = ChosenWords()
         if _must(_cut_words(self._rules, found, words)):
             _must(_ask_words(self._rules, found, np.concatenate(weigh_letters(_find_long(words))), words))
         return words
-
-    def _name(
-        self,
-        found: _FoundWords,
-        words: _Words,
-        weigh: Callable[[TextChanges], Floats],
-        of_groups: Floats,
-        n_named: NDArray[np.int64],
-    ) -> None:
-        """Name and mark words step by step."""
-        lost = weigh(_read_changes(words, 0))
-        _must(_choose_words(self._rules, found, lost, words))
-        if len(joined := _read_changes(words, len(lost))):
-            lost = np.concatenate([lost, weigh(joined)])
-        _must(_mark_words(self._rules, found, lost, words, of_groups, n_named))
 
     def _find(
         self, texts: Sequence[str], phrases: Sequence[Mapping[str, Sequence[str]]]
@@ -223,11 +202,11 @@ class WordNaming:
         return told, spoken
 
     def _say(
-        self, words: _Words, n_named: list[list[int]], texts: Sequence[str], spoken: Sequence[str]
+        self, words: ChosenWords, n_named: list[list[int]], texts: Sequence[str], spoken: Sequence[str]
     ) -> list[dict[str, list[str]]]:
         """Return by group the words that each listing names, as written."""
         starts, places = words.named_starts.read(np.int64).tolist(), words.said.read(np.int64).tolist()
-        said, groups, n_of_phrases = [], self.groups, len(self.groups) - len(TEXTS)
+        said, groups, n_of_phrases = [], self.groups, len(self.groups) - len(SPELT)
         for row, of_row in enumerate(n_named):
             named = {}
             for group, n in enumerate(of_row):
@@ -249,19 +228,13 @@ def _must(returned: int) -> int:
     return returned
 
 
-def _find_long(words: _Words) -> list[int]:
+def _find_long(words: ChosenWords) -> list[int]:
     """Return the numbers of the texts that have more different words than are asked for."""
-    n_words = np.diff(words.word_starts.read(np.int64)).reshape(-1, len(TEXTS))
+    n_words = np.diff(words.word_starts.read(np.int64)).reshape(-1, len(SPELT))
     return [int(number) for number in np.flatnonzero(n_words > list(_MOST_ASKED.values()))]
 
 
-def _read_changes(words: _Words, first: int) -> TextChanges:
-    """Return what is asked for, from a change on."""
-    rows, starts, pieces = (of.read(np.int64) for of in (words.rows, words.starts, words.pieces))
-    return TextChanges(rows[first:], starts[len(TEXTS) * first :], pieces)
-
-
-def _list_marks(words: _Words) -> list[Marks]:
+def _list_marks(words: ChosenWords) -> list[Marks]:
     """Return the places to mark in each text."""
     starts, weights = words.mark_starts.read(np.int64).tolist(), words.weights.read(np.float64).tolist()
     places = words.marks.read(np.int64).tolist()

@@ -28,7 +28,6 @@ from ipml.features.lexicon import KINDS
 from ipml.features.look_alikes import is_look_alike
 from ipml.features.normalisation import fold_text, fold_with_origins
 from ipml.features.text import TextFeatures
-from ipml.model.changes import TEXTS, TextChanges
 from ipml.model.pipeline import PORTFOLIO, CounterfeitClassifier
 from ipml.records import REST, EarlierListings, Highlight, Reason
 from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming, widen
@@ -100,7 +99,7 @@ _LONG_WORD = 100  # letters
 _MOST_REMEMBERED = 4_096  # categories, of which there are few
 _NAMES_ALL = (("brand.named", "brand"), ("goods.kind", "goods"))  # and whose phrases these are
 _PHRASES = tuple(f"words.{kind}" for kind in WORD_SENTENCES)
-_NAMING = (*TEXTS, *_PHRASES, *(name for name, _ in _NAMES_ALL))
+_NAMING = (*SPELT, *_PHRASES, *(name for name, _ in _NAMES_ALL))
 GROUPS = {
     "words": {kind: f"{kind}_in_.*" for kind in WORD_SENTENCES},
     "brand": {
@@ -222,13 +221,8 @@ class Explainer:
         earlier : sequence of EarlierListings
             What is known of the earlier listings of each one's seller.
         """
-        weights, log_odds = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
-        stage, slope = self.classifier.first_stage.compiled(listings.reading), self.classifier.second_stage_.slope_
-        named = self.name_words(
-            listings,
-            lambda changes: self._lose(listings, log_odds, changes),
-            None if stage is None else partial(stage.call, NAME_WORDS, listings, slope, log_odds),
-        )
+        weights = self._weigh_groups(listings, [of_seller.share for of_seller in earlier])
+        named = self.name_words(listings)
         titles = self._read_texts(listings, "title")
         explanations = []
         for row, (of_seller, of_row, title) in enumerate(zip(earlier, named, titles, strict=True)):
@@ -238,20 +232,15 @@ class Explainer:
             explanations.append(Explanation(reasons, *of_row.highlights, read_as))
         return explanations
 
-    def _lose(self, listings: ListingColumns, log_odds: Floats, changes: TextChanges) -> Floats:
-        """Return what listings lose without pieces of their texts."""
-        left = self.classifier.first_stage.weigh_changes(listings, changes)
-        return np.asarray(self.classifier.second_stage_.slope_ * (log_odds[changes.rows] - left))
-
-    def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> tuple[list[list[float]], Floats]:
-        """Return what the features of each group add to the log-odds, and the log-odds of each listing by itself."""
+    def _weigh_groups(self, listings: ListingColumns, shares: ArrayLike) -> list[list[float]]:
+        """Return what the features of each group add to the log-odds of each listing."""
         second, n_groups = self.classifier.second_stage_, len(self.groups)
-        weighed, parts = self.classifier.first_stage.explain(listings)
+        _, parts = self.classifier.first_stage.explain(listings)
         places = np.arange(len(listings))[:, np.newaxis] * n_groups + self._group_of_each
         added = np.bincount(places.ravel(), parts.ravel(), len(listings) * n_groups).reshape(-1, n_groups)
         weights = added * second.slope_
         weights[:, self._portfolio] = second.portfolio_weight_ * np.asarray(shares)
-        return weights.tolist(), weighed.log_odds
+        return weights.tolist()  # type: ignore[no-any-return]
 
     def _reasons_of_one(self, facts: Facts, weights: list[float], named: Named) -> tuple[Reason, ...]:
         for group, lost in self._naming:
@@ -281,22 +270,19 @@ class Explainer:
         reasons.sort(key=lambda reason: (-abs(reason.weight), reason.feature))
         return tuple(reasons)
 
-    def name_words(
-        self,
-        listings: ListingColumns,
-        weigh: Callable[[TextChanges], Floats],
-        name_at_once: Callable[..., bool] | None = None,
-    ) -> list[Named]:
+    def name_words(self, listings: ListingColumns, choose: Callable[..., bool] | None = None) -> list[Named]:
         """Return the words of title and description that the reasons of each listing name, and those that are marked.
 
         Parameters
         ----------
         listings : ListingColumns
-        weigh, name_at_once : function
-            As `WordNaming.name` takes them.
+        choose : function, optional
+            As `WordNaming.name` takes it; what the model says counts where none is given.
         """
-        texts = [self._read_texts(listings, column) for column in TEXTS]
-        phrases = [self.extractors["words"].find(listings, column).of_each() for column in TEXTS]
+        stage, slope = self.classifier.first_stage, self.classifier.second_stage_.slope_
+        by_engine = stage.explain(listings)[0].by_engine
+        texts = [self._read_texts(listings, column) for column in SPELT]
+        phrases = [self.extractors["words"].find(listings, column).of_each() for column in SPELT]
         names = {name: listings.places("title", self.extractors[of].phrase_set).of_each() for name, of in _NAMES_ALL}
         found = []
         for row, of_row in enumerate(zip(*texts, strict=True)):
@@ -308,14 +294,13 @@ class Explainer:
             [text.written for text in all_texts],
             found,
             lambda numbers: self._weigh_texts([all_texts[number] for number in numbers], numbers),
-            weigh,
-            name_at_once,
+            choose or partial(stage.compiled(listings.reading).call, NAME_WORDS, listings, slope, by_engine),
         )
 
     def _weigh_texts(self, texts: Sequence[_ReadText], numbers: Sequence[int]) -> list[Floats]:
         """Return roughly what each letter carries of some texts, which are titles where their numbers are even."""
         sides = [[text for text, number in zip(texts, numbers, strict=True) if number % 2 == side] for side in (0, 1)]
-        carried = [iter(self._weigh_letters(*of)) for of in zip(TEXTS, sides, strict=True)]
+        carried = [iter(self._weigh_letters(*of)) for of in zip(SPELT, sides, strict=True)]
         return [next(carried[number % 2]) for number in numbers]
 
     def _read_texts(self, listings: ListingColumns, column: str) -> list[_ReadText]:

@@ -189,13 +189,6 @@ def test_the_longest_phrase_counts_alone():
     assert find_trade_words(words, "super clone watch") == [("replica", 0, 11)]
 
 
-def test_a_text_in_unknown_words_is_unfamiliar():
-    """A foreign title is told from a familiar one, and an empty one is not familiar either."""
-    text = TextFeatures(min_listings=1).fit({"title": ["nike air max"]})
-    titles = ListingColumns({"title": ["nike air max", "\u8010\u514b", ""]})
-    assert text.is_unfamiliar(text.sum(titles, text.mark(np.zeros(1 << 18)))).tolist() == [False, True, True]
-
-
 TITLES = st.lists(st.lists(st.sampled_from(("nike", "air", "hat", "wool")), max_size=3).map(" ".join), min_size=1)
 
 

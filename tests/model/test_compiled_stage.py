@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from specification import first_stage as specification
 
-from ipml.features.columns import ListingColumns
+from ipml.features.columns import SPELT, ListingColumns
+from ipml.features.figures import PictureFeatures, SellerFeatures
+from ipml.features.goods import BrandFeatures
+from ipml.features.text import TextFeatures
 from ipml.listings.schema import check_listings, frame_to_listings
-from ipml.model.changes import TEXTS
+from ipml.model.pipeline import CounterfeitClassifier
+from ipml.model.stages import Features
 from ipml.records import Listing
 
 PIECES = st.sampled_from(
@@ -73,16 +78,32 @@ def test_the_engine_says_what_the_extractors_say(classifier, listings, drawn):
     """Log-odds, brands, what else is found, what each feature adds, and what is read; whatever sellers write."""
     some = [replace(listings[which], **changes) for which, changes in drawn]
     stage, reading = classifier.first_stage, classifier.reading
-    by_engine = stage.compiled(reading).weigh(ListingColumns.of_records(some, reading))
-    apart = stage._weigh_apart(ListingColumns.of_records(some, reading))
-    for name in ("log_odds", "brands", "found"):
-        np.testing.assert_array_equal(getattr(by_engine, name), getattr(apart, name), name)
+    by_engine = stage.weigh(ListingColumns.of_records(some, reading))
+    apart = specification.weigh(stage, ListingColumns.of_records(some, reading))
+    for name, expected in zip(("log_odds", "brands", "found"), apart, strict=True):
+        np.testing.assert_array_equal(getattr(by_engine, name), expected, name)
     explained = ListingColumns.of_records(some, reading)
     weighed, parts = stage.explain(explained)
-    np.testing.assert_array_equal(weighed.log_odds, apart.log_odds)
-    np.testing.assert_array_equal(parts, stage._explain_apart(ListingColumns.of_records(some, reading)))
-    for name in TEXTS:
+    np.testing.assert_array_equal(weighed.log_odds, by_engine.log_odds)
+    np.testing.assert_array_equal(parts, specification.explain(stage, ListingColumns.of_records(some, reading)))
+    for name in SPELT:
         read = ListingColumns.of_records(some, reading)
         assert explained.folded(name).strings() == read.folded(name).strings()
         for phrases in reading.sets:
             assert explained.places(name, phrases).of_each() == read.places(name, phrases).of_each()
+
+
+def test_what_other_extractors_say_is_added(market):
+    """In the order in which a model has its extractors; those that it lacks add nothing."""
+    listings = check_listings(market.listings[market.listings["is_counterfeit"].notna()].tail(200))
+    listings = listings.assign(picture_counterfeit_matches=np.arange(200) % 3.0)
+    parts = [("seller", SellerFeatures()), ("picture", PictureFeatures()), ("brand", BrandFeatures())]
+    features = Features([*parts, ("twice", TextFeatures("title", bits=8)), ("title", TextFeatures())])
+    classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
+    stage, columns = classifier.first_stage, classifier.columns(listings)
+    log_odds, brands, found = specification.weigh(stage, classifier.columns(listings))
+    weighed, parts = stage.explain(columns)
+    np.testing.assert_allclose(weighed.log_odds, log_odds, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal((weighed.brands, weighed.found), (brands, found))
+    np.testing.assert_array_equal(parts, specification.explain(stage, classifier.columns(listings)))
+    assert np.abs(parts[:, 5:7]).max() > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from specification.named_words import find_word
+from support.text_changes import TextChanges, choose_by, weigh_changes
 
 from ipml.features.columns import ListingColumns
-from ipml.model.changes import TextChanges
 from ipml.records import Listing
-from ipml.scoring.named_words import NAME_WORDS, Named, WordNaming
+from ipml.scoring.named_words import Named, WordNaming
 from ipml.scoring.reasons import Explainer
 
 WORDS = st.sampled_from(
@@ -44,7 +43,7 @@ def name_by(weights: dict[str, float], title: str, description: str = "") -> Nam
         ]
         return np.array(lost, dtype=np.float64)
 
-    (named,) = WordNaming([], []).name([title, description], [{}], lambda _: [], weigh)
+    (named,) = WordNaming([], []).name([title, description], [{}], lambda _: [], choose_by(weigh))
     return named
 
 
@@ -58,10 +57,9 @@ def test_words_are_named_at_once_as_step_by_step(explainer, listings):
     slope, stage = classifier.second_stage_.slope_, classifier.first_stage.compiled(classifier.reading)
 
     def weigh(changes: TextChanges) -> np.ndarray:
-        return slope * (log_odds[changes.rows] - classifier.first_stage.weigh_changes(columns, changes))
+        return slope * (log_odds[changes.rows] - weigh_changes(stage, columns, changes))
 
-    at_once = partial(stage.call, NAME_WORDS, columns, slope, log_odds)
-    assert explainer.name_words(columns, weigh, at_once) == explainer.name_words(columns, weigh)
+    assert explainer.name_words(columns) == explainer.name_words(columns, choose_by(weigh))
 
 
 PHRASES = st.lists(WORDS | st.text("aBb\u03a3\u03c2\u0130 \n鞄", max_size=3), max_size=3)
@@ -79,7 +77,9 @@ def test_phrases_are_taken_away_wherever_they_stand(title, description, some, wh
 
     texts, phrases = [title, description], {"some": some, "whole": whole}
     naming = WordNaming(["some"], ["whole"])
-    naming.name(texts, [phrases], lambda numbers: [np.zeros(len(texts[number])) for number in numbers], weigh)
+    naming.name(
+        texts, [phrases], lambda numbers: [np.zeros(len(texts[number])) for number in numbers], choose_by(weigh)
+    )
     starts, pieces = taken[0].starts.tolist(), taken[0].pieces.reshape(-1, 2).tolist()
     found = [[(begin, end) for begin, end in pieces[first:last]] for first, last in pairwise(starts)]
     expected = [find_word(text, phrase) for phrase in some for text in texts]

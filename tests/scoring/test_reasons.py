@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.text_changes import choose_by
 
 from experiments.benchmark.true_reasons import beats_another, try_marks, try_reasons
 from ipml.features.columns import ListingColumns
@@ -89,7 +90,7 @@ def facts_of(explainer: Explainer, columns: ListingColumns) -> Facts:
 def say_everything(explainer: Explainer, listing: Listing) -> list[str]:
     """Return the sentences of all groups for one listing, whether or not they contributed, for and against."""
     columns = ListingColumns.of_one(listing, explainer.classifier.reading)
-    (named,) = explainer.name_words(columns, lambda changes: np.zeros(len(changes)))
+    (named,) = explainer.name_words(columns, choose_by(lambda changes: np.zeros(len(changes))))
     rows = np.vstack([np.eye(len(explainer.groups)), -np.eye(len(explainer.groups))])
     said = [explainer.reasons(facts_of(explainer, columns), weights, named.words) for weights in rows.tolist()]
     return [reason.sentence for reasons in said for reason in reasons]

@@ -17,7 +17,7 @@ static bool has_plain_letter(const uint8_t *data, int64_t start, int64_t end) {
     return false;
 }
 
-EXPORT void have_plain_letters(texts of, uint8s_out found) {
+void have_plain_letters(texts of, uint8s_out found) {
     const int64_t *offsets = of.offsets.at;
     for (int64_t row = 0; row + 1 < of.offsets.n; row++) {
         found.at[row] = has_plain_letter(of.data.at, offsets[row], offsets[row + 1]);

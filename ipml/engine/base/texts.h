@@ -8,7 +8,7 @@
 EXPORT void count_letters(texts of, int64s_out counts);
 
 /* Say which texts have a letter from a to z or a digit. */
-EXPORT void have_plain_letters(texts of, uint8s_out found);
+void have_plain_letters(texts of, uint8s_out found);
 
 /* Write the offsets of some of the texts, one after another; return false if there is no such row. */
 EXPORT bool place_rows(int64s offsets, int64s rows, int64s_out places);

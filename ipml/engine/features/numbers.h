@@ -31,8 +31,9 @@ EXPORT void count_days(int64s begins, int64s ends, doubles_out days);
    where both are unknown. */
 EXPORT void choose_moments(int64s wanted, int64s others, int64s_out moments);
 
-/* Say which texts know no more of their n-grams than chance would, where a share of all columns is in use. */
-EXPORT void are_unfamiliar(int64s n_all, int64s n_known, double used, uint8s_out unfamiliar);
+/* Say which texts know no more of their n-grams than chance would, where a share of all columns is in use: that share of
+   them, since columns are shared, and three standard deviations. */
+void are_unfamiliar(int64s n_all, int64s n_known, double used, uint8s_out unfamiliar);
 
 /* Write the values of `ListingFeatures`, 9 and one a step for each listing. */
 EXPORT void describe_listings(const listing_figures *of, doubles age_steps_days, double prior_sales,

@@ -1,4 +1,4 @@
-/* Listings weighed again without some pieces of their texts: `ipml.model.changes`. */
+/* Listings weighed again without some pieces of their texts: what a listing loses without a word. */
 #ifndef IPML_CHANGES_H
 #define IPML_CHANGES_H
 

@@ -86,14 +86,6 @@ def choose_moments(wanted: NDArray[np.int64], others: NDArray[np.int64]) -> NDAr
     return moments
 
 
-def are_unfamiliar(n_all: NDArray[np.int64], n_known: NDArray[np.int64], used: float) -> NDArray[np.bool_]:
-    """Say which texts know no more of their n-grams than chance would, where `used` of all columns are in use."""
-    _check(n_all.shape == n_known.shape, n_all, n_known)
-    unfamiliar = np.empty(n_all.size, np.bool_)
-    _are_unfamiliar(_integers(n_all), _integers(n_known), used, unfamiliar.view(np.uint8))
-    return unfamiliar
-
-
 def describe_listings(
     age_days: Floats,
     sales: Floats,
@@ -179,7 +171,6 @@ _add_rows = bind("add_rows", "doubles", "doubles", "doubles_out")
 _project_vectors = bind("project_vectors", "floats", "doubles", "doubles", "doubles_out")
 _count_days = bind("count_days", "int64s", "int64s", "doubles_out")
 _choose_moments = bind("choose_moments", "int64s", "int64s", "int64s_out")
-_are_unfamiliar = bind("are_unfamiliar", "int64s", "int64s", "double", "uint8s_out")
 _describe_listings = bind("describe_listings", ListingFigures, "doubles", "double", "doubles_out")
 _describe_sellers = bind("describe_sellers", SellerFigures, "doubles", "double", "double", "doubles_out")
 _describe_prices = bind("describe_prices", "doubles", "doubles", "doubles", "double", "double", "doubles_out")

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ipml.engine.library import Buffer, bind
 
 _count_letters = bind("count_letters", "texts", "int64s_out")
-_have_plain_letters = bind("have_plain_letters", "texts", "uint8s_out")
 _place_rows = bind("place_rows", "int64s", "int64s", "int64s_out", returns="bool")
 _take_rows = bind("take_rows", "texts", "int64s", "uint8s_out")
 _count_bytes_with_rows = bind("count_bytes_with_rows", "int64s", "int64s", "int64s", returns="int64_t")
@@ -161,19 +160,6 @@ def concat(parts: Sequence[Texts]) -> Texts:
     starts = np.cumsum([0, *(len(part.data) for part in parts)])
     offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
     return Texts(np.concatenate([*offsets, starts[-1:]]), np.concatenate([part.data for part in parts]))
-
-
-def have_plain_letters(texts: Texts) -> NDArray[np.bool_]:
-    """Say which texts have a letter from a to z or a digit, shape (n_texts,).
-
-    Examples
-    --------
-    >>> have_plain_letters(Texts.of(["4 you", "!?", "鞄"])).tolist()
-    [True, False, False]
-    """
-    found = np.empty(len(texts), dtype=np.uint8)
-    _have_plain_letters(texts, found)
-    return found.view(np.bool_)
 
 
 def _encode(text: Any) -> bytes:

@@ -1,0 +1,169 @@
+"""What the features of each extractor weigh in the log-odds of a listing by itself, and which the engine knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.features.columns import SPELT, Extractor, ListingColumns
+from ipml.features.compiled.numbers import add_rows
+from ipml.features.figures import ListingFeatures, PriceFeatures, SellerFeatures
+from ipml.features.goods import BrandFeatures, BrandFinder, BrandTable, GoodsFeatures
+from ipml.features.lexicon import TradeWords
+from ipml.features.names import Names
+from ipml.features.offers import OfferFeatures
+from ipml.features.text import NgramSums, TextFeatures
+
+Floats = NDArray[np.float64]
+_MOST_REMEMBERED = 4_096
+"""How many different texts of a column of few, such as categories, are kept with what they weigh."""
+
+
+class TextPart:
+    """What the n-grams of a text column weigh.
+
+    Attributes
+    ----------
+    extractor : TextFeatures
+    marked : array of shape (2^bits + 1,)
+        The weight of each n-gram.
+    """
+
+    width = 1
+    """How many numbers say what it adds to a listing."""
+
+    def __init__(self, extractor: TextFeatures, weights: Floats) -> None:
+        self.extractor = extractor
+        self.marked = extractor.mark(weights)
+        self._weigh_one = lru_cache(_MOST_REMEMBERED)(lambda text: float(self._weigh_all([text])[0]))
+
+    def sum(self, listings: ListingColumns) -> NgramSums:
+        """Return what the n-grams of each listing weigh."""
+        return listings.once(self, lambda: self.extractor.sum(listings, self.marked))
+
+    def add(self, listings: ListingColumns, total: Floats) -> None:
+        """Add to the total of each listing."""
+        column = self.extractor.column
+        if column not in listings:
+            return
+        total += listings.once_a_row((self, "added"), [column], self._weigh)
+
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what the n-grams of each listing add together, shape (n_listings, 1)."""
+        total = np.zeros(max(len(listings), 1))  # columns without any are those of one that says nothing
+        self.add(listings, total)
+        return total[:, np.newaxis]
+
+    def _weigh(self, listings: ListingColumns) -> Floats:
+        """Return what the n-grams of each listing add together."""
+        if (column := self.extractor.column) in SPELT:
+            return self.sum(listings).weights
+        names = listings.names(column)
+        return self._weigh_each(names)[names.codes]
+
+    def _weigh_each(self, names: Names) -> Floats:
+        """Return what each of few different texts weighs."""
+        return np.array([self._weigh_one(names.names[0])]) if len(names.names) == 1 else self._weigh_all(names.names)
+
+    def _weigh_all(self, texts: list[str]) -> Floats:
+        return self.extractor.sum(ListingColumns({self.extractor.column: texts}), self.marked).weights
+
+
+class NumberPart:
+    """What all features of another extractor weigh.
+
+    Attributes
+    ----------
+    extractor : transformer
+    weights : array of shape (n_features,)
+    """
+
+    def __init__(self, extractor: Any, weights: Floats) -> None:
+        self.extractor = extractor
+        self.weights = weights
+
+    @property
+    def width(self) -> int:
+        """How many numbers say what it adds to a listing."""
+        return len(self.weights)
+
+    def add(self, listings: ListingColumns, total: Floats) -> None:
+        """Add to the total of each listing."""
+        values = self._values(listings)
+        if isinstance(values, np.ndarray):
+            add_rows(values, self.weights, total)
+        else:
+            total += values @ self.weights
+
+    def contributions(self, listings: ListingColumns) -> Floats:
+        """Return what each feature of each listing adds, shape (n_listings, n_features)."""
+        values = self._values(listings)
+        dense = values if isinstance(values, np.ndarray) else values.toarray()
+        return np.asarray(dense * self.weights)
+
+    def _values(self, listings: ListingColumns) -> Any:
+        extractor = self.extractor
+        if not isinstance(extractor, Extractor):
+            return extractor.transform(listings)
+        return (
+            listings.once_a_row(self, extractor.reads, extractor.values)
+            if extractor.reads
+            else extractor.values(listings)
+        )
+
+
+Part: TypeAlias = TextPart | NumberPart
+
+_KINDS: dict[str, type[Extractor]] = {
+    "title": TextFeatures,
+    "description": TextFeatures,
+    "category": TextFeatures,
+    "words": TradeWords,
+    "brand": BrandFeatures,
+    "goods": GoodsFeatures,
+    "offer": OfferFeatures,
+    "price": PriceFeatures,
+    "listing": ListingFeatures,
+    "seller": SellerFeatures,
+}
+"""The extractors that the engine knows, in the order in which it adds what they weigh."""
+_OF_BRANDS = (BrandFeatures, GoodsFeatures, PriceFeatures)  # which the engine knows by one table
+
+
+def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
+    """Return the parts that the engine knows, in its order; those that a model lacks weigh nothing.
+
+    Parameters
+    ----------
+    parts : mapping of str to Part
+        Those of a model, with one of brands.
+
+    Examples
+    --------
+    >>> complete({"brand": NumberPart(BrandFeatures().fit({}), np.ones(8))})["price"].weights.tolist()
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    table: BrandTable = getattr(parts["brand"].extractor, "table_")  # noqa: B009
+    known = {name: part for name, part in parts.items() if _is_known(name, part.extractor, table)}
+    return {name: known.get(name) or _make_idle(name, kind, table) for name, kind in _KINDS.items()}
+
+
+def _is_known(name: str, extractor: Any, table: BrandTable) -> bool:
+    """Say whether an extractor is as the engine knows the one of its name."""
+    if type(extractor) is not _KINDS.get(name):
+        return False
+    if isinstance(extractor, TextFeatures):
+        return extractor.column == name
+    return not isinstance(extractor, _OF_BRANDS) or BrandFinder.of(extractor.table_) is BrandFinder.of(table)
+
+
+def _make_idle(name: str, kind: type[Any], table: BrandTable) -> Part:
+    """Return a part that weighs nothing."""
+    if kind is TextFeatures:
+        return TextPart(TextFeatures(name, bits=1, letters=(0, 0), words=0).fit({}), np.zeros(2))
+    extractor = (kind(table) if kind in _OF_BRANDS else kind()).fit({})
+    return NumberPart(extractor, np.zeros(len(extractor.get_feature_names_out())))

@@ -1,0 +1,90 @@
+"""Listings without pieces of their texts, weighed by the engine, and words named by what anybody says they weigh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipml.engine.library import KINDS, Record, bind
+from ipml.features.columns import ListingColumns
+from ipml.model.compiled_stage import TOLD_AND_KNOWN, CompiledStage
+from ipml.scoring.named_words import STEP, ChosenWords
+
+Numbers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Spans = Sequence[tuple[int, int]]
+"""Places of one text as written, in order: where each begins and ends, in code points, the end excluded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextChanges:
+    """Which pieces are taken away from the texts of which listings, a row for each change.
+
+    Attributes
+    ----------
+    rows : array of int, shape (n_changes,)
+        The listing of each, in ascending order.
+    starts : array of int, shape (2 * n_changes + 1,)
+        The pieces of the title are those from `starts[2 * i]` on, those of the description from `starts[2 * i + 1]`.
+    pieces : array of int, shape (2 * n_pieces,)
+        Where each begins and ends.
+    """
+
+    rows: Numbers
+    starts: Numbers
+    pieces: Numbers
+
+    @classmethod
+    def asked(cls, words: ChosenWords, first: int = 0) -> TextChanges:
+        """Return what was asked for, from a change on."""
+        rows, starts, pieces = (of.read(np.int64) for of in (words.rows, words.starts, words.pieces))
+        return cls(rows[first:], starts[2 * first :], pieces)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ChangeArrays(Record):
+    """`TextChanges` as the engine takes them."""
+
+    _fields_: ClassVar[Any] = [(name, KINDS["int64s"]) for name in ("rows", "starts", "pieces")]
+
+
+_weigh_changes = bind("weigh_changes", *TOLD_AND_KNOWN, ChangeArrays, "doubles_out", "uint8s_out", returns="int64_t")
+_choose_words = bind("choose_words", *STEP, "doubles", ChosenWords, returns="int64_t")
+_mark_words = bind("mark_words", *STEP, "doubles", ChosenWords, "doubles_out", "int64s_out", returns="int64_t")
+
+
+def weigh_changes(stage: CompiledStage, listings: ListingColumns, changes: TextChanges) -> Floats:
+    """Return the log-odds of the listing of each change, as it is then."""
+    log_odds, found = np.empty(len(changes)), np.empty(len(changes), np.uint8)
+    while not stage.call(_weigh_changes, listings, changes, log_odds, found):
+        pass
+    return log_odds
+
+
+def choose_by(weigh: Callable[[TextChanges], Floats]) -> Callable[..., bool]:
+    """Return what chooses words step by step, by what `weigh` says that listings lose."""
+
+    def choose(rules: Any, found: Any, words: ChosenWords, of_groups: Floats, n_named: Numbers) -> bool:
+        lost = weigh(TextChanges.asked(words))
+        assert _choose_words(rules, found, lost, words) == 0
+        if len(joined := TextChanges.asked(words, len(lost))):
+            lost = np.concatenate([lost, weigh(joined)])
+        assert _mark_words(rules, found, lost, words, of_groups, n_named) == 0
+        return True
+
+    return choose
+
+
+def without(text: str, places: Spans) -> str:
+    """Return a text without some places, which come in order and may overlap."""
+    kept, at = [], 0
+    for start, end in places:
+        kept.append(text[at:start])
+        at = max(at, end)
+    return "".join([*kept, text[at:]])
