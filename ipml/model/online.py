@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
 from ipml.features.columns import ListingColumns
 from ipml.features.goods import BrandFinder
 from ipml.features.names import Names
-from ipml.model.calibration import HierarchicalCalibration
 from ipml.model.calibration.calibration import judge_rows
-from ipml.model.compiled_stage import CompiledStage, Weighed
+from ipml.model.compiled_stage import Weighed
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.records import Listing
 
@@ -40,34 +39,26 @@ class OnlineClassifier:
     ----------
     classifier : CounterfeitClassifier
         Fitted.
-    stage : CompiledStage
-        Its first stage.
 
     Examples
     --------
     >>> import pandas as pd
     >>> listings = pd.DataFrame({"seller_id": list("abcdefgh"), "title": ["Wool hat", "AAA replica watch"] * 4})
     >>> classifier = CounterfeitClassifier(n_folds=2).fit(listings, [0, 1] * 4)
-    >>> judged = OnlineClassifier.of(classifier).judge(Listing("1", "i", "AAA replica watch"), share=0.0)
+    >>> judged = OnlineClassifier(classifier).judge(Listing("1", "i", "AAA replica watch"), share=0.0)
     >>> judged.score == float(classifier.predict_proba({"seller_id": ["i"], "title": ["AAA replica watch"]})[0, 1])
     True
     """
 
-    def __init__(self, classifier: CounterfeitClassifier, stage: CompiledStage) -> None:
-        self._stage, self._second, self._calibration = stage, classifier.second_stage_, classifier.calibration_
+    def __init__(self, classifier: CounterfeitClassifier) -> None:
+        self._stage = classifier.first_stage.compiled(classifier.reading)
+        self._second, self._calibration = classifier.second_stage_, classifier.calibration_
         self._table = self._calibration.table()
         self._alone = classifier.alone_
         names = BrandFinder.of(classifier.brand_table).names
         self._brand_codes = self._calibration.brand_numbers(Names(np.arange(len(names)), names)).tolist()
         self._category_code = lru_cache(_MOST_REMEMBERED)(self._find_category)
         self._field_code = lru_cache(_MOST_REMEMBERED)(self._find_field)
-
-    @classmethod
-    def of(cls, classifier: CounterfeitClassifier) -> Self | None:
-        """Return a classifier prepared; None where it is calibrated in another way than the usual one."""
-        if type(classifier.calibration_) is not HierarchicalCalibration:
-            return None
-        return cls(classifier, classifier.first_stage.compiled(classifier.reading))
 
     def judge(self, listing: Listing, share: float, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of a listing; None where it has to be judged as frames are.

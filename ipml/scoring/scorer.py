@@ -310,12 +310,12 @@ class Scorer:
         return self._weigh(columns, self.classifier.suspicion(columns))
 
     @cached_property
-    def _online(self) -> OnlineClassifier | None:
-        return OnlineClassifier.of(self.classifier)
+    def _online(self) -> OnlineClassifier:
+        return OnlineClassifier(self.classifier)
 
     def _judge_one(self, listing: Listing, earlier: EarlierListings, weighed: Weighed | None = None) -> Judged | None:
         """Return what the model says of one listing; None where `_judge` has to, as for those it abstains from."""
-        judged = self._online.judge(listing, earlier.share, weighed) if self._online else None
+        judged = self._online.judge(listing, earlier.share, weighed)
         if judged and self.most_width is not None and judged.high - judged.low > self.most_width:
             return None
         return judged

@@ -13,7 +13,6 @@ from ipml.errors import InvalidListings
 from ipml.listings.schema import check_listings, frame_to_listings
 from ipml.listings.writers import to_arrow
 from ipml.model.model_file.model_file import save_model
-from ipml.model.online import OnlineClassifier
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.tracking.flavor import LABEL_FIELDS, FlavorModel, _make_signature
 from ipml.model.training.experiment import digest_listings
@@ -76,7 +75,6 @@ def test_a_model_without_vectors_is_the_same_to_the_bit(parts, plain):
     assert np.array_equal(fit(seen.assign(image_vector=None)).predict_proba(without), expected)
     assert np.array_equal(plain.predict_proba(unseen), expected)
     assert "image" not in dict(plain.features_.transformer_list)
-    assert OnlineClassifier.of(plain) is not None
 
 
 def test_vectors_that_tell_help_to_rank_unseen_sellers(parts, model, plain):

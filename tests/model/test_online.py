@@ -93,7 +93,7 @@ def test_an_age_beside_the_seller_counts_alone_as_in_a_frame(classifier, market,
 
 def test_most_listings_are_judged_at_once(scorer, listings):
     """Not one by one as frames are, which takes ten times as long."""
-    online = OnlineClassifier.of(scorer.classifier)
+    online = OnlineClassifier(scorer.classifier)
     assert sum(online.judge(listing, share=0.0) is not None for listing in listings) > 0.9 * len(listings)
 
 
@@ -104,7 +104,7 @@ def test_fewer_and_other_extractors_judge_alone_as_in_a_frame(market):
     parts = [("seller", SellerFeatures()), ("picture", PictureFeatures()), ("brand", BrandFeatures())]
     features = FeatureUnion([*parts, ("title", TextFeatures("title"))])
     classifier = CounterfeitClassifier(features, n_folds=2).fit(listings, listings["is_counterfeit"].astype(int))
-    online, columns = OnlineClassifier.of(classifier), classifier.columns(listings)
+    online, columns = OnlineClassifier(classifier), classifier.columns(listings)
     expected = classifier.calibrate(columns, classifier.decision_function(columns, np.zeros(200))).tolist()
     judged = [online.judge(listing, share=0.0) for listing in frame_to_listings(listings)]
     assert [score if one is None else one.score for one, score in zip(judged, expected, strict=True)] == expected

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from ipml.model.model_file.model_file import save_model
-from ipml.model.online import OnlineClassifier
 from ipml.model.pipeline import CounterfeitClassifier
 from ipml.scoring.online_scoring import score_listings
 
@@ -36,7 +35,6 @@ def test_a_model_without_pictures_is_the_same_to_the_bit(listings: pd.DataFrame)
     assert np.array_equal(empty.predict_proba(without), expected)
     assert np.array_equal(plain.predict_proba(listings), expected)
     assert "picture" not in dict(plain.features_.transformer_list)
-    assert OnlineClassifier.of(plain) is not None
 
 
 def test_a_match_with_counterfeits_raises_the_score(listings: pd.DataFrame, tmp_path):
