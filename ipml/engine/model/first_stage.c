@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/space.h"
 #include "base/texts.h"
 #include "features/ngrams.h"
 #include "features/numbers.h"
@@ -11,47 +12,6 @@
 enum { OF_WORDS, OF_BRANDS, OF_GOODS, OF_OFFERS }; /* sets of phrases */
 enum { N_CLAIMS = 8, N_OF_SELLER = 4 };
 enum { MOST_LISTINGS_AT_ONCE = 8192, MOST_BYTES_AT_ONCE = 1 << 20 };
-
-/* Working space of one call, given back as a whole. */
-enum { MOST_BLOCKS = 128, MOST_BUFFERS = 48 };
-typedef struct {
-    void *blocks[MOST_BLOCKS];
-    int64_t n_blocks;
-    buffer buffers[MOST_BUFFERS];
-    int64_t n_buffers;
-    bool failed;
-} space;
-
-/* Room for so many elements, all 0; a last one more, so that there is always one. */
-static void *make_room(space *within, int64_t n, size_t size) {
-    void *room = calloc((size_t)n + 1, size);
-    if (room == NULL || within->n_blocks == MOST_BLOCKS) {
-        free(room);
-        within->failed = true;
-        return NULL;
-    }
-    return within->blocks[within->n_blocks++] = room;
-}
-
-static buffer *make_buffer(space *within) { return &within->buffers[within->n_buffers++]; }
-
-static void give_back(space *within) {
-    for (int64_t i = 0; i < within->n_blocks; i++) free(within->blocks[i]);
-    for (int64_t i = 0; i < within->n_buffers; i++) free(within->buffers[i].at);
-}
-
-static bool has_failed(space *within) {
-    for (int64_t i = 0; i < within->n_buffers; i++) within->failed |= within->buffers[i].failed != 0;
-    return within->failed;
-}
-
-#define ROOM(within, type, n) ((type *)make_room(within, n, sizeof(type)))
-
-/* What was made, as arrays to read; those to write are of the same shape. */
-static int64s as_int64s(const void *at, int64_t n) { return (int64s){at, n}; }
-static int64s int64s_of(const buffer *of) { return (int64s){(const int64_t *)(const void *)of->at, of->n / 8}; }
-static int32s int32s_of(const buffer *of) { return (int32s){(const int32_t *)(const void *)of->at, of->n / 4}; }
-static uint8s uint8s_of(const buffer *of) { return (uint8s){of->at, of->n}; }
 
 static int64_t n_texts(texts of) { return of.offsets.n - 1; }
 
