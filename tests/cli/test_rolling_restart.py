@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from ipml.storage.database import get_revision, open_database, reading
 from ipml.storage.tables import listings
 
 CLIENTS, ENOUGH = 2, 8
+PAUSE_SECONDS = 0.05  # between requests: servers that start have the processor
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -78,7 +80,7 @@ class Platform:
         try:
             with httpx.Client(timeout=60) as client:
                 for number in range(first, first + 100_000):
-                    while not self.is_over.is_set() and not self.submit(client, number):
+                    while not self.is_over.wait(PAUSE_SECONDS) and not self.submit(client, number):
                         pass
                     if self.is_over.is_set():
                         return
@@ -138,7 +140,7 @@ def test_a_newer_release_takes_over_while_requests_go_on(database_url: str, save
                 platform.addresses.append(new_address)
                 old_server.send_signal(signal.SIGTERM)
                 while (answer := httpx.get(f"{old_address}/health/ready")).status_code == 200:
-                    pass
+                    time.sleep(PAUSE_SECONDS)
                 assert answer.json() == {"status": "not ready", "reasons": ["the server is shutting down"]}
                 assert answer.headers["connection"] == "close"
                 old_worker.send_signal(signal.SIGTERM)

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 MOST_MEMORY = 3 << 30  # of a process with a model and a database; it would end with an error beyond
 MOST_GROWTH = 1_400 << 20  # resident, over what it has at rest: 4 MiB of empty lists are 110 once they are read
 PATIENCE = 30.0  # seconds in which whoever asks as one should is answered
+PAUSE = 0.05  # seconds between what they ask
 POSTS = sorted({re.sub(r"\{\w+\}", "1", path) for method, path, *_ in API_ROUTES if method == "POST"})
 READS = sorted({re.sub(r"\{\w+\}", "1", path) for method, path, *_ in API_ROUTES if method == "GET"})
 MEBIBYTE = b" " * (1 << 20)
@@ -76,7 +77,7 @@ class Target:
 
         def submit() -> None:
             with httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE) as client:
-                while not is_over.is_set():
+                while not is_over.wait(PAUSE):
                     try:
                         self.submit_one(client)
                     except Exception as error:  # the test fails by it

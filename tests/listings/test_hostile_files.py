@@ -72,7 +72,7 @@ def run(*arguments):
         sys.stdout, sys.stderr = out, err
 
 def score(path):
-    return run("score", path, "--out", path.with_suffix(".scored.parquet"), "--restart", "--model", "model")
+    return run("score", path, "--out", f"{path.name}.scored.parquet", "--restart", "--model", "model")
 
 def train(path):
     experiment = Path(f"{path.name}.toml")
@@ -89,31 +89,37 @@ LET_THROUGH = {"most_rows", "most_rows_of_nothing", "fairly_wide", "many_groups"
 }
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return all hostile files, none of which is large."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for name, write in HOSTILE.items():
+        write(folder / name)
+    paths = sorted(folder.iterdir())
+    assert all(path.stat().st_size <= MAX_BYTES for path in paths)
+    return paths
+
+
 @pytest.mark.slow
-def test_every_hostile_file_is_answered_within_bounds(tmp_path: Path) -> None:
+def test_every_hostile_file_is_answered_within_bounds(files: list[Path], tmp_path: Path) -> None:
     """Each is read or refused in one line, in bounded memory and time; those too large in truth are refused."""
-    answers = ask(READ, tmp_path)
+    answers = ask(READ, files, tmp_path)
     assert {name.split(".")[0] for name, said in answers if said != "refused"} == LET_THROUGH
 
 
 @pytest.mark.slow
 def test_every_hostile_file_is_scored_and_learnt_from_within_bounds(
-    tmp_path: Path, classifier: CounterfeitClassifier
+    files: list[Path], tmp_path: Path, classifier: CounterfeitClassifier
 ) -> None:
     """`ipml score` and `ipml model train` end well or with one line, in bounded memory and time."""
     save_model(classifier, tmp_path / "model", name="market", data_digest="0", experiment={}, figures={})
-    answers = ask(RUN, tmp_path)
+    answers = ask(RUN, files, tmp_path)
     assert {name for name, said in answers if said not in ("0", "2")} == set()
     assert {name for name, said in answers if said == "0"} == {"huge_metadata.parquet"}
 
 
-def ask(questions: str, folder: Path) -> list[tuple[str, str]]:
+def ask(questions: str, paths: list[Path], folder: Path) -> list[tuple[str, str]]:
     """Return what is answered to questions about each hostile file, once it is sure that none cost too much."""
-    (files := folder / "files").mkdir()
-    for name, write in HOSTILE.items():
-        write(files / name)
-    paths = sorted(files.iterdir())
-    assert all(path.stat().st_size <= MAX_BYTES for path in paths)
     settings = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", ASK.replace("SETUP", questions), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ | settings, check=False)
