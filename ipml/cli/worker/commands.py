@@ -123,9 +123,9 @@ def _work(url: str | None, stop: Event, model: str | None = None) -> None:
 
 
 def _make_worker(engine: Engine, stop: Event, model: str | None = None) -> Worker:
-    # Jobs import what they need in threads of their own. SciPy, which scikit-learn imports, breaks for good where two
-    # do so at once.
-    import sklearn.base  # noqa: F401
+    # Jobs import what they need in threads of their own. SciPy breaks for good where two do so at once; this part of it
+    # brings all others along.
+    import scipy.stats  # noqa: F401
 
     from ipml.cli.worker.loop import Worker
     from ipml.cli.worker.tasks import TASKS
