@@ -23,12 +23,13 @@ def unsafe_loads(source: str) -> list[str]:
             found += [module for module in modules if module.split(".")[0] in UNSAFE_MODULES]
             found += [module for module in modules if module.split(".")[0] == "joblib" and "load" in names]
         elif isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            called = ast.unparse(node.func) if name in {"load", "load_model"} else name
             allows = [k for k in node.keywords if k.arg == "allow_pickle" and ast.unparse(k.value) != "False"]
             if (
-                called.split(".")[-1] in UNSAFE_CALLS
+                name in UNSAFE_CALLS
                 or called == "joblib.load"
-                or (called.startswith("mlflow.") and called.endswith("load_model"))
+                or (called.startswith("mlflow.") and name == "load_model")
                 or allows
             ):
                 found.append(called)

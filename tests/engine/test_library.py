@@ -53,7 +53,7 @@ def test_memory_that_ran_out_is_told():
 @pytest.mark.slow
 def test_an_engine_of_other_sources_is_refused(tmp_path):
     """After a change in C, and before it is compiled, one clear line says what to do."""
-    shutil.copytree(ROOT / "ipml", tmp_path / "ipml", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "ipml", tmp_path / "ipml")
     source = tmp_path / "ipml" / "engine" / "base" / "engine.c"
     source.write_text(source.read_text() + "\n/* changed */\n")
     code = "import ipml.engine.library"

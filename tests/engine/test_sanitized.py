@@ -58,7 +58,7 @@ print(len(scorer.explain_frame(listings[:200])), scores["score"].notna().sum() >
 @pytest.mark.slow
 def test_hostile_texts_are_read_within_bounds(tmp_path):
     """Under the address and undefined behaviour sanitizers, training, scoring and reasons end without a finding."""
-    shutil.copytree(ROOT / "ipml", tmp_path / "ipml", ignore=shutil.ignore_patterns("__pycache__", "engine.so"))
+    shutil.copytree(ROOT / "ipml", tmp_path / "ipml", ignore=shutil.ignore_patterns("engine.so"))
     environment = os.environ | {"CC": "gcc", "PYTHONPATH": str(tmp_path)}
     build = [sys.executable, str(tmp_path / "ipml" / "engine" / "build.py"), *FLAGS]
     subprocess.run(build, env=environment, check=True, capture_output=True)
