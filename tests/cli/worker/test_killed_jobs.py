@@ -34,7 +34,7 @@ from ipml.storage.tables import outbox as messages
 
 pytestmark = pytest.mark.slow
 
-ROUNDS, PATIENCE_SECONDS = 5, 300
+ROUNDS, PATIENCE_SECONDS = 3, 300
 MESSAGES, LISTINGS = 40, 60  # that come in each round
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
