@@ -168,6 +168,7 @@ def test_mlflow_and_a_worker_of_a_cluster_score_the_same(parts, model):
     np.testing.assert_array_equal(judge_rows(returned, scorer, None)["score"], expected)
 
 
+@pytest.mark.slow
 def test_a_successor_sees_with_the_eyes_of_its_donor(parts, model, plain):
     """It has vectors if its donor has, even where its own listings have none; and none where the donor has none."""
     seen, _ = parts

@@ -457,6 +457,7 @@ class Standing:
 ACTS = ["", "", "", Verdict.GENUINE, Verdict.COUNTERFEIT, Verdict.CANNOT_TELL, Verdict.ESCALATE, "open", "undo"]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nights=st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from(ACTS)), max_size=12))
 def test_what_equals_the_last_decision_waits_for_nobody_and_no_decision_is_lost(engine: Engine, nights: list[Any]):

@@ -116,6 +116,7 @@ def test_a_migration_that_fails_half_way_leaves_no_trace(tmp_path: Path):
         assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_migrate_once(tmp_path: Path):
     """Of three that open a new database together all succeed, and the tables are made once."""
     url = f"sqlite:///{tmp_path}/ipml.db"

@@ -97,6 +97,7 @@ def test_nothing_is_served_that_no_table_names(app: FastAPI, judges, make_server
     assert described <= set(served(api))
 
 
+@pytest.mark.slow
 def test_every_role_at_every_route_by_every_method(engine: Engine, browsers: Mapping[Role | None, TestClient]) -> None:
     """Who has a lower role than the table says is refused and changes nothing; methods of no row do nothing.
 

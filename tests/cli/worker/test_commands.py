@@ -58,6 +58,7 @@ def test_a_schedule_that_cannot_be_read_stops_it_at_once(ipml, tmp_path: Path, m
     assert "IPML_JOBS, backup: found 'often'" in told.err
 
 
+@pytest.mark.slow
 def test_what_no_two_threads_may_import_at_once_is_there_before_any_job_begins() -> None:
     """In a process that has imported nothing yet, as when a worker starts."""
     code = (

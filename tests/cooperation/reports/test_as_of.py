@@ -178,7 +178,8 @@ class Life:
         erase_sellers(self.desk.engine, ["s1"], why="request 7", by="lea", now=self.desk.now)
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_report_as_of_a_moment_is_the_one_made_then(desk: Desk, seed: int):
     """Every figure: decisions, reversals, notices, measures, penalties, appeals, statements, deliveries, referrals."""
     life = Life(desk, seed)

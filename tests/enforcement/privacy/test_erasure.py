@@ -487,6 +487,7 @@ def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
         assert path.read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_list_is_replaced_whole(tmp_path: Path):
     """Killed at any step, it is that of before or that of after, and only its owner can read it."""
     path = tmp_path / "erased.jsonl"

@@ -13,6 +13,8 @@ from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
 from ipml.model.promotion import fetch_champion_scores
 from ipml.model.tracking import RunFacts, move_champion, record_run
 
+pytestmark = pytest.mark.slow
+
 IDS = list("abcdef")
 SCORES = np.linspace(0, 1, len(IDS))
 
