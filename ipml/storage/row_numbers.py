@@ -5,14 +5,23 @@ The audit trail names rows by number, so a restored database goes on counting wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, text
+from sqlalchemy import Column, Connection, CursorResult, Dialect, Table, exc, text
 
 from ipml.storage.tables import metadata
+
+_MANY = 8  # rows from which on PostgreSQL and its driver take a stream of them with less work than row by row
+# Of the driver and of SQLAlchemy (PEP 249).
+_KINDS_OF_ERRORS = frozenset(
+    (
+        *("DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError"),
+        *("NotSupportedError", "InterfaceError", "DatabaseError"),
+    )
+)
 
 
 def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -49,8 +58,13 @@ def append_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str
 
 def insert_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append rows to a table in the caller's transaction; the same columns in each, with all that have no default."""
-    if rows:
-        _prepare(table, connection.dialect, (*rows[0],)).run(connection, rows)
+    if not rows:
+        return
+    prepared = _prepare(table, connection.dialect, (*rows[0],))
+    if prepared.copying and len(rows) >= _MANY:
+        prepared.copy(connection, rows)
+    else:
+        prepared.run(connection, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +72,42 @@ class _PreparedInsert:
     """An INSERT in the words of a database, which its driver gets as it is.
 
     SQLAlchemy would make the parameters of each row by themselves, which takes longer than SQLite takes to keep it.
+
+    Attributes
+    ----------
+    copying : str
+        The same for many rows, which PostgreSQL takes as one stream and answers once; "" where there is no such thing.
     """
 
     statement: str
     writers: Mapping[str, Callable[[Any], Any] | None]
+    copying: str
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> CursorResult[Any]:
+        return connection.exec_driver_sql(self.statement, list(self._write(rows)))
+
+    def copy(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        driver, dialect = connection.connection.driver_connection, connection.dialect
+        assert driver is not None
+        assert dialect.dbapi is not None
+        try:
+            with driver.cursor() as cursor, cursor.copy(self.copying) as stream:
+                for row in self._write(rows):
+                    stream.write_row(row)
+        except dialect.dbapi.Error as error:  # as SQLAlchemy would raise what it runs itself
+            is_lost = dialect.is_disconnect(error, driver, None)
+            if is_lost:
+                connection.invalidate(error)
+            names = (kind.__name__ for kind in type(error).__mro__)
+            kind = next(getattr(exc, name) for name in names if name in _KINDS_OF_ERRORS)
+            raise kind(self.copying, None, error, connection_invalidated=is_lost) from error
+
+    def _write(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         columns = [
             [row[name] for row in rows] if write is None else [write(row[name]) for row in rows]
             for name, write in self.writers.items()
         ]
-        return connection.exec_driver_sql(self.statement, list(zip(*columns, strict=True)))
+        return zip(*columns, strict=True)
 
 
 @lru_cache(maxsize=512)
@@ -82,7 +121,7 @@ def _prepare(
     ending = "" if returned is None else f" RETURNING {quote(returned.name)}"
     statement = f"INSERT INTO {into} VALUES ({', '.join(places)}){ending}"  # noqa: S608 - nothing from outside
     writers = {name: kind.dialect_impl(dialect).bind_processor(dialect) for name, kind in kinds.items()}
-    return _PreparedInsert(statement, writers)
+    return _PreparedInsert(statement, writers, f"COPY {into} FROM STDIN" if is_postgres else "")
 
 
 def _draw_numbers(connection: Connection, table: Table, count: int) -> list[int]:

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import IntegrityError
 
 from ipml.storage.database import writing
 from ipml.storage.row_numbers import append_rows, insert_rows
@@ -58,3 +60,27 @@ def test_numbers_of_rows_that_are_gone_are_not_given_again(engine: Engine):
         gone = append_rows(connection, rankings, [usual] * 20)
         connection.execute(delete(rankings))
         assert min(append_rows(connection, rankings, [usual] * 20)) > max(gone)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_rows_of_which_one_is_there_are_refused_together(engine: Engine, count: int):
+    """However many are handed over, the error is that of a row that is there, and none of them is kept."""
+    usual = {"at": NOON, "order": "fifo", "policy_digest": "", "policy": "{}", "usual": "{}", "actor": "ana"}
+    rows = [usual | {"ranking_id": number} for number in range(1, count + 1)]
+    with writing(engine) as connection:
+        insert_rows(connection, rankings, rows[-1:])
+    with pytest.raises(IntegrityError), writing(engine) as connection:
+        insert_rows(connection, rankings, rows)
+    with writing(engine) as connection:
+        assert list(connection.scalars(select(rankings.c.ranking_id))) == [count]
+        connection.execute(delete(rankings))
+
+
+def test_texts_that_a_stream_could_take_for_its_own_signs_come_back(engine: Engine):
+    """Tabs, ends of lines, backslashes and what stands for nothing are letters like others."""
+    texts = ["\\N", "\\.", "a\tb\nc\r\n", "\\", "", "NULL", "\u20ac \U0001f45c", '"quoted",', "\x1f"]
+    usual = {"at": NOON, "order": "fifo", "policy_digest": "", "policy": "{}", "usual": "{}"}
+    with writing(engine) as connection:
+        numbers = append_rows(connection, rankings, [usual | {"actor": text} for text in texts])
+        stored = dict(connection.execute(select(rankings.c.ranking_id, rankings.c.actor)).all())
+    assert [stored[number] for number in numbers] == texts
