@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby, islice, pairwise
 from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 from sqlalchemy import (
@@ -52,6 +53,8 @@ _LETTERS = _BYTES * 4 // 3
 _SHORT = 100  # characters of a value that may well come again
 _MOST_NUMBERS = 500  # in one query
 _AT_ONCE = 5_000
+_MANY = 8  # rows from which on it pays to look what comes again
+_TOLD_APART = frozenset((str, int, bool))  # of each of which equal values are written alike; 0.0 equals -0.0
 _STAMP = re.compile(r'"row\.(\w+)":"([^"]*)"')
 
 RowName = tuple[str, int]
@@ -104,9 +107,26 @@ def read_digests(connection: Connection, rows: Iterable[RowName]) -> dict[RowNam
         for name, read in _read_rows(connection, batch).items():
             if AUDITED[name].part_of is not None:
                 read.sort(key=tuple)  # by number and, as of these tables the columns of the key come first, by key
-            texts_of_each = _read_texts(name, read)
-            found |= {(name, number): _digest_row(AUDITED[name], texts) for number, texts in texts_of_each}
+            found |= {(name, number): digest for number, digest in _digest_rows(name, read)}
     return found
+
+
+def _digest_rows(name: str, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[int, str]]:
+    """Give the digests of many rows of a table by their numbers: of each column, what comes again is digested once."""
+    audited = AUDITED[name]
+    if len(rows) < _MANY or audited.part_of is not None or audited.salt is not None:
+        return ((number, _digest_row(audited, texts)) for number, texts in _read_texts(name, rows))
+    numbers, *columns = zip(*rows, strict=True)
+    return zip(numbers, map("".join, zip(*map(_digest_column, columns), strict=True)), strict=True)
+
+
+def _digest_column(values: Sequence[Any]) -> list[str]:
+    """Return the digest of each value of a column."""
+    kinds = set(map(type, values)) - {NoneType}
+    if len(kinds) > 1 or not kinds <= _TOLD_APART:
+        return [_digest_again(_encode(value)) for value in values]
+    digests = {value: _digest_again(_encode(value)) for value in set(values)}
+    return [digests[value] for value in values]
 
 
 def _read_rows(connection: Connection, numbers: Mapping[str, Sequence[int]]) -> dict[str, list[Sequence[Any]]]:
