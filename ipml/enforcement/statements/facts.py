@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from functools import cached_property
 from importlib.resources import files
+from operator import attrgetter
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -297,9 +298,13 @@ def find_signs(reasons: Iterable[Reason]) -> tuple[str, ...]:
     return tuple(sorted(weights, key=lambda sign: -weights[sign])[:_MOST_SIGNS])
 
 
+_FIELDS = tuple(field.name for field in fields(Statement))
+_read_all = attrgetter(*_FIELDS)
+
+
 def encode(statement: Statement) -> str:
     """Return a statement as JSON in ASCII; `decode` gives the same record back."""
-    return json.dumps({field.name: _plain(getattr(statement, field.name)) for field in fields(statement)})
+    return json.dumps({name: _plain(value) for name, value in zip(_FIELDS, _read_all(statement), strict=True)})
 
 
 def decode(text: str, statement_id: int) -> Statement:

@@ -15,12 +15,13 @@ The payload is what Article 24(5) of the Digital Services Act asks for; it share
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
 from string import Template
+from types import MappingProxyType
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -123,9 +124,7 @@ class LetterWords(BaseModel):
     def write_day(self, day: date) -> str:
         """Return a date as people write it."""
         number = self.first_of_month if day.day == 1 else str(day.day)
-        return Template(self.day).substitute(
-            day=number, month=self.months[day.month - 1], month_number=day.month, year=day.year
-        )
+        return fill(self.day, day=number, month=self.months[day.month - 1], month_number=day.month, year=day.year)
 
     def write_price(self, price: float, currency: str) -> str:
         """Return an amount as people write it."""
@@ -157,6 +156,32 @@ def read_words(text: str, name: str) -> LetterWords:
     return parse_policy(LetterWords, text, name, "languages/en.toml")
 
 
+def fill(template: str, blanks: Mapping[str, object] = MappingProxyType({}), /, **others: object) -> str:
+    """Return a template of `string.Template` with its blanks filled.
+
+    Examples
+    --------
+    >>> fill("$day ${month}{s}, $$5", day=1, month="May")
+    '1 May{s}, $5'
+    """
+    return _in_braces(template).format_map({**blanks, **others})
+
+
+@lru_cache(maxsize=1024)  # letters are written from the same few templates
+def _in_braces(template: str) -> str:
+    """Return a template as `str.format` has it, which fills it much faster."""
+    text, end = "", 0
+    for found in Template.pattern.finditer(template):
+        name = found["named"] or found["braced"]
+        text += _double_braces(template[end : found.start()]) + (f"{{{name}}}" if name else "$")
+        end = found.end()
+    return text + _double_braces(template[end:])
+
+
+def _double_braces(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def _wrong_blanks(name: str, text: str, wanted: Iterable[str]) -> list[str]:
     """Say where a template asks for other things than those there are; all of them must be told."""
     template = Template(text)
@@ -168,27 +193,25 @@ def write_facts(statement: Statement, words: LetterWords) -> str:
     """Return the facts and circumstances in sentences: the same for the letter and, in English, for the payload."""
     facts = [words.facts["account"]] if statement.is_of_account else []
     facts += [
-        Template(words.facts["offer"]).substitute(goods=_name_goods(statement, words)),
+        fill(words.facts["offer"], goods=_name_goods(statement, words)),
         words.grounds[statement.ground],
     ]
     if statement.price is not None and statement.currency is not None:
-        facts.append(
-            Template(words.facts["price"]).substitute(price=words.write_price(statement.price, statement.currency))
-        )
+        facts.append(fill(words.facts["price"], price=words.write_price(statement.price, statement.currency)))
     if statement.signs:
         signs = words.comma.join(words.signs[sign] for sign in statement.signs)
-        facts.append(Template(words.facts["signs"]).substitute(signs=signs))
+        facts.append(fill(words.facts["signs"], signs=signs))
     if statement.content_on_is != "listed":
         facts.append(words.content_days[statement.content_on_is])
     if statement.ends_on is not None and statement.ends_on > LAST_DAY:
-        facts.append(Template(words.facts["late_end"]).substitute(ends_on=words.write_day(statement.ends_on)))
+        facts.append(fill(words.facts["late_end"], ends_on=words.write_day(statement.ends_on)))
     return words.between_sentences.join(facts)
 
 
 def write_law(statement: Statement, words: LetterWords) -> str:
     """Return the law, or the rule of the platform, that a restriction rests on."""
     law = words.laws[statement.right if statement.basis == "illegal" else statement.basis]
-    return Template(words.clause).substitute(law=law, clause=statement.clause) if statement.clause else law
+    return fill(words.clause, law=law, clause=statement.clause) if statement.clause else law
 
 
 def write_explanation(statement: Statement, words: LetterWords) -> str:
@@ -205,7 +228,7 @@ def _name_goods(statement: Statement, words: LetterWords) -> str:
     known = {(True, True): "brand and category", (True, False): "brand", (False, True): "category"}
     goods = words.goods[known.get((statement.brand is not None, statement.category is not None), "neither")]
     category = words.categories.get(statement.category or "", statement.category or "")
-    return Template(goods).substitute(brand=statement.brand or "", category=category)
+    return fill(goods, brand=statement.brand or "", category=category)
 
 
 _LONGEST_TITLE, _LONGEST_NUMBER = 200, 100
@@ -240,8 +263,8 @@ def write_letter(statement: Statement, title: str, listing_id: str, rules: State
         "appeal_months": str(statement.appeal_months),
         "settlement_at": rules.settlement_at or words.any_body,
     }
-    subject = Template(words.subject).substitute(puid=statement.puid)
-    return Letter(statement.language, subject, Template(words.letter).substitute(blanks))
+    subject = fill(words.subject, puid=statement.puid)
+    return Letter(statement.language, subject, fill(words.letter, blanks))
 
 
 def write_lifted_letter(
@@ -260,8 +283,8 @@ def write_lifted_letter(
         "lifted_on": words.write_day(at.astimezone(UTC).date()),
         "why": words.lifted.get(why, words.lifted["review"]),
     }
-    subject = Template(words.lifted_subject).substitute(puid=statement.puid)
-    return Letter(statement.language, subject, Template(words.lifted_letter).substitute(blanks))
+    subject = fill(words.lifted_subject, puid=statement.puid)
+    return Letter(statement.language, subject, fill(words.lifted_letter, blanks))
 
 
 def quote(text: str, longest: int = _LONGEST_TITLE) -> str:

@@ -152,9 +152,11 @@ def _wrong_values(given: Mapping[str, Any]) -> Iterator[Fault]:
 def _wrong_items(name: str, value: object) -> Iterator[Fault]:
     if not isinstance(value, list):
         yield Fault(name, _show(value), "a list of texts")
-        return
-    for item in value:
-        yield from _wrong_value(name, item)
+    elif all(isinstance(item, str) and len(item) < _LONG for item in value):
+        yield from _wrong_list_again(name, tuple(value))
+    else:
+        for item in value:
+            yield from _wrong_value(name, item)
 
 
 def _wrong_value(name: str, value: object) -> Iterable[Fault]:
@@ -166,6 +168,12 @@ def _wrong_value(name: str, value: object) -> Iterable[Fault]:
 def _wrong_again(name: str, value: object) -> tuple[Fault, ...]:
     """Return what is wrong with a short text; statements name the same few days and kinds again and again."""
     return tuple(_wrong_text(name, value))
+
+
+@lru_cache(maxsize=256)
+def _wrong_list_again(name: str, values: tuple[str, ...]) -> tuple[Fault, ...]:
+    """Return what is wrong with short texts of a list, such as the countries, which are mostly the same."""
+    return tuple(fault for value in values for fault in _wrong_text(name, value))
 
 
 def _wrong_text(name: str, value: object) -> Iterator[Fault]:
@@ -264,8 +272,9 @@ def _show(value: object) -> str:
 ACTOR = "ipml"
 """Who states, in the audit trail."""
 # Consonants only, 129 bits: it spells no name and looks like no number of anybody.
-_PUID_LETTERS, _PUID_LENGTH = "bcdfghjklmnpqrstvwxz", 30
-_PUIDS = len(_PUID_LETTERS) ** _PUID_LENGTH
+_PUID_LETTERS, _PUID_LENGTH = b"bcdfghjklmnpqrstvwxz", 30
+_LETTER_OF_BYTE = bytes(_PUID_LETTERS[byte % len(_PUID_LETTERS)] for byte in range(256))
+_OVER = bytes(range(256 - 256 % len(_PUID_LETTERS), 256))  # with which some letters would come more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,12 +382,10 @@ def draw_puid() -> str:
     >>> len(draw_puid()), draw_puid() == draw_puid()
     (30, False)
     """
-    number = secrets.randbelow(_PUIDS)
-    letters: list[str] = []
-    for _ in range(_PUID_LENGTH):
-        number, place = divmod(number, len(_PUID_LETTERS))
-        letters.append(_PUID_LETTERS[place])
-    return "".join(letters)
+    letters = b""
+    while len(letters) < _PUID_LENGTH:
+        letters += secrets.token_bytes(2 * _PUID_LENGTH).translate(_LETTER_OF_BYTE, _OVER)
+    return letters[:_PUID_LENGTH].decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
