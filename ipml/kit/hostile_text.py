@@ -65,6 +65,8 @@ def find_invisible(text: str, kept: str = "") -> set[int]:
     >>> sorted(find_invisible("Ni\\u200bke \\U0001f469\\u200d\\U0001f467 \\u2764\\ufe0f"))
     [2]
     """
+    if text.isascii() and text.isprintable():
+        return set()
     found = {match.start() for match in _INVISIBLE.finditer(text) if match[0] not in kept}
     if not found:
         return found

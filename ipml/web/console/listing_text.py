@@ -109,6 +109,8 @@ def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
     names, found = set(_without_marks(brand).split()), dict[int, str]()
     for match in _TOKEN.finditer(text):
         bare = match[0].strip(_AROUND_WORDS)
+        if bare.isascii() and bare.isalpha():  # as most words are: no letter of them stands for another
+            continue
         plain = _without_marks(bare)
         if plain not in names and any(plain.translate(meant) in names for meant in _MEANT):
             start = match.start() + match[0].find(bare)
@@ -121,6 +123,8 @@ def _find_spelt_brand(text: str, brand: str) -> dict[int, str]:
 
 def _without_marks(text: str) -> str:
     """Return a text in small letters without accents."""
+    if text.isascii():
+        return text.casefold()
     return "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if unicodedata.category(one) != "Mn")
 
 
@@ -213,11 +217,12 @@ def cut_pieces(
             weights[index] += highlight.weight
     strongest = max(heaviest, *map(abs, weights), 0.0)
     hidden, disguises = find_invisible(shown, kept), find_disguises(shown, read_as, brand)
-    styles = {weight: _style(weight, strongest) for weight in set(weights)}
-    marks = [
-        (letter if place in hidden else "", styles[weight], "" if place in hidden else disguises.get(place, ""))
-        for place, (letter, weight) in enumerate(zip(shown, weights, strict=True))
-    ]
+    plain = {weight: ("", _style(weight, strongest), "") for weight in set(weights)}
+    marks = [plain[weight] for weight in weights]
+    for place, disguise in disguises.items():
+        marks[place] = ("", marks[place][1], disguise)
+    for place in hidden:
+        marks[place] = (shown[place], marks[place][1], "")
     runs = groupby(zip(marks, shown, strict=True), itemgetter(0))
     cut = [_join(mark, "".join(letter for _, letter in run)) for mark, run in runs]
     left_out = len(text) - len(shown)
