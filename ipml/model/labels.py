@@ -150,6 +150,12 @@ class TrainingSet:
     sellers: NDArray[Any]
     n_labelled: int
 
+    def cut(self, rows: NDArray[np.intp]) -> TrainingSet:
+        """Return some of the listings, in their order, by themselves."""
+        n_labelled = int(np.searchsorted(rows, self.n_labelled))
+        weights = self.weight[rows], self.counted[rows]
+        return TrainingSet(self.listings.cut(rows), self.y[rows], *weights, self.sellers[rows], n_labelled)
+
     def weigh_unlabelled(self, weight: float) -> TrainingSet:
         """Return the same listings, each unlabelled one counted as a genuine one of this weight."""
         is_labelled = np.arange(len(self.y)) < self.n_labelled

@@ -238,15 +238,25 @@ FEWEST_COUNTERFEITS = 500
 """Where counterfeits are rarer than that among the listings drawn, more are drawn: up to five times as many."""
 _TOLERANCE_PER_LISTING = 5e-10  # the more listings, the less a fit that ends early moves any coefficient
 _FINEST, _COARSEST = 1e-5, 1e-3
-_COARSER = 10.0  # of a draft
+_COARSER = 10.0  # of a fit that only scores, or finds passages, or that another begins from
 
 
 class Fits(NamedTuple):
     """Where the fits of a choice ended, and where others of the same listings may begin; None where there were none.
 
     Each holds a start for each member.
+
+    Attributes
+    ----------
+    drawn : array of int
+        The rows that the choice is made on.
+    folds : list of Fold
+        Of these.
+    of_drawn, of_rest, of_all : list of Start or None
+        Of fits on the rows drawn, on the others, and on all.
     """
 
+    drawn: NDArray[np.intp]
     folds: list[Fold]
     of_drawn: list[Start] | None = None
     of_rest: list[Start] | None = None
@@ -278,6 +288,10 @@ class Chosen:
     unseen: Floats = field(repr=False)
     by_few: Floats = field(repr=False)
     fits: Fits = field(repr=False)
+
+    def among(self, drawn: NDArray[np.intp]) -> Chosen:
+        """Return the choice to begin from for more listings, among which those it was made on stand in these rows."""
+        return replace(self, fits=Fits(drawn, self.fits.folds, of_drawn=self.fits.of_all))
 
 
 class Blend:
@@ -356,15 +370,15 @@ def choose_members(
     n_folds: int,
     seed: int,
     has_donor: bool = False,
+    drawn: NDArray[np.intp] | None = None,
     before: Chosen | None = None,
-    is_draft: bool = False,
 ) -> Chosen:
     """Choose on sellers left out under which penalty each strength of text counts; `Search` says how.
 
     The rarity of n-grams is taken from all listings: it uses no label.
 
-    Where there are more than `MOST_LISTINGS`, the choice is made on those of sellers drawn at random. They are then
-    scored by a learner fitted on all the others, since one fitted on few would be less sure than that fitted on all.
+    Where it is made on listings drawn alone, these are then scored by a learner fitted on all the others, since one
+    fitted on few would be less sure than that fitted on all.
 
     Parameters
     ----------
@@ -374,16 +388,20 @@ def choose_members(
         Inverse strength of the penalty; None to choose it.
     has_donor : bool, default=False
         Whether the last feature is the log-odds of a donor.
+    drawn : array of int, optional
+        The rows it is made on; all where none are given.
     before : Chosen, optional
-        What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept.
-    is_draft : bool, default=False
-        Whether listings drawn keep the scores of the learners fitted on few, for another choice follows this one.
+        What was chosen for the same listings, labels and sellers, whose values hardly differ: its members are kept, and
+        the rows drawn.
     """
     if C is not None and not C > 0:
         raise ValueError(f"C is {C!r}; expected a number above 0.")
-    drawn = draw_sellers(y, weight, sellers, seed)
-    n_folds = n_folds if len(drawn) == len(y) else min(n_folds, FOLDS_OF_MANY)
-    folds = before.fits.folds if before else _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed)
+    if before:
+        fits = before.fits
+    else:
+        drawn = np.arange(len(y)) if drawn is None else drawn
+        fits = Fits(drawn, _fold(n_folds, y[drawn], weight[drawn], sellers[drawn], seed))
+    drawn, folds = fits.drawn, fits.folds
     search = Search(design[drawn], y[drawn], weight[drawn], sellers[drawn], is_text, only_raises, folds, has_donor)
     if before:
         members, shares = search.repeat(before.members), before.shares
@@ -393,10 +411,9 @@ def choose_members(
         )
     unseen, by_few = np.full(len(y), np.nan), np.full(len(y), np.nan)
     unseen[drawn] = np.average([member.unseen for member in members], axis=0, weights=shares)
-    fits = before.fits if before else Fits(folds)
-    if len(drawn) < len(y) and not is_draft:
+    if len(drawn) < len(y):
         few, many = (Blend(members, shares, is_text, only_raises) for _ in range(2))
-        fits = _score_all(few, many, fits, unseen, by_few, (design, y, weight, drawn))
+        fits = _score_all(few, many, fits, unseen, by_few, (design, y, weight))
     return Chosen(members, shares, unseen, by_few, fits)
 
 
@@ -406,17 +423,17 @@ def _score_all(
     before: Fits,
     unseen: Floats,
     by_few: Floats,
-    labelled: tuple[Design, Labels, Floats, NDArray[np.intp]],
+    labelled: tuple[Design, Labels, Floats],
 ) -> Fits:
     """Score those drawn by a learner fitted on all the others, and these by one fitted on those drawn."""
-    design, y, weight, drawn = labelled
+    (design, y, weight), drawn = labelled, before.drawn
     rest = np.delete(np.arange(len(y)), drawn)
-    few.fit(design[drawn], y[drawn], weight[drawn], _tolerance(len(drawn)), before.of_drawn)
+    few.fit(design[drawn], y[drawn], weight[drawn], _tolerance(len(drawn), _COARSER), before.of_drawn)
     by_few[rest] = few.score(design[rest])
     if not has_both(y[rest], weight[rest]):
         return before._replace(of_drawn=few.starts)
     starts = before.of_rest or [start.take(rest) for start in before.of_all or ()] or None
-    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest)), starts)
+    many.fit(design[rest], y[rest], weight[rest], _tolerance(len(rest), _COARSER), starts)
     unseen[drawn] = many.score(design[drawn])
     of_all = before.of_all or [
         _join(len(y), (drawn, one), (rest, other)) for one, other in zip(few.starts, many.starts, strict=True)
@@ -446,7 +463,7 @@ def fit_all(
 
     A draft is fitted less exactly: it finds the passages that are learnt from, and the fit on those begins at its end.
     """
-    tolerance = min(_COARSER * _tolerance(len(y)), _COARSEST) if is_draft else _tolerance(len(y))
+    tolerance = _tolerance(len(y), _COARSER if is_draft else 1.0)
     blend = Blend(chosen.members, chosen.shares, is_text, only_raises)
     blend.fit(design, y, weight, tolerance, chosen.fits.of_all)
     return blend.learner(), replace(chosen, fits=chosen.fits._replace(of_all=blend.starts))
@@ -503,9 +520,9 @@ def _fold(n_folds: int, y: Labels, weight: Floats, sellers: NDArray[Any], seed: 
     return [(train, test) for train, test in folds if has_both(y[train], weight[train])]
 
 
-def _tolerance(n_listings: int) -> float:
+def _tolerance(n_listings: int, coarser: float = 1.0) -> float:
     """Return how far a fit may be from the best, in parts of the loss of a learner without features."""
-    return min(max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
+    return min(coarser * max(_TOLERANCE_PER_LISTING * n_listings, _FINEST), _COARSEST)
 
 
 def _usable_folds(n_folds: int, y: Labels, sellers: NDArray[Any]) -> int:

@@ -41,7 +41,7 @@ from ipml.model.labels import (
     read_labels,
     read_weight,
 )
-from ipml.model.learner import Chosen, Floats, choose_members, fit_all
+from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
 from ipml.model.stages import (
     Features,
     FeatureValues,
@@ -377,7 +377,7 @@ class CounterfeitClassifier(Estimator):
         """
         check_fitted(self, "second_stage_")
         listings = self.columns(X)
-        values = self._take_worst(FeatureValues.of(self.features_, listings), listings).matrix()
+        values = self._take_worst(listings).matrix()
         if shares is None:
             shares = self._shares_in_time(listings, self.first_stage.log_odds(listings), self.portfolios_)
         return scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(shares[:, None])]))
@@ -475,26 +475,31 @@ class CounterfeitClassifier(Estimator):
         """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Where texts are long, listings are fitted twice: whole, which is a draft, and then as the passage that looked
-        worst.
+        worst. Of many listings those that the penalties are chosen on do for the draft.
         """
-        is_draft = has_long_texts(learnt.listings)
         self._fit_features(learnt)
         from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
-        values = FeatureValues.of(self.features_, learnt.listings)
-        asked = ask_donor(values.design(), from_donor)
-        chosen = self._learn(asked, learnt, is_draft=is_draft)
-        if self._suspects_new_sellers(learnt, chosen.unseen):
+        drawn = draw_sellers(learnt.y, learnt.weight, self._groups_of(learnt), self.seed)
+        are_all, is_draft = len(drawn) == len(learnt.y), has_long_texts(learnt.listings)
+        first, rows = (learnt.cut(drawn), None) if is_draft and not are_all else (learnt, drawn)
+        n_folds = self.n_folds if are_all else min(self.n_folds, FOLDS_OF_MANY)
+        asked = self._ask(first.listings, from_donor, is_draft=is_draft)
+        chosen = self._learn(asked, first, drawn=rows, n_folds=n_folds, is_draft=is_draft)
+        if self._suspects_new_sellers(first, chosen.unseen):
             self._extractors["listing"].compare_with_seller(learnt.listings)
-            values = FeatureValues.of(self.features_, learnt.listings)
-            asked = ask_donor(values.design(), from_donor)
-            chosen = self._learn(asked, learnt, chosen, is_draft=is_draft)
+            asked = self._ask(first.listings, from_donor, is_draft=is_draft)
+            chosen = self._learn(asked, first, chosen, is_draft=is_draft)
         if not is_draft:
             return asked, chosen
-        del asked  # of hundreds of thousands of listings each of these takes much memory
-        values = self._take_worst(values, learnt.listings)
-        asked = ask_donor(values.design(), from_donor)
-        del values
-        return asked, self._learn(asked, learnt, chosen)
+        del asked
+        asked = self._ask(learnt.listings, from_donor)
+        return asked, self._learn(asked, learnt, chosen if are_all else chosen.among(drawn))
+
+    def _ask(self, listings: ListingColumns, from_donor: Floats | None, *, is_draft: bool = False) -> Asked:
+        """Return the features of listings: long texts whole in a draft, otherwise as the passage that looks worst."""
+        if is_draft:
+            return ask_donor(FeatureValues.of(self.features_, listings).design(), from_donor)
+        return ask_donor(self._take_worst(listings).design(), from_donor)
 
     def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
         """Say whether honest new sellers left out are flagged too often while the age of listings counts as it is."""
@@ -575,29 +580,46 @@ class CounterfeitClassifier(Estimator):
         return log_odds
 
     def _choose(
-        self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None, *, is_draft: bool = False
+        self,
+        asked: Asked,
+        learnt: TrainingSet,
+        before: Chosen | None = None,
+        *,
+        drawn: NDArray[np.intp] | None = None,
+        n_folds: int | None = None,
     ) -> Chosen:
         """Choose the penalties, unless that was done before, and score sellers left out."""
         return choose_members(
             asked.design,
             learnt.y,
             learnt.weight,
-            learnt.groups(np.array(self._brands(learnt.listings).strings(), dtype=object)),
+            self._groups_of(learnt),
             is_text=asked.mark(mark_ngrams(self.features_), donor=False),
             C=self.C,
             only_raises=asked.mark(mark_only_raising(self.features_), donor=True),
-            n_folds=self.n_folds,
+            n_folds=n_folds or self.n_folds,
             seed=self.seed,
             has_donor=asked.column is not None,
+            drawn=drawn,
             before=before,
-            is_draft=is_draft,
         )
 
+    def _groups_of(self, learnt: TrainingSet) -> NDArray[Any]:
+        """Return which listings are left out together."""
+        return learnt.groups(np.array(self._brands(learnt.listings).strings(), dtype=object))
+
     def _learn(
-        self, asked: Asked, learnt: TrainingSet, before: Chosen | None = None, *, is_draft: bool = False
+        self,
+        asked: Asked,
+        learnt: TrainingSet,
+        before: Chosen | None = None,
+        *,
+        drawn: NDArray[np.intp] | None = None,
+        n_folds: int | None = None,
+        is_draft: bool = False,
     ) -> Chosen:
         """Choose as `_choose` does, and fit the first stage under these penalties."""
-        chosen = self._choose(asked, learnt, before, is_draft=is_draft)
+        chosen = self._choose(asked, learnt, before, drawn=drawn, n_folds=n_folds)
         is_text = asked.mark(mark_ngrams(self.features_), donor=False)
         only_raises = asked.mark(mark_only_raising(self.features_), donor=True)
         known = asked.design, learnt.y, learnt.weight, is_text, only_raises
@@ -613,16 +635,17 @@ class CounterfeitClassifier(Estimator):
         self.__dict__.pop("_first_stage", None)
         return chosen
 
-    def _take_worst(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
+    def _take_worst(self, listings: ListingColumns) -> FeatureValues:
         """Return the values of each listing, or those of its passage with the highest log-odds above it.
 
         Passages take several times as much memory as their listings, so these are read some at a time.
         """
         firsts = range(0, max(len(listings), 1), _READ_AT_ONCE)
         parts = (np.arange(first, min(first + _READ_AT_ONCE, len(listings))) for first in firsts)
-        return FeatureValues.join([self._take_worst_of(values.take(rows), listings.cut(rows)) for rows in parts])
+        return FeatureValues.join([self._take_worst_of(listings.cut(rows)) for rows in parts])
 
-    def _take_worst_of(self, values: FeatureValues, listings: ListingColumns) -> FeatureValues:
+    def _take_worst_of(self, listings: ListingColumns) -> FeatureValues:
+        values = FeatureValues.of(self.features_, listings)
         split = [found for column in PASSAGE_WORDS if (found := split_long_texts(listings, column))]
         if not split:
             return values

@@ -432,8 +432,8 @@ class Ascent:
         return coefficients
 
     def score(self, design: Design) -> Floats:
-        """Return the log-odds of listings, shape (n_listings,)."""
-        return np.asarray(design @ self.coefficients + self.intercept)
+        """Return the log-odds of listings, other rows of what is stored of those it was fitted on, (n_listings,)."""
+        return np.asarray(multiply(design.stored, design.rows, self._coefficients) + self.intercept)
 
     def learner(self) -> LinearLearner:
         """Return the fit."""

@@ -106,35 +106,39 @@ def test_every_listing_of_few_is_scored(problem):
     assert chosen.fits.of_all is None
 
 
-def test_of_many_listings_those_of_some_sellers_are_scored(problem, monkeypatch):
-    """All listings of a seller or none, no more than asked for, the same ones each time."""
+@pytest.fixture
+def drawn(problem, monkeypatch) -> np.ndarray:
+    """The listings of some of the sellers, about a quarter."""
     monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
     monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
-    sellers, chosen = problem[3], choose(problem)
+    _, y, weight, sellers = problem
+    return draw_sellers(y, weight, sellers, seed=0)
+
+
+def test_of_many_listings_those_of_some_sellers_are_scored(problem, drawn):
+    """All listings of a seller or none, no more than asked for, the same ones each time."""
+    sellers, chosen = problem[3], choose(problem, drawn=drawn)
     is_scored = ~np.isnan(chosen.unseen)
     assert 90 <= is_scored.sum() <= 100
     assert not set(sellers[is_scored]) & set(sellers[~is_scored])
-    np.testing.assert_array_equal(choose(problem).unseen, chosen.unseen)
+    np.testing.assert_array_equal(choose(problem, drawn=drawn).unseen, chosen.unseen)
 
 
-def test_they_are_scored_by_a_learner_that_saw_all_others(problem, monkeypatch):
+def test_they_are_scored_by_a_learner_that_saw_all_others(problem, drawn):
     """Not by one of the small ones that the penalty was chosen with."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
     design, y, weight, _ = problem
-    chosen = choose(problem)
+    chosen = choose(problem, drawn=drawn)
     is_scored = ~np.isnan(chosen.unseen)
     rest, scored = np.flatnonzero(~is_scored), np.flatnonzero(is_scored)
     others = Blend(chosen.members, chosen.shares, FREE, FREE).fit(design[rest], y[rest], weight[rest], 1e-7)
     np.testing.assert_allclose(chosen.unseen[scored], others.score(design[scored]), atol=0.02)
 
 
-@pytest.mark.parametrize("most", [100, 20_000])
-def test_a_choice_begun_where_another_ended_is_the_same(problem, monkeypatch, most):
+@pytest.mark.parametrize("are_all", [False, True])
+def test_a_choice_begun_where_another_ended_is_the_same(problem, drawn, are_all):
     """Where to start saves time and changes nothing else."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", most)
     design, y, weight, _ = problem
-    cold, first = fit_all(choose(problem), design, y, weight, FREE, FREE)
+    cold, first = fit_all(choose(problem, drawn=None if are_all else drawn), design, y, weight, FREE, FREE)
     warm, again = fit_all(choose(problem, before=first), design, y, weight, FREE, FREE)
     assert [one.strength for one in again.members] == [one.strength for one in first.members]
     np.testing.assert_allclose(again.unseen, first.unseen, atol=0.15)
@@ -142,16 +146,12 @@ def test_a_choice_begun_where_another_ended_is_the_same(problem, monkeypatch, mo
     assert warm.n_iter_ <= cold.n_iter_
 
 
-def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, monkeypatch):
-    """A draft scores nobody by a learner that saw all others, and leaves no trace but where to begin."""
-    monkeypatch.setattr(learner, "MOST_LISTINGS", 100)
-    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 10)
-    design, y, weight, _ = problem
-    draft = choose(problem, is_draft=True)
-    assert draft.fits.of_rest is None
-    assert np.isnan(draft.by_few).all()
-    _, begun = fit_all(draft, design, y, weight, FREE, FREE, is_draft=True)
-    final, alone = choose(problem, before=begun), choose(problem)
+def test_a_choice_that_follows_a_draft_is_the_one_without_it(problem, drawn):
+    """A draft of the listings drawn leaves no trace but where to begin."""
+    design, y, weight, sellers = problem
+    few = design[drawn], y[drawn], weight[drawn]
+    _, draft = fit_all(choose((*few, sellers[drawn])), *few, FREE, FREE, is_draft=True)
+    final, alone = choose(problem, before=draft.among(drawn)), choose(problem, drawn=drawn)
     assert [one.strength for one in final.members] == [one.strength for one in alone.members]
     np.testing.assert_allclose(final.unseen, alone.unseen, atol=0.15)
     np.testing.assert_allclose(final.by_few, alone.by_few, atol=0.15)

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ipml.features.columns import MAX_LETTERS
+from ipml.model import learner
+from ipml.model.pipeline import CounterfeitClassifier
 from ipml.model.robustness import FAMILIES, attack_text
 from ipml.model.robustness.evasions import LAWFUL_PHRASES
 
@@ -61,3 +63,20 @@ def test_the_values_of_a_listing_are_the_same_alone_and_among_others(classifier,
         assert (together[row] != alone).nnz == 0
     log_odds = (together @ np.append(classifier.learner_.coef_[0], 0.0)).ravel() + classifier.learner_.intercept_[0]
     np.testing.assert_allclose(log_odds, classifier.first_stage.log_odds(classifier.columns(listings)), atol=1e-9)
+
+
+def test_the_draft_of_many_listings_needs_few_of_them(monkeypatch):
+    """Passages that a draft of some sellers finds are those that one of all finds, but for a few."""
+    rng = np.random.default_rng(0)
+    words, y = np.array(HARMLESS), np.arange(600) % 4 == 0
+    titles = [
+        " ".join([*rng.choice(words, 12), *(rng.choice(SUSPICIOUS, 1) if fake else ()), *rng.choice(words, 12)])
+        for fake in y
+    ]
+    listings = pd.DataFrame({"seller_id": (np.arange(600) // 4).astype(str), "title": titles})
+    of_all = CounterfeitClassifier(C=1.0).fit(listings, y).decision_function(listings)
+    monkeypatch.setattr(learner, "MOST_LISTINGS", 200)
+    monkeypatch.setattr(learner, "FEWEST_COUNTERFEITS", 20)
+    of_some = CounterfeitClassifier(C=1.0).fit(listings, y).decision_function(listings)
+    assert np.corrcoef(of_all, of_some)[0, 1] > 0.95
+    assert of_some[y].min() > of_some[~y].max()
