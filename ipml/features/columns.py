@@ -237,6 +237,20 @@ class ListingColumns:
             read._known |= {key: reading.spelling.read_texts(self._known[key]) for key in folded if reading.spelling}
         return read
 
+    def as_read(self) -> ListingColumns:
+        """Return the same listings, of which no more is known than how their words are read.
+
+        Examples
+        --------
+        >>> listings = ListingColumns({"title": ["Watch"]})
+        >>> listings.as_read().bones("title") is listings.bones("title")
+        False
+        """
+        read = ListingColumns(self._columns, self._reading)
+        read._whole, read._rows, read._length, read.record = self._whole, self._rows, self._length, self.record
+        read._known |= {key: self._known[key] for name in SPELT if (key := ("folded", name)) in self._known}
+        return read
+
     def raw(self, name: str) -> Texts:
         """Return a text column as written; missing texts are empty."""
         return self.once_a_row(("raw", name), [name], lambda listings: listings._read_texts(name))

@@ -333,20 +333,20 @@ class Blend:
             A member does not arrive.
         """
 
-        def climb(number: int, member: StrengthTrial) -> Ascent:
+        def climb(number: int, member: StrengthTrial) -> tuple[LinearLearner, Start]:
             scaled, start = design.scale(member.strength.factors(self._is_text)), starts[number] if starts else None
             ascent = Ascent(scaled, y, weight, self._only_raises, member.strength.C, start)
             ascent.climb(tolerance)
-            return ascent
+            return ascent.learner(), ascent.standing
 
-        ascents = _side_by_side(climb, enumerate(self._members))
+        fits = _side_by_side(climb, enumerate(self._members))
         self.coefficients, self.intercept = np.zeros(design.shape[1]), 0.0
-        for member, share, ascent in zip(self._members, self._shares.tolist(), ascents, strict=True):
+        for member, share, (learner, _) in zip(self._members, self._shares.tolist(), fits, strict=True):
             slope, intercept = member.line
-            self.coefficients += share * slope * member.strength.factors(self._is_text) * ascent.coefficients
-            self.intercept += share * (slope * ascent.intercept + intercept)
-        self.starts = [ascent.standing for ascent in ascents]
-        self._n_passes = sum(ascent.n_passes for ascent in ascents)
+            self.coefficients += share * slope * member.strength.factors(self._is_text) * learner.coef_[0]
+            self.intercept += share * (slope * float(learner.intercept_[0]) + intercept)
+        self.starts = [start for _, start in fits]
+        self._n_passes = sum(learner.n_iter_ for learner, _ in fits)
         return self
 
     def score(self, design: Design) -> Floats:

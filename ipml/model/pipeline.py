@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 import numpy as np
@@ -42,6 +43,7 @@ from ipml.model.labels import (
     read_weight,
 )
 from ipml.model.learner import FOLDS_OF_MANY, Chosen, Floats, choose_members, draw_sellers, fit_all
+from ipml.model.regression import Design
 from ipml.model.stages import (
     Features,
     FeatureValues,
@@ -267,8 +269,12 @@ class CounterfeitClassifier(Estimator):
 
         features = clone(self.features) if self.features is not None else make_features()
         self.features_ = _add_pictures(features, listings, donor)
-        learnt = TrainingSet(self._learn_spelling(listings, donor), y, weight, counted, sellers, n_labelled)
+        listings = self._learn_spelling(listings, donor)
+        learnt = TrainingSet(listings, y, weight, counted, sellers, n_labelled)
         with threadpool_limits(1):  # on sparse rows more threads only wait for each other
+            self._fit_features(learnt)
+            listings = listings.as_read()  # what extractors worked out of hundreds of thousands takes much memory
+            learnt = replace(learnt, listings=listings)
             asked, chosen = self._fit_first_stage(learnt, donor)
             if unlabelled is not None:
                 learnt, chosen = self._weigh_unlabelled(learnt, prevalence_bound, asked, chosen)
@@ -377,7 +383,7 @@ class CounterfeitClassifier(Estimator):
         """
         check_fitted(self, "second_stage_")
         listings = self.columns(X)
-        values = self._take_worst(listings).matrix()
+        values = FeatureValues.join(list(self._take_worst(listings))).matrix()
         if shares is None:
             shares = self._shares_in_time(listings, self.first_stage.log_odds(listings), self.portfolios_)
         return scipy.sparse.csr_matrix(scipy.sparse.hstack([values, scipy.sparse.csr_matrix(shares[:, None])]))
@@ -472,12 +478,11 @@ class CounterfeitClassifier(Estimator):
         return Familiarity().fit(learnt.listings, brands, probability, learnt.weigh_as_they_come())
 
     def _fit_first_stage(self, learnt: TrainingSet, donor: CounterfeitClassifier | None) -> tuple[Asked, Chosen]:
-        """Fit features and first stage, and return what it was fitted on and its log-odds of sellers left out.
+        """Fit the first stage, and return what it was fitted on and its log-odds of sellers left out.
 
         Where texts are long, listings are fitted twice: whole, which is a draft, and then as the passage that looked
         worst. Of many listings those that the penalties are chosen on do for the draft.
         """
-        self._fit_features(learnt)
         from_donor = take_over(self.features_, donor.features_, donor.learner_.coef_[0]) if donor is not None else None
         drawn = draw_sellers(learnt.y, learnt.weight, self._groups_of(learnt), self.seed)
         are_all, is_draft = len(drawn) == len(learnt.y), has_long_texts(learnt.listings)
@@ -499,7 +504,7 @@ class CounterfeitClassifier(Estimator):
         """Return the features of listings: long texts whole in a draft, otherwise as the passage that looks worst."""
         if is_draft:
             return ask_donor(FeatureValues.of(self.features_, listings).design(), from_donor)
-        return ask_donor(self._take_worst(listings).design(), from_donor)
+        return ask_donor(Design.join(part.design() for part in self._take_worst(listings)), from_donor)
 
     def _suspects_new_sellers(self, learnt: TrainingSet, log_odds: Floats) -> bool:
         """Say whether honest new sellers left out are flagged too often while the age of listings counts as it is."""
@@ -635,14 +640,14 @@ class CounterfeitClassifier(Estimator):
         self.__dict__.pop("_first_stage", None)
         return chosen
 
-    def _take_worst(self, listings: ListingColumns) -> FeatureValues:
-        """Return the values of each listing, or those of its passage with the highest log-odds above it.
+    def _take_worst(self, listings: ListingColumns) -> Iterator[FeatureValues]:
+        """Yield the values of each listing, or those of its passage with the highest log-odds above it.
 
-        Passages take several times as much memory as their listings, so these are read some at a time.
+        Values take several times as much memory as their listings, so these are read some at a time.
         """
         firsts = range(0, max(len(listings), 1), _READ_AT_ONCE)
         parts = (np.arange(first, min(first + _READ_AT_ONCE, len(listings))) for first in firsts)
-        return FeatureValues.join([self._take_worst_of(listings.cut(rows)) for rows in parts])
+        return (self._take_worst_of(listings.cut(rows)) for rows in parts)
 
     def _take_worst_of(self, listings: ListingColumns) -> FeatureValues:
         values = FeatureValues.of(self.features_, listings)

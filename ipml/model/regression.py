@@ -5,7 +5,7 @@ The features are held as the learner reads them: row by row, many times, in litt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from ipml.features.compiled.texts import Texts
 from ipml.model.solver import StoredRows, ascend, measure, multiply
 
 Floats = NDArray[np.float64]
-_TEXTS_AT_ONCE = 20_000  # what is written on the way stays small
 
 
 @dataclass(eq=False)
@@ -116,25 +115,51 @@ class Design:
         if isinstance(values, Design):
             return values
         _check_values(values, ngrams)
-        blocks = [block for block in ngrams if block.texts.data.size and block.rarity.any()]
+        blocks = [block for block in ngrams if block.rarity.any()]
         known = [order_known(block.rarity) for block in blocks]
-        firsts = np.array([block.first for block in blocks], dtype=np.int64)
-        of_blocks = (first + columns for first, columns in zip(firsts, known, strict=True))
-        columns = np.concatenate([*of_blocks, np.flatnonzero(np.bincount(values.indices, minlength=1))])
+        is_other = np.ones(values.shape[1], dtype=np.bool_)
+        for block in ngrams:
+            is_other[block.first : block.first + block.rarity.size] = False
+        of_blocks = (block.first + columns for block, columns in zip(blocks, known, strict=True))
+        columns = np.concatenate([*of_blocks, np.flatnonzero(is_other)])
         places = np.zeros(values.shape[1], dtype=np.int32)
         places[columns] = np.arange(columns.size)
-        codes, starts, scales = _encode_blocks(blocks, known, values.shape[0])
         stored = StoredRows(
             pointers=values.indptr.astype(np.int64, copy=False),
             indices=places[values.indices],
             values=values.data.astype(np.float64, copy=False),
-            codes=codes,
-            starts=starts,
+            **_encode_blocks(blocks, known, values.shape[0]),
             firsts=np.cumsum([0, *map(len, known)], dtype=np.int64)[: len(blocks)],
-            scales=scales,
             rarity=_join_rarity(blocks, values.shape[1])[columns],
         )
         return cls(stored, np.arange(values.shape[0]), columns, values.shape[1])
+
+    @classmethod
+    def join(cls, parts: Iterable[Design]) -> Design:
+        """Return the features of the listings of each part, one part after another.
+
+        Each part has all rows that it stores, in order, and the same n-grams. It is asked for when those before have
+        been read, so that no more than one of them need be in memory beside what comes of them.
+
+        Examples
+        --------
+        >>> parts = (Design.of(scipy.sparse.csr_matrix([[number, 1.0]])) for number in (2.0, 3.0))
+        >>> Design.join(parts) @ np.array([1.0, 10.0])
+        array([12., 13.])
+        """
+        grown: dict[str, _Grown] = {}
+        for part in parts:
+            of = part.stored._asdict()
+            for name, begun in (("starts", "codes"), ("pointers", "values")) if grown else ():
+                of[name] = of[name] + grown[begun].n
+            of["pointers"] = of["pointers"][1:] if grown else of["pointers"]
+            for name in _OF_ROWS:
+                grown.setdefault(name, _Grown(of[name].dtype)).add(of[name])
+        joined = {name: array.take() for name, array in grown.items()}
+        n_rows = len(joined["pointers"]) - 1
+        for name in ("starts", "lengths", "scales"):
+            joined[name] = joined[name].reshape(n_rows, len(part.stored.firsts))
+        return replace(part, stored=part.stored._replace(**joined), rows=np.arange(n_rows))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -144,7 +169,7 @@ class Design:
     def scale(self, factors: Floats) -> Design:
         """Return each feature times its factor; all n-grams of a text have that of their first column."""
         stored, factors = self.stored, factors[self.columns]
-        scales, values = stored.scales * factors[stored.firsts][:, np.newaxis], stored.values
+        scales, values = stored.scales * factors[stored.firsts], stored.values
         factors[: stored.rarity.size][stored.rarity > 0] = 1.0  # n-grams have theirs
         if (factors != 1.0).any():
             values = values * factors[stored.indices]
@@ -184,28 +209,47 @@ def _check_values(values: scipy.sparse.csr_matrix, ngrams: Sequence[Ngrams]) -> 
             raise ValueError(f"Got {len(block.texts)} texts for {values.shape[0]} listings; expected one for each.")
 
 
-def _encode_blocks(
-    blocks: Sequence[Ngrams], known: Sequence[NDArray[np.int64]], n_rows: int
-) -> tuple[NDArray[np.uint16], NDArray[np.int64], Floats]:
-    """Return the codes of the n-grams, block after block, where each row's begin, and the rows' scales."""
-    codes = np.empty(0, dtype=np.uint16)
-    starts = np.zeros((len(blocks), n_rows + 1), dtype=np.int64)
-    scales = np.zeros((len(blocks), n_rows))
-    used = 0
+def _encode_blocks(blocks: Sequence[Ngrams], known: Sequence[NDArray[np.int64]], n_rows: int) -> dict[str, Any]:
+    """Return the codes of the n-grams, block after block, where each row's begin, how many it has, and its scales."""
+    codes, used = [np.empty(0, dtype=np.uint16)], 0
+    starts, lengths = (np.empty((n_rows, len(blocks)), dtype=kind) for kind in (np.int64, np.int32))
+    scales = np.empty((n_rows, len(blocks)))
     for number, block in enumerate(blocks):
-        starts[number, 0], bits = used, block.rarity.size.bit_length() - 1
-        for first in range(0, n_rows, _TEXTS_AT_ONCE):
-            texts = block.texts.take(np.arange(first, min(first + _TEXTS_AT_ONCE, n_rows)))
-            part, ends, n_known = encode(texts, known[number], bits, *block.letters, block.words)
-            if used + part.size > codes.size:
-                codes.resize((used + part.size) * 5 // 4, refcheck=False)  # without a second copy where there is room
-            codes[used : used + part.size] = part
-            rows = slice(first, first + len(texts))
-            starts[number, first + 1 : first + 1 + len(texts)] = used + ends[1:]
-            scales[number, rows] = block.weight / np.sqrt(np.maximum(n_known, 1))
-            used += part.size
-    codes.resize(used, refcheck=False)
-    return codes, starts, scales
+        bits = block.rarity.size.bit_length() - 1
+        part, ends, n_known = encode(block.texts, known[number], bits, *block.letters, block.words)
+        starts[:, number], lengths[:, number] = used + ends[:-1], np.diff(ends)
+        scales[:, number] = block.weight / np.sqrt(np.maximum(n_known, 1))
+        codes.append(part)
+        used += part.size
+    return {"codes": np.concatenate(codes), "starts": starts, "lengths": lengths, "scales": scales}
+
+
+_OF_ROWS = ("pointers", "indices", "values", "codes", "starts", "lengths", "scales")
+
+
+class _Grown:
+    """An array that others are written behind, without a second copy where memory has room.
+
+    Attributes
+    ----------
+    n : int
+        How much was written.
+    """
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._array, self.n = np.empty(0, dtype=kind), 0
+
+    def add(self, part: NDArray[Any]) -> None:
+        """Write an array, row after row."""
+        if self.n + part.size > self._array.size:
+            self._array.resize((self.n + part.size) * 5 // 4, refcheck=False)
+        self._array[self.n : self.n + part.size] = part.ravel()
+        self.n += part.size
+
+    def take(self) -> NDArray[Any]:
+        """Return what was written."""
+        self._array.resize(self.n, refcheck=False)
+        return self._array
 
 
 def _join_rarity(blocks: Sequence[Ngrams], n_columns: int) -> Floats:
@@ -367,23 +411,33 @@ class Ascent:
     def _settle(self) -> float:
         """Put the intercept where it is best, and return how far the objective is above its least, at most.
 
+        Of millions of listings each number takes much memory: those that are no longer needed make room for others.
+
         It is compared with the dual objective, which is below the least one at any shares whose signed costs sum to 0:
         whichever way coefficients and shares were found, the bound holds. Those of the larger side are scaled to fit.
         """
         cost, sign = self.C * self._weight, self._sign
         products = self._multiply()
         self.intercept = _best_intercept(products, sign, cost, self.intercept)
-        primal = self._objective(products + self.intercept, self._coefficients)
-        of_counterfeit, of_genuine = (float((cost * self._shares)[sign == side].sum()) for side in (1.0, -1.0))
+        products += self.intercept
+        primal = self._objective(products, self._coefficients)
+        spent = np.multiply(cost, self._shares, out=products)
+        of_counterfeit, of_genuine = (float(spent[sign == side].sum()) for side in (1.0, -1.0))
         least = min(of_counterfeit, of_genuine)
-        shares = self._shares * np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
-        _, sums = measure(self._design.stored, self._design.rows, cost * sign * shares, len(self._sums))
+        shares = np.where(sign > 0, least / max(of_counterfeit, _TINY), least / max(of_genuine, _TINY))
+        shares *= self._shares
+        parts = np.multiply(cost, sign, out=spent)
+        parts *= shares
+        _, sums = measure(self._design.stored, self._design.rows, parts, len(self._sums))
         best = np.maximum(sums, self._least, out=sums)
-        dual = cost @ (scipy.special.entr(shares) + scipy.special.entr(1.0 - shares)) - 0.5 * best @ best
-        return float(primal - dual)
+        others = np.subtract(1.0, shares, out=parts)
+        entropy = scipy.special.entr(shares, out=shares)
+        entropy += scipy.special.entr(others, out=others)
+        return float(primal - (cost @ entropy - 0.5 * best @ best))
 
     def _objective(self, log_odds: Floats, coefficients: Floats) -> float:
-        loss = np.logaddexp(0.0, -self._sign * log_odds)
+        loss = self._sign * log_odds
+        np.logaddexp(0.0, np.negative(loss, out=loss), out=loss)
         return float(self.C * (self._weight @ loss) + 0.5 * coefficients @ coefficients)
 
     def _descend(self, allowed: float) -> None:
@@ -449,9 +503,13 @@ class Ascent:
 
 def _best_intercept(products: Floats, sign: Floats, cost: Floats, near: float) -> float:
     """Return the intercept with the least loss, given what the coefficients say of each listing."""
+    signed, against = cost * sign, np.empty(len(products))
 
     def fall(intercept: float) -> float:
-        return float((cost * sign) @ scipy.special.expit(-sign * (products + intercept)))
+        np.add(products, intercept, out=against)
+        np.multiply(against, sign, out=against)
+        np.negative(against, out=against)
+        return float(signed @ scipy.special.expit(against, out=against))
 
     width = 1.0
     while fall(near - width) < 0.0 or fall(near + width) > 0.0:

@@ -36,11 +36,13 @@ class StoredRows(NamedTuple):
         The CSR matrix.
     codes : array of uint16
         The distances.
-    starts : array of int64, shape (n_blocks, n_rows + 1)
+    starts : array of int64, shape (n_rows, n_blocks)
         Where among the codes each row of each block of columns begins.
+    lengths : array of int32, shape (n_rows, n_blocks)
+        How many codes it has.
     firsts : array of int64, shape (n_blocks,)
         The first column of each block.
-    scales : array of shape (n_blocks, n_rows)
+    scales : array of shape (n_rows, n_blocks)
     rarity : array of shape (n_columns,)
         An n-gram has the value count * rarity * scale.
     """
@@ -50,6 +52,7 @@ class StoredRows(NamedTuple):
     values: Floats
     codes: NDArray[np.uint16]
     starts: NDArray[np.int64]
+    lengths: NDArray[np.int32]
     firsts: NDArray[np.int64]
     scales: Floats
     rarity: Floats
@@ -64,6 +67,7 @@ class _Stored(Table):
         ("values", KINDS["doubles"]),
         ("codes", KINDS["uint16s"]),
         ("starts", KINDS["int64s"]),
+        ("lengths", KINDS["int32s"]),
         ("firsts", KINDS["int64s"]),
         ("scales", KINDS["doubles"]),
         ("rarity", KINDS["doubles"]),

@@ -1,5 +1,7 @@
 """The solver: it finds the least objective, and rows kept compactly are the rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -147,12 +149,18 @@ def test_ngrams_kept_compactly_have_their_values(pairs, bits, knows_all):
         matrices.append(0.3 * counts.multiply(rarity).multiply(1 / np.sqrt(np.maximum(n_known, 1))[:, None]))
         blocks.append(Ngrams(number * width, Texts.of(texts), rarity, weight=0.3, **sizes))
     others = csr_matrix(rng.normal(size=(n, 3)))
-    design = Design.of(csr_matrix(hstack([csr_matrix((n, 2 * width)), others])), blocks)
+    values = csr_matrix(hstack([csr_matrix((n, 2 * width)), others]))
+    design = Design.of(values, blocks)
     coefficients = rng.normal(size=2 * width + 3)
     expected = csr_matrix(hstack([*matrices, others])) @ coefficients
     np.testing.assert_allclose(design @ coefficients, expected, atol=1e-9)
     rows = rng.permutation(n)[: n // 2 + 1]
     np.testing.assert_array_equal(design[rows] @ coefficients, (design @ coefficients)[rows])
+    halves = (
+        Design.of(values[part], [replace(block, texts=block.texts.take(part)) for block in blocks])
+        for part in np.split(np.arange(n), [n // 2])
+    )
+    np.testing.assert_array_equal(Design.join(halves) @ coefficients, design @ coefficients)
 
 
 @given(st.lists(LETTERS, max_size=8))

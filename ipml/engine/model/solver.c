@@ -19,14 +19,15 @@ typedef struct {
     double scale;
 } row_ngrams;
 
-static inline int64_t first_code(const stored_rows *stored, int64_t block, int64_t row) {
-    return stored->starts.at[block * stored->pointers.n + row];
+/* Return the place of a block of a row among all. */
+static inline int64_t place_of(const stored_rows *stored, int64_t block, int64_t row) {
+    return row * stored->firsts.n + block;
 }
 
 /* Write the n-grams that one block of a row has. */
 static inline void read_block(const stored_rows *stored, int64_t block, int64_t row, row_ngrams *to) {
-    const uint16_t *code = stored->codes.at + first_code(stored, block, row);
-    const uint16_t *end = stored->codes.at + first_code(stored, block, row + 1);
+    int64_t place = place_of(stored, block, row);
+    const uint16_t *code = stored->codes.at + stored->starts.at[place], *end = code + stored->lengths.at[place];
     uint32_t *columns = to->columns, column = (uint32_t)stored->firsts.at[block];
     int64_t n = 0;
     for (; code < end; code++) {
@@ -35,7 +36,7 @@ static inline void read_block(const stored_rows *stored, int64_t block, int64_t 
         n += *code != ESCAPE;
     }
     to->n = n;
-    to->scale = stored->scales.at[block * (stored->pointers.n - 1) + row];
+    to->scale = stored->scales.at[place];
 }
 
 /* Make room for the n-grams of any block of some rows. */
@@ -43,7 +44,7 @@ static bool start_rows(const stored_rows *stored, int64s rows, row_ngrams *room)
     int64_t longest = 0;
     for (int64_t i = 0; i < rows.n; i++)
         for (int64_t block = 0; block < stored->firsts.n; block++)
-            longest = max_of(longest, first_code(stored, block, rows.at[i] + 1) - first_code(stored, block, rows.at[i]));
+            longest = max_of(longest, stored->lengths.at[place_of(stored, block, rows.at[i])]);
     room->columns = malloc((size_t)(longest + 1) * sizeof *room->columns);
     return room->columns != NULL;
 }
@@ -127,13 +128,13 @@ EXPORT int64_t measure_rows(const stored_rows *stored, int64s rows, doubles part
 }
 
 /* Put numbers in another order, drawn by SplitMix64; return the state to go on from. */
-static uint64_t shuffle(int64_t *order, int64_t n, uint64_t state) {
+static uint64_t shuffle(uint32_t *order, int64_t n, uint64_t state) {
     for (int64_t last = n - 1; last > 0; last--) {
         state += 0x9E3779B97F4A7C15;
         uint64_t drawn = (state ^ state >> 30) * 0xBF58476D1CE4E5B9;
         drawn = (drawn ^ drawn >> 27) * 0x94D049BB133111EB;
         int64_t other = (int64_t)((drawn ^ drawn >> 31) % (uint64_t)(last + 1));
-        int64_t moved = order[last];
+        uint32_t moved = order[last];
         order[last] = order[other];
         order[other] = moved;
     }
@@ -175,18 +176,18 @@ typedef struct {
 
 /* Where a row stands; `cost` bears its sign. */
 typedef struct {
-    int64_t row;
     double cost, reach, share, gain;
 } row_state;
 
 /* Where an ascent stands. */
 typedef struct {
     const stored_rows *stored;
+    const int64_t *numbers; /* of the rows among those stored */
     const double *least;
     column_state *columns;
     row_state *rows;
     int8_t *rests, *left;
-    int64_t *order; /* the rows of a pass */
+    uint32_t *order; /* the rows of a pass */
     double intercept, balance, little;
     row_ngrams *ngrams; /* of the row that is visited, by block */
 } ascent;
@@ -226,7 +227,7 @@ static void add_row(ascent *of, int64_t row, double times) {
 /* Set the share of a row to the best one, given those of the others. */
 static void visit_row(ascent *of, int64_t i) {
     row_state *state = of->rows + i;
-    double cost = fabs(state->cost), share = state->share, sum = sum_row(of, state->row);
+    double cost = fabs(state->cost), share = state->share, sum = sum_row(of, of->numbers[i]);
     double margin = state->cost < 0.0 ? -sum : sum;
     state->gain = cost * (loss_of(margin) + negative_entropy(share) + share * margin);
     of->rests[i] = state->gain < of->little ? (int8_t)min_of(2 * of->rests[i] + 1, MOST_REST) : 0;
@@ -234,7 +235,7 @@ static void visit_row(ascent *of, int64_t i) {
     state->share = best_share(margin, state->reach, share);
     double change = state->cost * (state->share - share);
     of->balance += change;
-    add_row(of, state->row, change);
+    add_row(of, of->numbers[i], change);
 }
 
 /* Write which rows are visited in a pass, in an order that is drawn; return how many there are. */
@@ -244,7 +245,7 @@ static int64_t draw_order(ascent *of, int64_t n, bool is_full, uint64_t *state) 
         if (of->left[i] > 0 && !is_full)
             of->left[i]--;
         else
-            of->order[n_visited++] = i;
+            of->order[n_visited++] = (uint32_t)i;
     }
     *state = shuffle(of->order, n_visited, *state);
     return n_visited;
@@ -253,22 +254,22 @@ static int64_t draw_order(ascent *of, int64_t n, bool is_full, uint64_t *state) 
 static void fetch_state(const ascent *of, int64_t i) {
     __builtin_prefetch(of->rows + i, 1);
     __builtin_prefetch((const char *)(of->rows + i + 1) - 1, 1);
+    __builtin_prefetch(of->numbers + i);
     __builtin_prefetch(of->rests + i, 1);
     __builtin_prefetch(of->left + i, 1);
 }
 
 static void fetch_places(const stored_rows *stored, int64_t row) {
     __builtin_prefetch(stored->pointers.at + row);
-    for (int64_t block = 0; block < stored->firsts.n; block++) {
-        __builtin_prefetch(stored->starts.at + block * stored->pointers.n + row);
-        __builtin_prefetch(stored->scales.at + block * (stored->pointers.n - 1) + row);
-    }
+    __builtin_prefetch(stored->starts.at + place_of(stored, 0, row));
+    __builtin_prefetch(stored->lengths.at + place_of(stored, 0, row));
+    __builtin_prefetch(stored->scales.at + place_of(stored, 0, row));
 }
 
 static void fetch_values(const stored_rows *stored, int64_t row) {
     for (int64_t block = 0; block < stored->firsts.n; block++) {
-        const uint16_t *code = stored->codes.at + first_code(stored, block, row);
-        const uint16_t *end = stored->codes.at + first_code(stored, block, row + 1);
+        int64_t place = place_of(stored, block, row);
+        const uint16_t *code = stored->codes.at + stored->starts.at[place], *end = code + stored->lengths.at[place];
         for (; code < end; code += LINE / sizeof *code) __builtin_prefetch(code);
     }
     __builtin_prefetch(stored->indices.at + stored->pointers.at[row]);
@@ -277,11 +278,11 @@ static void fetch_values(const stored_rows *stored, int64_t row) {
 
 /* Visit rows in their order; memory is asked for what is needed some rows ahead, for they stand far apart. */
 static void pass_over(ascent *of, int64_t n) {
-    const int64_t *order = of->order;
+    const uint32_t *order = of->order;
     for (int64_t at = 0; at < n; at++) {
         if (at + STATE < n) fetch_state(of, order[at + STATE]);
-        if (at + PLACES < n) fetch_places(of->stored, of->rows[order[at + PLACES]].row);
-        if (at + VALUES < n) fetch_values(of->stored, of->rows[order[at + VALUES]].row);
+        if (at + PLACES < n) fetch_places(of->stored, of->numbers[order[at + PLACES]]);
+        if (at + VALUES < n) fetch_values(of->stored, of->numbers[order[at + VALUES]]);
         visit_row(of, order[at]);
     }
 }
@@ -298,7 +299,7 @@ static void start_states(ascent *of, const fitted_rows *fitted, doubles_out shar
     of->balance = 0.0;
     for (int64_t i = 0; i < fitted->rows.n; i++) {
         double cost = fitted->sign.at[i] * fitted->cost.at[i];
-        of->rows[i] = (row_state){.row = fitted->rows.at[i], .cost = cost, .share = shares.at[i]};
+        of->rows[i] = (row_state){.cost = cost, .share = shares.at[i]};
         of->rows[i].reach = fitted->cost.at[i] * (fitted->squares.at[i] + 1.0);
         of->balance += cost * shares.at[i];
     }
@@ -307,7 +308,9 @@ static void start_states(ascent *of, const fitted_rows *fitted, doubles_out shar
 static bool start_ascent(const stored_rows *stored, const fitted_rows *fitted, doubles_out shares, doubles_out sums,
                          ascent *of) {
     size_t n = (size_t)fitted->rows.n + 1, n_blocks = (size_t)stored->firsts.n;
+    if (n > UINT32_MAX) return false;
     of->stored = stored;
+    of->numbers = fitted->rows.at;
     of->least = fitted->least.at;
     of->rows = malloc(n * sizeof *of->rows);
     of->rests = calloc(n, sizeof *of->rests);

@@ -11,6 +11,7 @@ typedef struct {
     doubles values;
     uint16s codes;
     int64s starts;
+    int32s lengths;
     int64s firsts;
     doubles scales;
     doubles rarity;
