@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -92,7 +92,6 @@ def encode(scored: ScoredListing) -> str:
     return _to_json(content, scored.listing.listing_id)
 
 
-@lru_cache(maxsize=256)  # one decision looks at its listing several times, and so does the page before it
 def decode(text: str) -> ScoredListing:
     """Return the scored listing that `encode` turned into text.
 
