@@ -7,9 +7,8 @@ looked at (`preview_bulk`) and decided (`decide_bulk`), as on the page; "one by 
 the messages that came of it are delivered to a file. `--profile` says where the time goes.
 
 The processor's time is nearly all of it: of 3,200 cases each costs a quarter more than of 200, as sellers have more
-strikes. On two cores, with nothing beside it: 478 a second together (2.1 ms) and 73 one by one (13.8 ms for claim and
-decision) on SQLite, 365 and 41 on PostgreSQL, whose server takes 1.3 to 1.5 ms more for each decision made together;
-4,900 and 3,700 messages.
+strikes. On two cores, with nothing beside it: 492 a second together (2.0 ms) and 73 one by one (13.7 ms for claim and
+decision) on SQLite, 410 to 460 and 24 to 44 on PostgreSQL, whose server comes on top; 3,900 to 4,900 messages.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ The database is filled if it is empty, which takes some minutes, and found fille
 from the request's first byte to the answer's last on this machine, so a little more than the server's own time; beside
 it stands how long the processors worked on it, those of PostgreSQL as well, which a busy machine changes less.
 
-With a million cases, 100,000 of them open (`--archive 895000`), on two overloaded cores, the processors worked for
-47 ms on the first page of the list (PostgreSQL: 54), 59 (81) on the next case, 80 (113) on a verdict with the next.
-Rare words take 370 (167): all texts are looked through, those of decided cases, too.
+With a million cases, 100,000 of them open (`--archive 895000`), on two slow cores, the processors worked for 37 ms on
+the first page of the list (PostgreSQL, overloaded: 54), 48 (81) on the next case, 65 (113) on a verdict with the next.
+Rare words take 360 (167): all texts are looked through, those of decided cases, too.
 """
 
 from __future__ import annotations
