@@ -153,7 +153,7 @@ class Weighed:
     found : array of uint8
         The sum of `IS_UNFAMILIAR` and `HAS_NO_PLAIN_LETTERS`, where they are so.
     by_engine : array of float
-        The log-odds without what extractors say that the engine does not know.
+        The log-odds without what is added by extractors that the engine does not know.
     """
 
     log_odds: Floats
@@ -194,7 +194,7 @@ class CompiledStage:
         self._authorisations = _list_authorisations(self._finder)
         self._of_seller = {seller: NumberArrays.from_param(numbers) for seller, numbers in self._authorisations.items()}
         self._prices = PriceList(self._price.list_usual(), self._finder.names)
-        used = of["title"].prepared if "title" not in self._others and "title" in parts else _NAN
+        used = of["title"].prepared if known["title"] is parts.get("title") else _NAN  # then no title is unfamiliar
         self._tables = _make_stage(known, intercept, reading.spelling, self._finder, self._prices, used)
         self._n_parts = sum(part.width for part in known.values())
         self._set_numbers: dict[PhraseSet, int] = {of[name].phrase_set: number for number, name in enumerate(_SETS)}

@@ -147,7 +147,9 @@ def complete(parts: Mapping[str, Part]) -> dict[str, Part]:
     >>> complete({"brand": NumberPart(BrandFeatures().fit({}), np.ones(8))})["price"].weights.tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
-    table: BrandTable = getattr(parts["brand"].extractor, "table_")  # noqa: B009
+    brand = parts["brand"]
+    assert isinstance(brand, NumberPart)
+    table: BrandTable = brand.extractor.table_
     known = {name: part for name, part in parts.items() if _is_known(name, part.extractor, table)}
     return {name: known.get(name) or _make_idle(name, kind, table) for name, kind in _KINDS.items()}
 
