@@ -1,6 +1,5 @@
 """What all tests share: where real data lies, and how properties are searched."""
 
-import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
@@ -32,15 +31,10 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
     return [found for found in (yield) if type(found) is pytest.Module]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Start without a garbage collector, which takes two fifths of the time of collecting ten thousand tests."""
-    gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Look for garbage among what the tests make, not in the tests themselves, which stay."""
-    gc.freeze()
-    gc.enable()
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the whole suite run on the other database, too."""
+    help_text = "database of the tests that do not run on both (default: sqlite)"
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help=help_text)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -60,9 +54,15 @@ def postgres(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the URL of a database whose tables are up to date and empty; on SQLite unless a test asks for both."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+def database(request: pytest.FixtureRequest) -> str:
+    """Return the kind of database: the option's, unless the test runs on both."""
+    return str(getattr(request, "param", request.config.getoption("--database")))
+
+
+@pytest.fixture
+def database_url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Give the URL of a database whose tables are up to date and empty."""
+    if database == "sqlite":
         yield copy_sqlite(tmp_path)
     else:
         with copy_postgres(request.getfixturevalue("postgres")) as url:

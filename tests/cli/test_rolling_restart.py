@@ -15,7 +15,7 @@ from threading import Event
 import httpx
 import pytest
 from sqlalchemy import select
-from support.databases import BOTH
+from support.databases import on_both
 from support.releases import make_newer_release, start_release, this_release
 
 from ipml.storage.audit_trail.audit import verify
@@ -115,7 +115,7 @@ class Platform:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+@on_both
 def test_a_newer_release_takes_over_while_requests_go_on(database_url: str, saved_model: Path, tmp_path: Path) -> None:
     """The server that ends says first that it is not ready; all that was answered is there, once."""
     old, new = this_release(), make_newer_release(tmp_path / "newer")

@@ -18,7 +18,11 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import REVISION, metadata
 from support.postgres import Server
 
-BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+# For a test of something that databases do differently: locks, upserts, order, concurrency, JSON, time zones.
+on_both = pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True
+)
+on_postgres = pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 
 _numbers = count()
 _compiled: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}

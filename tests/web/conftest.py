@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 from support.browser import start_browser
-from support.databases import BOTH, copy_memory, copy_postgres, save_memory
+from support.databases import copy_memory, copy_postgres, save_memory
 from support.staff import CHEAP, PASSWORD
 
 from ipml.listings.fields import make_json_schema
@@ -164,26 +164,6 @@ def scored() -> Callable[..., ScoredListing]:
     return make_scored
 
 
-# Files whose tests run on PostgreSQL, too: what reads and changes the queue.
-ON_BOTH_DATABASES = (
-    *(
-        "test_brands_page.py",
-        "test_case_page.py",
-        "test_case_work.py",
-        "test_decided_list.py",
-        "test_deliveries_page.py",
-        "test_list_views.py",
-    ),
-    *("test_notices_page.py", "test_pages.py"),
-)
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests of some files on every kind of database."""
-    if "engine" in metafunc.fixturenames and metafunc.definition.path.name in ON_BOTH_DATABASES:
-        metafunc.parametrize("engine", BOTH, indirect=True)
-
-
 @pytest.fixture(scope="module")
 def filled() -> bytes:
     """Return a database in memory with a lead, two reviewers, a viewer, and seven open cases."""
@@ -193,10 +173,10 @@ def filled() -> bytes:
 
 
 @pytest.fixture
-def engine(request: pytest.FixtureRequest, filled: bytes) -> Iterator[Engine]:
-    """Give a database with four users and seven open cases; in memory unless asked for both."""
+def engine(database: str, request: pytest.FixtureRequest, filled: bytes) -> Iterator[Engine]:
+    """Give a database with four users and seven open cases; SQLite's is in memory."""
     with ExitStack() as until_end:
-        if getattr(request, "param", "sqlite") == "sqlite":
+        if database == "sqlite":
             engine = copy_memory(filled)
         else:
             engine = open_database(until_end.enter_context(copy_postgres(request.getfixturevalue("postgres"))))

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
-from support.databases import BOTH
 
 from ipml.enforcement.actions import Enforcement
 from ipml.records import Verdict
@@ -19,12 +18,6 @@ from ipml.web.http_api.appeal_routes import AppealShape
 from ipml.web.http_api.requests import Access
 
 PATH = "/v1/appeals"
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests on both kinds of database."""
-    if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", BOTH, indirect=True)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from urllib.parse import quote
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
-from support.databases import BOTH
 
 from ipml.enforcement.actions import Enforcement
 from ipml.records import Verdict
@@ -45,12 +44,6 @@ SOLD = {
     "known_at": NOON.isoformat(),
     "amount": 3,
 }
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run the tests on both kinds of database."""
-    if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", BOTH, indirect=True)
 
 
 @pytest.fixture

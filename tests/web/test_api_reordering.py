@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
-from support.databases import BOTH, copy_memory, copy_sqlite
+from support.databases import copy_memory, copy_sqlite, on_both
 
 from ipml.review.cases import PENDING
 from ipml.storage.audit_trail.audit import verify
@@ -174,7 +174,7 @@ def serving(*urls: str) -> Iterator[list[tuple[subprocess.Popen[str], str]]]:
             server.communicate()
 
 
-@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+@on_both
 def test_two_servers_of_which_one_is_killed(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Sent to both at once and again where nothing was answered, the end is that of one server, in order and once."""
     items = [make_listing(number, hour, f"Bag {hour}") for number in range(40) for hour in range(3)]

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
-from support.databases import BOTH
+from support.databases import on_both
 
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -58,7 +58,7 @@ def submit_until_it_dies(address: str, first: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+@on_both
 def test_nothing_that_was_answered_is_lost_or_doubled(database_url: str) -> None:
     """Each time a new server knows all that the old one answered, and answers it alike."""
     engine = open_database(database_url)

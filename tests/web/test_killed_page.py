@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from sqlalchemy import select
-from support.databases import BOTH
+from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
 
 from ipml.records import ScoredListing
@@ -30,7 +30,7 @@ KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+@on_both
 def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callable[..., ScoredListing]) -> None:
     """After each kill -9 the new server knows every decision that the old one answered, and who is logged in."""
     engine = open_database(database_url)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from support.brand_world import ADDRESSES, BRANDS, LISTINGS, NOTE, REVIEWERS, dealer_of, fill, sellers_of
-from support.databases import BOTH, copy_memory, copy_postgres
+from support.databases import copy_memory, copy_postgres
 from support.staff import CHEAP, PASSWORD
 
 from ipml.settings import Settings
@@ -33,11 +33,11 @@ NUMBERS = range(1, 2 * LISTINGS + 2)
 _PERSONAL = ("31 days", "4815162", "4,815,162")  # of the seller's history
 
 
-@pytest.fixture(params=BOTH)
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """Give an empty database of each kind."""
+@pytest.fixture
+def engine(database: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Give an empty database."""
     with ExitStack() as until_end:
-        if request.param == "sqlite":
+        if database == "sqlite":
             engine = copy_memory()
         else:
             engine = open_database(until_end.enter_context(copy_postgres(request.getfixturevalue("postgres"))))

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from support.databases import BOTH
+from support.databases import on_both, on_postgres
 
 from ipml.storage.database import reading
 from ipml.storage.jobs import read_states
 
 pytestmark = pytest.mark.slow
-on_both = pytest.mark.parametrize("database_url", BOTH, indirect=True)
 
 PATIENCE_SECONDS = 60
 
@@ -99,7 +98,7 @@ def test_a_worker_that_is_told_to_stop_finishes(shift: Shift, engine: Engine) ->
     assert (state.outcome, state.runner) == ("done", None)
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgres
 def test_a_database_that_goes_away_is_waited_for(shift: Shift, engine: Engine) -> None:
     """Its sessions are ended, and the same worker goes on."""
     worker = shift.start(0.1)

@@ -20,7 +20,7 @@ from zipfile import ZipFile
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select
-from support.databases import BOTH
+from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening, wait_until
 
@@ -124,7 +124,7 @@ def marketplace(
 
 
 @invented_messages
-@pytest.mark.parametrize("database_url", BOTH, indirect=True)
+@on_both
 @pytest.mark.parametrize("seed", [1])
 def test_whenever_a_worker_is_killed_each_thing_is_done_once(
     marketplace: tuple[Marketplace, Receiver], seed: int

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import insert, select
-from support.databases import BOTH
+from support.databases import on_both
 from support.given_notices import say
 from support.notice_desk import NOON, Desk
 from support.scoring import as_model
@@ -16,7 +16,7 @@ from ipml.review.arrivals.marketplace import Submission, take_in
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, seeds
 
-pytestmark = pytest.mark.parametrize("database_url", BOTH, indirect=True)
+pytestmark = on_both
 
 
 @pytest.fixture

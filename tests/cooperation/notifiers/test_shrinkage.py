@@ -8,7 +8,6 @@ from scipy.stats import beta
 
 from ipml.cooperation.notifiers.record import NotifierRate, Prior, learn_prior, shrink
 
-IS_ARITHMETIC = True
 PRIORS = st.builds(lambda mean, weight: Prior(((mean, weight, 1.0),)), st.floats(0.02, 0.98), st.floats(0.5, 50))
 
 

@@ -14,7 +14,6 @@ from ipml.cooperation.notifiers.record import NotifierCounts, NotifierRecord, Pr
 from ipml.cooperation.notifiers.tiers import asks_record, choose_tier
 from ipml.cooperation.policy import NotifierRules, load_cooperation_policy
 
-IS_ARITHMETIC = True
 RULES = load_cooperation_policy().notifiers
 KINDS = ("rights holder", "trusted flagger", "consumer", "authority")
 PRIORS = Priors(Prior(((0.7, 2, 1.0),)), Prior(((0.05, 2, 1.0),)))

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, func, select, update
+from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, decide_all, fill_market
 from ipml.cooperation.policy import ReferralRules
@@ -146,7 +147,7 @@ def test_what_goes_out_is_noted(build, market):
     assert not set(market.people) & {one.pseudonym for one in named}
 
 
-@pytest.mark.parametrize("database_url", [pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
+@on_postgres
 def test_on_postgresql_too(engine: Engine, rules: ReferralRules, tmp_path: Path):
     """All that is read and noted of a referral."""
     market = fill_market(engine, n_networks=1, most_members=4, each=2)

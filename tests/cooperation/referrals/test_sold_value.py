@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select, update
+from support.databases import on_postgres
 
 from experiments.cooperation.referral_market import NOON, ReferralMarket, fill_market
 from ipml.cooperation.networks.detection import find_networks
@@ -172,8 +172,7 @@ def test_networks_rank_the_same_in_rubles(market, rules):
     check_ranking(market, rules)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@on_postgres
 def test_on_postgresql_too(engine, rules):
     """The same."""
     check_ranking(fill_market(engine, n_networks=2, most_members=4, each=2), rules)

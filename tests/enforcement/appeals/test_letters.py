@@ -14,7 +14,6 @@ WHAT = ("receipt", "receipt_holder", "granted", "partly_granted", "rejected", "r
 APPEAL = Appeal(
     *(31, "measure:12", 7, 5, "0f" * 16, "counter-notice", "china"), AppealState.OPEN, datetime(2025, 3, 3, tzinfo=UTC)
 )
-IS_ARITHMETIC = True
 
 
 @pytest.mark.parametrize("language", get_args(Language))

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from ipml.enforcement.evidence.archives import ArchiveLimits, lay_out, unpack, write_zip
 from ipml.errors import UnreadableFile
 
-IS_ARITHMETIC = True
 Entries = dict[str, bytes]
 
 LEADING_OUT = ("../evil", "a/../../evil", "/etc/evil", "..\\evil", "C:\\evil", "\\\\host\\share\\evil", "a/..")

@@ -26,7 +26,6 @@ from ipml.enforcement.evidence.verify import STAMP, STAMPED, check_package
 from ipml.errors import Refused, UnreadableFile
 from ipml.records import Decision, ScoredListing
 
-IS_ARITHMETIC = True  # stamps know no database
 CONTENT = b"what is stamped"
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl, which plays the authority")

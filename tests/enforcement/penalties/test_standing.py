@@ -29,7 +29,6 @@ from ipml.review.decisions import GROUNDS
 
 from .conftest import START
 
-IS_ARITHMETIC = True
 FEW = settings(max_examples=max(15, settings().max_examples // 4))
 RULES = load_enforcement_policy().penalties
 CLOSE = len(RULES.ladder) - 1

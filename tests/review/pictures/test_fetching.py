@@ -12,7 +12,6 @@ from ipml.review.pictures.addresses import PictureSources, parse_hosts, parse_pi
 from ipml.review.pictures.copies import PictureRefused, make_copies
 from ipml.review.pictures.fetching import FetchedPicture, FetchLimits, Resolve, fetch_picture, make_client, resolve_host
 
-IS_ARITHMETIC = True
 HERE = PictureSources(networks=parse_picture_networks("127.0.0.1"))
 LIMITS = FetchLimits(most_bytes=1_000_000, seconds=30.0)
 

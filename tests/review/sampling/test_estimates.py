@@ -19,7 +19,6 @@ from ipml.storage.database import reading, writing
 
 pytestmark = pytest.mark.slow
 
-IS_ARITHMETIC = True  # test_batches.py reads and writes these tables on both databases
 NOON = datetime(2024, 5, 2, 12, tzinfo=UTC)
 TOP, EXPLORE = 100, 0.4
 Make = Callable[..., ScoredListing]

@@ -27,8 +27,6 @@ from ipml.storage.tables import cases, seeds
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RULE = IntakeRule(sampling_probability=0.3)
 
-IS_ARITHMETIC = True  # that the same is stored in both databases is tested with the intake
-
 
 def make_stream(count: int) -> list[Listing]:
     """Return listings, each of its own seller."""
