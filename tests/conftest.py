@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from sqlalchemy import Engine
+from support.budget import add_budget
 from support.databases import copy_postgres, copy_sqlite, open_hasty
 from support.postgres import Server, choose_folder, shared_server
+from support.slices import SLICES, choose_slice
 
 from ipml.records import Highlight, Listing, Reason, ScoredListing
 
@@ -32,9 +34,23 @@ def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the whole suite run on the other database, too."""
-    help_text = "database of the tests that do not run on both (default: sqlite)"
-    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help=help_text)
+    """Add the options of this suite."""
+    group = parser.getgroup("ipml")
+    which = "database of the tests that do not run on both (default: sqlite)"
+    group.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help=which)
+    group.addoption("--slice", choices=tuple(SLICES), help="run one part of the long tests, with -m ''")
+    group.addoption("--budget", action="store_true", help="show processor time, and fail at twice the budget")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure processor time where that is asked for."""
+    add_budget(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep one slice of the long tests where one is asked for."""
+    choose_slice(config, items)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -175,7 +175,7 @@ def main() -> None:
     tests, trees = Tests(options.junit), SimpleQueue()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         for number in range(options.jobs):
-            left_out = shutil.ignore_patterns(".*", "output", "__pycache__")
+            left_out = shutil.ignore_patterns(".*", "output")
             trees.put(Path(shutil.copytree(ROOT, Path(folder, str(number)), ignore=left_out)))
 
         def work(mutant: Mutant) -> None:

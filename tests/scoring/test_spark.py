@@ -5,6 +5,7 @@ The cluster is a small one on this machine: two executors with a JVM each, and P
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -55,6 +56,8 @@ def session(tmp_path_factory):
     import pyspark
     from pyspark.sql import SparkSession
 
+    if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+        pytest.skip("no Java to start Spark: install Debian's package openjdk-21-jre-headless")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
         patch.setenv("PYSPARK_PYTHON", sys.executable)

@@ -44,7 +44,7 @@ def start_browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}")
+        pytest.skip(f"no browser at {CHROMIUM}: install Debian's package chromium")
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield browser
