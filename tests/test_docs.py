@@ -10,117 +10,120 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from support.documentation import README, ROOT, WRITTEN_PAGES, read_pages
 
 from ipml.cli import make_commands
 from ipml.model.training import Experiment
 
-ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = make_commands()
 README_MOST_BYTES = 8_000
 
 
-def name_page(page):
-    """Return the path of a page within the project."""
-    return str(page.relative_to(ROOT))
+def walk_commands(group, path=()):
+    """Yield each command and group of commands, with the words that lead to it."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield (*path, name), command
+        yield from walk_commands(command, (*path, name))
 
 
-def list_commands(group, path=()):
-    """Return the words that lead to each command and each group of commands."""
-    found = [(*path, name) for name in getattr(group, "commands", {})]
-    return found + [one for name in found for one in list_commands(group.commands[name[-1]], name)]
+def is_group(command):
+    """Return whether a command is a group of commands."""
+    return bool(getattr(command, "commands", None))
 
 
-def list_shown():
-    """Return the words after `ipml` of each command that a page shows, in a line or in a block."""
+def find_command(words):
+    """Return the command that the first words name, and the words after them."""
+    command = COMMANDS
+    for place, word in enumerate(words):
+        if word not in getattr(command, "commands", {}):
+            return command, words[place:]
+        command = command.commands[word]
+    return command, []
+
+
+def list_shown_commands():
+    """Return page and words after `ipml` of each command that a page shows, in a line or in a block."""
     words = re.compile(r"(?:^|[`/\s])ipml((?: [a-z][a-z-]*)+)", re.MULTILINE)
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
+    for page, text in read_pages().items():
         code = "\n".join(re.findall(r"(?s:```bash\n(.*?)```)", text) + re.findall(r"`([^`\n]+)`", text))
-        yield from ((name_page(page), tuple(match.split())) for match in words.findall(code))
+        yield from ((page, match.split()) for match in words.findall(code))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_page)
-def test_the_examples_run(page):
+def list_shown_lines():
+    """Return page and command line of each that a page shows in a block or between backticks."""
+    for page, text in read_pages().items():
+        blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL) + re.findall(r"^    (.*)$", text, re.MULTILINE)
+        lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`(ipml [^`\n]+)`", text)
+        yield from ((page, match) for line in lines for match in re.findall(r"\bipml (?=[a-z-]).*", line))
+
+
+def test_the_examples_run(subtests):
     """Every Python example gives what it shows."""
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    assert doctest.testfile(str(page), module_relative=False, optionflags=flags).failed == 0
+    for page in WRITTEN_PAGES:
+        with subtests.test(msg=page.relative_to(ROOT).as_posix()):
+            assert doctest.testfile(str(page), module_relative=False, optionflags=flags).failed == 0
 
 
 def test_every_command_shown_exists():
     """A command that a page shows is one, down to the name in its group."""
-    shown = set(list_shown())
+    shown = [(page, words, *find_command(words)) for page, words in list_shown_commands()]
     assert shown
-    for page, words in shown:
-        command = COMMANDS
-        for word in words:
-            if not getattr(command, "commands", None):
-                break
-            assert word in command.commands, f"{page} shows ipml {' '.join(words)}"
-            command = command.commands[word]
-
-
-def list_lines():
-    """Return each command line that a page shows in a block or between backticks."""
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8")
-        blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL) + re.findall(r"^    (.*)$", text, re.MULTILINE)
-        lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`(ipml [^`\n]+)`", text)
-        yield from ((name_page(page), match) for line in lines for match in re.findall(r"\bipml (?=[a-z-]).*", line))
+    unknown = {(page, f"ipml {' '.join(words)}") for page, words, found, rest in shown if rest and is_group(found)}
+    assert unknown == set()
 
 
 def test_every_option_shown_exists():
     """The options of a command line that a page shows are options of that command."""
-    shown = set(list_lines())
+    shown = set(list_shown_lines())
     assert shown
+    unknown = {}
     for page, line in shown:
-        command, words = COMMANDS, line.partition("#")[0].split()[1:]
-        while words and words[0] in getattr(command, "commands", {}):
-            command = command.commands[words.pop(0)]
-        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
-        options = {word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2}
-        assert options <= known, f"{page}: {line}"
+        command, words = find_command(line.partition("#")[0].split()[1:])
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+        given = {word.partition("=")[0] for word in words if word.startswith("--") and len(word) > 2}
+        if given - options:
+            unknown[page, line] = given - options
+    assert unknown == {}
 
 
-def test_every_command_explains_itself():
-    """The help of each command, and of each group, says what it does and shows an example of it."""
-    paths = list_commands(COMMANDS)
-    assert paths
-    for path in paths:
-        command = COMMANDS
-        for name in path:
-            command = command.commands[name]
-        example = rf"^\s*Example: ipml {' '.join(path)}\b"
-        assert re.search(example, command.help, re.MULTILINE), f"ipml {' '.join(path)} shows no example"
+def test_every_group_of_commands_explains_itself():
+    """The help of each group shows an example; that of each command is in the reference, with its example."""
+    groups = [(" ".join(path), group) for path, group in walk_commands(COMMANDS) if is_group(group)]
+    assert groups
+    missing = [
+        name for name, group in groups if not re.search(rf"^\s*Example: ipml {name}\b", group.help, re.MULTILINE)
+    ]
+    assert missing == []
 
 
-@pytest.mark.parametrize("name", COMMANDS.commands)
-def test_help_is_shown(name):
+def test_help_is_shown(subtests):
     """Each command and group at the top answers --help."""
-    assert CliRunner().invoke(COMMANDS, [name, "--help"]).exit_code == 0
+    for name in COMMANDS.commands:
+        with subtests.test(msg=name):
+            assert CliRunner().invoke(COMMANDS, [name, "--help"]).exit_code == 0
 
 
-def list_experiments():
-    """Return the experiments that the pages show."""
-    blocks = [block for page in PAGES for block in re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
-    return [block for block in blocks if "\n[data]" in block]
-
-
-@pytest.mark.parametrize("text", list_experiments(), ids=lambda text: text.splitlines()[0])
-def test_the_experiments_shown_are_ones(text):
+def test_the_experiments_shown_are_ones(subtests):
     """Each experiment file that a page shows is understood."""
-    assert Experiment(**tomllib.loads(text)).record.model.startswith("ipml-")
+    blocks = [block for page in read_pages().values() for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL)]
+    experiments = [block for block in blocks if "\n[data]" in block]
+    assert experiments
+    for text in experiments:
+        with subtests.test(msg=text.splitlines()[0]):
+            assert Experiment(**tomllib.loads(text)).record.model.startswith("ipml-")
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#:]+)\)", PAGES[0].read_text(encoding="utf-8")))
-def test_every_link_of_the_readme_leads_somewhere(link):
+def test_every_link_of_the_readme_leads_somewhere():
     """Pictures and files that the README points to are there; those of docs/ are checked when the site is built."""
-    assert (ROOT / link).exists()
+    links = re.findall(r"\]\(([^):#]+)", README.read_text("utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
 
 
 def test_the_readme_is_short():
     """A newcomer in a hurry reads one screen and a half."""
-    assert len(PAGES[0].read_bytes()) <= README_MOST_BYTES
+    assert len(README.read_bytes()) <= README_MOST_BYTES
 
 
 def correct(file, lines):

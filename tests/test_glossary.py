@@ -1,22 +1,16 @@
 """The words that were given up do not come back."""
 
 import re
-from pathlib import Path
 
-import pytest
+from support.documentation import ROOT, WRITTEN_PAGES
 
 from ipml.cli import make_commands
 from ipml.settings import Settings
 from ipml.storage.tables import metadata
 from ipml.web.app import make_app
 
-ROOT = Path(__file__).parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
-PAGES = [
-    page
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
-    if page != GLOSSARY and page.parent.name != "reference"  # which the code writes
-]
+PAGES = [page for page in WRITTEN_PAGES if page != GLOSSARY]
 TEMPLATES = sorted((ROOT / "ipml" / "web" / "templates").rglob("*.html"))
 
 
@@ -38,19 +32,23 @@ def read_prose(page):
     return re.sub(r"^    .*$|`[^`\n]*`|\]\([^)\n]*\)", "", text, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_a_page_speaks_the_words_of_the_glossary(page):
+def find_words(text, words):
+    """Return those of the words that a text contains, in the singular or plural."""
+    return [word for word in words if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)]
+
+
+def test_the_pages_speak_the_words_of_the_glossary():
     """No page uses a word that was given up for another."""
-    prose = read_prose(page)
-    assert [word for word in read_given_up() if re.search(rf"\b{word}s?\b", prose, re.IGNORECASE)] == []
+    found = {page.name: find_words(read_prose(page), read_given_up()) for page in PAGES}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
-@pytest.mark.parametrize("page", TEMPLATES, ids=lambda page: page.name)
-def test_a_template_speaks_the_words_of_the_glossary(page):
+def test_the_templates_speak_the_words_of_the_glossary():
     """Nor does a page of the console, on which who gives notice is the reporter."""
-    text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", " ", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    code = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", re.DOTALL)
     words = [*read_given_up(), "notifier"]
-    assert [word for word in words if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)] == []
+    found = {page.name: find_words(code.sub(" ", page.read_text("utf-8")), words) for page in TEMPLATES}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 def list_names():

@@ -1,1 +1,1 @@
-"""The pages of the reference, made from the code; `docs/make_reference.py` writes them."""
+"""The pages of the reference, made from the code; `docs/hooks.py` adds them to the site."""

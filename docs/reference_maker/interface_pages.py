@@ -47,7 +47,7 @@ def walk_commands() -> Iterator[tuple[str, Any]]:
     return walk("ipml", get_command(commands))
 
 
-_CONVENTIONS = """
+CONVENTIONS = """
 - What a command reads is an argument. Further files that it needs are options named after what they hold, such as
   `--events`.
 - What it writes goes to `--out`, `-o` for short: a file or a folder. Where there are several kinds of file, the suffix
@@ -74,7 +74,7 @@ def make_commands() -> str:
     parts = [
         "`ipml COMMAND --help` shows the same in the terminal.",
         "## Conventions",
-        _CONVENTIONS,
+        CONVENTIONS,
         "## Overview",
         write_table(("Command", "What it does"), rows),
         write_table(("Group", "What it is for"), [(link(name), _summarise(command)) for name, command in groups]),
@@ -108,7 +108,7 @@ def _describe_command(name: str, command: Any) -> Iterator[str]:
     told_options = [_describe_option(one, hints.get(one.name, str)) for one in options]
     yield write_table(("Option", "Type", "Default", "Meaning"), told_options)
     shown_example = re.sub(r",? or (?=ipml )", "\n", inspect.cleandoc(example))
-    yield f"Example:\n\n{write_code(shown_example, 'console')}" if example else ""
+    yield f"Example:\n\n{write_code(shown_example, 'bash')}" if example else ""
 
 
 def _unwrap(text: str) -> str:

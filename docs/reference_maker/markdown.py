@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 
 
 def write_page(title: str, about: str, parts: Iterable[str]) -> str:
-    """Return a page: its title, what the reader finds there, where it comes from, and its parts."""
-    origin = "This page is made from the code by `python docs/make_reference.py`."
-    return "\n\n".join([f"# {title}", f"{about} {origin}", *filter(None, (part.strip("\n") for part in parts))]) + "\n"
+    """Return a page: its title, what the reader finds there, and its parts."""
+    opening = [f"# {title}", f"{about} This page is made from the code."]
+    return "\n\n".join([*opening, *filter(None, (part.strip("\n") for part in parts))]) + "\n"
 
 
 def write_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -111,7 +111,7 @@ def find_faults(settings: Settings, environment: Mapping[str, str], env_file: Pa
     --------
     >>> for fault in find_faults(Settings(backups_kept=3), {"IPML_DATABSE": "sqlite:///shop.db"}, Path("no such file")):
     ...     print(fault.setting, "-", fault.words)
-    IPML_DATABSE - found no setting of that name (perhaps IPML_DATABASE); expected one that `docs` lists
+    IPML_DATABSE - found no setting of that name (perhaps IPML_DATABASE); expected one that the reference lists
     IPML_BACKUPS_KEPT - found no effect; expected IPML_BACKUPS with it
     """
     yield from find_unknown(environment, env_file)
@@ -128,7 +128,7 @@ def find_unknown(environment: Mapping[str, str], env_file: Path = Path(".env")) 
     given = {name.upper() for name in (*environment, *_names_in(env_file)) if name.upper().startswith("IPML_")}
     for name in sorted(given - known):
         near = enumerate_names([name], sorted(known)).removeprefix(name)
-        yield Fault(name[:80], f"no setting of that name{near}", "one that `docs` lists", is_problem=False)
+        yield Fault(name[:80], f"no setting of that name{near}", "one that the reference lists", is_problem=False)
 
 
 def _names_in(env_file: Path) -> list[str]:

@@ -4,8 +4,8 @@ The API's document (OpenAPI 3.1, `webhooks`), the page on webhooks, `ipml outbox
 is put into the outbox are made from `MESSAGES`. Fields may be added to a version: receivers ignore what they do not
 know. A change that a receiver could stumble over makes a new version.
 
-`message_examples.json` holds what the code itself made for an invented listing; `python docs/make_reference.py`
-writes it.
+`message_examples.json` holds what the code itself made for an invented listing. `docs/make_message_examples.py` writes
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `docs/reference/commands.md` promises under "Conventions", for every command."""
+"""Every command keeps the conventions that the reference states (`docs/reference_maker/interface_pages.py`)."""
 
 from __future__ import annotations
 

@@ -176,7 +176,9 @@ def end(database: Database = None) -> None:
 
 
 @measure_app.command()
-def explain(case: Annotated[int, typer.Argument(metavar="CASE")], database: Database = None) -> None:
+def explain(
+    case: Annotated[int, typer.Argument(metavar="CASE", help="Number of a case.")], database: Database = None
+) -> None:
     """Say what the policy in force would do to a listing on each ground, and why; nothing is done.
 
     Example: ipml enforce measure explain 12

@@ -1,7 +1,7 @@
-"""Messages as ipml sends them, for `message_examples.json`: invented listings are decided, appealed and noticed.
+"""Script: writes `ipml/storage/message_examples.json`, one message of each kind as ipml sends it.
 
-Everything is done as people do it, by commands and on the web console, so that the examples are what a receiver gets.
-The page on webhooks, the API's document and `ipml outbox test` show them.
+Invented listings are decided, appealed and noticed by commands and on the web console, as people do it, so that the
+examples are what a receiver gets. The page on webhooks, the API's document and `ipml outbox test` show them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ipml.cli import app as commands
 from ipml.enforcement.takedown.sinks import write_envelope
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, reading
+from ipml.storage.message_kinds import EXAMPLES_FILE
 from ipml.storage.outbox import make_messages
 from ipml.storage.tables import outbox
 from ipml.web.app import make_app
@@ -194,3 +195,7 @@ _DRAWN: Mapping[str, str] = {
     r"\b[a-z]{30}\b": "bcdfghjkmnpqrstvwxzbcdfghjkmnp",  # the reference of a statement
 }
 """What is drawn at random, or told by the clock, as patterns, and what stands there instead."""
+
+
+if __name__ == "__main__":
+    EXAMPLES_FILE.write_text(write_examples(), "utf-8")
