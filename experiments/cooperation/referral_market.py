@@ -19,6 +19,7 @@ from ipml.storage.database import writing
 NOON = datetime(2026, 4, 15, 12, tzinfo=UTC)
 STAFF = "zqstaffmember"
 COOPERATION = Cooperation()
+_CONTACTS = 0.5  # share of the listings into which their sellers write who they are
 _BRANDS = ("Nordvik", "Calder", "Ossian")
 _COUNTRIES = ("DE", "PL", "CN", "DE", "DE")
 
@@ -34,7 +35,7 @@ class ReferralMarket:
 
 
 def fill_market(
-    engine: Engine, *, seed: int = 11, n_networks: int = 4, most_members: int = 14, each: int = 3, contacts: float = 0.5
+    engine: Engine, *, seed: int = 11, n_networks: int = 4, most_members: int = 14, each: int = 3
 ) -> ReferralMarket:
     """Put listings of members of networks into a queue, and have a reviewer decide most of them.
 
@@ -42,8 +43,6 @@ def fill_market(
     ----------
     most_members, each : int
         Of how many members of each network how many listings come in.
-    contacts : float
-        The part of the listings into which their sellers write who they are.
     """
     networks = find_networks(simulate_networks(seed, n_sellers=2_000, n_networks=n_networks).attributes)
     sizes = np.bincount(networks.numbering.number)
@@ -56,7 +55,7 @@ def fill_market(
         theirs = give_identities(countries, seed)
         people |= theirs
         for place, member in enumerate(members[:most_members]):
-            listings = [_list(member, theirs[member], place, at, rng, contacts) for at in range(each)]
+            listings = [_list(member, theirs[member], place, at, rng) for at in range(each)]
             enqueue(engine, listings, joins_alike=False, now=NOON - timedelta(days=30))
     decide_all(engine, rng)
     return ReferralMarket(engine, networks, numbers, people)
@@ -73,9 +72,7 @@ def decide_all(engine: Engine, rng: np.random.Generator, *, genuine: float = 0.1
             at += timedelta(minutes=2)
 
 
-def _list(
-    member: str, person: Identity, place: int, at: int, rng: np.random.Generator, contacts: float
-) -> ScoredListing:
+def _list(member: str, person: Identity, place: int, at: int, rng: np.random.Generator) -> ScoredListing:
     brand = _BRANDS[(place + at) % len(_BRANDS)]
     fields: dict[str, object] = {
         "title": f"{brand} runner {at}, mirror quality",
@@ -84,7 +81,7 @@ def _list(
         "category": "Shoes",
         "gtin": None,
     }
-    if rng.random() < contacts:
+    if rng.random() < _CONTACTS:
         where = str(rng.choice(list(fields)))
         fields[where] = write_contact(fields[where], where, person, int(rng.integers(5)))
     known = {"listing_sales": float(rng.integers(0, 40))} if rng.random() < 0.7 else {}

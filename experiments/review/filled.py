@@ -46,7 +46,7 @@ class Names:
     categories: tuple[str, ...]
 
 
-def make_names(seed: int = 0) -> Names:
+def make_names() -> Names:
     """Make words, brands, sellers and categories.
 
     Examples
@@ -55,7 +55,7 @@ def make_names(seed: int = 0) -> Names:
     >>> len(names.sellers), len(set(names.sellers))
     (8000, 8000)
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     words = tuple(dict.fromkeys(_word(rng) for _ in range(6_000)))
     brands = tuple(word.capitalize() for word in words[-N_BRANDS:])
     sellers = tuple(f"{words[number % 2_000]}-{number}" for number in range(N_SELLERS))
@@ -66,7 +66,7 @@ def _word(rng: np.random.Generator) -> str:
     return "".join(f"{rng.choice(_ONSETS)}{rng.choice(_VOWELS)}" for _ in range(rng.integers(2, 5)))
 
 
-def make_cases(n: int, seed: int = 0, *, pictures: str = "") -> Iterator[ScoredListing]:
+def make_cases(n: int, *, pictures: str = "") -> Iterator[ScoredListing]:
     """Make scored listings.
 
     Parameters
@@ -80,7 +80,7 @@ def make_cases(n: int, seed: int = 0, *, pictures: str = "") -> Iterator[ScoredL
     >>> first.listing.listing_id, second.listing.listing_id, 0 <= first.score <= 1
     ('L000000', 'L000001', True)
     """
-    names, rng = make_names(seed), np.random.default_rng(seed + 1)
+    names, rng = make_names(), np.random.default_rng(1)
     sellers = _draw_unequally(rng, n, N_SELLERS, 0.9)
     brands = _draw_unequally(rng, n, N_BRANDS, 1.0)
     categories = _draw_unequally(rng, n, N_CATEGORIES, 0.8)
@@ -132,9 +132,7 @@ def _score(listing: Listing, score: float, rng: np.random.Generator) -> ScoredLi
     )
 
 
-def fill(
-    engine: Engine, n_open: int, n_decided: int, *, seed: int = 0, now: datetime | None = None, pictures: str = ""
-) -> None:
+def fill(engine: Engine, n_open: int, n_decided: int, *, pictures: str = "") -> None:
     """Put cases into the queue over three weeks, and have some of them decided: the most suspicious, as they would be.
 
     Parameters
@@ -144,11 +142,11 @@ def fill(
     pictures : str, default=""
         Host of the pictures of each; "" for none.
     """
-    now = now or datetime.now(UTC)
-    source, total = make_cases(n_open + n_decided, seed, pictures=pictures), n_open + n_decided
+    now = datetime.now(UTC)
+    source, total = make_cases(n_open + n_decided, pictures=pictures), n_open + n_decided
     for first in range(0, total, 1_000):
         enqueue(engine, islice(source, 1_000), now=now - timedelta(days=21) * (1 - first / total) ** 2)
-    rng = np.random.default_rng(seed + 2)
+    rng = np.random.default_rng(2)
     for number in range(n_decided):
         at = now - timedelta(days=6) * (1 - number / max(1, n_decided))
         with writing(engine) as connection:

@@ -124,7 +124,8 @@ def fill_once(engine: Engine, n_open: int, n_decided: int, n_archived: int = 0, 
     if is_empty:
         began = perf_counter()
         fill(engine, n_open, n_decided, pictures=pictures)
-        archive(engine, n_archived)
+        if n_archived:
+            archive(engine, n_archived)
         print(f"filled in {perf_counter() - began:.0f} s", flush=True)
     return is_empty
 

@@ -2,7 +2,7 @@
 
 The source makes pictures and sends goods; on the marketplace this shows in who lists a picture first, from whom most
 others take over, and who ships from a place that members with a store of their own ship from too. Each sign has a
-weight, fitted on simulated networks (`experiments/cooperation/network_roles.py`); real networks may differ, and
+weight, fitted on simulated networks (`experiments/README.md`); real networks may differ, and
 the source may have no account at all. So the outcome is a ranked hypothesis and is called one.
 
 `describe_network` says it in words: members and roles, what joins them, what happened, and what is not known.

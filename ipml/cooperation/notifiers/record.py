@@ -14,8 +14,8 @@ et al., Bayesian Data Analysis, section 5.3. Given the common distribution the s
 mean, the nearer to k/n the larger n is; the interval holds its middle.
 
 To take the likeliest common distribution as if it were the true one (empirical Bayes; Casella 1985) makes intervals
-too narrow where notifiers are few (Morris 1983): of those said to hold 90 % of the truths, 84 % to 88 % do, measured by
-`experiments/cooperation/records.py`. The mixture is right with few, too, and needs no least number of them.
+too narrow where notifiers are few (Morris 1983): of those said to hold 90 % of the truths, 84 % to 90 % do
+(`experiments/README.md`). The mixture is right with few, too, and needs no least number of them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The hash is the pHash of the library ImageHash, of 256 bits: whether each of the 16 x 16 lowest frequencies of the
 picture in grey is above their median. It hardly changes when a picture is sent smaller, brighter or compressed anew.
-With 64 bits two goods in front of white are alike too often: experiments/benchmark/picture_hashes.py has the figures.
+With 64 bits two goods in front of white are alike too often: experiments/README.md has the figures.
 
 A group is named by the number of its first picture, and a picture joins the group whose first one is nearest. So there
 are no chains in which the ends have nothing in common, and a picture that a hundred thousand listings show is one row.
@@ -32,7 +32,7 @@ from ipml.storage.tables import picture_groups, pictures, reference_pictures
 EDGE = 16
 """A hash has so many bits squared."""
 MOST_DISTANCE = 40
-"""Bits in which two hashes of the same picture differ at most. Chosen with experiments/benchmark/picture_hashes.py."""
+"""Bits in which two hashes of the same picture differ at most. experiments/README.md has the figures."""
 
 _LEAST_FREQUENCIES = 64  # of the 256; a gradient has 9, the emptiest of 600 crops of photographs 39, most more than 240
 _LEAST_GREY = 2.0  # steps of grey from the median, of 255: less is what compression makes of nothing
