@@ -135,7 +135,7 @@ class CounterfeitClassifier(Estimator):
     strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
         strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
-    learner_ : LinearLearner
+    learner_ : ipml.model.regression.LinearLearner
         The listing by itself.
     donor_weight_ : float
         What the log-odds of the donor count for; only after a fit that started from one.
@@ -145,7 +145,7 @@ class CounterfeitClassifier(Estimator):
         What is known of the sellers of the training listings.
     alone_ : SigmoidCalibration
         Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
-    calibration_ : HierarchicalCalibration
+    calibration_ : ipml.model.calibration.calibration.HierarchicalCalibration
     familiarity_ : Familiarity
         What listings and scores of sellers left out look like; absent from models of older releases.
     classes_ : array of shape (2,)

@@ -269,7 +269,7 @@ class Assessment:
 
     Attributes
     ----------
-    unfounded : Rate
+    unfounded : NotifierRate
         Of the listings settled since, those presumed manifestly unfounded.
     notices : int
         How many notices they are in.

@@ -119,10 +119,10 @@ class Evaluation:
 
     Attributes
     ----------
-    counts : Counts
+    counts : SliceCounts
     figures : dict of str to dict of str to Estimate
         By scorer ("model" first, then the baselines) and by measure.
-    comparison : Comparison or None
+    comparison : BaselineComparison or None
         The model against the best baseline; None without baselines.
     slices : tuple of Slice
         By brand, category, kind of seller, …: those with at least 50 listings, but not all, and 5 counterfeits.

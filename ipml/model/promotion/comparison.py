@@ -66,7 +66,7 @@ class ModelComparison:
     ----------
     name_a, name_b : str
         The models.
-    counts : Counts
+    counts : SliceCounts
         On what they were compared.
     measures : tuple of ComparedMeasure
     remarks : tuple of str

@@ -194,7 +194,7 @@ def score_unseen(
         As `read_training_listings` returns them.
     brands : dict
         A table made by `brand_table`.
-    attacks : sequence of Family or Scenario, optional
+    attacks : sequence of Attack, optional
         Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
     donor : CounterfeitClassifier, optional
         Of another market, to start from.
