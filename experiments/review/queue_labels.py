@@ -19,7 +19,7 @@ from sklearn.metrics import average_precision_score
 
 from ipml.features.goods import BrandTable, brand_table
 from ipml.model.evaluation.evaluation import MODEL, evaluate_repeats
-from ipml.model.evaluation.label_weights import count_by_odds
+from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.evaluation.metrics import Estimate
 from ipml.model.evaluation.splits import seller_folds
 from ipml.model.pipeline import CounterfeitClassifier, make_features
@@ -46,7 +46,7 @@ def run(seed: int, share: float, n_folds: int) -> dict[str, Any]:
     sampling_probability = np.where(is_queued, 1.0, share)[seen]
     found: dict[str, Any] = {
         "labels": len(seen),
-        "effective": count_by_odds(sampling_probability).sum(),
+        "effective": count_by_probability(sampling_probability).sum(),
         "prevalence": y.mean(),
     }
     for name, given in (("as they are", None), ("by their odds", sampling_probability)):

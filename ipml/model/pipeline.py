@@ -28,7 +28,7 @@ from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
 from ipml.model.donor import Asked, ask_donor, count_sellers, take_over
 from ipml.model.evaluation.fairness import seller_fairness
-from ipml.model.evaluation.label_weights import count_by_odds
+from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import (
@@ -252,7 +252,7 @@ class CounterfeitClassifier(Estimator):
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
         self.classes_, y = read_labels(y, weight)
-        counted = weight if label_probability is None else weight * count_by_odds(label_probability)
+        counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         n_labelled = len(y)
         if unlabelled is not None:
