@@ -369,7 +369,7 @@ class Case:
         The case of a listing decided counterfeit before that this one looked like when it came in.
     due_at : datetime or None
         By when it must be decided.
-    odds : float or None
+    sampling_probability : float or None
         With which it was shown: 1 where that was for its score, None where it came alone and not with a file.
     lane : str
         "ranked", or "explored" where it was drawn.

@@ -147,7 +147,7 @@ if len(means) > 1:
 
 # %%
 brands = load_brands()
-references = {brand.name: brands.worth(brand.reference_price, brand.currency) for brand in brands}
+references = {brand.name: brands.to_base_currency(brand.reference_price, brand.currency) for brand in brands}
 priced = labelled.assign(
     usd=base_prices(labelled, brands.rates),
     brand=listing_brands(ListingColumns.of(labelled), brand_table(brands)).strings(),

@@ -11,6 +11,13 @@ from ipml.web.app import make_app
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 PAGES = [page for page in WRITTEN_PAGES if page != GLOSSARY]
+CONSTANT = re.compile(r"^(\w+)(?:: .*)? = ", re.MULTILINE)  # or another name that a module assigns
+ORDINARY = re.compile("_(?:look_(?:up|at|into|after|through)|looks_like|look_alikes?|log_odds)(?=_)")  # good English
+ALLOWED = {
+    *("lots", "LOT", "LOTS", "_LOTS", "_split_into_lots"),  # of goods
+    *("clock_change", "ClockChange", "hold_to_clock"),  # of a clock on the wall
+    *("GOLDEN_LISTINGS", "golden_log_odds", "check_golden", "_golden_mismatch"),  # what a model file is checked with
+}
 TEMPLATES = sorted((ROOT / "ipml" / "web" / "templates").rglob("*.html"))
 
 
@@ -32,33 +39,37 @@ def read_prose(page):
     return re.sub(r"^    .*$|`[^`\n]*`|\]\([^)\n]*\)", "", text, flags=re.MULTILINE)
 
 
-def find_words(text, words):
-    """Return those of the words that a text contains, in the singular or plural."""
-    return [word for word in words if re.search(rf"\b{word}s?\b", text, re.IGNORECASE)]
+def find_words(texts, words):
+    """Return a line for each page that uses some of the words."""
+    patterns = {word: re.compile(rf"\b{word}s?\b", re.IGNORECASE) for word in words}
+    used = {page: [word for word, pattern in patterns.items() if pattern.search(text)] for page, text in texts.items()}
+    return "\n".join(f"{page.relative_to(ROOT)}: {', '.join(found)}" for page, found in used.items() if found)
 
 
-def test_the_pages_speak_the_words_of_the_glossary():
+def test_pages_speak_the_words_of_the_glossary():
     """No page uses a word that was given up for another."""
-    found = {page.name: find_words(read_prose(page), read_given_up()) for page in PAGES}
-    assert {name: words for name, words in found.items() if words} == {}
+    found = find_words({page: read_prose(page) for page in PAGES}, read_given_up())
+    assert not found, found
 
 
-def test_the_templates_speak_the_words_of_the_glossary():
+def test_templates_speak_the_words_of_the_glossary():
     """Nor does a page of the console, on which who gives notice is the reporter."""
     code = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", re.DOTALL)
-    words = [*read_given_up(), "notifier"]
-    found = {page.name: find_words(code.sub(" ", page.read_text("utf-8")), words) for page in TEMPLATES}
-    assert {name: words for name, words in found.items() if words} == {}
+    texts = {page: code.sub(" ", page.read_text(encoding="utf-8")) for page in TEMPLATES}
+    found = find_words(texts, [*read_given_up(), "notifier"])
+    assert not found, found
 
 
 def list_names():
-    """Return what tables, columns, settings, addresses, modules, classes, commands and options are called."""
+    """Return what tables, columns, settings, addresses, modules, commands, options and code are called."""
     yield from (name for table in metadata.tables.values() for name in (table.name, *table.c.keys()))
     yield from Settings.model_fields
     yield from (route.path for route in make_app(None, Settings()).routes)
     for module in (ROOT / "ipml").rglob("*.py"):
         yield module.stem
-        yield from re.findall(r"^class (\w+)", module.read_text(encoding="utf-8"), re.MULTILINE)
+        source = module.read_text(encoding="utf-8")
+        yield from re.findall(r"^ *(?:async )?(?:class|def) (\w+)", source, re.MULTILINE)
+        yield from CONSTANT.findall(source)
     waiting = [make_commands()]
     while waiting:
         command = waiting.pop()
@@ -67,16 +78,17 @@ def list_names():
         yield from (option for parameter in command.params for option in parameter.opts)
 
 
-def split_name(name):
-    """Return the words of a name, in small letters."""
-    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+def join_words(name):
+    """Return the words of a name in small letters, with an underscore before, between and after them."""
+    return f"_{'_'.join(re.findall(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+', name)).lower()}_"
 
 
 def test_nothing_is_called_by_a_word_given_up():
     """The database, commands, addresses and code speak the same words as the pages."""
-    given_up = {form for word in read_table("no name") for form in (word, f"{word}s")}
-    allowed = {"look_alikes", "lots", "log_odds", "clock_change"}  # of letters; of goods; logarithms; on the wall
-    assert sorted(name for name in list_names() if split_name(name) & given_up and name not in allowed) == []
+    words = "|".join(re.sub("[ -]", "_", word) for word in (*read_table("no name"), *read_given_up()))
+    given_up = re.compile(f"_(?:{words})s?_")
+    found = {name for name in list_names() if given_up.search(ORDINARY.sub("_", join_words(name)))} - ALLOWED
+    assert not found, "\n".join(sorted(found))
 
 
 def test_the_tables_are_read():

@@ -1,7 +1,10 @@
 """The street runs one way: the contracts in pyproject.toml hold."""
 
+import ast
+import graphlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,29 @@ def test_layers_are_respected():
     lint = Path(sys.executable).with_name("lint-imports")
     result = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+def test_no_modules_import_each_other():
+    """No module imports, on its own or through others, a module that imports it; not for its types alone either."""
+    paths = {path.relative_to(ROOT).with_suffix(""): path for path in (ROOT / "ipml").rglob("*.py")}
+    modules = {".".join(name.parts).removesuffix(".__init__"): path for name, path in paths.items()}
+    imports = {module: set[str]() for module in modules}
+    for module, path in modules.items():
+        for name in find_imports(ast.parse(path.read_bytes()).body):
+            imports[module] |= {name if name in modules else name.rpartition(".")[0]} & modules.keys()
+    assert sum(map(len, imports.values())) > len(modules)
+    graphlib.TopologicalSorter(imports).prepare()  # a CycleError names the modules
+
+
+def find_imports(statements: list[ast.stmt]) -> Iterator[str]:
+    """Return the full names that a module imports as it is loaded, or for its types."""
+    for statement in statements:
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom):
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        elif isinstance(statement, ast.If | ast.Try | ast.With):
+            yield from find_imports([part for part in ast.iter_child_nodes(statement) if isinstance(part, ast.stmt)])
 
 
 def test_the_top_level_holds_only_what_the_design_lists():

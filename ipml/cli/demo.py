@@ -79,12 +79,12 @@ def show_year(out: Path, scale: float, seed: int, difficulty: float, days: int) 
     plan = Plan(scale, seed, difficulty, days).ending_before(datetime.now(UTC).date())
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        account = run_year(plan, out, _telling(console, status))
+        account = run_year(plan, out, _make_step_printer(console, status))
     typer.echo(describe_year(account))
     typer.echo(f"Look at what was done, in the database sqlite:///{out / DATABASE}")
 
 
-def _telling(console: Console, status: Status) -> Say:
+def _make_step_printer(console: Console, status: Status) -> Say:
     """Return what tells each step: in the one line of a terminal, or in lines of its own where none is looked at."""
 
     def say(step: str) -> None:
@@ -149,7 +149,7 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
     with console.status("Starting") as status:
-        say = _telling(console, status)
+        say = _make_step_printer(console, status)
         say("making a marketplace")
         market = _simulate(out, listings, seed, difficulty)
         console.print(f"Marketplace: {len(market.listings):,} listings in {out / 'market'}")

@@ -228,7 +228,7 @@ class Outlook:
     ----------
     measures : tuple of (str, tuple of str)
         What would be done to the listing and why, each with the grounds on which it would.
-    now, then : Standing
+    now, then : SellerStanding
         Where the seller stands, and would stand; of several grounds by the heaviest.
     imposed, proposed : PenaltyKind or None
         The penalty that would follow by itself, and the one that a lead would be asked about.

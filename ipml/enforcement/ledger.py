@@ -379,7 +379,7 @@ class GroupComparison:
         "small sellers" or "new sellers".
     source : str
         "reviewed again" or "overturned".
-    of_group, of_rest : Counts
+    of_group, of_rest : ErrorCounts
     ratio, low, high : float or None
         How many times more often the group is wronged; None of nothing.
     state : str

@@ -28,7 +28,7 @@ class Overview:
 
     Attributes
     ----------
-    backlog : tuple of Backlog
+    backlog : tuple of ChannelBacklog
         Messages that wait or are dead, by channel.
     unanswered : int
         Measures of which the platform has not said in time that they are done.
@@ -36,7 +36,7 @@ class Overview:
         That wait for somebody, and of them those that should have been dealt with.
     proposed : int
         Penalties that a lead is asked about.
-    promises : tuple of Standing
+    promises : tuple of PromiseStanding
         Of each brand on which the policy may act without review.
     """
 

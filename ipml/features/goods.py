@@ -78,7 +78,7 @@ def brand_table(brands: Brands | None = None) -> BrandTable:
         "phrases": [phrase for phrase, _ in phrases],
         "phrase_brands": [number for _, number in phrases],
         "categories": [brand.category for brand in brands],
-        "references": [brands.worth(brand.reference_price, brand.currency) for brand in brands],
+        "references": [brands.to_base_currency(brand.reference_price, brand.currency) for brand in brands],
         "authorised": [sorted(brand.authorised_sellers) for brand in brands],
         "rates": {**brands.rates, brands.base_currency: 1.0},
         "base_currency": brands.base_currency,

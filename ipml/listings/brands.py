@@ -114,7 +114,7 @@ class Brands:
     Examples
     --------
     >>> brands = Brands((Brand("Acme", "tools", 100.0, "EUR"),), rates={"EUR": 1.25})
-    >>> brands.worth(100.0, "EUR")
+    >>> brands.to_base_currency(100.0, "EUR")
     125.0
     """
 
@@ -140,7 +140,7 @@ class Brands:
     def __len__(self) -> int:
         return len(self.brands)
 
-    def worth(self, amount: float, currency: str) -> float:
+    def to_base_currency(self, amount: float, currency: str) -> float:
         """Return what an amount of money is worth in the base currency.
 
         Raises

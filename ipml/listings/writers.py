@@ -38,7 +38,7 @@ def write_listings(listings: pd.DataFrame | Iterable[pd.DataFrame], path: Path) 
 
     Parameters
     ----------
-    listings : DataFrame, or iterable of DataFrames
+    listings : DataFrame or iterable of DataFrame
         Canonical columns, and any others; at least one frame, the later ones with the columns and dtypes of the first.
     path : Path
         Ends in .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet. A file of this name is replaced once the new one is whole.

@@ -97,7 +97,8 @@ class Familiarity:
     >>> nothing = Names.of_none(200)
     >>> familiarity = Familiarity().fit(training, nothing, np.full(200, 0.1))
     >>> sample = ListingSample()
-    >>> familiarity.look(make(["hat of steel", "copper kettle", "pan", "iron pan"]), nothing, np.full(200, 0.1), sample)
+    >>> seen = make(["hat of steel", "copper kettle", "pan", "iron pan"])
+    >>> familiarity.add_to_sample(seen, nothing, np.full(200, 0.1), sample)
     >>> [(unlike.subject, round(unlike.found, 2), round(unlike.high, 2)) for unlike in familiarity.find_unlike(sample)]
     [('words', 0.92, 0.07)]
     """
@@ -138,7 +139,7 @@ class Familiarity:
         }
         return self
 
-    def look(self, listings: ListingColumns, brands: Names, score: Floats, sample: ListingSample) -> None:
+    def add_to_sample(self, listings: ListingColumns, brands: Names, score: Floats, sample: ListingSample) -> None:
         """Take listings into a sample.
 
         Parameters

@@ -271,7 +271,7 @@ class Chosen:
 
     Attributes
     ----------
-    members : list of Trial
+    members : list of StrengthTrial
         One for each strength of text that counts.
     shares : array of shape (n_members,)
         What each counts in the mean.
@@ -302,7 +302,7 @@ class Blend:
 
     Parameters
     ----------
-    members : sequence of Trial
+    members : sequence of StrengthTrial
     shares : array of shape (n_members,)
         What each counts in the mean.
     is_text : array of bool, shape (n_features,)

@@ -28,7 +28,7 @@ from ipml.model.calibration.calibration import fit_calibration
 from ipml.model.compiled_stage import PASSAGE_WORDS
 from ipml.model.donor import Asked, ask_donor, count_sellers, take_over
 from ipml.model.evaluation.fairness import seller_fairness
-from ipml.model.evaluation.label_weights import count_by_odds
+from ipml.model.evaluation.label_weights import count_by_probability
 from ipml.model.evaluation.slices import break_even
 from ipml.model.familiarity import Familiarity
 from ipml.model.labels import (
@@ -135,7 +135,7 @@ class CounterfeitClassifier(Estimator):
     strengths_ : array of shape (n_learners, 4)
         Of each of the learners whose mean it is, what n-grams of titles and descriptions are multiplied by, the inverse
         strength of the penalty, its share in the mean, and what the log-odds of a donor are multiplied by.
-    learner_ : LinearLearner
+    learner_ : ipml.model.regression.LinearLearner
         The listing by itself.
     donor_weight_ : float
         What the log-odds of the donor count for; only after a fit that started from one.
@@ -145,7 +145,7 @@ class CounterfeitClassifier(Estimator):
         What is known of the sellers of the training listings.
     alone_ : SigmoidCalibration
         Of the listing by itself: how suspicious it looks, for the portfolio of its seller.
-    calibration_ : HierarchicalCalibration
+    calibration_ : ipml.model.calibration.calibration.HierarchicalCalibration
     familiarity_ : Familiarity
         What listings and scores of sellers left out look like; absent from models of older releases.
     classes_ : array of shape (2,)
@@ -252,7 +252,7 @@ class CounterfeitClassifier(Estimator):
         self._columns = list_columns(X)
         weight = read_weight(sample_weight, len(listings))
         self.classes_, y = read_labels(y, weight)
-        counted = weight if label_probability is None else weight * count_by_odds(label_probability)
+        counted = weight if label_probability is None else weight * count_by_probability(label_probability)
         counted = counted if maturity is None else counted * np.asarray(maturity, dtype=np.float64)
         n_labelled = len(y)
         if unlabelled is not None:

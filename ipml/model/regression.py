@@ -447,7 +447,7 @@ class Ascent:
         used = np.flatnonzero(measure(stored, rows, np.random.default_rng(0).random(len(rows)), n_columns)[1])
         self._coefficients, before = np.zeros(n_columns), self._coefficients
 
-        def look(point: Floats) -> tuple[float, Floats]:
+        def evaluate(point: Floats) -> tuple[float, Floats]:
             self._coefficients[used] = point[:-1]
             log_odds = self._multiply() + point[-1]
             error = -cost * sign * scipy.special.expit(-sign * log_odds)
@@ -455,12 +455,12 @@ class Ascent:
             return self._objective(log_odds, point[:-1]), np.append(slopes[used] + point[:-1], error.sum())
 
         start = np.append(before[used], self.intercept)
-        if not look(start)[0] < self.C * self._null_loss:
+        if not evaluate(start)[0] < self.C * self._null_loss:
             start = np.append(np.zeros(len(used)), 0.0)  # nothing was gained on the way here
         # The objective curves at least as a parabola: it is above its least by at most half the square of the slopes.
         options = {"maxiter": _MOST_STEPS, "maxfun": 2 * _MOST_STEPS, "maxcor": 20, "ftol": 0.0}
         found = scipy.optimize.minimize(
-            look,
+            evaluate,
             start,
             jac=True,
             method="L-BFGS-B",
@@ -468,7 +468,7 @@ class Ascent:
             options=options | {"gtol": np.sqrt(max(allowed, 0.0) / (len(used) + 1))},
         )
         self.n_passes += found.nfev
-        look(found.x)
+        evaluate(found.x)
         products = self._multiply()
         self.intercept = _best_intercept(products, sign, cost, float(found.x[-1]))
         self._shares = scipy.special.expit(-sign * (products + self.intercept))

@@ -57,7 +57,7 @@ class Consequences(Protocol):
     >>> from ipml.records import Listing, ScoredListing, Verdict
     >>> from ipml.review.queue import claim, decide, enqueue
     >>> from ipml.storage.database import migrate, open_database, writing
-    >>> class Telling:
+    >>> class PrintedConsequences:
     ...     def follow_decisions(self, connection, made, origin):
     ...         for case, decision in made:
     ...             print(case.listing_id, decision.verdict, origin)
@@ -65,7 +65,7 @@ class Consequences(Protocol):
     >>> migrate(engine)
     >>> _ = enqueue(engine, [ScoredListing(Listing("A7", "s1", "Bag"), 0.9, 2.2, (), (), None, "2024-05")])
     >>> with writing(engine) as connection:
-    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, consequences=Telling())
+    ...     _ = decide(connection, claim(connection, "ana"), Verdict.GENUINE, consequences=PrintedConsequences())
     A7 genuine review
     """
 

@@ -46,7 +46,7 @@ class ModelSource(Protocol):
 
     seconds: ClassVar[float]
 
-    def look(self) -> object:
+    def identify(self) -> object:
         """Return what tells the model that is there now from any other, without loading it."""
 
     def load(self, seen: Any, /) -> Scorer:
@@ -75,7 +75,7 @@ class _Folder:
 
     path: Path
 
-    def look(self) -> object:
+    def identify(self) -> object:
         folder = find_folder(self.path)
         files = [folder / name for name in MAX_BYTES if (folder / name).exists()]
         # The folder's own time as well: what has to go before a model is trusted may be a foreign file.
@@ -91,7 +91,7 @@ class _Registry:
 
     uri: str
 
-    def look(self) -> object:
+    def identify(self) -> object:
         from ipml.model.tracking import find_model  # MLflow is loaded only for its registry
 
         return find_model(self.uri)
@@ -293,7 +293,7 @@ class ServedModel:
                 return False
 
     def _refresh(self, is_forced: bool) -> bool:
-        seen = self._source.look(), None if self._portfolios is None else tell_apart(self._portfolios)
+        seen = self._source.identify(), None if self._portfolios is None else tell_apart(self._portfolios)
         if seen == self._refused and not is_forced:
             return False
         if seen == self._loaded and not is_forced:

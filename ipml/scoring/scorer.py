@@ -341,7 +341,7 @@ class Scorer:
         for judged in (log_odds, score, low, high):
             judged[causes > 0] = np.nan
         if sample is not None and self.familiarity is not None:
-            self.familiarity.look(columns, listing_brands(columns, classifier.brand_table), score, sample)
+            self.familiarity.add_to_sample(columns, listing_brands(columns, classifier.brand_table), score, sample)
         alone = classifier.alone_.probability(weighed.log_odds)
         return _Judged(columns, known, log_odds, score, low, high, alone, causes)
 

@@ -48,7 +48,7 @@ def review_listings(offers: pd.DataFrame, events: pd.DataFrame, rng: np.random.G
     DataFrame of shape (n_decisions, 3), indexed like `offers`
         seller, is_counterfeit (what the reviewer said), decided_day.
     """
-    looked_at = rng.random(len(offers)) < _odds_of_a_look(_suspicion(offers, events))
+    looked_at = rng.random(len(offers)) < _scale_to_chances(_suspicion(offers, events))
     decided_day = offers["observed_day"].to_numpy() + rng.gamma(1.2, DELAY_DAYS / 1.2, len(offers))
     truth = offers["is_counterfeit"].to_numpy()
     errs = rng.random(len(offers)) < np.where(truth, MISSED_SHARE, WRONGED_SHARE)
@@ -67,7 +67,7 @@ def _suspicion(offers: pd.DataFrame, events: pd.DataFrame) -> npt.NDArray[np.flo
     return np.asarray(0.3 + 0.4 * is_cheap + 0.6 * is_young + 0.5 * is_loud + 0.4 * np.minimum(complained, 3))
 
 
-def _odds_of_a_look(suspicion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _scale_to_chances(suspicion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Scale suspicion to chances of at most 90 % whose mean is `LOOKED_AT_SHARE`, by halving."""
     low, high = 0.0, 3.0
     for _ in range(30):

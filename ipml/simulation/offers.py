@@ -322,7 +322,7 @@ def _choose_voices(offers: pd.DataFrame, craft: Craft, difficulty: float, rng: n
 
 def _choose_price_ratios(offers: pd.DataFrame, brands: Brands, craft: Craft, rng: np.random.Generator) -> Array:
     kinds = offers["kind"].to_numpy()
-    worth = _worth_of(brands)[offers["brand"]]
+    worth = _price_in_base_currency(brands)[offers["brand"]]
     median = np.array([kind.price_ratio for kind in SELLER_KINDS])[kinds]
     spread = np.array([kind.price_spread for kind in SELLER_KINDS])[kinds]
     genuine = median * np.exp(spread * rng.standard_normal(len(offers)))
@@ -331,9 +331,9 @@ def _choose_price_ratios(offers: pd.DataFrame, brands: Brands, craft: Craft, rng
     return np.where(offers["is_counterfeit"], price_fakes(worth, craft, rng), genuine)
 
 
-def _worth_of(brands: Brands) -> Array:
+def _price_in_base_currency(brands: Brands) -> Array:
     """Return what the main product of each brand costs, in the base currency."""
-    return np.array([brands.worth(brand.reference_price, brand.currency) for brand in brands])
+    return np.array([brands.to_base_currency(brand.reference_price, brand.currency) for brand in brands])
 
 
 def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator) -> Array:
@@ -341,7 +341,12 @@ def _write_prices(offers: pd.DataFrame, brands: Brands, rng: np.random.Generator
     factors = np.array([[model.price_factor for model in models_of(brand.name)] for brand in brands])
     rates = np.array([brands.rates[market.currency] for market in MARKETS])
     brand, model, market = (offers[column].to_numpy() for column in ("brand", "model", "market"))
-    exact = _worth_of(brands)[brand] * factors[brand, model] * offers["price_ratio"].to_numpy() / rates[market]
+    exact = (
+        _price_in_base_currency(brands)[brand]
+        * factors[brand, model]
+        * offers["price_ratio"].to_numpy()
+        / rates[market]
+    )
     endings = rng.choice([0.0, 0.9, 0.95, 0.99], size=len(offers))
     return np.asarray(np.where(exact < 10, np.maximum(exact, 0.5), np.floor(exact) + endings).round(2))
 

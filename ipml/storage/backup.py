@@ -90,7 +90,7 @@ class Manifest:
         End of the audit trail.
     made_at : str
         Moment in UTC.
-    tables : dict of str to Contents
+    tables : dict of str to TableContents
     """
 
     format: Literal["ipml backup 1"]

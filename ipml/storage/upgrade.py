@@ -124,7 +124,7 @@ def upgrade(
             say("Another process has brought the database up to date.")
             migrate(engine)
             return None
-        found, _ = _look(engine)
+        found, _ = _read_revision(engine)
         if not while_in_use and find_compatible_from() > str(found):
             _refuse_older_users(engine)
         backup = _write_backup(engine, backups, most_backups)
@@ -133,19 +133,19 @@ def upgrade(
         except Exception:
             backup.unlink(missing_ok=True)  # of a database that is as it was; a service tries again and again
             raise
-        made, compatible_from = _look(engine)
+        made, compatible_from = _read_revision(engine)
     done = Upgrade(str(found), str(made), backup, compatible_from)
     say(done.words)
     return done
 
 
-def _look(engine: Engine) -> tuple[str | None, str | None]:
+def _read_revision(engine: Engine) -> tuple[str | None, str | None]:
     with reading(engine, of_any_release=True) as connection:
         return find_revision(connection)
 
 
 def _is_older(engine: Engine) -> bool:
-    found, _ = _look(engine)
+    found, _ = _read_revision(engine)
     return found is not None and len(found) == len(REVISION) and found.isdecimal() and found < REVISION
 
 

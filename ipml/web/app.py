@@ -178,7 +178,7 @@ def make_app(
         Of these the ones of claims, sessions, proxies, OpenID Connect and networks are used.
     cost : PasswordCost
         What one guess of a password costs.
-    limits : Limits
+    limits : LoginLimits
         How many tries to log in are too many.
 
     Raises

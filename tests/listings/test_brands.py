@@ -69,13 +69,13 @@ def test_writing_is_deterministic(tmp_path: Path) -> None:
 def test_worth_goes_by_the_rates() -> None:
     """An amount is worth as many units of the base currency as its rate says."""
     brands = Brands((ACME,), "USD", {"EUR": 1.25})
-    assert (brands.worth(8.0, "EUR"), brands.worth(8.0, "USD")) == (10.0, 8.0)
+    assert (brands.to_base_currency(8.0, "EUR"), brands.to_base_currency(8.0, "USD")) == (10.0, 8.0)
 
 
 def test_a_currency_without_rate_is_named() -> None:
     """Asking for a currency without rate raises, and names it."""
     with pytest.raises(UnusableSetting, match="no rate for XTS"):
-        load_brands().worth(1.0, "XTS")
+        load_brands().to_base_currency(1.0, "XTS")
 
 
 @pytest.mark.parametrize("other", ["Acme", "ACME", "akme"])

@@ -63,7 +63,7 @@ def look(familiarity: Familiarity, *batches: tuple[ListingColumns, Names, np.nda
     """Return the sample of some chunks, one after another."""
     sample = ListingSample()
     for batch in batches:
-        familiarity.look(*batch, sample)
+        familiarity.add_to_sample(*batch, sample)
     return sample
 
 

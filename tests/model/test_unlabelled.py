@@ -71,7 +71,7 @@ def test_what_is_usual_is_what_the_unlabelled_listings_show(fitted):
     batch["seller_id"] = "new " + batch["seller_id"]
     for model in (fitted[0], fitted[-1]):
         sample, listings, probability = ListingSample(), model.columns(batch), model.predict_proba(batch)[:, 1]
-        model.familiarity_.look(listings, listing_brands(listings, model.brand_table), probability, sample)
+        model.familiarity_.add_to_sample(listings, listing_brands(listings, model.brand_table), probability, sample)
         unlike.append({found.subject for found in model.familiarity_.find_unlike(sample)})
         expected.append(model.familiarity_.usual_["score"][0])
     assert "brand" in unlike[0] - unlike[1]

@@ -46,7 +46,8 @@ def describe(marketplace: Marketplace) -> pd.DataFrame:
     """Return what a model can count: price against the brand's, age, complaints, returns, strikes."""
     listings = marketplace.listings
     worth = {
-        brand.name: marketplace.brands.worth(brand.reference_price, brand.currency) for brand in marketplace.brands
+        brand.name: marketplace.brands.to_base_currency(brand.reference_price, brand.currency)
+        for brand in marketplace.brands
     }
     price = listings["price"] * listings["currency"].map(marketplace.brands.rates)
     age = (listings["observed_at"] - listings["listed_at"]).dt.total_seconds() / 86_400

@@ -173,7 +173,8 @@ def test_hard_negatives_are_cheap_and_genuine(marketplace: Marketplace):
     kinds = marketplace.truth["seller_kind"]
     assert {"bargain", "lawful", "second-hand", "mixed", "counterfeiter"} <= set(kinds)
     worth = {
-        brand.name: marketplace.brands.worth(brand.reference_price, brand.currency) for brand in marketplace.brands
+        brand.name: marketplace.brands.to_base_currency(brand.reference_price, brand.currency)
+        for brand in marketplace.brands
     }
     listings = marketplace.listings
     ratio = listings["price"] * listings["currency"].map(marketplace.brands.rates) / listings["brand"].map(worth)

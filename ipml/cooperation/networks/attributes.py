@@ -170,8 +170,9 @@ def hold(events: pd.DataFrame | pa.Table | Path, known: pa.Table | None = None) 
 
     Parameters
     ----------
-    events : DataFrame, Table or Path of a Parquet file, of shape (n_events, 4)
+    events : DataFrame, Table or Path, of shape (n_events, 4)
         seller_id, kind (one of `AttributeKind`), value (a keyed hash), seen_at; in any order, repeats allowed.
+        A path leads to a Parquet file.
     known : Table, optional
         `Holdings.held` of the days before.
 

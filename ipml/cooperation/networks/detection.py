@@ -327,8 +327,8 @@ def find_networks(events: pd.DataFrame | pa.Table | Path, rules: NetworkRules | 
 
     Parameters
     ----------
-    events : DataFrame, Table or Path of a Parquet file
-        As for `hold`: seller_id, kind, value, seen_at.
+    events : DataFrame, Table or Path
+        As for `hold`: seller_id, kind, value, seen_at. A path leads to a Parquet file.
     rules : NetworkRules, optional
         How much shared things say; the bundled ones where not given.
 

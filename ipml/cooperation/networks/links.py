@@ -175,20 +175,20 @@ class Sharing:
         sharing = self.keep(self.weights[self.value] > 0)
         while True:
             shared = np.bincount(sharing.value, minlength=len(self.weights)) > 1
-            is_kept = shared[sharing.value] & sharing._is_hopeful(needed)
+            is_kept = shared[sharing.value] & sharing._may_reach(needed)
             if is_kept.all():
                 return sharing
             sharing = sharing.keep(is_kept)
 
-    def _is_hopeful(self, needed: int) -> npt.NDArray[np.bool_]:
+    def _may_reach(self, needed: int) -> npt.NDArray[np.bool_]:
         """Say of each row whether who it is of could share enough with anybody, at most."""
         place = np.cumsum(np.diff(self.who, prepend=self.who[:1]) != 0)
         n_kinds = len(self.ceilings)
         n_cells = n_kinds * (1 + int(place.max(initial=0)))
         sums = np.bincount(place * n_kinds + self.kinds[self.value], self.weights[self.value], minlength=n_cells)
         at_most = np.minimum(sums.reshape(-1, n_kinds), self.ceilings).sum(axis=1)
-        is_hopeful: npt.NDArray[np.bool_] = (at_most >= needed)[place]
-        return is_hopeful
+        may_reach: npt.NDArray[np.bool_] = (at_most >= needed)[place]
+        return may_reach
 
 
 def add_up_pairs(sharing: Sharing, needed: int, among: Codes | None = None) -> tuple[Codes, Codes, Codes]:

@@ -27,7 +27,9 @@ class Shared:
 
     Attributes
     ----------
-    kind, value : what it is; the value is a keyed hash.
+    kind : AttributeKind
+    value : str
+        What it is, as a keyed hash.
     holders : int
         How many sellers have it in all.
     bits : float

@@ -167,7 +167,7 @@ class NetworkView:
         What the links that are drawn are made of.
     degree : array of shape (n_members,)
         How many links each of all members has.
-    newcomers : mapping of str to Arrival
+    newcomers : mapping of str to NewMember
         Who came with the events added last, and why they are thought to belong.
     """
 

@@ -47,7 +47,7 @@ _WORDS = {
     "lift": "What we told you of your notices no longer holds; we look at them as before.",
 }
 _KINDS = {"warn": "notifier_warning", "suspend": "notifier_suspension", "lift": "notifier_lift"}
-_DEEDS = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
+_MEASURES_TAKEN = {"warn": "warned", "suspend": "suspended", "lift": "lifted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +250,9 @@ def _take(
     row = connection.execute(query).one()
     noted: dict[str, audit.Value] = {"step": row.step_id, "why": digest(why)}
     noted["until"] = None if until is None else write_moment(until)
-    audit.append(connection, by, f"notifier {_DEEDS[kind]}", notifier.subject, noted, at=at)
+    audit.append(connection, by, f"notifier {_MEASURES_TAKEN[kind]}", notifier.subject, noted, at=at)
     body = {"words": _WORDS[kind], "why": why, "until": noted["until"], "redress": rules.redress}
-    key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_DEEDS[kind]}")
+    key = outbox.make_key(f"notifier-{notifier.notifier_id}-{_MEASURES_TAKEN[kind]}")
     tell_notifier(connection, notifier, key=key, kind=_KINDS[kind], subject=notifier.subject, body=body, at=at)
     return _make(connection, row, None)
 
@@ -269,7 +269,7 @@ class Assessment:
 
     Attributes
     ----------
-    unfounded : Rate
+    unfounded : NotifierRate
         Of the listings settled since, those presumed manifestly unfounded.
     notices : int
         How many notices they are in.

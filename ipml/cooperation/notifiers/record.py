@@ -181,9 +181,9 @@ class NotifierRecord:
 
     Attributes
     ----------
-    success : Rate
+    success : NotifierRate
         Of what was settled, the share upheld.
-    overturned : Rate
+    overturned : NotifierRate
         Of what was upheld at first, the share put back.
     """
 

@@ -63,7 +63,7 @@ def choose_tier(kind: str, record: NotifierRecord | None, rules: NotifierRules) 
 
     Parameters
     ----------
-    record : Record or None
+    record : NotifierRecord or None
         None is for those of whom no tier asks anything (`asks_record`).
 
     Examples
@@ -197,7 +197,7 @@ class NotifierRow:
     ----------
     notices, waiting : int
         Given in all, and not settled yet.
-    suspension, warning : Step or None
+    suspension, warning : MisuseStep or None
         In force now.
     proposed : str
         "warn" or "suspend" where a lead may do so, else empty.

@@ -96,8 +96,6 @@ class DisclosedFacts:
     ----------
     n_unnamed : int
         Members that are counted and not named.
-    n_held_back : int
-        Listings that count and of which no row is in the tables.
     brands, countries : sequence of (str, int)
         Most frequent first; those of too few sellers are not named.
     """

@@ -64,10 +64,10 @@ class PromiseRecord:
 
     Attributes
     ----------
-    last : Event or None
-    given : Event or None
+    last : PromiseEvent or None
+    given : PromiseEvent or None
         The event by which the promise that is in force was given; None if none is.
-    banned : Event or None
+    banned : PromiseEvent or None
         A person's word against it that no person has taken back.
     restarted_at : datetime or None
         From when on drawn cases count again.

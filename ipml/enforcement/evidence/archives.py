@@ -77,7 +77,7 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits = USUAL) -> list[U
     archive : Path
     folder : Path
         Is made; the files appear directly in it.
-    limits : Limits
+    limits : ArchiveLimits
 
     Raises
     ------

@@ -138,7 +138,7 @@ class Simulation:
     ----------
     decisions, sellers : int
         That were replayed.
-    now, then : Outcome
+    now, then : PolicyOutcome
         Under the policy in force, and under the other.
     harder, milder : int
         Sellers who would have met a harder, or a milder, hardest penalty.

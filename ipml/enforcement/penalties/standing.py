@@ -428,7 +428,7 @@ def find_standing(
     ----------
     strikes : collection of Strike
         All of the seller's; those that count at that moment are picked.
-    told : collection of Told
+    told : collection of ImposedPenalty
         Penalties imposed by then, but for those whose strikes were taken back.
     size : Size, default=as known with the listing seen last
     """

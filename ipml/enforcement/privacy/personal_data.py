@@ -1,9 +1,9 @@
 """Where in the database something of a seller may stand, and what takes its place when it is erased.
 
 Every column of text is declared. A new one must be put here, or a test fails. What is `CLEAR` must also be named in
-`BLANKED`, or be replaced by a stand-in: erasing a seller goes by these, and by nothing else.
+`BLANKED`, or be replaced by a placeholder: erasing a seller goes by these, and by nothing else.
 
-With a stand-in a case can still be counted, and tells nothing of anybody. Number, state, score, price, verdicts and
+With a placeholder a case can still be counted, and tells nothing of anybody. Number, state, score, price, verdicts and
 moments stay. Brand and category stay where another seller has them, too: whatever only one seller wrote there may be a
 name or a telephone number. Notices of listings that are gone say neither whose the listing was, nor where.
 """
@@ -232,7 +232,7 @@ TITLE = "(erased)"
 
 
 def replace_listings(connection: Connection, rows: Sequence[StoredCase], seller: str, by: str, at: datetime) -> int:
-    """Put stand-ins in the place of the listings of cases, with all that was made of these; return how many.
+    """Put placeholders in the place of the listings of cases, with all that was made of these; return how many.
 
     Cases that were waiting for a decision are closed without one.
 
@@ -271,20 +271,22 @@ def empty_notes(connection: Connection, case_ids: Sequence[int], by: str, at: da
                 )
 
 
-def stand_in_for(scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]) -> ScoredListing:
+def make_placeholder(
+    scored: ScoredListing, case_id: int, seller: str, lone: Collection[tuple[str, str]]
+) -> ScoredListing:
     """Return a scored listing of which only what tells of nobody is left.
 
     Examples
     --------
     >>> bag = ScoredListing(Listing("A7", "s1", "Bag of Ann", brand="Acme"), 0.9, 2.2, (), (), None, "2024-05")
-    >>> stand_in_for(bag, 12, "erased:5f1c", ()).listing
+    >>> make_placeholder(bag, 12, "erased:5f1c", ()).listing
     Listing(listing_id='erased:12', seller_id='erased:5f1c', title='(erased)', ... brand='Acme', ...)
     """
     old = scored.listing
     kept = {
         name: value for name in ("brand", "category") if (value := getattr(old, name)) and (name, value) not in lone
     }
-    listing = Listing(stand_in_id(case_id), seller, TITLE, price=old.price, currency=old.currency, **kept)
+    listing = Listing(make_placeholder_id(case_id), seller, TITLE, price=old.price, currency=old.currency, **kept)
     return ScoredListing(
         listing,
         scored.score,
@@ -299,7 +301,7 @@ def stand_in_for(scored: ScoredListing, case_id: int, seller: str, lone: Collect
     )
 
 
-def stand_in_id(case_id: int) -> str:
+def make_placeholder_id(case_id: int) -> str:
     """Return what an erased listing is called."""
     return f"erased:{case_id}"
 
@@ -314,16 +316,16 @@ def _replace(
 ) -> None:
     numbers = [row.case_id for row in rows]
     for row in rows:
-        stand_in = stand_in_for(decode(row.snapshot), row.case_id, seller, lone)
+        placeholder = make_placeholder(decode(row.snapshot), row.case_id, seller, lone)
         columns = {
-            "listing_key": stand_in.listing.listing_id,
-            "listing_id": stand_in.listing.listing_id,
+            "listing_key": placeholder.listing.listing_id,
+            "listing_id": placeholder.listing.listing_id,
             "seller_id": seller,
-            "brand": stand_in.listing.brand,
-            "category": stand_in.listing.category,
-            "snapshot": encode(stand_in),
+            "brand": placeholder.listing.brand,
+            "category": placeholder.listing.category,
+            "snapshot": encode(placeholder),
             "content": None,
-            "brand_read": stand_in.listing.brand and stand_in.listing.brand.strip().casefold(),
+            "brand_read": placeholder.listing.brand and placeholder.listing.brand.strip().casefold(),
             "state": "decided",
             "holder": None,
             "lease_expires_at": None,
@@ -345,7 +347,7 @@ def _replace(
 
 
 def _end_second_reviews(connection: Connection, numbers: Sequence[int], by: str, at: datetime) -> None:
-    """Nobody is asked to look at a stand-in."""
+    """Nobody is asked to look at a placeholder."""
     pending = second_reviews.c.case_id.in_(numbers), second_reviews.c.ended_at.is_(None)
     connection.execute(update(second_reviews).where(*pending).values(ended_at=at))
     listed = control_cases.c.case_id.in_(numbers), control_cases.c.removed_at.is_(None)

@@ -106,7 +106,7 @@ class MeasureRule(BaseModel):
         )
 
 
-class Telling(BaseModel):
+class NotificationRule(BaseModel):
     """Who besides platform and seller is told of a kind of measure."""
 
     model_config = _STRICT
@@ -116,7 +116,7 @@ class Telling(BaseModel):
     buyers_after_hours: float = Field(24.0, ge=0, le=24 * 366)
 
 
-_NOBODY_ELSE = Telling()
+_NOBODY_ELSE = NotificationRule()
 
 
 class MeasureRules(BaseModel):
@@ -136,7 +136,7 @@ class MeasureRules(BaseModel):
     usual: MeasureKind
     by_ground: dict[str, MeasureKind] = {}
     rules: tuple[MeasureRule, ...] = ()
-    tells: dict[MeasureKind, Telling] = {}
+    tells: dict[MeasureKind, NotificationRule] = {}
     overdue_hours: float = Field(24.0, gt=0, le=24 * 366)
 
     @model_validator(mode="after")
@@ -161,7 +161,7 @@ class MeasureRules(BaseModel):
             return ChosenMeasure(kind, f"{kind}, as the ground is {ground}")
         return ChosenMeasure(self.usual, f"{self.usual}, the standard measure")
 
-    def telling_of(self, kind: MeasureKind) -> Telling:
+    def find_notification_rule(self, kind: MeasureKind) -> NotificationRule:
         """Return who besides platform and seller is told of a kind of measure."""
         return self.tells.get(kind, _NOBODY_ELSE)
 

@@ -107,7 +107,7 @@ class Announcing:
 
     def _tell_holder(self, change: MeasureChange) -> None:
         """Tell the rights holder what became of a listing under their brand; of the end only if they know the start."""
-        is_wanted = self._rules is not None and self._rules.telling_of(change.measure.kind).holder
+        is_wanted = self._rules is not None and self._rules.find_notification_rule(change.measure.kind).holder
         if not change.listing.brand or not (is_wanted or self._is_known_to_holder(change)):
             return
         holding = in_force(change.after)
@@ -133,11 +133,11 @@ class Announcing:
         rules = self._rules
         if rules is None:
             return
-        telling = rules.telling_of(change.measure.kind)
-        told_before = any(rules.telling_of(one.kind).buyers_days for one in in_force(change.before))
-        if telling.buyers_days is None or told_before or change.measure.sales_before == 0:
+        rule = rules.find_notification_rule(change.measure.kind)
+        told_before = any(rules.find_notification_rule(one.kind).buyers_days for one in in_force(change.before))
+        if rule.buyers_days is None or told_before or change.measure.sales_before == 0:
             return
-        since = change.at - timedelta(days=telling.buyers_days)
+        since = change.at - timedelta(days=rule.buyers_days)
         body = _buyers_body(change, "counterfeit") | {"bought_since": write_moment(since)}
         key = _make_key(change.measure, "buyers")
         subject = f"buyers:{change.measure.measure_id}"
@@ -148,7 +148,7 @@ class Announcing:
             "buyers",
             subject,
             body,
-            not_before=change.at + timedelta(hours=telling.buyers_after_hours),
+            not_before=change.at + timedelta(hours=rule.buyers_after_hours),
         )
 
     def _correct_buyers(self, change: MeasureChange) -> None:

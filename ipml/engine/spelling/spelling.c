@@ -160,7 +160,7 @@ static inline uint64_t key_at(const some_words *words, int64_t i) {
 
 /* Write which words are to be asked for and why; return how many they are. Two words are one only if both stand between
    gaps, which is looked at later. */
-static int64_t choose_words(const word_reader *by, const some_words *words, int64_t end) {
+static int64_t list_words_to_look_up(const word_reader *by, const some_words *words, int64_t end) {
     const uint64_t *known = by->tables->known.table.at, *places = words->places;
     const recent_words recent = by->recent;
     int64_t *asked = words->asked, n = 0;
@@ -225,7 +225,7 @@ static bool is_joined(const spelling_tables *tables, const stretch *text, run be
 }
 
 /* Note which texts have a word that is read as another, or two that are one; remember what stays. */
-static void ask_words(word_reader *by, texts folded, int64_t first, const some_words *words, int64_t n_asked,
+static void look_up_words(word_reader *by, texts folded, int64_t first, const some_words *words, int64_t n_asked,
                       uint8_t *may_change) {
     int64_t row = first;
     for (int64_t j = 0; j < n_asked; j++) {
@@ -257,9 +257,9 @@ static bool find_texts(word_reader *by, texts folded, int64_t longest, uint8_t *
         int64_t last = first + 1;
         while (last < n_rows && offsets[last + 1] + last + 1 - offsets[first] - first < BYTES_AT_ONCE) last++;
         find_words(folded, by->tables->letters.classes.at, first, last, &words, has_sign);
-        int64_t n = choose_words(by, &words, words.ends[last - first - 1]);
+        int64_t n = list_words_to_look_up(by, &words, words.ends[last - first - 1]);
         n = drop_words(by, &words, n);
-        ask_words(by, folded, first, &words, n, may_change);
+        look_up_words(by, folded, first, &words, n, may_change);
         first = last;
     }
     free(room);

@@ -67,7 +67,7 @@ _IN_DISGUISE: tuple[_Class, ...] = tuple(
     (re.compile(f"[{letters}]+"), flag << CODE_BITS)
     for letters, flag in ((r"\w", 8), (EAST_ASIAN, 16), (_BY_COMPANY, 32), (_IN_SIZES, 64))
 )
-_STAND_INS = {**IDEOGRAPHS_AS_LETTERS, **SIGNS_AS_LETTERS}
+_READ_AS_LETTERS = {**IDEOGRAPHS_AS_LETTERS, **SIGNS_AS_LETTERS}
 _WITHOUT_CONTENT = frozenset(("Cn", "Co", "Cs"))  # what is unassigned, in private use, or half a pair
 
 
@@ -163,9 +163,9 @@ def _describe_page(page: int, n_letters: int) -> tuple[Int64s, Int64s]:
     assert max(map(len, readings)) <= MOST_LETTERS_OF_A_READING
     assert max(map(len, sounds)) <= MOST_LETTERS_OF_A_SOUND
     places = _places(readings + sounds, n_letters)
-    shapes, stand_ins = _look_up(letters, itself, SHAPES), _look_up(letters, itself, _STAND_INS)
+    shapes, read_as = _look_up(letters, itself, SHAPES), _look_up(letters, itself, _READ_AS_LETTERS)
     smalls = _describe_small(letters, readings)
-    entries = np.column_stack([itself, shapes, stand_ins, places[:_PAGE], places[_PAGE:], smalls])
+    entries = np.column_stack([itself, shapes, read_as, places[:_PAGE], places[_PAGE:], smalls])
     return entries, _flag_kinds("".join(readings + sounds))
 
 

@@ -1,6 +1,6 @@
 """N-grams of folded texts: counting them, summing their weights, spreading the weights over letters.
 
-What the n-grams of a text are, and the column of each, `hash_all` in `ipml/engine/ngrams.c` says. Each function here
+`hash_all` in `ipml/engine/features/ngrams.c` defines the n-grams of a text and the column of each. Each function here
 takes `letters_min`, `letters_max` and `words`, as `ipml.features.text` explains them.
 """
 

@@ -10,7 +10,7 @@ as "rolex". Short phrases, and those with digits or signs, would find too much t
 
 The skeletons of all phrases make one trie. It is walked from every place of a text at which a word may begin, and from
 every letter of words so long that they must be several; what ends on the way is then compared with the letters of the
-text. `phrases.c`, `walks.c` and `skeletons.c` of the engine do so.
+text. `phrases.c`, `tries.c` and `skeletons.c` of the engine do so.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import TypeAdapter
 
 from ipml.errors import UnreadableFile
-from ipml.model.evaluation.label_weights import effective_number, odds_of, weigh_by_odds
+from ipml.model.evaluation.label_weights import effective_number, find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
     VALUE,
     VALUE_CURRENCY,
@@ -97,11 +97,11 @@ class Reviewed:
     effective: float
 
     @classmethod
-    def of(cls, y: Floats, odds: Floats) -> Reviewed:
+    def of(cls, y: Floats, label_probability: Floats) -> Reviewed:
         """Work it out from the labels and with what probability their listings were shown."""
-        weight = weigh_by_odds(odds)
+        weight = weigh_by_probability(label_probability)
         prevalence = float(weight @ y / weight.sum())
-        return cls(int((odds < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
+        return cls(int((label_probability < 1).sum()), float(weight.sum()), prevalence, effective_number(weight))
 
     def __str__(self) -> str:
         if not self.drawn:
@@ -119,10 +119,10 @@ class Evaluation:
 
     Attributes
     ----------
-    counts : Counts
+    counts : SliceCounts
     figures : dict of str to dict of str to Estimate
         By scorer ("model" first, then the baselines) and by measure.
-    comparison : Comparison or None
+    comparison : BaselineComparison or None
         The model against the best baseline; None without baselines.
     slices : tuple of Slice
         By brand, category, kind of seller, …: those with at least 50 listings, but not all, and 5 counterfeits.
@@ -235,7 +235,7 @@ def evaluate_repeats(
     0.875
     """
     sellers, truth = listings["seller_id"], np.asarray(y, dtype=float)
-    weight = None if label_probability is None else weigh_by_odds(label_probability)
+    weight = None if label_probability is None else weigh_by_probability(label_probability)
     drawn: dict[str, Any] = {"weight": weight, "n_resamples": n_resamples, "seed": seed}
     draws = {
         name: draw_figures(truth, repeats, listings, k, **drawn)
@@ -347,8 +347,8 @@ class Tested:
     @property
     def weight(self) -> Floats | None:
         """For how many listings each label stands; None where each stands for itself."""
-        odds = odds_of(self.listings)
-        return None if odds is None else weigh_by_odds(odds)
+        label_probability = find_label_probability(self.listings)
+        return None if label_probability is None else weigh_by_probability(label_probability)
 
 
 def write_tested(tested: Tested, path: Path) -> None:

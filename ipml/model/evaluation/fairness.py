@@ -111,7 +111,7 @@ def seller_fairness(
     threshold : float
         A listing is flagged where its score is at least this.
     weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_odds` returns it; once where none is given.
+        What each listing counts, as `count_by_probability` returns it; once where none is given.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0
@@ -247,7 +247,7 @@ def reliability_by_brand(
         Truth (0 or 1) and probability.
     listings : DataFrame of shape (n_listings, …)
     weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_odds` returns it; once where none is given.
+        What each listing counts, as `count_by_probability` returns it; once where none is given.
     n_resamples : int, default=500
         Resamples of the sellers, for the intervals.
     seed : int, default=0

@@ -40,14 +40,14 @@ from ipml.model.evaluation.ranking import number_sellers, resampled_weights
 Floats = NDArray[np.float64]
 
 
-def odds_of(listings: pd.DataFrame) -> Floats | None:
+def find_label_probability(listings: pd.DataFrame) -> Floats | None:
     """Return with what probability people came to see listings, NaN where unknown; None where no listing says so."""
     if "label_probability" not in listings or listings["label_probability"].isna().all():
         return None
     return listings["label_probability"].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def weigh_by_odds(odds: ArrayLike) -> Floats:
+def weigh_by_probability(probability: ArrayLike) -> Floats:
     """Return for how many listings each label stands, shape (n_listings,).
 
     A weight above the mean one times the root of their number is cut to that, so that no single label decides
@@ -55,20 +55,20 @@ def weigh_by_odds(odds: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    odds : array of shape (n_listings,)
+    probability : array of shape (n_listings,)
         In 0-1, more than 0; NaN where nobody knows, for instance of a listing that a notice pointed to: 1 is taken.
 
     Raises
     ------
     UnusableSetting
-        Odds are 0 or less, or more than 1.
+        A probability is 0 or less, or more than 1.
 
     Examples
     --------
-    >>> weigh_by_odds([1.0, 0.5, np.nan])
+    >>> weigh_by_probability([1.0, 0.5, np.nan])
     array([1., 2., 1.])
     """
-    known = np.nan_to_num(np.asarray(odds, dtype=np.float64), nan=1.0)
+    known = np.nan_to_num(np.asarray(probability, dtype=np.float64), nan=1.0)
     is_wrong = (known <= 0) | (known > 1)
     if is_wrong.any():
         found = f"{known[is_wrong][0]:g} of {int(is_wrong.sum()):,} labels"
@@ -88,15 +88,15 @@ def effective_number(weight: Floats) -> float:
     return float(weight.sum() ** 2 / (weight @ weight))
 
 
-def count_by_odds(odds: ArrayLike) -> Floats:
+def count_by_probability(probability: ArrayLike) -> Floats:
     """Return what each label counts, so that all of them count as their effective number, shape (n_listings,).
 
     Examples
     --------
-    >>> count_by_odds([1.0, 1.0]), count_by_odds([1.0, 0.5]).round(1)
+    >>> count_by_probability([1.0, 1.0]), count_by_probability([1.0, 0.5]).round(1)
     (array([1., 1.]), array([0.6, 1.2]))
     """
-    weight = weigh_by_odds(odds)
+    weight = weigh_by_probability(probability)
     return np.asarray(weight * (effective_number(weight) / weight.sum()))
 
 

@@ -180,7 +180,7 @@ class Slice:
     ----------
     column, value : str
         Such as "brand" and "Nike", or "seller size" and "1 listing".
-    counts : Counts
+    counts : SliceCounts
     figures : dict of str to Estimate
         By measure. `prevalence` is the slice's share of counterfeits, weighed where labels are;
         `comparable_average_precision` is what average precision would be at the whole's share of counterfeits;

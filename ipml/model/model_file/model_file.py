@@ -239,7 +239,7 @@ def check_golden(classifier: SavableClassifier, expected: Sequence[float], folde
 
     Parameters
     ----------
-    classifier : Classifier
+    classifier : SavableClassifier
         As it was loaded; it need not even be a classifier.
     expected : sequence of float
         Log-odds in the card.
@@ -385,7 +385,7 @@ def save_model(
 
     Parameters
     ----------
-    classifier : Classifier
+    classifier : SavableClassifier
         Fitted, and made of trusted types only.
     folder : Path or str
         Where the model goes. A model already there is replaced; any other folder is left alone.

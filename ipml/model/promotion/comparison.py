@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from ipml.errors import Conflict
 from ipml.model.evaluation.evaluation import KEY, MODEL, Reviewed, Tested, align, draw_repeats
-from ipml.model.evaluation.label_weights import odds_of, weigh_by_odds
+from ipml.model.evaluation.label_weights import find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import (
     MEASURES_OF_PROBABILITY,
     Estimate,
@@ -66,7 +66,7 @@ class ModelComparison:
     ----------
     name_a, name_b : str
         The models.
-    counts : Counts
+    counts : SliceCounts
         On what they were compared.
     measures : tuple of ComparedMeasure
     remarks : tuple of str
@@ -196,8 +196,8 @@ def compare_scores(
     >>> print(compared["brier"].difference, compared["brier"].verdict)
     -0.240 (-0.240 to -0.240) B clearly better
     """
-    truth, odds = np.asarray(y, dtype=float), odds_of(listings)
-    drawn: dict[str, Any] = {"weight": None if odds is None else weigh_by_odds(odds)}
+    truth, label_probability = np.asarray(y, dtype=float), find_label_probability(listings)
+    drawn: dict[str, Any] = {"weight": None if label_probability is None else weigh_by_probability(label_probability)}
     drawn |= {"n_resamples": n_resamples, "seed": seed}
     draws_a, draws_b = (
         {
@@ -206,7 +206,7 @@ def compare_scores(
         }
         for repeats in (scores_a, scores_b)
     )
-    notes = [] if odds is None else [str(Reviewed.of(truth, odds))]
+    notes = [] if label_probability is None else [str(Reviewed.of(truth, label_probability))]
     if no_value := say_what_has_no_value(truth, listings):
         notes.append(no_value)
     return ModelComparison(

@@ -84,7 +84,7 @@ def precision_recall(
     baselines : mapping of str to array of shape (n_listings,), optional
         Probabilities of the baselines by name.
     weight : array of shape (n_listings,), optional
-        What each listing counts, as `count_by_odds` returns it; once where none is given.
+        What each listing counts, as `count_by_probability` returns it; once where none is given.
     n_resamples : int, default=200
         Resamples of the sellers, for the interval.
     seed : int, default=0

@@ -323,7 +323,7 @@ class ReportFacts:
     ----------
     head : ReportHead
     evaluation : Evaluation
-    champion : Comparison or None
+    champion : BaselineComparison or None
         The model against the champion on the same resamples.
     champion_figures : dict of str to Estimate
         The champion's own figures; empty without one.

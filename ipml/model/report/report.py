@@ -17,7 +17,7 @@ from ipml.kit.hostile_text import make_templates
 from ipml.kit.report_page import render_report_page
 from ipml.model.evaluation.evaluation import COMPARED_BY, MODEL, BaselineComparison, Evaluation, Tested, draw_figures
 from ipml.model.evaluation.fairness import reliability_by_brand, seller_fairness
-from ipml.model.evaluation.label_weights import count_by_odds, odds_of
+from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.evaluation.metrics import VALUE_CURRENCY, Estimate, estimate_of
 from ipml.model.evaluation.slices import Slice, break_even, measure_slices
 from ipml.model.report import curves
@@ -78,9 +78,9 @@ def model_report(
         A score that is not a probability, or arrays whose lengths differ.
     """
     y, score, sellers = tested.y, tested.scores[MODEL][0], tested.listings["seller_id"]
-    odds, weight = odds_of(tested.listings), tested.weight
+    label_probability, weight = find_label_probability(tested.listings), tested.weight
     all_: dict[str, Any] = {"n_resamples": evaluation.n_resamples, "seed": evaluation.seed}
-    all_["weight"] = None if odds is None else count_by_odds(odds)
+    all_["weight"] = None if label_probability is None else count_by_probability(label_probability)
     few = all_ | {"n_resamples": min(evaluation.n_resamples, _CURVE_RESAMPLES)}
     compared, champion_figures = _compare_with_champion(tested, evaluation, champion)
     baselines = {name: scores[0] for name, scores in tested.scores.items() if name != MODEL}

@@ -114,7 +114,7 @@ def _words(change: Callable[[str], str]) -> Rewrite:
     return lambda text, _rng: for_each_word(text, change)
 
 
-def _words_by_lot(change: Rewrite) -> Rewrite:
+def _words_at_random(change: Rewrite) -> Rewrite:
     return lambda text, rng: for_each_word(text, lambda word: change(word, rng))
 
 
@@ -222,10 +222,10 @@ _TABLE: tuple[Family, ...] = (
     Family("no spaces", "spacing", True, _fixed(join_words)),
     # How words are spelt.
     Family("upper case", "spelling", True, _fixed(str.upper)),
-    Family("swapped letters", "spelling", False, _words_by_lot(swap_letters)),
-    Family("dropped letter", "spelling", False, _words_by_lot(drop_letter)),
-    Family("doubled letter", "spelling", False, _words_by_lot(double_letter)),
-    Family("mistyped letter", "spelling", False, _words_by_lot(mistype)),
+    Family("swapped letters", "spelling", False, _words_at_random(swap_letters)),
+    Family("dropped letter", "spelling", False, _words_at_random(drop_letter)),
+    Family("doubled letter", "spelling", False, _words_at_random(double_letter)),
+    Family("mistyped letter", "spelling", False, _words_at_random(mistype)),
     Family("stretched vowels", "spelling", False, _words(stretch_vowels)),
     Family("dropped vowels", "spelling", False, _words(drop_vowels)),
     Family("starred vowel", "spelling", False, _words(star_vowel)),
@@ -262,7 +262,10 @@ _TABLE: tuple[Family, ...] = (
         "mixed",
         False,
         _one_of(
-            _spaced(".", " "), _fixed(translate, table=LEET_DIGITS), _letters("Greek", 0.5), _words_by_lot(drop_letter)
+            _spaced(".", " "),
+            _fixed(translate, table=LEET_DIGITS),
+            _letters("Greek", 0.5),
+            _words_at_random(drop_letter),
         ),
     ),
     Family(

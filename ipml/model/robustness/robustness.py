@@ -85,7 +85,7 @@ def score_attacks(
 
     Parameters
     ----------
-    classifier : Classifier
+    classifier : AttackableClassifier
         Fitted, on other sellers than these.
     listings : DataFrame of shape (n_listings, …)
         Canonical listing columns.
@@ -418,7 +418,7 @@ def false_alarms_by_script(classifier: AttackableClassifier, threshold: float) -
 
     Parameters
     ----------
-    classifier : Classifier
+    classifier : AttackableClassifier
         Fitted.
     threshold : float
         Score from which a listing counts as found.

@@ -303,7 +303,7 @@ def _find_made(moves: Sequence[Move], current: int | None) -> list[Move]:
 
 MOVE_TAG = "ipml.champion."
 VERSIONS_AT_A_TIME = 1_000
-_LOOK_AGAIN = "Look which model is in use, and try again."
+_TRY_AGAIN = "Look which model is in use, and try again."
 
 Notes = Mapping[str, Move]
 
@@ -419,14 +419,14 @@ def _note(client: mlflow.MlflowClient, name: str, key: str, move: Move) -> None:
 def _check_current(client: mlflow.MlflowClient, name: str, expected: int | None) -> None:
     current = _read_current(client, name)
     if current != expected:
-        raise Conflict(name, f"found {_in_words(current)}, expected {_in_words(expected)}", _LOOK_AGAIN)
+        raise Conflict(name, f"found {_in_words(current)}, expected {_in_words(expected)}", _TRY_AGAIN)
 
 
 def _check_alone(client: mlflow.MlflowClient, name: str, known: set[str]) -> None:
     others = _in_order({key: move for key, move in _read_notes(client, name).items() if key not in known})
     if others:
         found = f"{others[0].moved_by} is just making version {others[0].version} the champion"
-        raise Conflict(name, found, _LOOK_AGAIN)
+        raise Conflict(name, found, _TRY_AGAIN)
 
 
 def _in_words(version: int | None) -> str:

@@ -17,7 +17,7 @@ from ipml.listings.schema import listings_to_frame
 from ipml.model.donor import check_kind
 from ipml.model.evaluation.baselines import KeywordList, Prevalence, PriceRule
 from ipml.model.evaluation.evaluation import MODEL, Evaluation, Tested, evaluate_repeats
-from ipml.model.evaluation.label_weights import Maturity, odds_of
+from ipml.model.evaluation.label_weights import Maturity, find_label_probability
 from ipml.model.evaluation.metrics import add_values
 from ipml.model.evaluation.splits import Positions, later_unseen_sellers, leaking_random_split, seller_folds
 from ipml.model.model_file import load_model
@@ -125,7 +125,7 @@ def fit_classifier(
         labelled,
         labels_of(labelled),
         weight,
-        odds_of(labelled),
+        find_label_probability(labelled),
         arrived,
         unlabelled=unlabelled,
         prevalence_bound=experiment.data.prevalence_bound,
@@ -194,7 +194,7 @@ def score_unseen(
         As `read_training_listings` returns them.
     brands : dict
         A table made by `brand_table`.
-    attacks : sequence of Family or Scenario, optional
+    attacks : sequence of Attack, optional
         Ways in which the counterfeits of the test are also disguised and scored again, in the first repeat.
     donor : CounterfeitClassifier, optional
         Of another market, to start from.
@@ -250,7 +250,7 @@ def measure(experiment: Experiment, tested: Tested) -> Evaluation:
         tested.scores[MODEL],
         tested.listings,
         baselines={name: scores for name, scores in tested.scores.items() if name != MODEL},
-        label_probability=odds_of(tested.listings),
+        label_probability=find_label_probability(tested.listings),
         k=experiment.evaluation.k,
         n_resamples=experiment.evaluation.n_resamples,
         seed=experiment.seed,

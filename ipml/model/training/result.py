@@ -152,7 +152,7 @@ class TrainingResult:
     ----------
     classifier : CounterfeitClassifier
         Fitted on all labelled listings.
-    counts : Counts
+    counts : SliceCounts
         How many these are.
     data_digest : str
         Of these listings.

@@ -16,7 +16,7 @@ import numpy as np
 
 from ipml.features.goods import brand_table
 from ipml.model.evaluation.evaluation import MODEL, TESTED_FILE, write_tested
-from ipml.model.evaluation.label_weights import count_by_odds, odds_of
+from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability
 from ipml.model.model_file import ModelCard, manifest_sha256, read_card
 from ipml.model.model_file.folder import check_replaceable
 from ipml.model.model_file.model_file import running_versions
@@ -194,8 +194,8 @@ def _plot(learnt: TrainingResult, folder: Path) -> list[Path]:
     tested = learnt.tested
     first = {name: scores[0] for name, scores in tested.scores.items()}
     model = first.pop(MODEL)
-    odds = odds_of(tested.listings)
-    weight = None if odds is None else count_by_odds(odds)
+    label_probability = find_label_probability(tested.listings)
+    weight = None if label_probability is None else count_by_probability(label_probability)
     return list(plot_curves(tested.y, model, tested.listings["seller_id"], folder, baselines=first, weight=weight))
 
 

@@ -32,7 +32,7 @@ from ipml.model.evaluation.evaluation import (
     read_tested,
     write_tested,
 )
-from ipml.model.evaluation.label_weights import odds_of
+from ipml.model.evaluation.label_weights import find_label_probability
 from ipml.model.evaluation.metrics import Estimate, estimate_of
 from ipml.model.evaluation.slices import SliceCounts
 from ipml.model.model_file.model_file import running_versions
@@ -209,8 +209,8 @@ def compare_trials(experiment: Experiment, tried: Sequence[tuple[Mapping[str, An
         for (values, _), draws in zip(tried, drawn, strict=True)
     ]
     rows.sort(key=lambda row: (row.difference is not None, -row.figures[MEASURES[0]].value))
-    odds = odds_of(first.listings)
-    reviewed = None if odds is None else Reviewed.of(np.asarray(first.y, dtype=float), odds)
+    label_probability = find_label_probability(first.listings)
+    reviewed = None if label_probability is None else Reviewed.of(np.asarray(first.y, dtype=float), label_probability)
     return Sweep(SliceCounts(len(first.y), int(np.sum(first.y)), sellers.nunique()), tuple(rows), reviewed)
 
 

@@ -266,7 +266,7 @@ class Past:
         Of the case before.
     decision : Decision or None
         What was found of it, as far as that stands.
-    changes : tuple of Change
+    changes : tuple of VersionChange
         What the seller changed since; none where the listing came back as it was.
     score_before, score : float or None
         Of the case before, and of this one.

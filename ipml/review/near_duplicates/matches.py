@@ -85,7 +85,7 @@ def find_removed(
 
     Parameters
     ----------
-    wanted : mapping of int to (seller id, Look, bands)
+    wanted : mapping of int to (seller id, Appearance, bands)
         By case, with their `removal_bands`.
     """
     kept = find_in_bands(connection, (band for *_, numbers in wanted.values() for band in numbers))

@@ -13,9 +13,9 @@ from sqlalchemy import Engine, exists, select, update
 
 from ipml.review.cases import PENDING
 from ipml.review.pictures.addresses import PictureSources
-from ipml.review.pictures.copies import PictureCopies, PictureRefused, make_copies
+from ipml.review.pictures.copies import PictureRefused, make_copies
 from ipml.review.pictures.fetching import FetchLimits, Resolve, fetch_picture, make_client, resolve_host
-from ipml.review.pictures.stored import path_of, store_files
+from ipml.review.pictures.stored import PictureCopies, path_of, store_files
 from ipml.storage.database import Lock, reading, serialise, writing
 from ipml.storage.tables import cases, pictures
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageOps
 
 from ipml.errors import IpmlError
-from ipml.review.pictures.stored import ENDINGS
+from ipml.review.pictures.stored import ENDINGS, PictureCopies
 
 MOST_PIXELS = 40_000_000
 VIEW_EDGE, THUMBNAIL_EDGE = 1_600, 320
@@ -36,27 +35,6 @@ class PictureRefused(IpmlError):
     def __init__(self, why: str, *, may_retry: bool = False) -> None:
         super().__init__(why)
         self.why, self.may_retry = why, may_retry
-
-
-@dataclass(frozen=True, slots=True)
-class PictureCopies:
-    """What is shown of a picture.
-
-    Attributes
-    ----------
-    kind : str
-        Format of the original: "JPEG".
-    width, height : int
-        Of the original as it is looked at, in pixels.
-    view, thumbnail : bytes
-        WebP files whose longer edge has at most 1,600 and 320 pixels.
-    """
-
-    kind: str
-    width: int
-    height: int
-    view: bytes
-    thumbnail: bytes
 
 
 def make_copies(content: bytes, most_pixels: int = MOST_PIXELS) -> PictureCopies:

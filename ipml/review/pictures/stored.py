@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sqlalchemy import Connection, Engine, bindparam, delete, exists, insert, select, update
 
@@ -22,9 +22,6 @@ from ipml.records import Listing
 from ipml.storage.backup import whole_or_not_at_all
 from ipml.storage.database import Lock, in_batches, reading, serialise, writing
 from ipml.storage.tables import picture_groups, pictures, reference_pictures
-
-if TYPE_CHECKING:
-    from ipml.review.pictures.copies import PictureCopies
 
 Size = Literal["original", "view", "thumbnail"]
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
@@ -82,6 +79,27 @@ class StoredPicture:
     def file_name(self) -> str:
         """What the original is called where it is handed out."""
         return f"picture-{self.digest}.{ENDINGS.get(self.kind or '', 'bin')}"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCopies:
+    """What is shown of a picture.
+
+    Attributes
+    ----------
+    kind : str
+        Format of the original: "JPEG".
+    width, height : int
+        Of the original as it is looked at, in pixels.
+    view, thumbnail : bytes
+        WebP files whose longer edge has at most 1,600 and 320 pixels.
+    """
+
+    kind: str
+    width: int
+    height: int
+    view: bytes
+    thumbnail: bytes
 
 
 def split_addresses(listing: Listing) -> list[str]:

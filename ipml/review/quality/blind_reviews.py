@@ -130,7 +130,7 @@ def find_timely_kinds(connection: Connection, reviewer: str, shares: Mapping[str
     Parameters
     ----------
     shares : mapping of str to float
-        As from `find_shares`.
+        As from `find_second_review_shares`.
     """
     last = connection.execute(_LAST, {"reviewer": reviewer}).one()._mapping
     gaps = {

@@ -385,7 +385,7 @@ def judge_with_two(
 
     Parameters
     ----------
-    halves : sequence of Opinion
+    halves : sequence of SecondVerdict
         Those given before, of `find_halves`.
     rules : sequence of SecondPersonRule
         Which verdicts need two.

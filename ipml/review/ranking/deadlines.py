@@ -74,7 +74,7 @@ def are_tight(dues: Iterable[DueWork], reviewers: int = 1, busy_minutes: float =
 
     Parameters
     ----------
-    dues : iterable of Due
+    dues : iterable of DueWork
         By their deadlines, the earliest first.
     busy_minutes : float
         Minutes for which each reviewer may be busy with something else.

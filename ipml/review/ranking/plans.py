@@ -277,7 +277,7 @@ class Preview:
         Of review that the outcomes are for.
     entering, leaving : tuple of (int, str)
         Number and listing of the cases that move into, or out of, the first so many.
-    outcomes : tuple of Outcome
+    outcomes : tuple of PlanOutcome
         What is in force, then each order under the new policy.
     groups : tuple of Moved
         Brands and categories, those whose harm prevented changes most first.

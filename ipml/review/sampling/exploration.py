@@ -143,7 +143,7 @@ def stratify(scores: NDArray[np.float64], sure: int, rule: SamplingRule) -> list
         The highest first; NaN, where the model abstained, at the end.
     sure : int
         How many of the first are shown in any case.
-    rule : Rule
+    rule : SamplingRule
 
     Examples
     --------
@@ -267,7 +267,7 @@ class Sample:
         The most suspicious first.
     shown : tuple of int
         How many of each stratum are shown.
-    places : dict of int to Place
+    places : dict of int to SamplePlace
         What is shown, by its row in the file, from 0.
     """
 

@@ -141,7 +141,7 @@ def find_earlier(
     places = [(one.seller_id, first.get(one.listing_id) or _moment_of(one, now)) for one in some]
     for seller_id, moment in set(places):
         portfolio = stored.get(seller_id)
-        found[seller_id, moment] = _look_before(connection, model_version, portfolio, moment)
+        found[seller_id, moment] = _count_before(connection, model_version, portfolio, moment)
     return [found[place] for place in places]
 
 
@@ -240,7 +240,7 @@ def _moment_of(listing: Listing, came_at: datetime) -> datetime:
     return listing.listed_at or listing.observed_at or came_at
 
 
-def _look_before(
+def _count_before(
     connection: Connection, model_version: str, portfolio: StoredPortfolio | None, moment: datetime
 ) -> EarlierListings:
     if portfolio is None:

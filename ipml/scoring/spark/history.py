@@ -71,7 +71,7 @@ def judge_with_history(
     events : DataFrame
         Seller events, as for `ipml.listings.seller_events.validate_events`.
     model : ShippedModel
-    reading : Reading
+    reading : RowReading
     seller_groups : int
         Into how many groups sellers are dealt out. A worker holds one group at a time, its listings and events.
 

@@ -151,7 +151,7 @@ class SimulatedStaff:
                 break
         return decided
 
-    def look_again(self, now: datetime, rng: np.random.Generator) -> int:
+    def decide_escalated(self, now: datetime, rng: np.random.Generator) -> int:
         """Let the lead decide what was passed on, such as what a notice says of a listing found genuine before."""
         with reading(self.engine) as connection:
             query = select(cases.c.case_id).where(cases.c.state == "escalated").order_by(cases.c.case_id)

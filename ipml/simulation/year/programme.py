@@ -279,7 +279,7 @@ class Programme:
             )
         with at("review and what follows"):
             decided = people.review(morning + timedelta(hours=9), rng)
-            decided += people.look_again(morning + timedelta(hours=11), rng)
+            decided += people.decide_escalated(morning + timedelta(hours=11), rng)
         with at("appeals"):
             self._appeals.hear(morning + timedelta(hours=12), rng)
             self._appeals.think_of_complaining(rng)

@@ -353,7 +353,7 @@ def make_api(
 
     Parameters
     ----------
-    models : ModelSource
+    models : CurrentModel
         Asked once a request for the model in use.
     metrics : Metrics
         Where scored listings are counted.

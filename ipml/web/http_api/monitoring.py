@@ -147,7 +147,7 @@ class Metrics:
 
     Parameters
     ----------
-    models : ModelSource
+    models : CurrentModel
         Asked at each reading for the model in use.
     """
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ipml.errors import UnreadableFile
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL, read_tested, write_tested
-from ipml.model.evaluation.label_weights import weigh_by_odds
+from ipml.model.evaluation.label_weights import weigh_by_probability
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS, st.booleans()), max_size=9, unique_by=lambda row: row[0])
@@ -50,7 +50,7 @@ def test_odds_and_values_are_kept_where_known(tmp_path: Path) -> None:
     known = {"label_probability": [1.0, 0.25], "value": [30.0, np.nan], "value_currency": "EUR"}
     write_tested(replace(tested, listings=tested.listings.assign(**known)), tmp_path / "tested.parquet")
     read = read_tested(tmp_path / "tested.parquet")
-    assert np.array_equal(read.weight, weigh_by_odds([1.0, 0.25]))
+    assert np.array_equal(read.weight, weigh_by_probability([1.0, 0.25]))
     assert read.listings["value"].tolist()[0] == 30.0
     assert read.listings["value_currency"].tolist() == ["EUR", "EUR"]
     assert tested.weight is None

@@ -10,7 +10,7 @@ import pytest
 
 from ipml.model.evaluation import evaluation as kept
 from ipml.model.evaluation.evaluation import MODEL, evaluate_repeats
-from ipml.model.evaluation.label_weights import count_by_odds, odds_of, weigh_by_odds
+from ipml.model.evaluation.label_weights import count_by_probability, find_label_probability, weigh_by_probability
 from ipml.model.evaluation.metrics import average_precision
 from ipml.model.evaluation.slices import measure_slices
 from ipml.model.promotion.comparison import compare_tests
@@ -50,7 +50,7 @@ def suspicious_first(population: kept.Tested) -> np.ndarray:
 
 def report(tested: kept.Tested) -> ReportFacts:
     """Measure and report, with few resamples."""
-    odds = odds_of(tested.listings)
+    odds = find_label_probability(tested.listings)
     evaluation = evaluate_repeats(
         tested.y, tested.scores[MODEL], tested.listings, label_probability=odds, n_resamples=20
     )
@@ -144,9 +144,9 @@ def test_models_are_compared_as_the_labels_weigh():
     reviewed = review(population, suspicious_first(population))
     worse = replace(reviewed, scores={MODEL: [np.round(reviewed.scores[MODEL][0], 1)]})
     compared = compare_tests(worse, reviewed, n_resamples=20)
-    weight = weigh_by_odds(reviewed.listings["label_probability"])
+    weight = weigh_by_probability(reviewed.listings["label_probability"])
     figures = [average_precision(reviewed.y, tested.scores[MODEL][0], weight) for tested in (worse, reviewed)]
     row = compared["average_precision"]
     assert [row.a.value, row.b.value] == pytest.approx(figures)
     assert any("weighed by the odds of being reviewed" in remark for remark in compared.remarks)
-    assert count_by_odds(reviewed.listings["label_probability"]).sum() < len(reviewed.y)
+    assert count_by_probability(reviewed.listings["label_probability"]).sum() < len(reviewed.y)

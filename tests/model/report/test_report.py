@@ -145,7 +145,7 @@ def test_values_are_in_the_base_currency(facts, tested):
     """The value of all counterfeits is their prices times the rates of the brand file."""
     total = facts.found[-1].value.value / facts.found[-1].value_share.value
     brands = load_brands()
-    worth = sum(brands.worth(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
+    worth = sum(brands.to_base_currency(20.0, currency) for currency in tested.listings.loc[tested.y, "currency"])
     assert facts.value_currency == brands.base_currency
     assert total == pytest.approx(worth)
 

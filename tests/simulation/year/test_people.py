@@ -42,7 +42,7 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
         decide(connection, claim(connection, "ana", now=NOON), Verdict.ESCALATE, now=NOON)
     people = SimulatedStaff(engine, load_enforcement_policy(), staff=Staff(time_a_case=timedelta(minutes=4)))
     people.truth.add(np.array([True]))
-    assert people.look_again(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
+    assert people.decide_escalated(NOON + timedelta(hours=1), np.random.default_rng(0)) == 1
     with reading(engine) as connection:
         assert 240.0 in [review.half for review in time_reviews(connection)]
 
