@@ -1,17 +1,16 @@
 """Measure ipml beside its peers: `python -m experiments.benchmark.quality`.
 
 Scores are kept in `out/` beside this file, so that a run can be stopped and resumed, and only what changed is worked
-out anew. A whole run puts its tables into README.md beside this file, and all figures into `figures.json`; a run of
-some tasks or some models only prints them.
+out anew. A whole run writes `quality.json`, and its tables into README.md beside this file and docs/benchmarks.md; a
+run of some tasks or some models only prints them.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,9 +21,9 @@ from experiments.benchmark.out_of_fold import Floats, Job, run_jobs
 from experiments.benchmark.protocols import DISGUISES, TASKS, Task
 from experiments.benchmark.report import (
     AVERAGE_PRECISION,
-    Figures,
+    from_json,
     measure_task,
-    put_between_marks,
+    publish,
     to_json,
     write_table,
     write_tables,
@@ -42,7 +41,6 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds the folds are drawn under.")] = 5,
     resamples: Annotated[int, typer.Option(min=10, help="Resamples of the sellers, for the intervals.")] = 500,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at a time.")] = 1,
-    page: Annotated[bool, typer.Option("--page", help="Write the first table into docs/benchmarks.md too.")] = False,
 ) -> None:
     """Measure ipml beside its peers on real listings.
 
@@ -57,7 +55,7 @@ def main(
     if task or model:
         Console().print(write_tables(figures), markup=False, soft_wrap=True)
     else:
-        publish(figures, on_page=page)
+        publish(FOLDER / "quality.json", {"figures": to_json(figures)}, write_pages)
 
 
 def score_task(task: Task, models: Sequence[str], folder: Path, n_processes: int = 1) -> dict[str, list[Floats]]:
@@ -68,13 +66,15 @@ def score_task(task: Task, models: Sequence[str], folder: Path, n_processes: int
     return {model: [job.load() for job in jobs if job.model == model] for model in models}
 
 
-def publish(figures: Sequence[Figures], on_page: bool = False) -> None:
-    """Write the figures as JSON, and as tables into README.md beside this file and, if asked, of docs/benchmarks.md."""
-    (FOLDER / "figures.json").write_text(json.dumps(to_json(figures), indent=1, ensure_ascii=False), encoding="utf-8")
-    put_between_marks(FOLDER / "README.md", write_tables(figures))
-    if on_page:
-        shown = [one for one in figures if one.reading not in DISGUISES]  # their mean is a column
-        put_between_marks(PAGE, write_table(shown, lambda one: one.measured[AVERAGE_PRECISION]))
+def write_pages(content: dict[str, Any]) -> dict[Path, str]:
+    """Return the tables of README.md beside this file and of docs/benchmarks.md."""
+    figures = from_json(content["figures"])
+    shown = [one for one in figures if one.reading not in DISGUISES]  # their mean is a column
+    first = write_table(shown, lambda one: one.measured[AVERAGE_PRECISION])
+    return {
+        FOLDER / "README.md": f"{content['origin']}\n\n{write_tables(figures)}",
+        PAGE: f"{content['origin']}\n\n{first}",
+    }
 
 
 def choose(option: str, names: Sequence[str] | None, known: Collection[str]) -> list[str]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import re
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,6 +114,46 @@ def to_json(figures: Sequence[Figures]) -> list[dict[str, object]]:
     return [asdict(one) for one in figures]
 
 
+def from_json(rows: Sequence[Mapping[str, Any]]) -> list[Figures]:
+    """Return figures that were written as plain values."""
+    return [
+        Figures(
+            **{
+                **row,
+                "measured": {name: Estimate(**value) for name, value in row["measured"].items()},
+                "ipml_above": row["ipml_above"] and Estimate(**row["ipml_above"]),
+            }
+        )
+        for row in rows
+    ]
+
+
+def describe_origin() -> str:
+    """Return when, with which commit and on which machine something is measured now."""
+    cpus = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", cpus.read_text(encoding="utf-8")) if cpus.exists() else None
+    processor = found[1].strip() if found else platform.processor() or platform.machine()
+    command = ["git", "rev-parse", "--short=8", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 our own
+    machine = f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"Measured on {datetime.now(UTC):%Y-%m-%d} with commit {commit}: {machine}."
+
+
+Tables = Callable[[dict[str, Any]], dict[Path, str]]
+"""Makes the tables of each page from the content of a JSON file."""
+
+
+def publish(file: Path, content: dict[str, Any], tables: Tables) -> None:
+    """Write figures as JSON, with their origin, and their tables between the marks of each page.
+
+    The marks have the name of the file; a test compares the pages with the JSON.
+    """
+    content = {"origin": describe_origin(), **content}
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for page, text in tables(content).items():
+        put_between_marks(page, text, file.stem)
+
+
 def write_tables(figures: Sequence[Figures]) -> str:
     """Return all figures as Markdown: for each measure a table with a row a model and a column a reading."""
     parts = [_describe_readings(figures)]
@@ -125,7 +172,7 @@ def write_table(figures: Sequence[Figures], read: Callable[[Figures], Estimate |
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def put_between_marks(path: Path, text: str, subject: str = "quality") -> None:
+def put_between_marks(path: Path, text: str, subject: str) -> None:
     """Put a text in the place of what stands between the marks of a subject in a Markdown file.
 
     Raises

@@ -9,8 +9,9 @@ ipml's classifier is asked without them, too. Scores are kept beside those of th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from experiments.benchmark.models import CANDIDATES, IPML_ALONE
 from experiments.benchmark.protocols import TASKS, Reading, Task
 from experiments.benchmark.quality import FOLDER, OUT, choose, run, score_task
-from experiments.benchmark.report import put_between_marks
+from experiments.benchmark.report import publish
 from ipml.model.evaluation.metrics import Estimate, average_precision, paired_difference
 from ipml.model.evaluation.splits import seller_folds
 
@@ -65,7 +66,7 @@ def main(
     """
     names = choose("--task", task or DEFAULT_TASKS, TASKS)
     rows = [row for name in names for row in compare_learners(TASKS[name](1), jobs)]
-    put_between_marks(FOLDER / "README.md", write_rows(rows), "candidates")
+    publish(FOLDER / "candidates.json", {"rows": [asdict(row) for row in rows]}, write_pages)
 
 
 def compare_learners(task: Task, n_processes: int = 1) -> list[Compared]:
@@ -93,6 +94,12 @@ def log_loss(y: ArrayLike, probability: ArrayLike) -> float:
     """
     clipped = np.clip(np.asarray(probability, dtype=float), 1e-6, 1 - 1e-6)
     return float(-np.log(np.where(np.asarray(y) == 1, clipped, 1 - clipped)).mean())
+
+
+def write_pages(content: dict[str, Any]) -> dict[Path, str]:
+    """Return the table of the README of the benchmark."""
+    rows = [Compared(**{**row, "above_ipml": Estimate(**row["above_ipml"])}) for row in content["rows"]]
+    return {FOLDER / "README.md": f"{content['origin']}\n\n{write_rows(rows)}"}
 
 
 def write_rows(rows: Sequence[Compared]) -> str:

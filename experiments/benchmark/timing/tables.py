@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from experiments.benchmark.models import IPML
 from experiments.benchmark.timing.inputs import ODD_LETTERS
@@ -29,28 +26,28 @@ def gather(kept: Iterable[Kept]) -> Figures:
     return figures
 
 
-def to_json(figures: Figures, machine: str) -> dict[str, object]:
+def to_json(figures: Figures) -> list[dict[str, object]]:
     """Return the figures as plain values; times are in seconds, sizes in bytes."""
-    rows = [
+    return [
         {"measurement": measurement, "listings": rows, "model": model, **run}
         for (measurement, rows), models in figures.items()
         for model, run in models.items()
     ]
-    return {"machine": machine, "figures": rows}
 
 
-def describe_machine() -> str:
-    """Return which processor this machine has, how many cores, and which Python runs."""
-    cpus = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpus.read_text(encoding="utf-8")) if cpus.exists() else None
-    name = found[1].strip() if found else platform.processor() or platform.machine()
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+def from_json(rows: Iterable[Mapping[str, Any]]) -> Figures:
+    """Return figures that were written as plain values."""
+    figures: Figures = {}
+    for row in rows:
+        run = {name: value for name, value in row.items() if name not in ("measurement", "listings", "model")}
+        figures.setdefault((row["measurement"], row["listings"]), {})[row["model"]] = run
+    return figures
 
 
-def write_tables(figures: Figures, machine: str) -> str:
-    """Return all figures as Markdown."""
+def write_tables(figures: Figures, origin: str) -> str:
+    """Return all figures as Markdown, with when and where they were measured."""
     facts = "\n".join(f"- {fact}" for fact in write_facts(figures))
-    parts = [f"Measured on: {machine}.", write_models(figures), facts, write_growth(figures)]
+    parts = [origin, write_models(figures), facts, write_growth(figures)]
     return "\n\n".join(part for part in parts if part)
 
 
