@@ -1,8 +1,8 @@
 """Options and arguments that several commands take: one name, one type and one meaning, whatever the command.
 
-A file that a command reads is an argument, a file that it writes goes to `--out`. `docs/reference_maker/interface_pages.py`
-states the conventions, and `tests/cli/test_conventions.py` holds all commands to them. Days and moments are in UTC where
-no zone is named.
+A file that a command reads is an argument, a file that it writes goes to `--out`. The conventions are in
+`docs/reference_maker/interface_pages.py`, and `tests/cli/test_conventions.py` holds all commands to them. Days and
+moments are in UTC where no zone is named.
 """
 
 from __future__ import annotations
