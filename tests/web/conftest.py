@@ -287,6 +287,18 @@ def api(judges: Judges, open_door: Callable[..., httpx.Client]) -> httpx.Client:
     return open_door(make_open_api(judges))
 
 
+@pytest.fixture
+def stored_api(judges: Judges, engine: Engine, open_door: Callable[..., httpx.Client]) -> httpx.Client:
+    """Return a client of such an API beside the database."""
+    return open_door(make_open_api(judges, engine=engine))
+
+
+@pytest.fixture
+def lead(visitor: Callable[..., TestClient]) -> TestClient:
+    """Return a lead's browser."""
+    return visitor("lea")
+
+
 @pytest.fixture(scope="module")
 def shared_api() -> Iterator[httpx.Client]:
     """Give one client to all tests of a file that only send."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
@@ -13,12 +12,6 @@ from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry, 
 from ipml.storage.database import reading, writing
 
 SAID = {"kind": "denied", "seller": "kx_trade88", "why": "sold <fakes> in 2025", "source": "letter & call"}
-
-
-@pytest.fixture
-def lead(visitor: Callable[..., TestClient]) -> TestClient:
-    """Return a lead's browser."""
-    return visitor("lea")
 
 
 def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, engine: Engine) -> None:
@@ -59,13 +52,6 @@ def cut(text: str, mark: str) -> str:
     return line
 
 
-def test_the_cases_of_a_denied_seller_come_first(lead: TestClient) -> None:
-    """The first row of the list is a case of that seller, whatever its score."""
-    lead.post("/lists", data=SAID)
-    text = lead.get("/").text
-    assert text.index('id="case-3"') < text.index('id="case-5"') < text.index('id="case-1"')
-
-
 def test_a_case_gives_its_seller_and_brand(lead: TestClient) -> None:
     """From a case a lead comes to the form with its seller and brand filled in."""
     assert "/lists?case=1" in lead.get("/cases/1").text
@@ -74,25 +60,18 @@ def test_a_case_gives_its_seller_and_brand(lead: TestClient) -> None:
     assert 'value="Vellmar"' in form
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
+def test_what_is_wrong_is_said_and_what_was_typed_stays(lead: TestClient, engine: Engine) -> None:
+    """A mistake is named, and the form keeps what was written; an entry of the brand file is changed there."""
+    for wrong, said in (
         ({"why": " "}, "reason of the list entry: found none"),
         ({"until": "2020-01-01"}, "expected a moment to come"),
         ({"until": "soon"}, "expected a day such as"),
         ({"until": "9999-12-31"}, "expected a day such as"),
         ({"seller": "x" * 201}, "found 201 characters"),
-    ],
-)
-def test_what_is_wrong_is_said_and_what_was_typed_stays(lead: TestClient, wrong: dict[str, str], said: str) -> None:
-    """A mistake is named, and the form keeps what was written."""
-    text = lead.post("/lists", data=SAID | wrong).text
-    assert said in text
-    assert "letter &amp; call" in text
-
-
-def test_what_the_brand_file_says_is_changed_there(lead: TestClient, engine: Engine) -> None:
-    """An entry of the brand file has no button, and cannot be removed."""
+    ):
+        text = lead.post("/lists", data=SAID | wrong).text
+        assert said in text, wrong
+        assert "letter &amp; call" in text
     listed = ListedSeller(ListKind.AUTHORISED, "anna_l", "contract", "brand file", "Vellmar", ("VLM",))
     with writing(engine) as connection:
         entry, _ = add_entry(connection, listed, by="lea", now=datetime.now(UTC), origin="brand file")
@@ -100,16 +79,8 @@ def test_what_the_brand_file_says_is_changed_there(lead: TestClient, engine: Eng
     assert "from the brand file" in page
     assert "/remove" not in page
     assert "comes from the brand file" in lead.post(f"/lists/{entry.entry_id}/remove", data={"why": "a mistake"}).text
-
-
-@pytest.mark.parametrize("name", ["ana", "vic"])
-def test_only_leads_change_lists(visitor: Callable[..., TestClient], name: str) -> None:
-    """Reviewers and viewers are refused, and are shown no way there."""
-    browser = visitor(name)
-    assert browser.get("/lists").status_code == 403
-    assert browser.post("/lists", data=SAID).status_code == 403
-    assert "/lists" not in browser.get("/").text
-    assert "/lists" not in browser.get("/cases/1").text
+    lead.post("/lists", data=SAID)
+    assert "found none" in lead.post(f"/lists/{entry.entry_id + 1}/remove").text
 
 
 def test_a_long_list_is_searched(lead: TestClient) -> None:
@@ -120,14 +91,6 @@ def test_a_long_list_is_searched(lead: TestClient) -> None:
     assert ("seller-1" in found, "seller-2" in found) == (True, False)
     assert "seller-0" not in lead.get("/lists", params={"brand": "acme"}).text
     assert "No entry matches" in lead.get("/lists", params={"seller": "seller"}).text
-
-
-def test_nothing_is_removed_without_a_reason(lead: TestClient, engine: Engine) -> None:
-    """The page says so, and the entry stays."""
-    lead.post("/lists", data=SAID)
-    assert "found none" in lead.post("/lists/1/remove").text
-    with reading(engine) as connection:
-        assert len(list_entries(connection, now=datetime.now(UTC))) == 1
 
 
 def test_what_has_ended_is_shown_as_such_where_it_is_asked_for(lead: TestClient, engine: Engine) -> None:

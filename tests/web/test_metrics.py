@@ -28,22 +28,20 @@ def find(client: httpx.Client, name: str, **labels: str) -> float:
     return read(client).get((name, frozenset(labels.items())), 0.0)
 
 
-def test_requests_are_counted_by_route_and_status(api: httpx.Client) -> None:
-    """Each request is counted once, under its route and what it was answered with."""
-    for content in (BAG, BAG, {}):
+def test_requests_and_listings_are_counted(judges: Any, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request once, under its route and status; scored and abstained listings, and not refused ones."""
+    for content in (BAG, {"listings": [BAG, {**BAG, "listing_id": "2", "title": "!"}]}, {"listings": [BAG, {}]}):
         api.post("/v1/score", json=content)
-    for status, n in (("200", 2), ("422", 1)):
+    monkeypatch.setattr(judges.judge, "check", lambda listings: 1 / 0)
+    api.post("/v1/score", json=BAG)
+    for status, n in (("200", 2), ("422", 1), ("500", 1)):
         assert find(api, "ipml_http_requests_total", method="POST", route="/v1/score", status=status) == n
-    assert find(api, "ipml_http_request_seconds_count", route="/v1/score") == 3
+    assert find(api, "ipml_http_request_seconds_count", route="/v1/score") == 4
     assert 0 < find(api, "ipml_http_request_seconds_sum", route="/v1/score") < 10
-
-
-def test_listings_are_counted(api: httpx.Client) -> None:
-    """Scored and abstained listings are counted; refused ones are neither."""
-    api.post("/v1/score", json={"listings": [BAG, {**BAG, "listing_id": "2", "title": "!"}]})
-    api.post("/v1/score", json={"listings": [BAG, {}]})
-    assert find(api, "ipml_listings_scored_total") == 1
+    assert find(api, "ipml_listings_scored_total") == 2
     assert find(api, "ipml_listings_abstained_total") == 1
+    assert find(api, "process_start_time_seconds") > 1.7e9
+    assert find(api, "process_resident_memory_bytes") > 1e6
 
 
 def test_what_is_asked_makes_no_new_line(api: httpx.Client) -> None:
@@ -58,13 +56,6 @@ def test_what_is_asked_makes_no_new_line(api: httpx.Client) -> None:
     assert find(api, "ipml_http_requests_total", method="other", route="other", status="404") == 20
 
 
-def test_failures_are_counted(judges: Any, api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request in which the program failed counts as 500."""
-    monkeypatch.setattr(judges.judge, "check", lambda listings: 1 / 0)
-    api.post("/v1/score", json=BAG)
-    assert find(api, "ipml_http_requests_total", method="POST", route="/v1/score", status="500") == 1
-
-
 def test_the_model_of_the_moment_is_named(judges: Any, api: httpx.Client) -> None:
     """The version in use is the one line of its kind; without a model there is none."""
     judges.n_reloads, judges.n_failures = 2, 3
@@ -74,12 +65,6 @@ def test_the_model_of_the_moment_is_named(judges: Any, api: httpx.Client) -> Non
     assert find(api, "ipml_model_reload_failures_total") == 3
     judges.judge = None
     assert "ipml_model_info{" not in api.get("/metrics").text
-
-
-def test_since_when_the_process_runs(api: httpx.Client) -> None:
-    """The start of the process and its memory are told."""
-    assert find(api, "process_start_time_seconds") > 1.7e9
-    assert find(api, "process_resident_memory_bytes") > 1e6
 
 
 @pytest.mark.slow

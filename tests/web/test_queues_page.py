@@ -32,11 +32,3 @@ def test_what_was_typed_stays_where_it_is_refused(visitor: Callable[..., TestCli
     assert answer.status_code == 409
     assert 'value="&lt;i&gt;Bags&lt;/i&gt;"' in answer.text
     assert "vic" in answer.text
-
-
-def test_queues_are_for_leads(visitor: Callable[..., TestClient], ana: TestClient) -> None:
-    """A reviewer neither sees the page nor its link."""
-    assert ana.get("/queues").status_code == 403
-    assert ana.post("/queues", data=RULE).status_code == 403
-    assert 'href="/queues"' not in ana.get("/").text
-    assert 'href="/queues"' in visitor("lea").get("/").text

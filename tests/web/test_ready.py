@@ -58,30 +58,20 @@ def test_without_a_model_it_is_not(engine: Engine, models: Models) -> None:
     assert ask(app)[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("statement", "reason"),
-    [
-        ("UPDATE alembic_version SET version_num = '9999'", "found tables of revision 9999; expected tables of"),
-        ("UPDATE alembic_version SET version_num = '0000'", "found tables of revision 0000; expected tables of"),
-        ("DROP TABLE alembic_version", "found no tables; expected tables of revision"),
-    ],
-)
-def test_with_tables_of_another_release_it_is_not(engine: Engine, statement: str, reason: str) -> None:
-    """It says which were found."""
+def test_with_tables_of_another_release_it_is_not(engine: Engine) -> None:
+    """It says which were found; one that lets it go on keeps the older server in service while the newer one starts."""
     app = make_app(engine, Settings())
-    with writing(engine) as connection:
-        connection.execute(text(statement))
-    status, said = ask(app)
-    assert (status, said["status"]) == (503, "not ready")
-    assert said["reasons"][0].startswith(f"database: {reason}")
-
-
-def test_with_those_of_a_newer_one_that_lets_it_go_on_it_is(engine: Engine) -> None:
-    """So the older server stays in service while the newer one starts."""
-    app = make_app(engine, Settings())
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999', compatible_from = '0001'"))
-    assert ask(app)[0] == 200
+    for statement, reason in (
+        ("UPDATE alembic_version SET version_num = '9999', compatible_from = '0001'", None),
+        ("UPDATE alembic_version SET compatible_from = '9999'", "tables of revision 9999; expected tables of"),
+        ("UPDATE alembic_version SET version_num = '0000'", "tables of revision 0000; expected tables of"),
+        ("DROP TABLE alembic_version", "no tables; expected tables of revision"),
+    ):
+        with writing(engine) as connection:
+            connection.execute(text(statement))
+        status, said = ask(app)
+        assert status == (503 if reason else 200), statement
+        assert reason is None or said["reasons"][0].startswith(f"database: found {reason}")
 
 
 def test_without_its_database_it_is_not(tmp_path: Any) -> None:

@@ -35,9 +35,9 @@ def post(app, address: str, **form: str) -> int:
 def test_the_answer_says_when_to_come_back(visitor: Callable) -> None:
     """After ten tries the answer is 429 with the seconds to wait, before anything looks at the password."""
     browser = visitor()
-    for _ in range(10):
-        browser.post("/login", data=WRONG)
-    answer = browser.post("/login", data=WRONG)
+    assert [browser.post("/login", data=WRONG).status_code for _ in range(10)] == [401] * 10
+    assert browser.post("/login", data={"name": "bo", "password": PASSWORD}).status_code == 303
+    answer = browser.post("/login", data=WRONG | {"password": PASSWORD})
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= 900
     assert "Try again in 15 minutes." in answer.text

@@ -34,11 +34,11 @@ def test_the_right_password_opens(engine: Engine) -> None:
         assert check_password(connection, "Ana", PASSWORD, CHEAP) is None
 
 
-@pytest.mark.parametrize("name", ["nobody", "", "a\0b", "x" * 1000, "' OR 1=1 --", "аna"])
-def test_an_unknown_name_opens_nothing(engine: Engine, name: str) -> None:
+def test_an_unknown_name_opens_nothing(engine: Engine) -> None:
     """A name that nobody has is refused, whatever letters it is made of."""
-    with reading(engine) as connection:
-        assert check_password(connection, name, PASSWORD, CHEAP) is None
+    for name in ("nobody", "", "a\0b", "x" * 1000, "' OR 1=1 --", "аna"):
+        with reading(engine) as connection:
+            assert check_password(connection, name, PASSWORD, CHEAP) is None, name
 
 
 def test_a_disabled_user_is_shut_out(engine: Engine) -> None:

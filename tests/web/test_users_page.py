@@ -59,12 +59,12 @@ def test_a_user_is_added_with_a_password_shown_once(engine: Engine, admin: TestC
     assert noted(engine, number_of(engine, "nia")) == [("adam", "user added")]
 
 
-@pytest.mark.parametrize("name", ["ana", "two words", "ipml", "", "\u0430na"])
-def test_a_name_that_cannot_be_is_refused(admin: TestClient, name: str) -> None:
+def test_a_name_that_cannot_be_is_refused(admin: TestClient) -> None:
     """It is taken, or nobody's; what was typed stays."""
-    answer = admin.post("/users", data={"name": name, "role": "lead"})
-    assert answer.status_code in (400, 409)
-    assert '<code class="password">' not in answer.text
+    for name in ("ana", "two words", "ipml", "", "\u0430na"):
+        answer = admin.post("/users", data={"name": name, "role": "lead"})
+        assert answer.status_code in (400, 409), name
+        assert '<code class="password">' not in answer.text
 
 
 def test_a_user_gets_a_role_and_is_shut_out_and_in(engine: Engine, admin: TestClient, ana: TestClient) -> None:
@@ -109,12 +109,6 @@ def test_nobody_takes_away_the_last_admin(engine: Engine, admin: TestClient) -> 
         disable_user(connection, "adam")
     with writing(engine) as connection, pytest.raises(Conflict, match="last admin"):
         disable_user(connection, "eve")
-
-
-@pytest.mark.parametrize("path", ["/users", "/roles", "/policies"])
-def test_only_admins_see_these_pages(visitor: Callable[..., TestClient], path: str) -> None:
-    """A lead is told what it takes."""
-    assert visitor("lea").get(path).status_code == 403
 
 
 def test_the_roles_say_what_each_may_do(admin: TestClient) -> None:
