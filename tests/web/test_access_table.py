@@ -1,7 +1,5 @@
 """Who may do what: every route the applications serve, by every method, in every role, against the one table."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """The API asked by a real client: what it answers, and what it says when it does not."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable
@@ -182,7 +180,7 @@ def test_a_crowd_forgets_who_left() -> None:
             1 / 0  # noqa: B018
 
 
-def test_a_route_outside_the_table_is_refused(judges: Any, open_door: Callable[..., httpx.Client]) -> None:
+def test_a_route_outside_the_table_is_refused(judges: Any, open_door: Callable) -> None:
     """A route that somebody forgot to put into the table is open to nobody."""
     app = make_api(judges, Metrics(judges), Access(), {})
     app.add_api_route("/v1/forgotten", lambda: "secret")
@@ -238,7 +236,7 @@ def test_the_document_has_every_message_that_is_sent(api: httpx.Client) -> None:
         validator_for(schema, validate_formats=True).validate(content["examples"][channel]["value"])
 
 
-def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable[..., httpx.Client]) -> None:
+def test_beside_the_page(engine: Engine, judges: Any, open_door: Callable) -> None:
     """Page and API share an address; health looks after both, and neither's visitors get into the other."""
     metrics = Metrics(judges)
     api = make_api(judges, metrics, Access(), {}, engine)

@@ -1,7 +1,5 @@
 """Who may have listings scored over HTTP, and who may not."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,9 +98,7 @@ def test_an_open_api_answers_all(judges, keyed: httpx.Client, open_door: Callabl
     assert [one.post(PATH, json=BAG, headers=elsewhere).status_code for one in (client, keyed)] == [403, 403]
 
 
-def test_a_session_of_the_page_opens_no_api(
-    engine: Engine, judges, key_file: Path, ana, open_door: Callable[..., httpx.Client]
-) -> None:
+def test_a_session_of_the_page_opens_no_api(engine: Engine, judges, key_file: Path, ana, open_door: Callable) -> None:
     """A reviewer who is logged in has no key; and a key is no login."""
     api = make_api(judges, Metrics(judges), make_access(key_file, "127.0.0.1"), {}, engine)
     client = open_door(put_beside(make_app(engine, Settings()), api))

@@ -1,7 +1,5 @@
 """Acts over HTTP: each reached once, whatever is sent again, and what is wrong with a request named and not stored."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime

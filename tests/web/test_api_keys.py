@@ -1,7 +1,5 @@
 """What each key opens at every operation of the API, and under whose name what it does stands."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

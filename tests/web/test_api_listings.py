@@ -1,7 +1,5 @@
 """Submitted listings and events: stored once, whatever the order and however often, and answered as they stand."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,12 +14,7 @@ from ipml.records import Verdict
 from ipml.review.queue import claim, decide
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, listings, seller_events
-from ipml.web.http_api.intake_document import (
-    EventShape,
-    KnownListingsShape,
-    ListingFileShape,
-    StoredEventsShape,
-)
+from ipml.web.http_api.intake_document import EventShape, KnownListingsShape, ListingFileShape, StoredEventsShape
 from ipml.web.http_api.requests import Crowd
 
 PATH, EVENTS = "/v1/listings", "/v1/events"

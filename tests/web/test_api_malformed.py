@@ -1,7 +1,5 @@
 """Whatever anybody sends, the API says what is wrong with it and goes on: no answer of 500 and above."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any

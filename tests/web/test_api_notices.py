@@ -1,7 +1,5 @@
 """Notices over HTTP: confirmed at once, refused with every fault by its field, asked after by their reference."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path

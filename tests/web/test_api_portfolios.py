@@ -1,7 +1,5 @@
 """What a seller lists over the HTTP API counts for what the seller lists next, as it does in files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +30,7 @@ def model(classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(engine: Engine, model: Path, open_door: Callable[..., httpx.Client]) -> Callable[[], httpx.Client]:
+def start(engine: Engine, model: Path, open_door: Callable) -> Callable[[], httpx.Client]:
     """Return what starts a server, and gives a client of it."""
 
     def open_api() -> httpx.Client:

@@ -1,7 +1,5 @@
 """However listings, withdrawals and events are ordered, parted, joined, repeated, sent at once: the end is the same."""
 
-from __future__ import annotations
-
 import os
 import random
 import subprocess

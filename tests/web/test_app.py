@@ -1,7 +1,5 @@
 """The application as a whole: its table of routes, its headers, its error pages, its health."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
 
 import ipml.web
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings, get_settings
 from ipml.storage.database import open_database, reading, writing
@@ -135,9 +133,7 @@ def _fields(page: str, action: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.usefixtures("settings_of_the_process")
-def test_a_shift_goes_by_the_settings_of_the_application(
-    engine: Engine, ana: TestClient, scored: Callable[..., ScoredListing]
-) -> None:
+def test_a_shift_goes_by_the_settings_of_the_application(engine: Engine, ana: TestClient, scored: Callable) -> None:
     """A case is decided with its near-duplicate and two are decided together, by one person; both can be undone."""
     queue.enqueue(engine, [scored(0, listing_id="L0900")])
     data = {**_fields(ana.get("/cases/1").text, "/cases/1/decide"), "choice": "genuine", "spread": ["8"]}

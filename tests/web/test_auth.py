@@ -1,7 +1,5 @@
 """Sessions: how they begin and end, and what the browser holds of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 

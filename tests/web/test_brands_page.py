@@ -1,7 +1,5 @@
 """Brands on the page: those found counterfeit lately, and of each what its owner is told."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,7 +26,7 @@ from ipml.storage.tables import decisions, outbox
 
 
 @pytest.fixture
-def viewer(visitor: Callable[..., TestClient]) -> TestClient:
+def viewer(visitor: Callable) -> TestClient:
     """Return a viewer's browser."""
     return visitor("vic")
 

@@ -1,7 +1,5 @@
 """A reviewer's shift in a real browser, by keyboard only; and pictures of the pages to look at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,15 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import (
-    SIZE_NAMES,
-    SIZES,
-    check_fit,
-    log_in,
-    note_complaints,
-    press,
-    serve_page,
-)
+from support.browser import SIZE_NAMES, SIZES, check_fit, log_in, note_complaints, press, serve_page
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 

@@ -1,7 +1,5 @@
 """Deciding selected cases together on the page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +8,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage.database import reading, writing
 
@@ -68,9 +66,7 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
         assert queue.count_cases(connection)["open"] == 7
 
 
-def test_what_changed_since_the_preview_is_looked_at_again(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Where a case is no longer what was seen nothing is decided; the note is kept and the new preview shown."""
     form = bulk_form(ana.get("/bulk", params={"case": [1, 2]}).text, "genuine")
     with reading(engine) as connection:

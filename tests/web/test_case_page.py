@@ -1,7 +1,5 @@
 """A case: what it shows, who holds it, and how it is decided."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,9 +52,7 @@ def test_a_case_tells_its_reasons(ana: TestClient) -> None:
 SELLER_FIELDS = ("age_days", "sales", "returns", "complaints", "rating", "strikes", "listings")
 
 
-def test_a_case_shows_what_its_listing_is_like(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_a_case_shows_what_its_listing_is_like(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Only what is so: a case that is as usual shows nothing of it."""
     unknown = dict.fromkeys([f"seller_{name}" for name in SELLER_FIELDS], None)
     bare = scored(7, seller_id="unseen", price=None, description=None, brand=None, **unknown)
@@ -244,9 +240,7 @@ def judge(engine: Engine, case_id: int, verdict: Verdict, reviewer: str = "bo") 
         queue.decide(connection, claim, verdict, ground=ground)
 
 
-def test_a_seller_is_shown_when_listed_and_now(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_a_seller_is_shown_when_listed_and_now(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Figures seen at several moments are lines, each listing has its mark, and strikes are those of the database."""
     assert 'class="timeline"' not in ana.get("/cases/1").text
     second_reviews = [
@@ -284,9 +278,7 @@ def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient
     assert "of the words in common" not in ana.get("/cases/3").text
 
 
-def test_all_that_a_seller_offers_is_shown(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_all_that_a_seller_offers_is_shown(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Eight beside the case with price, score and verdict; all of them on a page of their own, fifty at a time."""
     shown = [scored(7 * number, seller_id="many", title=f"Vellmar bag {number}") for number in range(1, 61)]
     queue.enqueue(engine, shown)
@@ -300,9 +292,7 @@ def test_all_that_a_seller_offers_is_shown(
     assert "None on this page." in ana.get("/cases/8/listings?page=3").text
 
 
-def test_a_case_tells_where_it_stands_and_until_when(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_a_case_tells_where_it_stands_and_until_when(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Its place in the queue, what its review is worth and its deadline are said; the list shows the deadline."""
     queue.enqueue(engine, [scored(7)], due_at=datetime.now(UTC) + timedelta(hours=5, minutes=1))
     text = ana.get("/cases/8").text
@@ -332,7 +322,7 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
         assert queue.get_case(connection, 1).reviewer is None
 
 
-def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Near-duplicates wait behind one case; those that stay ticked get its verdict, and undo takes all back."""
     queue.enqueue(engine, [scored(7, listing_id=f"again{number}", seller_id="copier") for number in range(3)])
     text = ana.get("/").text
@@ -357,7 +347,7 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable[..., Sc
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(
-    engine: Engine, ana: TestClient, scored: Callable[..., ScoredListing]
+    engine: Engine, ana: TestClient, scored: Callable
 ) -> None:
     """The page names the case and the seller; once its verdict is taken back, nothing is said any more."""
     with writing(engine) as connection:

@@ -1,7 +1,5 @@
 """Comments, assignment and snoozing on the page of a case."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 
@@ -35,9 +33,7 @@ def test_a_comment_is_shown_to_whoever_opens_the_case(ana: TestClient, visitor: 
     assert ana.post("/cases/99/comments", data={"text": "x"}).status_code == 404
 
 
-def test_what_a_first_reviewer_wrote_is_kept_from_the_second(
-    app: FastAPI, ana: TestClient, visitor: Callable[..., TestClient]
-) -> None:
+def test_what_a_first_reviewer_wrote_is_kept_from_the_second(app: FastAPI, ana: TestClient, visitor: Callable) -> None:
     """Whoever judges without knowing what was said sees their own comments only."""
     rules = Settings(second_person=[{"verdict": "genuine"}])
     app.state.settings = rules

@@ -1,7 +1,5 @@
 """Charts stay within their frame, whatever they show."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """Connections that never finish what they ask: closed in time, and no reason for others to wait."""
 
-from __future__ import annotations
-
 import logging
 import resource
 import socket

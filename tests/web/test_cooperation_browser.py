@@ -1,7 +1,5 @@
 """Notices, notifiers and brands in a real browser: by keyboard, and by day and night on screens of two widths."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The dashboard says how the queue stands."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +7,7 @@ from dataclasses import replace
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.arrivals.intake import enqueue_batch
 from ipml.storage.database import writing
@@ -36,7 +34,7 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
     assert all("aria-hidden" in tag or "aria-label" in tag for tag in drawn)
 
 
-def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable[..., TestClient]) -> None:
+def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """A lead sees how much each reviewer decided; a reviewer sees only their own."""
     for name in ("ana", "bo"):
         with writing(engine) as connection:
@@ -65,9 +63,7 @@ def test_an_empty_queue_has_a_page(engine: Engine, ana: TestClient) -> None:
     assert "<dt>Oldest open</dt><dd>–</dd>" in text
 
 
-def test_what_is_said_of_all_listings_waits_for_draws(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Without reviews of what was drawn nothing is estimated; afterwards prevalence stands there, beside the naive."""
     assert "Too few sampled listings have been reviewed" in ana.get("/dashboard").text
     file = [replace(scored(number), score=number / 200) for number in range(7, 200)]

@@ -1,7 +1,5 @@
 """Pages tell of the days that their address names, and of a record only where there is one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -57,7 +55,7 @@ def test_brands_of_other_days_are_shown_and_stay_in_links(old: Engine, ana: Test
     assert "No brand decisions from" in ana.get("/brands", params={"until": "2024-05-09"}).text
 
 
-def test_the_dashboard_counts_the_days_asked_for(old: Engine, visitor: Callable[..., TestClient]):
+def test_the_dashboard_counts_the_days_asked_for(old: Engine, visitor: Callable):
     """By day, and by reviewer; an empty field is none."""
     lea = visitor("lea")
     page = lea.get("/dashboard", params={"from": "2024-05-09", "until": "2024-05-11"}).text

@@ -1,7 +1,5 @@
 """The list of what was decided: which verdict holds, whose, when, on which ground, and what was done."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The page of deliveries: what waits, arrived or was given up; leads send again and drop, by hand and by keyboard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +11,6 @@ from support.browser import check_fit, log_in, note_complaints, press, serve_pag
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
-from ipml.records import ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage import outbox
 from ipml.storage.audit_trail.audit import verify
@@ -149,7 +146,7 @@ def test_what_is_not_understood_is_refused(lead: TestClient) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, scored: Callable[..., ScoredListing]) -> Iterator[str]:
+def address(tmp_path_factory: pytest.TempPathFactory, scored: Callable) -> Iterator[str]:
     """Serve an outbox in which there is something of everything, with errors of all lengths."""
     engine = open_hasty(copy_sqlite(tmp_path_factory.mktemp("outbox")))
     with writing(engine) as connection:

@@ -1,7 +1,5 @@
 """What follows from decisions, on the page: seen before and after, changed by leads, appealed against and decided."""
 
-from __future__ import annotations
-
 import io
 import re
 import zipfile
@@ -21,7 +19,7 @@ from ipml.enforcement.evidence.verify import check_package
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.enforcement.takedown.measures import find_measures
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.storage import tables
 from ipml.storage.audit_trail import audit
@@ -65,7 +63,7 @@ def kinds_of(engine: Engine, case_id: int = 1) -> list[tuple[str, bool]]:
         return [(one.kind.value, one.stands) for one in find_measures(connection, case_id=case_id)]
 
 
-def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient, visitor: Callable[..., TestClient]) -> None:
+def test_before_the_verdict_it_is_said_what_it_would_do(ana: TestClient, visitor: Callable) -> None:
     """Measure, strikes, penalty and letter are there to be read by whoever may decide, and by nobody else."""
     page = ana.get("/cases/1").text
     for told in (
@@ -222,7 +220,7 @@ def test_a_lead_decides_an_appeal(bound: Engine, lead: TestClient, outcome: str)
     assert lead.post(f"/appeals/{number}/decide", data=form | {"outcome": "rejected"}).status_code == 409
 
 
-def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, visitor: Callable) -> None:
     """Their page has no form, and a form sent all the same decides nothing; nor one of what another has in hand.
 
     What was written is not lost.
@@ -246,7 +244,7 @@ def test_who_decided_first_is_told_before_and_refused_after(bound: Engine, visit
     assert kinds_of(bound) == [("remove", True)]
 
 
-def test_a_sellers_record(bound: Engine, lead: TestClient, visitor: Callable[..., TestClient]) -> None:
+def test_a_sellers_record(bound: Engine, lead: TestClient, visitor: Callable) -> None:
     """Standing, strikes, penalties, measures and appeals are on it; the address names a case, and no seller."""
     decide(bound, 1)
     appeal(bound)
@@ -288,9 +286,7 @@ def test_the_pages_of_an_erased_seller(bound: Engine, lead: TestClient) -> None:
             assert gone not in answer.text, (address, gone)
 
 
-def test_a_lead_confirms_and_lifts_a_penalty(
-    bound: Engine, visitor: Callable[..., TestClient], scored: Callable[..., ScoredListing]
-) -> None:
+def test_a_lead_confirms_and_lifts_a_penalty(bound: Engine, visitor: Callable, scored: Callable) -> None:
     """However often the form is sent; who decided the case does not, nor anybody by way of a case of another seller."""
     listings = [
         replace(scored(number, seller_id="grave", listing_id=f"G{number}"), score=0.99) for number in range(7, 21)

@@ -1,7 +1,5 @@
 """What the pages say of a listing whose seller was erased: that it is, and nothing else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from fastapi.testclient import TestClient
@@ -17,7 +15,7 @@ PAGES = ("/", "/?state=decided", f"/?q={SELLER}", "/?q=erased", "/cases/1", "/ca
 FILES = ("/export.csv", "/export.csv?what=decisions")
 
 
-def test_every_page_copes_with_an_erased_seller(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_every_page_copes_with_an_erased_seller(engine: Engine, visitor: Callable) -> None:
     """One case was decided and one was open; each page answers, and names neither seller nor listing."""
     with writing(engine) as connection:
         claim = queue.claim(connection, "ana", 1)

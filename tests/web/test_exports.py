@@ -1,7 +1,5 @@
 """What people take away as CSV: all of it, nothing else, and nothing alive."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
 
-from ipml.records import ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.exports import CASE_COLUMNS, DECISION_COLUMNS, ExportFilter, export_cases, export_decisions
 from ipml.storage.database import reading, writing
@@ -50,9 +48,7 @@ def decide(engine: Engine, case_id: int, note: str = "", reviewer: str = "ana", 
         queue.decide(connection, claim, Verdict.GENUINE, note=note, now=now)
 
 
-def test_fourteen_kinds_of_formula(
-    engine: Engine, visitor: Callable[..., TestClient], scored: Callable[..., ScoredListing]
-) -> None:
+def test_fourteen_kinds_of_formula(engine: Engine, visitor: Callable, scored: Callable) -> None:
     """In every field of text, none is live; there is a row for each, of as many cells, with all that was written."""
     for number, text in enumerate(FORMULAE):
         item = scored(7)
@@ -79,7 +75,7 @@ def test_fourteen_kinds_of_formula(
             assert row["title"].replace("'", "") == title.replace("'", "")
 
 
-def test_the_file_is_one_to_save(visitor: Callable[..., TestClient]) -> None:
+def test_the_file_is_one_to_save(visitor: Callable) -> None:
     """A browser saves it under a fixed name, shows it to nobody else, and reads it as UTF-8."""
     answer = visitor("lea").get("/export.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -89,7 +85,7 @@ def test_the_file_is_one_to_save(visitor: Callable[..., TestClient]) -> None:
     assert answer.content.startswith(b"\xef\xbb\xbf")
 
 
-def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable) -> None:
     """Cases and decisions come in the order in which they were made, with the figures as they are."""
     for case_id in (3, 1):
         decide(engine, case_id, note="because", reviewer="bo")
@@ -109,7 +105,7 @@ def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable[..
     ]
 
 
-def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable) -> None:
     """State, brand, seller and the span of time narrow it, alone and together."""
     lead, start = visitor("lea"), datetime(2026, 5, 1, tzinfo=UTC)
     for days, case_id in enumerate((1, 2, 3)):
@@ -129,7 +125,7 @@ def test_what_cannot_be_wanted_is_refused(lead: TestClient, ana: TestClient) -> 
     assert ["/export.csv" in browser.get("/").text for browser in (lead, ana)] == [True, False]
 
 
-def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
+def test_a_long_export_is_read_in_parts(engine: Engine, scored: Callable) -> None:
     """Every case comes once, read five hundred at a time, and between the parts others can write."""
     queue.enqueue(engine, [scored(number) for number in range(7, 1_100)])
     selects: list[str] = []

@@ -1,7 +1,5 @@
 """Settings that let others listen are told at the start."""
 
-from __future__ import annotations
-
 from ipml.settings import Settings
 from ipml.web.server import find_exposure
 

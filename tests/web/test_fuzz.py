@@ -1,7 +1,5 @@
 """Whatever is sent, no server error: the API by its own document, the page by its table of routes."""
 
-from __future__ import annotations
-
 import os
 import re
 import warnings
@@ -214,7 +212,7 @@ def test_malformed_forms(lead_of_page: TestClient) -> None:
                 assert answer.status_code < 500, (path, kind, answer.text)
 
 
-def test_malformed_cookies(visitor: Callable[..., TestClient]) -> None:
+def test_malformed_cookies(visitor: Callable) -> None:
     """A cookie that is none opens nothing and breaks nothing."""
     for cookie in ("ipml=", "ipml=x; ipml=y", "ipml=\xff", "=", ";;;", "ipml=" + "x" * 7_000, "ipml-login=x.y"):
         sent = {"Cookie": cookie.encode("latin-1")}

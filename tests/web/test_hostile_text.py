@@ -1,7 +1,5 @@
 """Text of sellers, and of anybody else, on every page: whatever it is made of, a browser finds nothing alive in it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -155,7 +153,7 @@ def hostile(engine: Engine) -> list[int]:
     return numbers
 
 
-def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list[int]) -> None:
+def test_no_page_comes_to_life(visitor: Callable, hostile: list[int]) -> None:
     """All pages of a lead, with every payload in every text: nothing is alive, and the text is there to be read."""
     lead, seen, said = visitor("lea"), set[str](), ""
     paths = [path for method, path, *_ in reversed(ROUTES) if method == "GET" and "{" not in path]
@@ -177,7 +175,7 @@ def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list
         assert payload.split("\u2028")[0] in said
 
 
-def test_nothing_that_follows_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+def test_nothing_that_follows_comes_to_life(app: FastAPI, visitor: Callable) -> None:
     """Letters, appeals, reasons and refusals with every payload, on the pages of case, appeal and seller."""
     engine, lead, policy = app.state.engine, visitor("lea"), app.state.policy
     for number, payload in enumerate(PAYLOADS):
@@ -244,7 +242,7 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
         assert list(find_live(lead.get("/networks", params={"seller": payload[:200]}).text)) == []
 
 
-def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable) -> None:
     """Notices with every payload as words, brand, right and listing, and a step with it as the reasons."""
     engine, lead, said = app.state.engine, visitor("lea"), ""
     for number, payload in enumerate(PAYLOADS, start=1):
@@ -269,7 +267,7 @@ def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable[.
         assert list(find_live(lead.get(path).text)) == [], path
 
 
-def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:
+def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable) -> None:
     """Filters, paths, names, notes and headers come back, if at all, as text."""
     lead = visitor("lea")
     lead.get("/cases/1")
@@ -294,7 +292,7 @@ def say(lead: TestClient, payload: str) -> Iterator[httpx.Response]:
     yield lead.get("/", headers={"Referer": payload.encode(), "User-Agent": payload.encode()})
 
 
-def test_urls_in_text_are_no_links(engine: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_urls_in_text_are_no_links(engine: Engine, visitor: Callable) -> None:
     """An address in a listing is shown and leads nowhere: no link, picture or style of a page names another server."""
     url = "http://169.254.169.254/latest/meta-data"
     scored = make_hostile(f"{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example", 0)

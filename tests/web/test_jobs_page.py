@@ -1,13 +1,10 @@
 """What people and monitors see of the worker's jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 import pytest
-from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
 from support.browser import check_fit, log_in, note_complaints, serve_page
@@ -33,7 +30,7 @@ def failed(engine: Engine) -> Engine:
     return engine
 
 
-def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable) -> None:
     """Its last run, how long it took, what it said, the next run and failures; why others are off."""
     shown = visitor("lea").get("/jobs").text
     for words in ("3 ended", "done in 2.5 s", "2026-05-01 12:00", "due now", "0 of 1", "1 of 1", "No worker leads"):
@@ -43,7 +40,7 @@ def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable[..
     assert "<b>no space" not in shown
 
 
-def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
     """It is due at once, and the trail says who asked for it; those below a lead see neither page nor button."""
     lead = visitor("lea")
     assert "Start retention now" in lead.get("/jobs").text
@@ -57,13 +54,13 @@ def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable[..., TestCl
     assert visitor("ana").post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_a_job_that_is_off_is_not_started(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_a_job_that_is_off_is_not_started(failed: Engine, visitor: Callable) -> None:
     """The page says which setting turns it on."""
     shown = visitor("lea").post("/jobs", data={"name": "backup"}).text
     assert "job backup: is off: set IPML_BACKUPS to turn it on." in shown
 
 
-def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable[..., TestClient]) -> None:
+def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable) -> None:
     """Or that none does."""
     lock = LeaderLock(failed)
     if lock.take() and failed.url.database:

@@ -1,7 +1,5 @@
 """The server is killed while listings come in: what was answered is there, and sending again mends the rest."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Saved views of the list: saved and changed where it is shown, opened by "/", worked in by `w`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 
@@ -76,7 +74,7 @@ def test_what_must_be_done_first_comes_before_a_view(ana: TestClient, engine: En
     assert ana.post("/next").headers["location"].startswith("/cases/5?")
 
 
-def test_views_are_shared_by_leads(ana: TestClient, visitor: Callable[..., TestClient]) -> None:
+def test_views_are_shared_by_leads(ana: TestClient, visitor: Callable) -> None:
     """Everybody opens them and may begin with them; only leads change them."""
     lea, vic = visitor("lea"), visitor("vic")
     assert ana.post("/views", data={**WATCHES, "shared": "1"}).status_code == 403

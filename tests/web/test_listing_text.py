@@ -1,7 +1,5 @@
 """Listing text on the page: nothing is lost, nothing invisible stays so, nothing of it is markup."""
 
-from __future__ import annotations
-
 import unicodedata
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Lists of sellers on the page: leads change them, everybody sees them beside the score."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -31,7 +29,7 @@ def test_a_lead_puts_a_seller_on_a_list_and_takes_them_off(lead: TestClient, eng
     )
 
 
-def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visitor: Callable[..., TestClient]) -> None:
+def test_the_list_and_the_case_show_it_beside_the_score(lead: TestClient, visitor: Callable) -> None:
     """In the list a mark, on the case a line with the reason, for whoever looks; the score is as it was."""
     before = lead.get("/cases/3").text
     lead.post("/lists", data=SAID)

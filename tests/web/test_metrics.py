@@ -1,7 +1,5 @@
 """What a monitor reads: true figures, in the text format of Prometheus, and no more lines the more is asked."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

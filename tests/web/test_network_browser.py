@@ -1,7 +1,5 @@
 """A network of three hundred sellers in a real browser: explored by mouse, keyboard and without a script."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Laws of what is drawn of a network: all in the frame, names that can be read, grounds around their parts."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Networks on the page: the list, one of them, its members and links, and who may see them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Pages ask nobody anything: no address that a listing names is ever visited by them, whatever it leads to."""
 
-from __future__ import annotations
-
 import ast
 import socket
 from collections.abc import Callable, Iterator
@@ -13,7 +11,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 import ipml
-from ipml.records import ScoredListing
 from ipml.review import queue
 from ipml.storage.database import writing
 
@@ -62,9 +59,7 @@ def test_pages_call_nothing_of_others() -> None:
             assert forbidden not in source, (path, forbidden)
 
 
-def test_no_address_of_a_listing_is_asked(
-    engine: Engine, lead: TestClient, scored: Callable[..., ScoredListing]
-) -> None:
+def test_no_address_of_a_listing_is_asked(engine: Engine, lead: TestClient, scored: Callable) -> None:
     """Whose address stands in every text of a listing hears nothing while the case is worked and exported."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

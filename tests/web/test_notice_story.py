@@ -1,7 +1,5 @@
 """A notice from end to end over real servers: given, looked at, decided, answered and delivered, each once."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable
@@ -31,7 +29,7 @@ SOURCES = {"L0001": "Meldung nach Artikel 16", "L0003": "vertrauenswürdigen Hin
 
 @pytest.mark.slow
 def test_a_notice_is_answered_over_real_servers(
-    judges: Any, engine: Engine, app: FastAPI, open_door: Callable[..., httpx.Client], make_server_app: Callable
+    judges: Any, engine: Engine, app: FastAPI, open_door: Callable, make_server_app: Callable
 ):
     """One receipt and one outcome reach each notifier; the statement to the seller says who pointed to the listing."""
     door, page = open_door(make_server_app(judges, Access(), engine)), open_door(app)

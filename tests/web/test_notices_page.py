@@ -1,7 +1,5 @@
 """Notices and who gives them, on the page: for leads to look after, and beside the case for whoever decides."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -65,7 +63,7 @@ def steps_of(engine: Engine, notifier_id: int) -> list[tuple[str, str, str | Non
         return [(step.kind, step.taken_by, step.why) for step in list_steps(connection, notifier_id)]
 
 
-def test_only_leads_look_after_notices(visitor: Callable[..., TestClient], noted: int) -> None:
+def test_only_leads_look_after_notices(visitor: Callable, noted: int) -> None:
     """Reviewers and viewers see no link that leads there; what there is not is not found, and is not judged."""
     for name in ("ana", "vic"):
         for path in ("/", "/dashboard", "/cases/1"):
@@ -112,9 +110,7 @@ def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Re
     assert "1 of 1" in plain(lead.get("/notifiers").text)
 
 
-def test_the_case_shows_what_others_say_and_how_much_they_must_show(
-    visitor: Callable[..., TestClient], noted: int
-) -> None:
+def test_the_case_shows_what_others_say_and_how_much_they_must_show(visitor: Callable, noted: int) -> None:
     """To whoever sees the case; a lead gets a link to the notice."""
     for name, is_lead in (("vic", False), ("ana", False), ("lea", True)):
         page = visitor(name).get("/cases/1").text

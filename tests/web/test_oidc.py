@@ -1,7 +1,5 @@
 """Logging in at an OpenID Connect provider: a small real one, spoken to over HTTP, and what an attacker would try."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -31,15 +29,7 @@ from ipml.storage.database import migrate, open_database, reading, writing
 from ipml.storage.tables import sessions, users
 from ipml.web.accounts.oidc import Provider, make_provider
 from ipml.web.accounts.permissions import Role
-from ipml.web.accounts.users import (
-    add_user,
-    admit,
-    disable_user,
-    link_user,
-    list_users,
-    parse_group_roles,
-    set_role,
-)
+from ipml.web.accounts.users import add_user, admit, disable_user, link_user, list_users, parse_group_roles, set_role
 from ipml.web.app import make_app
 
 pytestmark = pytest.mark.slow
@@ -207,7 +197,7 @@ def closed(closed_app: FastAPI, provider: SmallProvider) -> TestClient:
 
 
 @pytest.fixture
-def make_browser(engine: Engine, settings: Settings, provider: SmallProvider) -> Callable[[], TestClient]:
+def make_browser(engine: Engine, settings: Settings, provider: SmallProvider) -> Callable:
     """Return a maker of browsers of one page; the provider is honest at first."""
     app = make_app(engine, settings, cost=CHEAP)
     return lambda: open_browser(app)
@@ -219,7 +209,7 @@ def open_browser(app: FastAPI) -> TestClient:
 
 
 @pytest.fixture
-def browser(make_browser: Callable[[], TestClient]) -> TestClient:
+def browser(make_browser: Callable) -> TestClient:
     """Return one browser."""
     return make_browser()
 

@@ -1,7 +1,5 @@
 """What a monitor sees of the outbox."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, generate_latest

@@ -1,7 +1,5 @@
 """The ranked list: order, filters, tabs and pages."""
 
-from __future__ import annotations
-
 import csv
 import html
 import itertools
@@ -16,7 +14,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.databases import on_both
 
-from ipml.records import Reason, ScoredListing, Verdict
+from ipml.records import Reason, Verdict
 from ipml.review import queue
 from ipml.storage.database import reading, writing
 
@@ -45,7 +43,7 @@ def test_the_list_is_in_the_order_of_the_queue(engine: Engine, ana: TestClient, 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["now", "base rate among the reasons"])
 def test_the_reason_in_a_list_is_the_strongest_for_suspicion(
-    is_old: bool, engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+    is_old: bool, engine: Engine, scored: Callable, ana: TestClient
 ) -> None:
     """In the list and before a decision on many: never the base rate, and never one that suggests genuine."""
     weights = itertools.permutations((-2.5, -0.4, 0.3, 1.2))
@@ -93,7 +91,7 @@ def test_filters_narrow_the_list(engine: Engine, ana: TestClient) -> None:
         assert "No open case matches" in ana.get("/", params=asked).text
 
 
-def test_the_list_is_sorted_as_asked(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+def test_the_list_is_sorted_as_asked(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """First come puts the oldest first; the choice stays chosen."""
     queue.enqueue(engine, [replace(scored(7), score=1.0)])
     assert case_numbers(ana.get("/").text)[0] == 8
@@ -122,9 +120,7 @@ def test_the_cases_of_a_list_lead_through_that_list(ana: TestClient) -> None:
     assert back == "/?brand=Nordhale&order=first+come#case-6"
 
 
-def test_the_tab_counts_what_the_list_shows(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
-) -> None:
+def test_the_tab_counts_what_the_list_shows(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """A near-duplicate that waits for another case is in neither; the case says the same number."""
     title = "Nordhale field watch 38 mm automatic, sapphire glass"
     queue.enqueue(engine, [scored(5, listing_id=f"A{number}", title=title, seller_id="alike") for number in (1, 2)])
@@ -137,9 +133,7 @@ def test_the_tab_counts_what_the_list_shows(
     assert " of 8 by score" in ana.get("/cases/2").text
 
 
-def test_superseded_cases_have_a_tab_once_there_are_some(
-    engine: Engine, scored: Callable[..., ScoredListing], visitor: Callable[..., TestClient]
-) -> None:
+def test_superseded_cases_have_a_tab_once_there_are_some(engine: Engine, scored: Callable, visitor: Callable) -> None:
     """Nobody works on them: where there are none, no tab is in the way; where there are, a lead can export them."""
     lea = visitor("lea")
     assert "Superseded" not in lea.get("/").text
@@ -158,7 +152,7 @@ def test_superseded_cases_have_a_tab_once_there_are_some(
 
 
 def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(
-    engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient
+    engine: Engine, scored: Callable, ana: TestClient
 ) -> None:
     """It leads to the case with the decision, which knows of nothing that came after."""
     with writing(engine) as connection:
@@ -173,7 +167,7 @@ def test_a_case_of_a_listing_that_was_changed_back_says_why_it_ended(
     assert "older version" not in ana.get("/cases/1").text
 
 
-def test_pages_show_every_case_once(engine: Engine, scored: Callable[..., ScoredListing], ana: TestClient) -> None:
+def test_pages_show_every_case_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
     """Turning the pages shows each case once in order of rank, and back again the same."""
     queue.enqueue(engine, [scored(number) for number in range(7, 120)], joins_alike=False)
     texts = [ana.get("/").text]

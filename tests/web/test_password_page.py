@@ -1,7 +1,5 @@
 """Changing one's own password: who may, how often one may guess, and what becomes of the sessions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from fastapi.testclient import TestClient

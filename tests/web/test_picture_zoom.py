@@ -10,7 +10,6 @@ from support.databases import copy_sqlite
 from support.picture_host import serve_pictures
 from support.staff import CHEAP, PASSWORD
 
-from ipml.records import ScoredListing
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.queue import enqueue
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
 def test_pictures_are_looked_at_by_keyboard(
-    browser, scored: Callable[..., ScoredListing], tmp_path: Path, scheme: str, width: int, scale: int
+    browser, scored: Callable, tmp_path: Path, scheme: str, width: int, scale: int
 ):
     """`z` opens the first, arrows go around, `z` or Escape closes; the verdict keys work again."""
     engine = open_database(copy_sqlite(tmp_path))

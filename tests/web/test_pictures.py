@@ -12,7 +12,7 @@ from support.picture_host import PictureHost, draw_goods, serve_pictures, write_
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import UnusableSetting
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.records import Listing, Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
@@ -25,7 +25,7 @@ from ipml.storage.tables import pictures
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
 
-Scored = Callable[..., ScoredListing]
+Scored = Callable
 NUMBER = 8  # of the case: seven are there before
 
 

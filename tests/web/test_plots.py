@@ -1,7 +1,5 @@
 """Charts over time: periods, axes and figures that can be read, whatever they show."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, timedelta
 from xml.etree import ElementTree

@@ -1,7 +1,5 @@
 """The portal of rights holders: reporting, following, answering, rights, authorised sellers, and hostile text."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """The brand portal in a real browser: reporting with a file, drafts, rights, sellers; by day and night, on a phone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple

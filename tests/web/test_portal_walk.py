@@ -1,7 +1,5 @@
 """Every address of the console and the API with every role: nobody sees what is not theirs, real data all around."""
 
-from __future__ import annotations
-
 import io
 import re
 import zipfile
@@ -46,7 +44,7 @@ def references(engine: Engine) -> dict[str, str]:
 
 
 @pytest.fixture
-def browse(engine: Engine, references: dict[str, str]) -> Callable[[str], TestClient]:
+def browse(engine: Engine, references: dict[str, str]) -> Callable:
     """Return what logs somebody in."""
     limits = LoginLimits(for_name=1000, for_address=1000)
     app: FastAPI = make_app(engine, Settings(), cost=CHEAP, limits=limits)
@@ -96,7 +94,7 @@ def find_said(text: str, said: list[str]) -> list[str]:
 
 
 def test_a_brand_account_sees_its_own_and_nothing_else(
-    browse: Callable[[str], TestClient], references: dict[str, str], engine: Engine
+    browse: Callable, references: dict[str, str], engine: Engine
 ) -> None:
     """At every address, number and reference: no other brand, reviewer, note or seller comes back."""
     for name, brand in BRANDS.items():
@@ -118,7 +116,7 @@ def test_a_brand_account_sees_its_own_and_nothing_else(
         assert connection.execute(select(metadata.tables["decisions"])).all()
 
 
-def test_what_is_anothers_is_not_found(browse: Callable[[str], TestClient], references: dict[str, str]) -> None:
+def test_what_is_anothers_is_not_found(browse: Callable, references: dict[str, str]) -> None:
     """Numbers, references, files and brands of another answer as those that are nowhere: 404.
 
     Nor does a search tell who sells a listing: for a seller's id it finds as little as for nonsense.
@@ -144,7 +142,7 @@ def test_what_is_anothers_is_not_found(browse: Callable[[str], TestClient], refe
         assert "V-000" not in client.get("/portal/listings", params={"search": words}).text, words
 
 
-def test_the_portal_is_for_brand_accounts_alone(browse: Callable[[str], TestClient]) -> None:
+def test_the_portal_is_for_brand_accounts_alone(browse: Callable) -> None:
     """Staff of any role, and an account that is bound to nothing, find nothing there."""
     for name in ("vic", "revina", "levante", "adam", "una"):
         client = browse(name)

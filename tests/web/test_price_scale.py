@@ -1,7 +1,5 @@
 """The price line: marks in order, and no comparison where none can be made."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

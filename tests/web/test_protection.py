@@ -1,7 +1,5 @@
 """Requests that another site causes change nothing."""
 
-from __future__ import annotations
-
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 

@@ -1,7 +1,5 @@
 """Behind a proxy: whose word on the sender, on https and on the person is taken."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -31,7 +29,7 @@ HEADER = "X-Forwarded-User"
 
 
 @pytest.fixture
-def make_browser(engine: Engine) -> Callable[..., TestClient]:
+def make_browser(engine: Engine) -> Callable:
     """Return a maker of clients that connect from an address."""
 
     def make(address: str, **settings: str) -> TestClient:
@@ -43,12 +41,12 @@ def make_browser(engine: Engine) -> Callable[..., TestClient]:
 
 
 @pytest.fixture
-def from_proxy(make_browser: Callable[..., TestClient]) -> Callable[[str], TestClient]:
+def from_proxy(make_browser: Callable) -> Callable:
     """Return a maker of clients of a page that believes the header of one proxy."""
     return lambda address: make_browser(address, trusted_header=HEADER, trusted_proxies=PROXY)
 
 
-def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable) -> None:
     """Whom the proxy names works under that name and role, without a session here."""
     browser = from_proxy(PROXY)
     location = browser.post("/next", headers={HEADER: "ana"}).headers["location"]
@@ -60,7 +58,7 @@ def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable[[str], Te
     assert browser.get("/").headers["location"] == "/login?then=/"
 
 
-def test_nobody_else_does(from_proxy: Callable[[str], TestClient], caplog: pytest.LogCaptureFixture) -> None:
+def test_nobody_else_does(from_proxy: Callable, caplog: pytest.LogCaptureFixture) -> None:
     """From any other address the header is passed over, and the log says so."""
     told = {HEADER: "lea", "X-Forwarded-For": PROXY, "Forwarded": f"for={PROXY}", "X-Real-IP": PROXY}
     for address in (STRANGER, "127.0.0.1", "10.0.0.3", "::1", "::ffff:10.0.0.3", "testclient", ""):
@@ -71,13 +69,13 @@ def test_nobody_else_does(from_proxy: Callable[[str], TestClient], caplog: pytes
         assert "lea" not in caplog.text
 
 
-def test_off_by_default(make_browser: Callable[..., TestClient]) -> None:
+def test_off_by_default(make_browser: Callable) -> None:
     """Without the setting the header is one like any other, even from a trusted proxy."""
     for name in (HEADER, "Remote-User", "X-Remote-User", "X-Auth-Request-User"):
         assert make_browser(PROXY, trusted_proxies=PROXY).get("/", headers={name: "lea"}).status_code == 303
 
 
-def test_who_is_unknown_here_comes_no_further(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+def test_who_is_unknown_here_comes_no_further(engine: Engine, from_proxy: Callable) -> None:
     """A name that nobody has, two names, or one that an admin has shut out is refused, not sent to a form."""
     browser = from_proxy(PROXY)
     with writing(engine) as connection:
@@ -91,7 +89,7 @@ def test_who_is_unknown_here_comes_no_further(engine: Engine, from_proxy: Callab
     assert browser.post("/next", headers={HEADER: "ana", "Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
-def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable[[str], TestClient]) -> None:
+def test_the_proxys_word_goes_before_an_old_session(from_proxy: Callable) -> None:
     """A browser that was handed on still holds another's session: the person is whom the proxy names."""
     browser = from_proxy(PROXY)
     assert browser.post("/login", data={"name": "lea", "password": PASSWORD}).status_code == 303
@@ -114,7 +112,7 @@ def test_unusable_settings_are_named(engine: Engine) -> None:
             make_app(engine, Settings(**settings))
 
 
-def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable[..., TestClient]) -> None:
+def test_a_trusted_proxy_says_that_it_was_https(make_browser: Callable) -> None:
     """Behind a proxy with https the cookie is bound to it; a stranger's word on that is not taken."""
     form = {"name": "ana", "password": PASSWORD}
     told = {"X-Forwarded-Proto": "https"}
@@ -141,7 +139,7 @@ SENDERS = (
 )
 
 
-def test_tries_count_for_the_sender(engine: Engine, make_browser: Callable[..., TestClient]) -> None:
+def test_tries_count_for_the_sender(engine: Engine, make_browser: Callable) -> None:
     """A guesser behind the proxy is told from others there, and cannot take on new addresses by a header.
 
     Without the setting no header changes who asks or how, not even from this machine.
@@ -174,7 +172,7 @@ def test_what_the_sender_makes_up_counts_for_nothing(made_up: list[str], sender:
         assert find_sender([*made_up, str(sender), "10.9.9.9"], networks) == str(sender)
 
 
-def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestClient]) -> None:
+def test_no_password_is_needed(engine: Engine, from_proxy: Callable) -> None:
     """A user without a password comes in by the proxy, and by no password at all."""
     with writing(engine) as connection:
         add_user(connection, "cleo", None, Role.LEAD)
@@ -183,7 +181,7 @@ def test_no_password_is_needed(engine: Engine, from_proxy: Callable[[str], TestC
         assert from_proxy(STRANGER).post("/login", data={"name": "cleo", "password": password}).status_code == 401
 
 
-def test_logging_out_is_the_proxys_to_do(from_proxy: Callable[[str], TestClient]) -> None:
+def test_logging_out_is_the_proxys_to_do(from_proxy: Callable) -> None:
     """Who is named by the proxy is told where to log out, instead of being shown a form and let in again."""
     answer = from_proxy(PROXY).post("/logout", headers={HEADER: "ana"})
     assert answer.status_code == 200

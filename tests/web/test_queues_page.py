@@ -1,16 +1,12 @@
 """The page on which a lead defines queues."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
-
-from fastapi.testclient import TestClient
 
 RULE = {"name": "Watches", "brands": "Nordhale\r\n\r\n nordhale \r\n", "script": ["latin"], "person": ["bo", "ana"]}
 
 
-def test_a_lead_defines_changes_and_removes_a_queue(visitor: Callable[..., TestClient]) -> None:
+def test_a_lead_defines_changes_and_removes_a_queue(visitor: Callable) -> None:
     """The page says which cases are in it and who works it; the list shows those cases."""
     lea = visitor("lea")
     assert "There are none" in lea.get("/queues").text
@@ -26,7 +22,7 @@ def test_a_lead_defines_changes_and_removes_a_queue(visitor: Callable[..., TestC
     assert "There are none" in lea.get("/queues").text
 
 
-def test_what_was_typed_stays_where_it_is_refused(visitor: Callable[..., TestClient]) -> None:
+def test_what_was_typed_stays_where_it_is_refused(visitor: Callable) -> None:
     """With the reason above it."""
     answer = visitor("lea").post("/queues", data={"name": "<i>Bags</i>", "person": ["vic"], "brands": "Acme"})
     assert answer.status_code == 409

@@ -1,7 +1,5 @@
 """The desk from which networks are handed over: what is worth it, the package, the receipt, and what became of it."""
 
-from __future__ import annotations
-
 import io
 import re
 import shutil
@@ -60,7 +58,7 @@ def app(engine: Engine, filled: tuple[ReferralMarket, Path]) -> FastAPI:
 
 
 @pytest.fixture
-def lead(visitor: Callable[..., TestClient]) -> TestClient:
+def lead(visitor: Callable) -> TestClient:
     """Return a lead's browser."""
     return visitor("lea")
 

@@ -16,7 +16,7 @@ from ipml.review.quality.second_person import add_own_seller, list_second_verdic
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 
-Visit = Callable[..., TestClient]
+Visit = Callable
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """What is said of a seller's figures when a listing was seen and now agrees with what is drawn of them."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Sessions: how long they hold, and what ends them at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,13 +13,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import sessions
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.sessions import list_sessions, log_out_everywhere, open_session
-from ipml.web.accounts.users import (
-    disable_user,
-    enable_user,
-    list_users,
-    set_password,
-    set_role,
-)
+from ipml.web.accounts.users import disable_user, enable_user, list_users, set_password, set_role
 
 NOW = datetime(2026, 5, 1, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

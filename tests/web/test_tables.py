@@ -1,7 +1,5 @@
 """Tables that the address sorts, searches and pages, on the pages that have them."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Tries to log in: how many are too many, from where, and for how long."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Taking back a verdict on the page."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Users: who may be added, what is kept of a password, who can log in."""
 
-from __future__ import annotations
-
 import pytest
 from sqlalchemy import Engine, select
 from support.staff import CHEAP, PASSWORD

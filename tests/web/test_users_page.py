@@ -1,7 +1,5 @@
 """Users, roles and policies on pages for admins."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +20,7 @@ from ipml.web.app import make_app
 
 
 @pytest.fixture
-def admin(engine: Engine, visitor: Callable[..., TestClient]) -> TestClient:
+def admin(engine: Engine, visitor: Callable) -> TestClient:
     """Return an admin's browser."""
     with writing(engine) as connection:
         add_user(connection, "adam", PASSWORD, Role.ADMIN, CHEAP)

@@ -1,7 +1,5 @@
 """Work that is not lost, keys and times as a reviewer has them, in a real browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
