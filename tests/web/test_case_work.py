@@ -5,17 +5,11 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, select
 
-from ipml.cooperation.consequences import Cooperation
-from ipml.enforcement.evidence.pieces import read_evidence
-from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
-from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
-from ipml.storage import tables
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 
 ASKED = "Asked <b>the brand</b> for the label"
 
@@ -77,27 +71,3 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
     ana.post("/cases/1/snooze", data={"hours": "0"})
     assert 'id="case-1"' in ana.get("/").text
     assert ana.post("/cases/1/snooze", data={"hours": "721"}).status_code == 400
-
-
-def test_comments_are_in_the_evidence(engine: Engine, ana: TestClient) -> None:
-    """What had been written when the case was decided is kept with it, its author under a pseudonym."""
-    ana.post("/cases/1/comments", data={"text": ASKED})
-    with writing(engine) as connection:
-        claim = queue.claim(connection, "ana", 1)
-        assert claim
-        ground = next(iter(queue.GROUNDS))
-        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground=ground, consequences=Cooperation())
-        number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
-        (said,) = read_evidence(connection, number).content["comments"]
-        assert said["text"] == ASKED
-        assert said["author"].startswith("person-")
-
-
-def test_comments_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
-    """That there was one stays on the page; nothing is added any more."""
-    ana.post("/cases/1/comments", data={"text": ASKED})
-    erase_sellers(engine, ["harbour-outlet"], why="asked for it", by="adam")
-    with reading(engine) as connection:
-        assert [one.text for one in find_comments(connection, [1])[1]] == [None]
-    assert "What was written is erased." in ana.get("/cases/1").text
-    assert ana.post("/cases/1/comments", data={"text": "x"}).status_code == 409

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-from support.browser import check_fit, log_in, note_complaints, press, serve_page
+from support.browser import check_pages, log_in, note_complaints, press, serve_page
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
@@ -194,15 +194,8 @@ def test_dead_letters_are_settled_by_keyboard(browser: Any, address: str) -> Non
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pictures(browser: Any, address: str, width: int) -> None:
+def test_pictures(browser: Any, address: str) -> None:
     """The page is no wider than the window, by day and by night; pictures are left in tests/output."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    log_in(page, address, "lea")
-    for state in outbox.MESSAGE_STATES:
-        page.goto(f"{address}/deliveries?state={state}")
-        page.locator("summary[data-row]").first.click()
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            check_fit(page, f"deliveries-{state}-{scheme}-{width}")
-    page.close()
+    check_pages(
+        browser, address, "lea", {f"deliveries?state={one}": f"deliveries-{one}" for one in outbox.MESSAGE_STATES}
+    )

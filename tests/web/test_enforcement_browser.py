@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import SIZE_NAMES, SIZES, check_fit, log_in, note_complaints, press, serve_page
+from support.browser import check_pages, log_in, note_complaints, press, serve_page
 from support.consequences import ENFORCEMENT
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
@@ -157,36 +157,9 @@ def test_a_measure_without_script(browser: playwright.Browser, address: str, des
     context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
-def test_pictures(browser: playwright.Browser, address: str, scheme: str, width: int, scale: int) -> None:
+def test_pictures(browser: playwright.Browser, address: str) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
-    )
-    page = context.new_page()
-
-    def take(name: str) -> None:
-        check_fit(page, f"enforcement-{name}-{scheme}-{width}")
-
-    log_in(page, address, "lea")
-    take("list")
-    for path, name in (
-        ("/appeals", "appeals"),
-        ("/appeals/1", "appeal"),
-        ("/appeals/2", "appeal-barred"),
-        ("/appeals/3", "appeal-hostile"),
-        ("/cases/1/seller", "seller"),
-        ("/cases/3/seller", "seller-grave"),
-        ("/dashboard", "dashboard"),
-    ):
-        page.goto(address + path)
-        take(name)
-    for number in (1, 2, 31):
-        page.goto(f"{address}/cases/{number}")
-        take(f"case-{number}")
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-        take(f"case-{number}-unfolded")
-    page.goto(f"{address}/cases/3/seller")
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-    take("seller-unfolded")
-    context.close()
+    pages = {"appeals": "appeals", "appeals/1": "appeal", "appeals/2": "appeal-barred", "appeals/3": "appeal-hostile"}
+    pages |= {"": "list", "cases/1/seller": "seller", "cases/3/seller": "seller-grave", "dashboard": "dashboard"}
+    pages |= {f"cases/{number}": f"case-{number}" for number in (1, 2, 31)}
+    check_pages(browser, address, "lea", {path: f"enforcement-{name}" for path, name in pages.items()})

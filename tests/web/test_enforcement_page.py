@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
 
 from ipml.enforcement.appeals.filings import file_appeal
@@ -265,25 +266,33 @@ def test_a_sellers_record(bound: Engine, lead: TestClient, visitor: Callable) ->
     assert "harbour-outlet" not in "".join(re.findall(r'(?:href|action)="([^"]*)"', viewer))
 
 
+@on_both
 def test_the_pages_of_an_erased_seller(bound: Engine, lead: TestClient) -> None:
-    """Case, appeal and record are shown without what told of the seller."""
+    """Case, appeal, record, lists and exports are shown without what told of the seller, and nobody decides theirs."""
     decide(bound, 1)
     number = appeal(bound)
     lead.post(f"/appeals/{number}/decide", data={"outcome": "rejected", "why": "no licence was shown"})
     with writing(bound) as connection:
         connection.execute(tables.outbox.update().values(state="delivered", settled_at=datetime.now(UTC)))
+    assert 'name="token"' in lead.get("/cases/2").text
     erase_sellers(bound, ["harbour-outlet"], why="request 7", by="lea")
-    for address, said in (
-        ("/cases/1", "erased with the seller"),
-        (f"/appeals/{number}", "Erased with the seller"),
-        ("/cases/1/seller", "numbers and moments are all that is left"),
-        ("/appeals?state=all", "(erased)"),
-    ):
+    pages = {
+        "/cases/1": "erased with the seller",
+        f"/appeals/{number}": "Erased with the seller",
+        "/cases/1/seller": "numbers and moments are all that is left",
+        "/appeals?state=all": "(erased)",
+    }
+    other = ("/", "/?state=decided", "/?q=erased", "/cases/2", "/cases/3", "/dashboard", "/export.csv?what=cases")
+    for address, said in (pages | dict.fromkeys((*other, "/export.csv"), "")).items():
         answer = lead.get(address)
         assert answer.status_code == 200, address
         assert said in answer.text, address
         for gone in ("harbour-outlet", "licence", "AAA quality"):
             assert gone not in answer.text, (address, gone)
+    answer = lead.post("/cases/2/decide", data={"choice": "genuine", "token": "1"})
+    assert answer.status_code in (303, 400, 409)
+    with reading(bound) as connection:
+        assert queue.list_decisions(connection, 2) == []
 
 
 def test_a_lead_confirms_and_lifts_a_penalty(bound: Engine, visitor: Callable, scored: Callable) -> None:

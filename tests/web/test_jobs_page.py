@@ -7,12 +7,12 @@ from http import HTTPStatus
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import Engine
-from support.browser import check_fit, log_in, note_complaints, serve_page
+from support.browser import check_pages, log_in, note_complaints, serve_page
 
 from ipml.settings import Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
-from ipml.storage.jobs import LeaderLock, Run, note_end, note_start, plan_jobs, plan_runs, read_states
+from ipml.storage.jobs import Run, note_end, note_start, plan_jobs, plan_runs, read_states
 from ipml.web.http_api.monitoring import JobFacts
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -38,6 +38,8 @@ def test_the_page_shows_how_each_job_stands(failed: Engine, visitor: Callable) -
     for words in ("set IPML_BACKUPS to turn it on.", "1 job failed last time", "ipml seller retention"):
         assert words in shown
     assert "<b>no space" not in shown
+    off = visitor("lea").post("/jobs", data={"name": "backup"}).text
+    assert "job backup: is off: set IPML_BACKUPS to turn it on." in off
 
 
 def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
@@ -54,31 +56,15 @@ def test_a_lead_has_a_job_done_now(failed: Engine, visitor: Callable) -> None:
     assert visitor("ana").post("/jobs", data={"name": "retention"}).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_a_job_that_is_off_is_not_started(failed: Engine, visitor: Callable) -> None:
-    """The page says which setting turns it on."""
-    shown = visitor("lea").post("/jobs", data={"name": "backup"}).text
-    assert "job backup: is off: set IPML_BACKUPS to turn it on." in shown
-
-
-def test_the_page_says_that_a_worker_leads(failed: Engine, visitor: Callable) -> None:
-    """Or that none does."""
-    lock = LeaderLock(failed)
-    if lock.take() and failed.url.database:
-        assert "A worker leads" in visitor("lea").get("/jobs").text
-    lock.release()
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-def test_a_lead_starts_a_job_in_a_browser(failed: Engine, browser, scheme: str, width: int) -> None:
+def test_a_lead_starts_a_job_in_a_browser(failed: Engine, browser) -> None:
     """The page is no wider than its window; the button leads back to it, and the job is due."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    complaints = note_complaints(page)
     with serve_page(failed) as address:
+        check_pages(browser, address, "lea", {"jobs": "jobs"})
+        page = browser.new_page()
+        complaints = note_complaints(page)
         log_in(page, address, "lea")
         page.goto(f"{address}/jobs")
-        check_fit(page, f"jobs-{width}-{scheme}")
         with page.expect_navigation():
             page.click("button[value=retention]")
         assert "due now" in page.locator("#retention").inner_text()

@@ -25,9 +25,9 @@ from ipml.web.cache import NetworkShelf
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Networks]:
-    """Return a folder with a network of forty, and what is in it."""
+    """Return a folder with a network of sixty, and what is in it."""
     folder = tmp_path_factory.mktemp("networks") / "networks"
-    return folder, keep_planted(folder, 40, 100)
+    return folder, keep_planted(folder, 60, 200)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from web.intake_server import EveryTenth
 
 from ipml.settings import Settings
-from ipml.storage.database import migrate, open_database, writing
+from ipml.storage.database import migrate, open_database
 from ipml.web.app import make_app
 from ipml.web.http_api.api import make_api
 from ipml.web.http_api.monitoring import Metrics
@@ -67,7 +67,7 @@ def test_with_tables_of_another_release_it_is_not(engine: Engine) -> None:
         ("UPDATE alembic_version SET version_num = '0000'", "tables of revision 0000; expected tables of"),
         ("DROP TABLE alembic_version", "no tables; expected tables of revision"),
     ):
-        with writing(engine) as connection:
+        with engine.begin() as connection:
             connection.execute(text(statement))
         status, said = ask(app)
         assert status == (503 if reason else 200), statement

@@ -73,14 +73,8 @@ def test_a_user_gets_a_role_and_is_shut_out_and_in(engine: Engine, admin: TestCl
     assert ana.get("/").headers["location"].startswith("/login")
     for act in ("sessions", "disable", "enable"):
         assert admin.post(f"/users/{number}/{act}").status_code == 303
-    deeds = noted(engine, number)
-    assert ("adam", "role changed") in deeds
-    assert [action for actor, action in deeds if actor == "adam"] == [
-        "role changed",
-        "sessions ended",
-        "user disabled",
-        "user enabled",
-    ]
+    deeds = [action for actor, action in noted(engine, number) if actor == "adam"]
+    assert deeds == ["role changed", "sessions ended", "user disabled", "user enabled"]
 
 
 def test_a_password_is_reset(engine: Engine, admin: TestClient) -> None:

@@ -10,7 +10,6 @@ from support.browser import log_in, note_complaints, press, serve_page
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
-from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -187,17 +186,6 @@ def test_log_out_leaves_nothing_behind(page: playwright.Page, address: str) -> N
     assert page.evaluate("Object.keys(sessionStorage)") == []
 
 
-def test_two_tabs_are_one_person(page: playwright.Page, address: str, shift: Engine) -> None:
-    """Both hold the case; the second verdict says what the first was."""
-    other = page.context.new_page()
-    for tab in (page, other):
-        tab.goto(f"{address}/cases/4")
-    press(page, "2")
-    press(other, "3")
-    assert "You decided case 4" in other.locator("[role=alert]").first.inner_text()
-    assert read_verdicts(shift) == [(4, "genuine", "")]
-
-
 def test_the_end_of_a_session_is_announced(browser: playwright.Browser, shift: Engine) -> None:
     """Before a session ends for want of use there is a button to go on; the note stays where it is."""
     with serve_page(shift, Settings(idle_minutes=0.2)) as address:
@@ -220,12 +208,8 @@ def test_the_verdict_buttons_follow_what_is_ticked(page: playwright.Page, addres
     """They say how many listings they decide; an undecided verdict holds for one."""
     page.goto(f"{address}/cases/1")
     said = [button.inner_text() for button in page.locator("#decide > button, #decide > details > summary").all()]
-    assert [words.split(" ", 1)[1] for words in said] == [
-        "Counterfeit, 3 listings …",
-        "Genuine, 3 listings",
-        "Cannot tell",
-        "Escalate",
-    ]
+    expected = ["Counterfeit, 3 listings …", "Genuine, 3 listings", "Cannot tell", "Escalate"]
+    assert [words.split(" ", 1)[1] for words in said] == expected
     page.locator("input[name=spread]").first.uncheck()
     assert page.locator(".verdict.genuine").inner_text().endswith("Genuine, 2 listings")
 
@@ -326,21 +310,10 @@ def test_the_palette(page: playwright.Page, address: str) -> None:
 
 def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> None:
     """The same pages under the same keys wherever one is, as far as the role goes."""
-    page = browser.new_page()
+    page, seen = browser.new_page(), set()
     log_in(page, address, "lea")
-    seen = set()
-    for path in (
-        "/",
-        "/cases/4",
-        "/cases/4/seller",
-        "/dashboard",
-        "/appeals",
-        "/notices",
-        "/lists",
-        "/jobs",
-        "/verdicts",
-    ):
-        page.goto(f"{address}{path}")
+    for path in ("", "cases/4", "cases/4/seller", "dashboard", "appeals", "notices", "lists", "jobs", "verdicts"):
+        page.goto(f"{address}/{path}")
         links = page.locator("[data-go]").evaluate_all(
             "(all) => all.map((one) => one.dataset.go + one.pathname).join()"
         )
@@ -349,22 +322,3 @@ def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> Non
     press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
     page.close()
-
-
-def test_work_is_resumed_by_w(page: playwright.Page, address: str) -> None:
-    """A case that was left open is the next one; so nothing stays locked behind one's back."""
-    page.goto(f"{address}/cases/5")
-    page.goto(address)
-    press(page, "w")
-    assert page.title().endswith(" · case 5 · ipml")
-
-
-def test_a_decided_case_says_so(page: playwright.Page, address: str, shift: Engine) -> None:
-    """At its top: the verdict, by whom and when; not how long it waits."""
-    with writing(shift) as connection:
-        claim = queue.claim(connection, "lea", 4)
-        assert claim
-        queue.decide(connection, claim, Verdict.GENUINE)
-    page.goto(f"{address}/cases/4")
-    assert page.locator("article header .outcome").inner_text().startswith("Genuine by lea, 20")
-    assert "waiting" not in page.locator("article header").inner_text()
