@@ -1,4 +1,4 @@
-"""The ranked list: order, filters, tabs and pages."""
+"""The ranked list: order, filters, tabs, pages, saved views, and what was decided."""
 
 import csv
 import html
@@ -14,8 +14,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support.databases import on_both
 
+from ipml.cooperation.consequences import Cooperation
 from ipml.records import Reason, Verdict
 from ipml.review import queue
+from ipml.review.queue import claim
 from ipml.storage.database import reading, writing
 
 
@@ -205,3 +207,181 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
             queue.decide(connection, claim, Verdict.GENUINE)
     assert ana.post("/next").headers["location"] == "/?nothing=1"
     assert "The queue is empty" in ana.get("/").text
+
+
+GROUND = "declared_replica"
+
+
+def decide(engine: Engine, reviewer: str, case_id: int, verdict: Verdict) -> None:
+    """Record a verdict with all that follows from it."""
+    with writing(engine) as connection:
+        claim = queue.claim(connection, reviewer, case_id)
+        assert claim
+        ground = GROUND if verdict is Verdict.COUNTERFEIT else ""
+        queue.decide(connection, claim, verdict, ground=ground, consequences=Cooperation())
+
+
+@pytest.fixture
+def decided(engine: Engine) -> Engine:
+    """Return a queue of which four cases were decided, one of them anew."""
+    decide(engine, "bo", 3, Verdict.GENUINE)
+    decide(engine, "ana", 1, Verdict.COUNTERFEIT)
+    decide(engine, "bo", 2, Verdict.CANNOT_TELL)
+    decide(engine, "ana", 4, Verdict.COUNTERFEIT)
+    with writing(engine) as connection:
+        queue.undo(connection, 4, "ana")
+    decide(engine, "ana", 4, Verdict.GENUINE)
+    return engine
+
+
+def rows(text: str) -> list[tuple[int, dict[str, str]]]:
+    """Return the numbers of the cases, each with its cells by their names."""
+    found = []
+    for row in re.findall(r"<tr>\s*<td class=\"likely\".*?</tr>", text, re.DOTALL):
+        cells = re.findall(r'<td data-label="(\w+)">(.*?)</td>', row, re.DOTALL)
+        told = {name: " ".join(re.sub(r"<[^>]*>", " ", cell).split()) for name, cell in cells}
+        found.append((int(re.findall(r"/cases/(\d+)", row)[0]), told))
+    return found
+
+
+def test_the_verdict_that_holds_is_told_with_all_about_it(decided: Engine, ana: TestClient) -> None:
+    """Those decided last come first; neither rank nor waiting is shown."""
+    text = ana.get("/?state=decided").text
+    found = rows(text)
+    assert [number for number, _ in found] == [4, 2, 1, 3]
+    assert [told["Verdict"] for _, told in found] == ["Genuine", "Cannot tell", "Counterfeit", "Genuine"]
+    assert [told["By"] for _, told in found] == ["ana", "bo", "ana", "bo"]
+    counterfeit = dict(found)[1]
+    assert counterfeit["Ground"] == queue.GROUNDS[GROUND]
+    assert counterfeit["Measure"].startswith("Removed Asked of the platform")
+    assert counterfeit["When"].endswith("ago")
+    assert dict(found)[3]["Measure"] == "–"
+    assert ">Rank<" not in text
+    assert ">Waiting<" not in text
+
+
+@on_both
+def test_verdict_and_reviewer_narrow_the_list(decided: Engine, ana: TestClient) -> None:
+    """Only the verdict that holds counts, in every order, with any other filter; the fields stay filled in."""
+    shown = {
+        "verdict=genuine": [4, 3],
+        "reviewer=bo": [2, 3],
+        "verdict=genuine&reviewer=ana": [4],
+        "verdict=counterfeit&brand=Vellmar": [1],
+        "verdict=counterfeit&words=nordhale": [],
+        "reviewer=bo&order=score": [2, 3],
+        "verdict=genuine&order=score": [3, 4],
+        "words=vellmar": [4, 2, 1],
+        "reviewer=nobody": [],
+    }
+    pages = {asked: ana.get(f"/?state=decided&{asked}").text for asked in shown}
+    assert {asked: [number for number, _ in rows(text)] for asked, text in pages.items()} == shown
+    assert 'name="reviewer" value="bo"' in pages["reviewer=bo"]
+
+
+def test_pages_together_are_the_whole_list(decided: Engine, ana: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Going on after the last case of a page misses and repeats none."""
+    monkeypatch.setattr("ipml.web.console.case_list.PAGE_SIZE", 3)
+    first = ana.get("/?state=decided").text
+    link = re.search(r'href="([^"]+)" rel="next"', first)
+    assert link
+    second = ana.get(link[1].replace("&amp;", "&")).text
+    assert [number for number, _ in rows(first) + rows(second)] == [4, 2, 1, 3]
+
+
+def test_reviewers_are_suggested(engine: Engine, ana: TestClient) -> None:
+    """By how their names begin, in any case."""
+    assert ana.get("/suggestions.json?field=reviewer&text=A").json() == ["ana"]
+    assert ana.get("/suggestions.json?field=brand&text=nor").json() == ["Nordhale"]
+    assert ana.get("/suggestions.json?field=seller&text=KX").json() == ["kx_trade88"]
+    assert ana.get("/suggestions.json?field=price&text=1").status_code == 400
+
+
+WATCHES = {"name": "Watches", "query": "brand=Nordhale"}
+
+
+def shown(text: str) -> list[int]:
+    """Return the numbers of the cases of a list, in its order."""
+    return [int(number) for number in re.findall(r'id="case-(\d+)"', text)]
+
+
+def test_a_list_is_saved_under_a_name_and_opened(ana: TestClient) -> None:
+    """Where it is shown it is marked; elsewhere it can be opened, by the palette too."""
+    assert 'action="/views"' not in ana.get("/").text  # all open cases need no name
+    assert 'action="/views"' in ana.get("/?brand=Nordhale").text
+    assert ana.post("/views", data=WATCHES).headers["location"] == "/?brand=Nordhale"
+    text = ana.get("/?brand=Nordhale").text
+    assert 'href="/?brand=Nordhale" data-go="1" aria-current="page"' in text
+    assert 'action="/views/1/remove"' in text
+    assert 'href="/?brand=Nordhale" data-go="1" title' in ana.get("/").text
+    assert ana.get("/views.json").json() == [{"name": "Watches", "address": "/?brand=Nordhale"}]
+    assert ana.post("/views/1", data={"name": "<b>Time</b>"}).status_code == 303
+    assert "&lt;b&gt;Time&lt;/b&gt;" in ana.get("/").text
+    assert ana.post("/views/1/remove").headers["location"] == "/?brand=Nordhale"
+    assert 'id="views"' not in ana.get("/").text
+
+
+def test_the_list_begins_with_the_chosen_view(ana: TestClient) -> None:
+    """All open cases stay one click away, and are what is worked through from there."""
+    ana.post("/views", data={**WATCHES, "start": "1"})
+    text = ana.get("/").text
+    assert shown(text) == [3, 6]
+    assert 'href="/?state=open">Clear' in text
+    whole = ana.get("/?state=open").text
+    assert len(shown(whole)) == 7
+    assert 'href="/cases/1?within=state%3Dopen"' in whole
+    answer = ana.post("/cases/1/leave", data={"to": "list", "within": "state=open"})
+    assert answer.headers["location"] == "/?state=open#case-1"
+    assert len(shown(ana.get("/?order=score&words=").text)) == 7
+    ana.post("/views/1/start", data={"start": "0"})
+    assert len(shown(ana.get("/").text)) == 7
+
+
+def test_w_works_in_the_view_that_is_begun_with(ana: TestClient, engine: Engine) -> None:
+    """It takes what is free there, goes on there, and says when nothing is left; the whole queue is one key away."""
+    ana.post("/views", data={**WATCHES, "start": "1"})
+    with writing(engine) as connection:
+        claim(connection, "bo", 3)
+    assert ana.post("/next").headers["location"] == "/cases/6?within=brand%3DNordhale"
+    assert ana.post("/next", data={"within": "queue"}).headers["location"] == "/cases/6?within=queue"  # it is held
+    page = ana.get("/cases/6?within=brand%3DNordhale").text
+    given = {name: re.search(rf'name="{name}" value="([^"]*)"', page)[1] for name in ("token", "until", "key")}
+    answer = ana.post("/cases/6/decide", data={**given, "choice": "genuine", "within": "brand=Nordhale"})
+    assert answer.headers["location"] == "/?brand=Nordhale"
+    assert ana.post("/next").headers["location"] == "/?nothing=1"
+    text = ana.get("/?nothing=1").text
+    assert "No case of <b><bdi>Watches</bdi></b> is free to take." in text
+    assert ana.post("/next", data={"within": "queue"}).headers["location"] == "/cases/1?within=queue"
+
+
+def test_what_must_be_done_first_comes_before_a_view(ana: TestClient, engine: Engine) -> None:
+    """A deadline is kept by whoever is there, whichever view they work in."""
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE cases SET due_at = enqueued_at, minutes = 3 WHERE case_id = 5")
+    ana.post("/views", data={**WATCHES, "start": "1"})
+    assert ana.post("/next").headers["location"].startswith("/cases/5?")
+
+
+def test_views_are_shared_by_leads(ana: TestClient, visitor: Callable) -> None:
+    """Everybody opens them and may begin with them; only leads change them."""
+    lea, vic = visitor("lea"), visitor("vic")
+    assert ana.post("/views", data={**WATCHES, "shared": "1"}).status_code == 403
+    assert vic.post("/views", data={**WATCHES, "name": "Mine"}).status_code == 303
+    assert lea.post("/views", data={**WATCHES, "shared": "1"}).status_code == 303
+    text = ana.get("/?brand=Nordhale").text
+    assert "Shared by <bdi>lea</bdi>" in text
+    assert "Mine" not in text
+    assert ana.post("/views/2/start", data={"start": "1"}).status_code == 303
+    assert shown(ana.get("/").text) == [3, 6]
+    for path, data in (("/views/2", {"name": "Other"}), ("/views/2/remove", {}), ("/views/1", {"name": "Other"})):
+        assert ana.post(path, data=data).status_code in (403, 404), path
+    assert visitor("lea").post("/views/1/remove").status_code == 404  # what is not shared is its owner's
+    assert lea.post("/views/2/remove").status_code == 303
+    assert len(shown(ana.get("/").text)) == 7
+
+
+def test_nonsense_is_not_saved(ana: TestClient) -> None:
+    """The whole list, no name, and what is no list at all."""
+    for data in ({"name": "All"}, {"name": " ", "query": "brand=Acme"}, {"name": "Bad", "query": "least=many"}):
+        assert ana.post("/views", data=data).status_code in (400, 409, 422), data
+    assert ana.get("/views.json").json() == []
