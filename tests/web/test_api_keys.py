@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from support.databases import read_tables
 from support.given_notices import SAID
 
@@ -310,17 +310,3 @@ def test_the_name_of_a_key_stands_in_the_audit_trail(shops: Callable, engine: En
     assert [actor for actor, _ in by_shops] == ["platform:shop-a", "platform:shop-b", "platform:shop-b"]
     (filed,) = [row.payload for row in rows if row.action == "appealed"]
     assert '"by":"platform:shop-a"' in filed
-
-
-@pytest.mark.slow
-def test_names_do_not_part_one_marketplace(shops: Callable, engine: Engine) -> None:
-    """What one program submits another of the same marketplace sees and may send again."""
-    first = shops("shop-a").post("/v1/listings", json=SEEN)
-    assert shops("shop-b").post("/v1/listings", json=SEEN).content == first.content
-    assert shops("shop-b").get("/v1/listings/M1").status_code == 200
-    with reading(engine) as connection:
-        before = connection.scalar(select(func.count()).select_from(audit))
-    assert shops("shop-a").post("/v1/events", json={"events": [SOLD]}).status_code == 200
-    assert shops("shop-b").get("/v1/events/e1").json()["seller_id"] == "s1"
-    with reading(engine) as connection:
-        assert connection.scalar(select(func.count()).select_from(audit)) == before
