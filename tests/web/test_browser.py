@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import SIZE_NAMES, SIZES, check_fit, log_in, note_complaints, press, serve_page
+from support.browser import check_fit, check_pages, log_in, note_complaints, press, serve_page
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
@@ -173,61 +173,26 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
-def test_pictures(
-    browser: playwright.Browser,
-    address: str,
-    queue_of_many: Engine,
-    scored: Callable,
-    scheme: str,
-    width: int,
-    scale: int,
-) -> None:
+def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scored: Callable) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
         with writing(queue_of_many) as connection:
             claim = queue.claim(connection, "bo", number)
-        assert claim
-        with writing(queue_of_many) as connection:
             queue.decide(connection, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
     with writing(queue_of_many) as connection:
         queue.claim(connection, "bo", 3)
     seen = make_seen(scored, 29)
     copies = [replace(seen, listing=replace(seen.listing, listing_id=f"{n}", seller_id="copier")) for n in range(4)]
     queue.enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
-    )
-    page = context.new_page()
-
-    def take(name: str) -> None:
-        check_fit(page, f"{name}-{scheme}-{width}", full_page=name.startswith("case"))
-
-    page.goto(address)
-    take("login")
+    pages = {"": "list-hostile", "?words=vellmar": "list", "bulk?case=11&case=12": "bulk", "dashboard": "dashboard"}
+    pages |= {f"cases/{number}": f"case-{number}" for number in (1, 11, 18, 22, 61, 999)}
+    check_pages(browser, address, "ana", pages)
+    page = browser.new_page(viewport={"width": 360, "height": 900})
     log_in(page, address)
-    page.keyboard.press("j")
-    take("list-hostile")
-    page.goto(f"{address}/?words=vellmar")
-    for key in ("j", "x", "j", "j", "x"):
-        page.keyboard.press(key)
-    page.keyboard.press("f")
-    take("list")
-    press(page, "Escape", "b")  # `f` has put the focus into a field
-    take("bulk")
-    page.goto(f"{address}/")
-    press(page, "g", "d")
-    take("dashboard")
-    for number in (1, 11, 18, 22, 61):
-        page.goto(f"{address}/cases/{number}")
-        take(f"case-{number}")
+    page.goto(f"{address}/cases/61")
     press(page, "2")
-    take("recorded")
-    page.keyboard.press("1")
-    take("grounds")
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    take("keys")
-    page.goto(f"{address}/cases/999")
-    take("error")
-    context.close()
+    check_fit(page, "recorded")
+    for key, name in (("1", "grounds"), ("Escape", "case"), ("?", "keys")):
+        page.keyboard.press(key)
+        check_fit(page, name)
+    page.close()

@@ -142,21 +142,6 @@ def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: 
     page.close()
 
 
-def test_a_measure_without_script(browser: playwright.Browser, address: str, desk: Engine) -> None:
-    """With scripts turned off a lead lifts a measure by the mouse."""
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    log_in(page, address, "lea")
-    page.goto(f"{address}/cases/1")
-    page.locator("summary", has_text="Revoke or change").click()
-    page.locator(".by-hand textarea").fill("the receipt is good")
-    page.locator(".by-hand button").click()
-    assert "the receipt is good" in page.locator("#followed + dl").inner_text()
-    with reading(desk) as connection:
-        assert not find_measures(connection, case_id=1, standing=True)
-    context.close()
-
-
 def test_pictures(browser: playwright.Browser, address: str) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     pages = {"appeals": "appeals", "appeals/1": "appeal", "appeals/2": "appeal-barred", "appeals/3": "appeal-hostile"}

@@ -5,7 +5,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from fastapi import FastAPI
@@ -98,29 +98,6 @@ def test_after_the_verdict_all_that_followed_is_shown(bound: Engine, ana: TestCl
         assert told in text, told
     assert 'action="/cases/1/measure"' not in page
     assert "evidence.zip" not in page
-
-
-def test_a_further_look_shows_nothing_of_the_first(bound: Engine, ana: TestClient) -> None:
-    """Whoever takes a blind look at a decided case sees neither what followed nor the strike it gave."""
-    decide(bound, 1, by="bo")
-    with writing(bound) as connection:
-        moment = datetime.now(UTC)
-        fields = {
-            "case_id": 1,
-            "kind": "audit",
-            "decision_id": 1,
-            "wanted_at": moment,
-            "sampling_probability": 1.0,
-            "holder": "ana",
-        }
-        lease = {"token": 9, "lease_expires_at": moment + timedelta(minutes=9)}
-        connection.execute(tables.second_reviews.insert().values(**fields, **lease))
-    text = plain(ana.get("/cases/1").text)
-    assert "Enforcement actions" not in text
-    assert "Weight of strikes: 0.00 now, at most 1.50 after." in text
-    record = plain(ana.get("/cases/2/seller").text)  # the same seller's
-    assert "No strikes in force." in record
-    assert "Removed" not in record
 
 
 def test_a_lead_changes_and_lifts_a_measure(bound: Engine, lead: TestClient) -> None:
