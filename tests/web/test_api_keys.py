@@ -50,6 +50,7 @@ def test_each_key_opens(keyed: httpx.Client) -> None:
     for key in (KEY, NEXT_KEY):
         headers = {"Authorization": f"Bearer {key}", "Host": "scores.example", "X-Forwarded-For": "192.0.2.7"}
         assert keyed.post(PATH, json=BAG, headers=headers).status_code == 200
+        assert keyed.get("/metrics", headers=headers).status_code == 403  # a key that says no more is for scoring alone
 
 
 @pytest.mark.slow

@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select, update
 
+from ipml.cooperation.consequences import Cooperation
+from ipml.enforcement.evidence.pieces import read_evidence
+from ipml.enforcement.privacy.erasure import erase_sellers
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.review.quality.blind_reviews import add_control_case
 from ipml.review.quality.second_person import add_own_seller, list_second_verdicts
+from ipml.review.worklists.comments import find_comments
 from ipml.settings import Settings
+from ipml.storage import tables
 from ipml.storage.database import reading, writing
 
 ASKED = "Asked <b>the brand</b> for the label"
@@ -62,6 +67,23 @@ def test_a_snoozed_case_is_out_of_the_way(ana: TestClient) -> None:
     ana.post("/cases/1/snooze", data={"hours": "0"})
     assert 'id="case-1"' in ana.get("/").text
     assert ana.post("/cases/1/snooze", data={"hours": "721"}).status_code == 400
+
+
+def test_comments_are_in_the_evidence_and_go_with_the_seller(engine: Engine, ana: TestClient) -> None:
+    """Kept with what was decided, the author under a pseudonym; erased, that there was one stays, and none is added."""
+    ana.post("/cases/1/comments", data={"text": ASKED})
+    with writing(engine) as connection:
+        claim = queue.claim(connection, "ana", 1)
+        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground=GROUND, consequences=Cooperation())
+        number = connection.scalars(select(tables.evidence.c.evidence_id)).one()
+        (said,) = read_evidence(connection, number).content["comments"]
+        assert (said["text"], said["author"].startswith("person-")) == (ASKED, True)
+        connection.execute(update(tables.outbox).values(state="delivered", settled_at=datetime.now(UTC)))
+    erase_sellers(engine, ["harbour-outlet"], why="asked for it", by="adam")
+    with reading(engine) as connection:
+        assert [one.text for one in find_comments(connection, [1])[1]] == [None]
+    assert "What was written is erased." in ana.get("/cases/1").text
+    assert ana.post("/cases/1/comments", data={"text": "x"}).status_code == 409
 
 
 GROUND = next(iter(queue.GROUNDS))
