@@ -212,6 +212,7 @@ def look(lead: TestClient, paths: Iterable[str]) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     """Sellers and brands named by every payload, in the list, the picture, the table, on members and links."""
     moment = pd.Timestamp("2026-03-01", tz="UTC")
@@ -274,7 +275,7 @@ def test_what_a_request_says_is_not_alive_in_the_answer(lead: TestClient) -> Non
 
 
 def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
-    """Nothing in it is alive, no address leads anywhere, and what is invisible is shown, on the case and in the list."""
+    """Nothing in it is alive, no address leads anywhere, and what is invisible is shown, on the case and in lists."""
     url = "http://169.254.169.254/latest/meta-data"
     strange = f"\u202e\u2066\u200b{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example"
     queue.enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
