@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select
 from starlette.routing import Mount
+from support.casework import read_case, read_decisions
 from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Claim, Verdict
@@ -232,16 +233,14 @@ def test_nobody_decides_by_anothers_claim(engine: Engine, browsers: Mapping[Role
         browsers[role].post("/cases/1/leave", data={"to": "list", "token": str(bo.token)})
         for more in ({}, {"reviewer": "bo", "user": "bo", "name": "bo"}):
             assert decide(browsers[role], 1, bo.token, **more) == 409
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer == "bo"
-        assert queue.list_decisions(connection, 1) == []
+    assert read_case(engine, 1).reviewer == "bo"
+    assert read_decisions(engine, 1) == []
     own = claim_as(engine, "ana", 2)
     assert decide(browsers[Role.REVIEWER], 1, own.token) == 409  # one's own token, another's case
     with writing(engine) as connection:
         assert queue.decide(connection, bo, Verdict.GENUINE).reviewer == "bo"
     assert decide(browsers[Role.REVIEWER], 2, own.token, reviewer="lea", user="lea") == 303
-    with reading(engine) as connection:
-        assert [decision.reviewer for decision in queue.list_decisions(connection, 2)] == ["ana"]
+    assert [decision.reviewer for decision in read_decisions(engine, 2)] == ["ana"]
 
 
 def test_a_key_of_another_decision_gives_nothing_away(
@@ -258,8 +257,7 @@ def test_a_key_of_another_decision_gives_nothing_away(
     )
     assert answer.status_code == 409
     assert "between us" not in answer.text
-    with reading(engine) as connection:
-        assert queue.list_decisions(connection, 2) == []
+    assert read_decisions(engine, 2) == []
 
 
 def test_the_api_takes_no_session_and_the_page_no_key(

@@ -9,12 +9,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, text
+from support.casework import count_cases
 
 import ipml.web
 from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings, get_settings
-from ipml.storage.database import open_database, reading, writing
+from ipml.storage.database import open_database, writing
 from ipml.storage.tables import REVISION
 from ipml.web.app import make_app
 
@@ -138,17 +139,13 @@ def test_a_shift_goes_by_the_settings_of_the_application(engine: Engine, ana: Te
     queue.enqueue(engine, [scored(0, listing_id="L0900")])
     data = {**_fields(ana.get("/cases/1").text, "/cases/1/decide"), "choice": "genuine", "spread": ["8"]}
     assert ana.post("/cases/1/decide", data=data).status_code == 303
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 2
+    assert count_cases(engine)["decided"] == 2
     assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 0
+    assert count_cases(engine)["decided"] == 0
     ana.post("/bulk", data={**_fields(ana.get("/bulk", params={"case": [3, 4]}).text, "/bulk"), "choice": "genuine"})
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 2
+    assert count_cases(engine)["decided"] == 2
     assert ana.post("/undo", data=_fields(ana.get("/").text, "/undo")).status_code == 303
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 0
+    assert count_cases(engine)["decided"] == 0
 
 
 def test_the_page_gives_as_long_to_undo_as_its_settings_say(app: FastAPI, engine: Engine, ana: TestClient) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.browser import check_fit, check_pages, log_in, note_complaints, press, serve_page
+from support.casework import count_cases, judge, read_decisions
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -107,8 +108,7 @@ def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of
     assert page.title().endswith(" · case 51 · ipml")
     press(page, "l")
     assert page.title() == "Open cases · ipml"
-    with reading(queue_of_many) as connection:
-        decided = [queue.list_decisions(connection, case_id) for case_id in range(1, 52)]
+    decided = [read_decisions(queue_of_many, case_id) for case_id in range(1, 52)]
     said = [decisions[0].verdict if decisions else None for decisions in decided]
     expected = [[*list(Verdict)[1:], Verdict.COUNTERFEIT, Verdict.COUNTERFEIT][number % 5] for number in range(50)]
     expected[19] = Verdict.GENUINE
@@ -129,12 +129,10 @@ def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, que
     assert page.locator("h1").inner_text() == "3 cases of 3 sellers to decide together"
     press(page, "1", "5")
     assert "3 cases recorded together: counterfeit" in page.locator("form.recorded").inner_text()
-    with reading(queue_of_many) as connection:
-        assert queue.count_cases(connection)["decided"] == 3
+    assert count_cases(queue_of_many)["decided"] == 3
     press(page, "u")
     assert "3 decisions were taken back" in page.locator("main [role=status]").inner_text()
-    with reading(queue_of_many) as connection:
-        assert queue.count_cases(connection)["open"] == 60
+    assert count_cases(queue_of_many)["open"] == 60
     page.close()
 
 
@@ -176,9 +174,7 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
 def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scored: Callable) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
-        with writing(queue_of_many) as connection:
-            claim = queue.claim(connection, "bo", number)
-            queue.decide(connection, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
+        judge(queue_of_many, number, verdict, by="bo", ground="wrong_features" if verdict == "counterfeit" else "")
     with writing(queue_of_many) as connection:
         queue.claim(connection, "bo", 3)
     seen = make_seen(scored, 29)

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.casework import GROUND, count_cases, judge
 from support.databases import on_both
 
 from ipml.cooperation.consequences import Cooperation
@@ -114,8 +116,7 @@ def test_the_tab_counts_what_the_list_shows(engine: Engine, scored: Callable, an
     """A near-duplicate that waits for another case is in neither; the case says the same number."""
     title = "Nordhale field watch 38 mm automatic, sapphire glass"
     queue.enqueue(engine, [scored(5, listing_id=f"A{number}", title=title, seller_id="alike") for number in (1, 2)])
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["open"] == 9
+    assert count_cases(engine)["open"] == 9
     text = ana.get("/").text
     assert len(case_numbers(text)) == 8
     numbers = re.findall(r'(\w+) <span class="number">([\d,]+)</span>', text)
@@ -190,28 +191,19 @@ def test_work_begins_with_the_top_case_nobody_holds(engine: Engine, ana: TestCli
     assert "The queue is empty" in ana.get("/").text
 
 
-GROUND = "declared_replica"
-
-
-def decide(engine: Engine, reviewer: str, case_id: int, verdict: Verdict) -> None:
-    """Record a verdict with all that follows from it."""
-    with writing(engine) as connection:
-        claim = queue.claim(connection, reviewer, case_id)
-        assert claim
-        ground = GROUND if verdict is Verdict.COUNTERFEIT else ""
-        queue.decide(connection, claim, verdict, ground=ground, consequences=Cooperation())
+decide = partial(judge, consequences=Cooperation())
 
 
 @pytest.fixture
 def decided(engine: Engine) -> Engine:
     """Return a queue of which four cases were decided, one of them anew."""
-    decide(engine, "bo", 3, Verdict.GENUINE)
-    decide(engine, "ana", 1, Verdict.COUNTERFEIT)
-    decide(engine, "bo", 2, Verdict.CANNOT_TELL)
-    decide(engine, "ana", 4, Verdict.COUNTERFEIT)
+    decide(engine, 3, Verdict.GENUINE, "bo")
+    decide(engine, 1, Verdict.COUNTERFEIT, "ana")
+    decide(engine, 2, Verdict.CANNOT_TELL, "bo")
+    decide(engine, 4, Verdict.COUNTERFEIT, "ana")
     with writing(engine) as connection:
         queue.undo(connection, 4, "ana")
-    decide(engine, "ana", 4, Verdict.GENUINE)
+    decide(engine, 4, Verdict.GENUINE, "ana")
     return engine
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, func, select
+from support.casework import count_cases, judge, read_case, read_decisions
 from support.databases import on_both
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import strikes
 
 GROUND = next(iter(queue.GROUNDS))
@@ -90,11 +91,9 @@ def test_a_case_shows_what_its_listing_is_like(engine: Engine, scored: Callable,
 def test_opening_claims(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """Who opens a case holds it; the next one is told who does, and cannot take it; a viewer holds none."""
     assert 'name="choice"' not in visitor("vic").get("/cases/1").text
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer is None
+    assert read_case(engine, 1).reviewer is None
     ana.get("/cases/1")
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer == "ana"
+    assert read_case(engine, 1).reviewer == "ana"
     text = visitor("bo").get("/cases/1").text
     assert "Opened by <b>ana</b> until <time" in text
     assert 'name="choice"' not in text
@@ -113,8 +112,7 @@ def test_a_verdict_is_recorded(engine: Engine, ana: TestClient) -> None:
         answer = ana.post(f"/cases/{case_id}/decide", data={**fields, "choice": choice, "note": "seen in hand"})
         assert answer.status_code == 303
         assert answer.headers["location"].startswith(f"/cases/{case_id + 1}?")
-        with reading(engine) as connection:
-            (decision,) = queue.list_decisions(connection, case_id)
+        (decision,) = read_decisions(engine, case_id)
         verdict, _, ground = choice.partition("/")
         said = (decision.verdict, decision.ground, decision.note, decision.reviewer)
         assert said == (verdict, ground, "seen in hand", "ana")
@@ -129,8 +127,7 @@ def test_a_script_gets_the_following_case_with_the_answer(engine: Engine, ana: T
     address = answers[0].headers["location"]
     assert hidden_fields(answers[0].text)["token"] == hidden_fields(ana.get(address).text)["token"]
     assert answers[0].headers["cache-control"] == "no-store"
-    with reading(engine) as connection:
-        assert len(queue.list_decisions(connection, 2)) == 1
+    assert len(read_decisions(engine, 2)) == 1
     plain = ana.post("/cases/2/decide", data=said)
     assert (plain.status_code, plain.text) == (303, "")
     assert ana.post("/cases/2/decide", data=said | {"choice": "cannot tell"}).status_code == 409
@@ -144,8 +141,7 @@ def test_two_tabs_are_one_person(engine: Engine, ana: TestClient) -> None:
     assert answer.status_code == 409
     assert "You decided case 1" in answer.text
     assert "Your verdict now, cannot tell, was not recorded: nothing is decided twice" in answer.text
-    with reading(engine) as connection:
-        assert [one.verdict for one in queue.list_decisions(connection, 1)] == ["genuine"]
+    assert [one.verdict for one in read_decisions(engine, 1)] == ["genuine"]
 
 
 def test_where_nothing_is_left_it_is_said_why(engine: Engine, ana: TestClient) -> None:
@@ -167,8 +163,7 @@ def test_a_stale_claim_is_told(engine: Engine, ana: TestClient) -> None:
     assert answer.status_code == 409
     assert "It is yours again, and your note is kept" in answer.text
     assert "long thought</textarea>" in answer.text
-    with reading(engine) as connection:
-        assert queue.list_decisions(connection, 1) == []
+    assert read_decisions(engine, 1) == []
     again = hidden_fields(answer.text) | {"choice": "genuine"}
     assert ana.post("/cases/1/decide", data=again).status_code == 303
 
@@ -202,14 +197,12 @@ def test_escalated_cases_are_for_leads(engine: Engine, ana: TestClient, visitor:
         fields = hidden_fields(ana.get(f"/cases/{case_id}").text)
         ana.post(f"/cases/{case_id}/decide", data={**fields, "choice": "escalate"})
     assert "a lead will decide" in ana.get("/cases/1").text
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer is None
+    assert read_case(engine, 1).reviewer is None
     lead = visitor("lea")
     fields = hidden_fields(lead.get("/cases/1").text)
     answer = lead.post("/cases/1/decide", data={**fields, "choice": "genuine"})
     assert answer.headers["location"].startswith("/cases/3?")
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).state == "decided"
+    assert read_case(engine, 1).state == "decided"
 
 
 def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
@@ -217,8 +210,7 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
     fields = hidden_fields(ana.get("/cases/1").text)
     answer = ana.post("/cases/1/leave", data={"to": "next", "token": fields["token"]})
     assert answer.headers["location"] == "/cases/2?trail=1"
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer is None
+    assert read_case(engine, 1).reviewer is None
     fields = hidden_fields(ana.get("/cases/2?trail=1").text)
     assert fields["trail"] == "1"
     back = {"to": "previous", "token": fields["token"], "trail": "1"}
@@ -228,16 +220,6 @@ def test_skipping_gives_the_case_back(engine: Engine, ana: TestClient) -> None:
         queue.claim(connection, "bo", 2)  # what others hold is passed over
     assert ana.post("/cases/1/leave", data={"to": "next"}).headers["location"] == "/cases/3?trail=1"
     assert ana.post("/cases/7/leave", data={"to": "next"}).headers["location"] == "/cases/1?trail=7"
-
-
-def judge(engine: Engine, case_id: int, verdict: Verdict, reviewer: str = "bo") -> None:
-    """Decide a case in a reviewer's name."""
-    with writing(engine) as connection:
-        claim = queue.claim(connection, reviewer, case_id)
-    assert claim
-    ground = GROUND if verdict is Verdict.COUNTERFEIT else ""
-    with writing(engine) as connection:
-        queue.decide(connection, claim, verdict, ground=ground)
 
 
 def test_a_seller_is_shown_when_listed_and_now(engine: Engine, scored: Callable, ana: TestClient) -> None:
@@ -269,8 +251,8 @@ def read_figures(page: str) -> dict[str, tuple[str, str]]:
 
 def test_what_was_confirmed_lately_stands_beside(engine: Engine, ana: TestClient) -> None:
     """Cases of the same brand that were found counterfeit, with ground and likeness, and beside them genuine ones."""
-    judge(engine, 4, Verdict.COUNTERFEIT)
-    judge(engine, 7, Verdict.GENUINE)
+    judge(engine, 4, Verdict.COUNTERFEIT, ground=GROUND)
+    judge(engine, 7)
     page = ana.get("/cases/1").text
     assert page.count("of the words in common") == 2
     assert re.search(r"<h3>Counterfeit</h3>.*href=\"/cases/4\".*<h3>Genuine</h3>.*href=\"/cases/7\"", page, re.DOTALL)
@@ -282,7 +264,7 @@ def test_all_that_a_seller_offers_is_shown(engine: Engine, scored: Callable, ana
     """Eight beside the case with price, score and verdict; all of them on a page of their own, fifty at a time."""
     shown = [scored(7 * number, seller_id="many", title=f"Vellmar bag {number}") for number in range(1, 61)]
     queue.enqueue(engine, shown)
-    judge(engine, 9, Verdict.GENUINE)
+    judge(engine, 9)
     page = ana.get("/cases/8").text
     assert page.count('<td class="said">') == 8
     assert '<span class="verdict-mark genuine">genuine</span>' in page
@@ -318,8 +300,7 @@ def test_who_works_the_queue_is_given_what_the_queue_gives(engine: Engine, ana: 
     fields = hidden_fields(ana.get("/cases/3?trail=1&within=queue").text)
     answer = ana.post("/cases/3/decide", data={**fields, "choice": "genuine"})
     assert answer.headers["location"] == "/cases/4?trail=1&within=queue"
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer is None
+    assert read_case(engine, 1).reviewer is None
 
 
 def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: TestClient) -> None:
@@ -333,17 +314,14 @@ def test_the_same_offer_is_decided_once(engine: Engine, scored: Callable, ana: T
     assert "A near-duplicate of" in ana.get("/cases/9").text
     fields = hidden_fields(ana.get("/cases/8").text)
     ana.post("/cases/8/decide", data={**fields, "choice": "genuine", "spread": ["9", "10"]})
-    with reading(engine) as connection:
-        decided = [queue.get_case(connection, number).state for number in (8, 9, 10)]
+    decided = [read_case(engine, number).state for number in (8, 9, 10)]
     assert decided[0] == "decided"
     assert "decided" in decided[1:]
-    with reading(engine) as connection:
-        n_open = queue.count_cases(connection)["open"]
+    n_open = count_cases(engine)["open"]
     group = re.search(r'name="group" value="([^"]+)"', ana.get("/").text)
     decision = re.search(r'name="decision" value="(\d+)"', ana.get("/").text)
     ana.post("/undo", data={"group": group[1]} if group else {"decision": decision[1]} if decision else {})
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["open"] == n_open + decided.count("decided")
+    assert count_cases(engine)["open"] == n_open + decided.count("decided")
 
 
 def test_a_listing_like_a_removed_one_says_so_as_long_as_that_stands(

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, select, update
+from support.casework import count_cases, judge, read_case, read_decisions
 
 from ipml.cooperation.consequences import Cooperation
 from ipml.enforcement.evidence.pieces import read_evidence
@@ -116,8 +117,7 @@ def test_a_preview_changes_nothing_and_tells_what_is_left_out(
     assert ana.get("/bulk", params={"case": list(range(1, 201))}).status_code == 200
     for wrong in (list(range(1, 202)), ["x"]):
         assert ana.get("/bulk", params={"case": wrong}).status_code == 400
-    with reading(engine) as connection:
-        assert queue.count_cases(connection) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}
+    assert count_cases(engine) == {"open": 7, "decided": 0, "escalated": 0, "superseded": 0}
 
 
 def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -> None:
@@ -126,8 +126,7 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
     assert ana.post("/bulk", data=form).headers["location"] == "/?brand=x"
     assert ana.post("/bulk", data=form).status_code == 303  # sent twice, decided once
     for case_id in (1, 2, 3):
-        with reading(engine) as connection:
-            (decision,) = queue.list_decisions(connection, case_id)
+        (decision,) = read_decisions(engine, case_id)
         assert (decision.verdict, decision.ground, decision.note) == (Verdict.COUNTERFEIT, GROUND, "alike")
     text = ana.get("/").text
     assert "3 cases recorded together: <b>counterfeit</b>" in text
@@ -136,8 +135,7 @@ def test_a_group_is_decided_and_undone_as_one(engine: Engine, ana: TestClient) -
     answer = ana.post("/undo", data={"group": group[1]})
     assert answer.headers["location"] == "/?undone=3"
     assert "3 decisions were taken back" in ana.get("/?undone=3").text
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["open"] == 7
+    assert count_cases(engine)["open"] == 7
 
 
 def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, scored: Callable, ana: TestClient) -> None:
@@ -146,18 +144,15 @@ def test_what_changed_since_the_preview_is_looked_at_again(engine: Engine, score
     assert ana.post("/bulk", data={**form, "token": ["x"]}).status_code == 400
     swapped = {**form, "token": form["token"][::-1], "choice": "counterfeit/" + GROUND}
     assert ana.post("/bulk", data=swapped).status_code == 409
-    with reading(engine) as connection:
-        second = queue.get_case(connection, 2).scored
+    second = read_case(engine, 2).scored
     queue.enqueue(engine, [replace(second, score=0.5)])
     answer = ana.post("/bulk", data=form)
     assert answer.status_code == 409
     assert "nothing was decided" in answer.text
     assert "alike</textarea>" in answer.text
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 0
+    assert count_cases(engine)["decided"] == 0
     assert ana.post("/bulk", data=bulk_form(answer.text, "genuine")).status_code == 303
-    with reading(engine) as connection:
-        assert queue.count_cases(connection)["decided"] == 2
+    assert count_cases(engine)["decided"] == 2
 
 
 def find_genuine(engine: Engine, case_id: int, reviewer: str = "ana", *, ago: timedelta = timedelta()) -> int:
@@ -185,14 +180,12 @@ def test_the_last_verdict_can_be_taken_back_from_any_page(engine: Engine, ana: T
     form = undo_form(ana.get("/cases/5").text)
     answer = ana.post("/undo", data=form)
     assert answer.headers["location"] == "/cases/2?undone=1"
-    with reading(engine) as connection:
-        assert [queue.get_case(connection, number).state for number in (1, 2)] == ["decided", "open"]
-        assert queue.get_case(connection, 5).reviewer is None
+    assert [read_case(engine, number).state for number in (1, 2)] == ["decided", "open"]
+    assert read_case(engine, 5).reviewer is None
     assert "The decision was taken back; the case is open again" in ana.get("/cases/2?undone=1").text
     again = ana.post("/undo", data=form)
     assert (again.status_code, "undone already" in again.text) == (409, True)
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).state == "decided"
+    assert read_case(engine, 1).state == "decided"
     assert undo_form(ana.get("/").text)["case"] == "1"
 
 
@@ -207,8 +200,7 @@ def test_only_ones_own_and_only_for_a_while(engine: Engine, ana: TestClient, vis
     lead = visitor("lea")
     assert "Take back “genuine”" in lead.get("/cases/1").text
     assert lead.post("/undo", data={"decision": "1"}).status_code == 303
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).state == "open"
+    assert read_case(engine, 1).state == "open"
 
 
 Visit = Callable
@@ -244,9 +236,7 @@ def second_review(engine: Engine, set_settings: Callable[..., Settings]) -> int:
     """Return the case that ana called genuine, at which bo has a second review after his next verdict."""
     # At these shares every decision is looked at again.
     settings = set_settings(audit_share=0.25, audit_hours=0, repeat_share=0.25, control_share=0.25)
-    with writing(engine) as connection:
-        taken = queue.claim(connection, "ana", 1)
-        queue.decide(connection, taken, Verdict.GENUINE, note="ana was here", settings=settings)
+    judge(engine, 1, Verdict.GENUINE, note="ana was here", settings=settings)
     for case_id in range(2, 6):
         with writing(engine) as connection:
             queue.decide(connection, queue.claim(connection, "bo", case_id), Verdict.CANNOT_TELL, settings=settings)
@@ -290,8 +280,7 @@ def test_the_second_person_sees_nothing_of_the_first(engine: Engine, visitor: Vi
     page = bo.get("/cases/1").text
     assert ("Surely a copy" in page, "Asked the seller" in page) == (False, True)
     _judge(bo, 1, "counterfeit/known_goods")
-    with reading(engine) as connection:
-        assert [decision.reviewer for decision in queue.list_decisions(connection, 1)] == ["bo"]
+    assert [decision.reviewer for decision in read_decisions(engine, 1)] == ["bo"]
 
 
 def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visitor: Visit, second_review: int):
@@ -306,8 +295,7 @@ def test_the_verdict_of_a_look_is_taken_back_like_any_other(engine: Engine, visi
     answer = bo.post("/undo", data=dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)))
     assert answer.headers["location"] == f"/cases/{second_review}?undone=1"
     assert "the case is open again" in bo.get(f"/cases/{second_review}?undone=1").text
-    with reading(engine) as connection:
-        assert queue.get_case(connection, second_review).state == "decided"
+    assert read_case(engine, second_review).state == "decided"
 
 
 def test_after_a_control_case_its_truth_is_told_and_stands(

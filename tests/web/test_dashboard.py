@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
+from support.casework import judge
 from support.consequences import COOPERATION
 from support.given_notices import POLICY, say
 
@@ -54,11 +55,7 @@ def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient
 def test_nobody_is_measured_by_colleagues(engine: Engine, ana: TestClient, visitor: Callable) -> None:
     """A lead sees how much each reviewer decided; a reviewer sees only their own."""
     for name in ("ana", "bo"):
-        with writing(engine) as connection:
-            taken = queue.claim(connection, name)
-        assert taken
-        with writing(engine) as connection:
-            queue.decide(connection, taken, Verdict.GENUINE)
+        judge(engine, verdict=Verdict.GENUINE, by=name)
 
     def shown(text: str) -> list[str]:
         return re.findall(r'scope="row"><bdi>(\w+)</bdi>', text)
@@ -97,11 +94,7 @@ def test_what_is_said_of_all_listings_waits_for_draws(engine: Engine, scored: Ca
 def test_the_page_tells_from_when_its_figures_are(engine: Engine, ana: TestClient) -> None:
     """Asked again at once it shows the same figures with the moment they are from; later, those of then."""
     before = ana.get("/dashboard").text
-    with writing(engine) as connection:
-        decided = queue.claim(connection, "bo")
-    assert decided
-    with writing(engine) as connection:
-        queue.decide(connection, decided, Verdict.GENUINE)
+    judge(engine, verdict=Verdict.GENUINE, by="bo")
     at = re.search(r'<time datetime="([^"]+)" [^>]*data-as="clock">', before)
     assert at
     assert at[0] in ana.get("/dashboard").text
@@ -267,9 +260,7 @@ def test_any_name_can_be_followed(app: FastAPI, viewer: TestClient, scored: Call
     names = ("100%", "a&b=c#d", "Ωmega / Söhne", "<b>", "\u202eevil")
     queue.enqueue(engine, [scored(number, brand=name) for number, name in enumerate(names, start=8)], joins_alike=False)
     for case_id in range(8, 13):
-        with writing(engine) as connection:
-            held = queue.claim(connection, "ana", case_id)
-            queue.decide(connection, held, Verdict.COUNTERFEIT, ground="known_goods", consequences=COOPERATION)
+        judge(engine, case_id, Verdict.COUNTERFEIT, ground="known_goods", consequences=COOPERATION)
     links = re.findall(r'href="(/brands/view[^"]*)"', viewer.get("/brands").text)
     assert len(links) == len(names)
     for link in links:

@@ -6,11 +6,13 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.casework import judge, read_decisions
 from support.consequences import COOPERATION
 from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
@@ -28,8 +30,6 @@ from ipml.storage.database import reading, writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
-GROUND = "declared_replica"
-
 
 @pytest.fixture
 def bound(app: FastAPI) -> Engine:
@@ -38,19 +38,7 @@ def bound(app: FastAPI) -> Engine:
     return engine
 
 
-def decide(engine: Engine, case_id: int, by: str = "ana", verdict: Verdict = Verdict.COUNTERFEIT) -> None:
-    """Decide a case."""
-    with writing(engine) as connection:
-        claim = queue.claim(connection, by, case_id)
-    assert claim
-    with writing(engine) as connection:
-        queue.decide(
-            connection,
-            claim,
-            verdict,
-            ground=GROUND if verdict is Verdict.COUNTERFEIT else "",
-            consequences=COOPERATION,
-        )
+decide = partial(judge, verdict=Verdict.COUNTERFEIT, consequences=COOPERATION)
 
 
 def plain(html: str) -> str:
@@ -268,8 +256,7 @@ def test_the_pages_of_an_erased_seller(bound: Engine, lead: TestClient) -> None:
             assert gone not in answer.text, (address, gone)
     answer = lead.post("/cases/2/decide", data={"choice": "genuine", "token": "1"})
     assert answer.status_code in (303, 400, 409)
-    with reading(bound) as connection:
-        assert queue.list_decisions(connection, 2) == []
+    assert read_decisions(bound, 2) == []
 
 
 def test_a_lead_confirms_and_lifts_a_penalty(bound: Engine, visitor: Callable, scored: Callable) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
+from support.casework import read_case
 
 from ipml.records import Verdict
 from ipml.review import queue
@@ -82,8 +83,7 @@ def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable) -
     rows = take(lead, what="cases")
     assert [int(row["case_id"]) for row in rows] == list(range(1, 8))
     for row in rows:
-        with reading(engine) as connection:
-            case = queue.get_case(connection, int(row["case_id"]))
+        case = read_case(engine, int(row["case_id"]))
         assert (float(row["score"]), row["state"]) == (case.scored.score, case.state)
         assert (row["title"], float(row["price"])) == (case.scored.listing.title, case.scored.listing.price)
         assert datetime.fromisoformat(row["enqueued_at"]) == case.enqueued_at

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support import given_notices
 from support.browser import CHEAP, PASSWORD
+from support.casework import judge
 from support.consequences import COOPERATION
 
 from ipml.cooperation.networks.detection import find_networks
@@ -27,7 +28,7 @@ from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import find_measures
 from ipml.kit.hostile_text import is_invisible
-from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -142,7 +143,8 @@ def hostile(engine: Engine) -> list[int]:
     with reading(engine) as connection:
         numbers = [case.case_id for case in queue.list_cases(connection, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
-        judge(engine, number, Verdict.ESCALATE if number % 3 else Verdict.GENUINE, note=payload)
+        verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
+        judge(engine, number, verdict, "lea", note=payload, consequences=COOPERATION)
     return numbers
 
 
@@ -184,21 +186,13 @@ def make_consequences(engine: Engine, payload: str, number: int, policy: Enforce
     """Decide a hostile listing, let its seller appeal, change its measure, and answer."""
     scored, case_id = make_hostile(payload, number), 8 + number
     queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
-    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", ground="declared_replica")
+    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", consequences=COOPERATION)
     with writing(engine) as connection:
         file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
         (measure,) = find_measures(connection, case_id=case_id)
         order = MeasureOrder(MeasureKind.LABEL, f"change {payload}")
         change_measure(connection, measure.measure_id, order, "bo", policy)
         decide_appeal(connection, number + 1, "lea", "rejected", f"answer {payload}")
-
-
-def judge(engine: Engine, case_id: int, verdict: Verdict, **said: str) -> None:
-    """Decide a case, with all that follows."""
-    with writing(engine) as connection:
-        claim = queue.claim(connection, "ana" if verdict == Verdict.COUNTERFEIT else "lea", case_id)
-        assert isinstance(claim, Claim)
-        queue.decide(connection, claim, verdict, consequences=COOPERATION, **said)
 
 
 def look(lead: TestClient, paths: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, update
+from support.casework import judge
 from support.consequences import COOPERATION
 from support.given_notices import POLICY, WORDS, complain, say
 
@@ -19,7 +20,6 @@ from ipml.cooperation.notifiers.misuse import list_steps
 from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
-from ipml.review import queue
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 
@@ -103,9 +103,7 @@ def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Re
     with writing(engine) as connection:
         connection.execute(update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
     assert "1 overdue" in plain(lead.get("/notices").text)
-    with writing(engine) as connection:
-        claim = queue.claim(connection, "lea", 1)
-        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
+    judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", consequences=COOPERATION)
     assert 'href="/notices/2"' in lead.get("/notices?state=settled").text
     assert "1 of 1" in plain(lead.get("/notifiers").text)
 

@@ -2,9 +2,7 @@
 
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
-
-from ipml.review import queue
-from ipml.storage.database import reading
+from support.casework import read_case
 
 ORIGINS = {
     "http://testserver": True,
@@ -32,11 +30,9 @@ def test_a_link_of_another_site_claims_nothing(engine: Engine, ana: TestClient) 
     page = ana.get("/cases/1", headers={"Sec-Fetch-Site": "cross-site"})
     assert page.status_code == 200
     assert "Take this case" in page.text
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer is None
+    assert read_case(engine, 1).reviewer is None
     ana.get("/cases/1")
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer == "ana"
+    assert read_case(engine, 1).reviewer == "ana"
 
 
 def test_what_is_too_long_or_no_form_is_refused(ana: TestClient) -> None:

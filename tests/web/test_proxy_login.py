@@ -9,10 +9,10 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
+from support.casework import read_case
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import UnusableSetting
-from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import tries
@@ -51,8 +51,7 @@ def test_the_proxy_says_who_it_is(engine: Engine, from_proxy: Callable) -> None:
     browser = from_proxy(PROXY)
     location = browser.post("/next", headers={HEADER: "ana"}).headers["location"]
     browser.get(location, headers={HEADER: "ana"})
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).reviewer == "ana"
+    assert read_case(engine, 1).reviewer == "ana"
     assert browser.post("/next", headers={HEADER: "vic"}).status_code == 403
     assert not browser.cookies
     assert browser.get("/").headers["location"] == "/login?then=/"

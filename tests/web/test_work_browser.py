@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.browser import log_in, note_complaints, press, serve_page
+from support.casework import read_decisions
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
@@ -224,8 +225,7 @@ def test_the_message_of_undo_moves_nothing_and_fades(page: playwright.Page, addr
     page.evaluate("document.getAnimations().forEach((one) => one.finish())")
     assert page.locator("form.recorded").evaluate("(one) => getComputedStyle(one).opacity") == "0"
     press(page, "u")
-    with reading(shift) as connection:
-        assert queue.list_decisions(connection, 4) == []
+    assert read_decisions(shift, 4) == []
 
 
 def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift: Engine) -> None:
@@ -238,8 +238,7 @@ def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift:
     assert page.title() == "Your verdicts · ipml"
     with page.expect_navigation():
         page.get_by_role("button", name="Take back genuine on case 4").click()
-    with reading(shift) as connection:
-        assert [bool(queue.list_decisions(connection, case_id)) for case_id in (4, 5)] == [False, True]
+    assert [bool(read_decisions(shift, case_id)) for case_id in (4, 5)] == [False, True]
 
 
 def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shift: Engine) -> None:
