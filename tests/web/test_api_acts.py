@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from sqlalchemy import Engine, select
-from support.databases import read_tables
+from support.databases import on_both, read_tables
 from support.given_notices import SAID as NOTICE
 
 from ipml.enforcement.actions import Enforcement
@@ -57,6 +57,7 @@ def first_case(engine: Engine) -> int:
         return browse(connection, Filter(), limit=1)[0].case_id
 
 
+@on_both
 def test_an_appeal_is_filed_once_and_asked_after(stored_api: httpx.Client, engine: Engine, decided: Decided) -> None:
     """Sent again with its key it is the same one; another's measure is not found, a second appeal is a conflict."""
     assert stored_api.post("/v1/appeals", json=decided.appeal | {"seller_id": "anna_l"}).status_code == 404

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.given_notices import SAID
 
 from ipml.records import Verdict
@@ -26,6 +27,7 @@ def count(engine: Engine) -> int:
         return connection.scalar(select(func.count()).select_from(notices)) or 0
 
 
+@on_both
 def test_a_notice_is_confirmed_and_asked_after(stored_api: httpx.Client, engine: Engine):
     """The receipt says how each listing stands; later its reference does, and tells nothing of the seller."""
     given = stored_api.post(PATH, json=GIVEN)

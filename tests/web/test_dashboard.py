@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 from support.casework import judge
 from support.consequences import COOPERATION
+from support.databases import on_both
 from support.given_notices import POLICY, say
 
 from ipml.cooperation.notices.intake import receive
@@ -32,6 +33,7 @@ from ipml.web.cache import CachedAnswer
 from ipml.web.console.dashboard import DateRange
 
 
+@on_both
 def test_it_says_what_waits_and_what_was_decided(engine: Engine, ana: TestClient) -> None:
     """Seven cases came today; one was decided, one is in hand, and the figures say so."""
     with writing(engine) as connection:

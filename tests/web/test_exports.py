@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event
 from support.casework import read_case
+from support.databases import on_both
 
 from ipml.records import Verdict
 from ipml.review import queue
@@ -94,6 +95,7 @@ def test_the_export_is_what_the_queue_holds(engine: Engine, visitor: Callable) -
     ]
 
 
+@on_both
 def test_the_export_is_filtered_as_the_list_is(engine: Engine, visitor: Callable) -> None:
     """State, brand, seller and the span of time narrow it, alone and together."""
     lead, start = visitor("lea"), datetime(2026, 5, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, update
-from support.databases import copy_memory
+from support.databases import copy_memory, on_both
 from support.staff import CHEAP, PASSWORD, use_session
 
 from ipml.errors import NotFound
@@ -290,6 +290,7 @@ def test_the_answer_says_when_to_come_back(visitor: Callable) -> None:
     assert "Try again in 15 minutes." in answer.text
 
 
+@on_both
 def test_all_servers_count_together_and_forget_nothing_at_a_restart(engine: Engine) -> None:
     """Tries at one process count at every other one on the same database, also at one started later."""
     for _ in range(5):
