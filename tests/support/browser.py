@@ -35,7 +35,6 @@ OVERHANGING = """
   .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
 """
 SIZES = [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)]
-SIZE_NAMES = ["light", "dark", "double-zoom", "narrow"]
 
 
 @contextmanager
