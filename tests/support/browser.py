@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ OVERHANGING = """
   .filter(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
 """
 SIZES = [("light", 1440, 1), ("dark", 1440, 1), ("dark", 720, 2), ("light", 360, 1)]
-SIZE_NAMES = ["light", "dark", "double-zoom", "narrow"]
 
 
 @contextmanager
@@ -82,7 +81,7 @@ def log_in(page: Any, address: str, name: str = "ana") -> None:
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
-    page.wait_for_selector("table.cases")
+    page.wait_for_url(lambda url: "/login" not in url)
     page.wait_for_load_state()  # keys do nothing before the page's script has run
 
 
@@ -100,3 +99,19 @@ def check_fit(page: Any, name: str, *, full_page: bool = True) -> None:
         PICTURES.mkdir(exist_ok=True)
         page.screenshot(path=PICTURES / f"{name}.png", full_page=full_page)
     assert page.evaluate(OVERHANGING) == [], name
+
+
+def check_pages(browser: Any, address: str, name: str, pages: Mapping[str, str], *, full_page: bool = True) -> None:
+    """Look at pages in windows of each size, as they open and with all that can be unfolded, as somebody logged in."""
+    for scheme, width, scale in SIZES:
+        size = {"viewport": {"width": width, "height": 900 // scale}, "device_scale_factor": scale}
+        context = browser.new_context(color_scheme=scheme, reduced_motion="reduce", **size)
+        page = context.new_page()
+        log_in(page, address, name)
+        for path, picture in pages.items():
+            page.goto(f"{address}/{path}")
+            check_fit(page, f"{picture}-{scheme}-{width}", full_page=full_page)
+            if page.locator("main details:not([open])").count():
+                page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true })")
+                check_fit(page, f"{picture}-unfolded-{scheme}-{width}", full_page=full_page)
+        context.close()

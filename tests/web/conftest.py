@@ -1,7 +1,5 @@
 """A marketplace's queue of a few cases, people who work it, and a client that behaves like a browser."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import warnings
@@ -48,10 +46,7 @@ TITLES = (
     "Nordhale field watch 38 mm, worn twice, papers of 2019",
     "Vellmar belt 90 cm, bought in Lyon, receipt included",
 )
-READINGS = {
-    1: "vellmar crossbody - best factory batch, same as shop",
-    3: "vellmar wallet stoned zip around",
-}
+READINGS = {1: "vellmar crossbody - best factory batch, same as shop", 3: "vellmar wallet stoned zip around"}
 DESCRIPTION = "Sent within a day. Comes in a plain parcel.\nMessage me for more pictures and colours."
 WEIGHTS = {
     "AAA quality": 1.7,
@@ -65,15 +60,7 @@ WEIGHTS = {
     "receipt included": -1.1,
 }
 BASE_RATE = -2.9
-SELLERS = (
-    "harbour-outlet",
-    "harbour-outlet",
-    "kx_trade88",
-    "mimi.closet",
-    "kx_trade88",
-    "t.berger",
-    "anna_l",
-)
+SELLERS = ("harbour-outlet", "harbour-outlet", "kx_trade88", "mimi.closet", "kx_trade88", "t.berger", "anna_l")
 
 
 def make_scored(number: int, **changes: object) -> ScoredListing:
@@ -106,9 +93,7 @@ def make_scored(number: int, **changes: object) -> ScoredListing:
     )
     reasons = (
         Reason(
-            "price__ratio",
-            f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %"),
-            2.4 - 4 * share,
+            "price__ratio", f"Price is {share:.0%} of what {brand} usually costs".replace("%", " %"), 2.4 - 4 * share
         ),
         Reason(
             "seller__age",
@@ -159,7 +144,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def scored() -> Callable[..., ScoredListing]:
+def scored() -> Callable:
     """Return the maker of scored listings."""
     return make_scored
 
@@ -186,12 +171,7 @@ def engine(database: str, request: pytest.FixtureRequest, filled: bytes) -> Iter
 
 
 def _fill(engine: Engine) -> None:
-    for name, role in (
-        ("lea", Role.LEAD),
-        ("ana", Role.REVIEWER),
-        ("bo", Role.REVIEWER),
-        ("vic", Role.VIEWER),
-    ):
+    for name, role in (("lea", Role.LEAD), ("ana", Role.REVIEWER), ("bo", Role.REVIEWER), ("vic", Role.VIEWER)):
         with writing(engine) as connection:
             add_user(connection, name, PASSWORD, role, CHEAP)
     queue.enqueue(engine, [make_scored(number) for number in range(7)])
@@ -204,7 +184,7 @@ def app(engine: Engine) -> FastAPI:
 
 
 @pytest.fixture
-def visitor(app: FastAPI) -> Callable[..., TestClient]:
+def visitor(app: FastAPI) -> Callable:
     """Return a maker of browsers: none logged in unless a name is given."""
 
     def visit(name: str | None = None, base_url: str = "http://testserver") -> TestClient:
@@ -218,7 +198,7 @@ def visitor(app: FastAPI) -> Callable[..., TestClient]:
 
 
 @pytest.fixture
-def ana(visitor: Callable[..., TestClient]) -> TestClient:
+def ana(visitor: Callable) -> TestClient:
     """Return a reviewer's browser."""
     return visitor("ana")
 
@@ -275,16 +255,28 @@ def judges() -> Judges:
 
 
 @pytest.fixture
-def open_door() -> Iterator[Callable[..., httpx.Client]]:
+def open_door() -> Iterator[Callable]:
     """Return what serves an application on a free port of this machine, and gives a client of it."""
     with ExitStack() as until_end:
         yield lambda app: until_end.enter_context(serve(app))
 
 
 @pytest.fixture
-def api(judges: Judges, open_door: Callable[..., httpx.Client]) -> httpx.Client:
+def api(judges: Judges, open_door: Callable) -> httpx.Client:
     """Return a client of the API that this machine may use without a key."""
     return open_door(make_open_api(judges))
+
+
+@pytest.fixture
+def stored_api(judges: Judges, engine: Engine, open_door: Callable) -> httpx.Client:
+    """Return a client of such an API beside the database."""
+    return open_door(make_open_api(judges, engine=engine))
+
+
+@pytest.fixture
+def lead(visitor: Callable) -> TestClient:
+    """Return a lead's browser."""
+    return visitor("lea")
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +287,7 @@ def shared_api() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def share_door() -> Iterator[Callable[..., httpx.Client]]:
+def share_door() -> Iterator[Callable]:
     """Return what serves the API to all tests of a file, by a rule and beside a database, and gives a client of it."""
     with ExitStack() as until_end:
         yield lambda access, engine: until_end.enter_context(serve(make_open_api(Judges(), access, engine)))

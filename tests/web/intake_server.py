@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -43,6 +44,13 @@ class EveryTenth:
     def explain_again(self, scored: ScoredListing) -> ScoredListing:
         """Return a listing as it is, as there are no reasons."""
         return scored
+
+
+def start(url: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a server of a database, and return it with its address."""
+    server = subprocess.Popen([sys.executable, __file__, url], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, f"http://127.0.0.1:{int(server.stdout.readline())}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """Whatever anybody sends, the API says what is wrong with it and goes on: no answer of 500 and above."""
 
-from __future__ import annotations
-
 import json
 import time
 from typing import Any
@@ -21,16 +19,7 @@ JSON = {"Content-Type": "application/json"}
 DEEP = 100_000
 MOST_SECONDS = 10.0  # many times what it takes; quadratic work would take minutes
 
-FIELDS = (
-    "listing_id",
-    "seller_id",
-    "title",
-    "price",
-    "currency",
-    "observed_at",
-    "gtin",
-    "seller_rating",
-)
+FIELDS = ("listing_id", "seller_id", "title", "price", "currency", "observed_at", "gtin", "seller_rating")
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -89,56 +78,56 @@ def test_a_good_request_with_bytes_changed(data: st.DataObject, shared_api: http
     assert send(shared_api, bytes(body)).status_code in (200, 400, 422)
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b"", 400),
-        (b"\xef\xbb\xbf{}", 400),
-        (b'{"listing_id": "\xff"}', 400),
-        ('{"listing_id": "1"}'.encode("utf-16"), 400),
-        (b"[" * DEEP, 400),
-        (b"[" * DEEP + b"]" * DEEP, 400),
-        (b'{"a":' * DEEP + b"1" + b"}" * DEEP, 400),
-        (b'{"listing_id": ' + b"[" * 900 + b"]" * 900 + b"}", 422),
-        (b'{"listings": [' + b'{"title": ' * 900 + b"1" + b"}" * 900 + b"]}", 422),
-        (b'{"price": ' + b"9" * 5_000 + b"}", 400),
-        (b'{"price": -' + b"9" * 999 + b"}", 422),
-        (b'{"price": 1e999999}', 422),
-        (b'{"price": NaN}', 400),
-        (b'{"price": -Infinity}', 400),
-        (b'{"title": "a", "title": "b"}', 400),
-        (b'{"title": "a", "\\u0074itle": "b"}', 400),
-        (b'{"listings": [], "listings": []}', 400),
-        (b'{"listing_id": "1", "seller_id": "s", "title": "\\ud800"}', 422),
-        (b'{"listing_id": "1", "seller_id": "s", "title": "\\u0000"}', 422),
-        (b'{"listing_id": "1", "seller_id": "s", "title": "x", "\\ud800": 1}', 422),
-        (b'{"listing_id": "1", "seller_id": "s", "title": "x"} trailing', 400),
-        (b"{'listing_id': '1'}", 400),
-        (b'{"a": 1,}', 400),
-    ],
+MALFORMED = (
+    (b"", 400),
+    (b"\xef\xbb\xbf{}", 400),
+    (b'{"listing_id": "\xff"}', 400),
+    ('{"listing_id": "1"}'.encode("utf-16"), 400),
+    (b"[" * DEEP, 400),
+    (b"[" * DEEP + b"]" * DEEP, 400),
+    (b'{"a":' * DEEP + b"1" + b"}" * DEEP, 400),
+    (b'{"listing_id": ' + b"[" * 900 + b"]" * 900 + b"}", 422),
+    (b'{"listings": [' + b'{"title": ' * 900 + b"1" + b"}" * 900 + b"]}", 422),
+    (b'{"price": ' + b"9" * 5_000 + b"}", 400),
+    (b'{"price": -' + b"9" * 999 + b"}", 422),
+    (b'{"price": 1e999999}', 422),
+    (b'{"price": NaN}', 400),
+    (b'{"price": -Infinity}', 400),
+    (b'{"title": "a", "title": "b"}', 400),
+    (b'{"title": "a", "\\u0074itle": "b"}', 400),
+    (b'{"listings": [], "listings": []}', 400),
+    (b'{"listing_id": "1", "seller_id": "s", "title": "\\ud800"}', 422),
+    (b'{"listing_id": "1", "seller_id": "s", "title": "\\u0000"}', 422),
+    (b'{"listing_id": "1", "seller_id": "s", "title": "x", "\\ud800": 1}', 422),
+    (b'{"listing_id": "1", "seller_id": "s", "title": "x"} trailing', 400),
+    (b"{'listing_id': '1'}", 400),
+    (b'{"a": 1,}', 400),
 )
-def test_malformed_bodies(content: bytes, status: int, shared_api: httpx.Client) -> None:
+
+
+def test_malformed_bodies(shared_api: httpx.Client) -> None:
     """Deep, long, double, broken: each is refused with a cause, and the next request is answered."""
-    assert send(shared_api, content).status_code == status
-    assert send(shared_api, json.dumps(BAG).encode()).status_code == 200
+    for content, status in MALFORMED:
+        assert send(shared_api, content).status_code == status, content[:80]
+        assert send(shared_api, json.dumps(BAG).encode()).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        json.dumps({str(number): number for number in range(230_000)}),
-        '{"listings": [' + ",".join(["[]"] * 1_000) + "]}",
-        '{"listings": [' + ",".join(["[]"] * 1_300_000) + "]}",
-        json.dumps({**BAG, "description": "x" * 4_000_000}),
-        json.dumps({**BAG, "title": "&amp;" * 400, "description": "\u0315" * 100_000}, ensure_ascii=False),
-        '{"' + "x" * 4_000_000 + '": 1}',
-        '{"price": 0.' + "1" * 4_000_000 + "}",
-    ],
+LARGE = (
+    json.dumps({str(number): number for number in range(230_000)}),
+    '{"listings": [' + ",".join(["[]"] * 1_000) + "]}",
+    '{"listings": [' + ",".join(["[]"] * 1_300_000) + "]}",
+    json.dumps({**BAG, "description": "x" * 4_000_000}),
+    json.dumps({**BAG, "title": "&amp;" * 400, "description": "\u0315" * 100_000}, ensure_ascii=False),
+    '{"' + "x" * 4_000_000 + '": 1}',
+    '{"price": 0.' + "1" * 4_000_000 + "}",
 )
-def test_large_bodies(content: str, shared_api: httpx.Client) -> None:
+
+
+def test_large_bodies(shared_api: httpx.Client) -> None:
     """A body just below the limit is soon answered, whatever it is made of, and the answer is short."""
-    assert len(content) < 4 << 20
-    assert len(send(shared_api, content.encode()).content) < 200_000
+    for content in LARGE:
+        assert len(content) < 4 << 20
+        assert len(send(shared_api, content.encode()).content) < 200_000
 
 
 @given(content=VALUES)

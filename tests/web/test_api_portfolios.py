@@ -1,7 +1,5 @@
 """What a seller lists over the HTTP API counts for what the seller lists next, as it does in files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +30,7 @@ def model(classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(engine: Engine, model: Path, open_door: Callable[..., httpx.Client]) -> Callable[[], httpx.Client]:
+def start(engine: Engine, model: Path, open_door: Callable) -> Callable[[], httpx.Client]:
     """Return what starts a server, and gives a client of it."""
 
     def open_api() -> httpx.Client:
@@ -83,14 +81,3 @@ def test_ten_copies_of_a_morning_are_known_by_noon(
     assert read_tables(engine) == before
     assert submit(restarted, make(10)) == pytest.approx(expected[10])
     assert expected[10] > submit(restarted, make(10, "stranger"))
-
-
-def test_the_reasons_are_those_of_the_score(start: Callable[[], httpx.Client]) -> None:
-    """What was known of the seller then is told, not what came since; with the base rate they sum to the log-odds."""
-    api = start()
-    for number in range(6):
-        submit(api, make(number))
-    shown = api.get("/v1/listings/dawn-outlet-3").raise_for_status().json()
-    assert any("3 earlier listings" in reason["sentence"] for reason in shown["reasons"]), shown["reasons"]
-    total = shown["base_rate"] + sum(reason["weight"] for reason in shown["reasons"])
-    assert total == pytest.approx(shown["log_odds"], abs=1e-6)

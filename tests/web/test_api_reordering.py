@@ -1,17 +1,13 @@
 """However listings, withdrawals and events are ordered, parted, joined, repeated, sent at once: the end is the same."""
 
-from __future__ import annotations
-
 import os
 import random
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 from support.databases import copy_memory, copy_sqlite, on_both
+from web.intake_server import start
 
 from ipml.review.cases import PENDING
 from ipml.storage.audit_trail.audit import verify
@@ -150,14 +147,6 @@ def test_every_order_has_the_same_end(items: list[Item], data: st.DataObject, se
         ends.append(read_end(engine))
         engine.dispose()
     assert ends[0] == ends[1]
-
-
-def start(url: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a server, and return it with its address."""
-    command = [sys.executable, str(Path(__file__).with_name("intake_server.py")), url]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    return server, f"http://127.0.0.1:{int(server.stdout.readline())}"
 
 
 @contextmanager

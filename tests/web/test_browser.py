@@ -1,7 +1,5 @@
 """A reviewer's shift in a real browser, by keyboard only; and pictures of the pages to look at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,21 +8,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import (
-    SIZE_NAMES,
-    SIZES,
-    check_fit,
-    log_in,
-    note_complaints,
-    press,
-    serve_page,
-)
+from support.browser import check_fit, check_pages, log_in, note_complaints, press, serve_page
+from support.casework import count_cases, judge, read_decisions
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
 from ipml.records import Highlight, ScoredListing, Verdict
 from ipml.review import queue
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.web.accounts.permissions import Role
 from ipml.web.accounts.users import add_user
 
@@ -117,8 +108,7 @@ def test_a_shift_by_keyboard(browser: playwright.Browser, address: str, queue_of
     assert page.title().endswith(" · case 51 · ipml")
     press(page, "l")
     assert page.title() == "Open cases · ipml"
-    with reading(queue_of_many) as connection:
-        decided = [queue.list_decisions(connection, case_id) for case_id in range(1, 52)]
+    decided = [read_decisions(queue_of_many, case_id) for case_id in range(1, 52)]
     said = [decisions[0].verdict if decisions else None for decisions in decided]
     expected = [[*list(Verdict)[1:], Verdict.COUNTERFEIT, Verdict.COUNTERFEIT][number % 5] for number in range(50)]
     expected[19] = Verdict.GENUINE
@@ -139,12 +129,10 @@ def test_many_at_once_by_keyboard(browser: playwright.Browser, address: str, que
     assert page.locator("h1").inner_text() == "3 cases of 3 sellers to decide together"
     press(page, "1", "5")
     assert "3 cases recorded together: counterfeit" in page.locator("form.recorded").inner_text()
-    with reading(queue_of_many) as connection:
-        assert queue.count_cases(connection)["decided"] == 3
+    assert count_cases(queue_of_many)["decided"] == 3
     press(page, "u")
     assert "3 decisions were taken back" in page.locator("main [role=status]").inner_text()
-    with reading(queue_of_many) as connection:
-        assert queue.count_cases(connection)["open"] == 60
+    assert count_cases(queue_of_many)["open"] == 60
     page.close()
 
 
@@ -183,61 +171,24 @@ def test_without_script(browser: playwright.Browser, address: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
-def test_pictures(
-    browser: playwright.Browser,
-    address: str,
-    queue_of_many: Engine,
-    scored: Callable,
-    scheme: str,
-    width: int,
-    scale: int,
-) -> None:
+def test_pictures(browser: playwright.Browser, address: str, queue_of_many: Engine, scored: Callable) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
     for number, verdict in ((14, Verdict.COUNTERFEIT), (15, Verdict.COUNTERFEIT), (17, Verdict.GENUINE)):
-        with writing(queue_of_many) as connection:
-            claim = queue.claim(connection, "bo", number)
-        assert claim
-        with writing(queue_of_many) as connection:
-            queue.decide(connection, claim, verdict, ground="wrong_features" if verdict == "counterfeit" else "")
+        judge(queue_of_many, number, verdict, by="bo", ground="wrong_features" if verdict == "counterfeit" else "")
     with writing(queue_of_many) as connection:
         queue.claim(connection, "bo", 3)
     seen = make_seen(scored, 29)
     copies = [replace(seen, listing=replace(seen.listing, listing_id=f"{n}", seller_id="copier")) for n in range(4)]
     queue.enqueue(queue_of_many, copies, due_at=datetime.now(UTC) + timedelta(hours=7))
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
-    )
-    page = context.new_page()
-
-    def take(name: str) -> None:
-        check_fit(page, f"{name}-{scheme}-{width}", full_page=name.startswith("case"))
-
-    page.goto(address)
-    take("login")
+    pages = {"": "list-hostile", "?words=vellmar": "list", "bulk?case=11&case=12": "bulk", "dashboard": "dashboard"}
+    pages |= {f"cases/{number}": f"case-{number}" for number in (1, 11, 18, 22, 61, 999)}
+    check_pages(browser, address, "ana", pages)
+    page = browser.new_page(viewport={"width": 360, "height": 900})
     log_in(page, address)
-    page.keyboard.press("j")
-    take("list-hostile")
-    page.goto(f"{address}/?words=vellmar")
-    for key in ("j", "x", "j", "j", "x"):
-        page.keyboard.press(key)
-    page.keyboard.press("f")
-    take("list")
-    press(page, "Escape", "b")  # `f` has put the focus into a field
-    take("bulk")
-    page.goto(f"{address}/")
-    press(page, "g", "d")
-    take("dashboard")
-    for number in (1, 11, 18, 22, 61):
-        page.goto(f"{address}/cases/{number}")
-        take(f"case-{number}")
+    page.goto(f"{address}/cases/61")
     press(page, "2")
-    take("recorded")
-    page.keyboard.press("1")
-    take("grounds")
-    page.keyboard.press("Escape")
-    page.keyboard.press("?")
-    take("keys")
-    page.goto(f"{address}/cases/999")
-    take("error")
-    context.close()
+    check_fit(page, "recorded")
+    for key, name in (("1", "grounds"), ("Escape", "case"), ("?", "keys")):
+        page.keyboard.press(key)
+        check_fit(page, name)
+    page.close()

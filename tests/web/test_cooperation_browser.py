@@ -1,12 +1,10 @@
 """Notices, notifiers and brands in a real browser: by keyboard, and by day and night on screens of two widths."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from support.browser import check_fit, log_in, note_complaints, press, serve_page
+from support.browser import check_pages, log_in, note_complaints, press, serve_page
 from support.consequences import COOPERATION
 from support.databases import copy_sqlite, open_hasty
 from support.given_notices import POLICY, complain, offer, say
@@ -91,22 +89,8 @@ def test_a_notifier_is_warned_by_keyboard(browser: playwright.Browser, address: 
     page.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pictures(browser: playwright.Browser, address: str, width: int) -> None:
+def test_pictures(browser: playwright.Browser, address: str) -> None:
     """No page is wider than the window, by day and by night; pictures are left in tests/output."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    log_in(page, address, "lea")
-    for path, name in (
-        ("notices?state=all", "notices"),
-        ("notices/2", "notice"),
-        ("notifiers", "notifiers"),
-        ("notifiers/2", "notifier"),
-        ("brands", "brands"),
-        ("brands/view?name=Vellmar", "brand"),
-        ("cases/1", "case"),
-    ):
-        page.goto(f"{address}/{path}")
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            check_fit(page, f"cooperation-{name}-{scheme}-{width}")
-    page.close()
+    pages = {"notices?state=all": "notices", "notices/2": "notice", "notifiers": "notifiers", "notifiers/2": "notifier"}
+    pages |= {"brands": "brands", "brands/view?name=Vellmar": "brand", "cases/1": "case"}
+    check_pages(browser, address, "lea", {path: f"cooperation-{name}" for path, name in pages.items()})

@@ -1,7 +1,5 @@
 """A lead's desk in a real browser: an appeal decided by keyboard, and pictures of the pages to look at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,15 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.browser import (
-    SIZE_NAMES,
-    SIZES,
-    check_fit,
-    log_in,
-    note_complaints,
-    press,
-    serve_page,
-)
+from support.browser import check_pages, log_in, note_complaints, press, serve_page
 from support.consequences import ENFORCEMENT
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
@@ -152,51 +142,9 @@ def test_an_appeal_by_keyboard(browser: playwright.Browser, address: str, desk: 
     page.close()
 
 
-def test_a_measure_without_script(browser: playwright.Browser, address: str, desk: Engine) -> None:
-    """With scripts turned off a lead lifts a measure by the mouse."""
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    log_in(page, address, "lea")
-    page.goto(f"{address}/cases/1")
-    page.locator("summary", has_text="Revoke or change").click()
-    page.locator(".by-hand textarea").fill("the receipt is good")
-    page.locator(".by-hand button").click()
-    assert "the receipt is good" in page.locator("#followed + dl").inner_text()
-    with reading(desk) as connection:
-        assert not find_measures(connection, case_id=1, standing=True)
-    context.close()
-
-
-@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
-def test_pictures(browser: playwright.Browser, address: str, scheme: str, width: int, scale: int) -> None:
+def test_pictures(browser: playwright.Browser, address: str) -> None:
     """No page is wider than the window, at 200 % zoom or on a telephone; a picture of each is left in tests/output."""
-    context = browser.new_context(
-        color_scheme=scheme, viewport={"width": width, "height": 900 // scale}, device_scale_factor=scale
-    )
-    page = context.new_page()
-
-    def take(name: str) -> None:
-        check_fit(page, f"enforcement-{name}-{scheme}-{width}")
-
-    log_in(page, address, "lea")
-    take("list")
-    for path, name in (
-        ("/appeals", "appeals"),
-        ("/appeals/1", "appeal"),
-        ("/appeals/2", "appeal-barred"),
-        ("/appeals/3", "appeal-hostile"),
-        ("/cases/1/seller", "seller"),
-        ("/cases/3/seller", "seller-grave"),
-        ("/dashboard", "dashboard"),
-    ):
-        page.goto(address + path)
-        take(name)
-    for number in (1, 2, 31):
-        page.goto(f"{address}/cases/{number}")
-        take(f"case-{number}")
-        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-        take(f"case-{number}-unfolded")
-    page.goto(f"{address}/cases/3/seller")
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-    take("seller-unfolded")
-    context.close()
+    pages = {"appeals": "appeals", "appeals/1": "appeal", "appeals/2": "appeal-barred", "appeals/3": "appeal-hostile"}
+    pages |= {"": "list", "cases/1/seller": "seller", "cases/3/seller": "seller-grave", "dashboard": "dashboard"}
+    pages |= {f"cases/{number}": f"case-{number}" for number in (1, 2, 31)}
+    check_pages(browser, address, "lea", {path: f"enforcement-{name}" for path, name in pages.items()})

@@ -1,9 +1,7 @@
 """Text of sellers, and of anybody else, on every page: whatever it is made of, a browser finds nothing alive in it."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 from support import given_notices
 from support.browser import CHEAP, PASSWORD
+from support.casework import judge
 from support.consequences import COOPERATION
 
 from ipml.cooperation.networks.detection import find_networks
@@ -28,13 +27,12 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import EnforcementPolicy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.measures import find_measures
-from ipml.records import Claim, Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
+from ipml.kit.hostile_text import is_invisible
+from ipml.records import Highlight, Listing, PriceRange, Reason, ScoredListing, Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
 from ipml.web.app import ROUTES, make_app
-
-pytestmark = pytest.mark.slow
 
 # Harmless markers: were one of them alive, the page would hold an element, an attribute or an address named by it.
 PAYLOADS = (
@@ -65,7 +63,6 @@ FORBIDDEN = {
     "frame",
 }
 SKIPPED = {"/login/oidc", "/login/oidc/back", "/export.csv", "/suggestions.json", "/views.json"}
-"""What is not there without a provider of logins, and what is no page."""
 MOST_PAGES = 70
 OWN_SCRIPT = re.compile(r"/static/[a-z]+\.js\?v=[0-9a-f]+")
 
@@ -146,18 +143,15 @@ def hostile(engine: Engine) -> list[int]:
     with reading(engine) as connection:
         numbers = [case.case_id for case in queue.list_cases(connection, state=None, limit=100) if case.case_id > 7]
     for number, payload in zip(numbers[::2], PAYLOADS, strict=False):
-        with writing(engine) as connection:
-            claim = queue.claim(connection, "lea", number)
-        assert isinstance(claim, Claim)
         verdict = Verdict.ESCALATE if number % 3 else Verdict.GENUINE
-        with writing(engine) as connection:
-            queue.decide(connection, claim, verdict, note=payload, consequences=COOPERATION)
+        judge(engine, number, verdict, "lea", note=payload, consequences=COOPERATION)
     return numbers
 
 
-def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list[int]) -> None:
+@pytest.mark.slow
+def test_no_page_comes_to_life(lead: TestClient, hostile: list[int]) -> None:
     """All pages of a lead, with every payload in every text: nothing is alive, and the text is there to be read."""
-    lead, seen, said = visitor("lea"), set[str](), ""
+    seen, said = set[str](), ""
     paths = [path for method, path, *_ in reversed(ROUTES) if method == "GET" and "{" not in path]
     paths.remove("/brands/view")  # without a brand; links lead to it
     paths += [*(f"/?state={state}" for state in ("open", "escalated", "decided")), *(f"/cases/{n}" for n in hostile)]
@@ -177,50 +171,42 @@ def test_no_page_comes_to_life(visitor: Callable[..., TestClient], hostile: list
         assert payload.split("\u2028")[0] in said
 
 
-def test_nothing_that_follows_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+@pytest.mark.slow
+def test_nothing_that_follows_comes_to_life(app: FastAPI, lead: TestClient) -> None:
     """Letters, appeals, reasons and refusals with every payload, on the pages of case, appeal and seller."""
-    engine, lead, policy = app.state.engine, visitor("lea"), app.state.policy
     for number, payload in enumerate(PAYLOADS):
-        make_consequences(engine, payload, number, policy)
-        case_id = 8 + number
-        said = ""
-        for path in (f"/cases/{case_id}", f"/cases/{case_id}/seller", f"/appeals/{number + 1}", "/appeals?state=all"):
-            answer = lead.get(path)
-            assert answer.status_code == 200, path
-            assert list(find_live(answer.text)) == [], path
-            said += "".join(Page(answer.text).said)
+        make_consequences(app.state.engine, payload, number, app.state.policy)
+        case = f"/cases/{8 + number}"
+        said = look(lead, (case, f"{case}/seller", f"/appeals/{number + 1}", "/appeals?state=all"))
         for place in ("note", "appeal", "change", "answer"):
             assert f"{place} {payload}".split("\u2028")[0] in said, (place, payload)
 
 
 def make_consequences(engine: Engine, payload: str, number: int, policy: EnforcementPolicy) -> None:
-    """Decide a hostile listing, let its seller appeal, change its measure, let the platform refuse, and answer."""
-    scored = make_hostile(payload, number)
+    """Decide a hostile listing, let its seller appeal, change its measure, and answer."""
+    scored, case_id = make_hostile(payload, number), 8 + number
     queue.enqueue(engine, [replace(scored, listing=replace(scored.listing, title=f"{number} {payload}"))])
+    judge(engine, case_id, Verdict.COUNTERFEIT, note=f"note {payload}", consequences=COOPERATION)
     with writing(engine) as connection:
-        claim = queue.claim(connection, "ana", 8 + number)
-    assert claim
-    with writing(engine) as connection:
-        queue.decide(
-            connection,
-            claim,
-            Verdict.COUNTERFEIT,
-            ground="declared_replica",
-            note=f"note {payload}",
-            consequences=COOPERATION,
-        )
-    seller = scored.listing.seller_id
-    with writing(engine) as connection:
-        file_appeal(connection, 8 + number, seller, f"appeal {payload}")
-    with reading(engine) as connection:
-        (measure,) = find_measures(connection, case_id=8 + number)
-    with writing(engine) as connection:
-        change_measure(
-            connection, measure.measure_id, MeasureOrder(MeasureKind.LABEL, f"change {payload}"), "bo", policy
-        )
+        file_appeal(connection, case_id, scored.listing.seller_id, f"appeal {payload}")
+        (measure,) = find_measures(connection, case_id=case_id)
+        order = MeasureOrder(MeasureKind.LABEL, f"change {payload}")
+        change_measure(connection, measure.measure_id, order, "bo", policy)
         decide_appeal(connection, number + 1, "lea", "rejected", f"answer {payload}")
 
 
+def look(lead: TestClient, paths: Iterable[str]) -> str:
+    """Return what is to be read on pages, after a look that nothing in them is alive."""
+    said = ""
+    for path in paths:
+        answer = lead.get(path)
+        assert answer.status_code == 200, path
+        assert list(find_live(answer.text)) == [], path
+        said += "".join(Page(answer.text).said)
+    return said
+
+
+@pytest.mark.slow
 def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     """Sellers and brands named by every payload, in the list, the picture, the table, on members and links."""
     moment = pd.Timestamp("2026-03-01", tz="UTC")
@@ -232,51 +218,29 @@ def test_no_network_comes_to_life(engine: Engine, tmp_path: Path) -> None:
     app = make_app(engine, Settings(networks=tmp_path / "networks"), cost=CHEAP)
     lead = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
     lead.post("/login", data={"name": "lea", "password": PASSWORD})
-    said = ""
     members = [f"/networks/1/members/{place}" for place in range(1, len(PAYLOADS) + 1)]
-    for path in ("/networks", "/networks/1", "/networks/1/ties/1/2", *members):
-        answer = lead.get(path)
-        assert answer.status_code == 200, path
-        assert list(find_live(answer.text)) == [], path
-        said += "".join(Page(answer.text).said)
+    said = look(lead, ("/networks", "/networks/1", "/networks/1/ties/1/2", *members))
     for payload in PAYLOADS:
         assert payload.split("\u2028")[0] in said
         assert list(find_live(lead.get("/networks", params={"seller": payload[:200]}).text)) == []
 
 
-def test_nothing_that_others_say_comes_to_life(app: FastAPI, visitor: Callable[..., TestClient]) -> None:
+@pytest.mark.slow
+def test_nothing_that_others_say_comes_to_life(app: FastAPI, lead: TestClient) -> None:
     """Notices with every payload as words, brand, right and listing, and a step with it as the reasons."""
-    engine, lead, said = app.state.engine, visitor("lea"), ""
+    engine, said = app.state.engine, ""
     for number, payload in enumerate(PAYLOADS, start=1):
         who, brand = f"m{number}@x.test", payload.replace("\u2028", " ")[:90]
-        words = f"words {payload} {'.' * 60}"
-        notice = given_notices.say(
-            "L0000", f"{number} {brand}", email=who, brand=brand, rights=f"right {brand}", explanation=words
-        )
+        told = {"email": who, "brand": brand, "rights": f"right {brand}", "explanation": f"words {payload} {'.' * 60}"}
         with writing(engine) as connection:
-            receive(connection, notice, policy=given_notices.POLICY)
+            receive(connection, given_notices.say("L0000", f"{number} {brand}", **told), policy=given_notices.POLICY)
         queue.enqueue(engine, [make_hostile(brand, number)])
         lead.post(f"/notifiers/{number}/step", data={"kind": "warn", "why": f"why {payload}"})
         view = f"/brands/view?{urlencode({'name': brand})}"
-        for path in (f"/notices/{number}", f"/notifiers/{number}", view):
-            answer = lead.get(path)
-            assert answer.status_code == 200, path
-            assert list(find_live(answer.text)) == [], path
-            said += "".join(Page(answer.text).said)
+        said += look(lead, (f"/notices/{number}", f"/notifiers/{number}", view))
         for place in ("words", "right", "why"):
             assert f"{place} {payload}".split("\u2028")[0][:90] in said, (place, payload)
-    for path in ("/notices?state=all", "/notifiers", "/brands", "/cases/1"):
-        assert list(find_live(lead.get(path).text)) == [], path
-
-
-def test_what_a_request_says_is_not_alive_in_the_answer(visitor: Callable[..., TestClient]) -> None:
-    """Filters, paths, names, notes and headers come back, if at all, as text."""
-    lead = visitor("lea")
-    lead.get("/cases/1")
-    for payload in PAYLOADS:
-        for answer in say(lead, payload):
-            assert answer.status_code < 500
-            assert list(find_live(answer.text)) == [], answer.url
+    look(lead, ("/notices?state=all", "/notifiers", "/brands", "/cases/1"))
 
 
 def say(lead: TestClient, payload: str) -> Iterator[httpx.Response]:
@@ -294,15 +258,26 @@ def say(lead: TestClient, payload: str) -> Iterator[httpx.Response]:
     yield lead.get("/", headers={"Referer": payload.encode(), "User-Agent": payload.encode()})
 
 
-def test_urls_in_text_are_no_links(engine: Engine, visitor: Callable[..., TestClient]) -> None:
-    """An address in a listing is shown and leads nowhere: no link, picture or style of a page names another server."""
+@pytest.mark.slow
+def test_what_a_request_says_is_not_alive_in_the_answer(lead: TestClient) -> None:
+    """Filters, paths, names, notes and headers come back, if at all, as text."""
+    lead.get("/cases/1")
+    for payload in PAYLOADS:
+        for answer in say(lead, payload):
+            assert answer.status_code < 500
+            assert list(find_live(answer.text)) == [], answer.url
+
+
+def test_a_case_shows_text_as_text(engine: Engine, lead: TestClient) -> None:
+    """Nothing in it is alive, no address leads anywhere, and what is invisible is shown, on the case and in lists."""
     url = "http://169.254.169.254/latest/meta-data"
-    scored = make_hostile(f"{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example", 0)
-    queue.enqueue(engine, [scored])
-    text = visitor("lea").get("/cases/8").text
-    page = Page(text)
-    assert url in "".join(page.said)
-    for tag, attributes in page.elements:
+    strange = f"\u202e\u2066\u200b{url} https://[::ffff:7f00:1]/ http://2130706433/ //elsewhere.example"
+    queue.enqueue(engine, [make_hostile(payload, number) for number, payload in enumerate((strange, *PAYLOADS))])
+    with reading(engine) as connection:
+        numbers = [case.case_id for case in queue.list_cases(connection, limit=100) if case.case_id > 7]
+    said = look(lead, ("/", *(f"/cases/{number}" for number in numbers[:5])))
+    assert url in said
+    assert not any(is_invisible(letter) for letter in said if letter != "\n")
+    for tag, attributes in Page(lead.get("/cases/8").text).elements:
         for name in ADDRESSES:
-            assert (attributes.get(name) or "/").startswith(("/", "#")), (tag, attributes)
-            assert not (attributes.get(name) or "/").startswith("//")
+            assert re.match(r"#|/(?!/)", attributes.get(name) or "/"), (tag, attributes)

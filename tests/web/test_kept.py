@@ -1,7 +1,5 @@
 """What takes long is found once in a while, and by one."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 

@@ -1,18 +1,14 @@
 """The server is killed while listings come in: what was answered is there, and sending again mends the rest."""
 
-from __future__ import annotations
-
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Engine, func, select
 from support.databases import on_both
+from web.intake_server import start
 
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -22,14 +18,6 @@ from ipml.storage.tables import cases, listings, portfolio_listings, portfolios
 
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "2"))
 CLIENTS, ENOUGH = 4, 60
-
-
-def start(url: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a server, and return it with its address."""
-    command = [sys.executable, str(Path(__file__).with_name("intake_server.py")), url]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    return server, f"http://127.0.0.1:{int(server.stdout.readline())}"
 
 
 def count(engine: Engine, first: int) -> int:

@@ -1,7 +1,5 @@
 """The page's server is killed while people decide: what they were shown as decided stays decided."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess
@@ -16,7 +14,6 @@ from sqlalchemy import select
 from support.databases import on_both
 from support.staff import CHEAP, PASSWORD
 
-from ipml.records import ScoredListing
 from ipml.review import queue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -31,7 +28,7 @@ KILLS = int(os.environ.get("IPML_TEST_KILLS", "3"))
 
 @pytest.mark.slow
 @on_both
-def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callable[..., ScoredListing]) -> None:
+def test_no_decision_that_was_answered_is_lost(database_url: str, scored: Callable) -> None:
     """After each kill -9 the new server knows every decision that the old one answered, and who is logged in."""
     engine = open_database(database_url)
     with writing(engine) as connection:

@@ -1,7 +1,5 @@
 """The list of cases in a real browser: filters by keyboard, names suggested, many rows selected at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

@@ -1,11 +1,9 @@
 """A network of three hundred sellers in a real browser: explored by mouse, keyboard and without a script."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest
-from support.browser import check_fit, log_in, note_complaints, press, serve_page
+from support.browser import check_fit, check_pages, log_in, note_complaints, press, serve_page
 from support.planted_network import keep_planted
 from support.staff import CHEAP, PASSWORD
 
@@ -146,27 +144,15 @@ def test_it_is_read_without_a_script(browser: playwright.Browser, address: str) 
     context.close()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_pictures(browser: playwright.Browser, address: str, width: int) -> None:
+def test_pictures(browser: playwright.Browser, address: str) -> None:
     """No page is wider than the window, by day and by night; pictures are left in tests/output."""
-    page = browser.new_page(color_scheme="light", viewport={"width": width, "height": 900})
-
-    def take(name: str) -> None:
-        check_fit(page, f"{name}-{width}", full_page=False)
-
+    pages = {"networks": "networks", "networks/1": "network", "referrals": "referrals"}
+    pages |= {"networks/1/members/7": "network-member", "networks/1/ties/7/8": "network-tie"}
+    check_pages(browser, address, "lea", pages, full_page=False)
+    page = browser.new_page(color_scheme="dark", viewport={"width": 390, "height": 900})
     log_in(page, address, "lea")
-    for path, name in (
-        ("networks", "networks"),
-        ("networks/1/members/7", "network-member"),
-        ("networks/1/ties/7/8", "network-tie"),
-        ("referrals", "referrals"),
-    ):
-        page.goto(f"{address}/{path}")
-        take(name)
     open_network(page, address)
-    take("network")
-    page.emulate_media(color_scheme="dark")
     page.locator(".member.confirmed.distributor").first.click()
     page.locator("#about .ties").wait_for()
-    take("network-chosen-dark")
+    check_fit(page, "network-chosen-dark", full_page=False)
     page.close()

@@ -1,7 +1,5 @@
 """Notices and who gives them, on the page: for leads to look after, and beside the case for whoever decides."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, insert, update
+from support.casework import judge
 from support.consequences import COOPERATION
 from support.given_notices import POLICY, WORDS, complain, say
 
@@ -21,19 +20,11 @@ from ipml.cooperation.notifiers.misuse import list_steps
 from ipml.cooperation.notifiers.notifier import find_notifier
 from ipml.cooperation.notifiers.tiers import erase_notifier
 from ipml.records import Verdict
-from ipml.review import queue
-from ipml.storage.audit_trail import audit
 from ipml.storage.database import reading, writing
 from ipml.storage.tables import cases, decisions, notice_items, notifier_steps
 
 BRAND, CONSUMER = "ann@acme.test", "cem@mail.test"
 WHY = "Twenty notices named listings of shoes; you hold rights in bags."
-
-
-@pytest.fixture
-def lead(visitor: Callable[..., TestClient]) -> TestClient:
-    """Return a lead's browser."""
-    return visitor("lea")
 
 
 @pytest.fixture
@@ -72,79 +63,52 @@ def steps_of(engine: Engine, notifier_id: int) -> list[tuple[str, str, str | Non
         return [(step.kind, step.taken_by, step.why) for step in list_steps(connection, notifier_id)]
 
 
-def deeds_on(engine: Engine, subject: str) -> list[tuple[str, str]]:
-    """Return who did what, by the audit trail."""
-    with reading(engine) as connection:
-        return [(row.actor, row.action) for row in audit.list_rows(connection, subject)]
-
-
-def test_without_notices_the_pages_say_so(lead: TestClient) -> None:
-    """Nothing waits, nothing was settled, and nobody gives notice."""
-    assert "No pending notices." in lead.get("/notices").text
-    assert "None." in lead.get("/notices?state=settled").text
-    assert "Nobody has given notice yet." in lead.get("/notifiers").text
-    assert "Notices and complaints" not in lead.get("/cases/1").text
-
-
-@pytest.mark.parametrize("path", ["/notices/9", "/notifiers/9", "/notices/0", f"/notifiers/{2**64}"])
-def test_what_is_not_there_is_not_found(lead: TestClient, path: str) -> None:
-    """Whatever the number."""
-    assert lead.get(path).status_code == 404
-
-
-def test_only_leads_look_after_notices(visitor: Callable[..., TestClient], noted: int) -> None:
-    """Reviewers and viewers are refused, and see no link that leads there."""
+def test_only_leads_look_after_notices(visitor: Callable, noted: int) -> None:
+    """Reviewers and viewers see no link that leads there; what there is not is not found, and is not judged."""
     for name in ("ana", "vic"):
-        browser = visitor(name)
-        for path in ("/notices", "/notices/1", "/notifiers", f"/notifiers/{noted}"):
-            assert browser.get(path).status_code == 403
         for path in ("/", "/dashboard", "/cases/1"):
-            assert not re.search(r'href="/(notices|notifiers)', browser.get(path).text)
+            assert not re.search(r'href="/(notices|notifiers)', visitor(name).get(path).text)
+    lead = visitor("lea")
+    for path in ("/notices/9", "/notifiers/9", "/notices/0", f"/notifiers/{2**64}"):
+        assert lead.get(path).status_code == 404, path
+    assert lead.post("/notifiers/99/step", data={"kind": "warn", "why": WHY}).status_code == 404
+    assert lead.post("/documents/99", data={"accepted": "true"}).status_code == 404
+    assert lead.post(f"/notifiers/{noted}/step", data={"kind": "erase", "why": WHY}).status_code == 400
 
 
-def test_the_list_shows_what_waits(lead: TestClient, noted: int) -> None:
-    """Brand, tier, listings and those unknown; waiting listings are counted by tier; what is settled is apart."""
+def test_the_list_shows_what_waits(lead: TestClient, give: Callable[[Notice], Receipt], app: FastAPI) -> None:
+    """Brand, tier, listings and those unknown; waiting and overdue listings are counted; settled ones are apart.
+
+    A notice shows its words, how each listing stands with its case, and the record of its notifier.
+    """
+    for path, said in (("notices", "No pending notices."), ("notices?state=settled", "None.")):
+        assert said in lead.get(f"/{path}").text
+    assert "Nobody has given notice yet." in lead.get("/notifiers").text
+    give(say("L0000", "nowhere", brand="Vellmar", explanation=(LONG := "The stitching differs. " * 30)))
+    give(complain("L0000", "cem"))
+    engine, number = app.state.engine, number_of(app.state.engine, BRAND)
     text = plain(lead.get("/notices").text)
     for told in ("Notice 1 Vellmar", "Complaint 2", "1 unknown", "1 waiting", "consumer, complaints", "5 hours ago"):
         assert told in text, told
+    assert "overdue" not in text
     assert 'href="/notices/' not in lead.get("/notices?state=settled").text
     assert 'href="/notices/2"' in lead.get("/notices?state=all").text
     assert lead.get("/notices?state=other").status_code == 400
-
-
-def test_what_is_overdue_is_said(lead: TestClient, noted: int, engine: Engine) -> None:
-    """A listing whose case should have been decided by now stands out in its tier."""
-    assert "overdue" not in lead.get("/notices").text
+    page = lead.get("/notices/1").text
+    for told in (LONG.strip(), "nowhere", "Little is known of this reporter", "Decided within 72 hours"):
+        assert told in plain(page), told
+    assert 'href="/cases/1"' in page
+    assert f'href="/notifiers/{number}"' in page
+    assert "<summary>What is said</summary>" in lead.get("/cases/1").text  # a long explanation is folded
     with writing(engine) as connection:
         connection.execute(update(cases).values(due_at=datetime.now(UTC) - timedelta(hours=2)))
     assert "1 overdue" in plain(lead.get("/notices").text)
-
-
-def test_a_notice_shows_words_listings_and_notifier(lead: TestClient, noted: int) -> None:
-    """What is said, how each listing stands with the case it is in, and the notifier's record and burden."""
-    page = lead.get("/notices/1").text
-    text = plain(page)
-    assert WORDS in text
-    assert "L0000" in text
-    assert "nowhere" in text
-    assert 'href="/cases/1"' in page
-    assert f'href="/notifiers/{noted}"' in page
-    assert "Little is known of this reporter" in text
-    assert "Decided within 72 hours" in text
-
-
-def test_how_a_notice_ended_is_shown(app: FastAPI, lead: TestClient, noted: int) -> None:
-    """After the verdict it is no longer among those that wait, and the record of both notifiers counts it."""
-    with writing(app.state.engine) as connection:
-        claim = queue.claim(connection, "ana", 1)
-        queue.decide(connection, claim, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
+    judge(engine, 1, Verdict.COUNTERFEIT, by="lea", ground="declared_replica", consequences=COOPERATION)
     assert 'href="/notices/2"' in lead.get("/notices?state=settled").text
     assert "1 of 1" in plain(lead.get("/notifiers").text)
 
 
-def test_the_case_shows_what_others_say_and_how_much_they_must_show(
-    visitor: Callable[..., TestClient], noted: int
-) -> None:
+def test_the_case_shows_what_others_say_and_how_much_they_must_show(visitor: Callable, noted: int) -> None:
     """To whoever sees the case; a lead gets a link to the notice."""
     for name, is_lead in (("vic", False), ("ana", False), ("lea", True)):
         page = visitor(name).get("/cases/1").text
@@ -157,40 +121,33 @@ def test_the_case_shows_what_others_say_and_how_much_they_must_show(
         assert ('href="/notices/1"' in page) == is_lead
 
 
-def test_a_long_explanation_is_folded(give: Callable[[Notice], Receipt], ana: TestClient) -> None:
-    """And all of it is there."""
-    long = "The stitching of the handle differs. " * 30
-    give(say("L0000", explanation=long))
-    page = ana.get("/cases/1").text
-    assert "<summary>What is said</summary>" in page
-    assert long.strip() in plain(page)
-
-
-def test_nobody_is_suspended_without_a_warning(app: FastAPI, lead: TestClient, noted: int) -> None:
-    """A suspension is refused, and what was written is kept; warned and unheeded for long enough, it is done."""
-    answer = lead.post(f"/notifiers/{noted}/step", data={"kind": "suspend", "why": WHY})
-    assert answer.status_code == 409
-    assert "no warning in force" in answer.text
-    assert WHY in answer.text.partition("<textarea")[2]
-    assert steps_of(app.state.engine, noted) == []
-    answer = lead.post(f"/notifiers/{noted}/step", data={"kind": "warn", "why": WHY})
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/notifiers/{noted}")
-    assert "too little time" in lead.post(f"/notifiers/{noted}/step", data={"kind": "suspend", "why": WHY}).text
-    with writing(app.state.engine) as connection:
+def test_steps_are_taken_with_reasons(app: FastAPI, lead: TestClient, noted: int) -> None:
+    """A refusal says why and keeps what was written; a warning is taken, seen on both pages, and lifted."""
+    engine, where = app.state.engine, f"/notifiers/{noted}/step"
+    for form, said in (
+        ({"kind": "suspend", "why": WHY}, "no warning in force"),
+        ({"kind": "lift", "why": WHY}, "alert"),
+        ({"kind": "warn"}, "alert"),
+        ({"kind": "warn", "why": " "}, "alert"),
+        ({"kind": "warn", "why": "x" * 3_000}, "alert"),
+    ):
+        answer = lead.post(where, data=form)
+        assert (answer.status_code, said in answer.text) == (409, True), form
+        assert form.get("why", "").strip() in answer.text.partition("<textarea")[2]
+    assert steps_of(engine, noted) == []
+    assert lead.post(where, data={"kind": "warn", "why": WHY}).headers["location"] == f"/notifiers/{noted}"
+    assert "too little time" in lead.post(where, data={"kind": "suspend", "why": WHY}).text
+    with writing(engine) as connection:
         connection.execute(update(notifier_steps).values(taken_at=datetime.now(UTC) - timedelta(days=8)))
-    assert lead.post(f"/notifiers/{noted}/step", data={"kind": "suspend", "why": WHY}).status_code == 303
-    assert steps_of(app.state.engine, noted) == [("warn", "lea", WHY), ("suspend", "lea", WHY)]
-    assert deeds_on(app.state.engine, f"notifier:{noted}")[-2:] == [
-        ("lea", "notifier warned"),
-        ("lea", "notifier suspended"),
-    ]
-    text = plain(lead.get(f"/notifiers/{noted}").text)
-    assert "suspended until" in text
-    assert "Warned until" in text
-    assert "suspended until" in plain(lead.get("/notifiers").text)
+    assert lead.post(where, data={"kind": "suspend", "why": WHY}).status_code == 303
+    assert "Warned until" in plain(lead.get(f"/notifiers/{noted}").text)
+    for path in ("/notifiers", f"/notifiers/{noted}"):
+        assert "suspended until" in plain(lead.get(path).text)
+    assert lead.post(where, data={"kind": "lift", "why": WHY}).status_code == 303
+    assert steps_of(engine, noted) == [(kind, "lea", WHY) for kind in ("warn", "suspend", "lift")]
 
 
-def test_a_lead_appoints_a_trusted_flagger_and_revokes_it(app: FastAPI, lead: TestClient, noted: int) -> None:
+def test_a_lead_appoints_a_trusted_flagger_and_revokes_it(lead: TestClient, noted: int) -> None:
     """With ground and last day, on the page at once; without a ground it is refused, and what was typed is kept."""
     ground, where = "Coordinator of Ireland, no. <12>", f"/notifiers/{noted}/appointment"
     last = (datetime.now(UTC) + timedelta(days=30)).date()
@@ -208,38 +165,10 @@ def test_a_lead_appoints_a_trusted_flagger_and_revokes_it(app: FastAPI, lead: Te
     assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "withdrawn"}).status_code == 303
     assert "tier trusted" not in plain(lead.get(f"/notifiers/{noted}").text)
     assert lead.post(where, data={"kind": "consumer", "revoke": "true", "ground": "again"}).status_code == 409
-    assert deeds_on(app.state.engine, f"notifier:{noted}")[-2:] == [
-        ("lea", "notifier appointed"),
-        ("lea", "notifier appointment revoked"),
-    ]
-
-
-def test_a_step_is_lifted(app: FastAPI, lead: TestClient, noted: int) -> None:
-    """Where there is one; else the page says that there is none."""
-    lift = {"kind": "lift", "why": "You have changed how you look."}
-    assert lead.post(f"/notifiers/{noted}/step", data=lift).status_code == 409
-    lead.post(f"/notifiers/{noted}/step", data={"kind": "warn", "why": WHY})
-    assert lead.post(f"/notifiers/{noted}/step", data=lift).status_code == 303
-    assert [kind for kind, *_ in steps_of(app.state.engine, noted)] == ["warn", "lift"]
-
-
-@pytest.mark.parametrize("form", [{"kind": "warn"}, {"kind": "warn", "why": " "}, {"kind": "warn", "why": "x" * 3_000}])
-def test_a_step_needs_reasons(app: FastAPI, lead: TestClient, noted: int, form: dict[str, str]) -> None:
-    """That a notifier can read."""
-    answer = lead.post(f"/notifiers/{noted}/step", data=form)
-    assert answer.status_code == 409
-    assert 'role="alert"' in answer.text
-    assert steps_of(app.state.engine, noted) == []
-
-
-def test_other_steps_are_not_understood(app: FastAPI, lead: TestClient, noted: int) -> None:
-    """There are three."""
-    assert lead.post(f"/notifiers/{noted}/step", data={"kind": "erase", "why": WHY}).status_code == 400
-    assert lead.post("/notifiers/99/step", data={"kind": "warn", "why": WHY}).status_code == 404
 
 
 @pytest.mark.parametrize(("said", "shown"), [("true", "Accepted by lea"), ("false", "Not accepted by lea")])
-def test_a_document_is_judged(app: FastAPI, lead: TestClient, noted: int, said: str, shown: str) -> None:
+def test_a_document_is_judged(lead: TestClient, noted: int, said: str, shown: str) -> None:
     """The page asks until somebody has looked at it; who did is kept, and in the trail."""
     page = lead.get(f"/notifiers/{noted}").text
     assert "EUTM 018123456" in page
@@ -250,13 +179,6 @@ def test_a_document_is_judged(app: FastAPI, lead: TestClient, noted: int, said: 
     page = lead.get(f"/notifiers/{noted}").text
     assert shown in plain(page)
     assert "/documents/" not in page
-    audit_event = "rights accepted" if said == "true" else "rights rejected"
-    assert deeds_on(app.state.engine, f"notifier:{noted}")[-1] == ("lea", audit_event)
-
-
-def test_a_document_that_is_not_there(lead: TestClient) -> None:
-    """Is not found."""
-    assert lead.post("/documents/99", data={"accepted": "true"}).status_code == 404
 
 
 def test_misuse_is_proposed_with_what_speaks_for_it(lead: TestClient, noted: int, engine: Engine) -> None:
@@ -268,12 +190,8 @@ def test_misuse_is_proposed_with_what_speaks_for_it(lead: TestClient, noted: int
         made = [said | {"token": number, "decided_at": now} for number in range(25)]
         numbers = sorted(connection.scalars(insert(decisions).returning(decisions.c.decision_id), made))
         item = {"notice_id": 1, "location": "", "state": "rejected", "case_id": 1, "noted_at": now, "settled_at": now}
-        items = [
-            item
-            | {"position": 10 + place, "listing_digest": f"d{place}", "decision_id": number, "pseudonym": f"p{place}"}
-            for place, number in enumerate(numbers)
-        ]
-        connection.execute(insert(notice_items), items)
+        own = [{"listing_digest": f"d{n}", "decision_id": n, "pseudonym": f"p{n}", "position": 9 + n} for n in numbers]
+        connection.execute(insert(notice_items), [item | one for one in own])
     rows = re.findall(r"<tr>.*?</tr>", lead.get("/notifiers").text, re.DOTALL)
     assert BRAND in rows[1]
     assert "warning proposed" in rows[1]

@@ -1,18 +1,21 @@
-"""Pictures on the pages: what is shown, from where, to whom, and what is said of the rest."""
+"""Pictures on the pages: what is shown, from where, to whom, and how they are looked at in a browser."""
 
 import html
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, update
+from support.browser import check_fit, check_pages, log_in, note_complaints, serve_page
+from support.databases import copy_sqlite
 from support.picture_host import PictureHost, draw_goods, serve_pictures, write_picture
 from support.staff import CHEAP, PASSWORD
 
 from ipml.errors import UnusableSetting
-from ipml.records import Listing, ScoredListing, Verdict
+from ipml.records import Listing, Verdict
 from ipml.review.pictures.addresses import PictureSources
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.hashes import HashIndex, group_pictures
@@ -20,12 +23,14 @@ from ipml.review.pictures.reference_intake import KnownGoods, add_references
 from ipml.review.pictures.stored import path_of, read_pictures
 from ipml.review.queue import claim, decide, enqueue
 from ipml.settings import Settings
-from ipml.storage.database import reading, writing
+from ipml.storage.database import open_database, reading, writing
 from ipml.storage.tables import pictures
+from ipml.web.accounts.permissions import Role
+from ipml.web.accounts.users import add_user
 from ipml.web.app import make_app
 from ipml.web.console.pictures import find_listing_host
 
-Scored = Callable[..., ScoredListing]
+Callable = Callable
 NUMBER = 8  # of the case: seven are there before
 
 
@@ -46,7 +51,7 @@ def visit(engine: Engine, settings: Settings, name: str | None = "ana") -> TestC
 
 
 @pytest.fixture
-def pictured(engine: Engine, scored: Scored, host: PictureHost) -> Engine:
+def pictured(engine: Engine, scored: Callable, host: PictureHost) -> Engine:
     """Return the database with a case that has five pictures and an address."""
     addresses = [host.address(path) for path in ("/good.jpg", "/png", "/svg", "/missing", "/busy")]
     enqueue(engine, [scored(7, url="https://shop.example/itm/7", image_urls=" ".join(addresses))])
@@ -94,7 +99,7 @@ def test_what_was_never_fetched_is_said_by_the_state_of_the_case(pictured: Engin
     assert "5 pictures had not been fetched when the case was decided." in client.get(f"/cases/{NUMBER}").text
 
 
-def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Scored, tmp_path: Path):
+def test_the_case_says_where_its_picture_was_seen(engine: Engine, scored: Callable, tmp_path: Path):
     """The first counterfeit that showed it, how often it was right since, and what a rights holder handed in."""
     settings = Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
     handed_in = tmp_path / "acme.png"
@@ -176,3 +181,42 @@ def test_the_listing_can_be_found_on_the_marketplace(pictured: Engine):
     assert '<bdi id="listing-number">L0007</bdi>' in page
     assert '<a href="https://shop.example/itm/7" target="_blank" rel="noreferrer noopener" data-key="v">' in page
     assert find_listing_host(Listing("1", "s", "Bag", url="https://shop.example:8443/1")) == "shop.example"
+
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.mark.browser
+def test_pictures_are_looked_at_by_keyboard(browser, scored: Callable, tmp_path: Path):
+    """`z` opens the first, arrows go around, `z` or Escape closes; the verdict keys work again."""
+    engine = open_database(copy_sqlite(tmp_path))
+    settings = Settings(pictures=tmp_path / "pictures", picture_networks="127.0.0.1")
+    with writing(engine) as connection:
+        add_user(connection, "ana", PASSWORD, Role.REVIEWER, CHEAP)
+    with serve_pictures() as host:
+        addresses = [host.address(path) for path in ("/good.jpg", "/png", "/moved?again", "/svg")]
+        enqueue(engine, [scored(0, image_urls=" ".join([*addresses, *[host.address(f"/png?{n}") for n in range(8)]]))])
+        with ThreadPoolExecutor(1) as worker:  # Playwright has an event loop of its own in this thread
+            worker.submit(fetch_due, engine, settings.pictures, PictureSources.read(settings)).result()
+    with serve_page(engine, settings) as address:
+        check_pages(browser, address, "ana", {"": "pictures-list", "cases/1": "pictures-case"})
+        page = browser.new_page()
+        complaints = note_complaints(page)
+        log_in(page, address)
+        page.goto(f"{address}/cases/1")
+        for keys, name in (("z", "Picture 1 of 12"), ("ArrowRight", "Picture 2 of 12"), ("End", "Picture 12 of 12")):
+            page.keyboard.press(keys)
+            assert page.locator("#zoom-name").inner_text() == name
+        page.keyboard.press("ArrowRight")
+        sync_api.expect(page.locator("#zoom .canvas img")).to_have_js_property("naturalWidth", 600)
+        check_fit(page, "pictures-zoom", full_page=False)
+        for keys in ("Escape", "z"):
+            page.keyboard.press(keys)
+            page.locator("#zoom").wait_for(state="hidden")
+            page.keyboard.press("z")
+            page.locator("#zoom").wait_for(state="visible")
+        page.keyboard.press("z")
+        page.keyboard.press("1")
+        assert page.locator("details.grounds").get_attribute("open") is not None
+        assert complaints == []
+        page.close()

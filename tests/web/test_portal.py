@@ -1,7 +1,5 @@
 """The portal of rights holders: reporting, following, answering, rights, authorised sellers, and hostile text."""
 
-from __future__ import annotations
-
 import io
 import json
 import re
@@ -58,20 +56,23 @@ def engine(world: tuple[bytes, dict[str, str]]) -> Iterator[Engine]:
 
 
 def log_in(engine: Engine, name: str = "vera", settings: Settings | None = None) -> TestClient:
-    """Return the browser of somebody."""
+    """Return the browser of somebody; a brand account comes to the portal, whatever page was asked for."""
     app = make_app(engine, settings or Settings(), cost=CHEAP)
     client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    answer = client.post("/login", data={"name": name, "password": PASSWORD})
+    answer = client.post("/login", data={"name": name, "password": PASSWORD, "then": "/cases/1"})
     assert answer.status_code == 303
+    assert (answer.headers["location"] == "/portal") == (name in ("vera", "otto"))
     return client
 
 
-def test_a_login_leads_to_the_portal(engine: Engine) -> None:
-    """A brand account comes to the portal, whatever page was asked for."""
-    app = make_app(engine, Settings(), cost=CHEAP)
-    client = TestClient(app, follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"})
-    answer = client.post("/login", data={"name": "vera", "password": PASSWORD, "then": "/cases/1"})
-    assert answer.headers["location"] == "/portal"
+def verify(archive: bytes, folder: Path) -> None:
+    """Unpack evidence into a folder, and let the package check itself."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        opened.extractall(folder)
+    (package,) = folder.glob("evidence-listing-*")
+    command = [sys.executable, "verify.py", "."]
+    checked = subprocess.run(command, cwd=package, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_listings_are_reported_and_followed(engine: Engine) -> None:
@@ -85,15 +86,14 @@ def test_listings_are_reported_and_followed(engine: Engine) -> None:
     assert "V-0005" in page
     assert "Waits for a person to look at it" in page
     assert "Not known here yet" in page
-
-
-def test_a_short_explanation_is_told_at_once_how_long_it_must_be(engine: Engine) -> None:
-    """The form and what it is answered name the same number, which is that of the notifier's tier."""
-    client = log_in(engine)
     least = re.search(r"At least (\d+) letters", client.get("/portal/report").text)
-    assert least
-    form = {"brand": "Vellmar", "why": "Too short", "listings": "V-0005", "good_faith": "yes"}
-    assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form).text) == [least[1]]
+    assert least  # the form and what it is answered name the number of the notifier's tier
+    assert re.findall(r"at least (\d+)", client.post("/portal/report", data=form | {"why": "Too short"}).text) == [
+        least[1]
+    ]
+    assert "Found counterfeit last" in client.get("/portal/figures").text
+    with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
+        assert "brand-report/report.html" in archive.namelist()
 
 
 def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
@@ -111,19 +111,9 @@ def test_faults_of_a_file_are_named_by_row(engine: Engine) -> None:
     assert WHY in answer.text
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"name\nx\n", b'url\n"a'])
-def test_what_is_no_csv_file_is_said(content: bytes) -> None:
+def test_what_is_no_csv_file_is_said() -> None:
     """A file without the columns, in another encoding, or that ends within a cell has no listings."""
-    assert read_csv(content)[1]
-
-
-def test_the_reasons_of_an_outcome_are_told(engine: Engine, world: tuple[bytes, dict[str, str]]) -> None:
-    """State, ground, who or what decided, and measures with their dates."""
-    page = log_in(engine).get(f"/portal/notices/{world[1]['Vellmar']}").text
-    assert "Found counterfeit" in page
-    assert "The listing itself says that the goods are a replica" in page
-    assert "Decided by a person" in page
-    assert "Removed" in page
+    assert all(read_csv(content)[1] for content in (b"", b"\xff\xfe\x00", b"name\nx\n", b'url\n"a'))
 
 
 def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[str, str]]) -> None:
@@ -132,7 +122,11 @@ def test_a_counter_notice_is_answered(engine: Engine, world: tuple[bytes, dict[s
     assert "Waits for your answer" in client.get("/portal").text
     form = {"choice": "acted", "acted": "LG Hamburg 312 O 5/26"}
     assert client.post(f"/portal/notices/{reference}/answer", data=form).status_code == 303
-    assert "you have acted" in client.get(f"/portal/notices/{reference}").text
+    page = client.get(f"/portal/notices/{reference}").text
+    for told in ("you have acted", "Found counterfeit", "The listing itself says that the goods are a replica"):
+        assert told in page, told  # state, ground, who or what decided, and measures
+    assert "Decided by a person" in page
+    assert "Removed" in page
     assert client.post(f"/portal/notices/{reference}/answer", data=form).status_code == 409
     assert "Waits for your answer" not in client.get("/portal").text
 
@@ -164,15 +158,10 @@ def test_evidence_can_be_checked_and_names_nobody(engine: Engine, tmp_path: Path
     """The package of a listing that was found counterfeit passes its own check; of another there is none."""
     client = log_in(engine)
     assert client.get("/portal/listings/4/evidence.zip").status_code == 404
-    answer = client.get("/portal/listings/1/evidence.zip")
-    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        archive.extractall(tmp_path)
+    verify(client.get("/portal/listings/1/evidence.zip").content, tmp_path)
     said = json.loads((tmp_path / "evidence-listing-1/data/listing.json").read_text())
     assert said["decision"]["verdict"] == "counterfeit"
     assert "seller" not in json.dumps(said["listing"])
-    command = [sys.executable, "verify.py", "."]
-    checked = subprocess.run(command, cwd=tmp_path / "evidence-listing-1", capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
     assert client.get("/portal/listings/1/evidence.zip", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
 
 
@@ -201,16 +190,11 @@ def test_pictures_are_of_ones_own_listings(engine: Engine, tmp_path: Path) -> No
     with writing(engine) as connection:
         taken = claim(connection, "revina", own)
         decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", consequences=COOPERATION)
-    with zipfile.ZipFile(io.BytesIO(client.get(f"/portal/listings/{own}/evidence.zip").content)) as archive:
-        archive.extractall(tmp_path)
+    verify(client.get(f"/portal/listings/{own}/evidence.zip").content, tmp_path)
     folder = tmp_path / f"evidence-listing-{own}"
     (said,) = json.loads((folder / "data/listing.json").read_text())["pictures"]
     assert said["sha256"] == own_digest
     assert (folder / "data" / said["file"]).read_bytes() == client.get(address).content
-    checked = subprocess.run(
-        [sys.executable, "verify.py", "."], cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_a_registration_is_filed_and_read_again(engine: Engine) -> None:
@@ -249,14 +233,6 @@ def test_an_authorised_seller_is_listed_once_a_lead_agrees(engine: Engine) -> No
     assert lead.post("/seller-proposals/3", data={"choice": "list"}).status_code == 409
     assert client.post("/portal/sellers/1/end", data={"why": "over"}).status_code == 303
     assert listed() == {"s9"}
-
-
-def test_figures_come_with_examples_and_as_a_report(engine: Engine) -> None:
-    """The page has examples, the download the same figures as files."""
-    client = log_in(engine)
-    assert "Found counterfeit last" in client.get("/portal/figures").text
-    with zipfile.ZipFile(io.BytesIO(client.get("/portal/figures.zip").content)) as archive:
-        assert "brand-report/report.html" in archive.namelist()
 
 
 def test_an_administrator_binds_and_ends(engine: Engine) -> None:

@@ -1,14 +1,12 @@
 """The brand portal in a real browser: reporting with a file, drafts, rights, sellers; by day and night, on a phone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from support.brand_world import PDF, fill
-from support.browser import SIZE_NAMES, SIZES, check_fit, note_complaints, serve_page
+from support.browser import check_pages, note_complaints, serve_page
 from support.databases import copy_sqlite, open_hasty
 from support.staff import PASSWORD
 
@@ -135,14 +133,8 @@ def test_a_counter_notice_is_found_and_answered(browser: playwright.Browser, des
     assert page.locator("nav .number").count() == 0
 
 
-@pytest.mark.parametrize(("scheme", "width", "scale"), SIZES, ids=SIZE_NAMES)
-def test_the_pages_can_be_read(browser: playwright.Browser, desk: Desk, scheme: str, width: int, scale: int) -> None:
+def test_the_pages_can_be_read(browser: playwright.Browser, desk: Desk) -> None:
     """Nothing hangs over, by day and night, magnified and on a phone."""
-    options = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "device_scale_factor": scale}
-    page = open_as(browser, desk, **options)
-    for name in ("", "/report", "/notices", f"/notices/{desk.reference}", "/listings", "/listings/1", "/figures"):
-        page.goto(f"{desk.address}/portal{name}")
-        check_fit(page, f"portal{name.replace('/', '-')[:12]}-{scheme}-{width}")
-    for name in ("/rights", "/sellers"):
-        page.goto(f"{desk.address}/portal{name}")
-        check_fit(page, f"portal{name.replace('/', '-')}-{scheme}-{width}")
+    names = ("report", "notices", f"notices/{desk.reference}", "listings", "listings/1", "figures", "rights", "sellers")
+    pages = {f"portal/{name}": f"portal-{name.replace('/', '-')[:12]}" for name in ("", *names)}
+    check_pages(browser, desk.address, "vera", pages)

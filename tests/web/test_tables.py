@@ -1,13 +1,11 @@
 """Tables that the address sorts, searches and pages, on the pages that have them."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
+from support.databases import on_both
 from support.given_notices import POLICY, complain, say
 
 from ipml.cooperation.notices.intake import receive
@@ -29,24 +27,20 @@ def names(query: TableQuery, size: int = 50) -> list[str]:
     return [name for name, _ in page_rows(ROWS, COLUMNS, query, size=size).rows]
 
 
-@pytest.mark.parametrize(
-    ("query", "shown"),
-    [
-        (TableQuery(), ["Bo", "ana", "Cy", "Di"]),
-        (TableQuery("n"), ["Bo", "Di", "Cy", "ana"]),
-        (TableQuery("-n"), ["Cy", "Bo", "Di", "ana"]),
-        (TableQuery(words="AN"), ["ana"]),
-        (TableQuery(words="nobody"), []),
-    ],
-)
-def test_rows_are_sorted_and_searched(query: TableQuery, shown: list[str]) -> None:
+def test_rows_are_sorted_and_searched() -> None:
     """Equal rows stay in their order, unknown values come last either way, words are found in any case."""
-    assert names(query) == shown
-
-
-def test_pages_are_cut() -> None:
-    """The second page begins where the first ends; beyond the last there is nothing."""
+    shown = {
+        TableQuery(): ["Bo", "ana", "Cy", "Di"],
+        TableQuery("n"): ["Bo", "Di", "Cy", "ana"],
+        TableQuery("-n"): ["Cy", "Bo", "Di", "ana"],
+        TableQuery(words="AN"): ["ana"],
+        TableQuery(words="nobody"): [],
+    }
+    assert {query: names(query) for query in shown} == shown
     assert [names(TableQuery("name", page=page), size=3) for page in (1, 2, 3)] == [["Bo", "Cy", "Di"], ["ana"], []]
+    for sort in ("note", "colour", "-"):
+        with pytest.raises(Refused, match="name, n"):
+            page_rows(ROWS, COLUMNS, TableQuery(sort))
 
 
 def test_addresses_keep_what_else_was_asked_for() -> None:
@@ -59,60 +53,35 @@ def test_addresses_keep_what_else_was_asked_for() -> None:
     assert [page.direction_of(one) for one in COLUMNS] == ["none", "descending", "none"]
 
 
-@pytest.mark.parametrize("sort", ["note", "colour", "-"])
-def test_what_cannot_be_sorted_by_is_refused(sort: str) -> None:
-    """And the columns that can are named."""
-    with pytest.raises(Refused, match="name, n"):
-        page_rows(ROWS, COLUMNS, TableQuery(sort))
-
-
-@pytest.fixture
-def lead(visitor: Callable[..., TestClient], engine: Engine) -> TestClient:
-    """Return a lead's browser, after three notices by two notifiers."""
-    with writing(engine) as connection:
-        for notice in (
-            say("L0000", "nowhere", brand="Vellmar"),
-            say("L0001", brand="Aurivo"),
-            complain("L0000", "cem"),
-        ):
-            receive(connection, notice, policy=POLICY)
-    return visitor("lea")
-
-
 def listed(page: str, noun: str) -> list[int]:
     """Return the numbers of the rows of a page."""
     return [int(number) for number in re.findall(rf'href="/{noun}/(\d+)" data-row', page)]
 
 
-@pytest.mark.parametrize(
-    ("asked", "shown"),
-    [
-        ("sort=notice", [1, 2, 3]),
-        ("sort=-notice", [3, 2, 1]),
-        ("sort=-listings", [1, 2, 3]),
-        ("words=AURIVO", [2]),
-        ("words=3", [3]),
-        ("words=%25", []),
-        ("page=2", []),
-        ("state=settled&sort=brand", []),
-    ],
-)
-def test_notices_are_sorted_and_searched(lead: TestClient, asked: str, shown: list[int]) -> None:
-    """By the database; a sign that it would take for any word is one like others."""
-    assert listed(lead.get(f"/notices?{asked}").text, "notices") == shown
+@on_both
+def test_notices_and_notifiers_are_sorted_and_searched(engine: Engine, lead: TestClient) -> None:
+    """By the database; a sign that it would take for any word is one like others, and another view is refused.
 
-
-def test_notifiers_without_a_record_have_none(lead: TestClient) -> None:
-    """Nothing of theirs was judged: no share is shown, and whoever has one comes first."""
+    Notifiers of whom nothing was judged have no share yet, and come last.
+    """
+    for notice in (say("L0000", "nowhere", brand="Vellmar"), say("L0001", brand="Aurivo"), complain("L0000", "cem")):
+        with writing(engine) as connection:
+            receive(connection, notice, policy=POLICY)
+    shown = {
+        "sort=notice": [1, 2, 3],
+        "sort=-notice": [3, 2, 1],
+        "sort=-listings": [1, 2, 3],
+        "words=AURIVO": [2],
+        "words=3": [3],
+        "words=%25": [],
+        "page=2": [],
+        "state=settled&sort=brand": [],
+    }
+    assert {asked: listed(lead.get(f"/notices?{asked}").text, "notices") for asked in shown} == shown
     page = lead.get("/notifiers?sort=-upheld").text
     assert page.count("No record yet") == 2
     assert 'aria-sort="descending"' in page
+    assert "0 of 0" not in page + lead.get("/notifiers/1").text
     assert len(listed(lead.get("/notifiers?words=cem").text, "notifiers")) == 1
-
-
-@pytest.mark.parametrize(
-    "address", ["notices?sort=colour", "notifiers?page=0", "networks?sort=brands", "notices?sort=A"]
-)
-def test_a_view_that_there_is_not_is_refused(lead: TestClient, address: str) -> None:
-    """By an error page, and nothing else."""
-    assert lead.get(f"/{address}").status_code == 400
+    for address in ("notices?sort=colour", "notifiers?page=0", "networks?sort=brands", "notices?sort=A"):
+        assert lead.get(f"/{address}").status_code == 400, address

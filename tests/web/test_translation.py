@@ -10,7 +10,6 @@ from support.staff import CHEAP
 from support.translation_service import serve_translations
 from web.conftest import TestClient
 
-from ipml.records import ScoredListing
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.web.app import make_app
@@ -53,7 +52,7 @@ def test_the_connections_to_the_service_end_with_the_server(engine: Engine) -> N
                 app.state.translator.translate("Sac")
 
 
-def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable[..., ScoredListing]) -> None:
+def test_a_title_is_sent_once_and_shown_as_a_machines(engine: Engine, scored: Callable) -> None:
     """It stands beside the title, on every case that has it; markup in it does nothing."""
     queue.enqueue(engine, [scored(7, title="Sac <b>"), scored(8, title="Sac <b>", seller_id="other")])
     with serve_translations() as service:
@@ -79,9 +78,7 @@ def test_a_failure_is_said_quietly(engine: Engine) -> None:
 
 
 @pytest.mark.slow
-def test_the_translation_comes_when_the_page_is_there(
-    engine: Engine, scored: Callable[..., ScoredListing], browser: Any
-) -> None:
+def test_the_translation_comes_when_the_page_is_there(engine: Engine, scored: Callable, browser: Any) -> None:
     """By itself, without another page; nothing is complained of."""
     queue.enqueue(engine, [scored(7, title="Sac en cuir")])
     with serve_translations() as service, serve_page(engine, Settings(translate_url=service.url)) as address:

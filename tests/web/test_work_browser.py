@@ -1,7 +1,5 @@
 """Work that is not lost, keys and times as a reviewer has them, in a real browser."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.browser import log_in, note_complaints, press, serve_page
+from support.casework import read_decisions
 from support.databases import copy_sqlite, open_hasty
 from support.staff import CHEAP, PASSWORD
 
-from ipml.records import Verdict
 from ipml.review import queue
 from ipml.settings import Settings
 from ipml.storage.database import reading, writing
@@ -189,17 +187,6 @@ def test_log_out_leaves_nothing_behind(page: playwright.Page, address: str) -> N
     assert page.evaluate("Object.keys(sessionStorage)") == []
 
 
-def test_two_tabs_are_one_person(page: playwright.Page, address: str, shift: Engine) -> None:
-    """Both hold the case; the second verdict says what the first was."""
-    other = page.context.new_page()
-    for tab in (page, other):
-        tab.goto(f"{address}/cases/4")
-    press(page, "2")
-    press(other, "3")
-    assert "You decided case 4" in other.locator("[role=alert]").first.inner_text()
-    assert read_verdicts(shift) == [(4, "genuine", "")]
-
-
 def test_the_end_of_a_session_is_announced(browser: playwright.Browser, shift: Engine) -> None:
     """Before a session ends for want of use there is a button to go on; the note stays where it is."""
     with serve_page(shift, Settings(idle_minutes=0.2)) as address:
@@ -222,12 +209,8 @@ def test_the_verdict_buttons_follow_what_is_ticked(page: playwright.Page, addres
     """They say how many listings they decide; an undecided verdict holds for one."""
     page.goto(f"{address}/cases/1")
     said = [button.inner_text() for button in page.locator("#decide > button, #decide > details > summary").all()]
-    assert [words.split(" ", 1)[1] for words in said] == [
-        "Counterfeit, 3 listings …",
-        "Genuine, 3 listings",
-        "Cannot tell",
-        "Escalate",
-    ]
+    expected = ["Counterfeit, 3 listings …", "Genuine, 3 listings", "Cannot tell", "Escalate"]
+    assert [words.split(" ", 1)[1] for words in said] == expected
     page.locator("input[name=spread]").first.uncheck()
     assert page.locator(".verdict.genuine").inner_text().endswith("Genuine, 2 listings")
 
@@ -242,8 +225,7 @@ def test_the_message_of_undo_moves_nothing_and_fades(page: playwright.Page, addr
     page.evaluate("document.getAnimations().forEach((one) => one.finish())")
     assert page.locator("form.recorded").evaluate("(one) => getComputedStyle(one).opacity") == "0"
     press(page, "u")
-    with reading(shift) as connection:
-        assert queue.list_decisions(connection, 4) == []
+    assert read_decisions(shift, 4) == []
 
 
 def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift: Engine) -> None:
@@ -256,8 +238,7 @@ def test_own_verdicts_are_taken_back(page: playwright.Page, address: str, shift:
     assert page.title() == "Your verdicts · ipml"
     with page.expect_navigation():
         page.get_by_role("button", name="Take back genuine on case 4").click()
-    with reading(shift) as connection:
-        assert [bool(queue.list_decisions(connection, case_id)) for case_id in (4, 5)] == [False, True]
+    assert [bool(read_decisions(shift, case_id)) for case_id in (4, 5)] == [False, True]
 
 
 def test_times_are_those_of_the_reader(page: playwright.Page, address: str, shift: Engine) -> None:
@@ -328,21 +309,10 @@ def test_the_palette(page: playwright.Page, address: str) -> None:
 
 def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> None:
     """The same pages under the same keys wherever one is, as far as the role goes."""
-    page = browser.new_page()
+    page, seen = browser.new_page(), set()
     log_in(page, address, "lea")
-    seen = set()
-    for path in (
-        "/",
-        "/cases/4",
-        "/cases/4/seller",
-        "/dashboard",
-        "/appeals",
-        "/notices",
-        "/lists",
-        "/jobs",
-        "/verdicts",
-    ):
-        page.goto(f"{address}{path}")
+    for path in ("", "cases/4", "cases/4/seller", "dashboard", "appeals", "notices", "lists", "jobs", "verdicts"):
+        page.goto(f"{address}/{path}")
         links = page.locator("[data-go]").evaluate_all(
             "(all) => all.map((one) => one.dataset.go + one.pathname).join()"
         )
@@ -351,22 +321,3 @@ def test_one_bar_on_every_page(browser: playwright.Browser, address: str) -> Non
     press(page, "g", "o")
     assert page.title() == "Deliveries · ipml"
     page.close()
-
-
-def test_work_is_resumed_by_w(page: playwright.Page, address: str) -> None:
-    """A case that was left open is the next one; so nothing stays locked behind one's back."""
-    page.goto(f"{address}/cases/5")
-    page.goto(address)
-    press(page, "w")
-    assert page.title().endswith(" · case 5 · ipml")
-
-
-def test_a_decided_case_says_so(page: playwright.Page, address: str, shift: Engine) -> None:
-    """At its top: the verdict, by whom and when; not how long it waits."""
-    with writing(shift) as connection:
-        claim = queue.claim(connection, "lea", 4)
-        assert claim
-        queue.decide(connection, claim, Verdict.GENUINE)
-    page.goto(f"{address}/cases/4")
-    assert page.locator("article header .outcome").inner_text().startswith("Genuine by lea, 20")
-    assert "waiting" not in page.locator("article header").inner_text()

@@ -1,0 +1,40 @@
+"""Cases as tests decide them and look at them, each time in a transaction of its own."""
+
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ipml.records import Case, Decision, Verdict
+from ipml.review import queue
+from ipml.storage.database import reading, writing
+
+GROUND = "declared_replica"
+
+
+def judge(
+    engine: Engine, case_id: int | None = None, verdict: Verdict = Verdict.GENUINE, by: str = "ana", **said: Any
+) -> Decision:
+    """Decide a case, the next one where none is named; a counterfeit on one ground unless another is given."""
+    ground = {"ground": GROUND} if verdict is Verdict.COUNTERFEIT else {}
+    with writing(engine) as connection:
+        claim = queue.claim(connection, by, case_id)
+        assert claim
+        return queue.decide(connection, claim, verdict, **(ground | said))
+
+
+def read_case(engine: Engine, case_id: int) -> Case:
+    """Return a case as it stands."""
+    with reading(engine) as connection:
+        return queue.get_case(connection, case_id)
+
+
+def read_decisions(engine: Engine, case_id: int) -> list[Decision]:
+    """Return the decisions on a case that stand."""
+    with reading(engine) as connection:
+        return list(queue.list_decisions(connection, case_id))
+
+
+def count_cases(engine: Engine) -> dict[str, int]:
+    """Return how many cases are in each state."""
+    with reading(engine) as connection:
+        return dict(queue.count_cases(connection))

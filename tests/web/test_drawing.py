@@ -1,0 +1,256 @@
+"""Charts, axes, price lines and pictures of networks: within their frame, and as what is written beside them."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.planted_network import keep_planted
+
+from ipml.cooperation.networks.roles import NetworkRole
+from ipml.cooperation.networks.view import MemberRecord, NetworkView, view_network
+from ipml.enforcement.penalties.standing import Strike
+from ipml.records import Case, Listing, PriceRange, ScoredListing, Verdict
+from ipml.review.queue_metrics import Hits
+from ipml.review.sampling.estimates import EstimatedFigure, Estimates
+from ipml.review.worklists.search import SellerListing, SellerRecord, SellerVerdict
+from ipml.web.console.drawing import network_picture
+from ipml.web.console.drawing.charts import make_estimate_bars, make_hit_bars, make_price_scale, make_seller_card
+from ipml.web.console.drawing.network_picture import WIDTH, draw_lines, draw_network, draw_small
+from ipml.web.console.drawing.plots import Plot, Series, choose_ticks, cut_periods, write_figure
+from ipml.web.phrases import seller_history
+
+
+@given(st.integers(0, 50), st.integers(1, 50))
+def test_a_share_lies_within_its_interval(found: int, judged: int) -> None:
+    """So it is drawn."""
+    (bar,) = make_hit_bars([Hits(0.9, 0.95, judged, min(found, judged))])
+    assert 0 <= bar.low <= bar.share <= bar.high <= 100
+
+
+def test_listings_without_a_score_have_a_name() -> None:
+    """A band without bounds is not one of scores."""
+    (bar,) = make_hit_bars([Hits(None, None, 1, 1)])
+    assert bar.name == "no score"
+
+
+def test_a_figure_of_too_few_reviews_is_not_drawn() -> None:
+    """What is not known has no bar, and the others keep their order."""
+    figures = (
+        EstimatedFigure("prevalence", 0.1, 0.0, 0.3, None, 9),
+        EstimatedFigure("recall of the queue", None, None, None, 1.0, 9),
+    )
+    bars = make_estimate_bars(Estimates(figures, 1, 100, 0, 0, 9, 9))
+    assert [(bar.name, bar.says, bar.naive) for bar in bars] == [("Prevalence", "10.0 %", "")]
+
+
+PRICES = st.floats(0.01, 1e9)
+
+
+@given(st.floats(0, 1e300), st.tuples(PRICES, PRICES, PRICES).map(sorted))
+def test_marks_stay_on_the_line_in_order(price: float, usual: list[float]) -> None:
+    """Low, median and high stand in this order, and every mark lies on the line."""
+    low, median, high = usual
+    scale = make_price_scale(price, "EUR", PriceRange("Acme", "EUR", low, median, high))
+    assert scale is not None
+    assert 0 <= scale.low <= scale.median <= scale.high <= 100
+    assert 0 <= scale.price <= 100
+    assert scale.is_off_scale == (price > 1.25 * high)
+
+
+def test_unlike_things_are_not_compared() -> None:
+    """Without a price, or in another currency, there is no line."""
+    for price, currency in ((None, "EUR"), (5.0, "USD"), (5.0, None)):
+        assert make_price_scale(price, currency, PriceRange("Acme", "EUR", 1.0, 2.0, 3.0)) is None
+        assert make_price_scale(price, currency, None) is None
+
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+MOMENTS = st.integers(0, 10_000).map(lambda hours: NOW - timedelta(hours=hours))
+FIGURES = st.none() | st.integers(0, 5_000).map(float)
+LISTINGS = st.builds(
+    Listing,
+    listing_id=st.just("A"),
+    seller_id=st.just("s"),
+    title=st.just("Bag"),
+    observed_at=MOMENTS,
+    seller_listings=FIGURES,
+    seller_sales=FIGURES,
+    seller_returns=FIGURES,
+    seller_strikes=FIGURES,
+    seller_rating=st.none() | st.floats(0, 1),
+)
+VERDICTS = st.none() | st.sampled_from([Verdict.COUNTERFEIT, Verdict.GENUINE])
+
+
+@st.composite
+def all_strikes(draw: st.DrawFn) -> list[Strike]:
+    """Draw strikes: some expired, some taken back, some of them before they could expire."""
+    strikes = []
+    for number in range(draw(st.integers(0, 6))):
+        struck_at = draw(MOMENTS)
+        expires_at = struck_at + timedelta(hours=draw(st.integers(1, 12_000)))
+        taken_back_at = draw(st.none() | MOMENTS.filter(lambda at, since=struck_at: at >= since))
+        unknown = (None, None, None, None, None)
+        facts = (number, number, number, "p", "", None, 1.0, *unknown, number, number, struck_at)
+        strikes.append(Strike(*facts, struck_at, expires_at, "", taken_back_at))
+    return strikes
+
+
+@given(st.lists(st.tuples(LISTINGS, VERDICTS), min_size=1, max_size=6), all_strikes())
+def test_what_is_drawn_ends_as_what_is_written(seen: list[tuple[Listing, Verdict | None]], strikes: list[Strike]):
+    """Every line ends with the figure beside it at the last moment it is known of, and the axis with the last look."""
+    seen = sorted(seen, key=lambda one: one[0].observed_at or NOW)
+    listings = tuple(SellerListing(number, of.observed_at or NOW, of) for number, (of, _) in enumerate(seen))
+    verdicts = tuple(SellerVerdict(number, NOW, said) for number, (_, said) in enumerate(seen) if said)
+    scored = ScoredListing(seen[0][0], 0.9, 2.2, (), (), None, "m")
+    card = make_seller_card(Case(0, scored, "open", NOW), SellerRecord(listings, verdicts), strikes, NOW)
+    written = {row.noun: row for row in card.rows}
+    for noun, phrase in seller_history(seen[0][0]):
+        assert written[noun].when_listed == phrase
+    for noun, field in (("Sales", "seller_sales"), ("Strikes reported", "seller_strikes"), ("Rating", "seller_rating")):
+        known = [(one.at, value) for one in listings if (value := getattr(one.listing, field)) is not None]
+        assert (noun in written) == bool(known)
+        if known and (line := written[noun].line):
+            assert line.last == known[-1][0]
+            assert line.first == known[0][0]
+            assert written[noun].now in (line.now, "none" if not known[-1][1] else line.now)
+    if "Strikes" in written:
+        counting = sum(strike.counts_at(NOW) for strike in strikes)
+        assert written["Strikes"].now == (f"{counting}" if counting else "none")
+        if line := written["Strikes"].line:
+            assert line.now == f"{counting}"
+            assert line.last <= NOW
+    if card.timeline:
+        assert (card.timeline.first, card.timeline.last) == (listings[0].at, listings[-1].at)
+        assert max(mark.at for mark in card.timeline.marks) == 98.0
+
+
+@given(all_strikes())
+def test_a_line_of_strikes_counts_as_the_strikes_do(strikes: list[Strike]):
+    """After the moment at which it changes last, as many count as its end says."""
+    listing = Listing("A", "s", "Bag", seller_sales=1.0, observed_at=NOW)
+    card = make_seller_card(
+        Case(0, ScoredListing(listing, 0.9, 2.2, (), (), None, "m"), "open", NOW),
+        SellerRecord((SellerListing(0, NOW, listing),), ()),
+        strikes,
+        NOW,
+    )
+    (row,) = [row for row in card.rows if row.noun == "Strikes"]
+    if row.line:
+        assert int(row.line.now) == sum(strike.counts_at(row.line.last) for strike in strikes)
+    assert row.when_listed == row.now
+
+
+@given(st.dates(date(2001, 1, 1), date(2190, 1, 1)), st.integers(1, 1_200))
+def test_periods_cover_each_day_once(first: date, n_days: int) -> None:
+    """In order, without a gap, and few enough to be read; their names differ."""
+    last = first + timedelta(days=n_days - 1)
+    periods = cut_periods(first, last)
+    assert periods.each[0].first == first
+    assert periods.each[-1].last == last
+    for one, following in zip(periods.each, periods.each[1:], strict=False):
+        assert following.first == one.last + timedelta(days=1)
+    assert len(periods.each) <= 41
+    assert len({one.name for one in periods.each}) == len(periods.each)
+    assert periods.place_of(last) == len(periods.each) - 1
+
+
+@given(st.floats(1e-3, 1e9))
+def test_an_axis_ends_just_beyond_the_largest_value(largest: float) -> None:
+    """With three to five values that stand evenly, and are written apart from each other."""
+    ticks = choose_ticks(largest)
+    assert ticks[0] == 0
+    assert ticks[-2] < largest * (1 + 1e-9)
+    assert ticks[-1] >= largest * (1 - 1e-9)
+    assert 3 <= len(ticks) <= 5
+    if largest >= 0.1:
+        assert len({write_figure(at) for at in ticks}) == len(ticks)
+
+
+def test_an_axis_says_seven_and_a_half() -> None:
+    """And no 8 in its place."""
+    assert [write_figure(at) for at in choose_ticks(10.0)] == ["0", "2.5", "5", "7.5", "10"]
+
+
+HOSTILE = '<script>alert("1")</script>'
+
+
+def test_a_chart_is_whole_and_escapes_its_texts() -> None:
+    """It parses as XML, names its axes, says what it shows, and holds nothing of a text as an element."""
+    for kind in ("bars", "line", "dashed", "points"):
+        series = Series(HOSTILE, kind, "decided", [1.0, None, 3.0], [0.5, None, 2.0], [2.0, None, 4.0], [9, 0, 8])
+        labels = ["Jul 25", HOSTILE, "Sep 25"]
+        plot = Plot("key", "Title", f"Says {HOSTILE}", "month", f"cases {HOSTILE}", labels, [series])
+        drawn = ElementTree.fromstring(str(plot.svg))
+        assert drawn.get("aria-label") == f"Says {HOSTILE}"
+        assert "month" in [text.text for text in drawn.iter("text")]
+        assert not list(drawn.iter("script"))
+        assert plot.rows[:2] == [("Jul 25", ["1 (0.5 to 2) of 9"]), (HOSTILE, ["–"])]
+
+
+def test_what_lies_outside_of_what_is_expected_is_marked() -> None:
+    """Only where its whole interval does."""
+    series = Series("Share", "points", "x", [30.0, 50.0], [20.0, 20.0], [40.0, 70.0], [50, 5])
+    plot = Plot("k", "T", "S", "x", "y", ["a", "b"], [series], expected=(60.0, 80.0), largest=100.0)
+    assert re.findall(r'class="point x( off)?"', str(plot.svg)) == [" off", ""]
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> NetworkView:
+    """Return a network of eighty."""
+    folder: Path = tmp_path_factory.mktemp("drawn") / "networks"
+    keep_planted(folder, 80, 100)
+    return view_network(folder, 1)
+
+
+def test_names_lie_in_the_frame_and_on_no_other_name(view: NetworkView):
+    """And whoever is called the source is named."""
+    picture = draw_network(view, {})
+    boxes = [(one.x - 3.5 * len(one.text), one.x + 3.5 * len(one.text), one.y - 12, one.y) for one in picture.labels]
+    assert all(left >= 0 and right <= WIDTH and top >= 0 and foot <= picture.height for left, right, top, foot in boxes)
+    for (left, right, top, foot), (other_left, other_right, other_top, other_foot) in combinations(boxes, 2):
+        assert right < other_left or other_right < left or foot < other_top or other_foot < top
+    called = {place for place, role in enumerate(view.roles.role) if role is NetworkRole.SOURCE}
+    assert called <= {label.place for label in picture.labels}
+
+
+def test_members_are_drawn_by_what_is_known_of_them(view: NetworkView):
+    """Confirmed goes before open, open before cleared; who has no case here is called unknown."""
+    names = view.seller_ids
+    counts = {names[0]: (3, 1, 1), names[1]: (2, 1, 0), names[2]: (1, 0, 0)}
+    records = {
+        name: MemberRecord(name, 1, n_cases, n_open, confirmed, 0, ())
+        for name, (n_cases, n_open, confirmed) in counts.items()
+    }
+    drawn = draw_network(view, records).members
+    states = [re.search("confirmed|open|cleared|unknown", one.classes)[0] for one in drawn[:4]]  # type: ignore[index]
+    assert states == ["confirmed", "open", "cleared", "unknown"]
+
+
+def test_of_many_links_the_strongest_are_drawn(view: NetworkView, monkeypatch: pytest.MonkeyPatch):
+    """Those that join all who are linked first of all."""
+    monkeypatch.setattr(network_picture, "MOST_LINES", int(view.layout.is_backbone.sum()))
+    lines = draw_lines(view)
+    assert lines.count("<line ") == lines.count(" back")
+
+
+def test_bars_of_arrivals_and_the_small_picture_count_everybody(view: NetworkView):
+    """No bar is higher than the chart, and there is a dot for each member."""
+    arrivals = draw_network(view, {}).arrivals
+    assert max(height for _, _, height in arrivals.bars) == 100
+    assert all(0 <= x < x + width <= 100 for x, width, _ in arrivals.bars)
+    assert draw_small(view.layout)[1].count("M") == len(view.roles.members)
+
+
+def test_what_is_known_of_a_member_is_not_told_by_colour_alone(view: NetworkView):
+    """In the picture as in its legend each state of cases has a mark of its own, and who has no case has none."""
+    picture = draw_network(view, {})
+    marks = {one.classes.split()[1]: one.mark for one in picture.legend}
+    assert len(set(marks.values())) == len(marks) == 4
+    assert marks["unknown"] == ""
+    assert {one.mark for one in picture.members} == {""}
