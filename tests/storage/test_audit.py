@@ -141,10 +141,7 @@ def test_an_edit_with_its_hash_made_anew_is_found_at_the_next_row(trail: Engine)
 @pytest.mark.parametrize(
     ("tamper", "found"),
     [
-        (
-            lambda connection: connection.execute(delete(table).where(table.c.sequence > 4)),
-            "row 5: is missing",
-        ),
+        (lambda connection: connection.execute(delete(table).where(table.c.sequence > 4)), "row 5: is missing"),
         (lambda connection: connection.execute(delete(table)), "row 1: is missing"),
         (lambda connection: _rewrite(connection, 1, ROWS), "was written anew"),
     ],

@@ -186,10 +186,7 @@ def test_only_its_owner_can_read_a_backup(small: Path):
         (lambda files: files.pop(member("cases")), "table cases damaged"),
         (lambda files: files.pop(MANIFEST), "a manifest of the form"),
         (lambda files: files.update({MANIFEST: b"[]"}), "a manifest of the form"),
-        (
-            lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}),
-            "'ipml backup 2'",
-        ),
+        (lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}), "'ipml backup 2'"),
         (lambda files: rewrite_table(files, "users", b"", columns=["name"]), "other columns"),
         (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
         (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),
@@ -203,10 +200,7 @@ def test_only_its_owner_can_read_a_backup(small: Path):
         ),
         (lambda files: rewrite_table(files, "users", b'[1,"ana","x","boss",true,0]\n'), "rows that fit"),
         (lambda files: rewrite_table(files, "users", b'[1e400,"ana","x","lead",true,0]\n'), "rows that fit"),
-        (
-            lambda files: rewrite_table(files, "users", b'[9999999999999999999,"a","","lead",true,0]\n'),
-            "rows that fit",
-        ),
+        (lambda files: rewrite_table(files, "users", b'[9999999999999999999,"a","","lead",true,0]\n'), "rows that fit"),
     ],
     ids=[
         *("edited", "missing", "no manifest", "no object", "other format", "columns", "orphans", "short", "no JSON"),

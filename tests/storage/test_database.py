@@ -182,11 +182,7 @@ def test_a_database_that_stays_locked_is_busy(tmp_path: Path, monkeypatch: pytes
     """Who cannot write gives up after a bounded time, and says so."""
     engine = _migrated(tmp_path)
     monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.2)
-    with (
-        _locked(tmp_path / "ipml.db"),
-        pytest.raises(DatabaseBusy, match="Nothing was changed"),
-        writing(engine),
-    ):
+    with _locked(tmp_path / "ipml.db"), pytest.raises(DatabaseBusy, match="Nothing was changed"), writing(engine):
         pass
 
 

@@ -10,14 +10,7 @@ from support.consequences import MEASURES
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import (
-    end_some_due,
-    impose_by_hand,
-    lift,
-    lift_one,
-    replace,
-    restriction_of,
-)
+from ipml.enforcement.takedown.changes import end_some_due, impose_by_hand, lift, lift_one, replace, restriction_of
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.errors import Conflict, NotFound
 from ipml.records import Decision, Verdict
