@@ -90,9 +90,7 @@ def policy() -> EnforcementPolicy:
     undone=st.booleans(),
     minutes=st.integers(0, 1),
 )
-def test_together_is_as_one_after_the_other(
-    engine: Engine, policy: EnforcementPolicy, looks: list[Look], origin: Origin, undone: bool, minutes: int
-):
+def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undone, minutes):
     """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same, in the same words.
 
     What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in

@@ -114,9 +114,7 @@ def test_whatever_is_tampered_with_is_found_at_its_first_row(trail: Engine, anch
 
 
 @pytest.mark.parametrize("kind", ["truncation", "rewrite", "rewrite of the end"])
-def test_a_look_at_the_anchored_rows_alone_finds_what_the_chain_cannot(
-    trail: Engine, anchors: Path, key: Path, kind: str
-):
+def test_a_look_at_the_anchored_rows_alone_finds_what_the_chain_cannot(trail, anchors, key, kind):
     """What `ipml serve` looks at when it starts says the same as reading the whole trail."""
     tamper, words = TAMPERING[kind]
     with writing(trail) as connection:

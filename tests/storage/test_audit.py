@@ -1,6 +1,5 @@
 """The audit trail: what it finds, and what it finds only with an anchor."""
 
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -147,9 +146,7 @@ def test_an_edit_with_its_hash_made_anew_is_found_at_the_next_row(trail: Engine)
     ],
     ids=["truncation", "emptying", "rewrite"],
 )
-def test_truncation_and_rewriting_are_found_only_with_an_anchor(
-    trail: Engine, tamper: Callable[[Connection], None], found: str
-):
+def test_truncation_and_rewriting_are_found_only_with_an_anchor(trail, tamper, found):
     """A chain that was cut off or forged as a whole is a chain; the anchor kept elsewhere tells."""
     with writing(trail) as connection:
         anchor = audit.anchor(connection)

@@ -208,9 +208,7 @@ def test_only_its_owner_can_read_a_backup(small: Path):
         *("no trail", "forged trail", "check", "infinite", "huge"),
     ],
 )
-def test_what_was_changed_is_refused_and_leaves_nothing(
-    made: Path, target: Engine, change: Callable[[dict[str, bytes]], None], words: str
-):
+def test_what_was_changed_is_refused_and_leaves_nothing(made, target, change, words):
     """A line says what is wrong, and the database has not even tables."""
     with pytest.raises(UnreadableFile, match="expected") as raised:
         restore(target, rewrite(made, change))

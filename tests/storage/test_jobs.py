@@ -94,7 +94,6 @@ def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
     for again in (["retention"], []):
         with writing(engine) as connection:
             note_start(connection, "retention", "one", NOW)
-        with writing(engine) as connection:
             assert note_interrupted(connection, SCHEDULES, ["other"], NOW) == ["retention"]
         assert [name for name in plan(engine) if name == "retention"] == again
 

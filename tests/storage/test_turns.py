@@ -46,7 +46,6 @@ def test_a_turn_ends_with_its_process(tmp_path: Path):
     """Who is killed keeps nobody waiting."""
     command = [sys.executable, "-c", KEEPS_ITS_TURN, str(tmp_path / "turn")]
     holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
     assert holder.stdout.readline() == "mine\n"
     with ThreadPoolExecutor(1) as pool:
         next_one = pool.submit(_enters, tmp_path / "turn", 600)

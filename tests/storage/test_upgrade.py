@@ -180,7 +180,6 @@ def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path
     assert lock.take()
     started = [start_release(other, "admin", "upgrade", "--database", url, backups=tmp_path) for _ in range(2)]
     for process in started:
-        assert process.stdout is not None
         assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
     lock.release()
     engine.dispose()
@@ -193,9 +192,7 @@ def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path
     "beginning", ["SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"]
 )
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_at_any_point_it_is_as_before(
-    kind: str, beginning: str, newer: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_killed_at_any_point_it_is_as_before(kind, beginning, newer, tmp_path, request):
     """While the backup is written, and within the migration; the next start does all of it."""
     if kind == "sqlite":
         _kill_and_start(f"sqlite:///{tmp_path}/ipml.db", beginning, newer, tmp_path / "kept")
@@ -230,7 +227,6 @@ def test_another_process_that_does_the_same_is_waited_for(url: str, newer: Path,
     one = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
     two = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
     for process in (one, two):
-        assert process.stdout is not None
         assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
     lock.release()
     said = [process.communicate()[0] for process in (one, two)]

@@ -30,7 +30,6 @@ def decide_on(keeping: Engine) -> Callable[..., Decision]:
         with writing(keeping) as connection:
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
             held = claim(connection, reviewer, connection.scalars(query).one())
-        assert held is not None
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
         with writing(keeping) as connection:
             return decide(connection, held, verdict, ground=ground, note=note, consequences=KEEPING)

@@ -50,17 +50,13 @@ def write_capture(path: Path, n_records: int = 2) -> Path:
     return path
 
 
-def test_all_that_concerns_a_case_is_in_its_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_all_that_concerns_a_case_is_in_its_package(keeping, decide_on, make_scored, tmp_path):
     """Escalated, decided by a lead, taken back, decided again: both pieces of evidence, and every row, in order."""
     case_id = decide_on(make_scored(), Verdict.ESCALATE).case_id
     decide_on(make_scored("other", seller_id="s9"))
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
         with writing(keeping) as connection:
             held = claim(connection, "lea", case_id)
-        assert held is not None
-        with writing(keeping) as connection:
             decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
             with writing(keeping) as connection:
@@ -78,9 +74,7 @@ def test_all_that_concerns_a_case_is_in_its_package(
         assert audit.verify(connection).is_intact
 
 
-def test_pictures_go_along_as_they_were_sent(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_pictures_go_along_as_they_were_sent(keeping, decide_on, make_scored, tmp_path):
     """The evidence says when and from where each came, or why not; a file that was changed since stays out."""
     folder = tmp_path / "pictures"
     sources = PictureSources(networks=parse_picture_networks("127.0.0.1"))
@@ -121,9 +115,7 @@ def test_the_trail_says_who_exported_what(keeping: Engine, decide_on: Decide, ma
     assert check_package(second.path).findings == []
 
 
-def test_an_erased_seller_is_a_plain_line(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, forget: Callable[[str], None], tmp_path: Path
-):
+def test_an_erased_seller_is_a_plain_line(keeping, decide_on, make_scored, forget, tmp_path):
     """The package has the digests, and says why it has no more."""
     decide_on(make_scored(title="Mirror quality"))
     forget("s1")
@@ -136,9 +128,7 @@ def test_an_erased_seller_is_a_plain_line(
     assert any("erased" in note for note in report.notes)
 
 
-def test_an_edited_trail_disowns_the_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_an_edited_trail_disowns_the_package(keeping, decide_on, make_scored, tmp_path):
     """Rows that the trail lost, and rows that it has and the package lacks, are both told."""
     decide_on(make_scored())
     folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
@@ -154,9 +144,7 @@ def test_an_edited_trail_disowns_the_package(
     ]
 
 
-def test_a_dropped_row_is_missed_by_the_trail(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_a_dropped_row_is_missed_by_the_trail(keeping, decide_on, make_scored, tmp_path):
     """Whoever made a package anew without a row cannot make the trail forget it."""
     decide_on(make_scored())
     folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
@@ -168,9 +156,7 @@ def test_a_dropped_row_is_missed_by_the_trail(
 
 
 @pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
-def test_a_capture_is_part_of_the_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, suffix: str
-):
+def test_a_capture_is_part_of_the_package(keeping, decide_on, make_scored, tmp_path, suffix):
     """Byte for byte, under a name of ours."""
     decide_on(make_scored())
     capture = write_capture(tmp_path / f"\u202egpj{suffix}")
@@ -181,9 +167,7 @@ def test_a_capture_is_part_of_the_package(
 
 
 @pytest.mark.parametrize("length", [0, 40, -30])
-def test_a_capture_that_is_cut_or_none_is_refused(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, length: int
-):
+def test_a_capture_that_is_cut_or_none_is_refused(keeping, decide_on, make_scored, tmp_path, length):
     """Then nothing is written."""
     decide_on(make_scored())
     capture = write_capture(tmp_path / "page.warc")
@@ -238,9 +222,7 @@ package.export_package(engine, 1, Path(sys.argv[2]), by="lea")
 
 
 @pytest.mark.slow
-def test_a_killed_export_leaves_no_half_package(
-    database_url: str, keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_a_killed_export_leaves_no_half_package(database_url, keeping, decide_on, make_scored, tmp_path):
     """Killed anywhere, there is a whole package or none, and the next export clears away what was left."""
     decide_on(make_scored())
     n_killed = 0
@@ -257,9 +239,7 @@ def test_a_killed_export_leaves_no_half_package(
         assert audit.verify(connection).is_intact
 
 
-def test_moments_in_a_package_are_those_given(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_moments_in_a_package_are_those_given(keeping, decide_on, make_scored, tmp_path):
     """Nothing in it asks the clock."""
     decide_on(make_scored())
     exported = export_package(keeping, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))

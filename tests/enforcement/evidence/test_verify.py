@@ -38,8 +38,6 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     for note in ("mirror quality", "seen again"):
         with writing(engine) as connection:
             held = claim(connection, "ana")
-        assert held is not None
-        with writing(engine) as connection:
             decision = decide(
                 connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
             )
@@ -134,9 +132,7 @@ def test_a_changed_line_of_the_trail_is_named(package: Exported):
     ],
     ids=["first dropped", "dropped", "last dropped", "doubled", "moved"],
 )
-def test_dropped_added_and_moved_lines_are_named(
-    package: Exported, change: Callable[[list[bytes]], list[bytes]], line: int | None, word: str, fits: bool
-):
+def test_dropped_added_and_moved_lines_are_named(package, change, line, word, fits):
     """With manifests that fit or not, the first such line is told."""
     edit_lines(package.path, change)
     if fits:
@@ -171,9 +167,7 @@ def test_evidence_that_was_replaced_is_found_although_the_manifests_fit(package:
     assert "data/evidence-000001.json" in blamed(package.path)
 
 
-def test_one_who_writes_everything_anew_is_found_out_by_the_key_or_an_anchor_outside(
-    package: Exported, market: Engine, tmp_path: Path
-):
+def test_one_who_writes_everything_anew_is_found_out_by_the_key_or_an_anchor_outside(package, market, tmp_path):
     """A package that agrees with itself in all is unmasked by what it did not come with, and by that alone."""
     make_key(tmp_path / "forger.pem")
     forged = export_package(market, 1, tmp_path / "forged", by="eve", key_file=tmp_path / "forger.pem")

@@ -39,8 +39,6 @@ class Market:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))
         with writing(self.engine) as connection:
             taken = claim(connection, "ana", case_id, now=at)
-        assert taken is not None
-        with writing(self.engine) as connection:
             return decide(
                 connection,
                 taken,

@@ -49,8 +49,6 @@ class Market:
         at = START + timedelta(days=day)
         with writing(self.engine) as connection:
             taken = claim(connection, by, case_id, now=at)
-        assert taken is not None
-        with writing(self.engine) as connection:
             return decide(
                 connection, taken, Verdict.COUNTERFEIT, ground=ground, now=at, consequences=Striking(self.policy)
             )

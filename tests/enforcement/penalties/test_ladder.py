@@ -76,9 +76,7 @@ def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Call
         confirm(connection, proposed.penalty_id, "cleo")
 
 
-def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
-    market: Market, make_market: Callable[..., Market]
-):
+def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(market, make_market):
     """The trail holds a digest of what is encrypted, and no word of it."""
     market = make_market(_asking_early(market.policy))
     for _ in range(2):
@@ -90,7 +88,6 @@ def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
         explained = explain_penalty(connection, proposed.penalty_id)
         kept = connection.scalars(select(penalties.c.why_confirmed).where(penalties.c.why_confirmed.is_not(None))).one()
         (payload,) = connection.scalars(select(audit.c.payload).where(audit.c.action == "penalty confirmed"))
-    assert explained is not None
     assert explained.why_confirmed == "third sweep of ann"
     assert digest(kept) in payload
     assert "sweep" not in kept + payload
@@ -152,7 +149,6 @@ def test_a_penalty_explains_itself_in_sentences(market: Market):
     market.strike(seller_listings=10_000.0)
     with reading(market.engine) as connection:
         explained = explain_penalty(connection, 1)
-    assert explained is not None
     weight, share = explained.sentences
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."

@@ -353,9 +353,7 @@ def test_messages_that_wait_are_delivered_first(engine: Engine):
         forget(engine)
 
 
-def test_what_was_interrupted_before_the_files_were_swept_is_finished_by_the_same_line(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_was_interrupted_before_the_files_were_swept_is_finished_by_the_same_line(engine, monkeypatch):
     """The first step is whole or not there; the second is still owed until it is done."""
     plant(engine)
 

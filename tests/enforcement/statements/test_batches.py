@@ -97,9 +97,7 @@ def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receive
         )
 
 
-def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_it(
-    engine: Engine, receiver: Receiver, wait: Callable
-):
+def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_it(engine, receiver, wait):
     """A database that only says no gets smaller and smaller batches."""
     wait(16)
     receiver.refused, receiver.is_vague = {"p5"}, True
@@ -153,9 +151,7 @@ def test_whoever_comes_too_late_settles_nothing(engine: Engine, wait: Callable):
     assert set(states(engine).values()) == {"delivered"}
 
 
-def test_through_a_database_that_fails_before_and_after_all_arrive_once(
-    engine: Engine, receiver: Receiver, wait: Callable
-):
+def test_through_a_database_that_fails_before_and_after_all_arrive_once(engine, receiver, wait):
     """A fifth of the requests fail before the statements were taken, a fifth after; in the end each is there once."""
     wait(60)
     rng = random.Random(6)

@@ -104,7 +104,6 @@ def test_letter_and_payload_agree_field_by_field(language: str, restriction: Res
     for kind in STATED:
         statement = make(replace(restriction, kind=kind), language=language)
         payload = write_payload(statement)
-        assert payload is not None
         text = write_letter(statement, restriction.listing.title, "A7", RULES).text
         said = read_back(text, load_words(language).letter)
         check_measure(said, payload, load_words(language))
@@ -291,9 +290,7 @@ def test_a_spread_decision_is_partially_automated(make_restriction: Callable):
         (NOON + timedelta(days=3), NOON, ("2026-05-03", "observed")),
     ],
 )
-def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(
-    listed_at: datetime, observed_at: datetime, wanted: tuple[str, str], make_restriction: Callable
-):
+def test_a_date_that_cannot_be_is_not_bent_but_replaced_and_told(listed_at, observed_at, wanted, make_restriction):
     """The day it was seen or decided on takes its place, and the facts say so."""
     statement = make(make_restriction(listed_at=listed_at, observed_at=observed_at))
     assert (statement.content_on.isoformat(), statement.content_on_is) == wanted
@@ -322,7 +319,6 @@ def test_a_clause_of_the_terms_is_named_with_its_address(make_restriction: Calla
     rules = RULES.model_copy(update={"clause": "section 7.2", "clause_url": "https://m.example/terms#7.2"})
     statement = state(make_restriction(PenaltyKind.CLOSE), rules, puid="ref", at=NOON)
     payload = write_payload(statement)
-    assert payload is not None
     assert payload["incompatible_content_ground"].endswith("section 7.2")
     assert payload["decision_ground_reference_url"] == "https://m.example/terms#7.2"
     assert payload["incompatible_content_illegal"] == "Yes"

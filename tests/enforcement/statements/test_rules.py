@@ -52,15 +52,12 @@ def test_the_ground_says_which_right_is_infringed(make_restriction: Callable[...
         assert write_law(stated, words) == words.laws[right]
         assert write_explanation(stated, words) == words.explanations[right]
     payload = write_payload(stated)
-    assert payload is not None
     assert find_faults(payload) == ()
     assert right.replace(" ", "").upper() in payload["category_specification"][0]
     assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
 
 
-def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(
-    make_restriction: Callable[..., Restriction],
-):
+def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(make_restriction):
     """As the list spells it; a field that names one goes before."""
     stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
     assert stated.brand == "Nike"

@@ -68,9 +68,7 @@ def test_a_warning_is_told_to_the_seller_only(decided: Engine, make_restriction:
     assert (kept.payload, kept.why_not_stated) == (None, "a warning restricts nothing")
 
 
-def test_a_seller_is_notified_when_the_letter_was_delivered(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_a_seller_is_notified_when_the_letter_was_delivered(decided, make_restriction, pseudonym):
     """Neither the moment of the decision nor that of a failed try counts."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -84,9 +82,7 @@ def test_a_seller_is_notified_when_the_letter_was_delivered(
         assert notified_at(connection, statement) == later
 
 
-def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(decided, make_restriction, pseudonym):
     """The second letter names the first one's reference, and repeats no note that people made for themselves."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -104,9 +100,7 @@ def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
     assert row.subject == "measure:1"  # so it does not overtake the first letter
 
 
-def test_what_was_kept_of_an_erased_seller_cannot_be_read(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_what_was_kept_of_an_erased_seller_cannot_be_read(decided, make_restriction, pseudonym):
     """The facts, which name nobody, stay; the letter is gone, and no further one is written."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))

@@ -51,9 +51,7 @@ def test_the_same_answer_again_changes_nothing(enforced: Engine, judge: Judge, t
 
 
 @pytest.mark.parametrize(("said", "minutes"), [(-60, 0), (0.5, 0.5), (60, 1)])
-def test_a_moment_of_the_platform_lies_between_asking_and_hearing(
-    enforced: Engine, judge: Judge, told: Told, said: float, minutes: float
-):
+def test_a_moment_of_the_platform_lies_between_asking_and_hearing(enforced, judge, told, said, minutes):
     """Its clock may go wrong; ours says what cannot be."""
     judge("L1")
     answer(enforced, told(kind="measure")[0], "done", at=NOON + timedelta(minutes=said))

@@ -84,9 +84,7 @@ def put(engine: Engine) -> Callable[..., None]:
     return put_many
 
 
-def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(
-    engine: Engine, receiver: Receiver, put: Callable[..., None]
-):
+def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, receiver, put):
     """D6: a fifth fails before, a fifth after accepting, some by hanging up: 60 of 60, one key each, then quiet."""
     put(60)
     draw = random.Random(4)
@@ -114,9 +112,7 @@ def test_every_attempt_sends_the_same_bytes(engine: Engine, receiver: Receiver, 
 
 
 @pytest.mark.parametrize(("status", "expected"), [("400", "dead"), ("404", "dead"), ("422", "dead")])
-def test_what_the_receiver_will_never_take_is_given_up_at_once(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str, expected: str
-):
+def test_what_the_receiver_will_never_take_is_given_up_at_once(engine, receiver, put, status, expected):
     """Its words are kept for people; once the receiver is mended, the message is tried again."""
     put(1)
     receiver.plan = lambda *_: status
@@ -132,9 +128,7 @@ def test_what_the_receiver_will_never_take_is_given_up_at_once(
 
 
 @pytest.mark.parametrize("status", ["408", "425", "429", "500", "503", "move"])
-def test_what_may_go_better_later_is_tried_again(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str
-):
+def test_what_may_go_better_later_is_tried_again(engine, receiver, put, status):
     """Also a redirect, which nobody follows."""
     put(1)
     receiver.plan = lambda *_: status
@@ -145,9 +139,7 @@ def test_what_may_go_better_later_is_tried_again(
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("60", 60), ("999999999", 7_200), ("soon", 2.5), ("-5", 2.5)])
-def test_a_receiver_that_asks_for_time_gets_it_within_bounds(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], asked: str, seconds: float
-):
+def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, asked, seconds):
     """`Retry-After` is heeded up to two hours; nonsense is none."""
     put(1)
     receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
@@ -191,9 +183,7 @@ def test_waits_grow_to_a_cap_and_are_spread():
     assert Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
-def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(
-    engine: Engine, receiver: Receiver, put: Callable[..., None]
-):
+def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, receiver, put):
     """Others take it at once."""
     put(8)
     sink = webhook(receiver)
@@ -240,9 +230,7 @@ def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, jud
     sink.close()
 
 
-def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(
-    enforced: Engine, judge: Judge, receiver: Receiver
-):
+def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(enforced, judge, receiver):
     """A person had it tried again; the platform accepts it, and has still to say that it is done."""
     judge("L1", listing_sales=0.0)
     receiver.plan = lambda *_: "400"
@@ -272,9 +260,7 @@ def test_a_sender_stops_in_time_before_its_lease_is_over(engine: Engine, receive
 
 
 @pytest.mark.parametrize("says", [[], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}])
-def test_an_answer_that_says_nothing_counts_as_accepted(
-    enforced: Engine, judge: Judge, receiver: Receiver, says: object
-):
+def test_an_answer_that_says_nothing_counts_as_accepted(enforced, judge, receiver, says):
     """A receiver need not know our words, and cannot break anything by others."""
     judge("L1", listing_sales=0.0)
     receiver.says = lambda _: says

@@ -55,9 +55,7 @@ def test_what_took_the_place_of_a_measure_is_no_new_catch(enforced: Engine, judg
 
 
 @pytest.mark.parametrize("is_lifted", [False, True])
-def test_a_measure_without_a_word_of_the_platform_becomes_overdue(
-    enforced: Engine, judge: Judge, told: Told, is_lifted: bool
-):
+def test_a_measure_without_a_word_of_the_platform_becomes_overdue(enforced, judge, told, is_lifted):
     """Whether it was to be taken down or put back; once the platform has said done it is not."""
     decision = judge("L1")
     if is_lifted:
