@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.databases import copy_sqlite
+from support.databases import copy_sqlite, on_both
 
 from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting
 from ipml.settings import Settings
@@ -50,20 +50,25 @@ def run(engine: Engine, name: str, now: datetime = NOW, outcome: str = "done") -
         note_end(connection, end, SCHEDULES[name])
 
 
+@on_both
 def test_a_new_job_is_due_at_once_or_at_its_time(engine: Engine) -> None:
-    """What has an interval at once, what has a time of day then, what is off never."""
+    """What has an interval at once, what has a time of day then; what is off never, nor what runs, however late."""
     assert plan(engine) == ["deadlines"]
     assert plan(engine, NOW + timedelta(days=1)) == ["deadlines", "retention"]
-
-
-def test_what_runs_is_not_due(engine: Engine) -> None:
-    """However late it is."""
-    plan(engine)
     with writing(engine) as connection:
         note_start(connection, "deadlines", "one", NOW)
-    assert plan(engine, NOW + timedelta(hours=5)) == []
+    assert plan(engine, NOW + timedelta(days=1)) == ["retention"]
 
 
+def test_a_clock_that_was_put_back_starves_no_job(engine: Engine) -> None:
+    """What was planned by a clock a year ahead is due within two periods of the one that is right."""
+    plan(engine, NOW + timedelta(days=366))
+    run(engine, "retention", NOW + timedelta(days=366))
+    assert "retention" not in plan(engine)
+    assert "retention" in plan(engine, NOW + timedelta(days=2))
+
+
+@on_both
 def test_what_was_done_is_due_after_its_interval(engine: Engine) -> None:
     """And its outcome stands beside it."""
     plan(engine)
@@ -88,6 +93,7 @@ def test_failures_are_counted_until_it_is_done(engine: Engine) -> None:
     assert (state.failures, state.failures_in_a_row) == (2, 0)
 
 
+@on_both
 def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
     """The first time; what is interrupted again and again waits."""
     plan(engine)
@@ -98,6 +104,7 @@ def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
         assert [name for name in plan(engine) if name == "retention"] == again
 
 
+@on_both
 def test_who_lost_a_job_notes_nothing_of_it(engine: Engine) -> None:
     """Another has it now."""
     plan(engine)
@@ -140,6 +147,7 @@ def test_what_runs_or_is_off_is_not_started(engine: Engine) -> None:
             start_job(connection, name, Settings(), "lea", NOW)
 
 
+@on_both
 def test_one_leads(engine: Engine, database_url: str) -> None:
     """And another once it is gone."""
     other = open_database(database_url)
@@ -161,13 +169,9 @@ def test_a_file_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
 
 
 def test_a_job_without_its_setting_is_off() -> None:
-    """Whatever its schedule."""
+    """Whatever its schedule; one that is not known is refused with the one that was meant."""
     assert plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
     assert str(plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
-
-
-def test_a_job_that_is_not_known_is_refused() -> None:
-    """With the one that was meant."""
     with pytest.raises(UnusableSetting, match="perhaps backup"):
         plan_jobs(Settings(jobs={"backups": "1h"}))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, text
-from support.databases import empty_postgres
+from support.databases import empty_postgres, on_both
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -62,6 +62,7 @@ def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+@on_both
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_down_and_up_and_down_again_gives_the_same_rows(used: Engine, revision: str):
     """A step down loses only what the step up had brought; taking both again changes nothing."""
@@ -79,6 +80,7 @@ def test_down_and_up_and_down_again_gives_the_same_rows(used: Engine, revision: 
     assert contents(used) == at_revision
 
 
+@on_both
 def test_the_way_down_ends_at_nothing_and_leads_up_again(used: Engine):
     """Without tables there is no revision; the way up makes them all, empty."""
     before = set(contents(used))

@@ -147,12 +147,9 @@ class Appeals(RuleBasedStateMachine):
     @rule(number=st.integers(1, 4))
     def holder_gives_up(self, number):
         """Let the holder give up."""
-        options = {"rules": self.market.rules, "now": self.market.now}
-        self.take(
-            number,
-            AppealEvent.HOLDER_WITHDREW,
-            partial(holder_withdrew, appeal_id=number, by="lea", **options, consequences=ENFORCEMENT),
-        )
+        options = {"rules": self.market.rules, "now": self.market.now, "consequences": ENFORCEMENT}
+        act = partial(holder_withdrew, appeal_id=number, by="lea", **options)
+        self.take(number, AppealEvent.HOLDER_WITHDREW, act)
 
     @rule()
     def deliver(self):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
 
 from ipml.enforcement.deadlines.deadlines import (
     ENDS,
@@ -175,6 +175,7 @@ def test_no_illegal_step_and_no_term_lost(engine):
     run_state_machine_as_test(lambda: Deadlines(engine), settings=calm)
 
 
+@on_both
 def test_several_ticks_at_once_let_each_term_expire_once(engine):
     """Four machines tick the same deadlines by clocks that differ by seconds: each is followed once, in one row."""
     followed = []
@@ -198,6 +199,7 @@ def test_several_ticks_at_once_let_each_term_expire_once(engine):
     assert set(followed) == {f"appeal:{number}" for number in range(8)}
 
 
+@on_both
 def test_a_pause_moves_the_end_by_as_many_days(engine):
     """Paused from Monday to Thursday, fifteen days become eighteen, and the end is that of a day."""
     with writing(engine) as connection:

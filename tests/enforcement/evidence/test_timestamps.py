@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable
-from itertools import permutations
 from pathlib import Path
 
 import bagit
@@ -73,22 +72,16 @@ def test_every_changed_byte_around_a_stamp_is_named(authority: Authority, folder
         (folder / name).write_bytes(whole)
 
 
-def test_a_stamp_of_something_else_is_refused(authority: Authority):
-    """It stamps another content, or is by somebody unknown, or no stamp at all."""
-    response = authority.answer(make_request(b"something else"))
-    with pytest.raises(Refused, match="stamp of something else"):
-        check_stamp(response, CONTENT, "answer.tsr")
-    with pytest.raises(Refused, match="no answer of RFC 3161"):
-        check_stamp(b"hello", CONTENT, "answer.tsr")
-
-
-def test_a_stamp_by_a_stranger_is_refused(authority: Authority, tmp_path: Path):
-    """Whose word counts is for the caller to say."""
-    stranger = Authority(tmp_path)
+def test_a_stamp_of_something_else_or_by_a_stranger_is_refused(authority: Authority, chained: Authority):
+    """Whose word counts is for the caller to say; what is no stamp at all is refused as well."""
     response = authority.answer(make_request(CONTENT))
     assert check_stamp(response, CONTENT, "answer.tsr", authority.roots).response == response
     with pytest.raises(Refused, match=r"Root\.pem"):
-        check_stamp(response, CONTENT, "answer.tsr", stranger.roots)
+        check_stamp(response, CONTENT, "answer.tsr", chained.roots)
+    with pytest.raises(Refused, match="stamp of something else"):
+        check_stamp(response, b"something else", "answer.tsr")
+    with pytest.raises(Refused, match="no answer of RFC 3161"):
+        check_stamp(b"hello", CONTENT, "answer.tsr")
 
 
 @pytest.fixture(scope="module")
@@ -97,25 +90,17 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("chained"), issuers=("Root", "Intermediate"))
 
 
-@pytest.mark.parametrize(
-    "chain", [order for n in (1, 2) for order in permutations(("Root", "Intermediate"), n) if "Intermediate" in order]
-)
-@pytest.mark.parametrize("repeat", range(3))
-def test_certificates_may_come_in_any_order(chained: Authority, tmp_path: Path, chain: tuple[str, ...], repeat: int):
-    """What openssl accepts is accepted, whichever of the certificates sorts first; the answer is kept as it came."""
-    content, answer = tmp_path / f"content-{repeat}", tmp_path / "answer.tsr"
-    content.write_bytes(CONTENT + bytes([repeat]))
-    answer.write_bytes(chained.answer(make_request(content.read_bytes()), chain))
-    assert chained.verify(content, answer)
-    stamp = check_stamp(answer.read_bytes(), content.read_bytes(), "answer.tsr", chained.roots)
-    assert stamp.response == answer.read_bytes()
-
-
-@pytest.mark.parametrize("chain", [("Root", "Intermediate"), ("Intermediate", "Root")])
-def test_a_chain_makes_no_stranger_known(chained: Authority, authority: Authority, chain: tuple[str, ...]):
-    """The root that an answer brings along counts only where the caller names it."""
-    with pytest.raises(Refused, match=r"Root\.pem"):
-        check_stamp(chained.answer(make_request(CONTENT), chain), CONTENT, "answer.tsr", authority.roots)
+def test_certificates_may_come_in_any_order(chained: Authority, authority: Authority, tmp_path: Path):
+    """What openssl accepts is accepted, whichever sorts first; a root that the answer brings proves nothing."""
+    content, answer = tmp_path / "content", tmp_path / "answer.tsr"
+    for chain in (("Intermediate",), ("Root", "Intermediate"), ("Intermediate", "Root")):
+        content.write_bytes(CONTENT + chain[0].encode())
+        answer.write_bytes(chained.answer(make_request(content.read_bytes()), chain))
+        assert chained.verify(content, answer)
+        stamp = check_stamp(answer.read_bytes(), content.read_bytes(), "answer.tsr", chained.roots)
+        assert stamp.response == answer.read_bytes()
+        with pytest.raises(Refused, match=r"Root\.pem"):
+            check_stamp(answer.read_bytes(), content.read_bytes(), "answer.tsr", authority.roots)
 
 
 @given(st.binary(max_size=60))

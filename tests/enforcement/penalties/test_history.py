@@ -24,18 +24,13 @@ def test_events_are_history_as_scoring_reads_it(market: Market):
     assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
 
 
-def test_what_was_not_known_yet_gives_no_event(market: Market):
-    """As training for a test at that moment must see it."""
+def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
+    """As training for a test at that moment must see it; of who was erased nobody could be named."""
     market.undo(market.strike(), day=3)
     with reading(market.engine) as connection:
         counts = [len(list(list_events(connection, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
     assert counts == [0, 1, 0]
-
-
-def test_erased_sellers_have_no_history(market: Market):
-    """Nobody could be named."""
     market.strike()
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
-    with reading(market.engine) as connection:
         assert list(list_events(connection)) == []

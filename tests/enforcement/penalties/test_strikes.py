@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 from support.consequences import Striking
+from support.databases import on_both
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import replay
@@ -25,8 +26,7 @@ NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "
 def test_a_strike_says_what_was_known(market: Market):
     """Numbers to two digits; what the listing does not say stays unknown."""
     market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
-    with reading(market.engine) as connection:
-        (strike,) = list_strikes(connection, "ann")
+    (strike,) = market.strikes()
     assert (strike.ground, strike.category, strike.weight) == ("declared_replica", "toys", 1.5 * 1.5)
     assert (strike.listings, strike.age_days, strike.probability) == (1200.0, 99.0, 0.9)
     assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
@@ -40,15 +40,8 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=at)
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        decide_and_spread(
-            connection,
-            taken,
-            Verdict.COUNTERFEIT,
-            alike,
-            ground="wrong_features",
-            now=at,
-            consequences=Striking(market.policy),
-        )
+        options = {"ground": "wrong_features", "now": at, "consequences": Striking(market.policy)}
+        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
         assert len(list_strikes(connection, "ann")) > 2
     assert _weight(market) == 1.0
 
@@ -95,6 +88,7 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
     assert market.kinds(state="in force", day=10) == []
 
 
+@on_both
 def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
     """Nor any weight; the platform is told of each that ends."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
@@ -104,8 +98,7 @@ def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
-    with reading(market.engine) as connection:
-        assert not any(strike.counts_at(START + timedelta(days=31)) for strike in list_strikes(connection, "ann"))
+    assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
 
 
 def test_what_the_strikes_left_carry_stays(market: Market):
@@ -137,12 +130,10 @@ def test_a_strike_is_taken_back_once(market: Market):
 def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
     """Asked for any moment, later or earlier ones notwithstanding."""
     market.undo(market.strike(), day=5)
-    with reading(market.engine) as connection:
-        (strike,) = list_strikes(connection, "ann")
+    (strike,) = market.strikes()
     days = {day: strike.counts_at(START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
     assert days == {-1: False, 0: True, 4: True, 5: False}
-    with reading(market.engine) as connection:
-        assert list_strikes(connection, "nobody") == []
+    assert market.strikes("nobody") == []
 
 
 def test_no_new_table_names_a_seller_or_a_listing(market: Market):
@@ -163,8 +154,7 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Ma
     with writing(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         connection.execute(delete(seller_keys))
-    with reading(market.engine) as connection:
-        assert list_strikes(connection, "ann") == []
+    assert market.strikes() == []
     market.undo(decision, day=1)
     with reading(market.engine) as connection:
         assert weigh(connection, pseudonym, START + timedelta(days=1), market.policy).weight == 0
@@ -185,9 +175,9 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
     happened = market.penalties(seller=seller)
     with reading(market.engine) as connection:
         replayed = replay(list_strikes(connection, seller), policy.penalties)
-    outcome = [(one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in happened]
-    assert outcome == [
-        (one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in replayed
+    names = ("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
+    assert [[getattr(one, name) for name in names] for one in happened] == [
+        [getattr(one, name) for name in names] for one in replayed
     ]
     if len(undone & set(range(len(made)))) == len(made):
         assert hardest(happened, START + timedelta(days=100)) is None
