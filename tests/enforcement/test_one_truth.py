@@ -4,12 +4,13 @@ import json
 import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
 
 from ipml.enforcement.actions import (
     Enforcement,
@@ -85,48 +86,33 @@ class Market:
         elif what == "wait":
             self.now += timedelta(days=10 * which)
             end_due(self.engine, POLICY, now=self.now)
-        elif what == "impose":
-            number = self.pick(which, decisions.c.case_id)
-            with writing(self.engine) as connection:
-                impose_measure(connection, number, order, "lea", POLICY, **last)
-        elif what == "change":
-            number = self.pick(which, measures.c.measure_id, stands)
-            with writing(self.engine) as connection:
-                change_measure(connection, number, order, "lea", POLICY, **last)
-        elif what == "lift":
-            number = self.pick(which, measures.c.measure_id, stands)
-            with writing(self.engine) as connection:
-                lift_measure(connection, number, "lea", "so", POLICY, **last)
-        elif what == "undo":
-            number = self.pick(which, decisions.c.decision_id)
-            with writing(self.engine) as connection:
-                undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
         elif what in ("appeal", "soften"):
             self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
-        elif what == "confirm":
-            number = self.pick(which, penalties.c.penalty_id, *OPEN)
-            with writing(self.engine) as connection:
-                confirm_penalty(connection, number, "lea", "yes", POLICY, **last)
         else:
-            number = self.pick(which, penalties.c.penalty_id)
+            column, conditions, act = {
+                "impose": (decisions.c.case_id, (), partial(impose_measure, order=order)),
+                "change": (measures.c.measure_id, (stands,), partial(change_measure, order=order)),
+                "lift": (measures.c.measure_id, (stands,), partial(lift_measure, why="so")),
+                "confirm": (penalties.c.penalty_id, OPEN, partial(confirm_penalty, why="yes")),
+                "pardon": (penalties.c.penalty_id, (), partial(lift_penalty, why="mercy")),
+                "undo": (decisions.c.decision_id, (), None),
+            }[what]
+            number = self.pick(which, column, *conditions)
             with writing(self.engine) as connection:
-                lift_penalty(connection, number, "lea", "mercy", POLICY, **last)
+                if act is None:
+                    undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
+                else:
+                    act(connection, number, by="lea", policy=POLICY, **last)
 
     def take_down(self, listing: int) -> None:
         """Observe a listing again, and decide it counterfeit."""
         self.seen += 1
         bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
         enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
+        options = {"now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
             while taken := claim(connection, "ana", now=self.now):
-                decide(
-                    connection,
-                    taken,
-                    Verdict.COUNTERFEIT,
-                    ground="declared_replica",
-                    now=self.now,
-                    consequences=ENFORCEMENT,
-                )
+                decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
     def appeal(self, measure_id: int, milder: MeasureKind | None) -> None:
         """Have a measure appealed against, and the appeal granted, or in part."""
@@ -134,18 +120,8 @@ class Market:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
             appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
-        outcome = "partly granted" if milder else "granted"
-        with writing(self.engine) as connection:
-            decide_appeal(
-                connection,
-                appeal.appeal_id,
-                "max",
-                outcome,
-                "We looked.",
-                measure=milder,
-                now=self.now,
-                consequences=ENFORCEMENT,
-            )
+            outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
+            decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
 
 
 def read_told(connection: Connection, channel: str) -> list[Message]:
@@ -202,6 +178,7 @@ def check_one_truth(engine: Engine) -> None:
         assert all(public[subject] == IN_PUBLIC[kind][1] for subject, kind in standing.items())
 
 
+@on_both
 @settings(max_examples=EXAMPLES, suppress_health_check=HASTY)
 @given(steps=STEPS)
 def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: list[Any]) -> None:

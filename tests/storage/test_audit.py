@@ -96,7 +96,7 @@ def test_what_failed_leaves_nothing_to_append(engine: Engine):
 @on_both
 def test_an_edit_of_any_column_is_found_at_its_row(trail: Engine):
     """Whoever edits one cell is found, and so is the row."""
-    for column in table.c.keys() - {"sequence"}:
+    for column in {*table.c.keys()} - {"sequence"}:
         with rolled_back(trail) as connection:
             value = datetime.now(UTC) if column == "at" else "other"
             connection.execute(update(table).where(table.c.sequence == 3).values({column: value}))

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from support.consequences import MEASURES
 
 from ipml.records import Decision, ScoredListing, Verdict
-from ipml.review.queue import claim, decide, enqueue
+from ipml.review.queue import claim, decide, enqueue, undo
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message, make_message
 from ipml.storage.tables import cases, outbox
@@ -31,18 +31,10 @@ def judge(enforced: Engine, make_scored: Callable[..., ScoredListing]) -> Callab
         listing_id: str, *, verdict: Verdict = Verdict.COUNTERFEIT, ground: str = "declared_replica", **fields: Any
     ) -> Decision:
         enqueue(enforced, [make_scored(listing_id, **fields)], joins_alike=False, now=NOON)
-        with reading(enforced) as connection:
-            case_id = connection.execute(cases.select().order_by(cases.c.case_id.desc())).first().case_id
-        ground = ground if verdict is Verdict.COUNTERFEIT else ""
+        said = {"ground": ground if verdict is Verdict.COUNTERFEIT else "", "now": NOON, "consequences": MEASURES}
         with writing(enforced) as connection:
-            return decide(
-                connection,
-                claim(connection, "ana", case_id, now=NOON),
-                verdict,
-                ground=ground,
-                now=NOON,
-                consequences=MEASURES,
-            )
+            case_id = connection.scalar(select(func.max(cases.c.case_id)))
+            return decide(connection, claim(connection, "ana", case_id, now=NOON), verdict, **said)
 
     return decide_on
 
@@ -58,3 +50,14 @@ def told(enforced: Engine) -> Callable[..., list[Message]]:
         return [message for message in found if kind in (None, message.kind)]
 
     return read
+
+
+@pytest.fixture
+def take_back(enforced: Engine) -> Callable[..., None]:
+    """Return a function that takes a decision back."""
+
+    def undo_one(decision: Decision, now: datetime = NOON, by: str = "ana", **options: Any) -> None:
+        with writing(enforced) as connection:
+            undo(connection, decision.decision_id, by, now=now, consequences=MEASURES, **options)
+
+    return undo_one

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 from sqlalchemy import Engine
-from support.consequences import MEASURES
+from support.databases import on_both
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -15,7 +15,6 @@ from ipml.enforcement.takedown.delivery import Said, list_answers, list_messages
 from ipml.enforcement.takedown.measures import get_measure
 from ipml.errors import NotFound
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
 from ipml.storage.tables import measures, outbox, platform_answers
@@ -38,7 +37,7 @@ def state(engine: Engine, number: int = 1) -> str:
         return get_measure(connection, number).state
 
 
-def test_the_same_answer_again_changes_nothing(enforced: Engine, judge: Judge, told: Told):
+def test_the_same_answer_again_changes_nothing(enforced, judge, told):
     """The first moment counts, and one row is kept."""
     judge("L1")
     (message,) = told(kind="measure")
@@ -50,37 +49,29 @@ def test_the_same_answer_again_changes_nothing(enforced: Engine, judge: Judge, t
         assert list_messages(connection, 1) == [message]
 
 
-@pytest.mark.parametrize(("said", "minutes"), [(-60, 0), (0.5, 0.5), (60, 1)])
-def test_a_moment_of_the_platform_lies_between_asking_and_hearing(enforced, judge, told, said, minutes):
+def test_a_moment_of_the_platform_lies_between_asking_and_hearing(enforced, judge, told):
     """Its clock may go wrong; ours says what cannot be."""
-    judge("L1")
-    answer(enforced, told(kind="measure")[0], "done", at=NOON + timedelta(minutes=said))
-    with reading(enforced) as connection:
-        assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=minutes)
+    for number, (said, minutes) in enumerate([(-60, 0), (0.5, 0.5), (60, 1)], 1):
+        judge(f"L{number}")
+        answer(enforced, told(kind="measure")[-1], "done", at=NOON + timedelta(minutes=said))
+        with reading(enforced) as connection:
+            assert get_measure(connection, number).done_at == NOON + timedelta(minutes=minutes)
 
 
-def test_accepted_is_not_done(enforced: Engine, judge: Judge, told: Told):
-    """The platform has it, and will say more."""
-    judge("L1")
-    answer(enforced, told(kind="measure")[0], "accepted")
-    assert state(enforced) == "asked"
-
-
-def test_refused_and_then_done_is_done(enforced: Engine, judge: Judge, told: Told):
-    """The last word on the same message counts."""
+def test_the_last_word_on_a_message_counts(enforced, judge, told):
+    """Accepted is not done, the platform has it and will say more; refused and then done is done."""
     judge("L1")
     (message,) = told(kind="measure")
-    answer(enforced, message, "refused", why="no such listing")
-    assert state(enforced) == "refused"
-    answer(enforced, message, "done", 2)
-    assert state(enforced) == "done"
+    for minutes, (said, expected) in enumerate({"accepted": "asked", "refused": "refused", "done": "done"}.items()):
+        answer(enforced, message, said, minutes, why="no such listing")
+        assert state(enforced) == expected
 
 
-def test_any_order_of_arrival_gives_the_same_state(enforced: Engine, judge: Judge, told: Told):
+@on_both
+def test_any_order_of_arrival_gives_the_same_state(enforced, judge, told, take_back):
     """Taken down and put back; the answers to both come in any order, with a late refusal of the first."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     (down,), (back,) = told(kind="measure"), told(kind="reinstatement")
     for order in permutations([(down, "refused"), (down, "done"), (back, "done")]):
         for minutes, (message, status) in enumerate(order, start=1):
@@ -91,7 +82,7 @@ def test_any_order_of_arrival_gives_the_same_state(enforced: Engine, judge: Judg
             connection.execute(measures.update().values(done_at=None, undone_at=None, refused_at=None))
 
 
-def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced: Engine, judge: Judge, told: Told):
+def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced, judge, told):
     """Each says all that holds: if the first was lost, the second is enough."""
     judge("L1")
     with writing(enforced) as connection:
@@ -104,7 +95,7 @@ def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(enforced:
     assert [state(enforced, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
 
 
-def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(enforced: Engine, judge: Judge, told: Told):
+def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(enforced, judge, told):
     """It is done once a message that names it is, not with what stood there before."""
     judge("L1")
     judge("L1", title="Leather purse")
@@ -121,7 +112,7 @@ def test_an_unknown_key_is_an_error(enforced: Engine):
         note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
 
 
-def test_the_words_of_a_refusal_are_encrypted(enforced: Engine, judge: Judge, told: Told):
+def test_the_words_of_a_refusal_are_encrypted(enforced, judge, told):
     """They may tell of the seller."""
     judge("L1")
     answer(enforced, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")
@@ -130,7 +121,7 @@ def test_the_words_of_a_refusal_are_encrypted(enforced: Engine, judge: Judge, to
             assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
 
 
-def test_answers_noted_together_count_as_if_one_after_the_other(enforced: Engine, judge: Judge, told: Told):
+def test_answers_noted_together_count_as_if_one_after_the_other(enforced, judge, told, take_back):
     """Of two listings with the same story, one is answered message by message and one all at once: both end alike."""
     for number, said in enumerate(
         [("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")]
@@ -139,8 +130,7 @@ def test_answers_noted_together_count_as_if_one_after_the_other(enforced: Engine
         for way in ("singly", "together"):
             listing_id = f"{way} {number}"
             decision = judge(listing_id)
-            with writing(enforced) as connection:
-                undo(connection, decision.decision_id, "ana", why="slip", now=NOON, consequences=MEASURES)
+            take_back(decision, why="slip")
             messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
             answers = [Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
             with writing(enforced) as connection:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, delete
-from support.consequences import MEASURES
+from support.databases import on_both
 from support.invented import invented_messages
 
 from ipml.enforcement.policy import load_enforcement_policy
@@ -17,7 +17,6 @@ from ipml.enforcement.takedown.changes import impose_by_hand, lift_one
 from ipml.enforcement.takedown.measures import find_measures, find_on_listing, in_force
 from ipml.errors import DatabaseBusy
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -30,6 +29,7 @@ Judge = Callable[..., Decision]
 Told = Callable[..., list[Message]]
 
 
+@on_both
 @pytest.mark.slow
 @invented_messages
 def test_senders_never_take_the_same_message(engine: Engine):
@@ -59,6 +59,7 @@ def test_senders_never_take_the_same_message(engine: Engine):
     assert sorted(key for share in shares for key in share) == [f"{at:03}" for at in range(120)]
 
 
+@on_both
 @pytest.mark.slow
 def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge: Judge, told: Told):
     """The last message to the platform says what stands in the end, however imposing and lifting met."""
@@ -87,12 +88,11 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge:
     assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}
 
 
-def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced: Engine, judge: Judge):
+def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced, judge, take_back):
     """A measure whose note is gone, and one that outlived its decision, are named."""
     decision = judge("L1")
     judge("L2")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     with reading(enforced) as connection:
         assert list(find_disagreements(connection)) == []
         assert check_rows(connection).problems == ()

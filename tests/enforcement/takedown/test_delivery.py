@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.consequences import MEASURES
+from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
 
@@ -16,7 +16,6 @@ from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import list_dead, retry_dead
@@ -33,6 +32,14 @@ def receiver() -> Iterator[Receiver]:
     """Give a platform that listens."""
     with listening(Receiver()) as receiver:
         yield receiver
+
+
+@pytest.fixture
+def sink(receiver: Receiver) -> Iterator[WebhookSink]:
+    """Give a sink that sends to it."""
+    sink = WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
+    yield sink
+    sink.close()
 
 
 class Clock:
@@ -66,30 +73,25 @@ def deliver_all(engine: Engine, sink: Sink, seed: int = 0, hours: int = 48) -> T
     return tally
 
 
-def webhook(receiver: Receiver) -> WebhookSink:
-    """Return a sink that sends to a receiver."""
-    return WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
-
-
 @pytest.fixture
 def put(engine: Engine) -> Callable[..., None]:
     """Return a function that puts so many messages down, each on a subject of its own."""
 
-    def put_many(number: int, **fields: object) -> None:
+    def put_many(number: int, first: int = 0, **fields: object) -> None:
         with writing(engine) as connection:
-            for at in range(number):
+            for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
                 outbox.put(connection, key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))
 
     return put_many
 
 
-def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, receiver, put):
+@on_both
+def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, receiver, put, sink):
     """D6: a fifth fails before, a fifth after accepting, some by hanging up: 60 of 60, one key each, then quiet."""
     put(60)
     draw = random.Random(4)
     receiver.plan = lambda *_: draw.choices(("accept", "fail before", "fail after", "cut off"), (60, 20, 10, 10))[0]
-    sink = webhook(receiver)
     tally = deliver_all(engine, sink)
     assert sorted(receiver.keys) == [f"key-{at:03}" for at in range(60)]
     assert (tally.delivered, tally.dead) == (60, 0)
@@ -97,57 +99,50 @@ def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, r
     assert attempts > 60
     assert deliver_all(engine, sink) == Tally()
     assert receiver.attempts.total() == attempts
-    sink.close()
 
 
-def test_every_attempt_sends_the_same_bytes(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_every_attempt_sends_the_same_bytes(engine, receiver, put, sink):
     """Whoever compares contents under a key sees no other content; type, key, channel and body are there."""
     put(1)
     receiver.plan = lambda _, attempt: "fail after" if attempt < 3 else "409"
-    sink = webhook(receiver)
     assert deliver_all(engine, sink) == Tally(delivered=1, failed=2)
     (message,) = receiver.accepted
     assert (message["type"], message["key"], message["data"]) == ("ipml.measure", "key-000", {"at": 0})
-    sink.close()
 
 
-@pytest.mark.parametrize(("status", "expected"), [("400", "dead"), ("404", "dead"), ("422", "dead")])
-def test_what_the_receiver_will_never_take_is_given_up_at_once(engine, receiver, put, status, expected):
+def test_what_the_receiver_will_never_take_is_given_up_at_once(engine, receiver, put, sink):
     """Its words are kept for people; once the receiver is mended, the message is tried again."""
-    put(1)
-    receiver.plan = lambda *_: status
-    sink = webhook(receiver)
-    assert deliver(engine, sink) == Tally(dead=1)
+    put(3)
+    receiver.plan = lambda key, _: {"key-000": "400", "key-001": "404", "key-002": "422"}[key]
+    assert deliver(engine, sink) == Tally(dead=3)
     with writing(engine) as connection:
-        (dead,) = list_dead(connection)
-        assert dead.last_error == f"HTTP {status}: words of the platform"
-        retry_dead(connection, dead.key, "lea", NOON)
+        dead = list_dead(connection)
+        assert {one.last_error for one in dead} == {f"HTTP {code}: words of the platform" for code in (400, 404, 422)}
+        for one in dead:
+            retry_dead(connection, one.key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
-    assert deliver(engine, sink) == Tally(delivered=1)
-    sink.close()
+    assert deliver(engine, sink) == Tally(delivered=3)
 
 
-@pytest.mark.parametrize("status", ["408", "425", "429", "500", "503", "move"])
-def test_what_may_go_better_later_is_tried_again(engine, receiver, put, status):
+def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
     """Also a redirect, which nobody follows."""
-    put(1)
-    receiver.plan = lambda *_: status
-    sink = webhook(receiver)
-    assert deliver(engine, sink) == Tally(failed=1)
-    assert receiver.attempts.total() == 1
-    sink.close()
+    put(6)
+    statuses = ("408", "425", "429", "500", "503", "move")
+    receiver.plan = lambda key, _: statuses[int(key.removeprefix("key-"))]
+    assert deliver(engine, sink) == Tally(failed=6)
+    assert receiver.attempts.total() == 6
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("60", 60), ("999999999", 7_200), ("soon", 2.5), ("-5", 2.5)])
-def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, asked, seconds):
+def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, sink):
     """`Retry-After` is heeded up to two hours; nonsense is none."""
-    put(1)
-    receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
-    sink = webhook(receiver)
-    deliver(engine, sink)
-    with reading(engine) as connection:
-        assert outbox.next_due(connection) == NOON + timedelta(seconds=seconds)
-    sink.close()
+    for number, (asked, seconds) in enumerate({"60": 60, "999999999": 7_200, "soon": 2.5, "-5": 2.5}.items()):
+        put(1, first=number)
+        receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
+        deliver(engine, sink)
+        with reading(engine) as connection:
+            assert outbox.next_due(connection) == NOON + timedelta(seconds=seconds), asked
+        receiver.plan = lambda *_: "accept"
+        deliver(engine, sink, NOON + timedelta(hours=2))
 
 
 def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engine, put: Callable[..., None]):
@@ -170,7 +165,7 @@ def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Re
     assert deliver(engine, sink) == Tally(failed=1)
     assert receiver.keys == []
     sink.close()
-    mended = webhook(receiver)
+    mended = WebhookSink({"": receiver.url}, [SECRET])
     assert deliver_all(engine, mended) == Tally(delivered=1)
     mended.close()
 
@@ -183,72 +178,56 @@ def test_waits_grow_to_a_cap_and_are_spread():
     assert Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
-def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, receiver, put):
+def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, put, sink):
     """Others take it at once."""
     put(8)
-    sink = webhook(receiver)
     stopped = iter([False, False, False, True])  # before the round, and after three messages
     rounds = deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
     assert list(rounds) == [Tally(delivered=3)]
     assert deliver(engine, sink) == Tally(delivered=5)
-    sink.close()
 
 
-def test_done_in_the_answer_closes_the_loop(enforced: Engine, judge: Judge, receiver: Receiver):
+@on_both
+def test_done_in_the_answer_closes_the_loop(enforced, judge, receiver, take_back, sink):
     """The platform says when; a moment that is yet to come counts as now."""
     decision = judge("L1", listing_sales=0.0)
     receiver.says = lambda _: {"status": "done", "at": "2024-05-01T12:00:30Z"}
-    sink = webhook(receiver)
     deliver(enforced, sink, NOON + timedelta(minutes=1))
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON + timedelta(minutes=2), consequences=MEASURES)
+    take_back(decision, NOON + timedelta(minutes=2))
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
     deliver(enforced, sink, NOON + timedelta(minutes=3))
     with reading(enforced) as connection:
         measure = get_measure(connection, 1)
     assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
     assert measure.state == "back"
-    sink.close()
 
 
-def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, judge: Judge, receiver: Receiver):
-    """It reads as refused, with why; the listing is put back nevertheless when the decision falls."""
+def test_a_measure_that_never_reached_the_platform_is_seen(enforced, judge, receiver, take_back, sink):
+    """It reads as refused, with why, until it is tried again; the listing is put back when the decision falls."""
     decision = judge("L1", listing_sales=0.0)
     receiver.plan = lambda *_: "400"
-    sink = webhook(receiver)
     deliver(enforced, sink)
     with reading(enforced) as connection:
         measure = get_measure(connection, 1)
         assert measure.state == "refused"
         assert read_whys(connection, measure)["why_refused"] == "HTTP 400: words of the platform"
     with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
-    receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
-    assert deliver(enforced, sink) == Tally(delivered=1)
-    with reading(enforced) as connection:
-        assert find_measures(connection, state="back")
-    sink.close()
-
-
-def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(enforced, judge, receiver):
-    """A person had it tried again; the platform accepts it, and has still to say that it is done."""
-    judge("L1", listing_sales=0.0)
-    receiver.plan = lambda *_: "400"
-    sink = webhook(receiver)
-    deliver(enforced, sink)
-    with writing(enforced) as connection:
         retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
     deliver(enforced, sink)
     with reading(enforced) as connection:
-        assert get_measure(connection, 1).state == "asked"
-    sink.close()
+        assert get_measure(connection, 1).state == "asked"  # a person had it tried again; it is not done yet
+    take_back(decision)
+    receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
+    assert deliver(enforced, sink) == Tally(delivered=1)
+    with reading(enforced) as connection:
+        assert find_measures(connection, state="back")
 
 
-def test_a_sender_stops_in_time_before_its_lease_is_over(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
     """Where each message takes a minute, it sends three of a lease of five, and gives the others back."""
     put(8)
-    sink, clock = webhook(receiver), Clock()
+    clock = Clock()
 
     def take_a_minute(key: str, attempt: int) -> str:
         clock.now += timedelta(minutes=1)
@@ -256,32 +235,27 @@ def test_a_sender_stops_in_time_before_its_lease_is_over(engine: Engine, receive
 
     receiver.plan = take_a_minute
     assert list(deliver_due(engine, sink, clock=clock)) == [Tally(3), Tally(3), Tally(2)]
-    sink.close()
 
 
-@pytest.mark.parametrize("says", [[], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}])
-def test_an_answer_that_says_nothing_counts_as_accepted(enforced, judge, receiver, says):
+def test_an_answer_that_says_nothing_counts_as_accepted(enforced, judge, receiver, sink):
     """A receiver need not know our words, and cannot break anything by others."""
-    judge("L1", listing_sales=0.0)
-    receiver.says = lambda _: says
-    sink = webhook(receiver)
-    assert deliver(enforced, sink) == Tally(delivered=1)
-    sink.close()
+    for says in ([], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}):
+        judge(f"L {says}", listing_sales=0.0)
+        receiver.says = lambda _, said=says: said
+        assert deliver(enforced, sink) == Tally(delivered=1), says
 
 
-def test_messages_of_erased_sellers_go_nowhere(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     """Nobody can read them; they trouble nobody as dead."""
     with writing(engine) as connection:
         pseudonym = pseudonym_of(connection, "s1", now=NOON)
     put(2, pseudonym=pseudonym)
     with writing(engine) as connection:
         connection.execute(seller_keys.delete())
-    sink = webhook(receiver)
     assert deliver(engine, sink) == Tally()
     with reading(engine) as connection:
         assert list_dead(connection) == []
         assert outbox.next_due(connection) is None
-    sink.close()
 
 
 def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver, put: Callable[..., None]):

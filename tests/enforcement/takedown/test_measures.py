@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 from support.consequences import MEASURES
+from support.databases import on_both
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -18,7 +19,7 @@ from ipml.review.cases import history
 from ipml.review.queue import undo
 from ipml.storage.audit_trail.audit import list_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message
+from ipml.storage.outbox import Message, take
 from ipml.storage.tables import seller_keys
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -31,7 +32,8 @@ def holds(message: Message) -> list[tuple[str, list[str]]]:
     return [(one["kind"], one["territories"]) for one in json.loads(message.body)["in_force"]]
 
 
-def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced: Engine, judge: Judge, told: Told):
+@on_both
+def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced, judge, told):
     """The measure is kept with its policy, and one message names the listing and what holds."""
     decision = judge("L1", listed_at=NOON - timedelta(hours=5), listing_sales=3.0)
     with reading(enforced) as connection:
@@ -49,17 +51,10 @@ def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced
     assert message.key.startswith("measure-1-imposed-")
 
 
-def test_a_genuine_listing_gets_no_measure(judge: Judge, told: Told):
-    """Only the verdict counterfeit has consequences for the listing."""
-    judge("L1", verdict=Verdict.GENUINE)
-    assert told() == []
-
-
-def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Judge, told: Told):
+def test_a_decision_taken_back_puts_the_listing_back(enforced, judge, told, take_back):
     """The platform is told that nothing holds any more, and nobody who bought is alarmed."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", why="wrong brand", now=NOON, consequences=MEASURES)
+    take_back(decision, why="wrong brand")
     back = told(kind="reinstatement")[0]
     assert holds(back) == []
     assert [message.state for message in told(kind="buyers")] == ["dead"]  # withdrawn before it went out
@@ -69,34 +64,29 @@ def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Ju
         assert read_whys(connection, measure)["why_lifted"] == "wrong brand"
 
 
-def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced: Engine, judge: Judge, told: Told):
+def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced, judge, told):
     """A listing that was changed and decided anew gets a second measure, and the platform is told of both."""
     judge("L1")
+    judge("L2", verdict=Verdict.GENUINE)  # which has no consequences
     judge("L1", title="Leather purse")
     with reading(enforced) as connection:
         assert len(find_measures(connection, standing=True)) == 2
     assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
-
-
-def test_lifting_one_does_not_put_back_what_another_keeps_down(enforced: Engine, judge: Judge, told: Told):
-    """Only when the last of two decisions falls is the listing put back."""
-    first, second = judge("L1"), judge("L1", title="Leather purse")
-    with writing(enforced) as connection:
-        undo(connection, first.decision_id, "ana", now=NOON, consequences=MEASURES)
-    assert told(kind="reinstatement") == []
-    with writing(enforced) as connection:
-        undo(connection, second.decision_id, "ana", now=NOON, consequences=MEASURES)
-    assert len(told(kind="reinstatement")) == 1
-
-
-def test_other_listings_of_the_seller_are_left_alone(enforced: Engine, judge: Judge, told: Told):
-    """Two listings are two measures with a message each, on subjects of their own."""
-    judge("L1")
-    judge("L2")
+    judge("L3")
+    assert holds(told(kind="measure")[-1]) == [("remove", [])]
     assert len({message.subject for message in told(kind="measure")}) == 2
 
 
-def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(enforced: Engine, judge: Judge, told: Told):
+def test_lifting_one_does_not_put_back_what_another_keeps_down(judge, told, take_back):
+    """Only when the last of two decisions falls is the listing put back."""
+    first, second = judge("L1"), judge("L1", title="Leather purse")
+    take_back(first)
+    assert told(kind="reinstatement") == []
+    take_back(second)
+    assert len(told(kind="reinstatement")) == 1
+
+
+def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(enforced, judge, told):
     """What was removed everywhere is removed in two countries: one message says all that holds now."""
     judge("L1")
     with writing(enforced) as connection:
@@ -108,7 +98,7 @@ def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(enforce
     assert {message.subject for message in told(kind="measure")} == {"measure:1"}
 
 
-def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge: Judge, told: Told):
+def test_reversal_lifts_the_measure_that_took_the_place(enforced, judge, told):
     """A measure that replaced another falls with the decision as well."""
     decision = judge("L1")
     with writing(enforced) as connection:
@@ -118,7 +108,7 @@ def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge:
     assert len(told(kind="reinstatement")) == 1
 
 
-def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced: Engine, judge: Judge, told: Told):
+def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced, judge, told, take_back):
     """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
     decision = judge("L1")
     with writing(enforced) as connection:
@@ -127,12 +117,11 @@ def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced: En
     with writing(enforced) as connection:
         lift_one(connection, 1, "lea", "too hard", NOON)
     assert holds(told(kind="measure")[-1]) == [("label", [])]
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     assert holds(told(kind="reinstatement")[0]) == []
 
 
-def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge: Judge, told: Told):
+def test_a_measure_ends_by_itself_when_its_time_is_over(enforced, judge, told):
     """At its end it is lifted, once; buyers are not told that anything was wrong."""
     judge("L1")
     with writing(enforced) as connection:
@@ -144,18 +133,15 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge:
     assert len(told(kind="reinstatement")) == 1
 
 
-@pytest.mark.parametrize(("sales", "expected"), [(0.0, 0), (2.0, 1), (None, 1)])
-def test_buyers_are_told_a_day_later_unless_nobody_bought(judge: Judge, told: Told, sales: float | None, expected: int):
+def test_buyers_are_told_a_day_later_unless_nobody_bought(judge: Judge, told: Told):
     """Who bought within six months is to be told; where there are none, or sales are not known, accordingly."""
-    judge("L1", listing_sales=sales)
-    found = told(kind="buyers")
-    assert [message.next_try_at for message in found] == [NOON + timedelta(hours=24)] * expected
+    for sales, expected in ((0.0, 0), (2.0, 1), (None, 2)):
+        judge(f"L{sales}", listing_sales=sales)
+        assert [message.next_try_at for message in told(kind="buyers")] == [NOON + timedelta(hours=24)] * expected
 
 
-def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine, judge: Judge, told: Told):
+def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced, judge, told):
     """A message that a sender has had in hand is not withdrawn but corrected."""
-    from ipml.storage.outbox import take
-
     decision = judge("L1")
     later = NOON + timedelta(days=2)
     with writing(enforced) as connection:
@@ -166,11 +152,10 @@ def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine,
     assert first.subject == corrected.subject
 
 
-def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(enforced: Engine, judge: Judge, told: Told):
+def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(judge, told, take_back):
     """Brand, listing and measure go out; the seller does not."""
     decision = judge("L1", brand="Acme", seller_id="harbour-outlet")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     assert [message.kind for message in told("holder")] == ["measure", "reinstatement"]
     assert not any("harbour-outlet" in message.body for message in told("holder"))
 
@@ -185,7 +170,7 @@ def test_nothing_of_the_seller_stands_in_the_clear(enforced: Engine, judge: Judg
             assert "listing-4711" not in kept
 
 
-def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, judge: Judge, told: Told):
+def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced, judge, told):
     """There is nobody left to tell; the measure is lifted nevertheless, and its words read as erased."""
     decision = judge("L1")
     with writing(enforced) as connection:
@@ -195,11 +180,10 @@ def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, ju
     assert change.measure.state == "lifted"
 
 
-def test_every_change_is_noted_in_the_trail(enforced: Engine, judge: Judge):
+def test_every_change_is_noted_in_the_trail(enforced, judge, take_back):
     """Imposed and lifted, by whom, with ids and hashes only; the case's own trail goes on as before."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     with reading(enforced) as connection:
         rows = list_rows(connection, "measure:1")
     assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
@@ -217,12 +201,12 @@ def test_a_restriction_tells_what_a_statement_needs(enforced: Engine, judge: Jud
     assert (restriction.listing.listing_id, restriction.kind) == ("L1", MeasureKind.REMOVE)
 
 
-def test_what_cannot_be_is_refused(enforced: Engine, judge: Judge):
+def test_what_cannot_be_is_refused(enforced, judge, take_back):
     """No such measure, one that is lifted, a case that is genuine, countries that do not fit: one line each."""
     decision, policy = judge("L1"), load_enforcement_policy()
     judge("L2", verdict=Verdict.GENUINE)
+    take_back(decision)
     with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
         with pytest.raises(NotFound, match="No measure"):
             lift_one(connection, 9, "lea", "", NOON)
         with pytest.raises(NotFound, match="No measure"):

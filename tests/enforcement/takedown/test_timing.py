@@ -5,14 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
-from support.consequences import MEASURES
+from support.databases import on_both
 
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import replace
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import count_overdue, find_overdue, measure_times
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import Message
 
@@ -27,7 +26,8 @@ def done(engine: Engine, message: Message, minutes: int) -> None:
         note_answer(connection, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
 
 
-def test_times_go_from_listing_to_measure_to_done(enforced: Engine, judge: Judge, told: Told):
+@on_both
+def test_times_go_from_listing_to_measure_to_done(enforced, judge, told):
     """Medians and ninetieth percentiles by brand; what is not known is left out of its stage only."""
     judge("L1", brand="Acme", listed_at=NOON - timedelta(hours=2), listing_sales=0.0)
     judge("L2", brand="Acme", listed_at=NOON - timedelta(hours=8), listing_sales=3.0)
@@ -55,12 +55,11 @@ def test_what_took_the_place_of_a_measure_is_no_new_catch(enforced: Engine, judg
 
 
 @pytest.mark.parametrize("is_lifted", [False, True])
-def test_a_measure_without_a_word_of_the_platform_becomes_overdue(enforced, judge, told, is_lifted):
+def test_a_measure_without_a_word_of_the_platform_becomes_overdue(enforced, judge, told, is_lifted, take_back):
     """Whether it was to be taken down or put back; once the platform has said done it is not."""
     decision = judge("L1")
     if is_lifted:
-        with writing(enforced) as connection:
-            undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+        take_back(decision)
     late = NOON + timedelta(hours=24)
     with reading(enforced) as connection:
         assert count_overdue(connection, late - timedelta(seconds=1), 24) == 0
@@ -70,12 +69,11 @@ def test_a_measure_without_a_word_of_the_platform_becomes_overdue(enforced, judg
         assert count_overdue(connection, late, 24) == 0
 
 
-def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced: Engine, judge: Judge, told: Told):
+def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced, judge, told, take_back):
     """Once the platform has done what it was told last: that only the other measure is left."""
     decision = judge("L1")
     judge("L1", title="Leather purse")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     done(enforced, told(kind="measure")[-1], 1)
     with reading(enforced) as connection:
         assert count_overdue(connection, NOON + timedelta(days=9), 24) == 0
