@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.actions import (
     Enforcement,
@@ -73,20 +74,17 @@ def is_sound(engine):
 def test_a_measure_comes_and_goes_by_hand(market):
     """Each change is told to the seller once, noted, and leaves nothing that disagrees."""
     case_id = take_down(market)
-    with reading(market) as connection:
-        number = read_followed(connection, case_id).measures[0].measure.measure_id
+    number = read_with(market, read_followed, case_id).measures[0].measure.measure_id
     for _ in range(2):
         with writing(market) as connection:
             new = change_measure(
                 connection, number, MeasureOrder(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON
             )
     for _ in range(2):
-        with writing(market) as connection:
-            lift_measure(connection, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
+        write_with(market, lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
     with pytest.raises(Conflict, match="expected one that stands"), writing(market) as connection:
         lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
-    with reading(market) as connection:
-        found = read_followed(connection, case_id)
+    found = read_with(market, read_followed, case_id)
     assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
         ("pause", "lifted", "papers are good"),
         ("remove", "replaced", "wait for papers"),
@@ -106,16 +104,14 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(market) as connection:
         lift_measure(connection, 1, "lea", "mine", POLICY)
-    with reading(market) as connection:
-        assert read_followed(connection, case_id).measures[0].measure.stands
+    assert read_with(market, read_followed, case_id).measures[0].measure.stands
 
 
 def test_penalties_are_confirmed_and_lifted_once(market):
     """Sent again nothing more is told; a proposal that is dismissed is told to nobody."""
     for number in range(1, 9):
         take_down(market, number, score=0.99)
-    with reading(market) as connection:
-        proposed = find_penalties(connection, state="proposed", at=NOON)[-1]
+    proposed = read_with(market, find_penalties, state="proposed", at=NOON)[-1]
     before = letters(market)
     for _ in range(2):
         with writing(market) as connection:
@@ -153,8 +149,7 @@ def test_the_outlook_says_what_then_happens(market):
         assert [one.kind for one in made if one.imposed_at] == ([seen.imposed] if seen.imposed else [])
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
-        with reading(market) as connection:
-            assert outlook(connection, taken.case_id, at).now == seen.now  # the case itself is left out
+        assert read_with(market, outlook, taken.case_id, at).now == seen.now  # the case itself is left out
 
 
 def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
@@ -174,11 +169,9 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
                     POLICY,
                     now=at,
                 )
-        with writing(market) as connection:
-            appeal = file_appeal(connection, case_id, f"s{number % 4}", "no", now=at)
+        appeal = write_with(market, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
-            with reading(market) as connection:
-                is_free = may_decide(connection, appeal, name) is None
+            is_free = read_with(market, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
                 with writing(market) as connection:
                     decide_appeal(
@@ -193,8 +186,7 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
                     )
                     file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
                 break
-    with reading(market) as connection:
-        pending = [due.appeal for due in list_appeals(connection)]
+    pending = [due.appeal for due in read_with(market, list_appeals)]
     assert len(pending) == 12
     for name in (*people, "bea", "eva"):
         with reading(market) as connection:
@@ -213,8 +205,7 @@ def test_a_sellers_file_leaves_out_what_is_hidden(market):
         file_appeal(connection, first, "s1", "no")
         whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
-    with reading(market) as connection:
-        part = read_seller_file(connection, first, POLICY, "lea", hidden={first}, now=NOON)
+    part = read_with(market, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
     assert [strike.case_id for strike in part.strikes] == [second]
     assert [one.case_id for one in part.measures] == [second]
     assert part.appeals == ()
@@ -236,5 +227,4 @@ def test_an_appeal_against_a_penalty_names_it(market):
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
     case_id = take_down(engine, consequences=None)
-    with reading(engine) as connection:
-        assert read_followed(connection, case_id).is_nothing
+    assert read_with(engine, read_followed, case_id).is_nothing

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 from support.databases import empty_tables, on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.actions import (
     Enforcement,
@@ -199,10 +200,8 @@ def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine)
     """That the removal was done says nothing of the hold of payments that came after it."""
     market = Market(engine)
     market.take_down(0)
-    with reading(engine) as connection:
-        (first,) = (message for message in read_told(connection, "platform") if message.kind == "measure")
-    with writing(engine) as connection:
-        note_answer(connection, first.key, "done", "platform", market.now)
+    (first,) = (message for message in read_with(engine, read_told, "platform") if message.kind == "measure")
+    write_with(engine, note_answer, first.key, "done", "platform", market.now)
     with writing(market.engine) as connection:
         hold = impose_measure(
             connection, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from support.databases import on_both
+from support.transactions import read_with
 
 from ipml.errors import Refused, UnusableSetting, UnwritableFile
 from ipml.kit.moments import to_microseconds
@@ -139,8 +140,7 @@ def test_an_anchor_of_each_row_is_told_from_one_that_is_not(trail: Engine):
 
 def test_the_signature_is_over_the_bytes_that_are_documented(trail: Engine, key: Path):
     """Anybody can check an anchor with what the module's docstring says."""
-    with reading(trail) as connection:
-        anchor = make_anchor(connection, key)
+    anchor = read_with(trail, make_anchor, key)
     message = f"ipml anchor 1\n{anchor.count}\n{anchor.head}\n{anchor.first}\n{anchor.at}\n".encode()
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(find_public_key(key)))
     public.verify(bytes.fromhex(anchor.signature), message)
@@ -151,8 +151,7 @@ SIGNED = SignedAnchor(10, "ab" * 32, "cd" * 32, "2026-05-01T12:00:00.000000+00:0
 
 def test_an_anchor_that_was_changed_no_longer_fits_its_signature(trail: Engine, key: Path):
     """Each part is signed, be the key known or taken from the anchor itself."""
-    with reading(trail) as connection:
-        anchor = make_anchor(connection, key)
+    anchor = read_with(trail, make_anchor, key)
     for public in (find_public_key(key), None):
         assert find_bad_signatures([anchor], public) == []
         for part in ({"count": 9}, {"head": "12" * 32}, {"first": "12" * 32}, {"at": SIGNED.at.replace("6", "7", 1)}):
@@ -178,8 +177,7 @@ def test_a_file_of_anchors_only_grows(trail: Engine, anchors: Path):
 def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(trail: Engine, anchors: Path, key: Path):
     """It is named, and once it is taken out all others are there."""
     anchors.write_bytes(anchors.read_bytes()[:-30])
-    with reading(trail) as connection:
-        store_anchor(anchors, make_anchor(connection, key))
+    store_anchor(anchors, read_with(trail, make_anchor, key))
     with pytest.raises(Refused, match="line 2"):
         read_anchors(anchors)
     first, _, last = anchors.read_text().splitlines()
@@ -191,15 +189,13 @@ def test_who_waits_for_a_long_trail_is_told_how_far_it_is(trail: Engine, monkeyp
     """Now and then, with the number of all rows."""
     monkeypatch.setattr(audit, "_AT_ONCE", 4)
     told: list[tuple[int, int | None]] = []
-    with reading(trail) as connection:
-        audit.verify(connection, show=lambda *said: told.append(said))
+    read_with(trail, audit.verify, show=lambda *said: told.append(said))
     assert told == [(4, 10), (8, 10)]
 
 
 def test_where_no_anchor_was_kept_yet_there_is_nothing_to_compare(trail: Engine, tmp_path: Path):
     """The first start with a new file is no problem."""
-    with reading(trail) as connection:
-        assert check_trail(connection, tmp_path / "none.jsonl", None) == []
+    assert read_with(trail, check_trail, tmp_path / "none.jsonl", None) == []
 
 
 def test_a_key_is_for_its_owner_alone_and_never_written_over(key: Path):

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.exc import IntegrityError
 from support.databases import on_both
+from support.transactions import write_with
 
 from ipml.storage.database import writing
 from ipml.storage.row_numbers import append_rows, insert_rows
@@ -62,8 +63,7 @@ def test_rows_of_which_one_is_there_are_refused_together(engine: Engine):
     """However many are handed over, the error is that of a row that is there, and none of them is kept."""
     for count in (1, 20):
         rows = [USUAL | {"ranking_id": number} for number in range(1, count + 1)]
-        with writing(engine) as connection:
-            insert_rows(connection, rankings, rows[-1:])
+        write_with(engine, insert_rows, rankings, rows[-1:])
         with pytest.raises(IntegrityError), writing(engine) as connection:
             insert_rows(connection, rankings, rows)
         with writing(engine) as connection:

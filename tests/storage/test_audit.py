@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, delete, update
 from support.databases import copy_memory, on_both
+from support.transactions import read_with, write_with
 
 from ipml.errors import UnstorableValue, UnusableSetting
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audit import Anchor, append, append_all, list_rows, verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import audit as table
 
 ROWS = 6
@@ -26,8 +27,7 @@ VALUES = st.none() | st.booleans() | NUMBERS | st.text(max_size=200)
 @pytest.fixture
 def trail(engine: Engine) -> Engine:
     """Return a database with a trail of six rows."""
-    with writing(engine) as connection:
-        append_all(connection, "ana", "claimed", ((f"case:{number}", {"token": 1}) for number in range(ROWS)))
+    write_with(engine, append_all, "ana", "claimed", ((f"case:{number}", {"token": 1}) for number in range(ROWS)))
     return engine
 
 
@@ -50,8 +50,7 @@ def test_rows_come_back_as_they_were_appended(engine: Engine):
         for action, payload in said:
             append(connection, "ana", action, "case:1", payload)
             append(connection, "bo", action, "case:2", payload)
-    with reading(engine) as connection:
-        assert [(row.action, row.payload) for row in list_rows(connection, "case:1")] == said
+    assert [(row.action, row.payload) for row in read_with(engine, list_rows, "case:1")] == said
 
 
 @given(st.dictionaries(st.text(max_size=20), VALUES, max_size=5))
@@ -134,8 +133,7 @@ def test_what_is_rolled_back_leaves_no_row(trail: Engine):
     with suppress(UnstorableValue), writing(trail) as connection:
         append(connection, "ana", "claimed", "case:7", {})
         append(connection, "ana", "claimed", "case:8", {"score": float("nan")})
-    with reading(trail) as connection:
-        assert verify(connection).anchor.count == ROWS
+    assert read_with(trail, verify).anchor.count == ROWS
 
 
 def test_long_texts_and_numbers_that_are_none_are_refused(engine: Engine):

@@ -19,6 +19,7 @@ from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
 from support.databases import copy_sqlite, empty_postgres, on_both, read_tables
+from support.transactions import read_with
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import backup
@@ -141,8 +142,7 @@ def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tm
     assert restore(target, tmp_path / "backup.zip", Anchor.parse(written.anchor)) == written
     assert read_tables(target) == read_tables(full) | {"sessions": []}
     assert list(tmp_path.glob("*.partial")) == []
-    with reading(target) as connection:
-        assert verify(connection, Anchor.parse(written.anchor)).is_intact
+    assert read_with(target, verify, Anchor.parse(written.anchor)).is_intact
 
 
 @into_both

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from support.databases import on_both, on_postgres
+from support.transactions import read_with, write_with
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
@@ -160,13 +161,11 @@ def test_threads_that_write_at_once_all_succeed(engine: Engine):
     """Contention costs time, never a change: 80 rows by 8 threads are 80 rows in one whole chain."""
 
     def append(number: int) -> None:
-        with writing(engine) as connection:
-            audit.append(connection, "ana", "claimed", f"case:{number}", {})
+        write_with(engine, audit.append, "ana", "claimed", f"case:{number}", {})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(80)))
-    with reading(engine) as connection:
-        report = audit.verify(connection)
+    report = read_with(engine, audit.verify)
     assert (report.anchor.count, report.problems) == (80, ())
 
 
@@ -195,8 +194,7 @@ def _count(engine: Engine) -> int:
 
 def _append_in_tens(engine: Engine, count: int) -> None:
     for number in range(0, count, 10):
-        with writing(engine) as connection:
-            audit.append_all(connection, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
+        write_with(engine, audit.append_all, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
 
 
 def _migrated(folder: Path) -> Engine:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 from support.databases import copy_sqlite, on_both
+from support.transactions import read_with, write_with
 
 from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting
 from ipml.settings import Settings
-from ipml.storage.database import open_database, reading, writing
+from ipml.storage.database import open_database, writing
 from ipml.storage.jobs import (
     JOBS,
     LeaderLock,
@@ -43,11 +44,9 @@ def plan(engine: Engine, now: datetime = NOW, schedules: dict[str, Schedule] = S
 
 def run(engine: Engine, name: str, now: datetime = NOW, outcome: str = "done") -> None:
     """Have a job run for a second."""
-    with writing(engine) as connection:
-        note_start(connection, name, "one", now)
+    write_with(engine, note_start, name, "one", now)
     end = Run(name, "one", now + timedelta(seconds=1), 1.0, outcome, "words")
-    with writing(engine) as connection:
-        note_end(connection, end, SCHEDULES[name])
+    write_with(engine, note_end, end, SCHEDULES[name])
 
 
 @on_both
@@ -55,8 +54,7 @@ def test_a_new_job_is_due_at_once_or_at_its_time(engine: Engine) -> None:
     """What has an interval at once, what has a time of day then; what is off never, nor what runs, however late."""
     assert plan(engine) == ["deadlines"]
     assert plan(engine, NOW + timedelta(days=1)) == ["deadlines", "retention"]
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "one", NOW)
+    write_with(engine, note_start, "deadlines", "one", NOW)
     assert plan(engine, NOW + timedelta(days=1)) == ["retention"]
 
 
@@ -75,8 +73,7 @@ def test_what_was_done_is_due_after_its_interval(engine: Engine) -> None:
     run(engine, "deadlines")
     assert plan(engine, NOW + timedelta(seconds=60)) == []
     assert plan(engine, NOW + timedelta(seconds=61)) == ["deadlines"]
-    with reading(engine) as connection:
-        state = read_states(connection)["deadlines"]
+    state = read_with(engine, read_states)["deadlines"]
     assert (state.outcome, state.runs, state.failures, state.done_at) == ("done", 1, 0, NOW + timedelta(seconds=1))
 
 
@@ -85,11 +82,9 @@ def test_failures_are_counted_until_it_is_done(engine: Engine) -> None:
     plan(engine)
     for outcome in ("failed", "failed"):
         run(engine, "retention", outcome=outcome)
-    with reading(engine) as connection:
-        assert read_states(connection)["retention"].failures_in_a_row == 2
+    assert read_with(engine, read_states)["retention"].failures_in_a_row == 2
     run(engine, "retention")
-    with reading(engine) as connection:
-        state = read_states(connection)["retention"]
+    state = read_with(engine, read_states)["retention"]
     assert (state.failures, state.failures_in_a_row) == (2, 0)
 
 
@@ -108,13 +103,10 @@ def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
 def test_who_lost_a_job_notes_nothing_of_it(engine: Engine) -> None:
     """Another has it now."""
     plan(engine)
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "other", NOW)
+    write_with(engine, note_start, "deadlines", "other", NOW)
     end = Run("deadlines", "one", NOW, 1.0, "done", "")
-    with writing(engine) as connection:
-        note_end(connection, end, SCHEDULES["deadlines"])
-    with reading(engine) as connection:
-        assert read_states(connection)["deadlines"].runner == "other"
+    write_with(engine, note_end, end, SCHEDULES["deadlines"])
+    assert read_with(engine, read_states)["deadlines"].runner == "other"
 
 
 def test_another_schedule_plans_anew(engine: Engine) -> None:
@@ -129,8 +121,7 @@ def test_another_schedule_plans_anew(engine: Engine) -> None:
 def test_a_job_is_started_by_hand(engine: Engine) -> None:
     """It is due now, whether a worker ever ran or not, and afterwards as ever."""
     for _ in range(2):
-        with writing(engine) as connection:
-            start_job(connection, "retention", Settings(), "lea", NOW)
+        write_with(engine, start_job, "retention", Settings(), "lea", NOW)
         assert "retention" in plan(engine)
         run(engine, "retention")
         assert "retention" not in plan(engine)
@@ -139,8 +130,7 @@ def test_a_job_is_started_by_hand(engine: Engine) -> None:
 def test_what_runs_or_is_off_is_not_started(engine: Engine) -> None:
     """With the reason, and what would turn it on; what is no job is named beside those there are."""
     plan(engine)
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "one", NOW)
+    write_with(engine, note_start, "deadlines", "one", NOW)
     reasons = {"deadlines": "runs since 12:00 UTC", "score": "set IPML_INCOMING", "tea": "There are deliver, deadlines"}
     for name, why in reasons.items():
         with writing(engine) as connection, pytest.raises((Conflict, NotFound), match=why):
@@ -178,8 +168,7 @@ def test_a_job_without_its_setting_is_off() -> None:
 
 def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
     """Before any worker ran."""
-    with reading(engine) as connection:
-        listed = {one.job.name: one for one in list_jobs(connection, Settings(jobs={"ends": "off"}))}
+    listed = {one.job.name: one for one in read_with(engine, list_jobs, Settings(jobs={"ends": "off"}))}
     assert list(listed) == [job.name for job in JOBS]
     assert listed["ends"].why_off == "IPML_JOBS says so; a schedule there turns it on"
     assert "IPML_INCOMING" in listed["score"].why_off

@@ -7,10 +7,10 @@ from typing import get_args
 
 import pytest
 from sqlalchemy import Engine
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind
 from ipml.storage import outbox
-from ipml.storage.database import reading, writing
 from ipml.storage.message_kinds import (
     MESSAGES,
     TRANSPARENCY,
@@ -28,8 +28,7 @@ LAST = {"key": "penalty-1-lifted", "channel": "platform", "kind": "penalty_lifte
 
 def put(engine: Engine, body: dict[str, object], **more: str) -> None:
     """Put down that a penalty has ended."""
-    with writing(engine) as connection:
-        outbox.put(connection, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
+    write_with(engine, outbox.put, **LAST | more, body=body, pseudonym=None, now=datetime(2026, 5, 1, tzinfo=UTC))
 
 
 def test_every_message_has_an_example_that_fits_it():
@@ -70,8 +69,7 @@ def test_a_body_that_is_not_as_documented_is_told_of(engine: Engine):
     for number, (fault, change) in enumerate(faults.items()):
         with pytest.warns(UndocumentedMessage, match=f"penalty-{number}-lifted, penalty_lifted: {fault}"):
             put(engine, PENALTY | change, key=f"penalty-{number}-lifted")
-        with reading(engine) as connection:
-            assert outbox.find_message(connection, f"penalty-{number}-lifted")
+        assert read_with(engine, outbox.find_message, f"penalty-{number}-lifted")
 
 
 def test_a_fault_says_nothing_of_what_was_found():
@@ -84,6 +82,5 @@ def test_a_message_keeps_the_version_in_which_it_was_written(engine: Engine):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         put(engine, PENALTY)
-    with reading(engine) as connection:
-        message = outbox.find_message(connection, LAST["key"])
+    message = read_with(engine, outbox.find_message, LAST["key"])
     assert message.version == MESSAGES["penalty_lifted", "platform"].version

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, inspect, text
 from support.databases import empty_postgres, on_both
+from support.transactions import write_with
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
@@ -48,8 +49,7 @@ def used(engine: Engine) -> Engine:
     for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
         with writing(engine) as connection:
             decide(connection, claim(connection, "ana", now=NOON), verdict, now=NOON)
-    with writing(engine) as connection:
-        claim(connection, "ana", now=NOON)
+    write_with(engine, claim, "ana", now=NOON)
     return engine
 
 

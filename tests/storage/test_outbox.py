@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import Engine
 from support.databases import empty_tables, on_both
 from support.invented import invented_messages
+from support.transactions import read_with, write_with
 
 from ipml.errors import Conflict, NotFound, Overtaken
 from ipml.storage import outbox
@@ -32,8 +33,7 @@ def put(engine: Engine, key: str, subject: str = "measure:1", channel: str = "pl
 
 def take(engine: Engine, holder: str = "a", now: datetime = NOON, **more: object) -> list[outbox.Message]:
     """Take messages in a transaction of its own."""
-    with writing(engine) as connection:
-        return outbox.take(connection, holder, now, LEASE, **{"at_most": 10} | more)
+    return write_with(engine, outbox.take, holder, now, LEASE, **{"at_most": 10} | more)
 
 
 def test_types_of_messages_are_spelt_alike(engine: Engine):
@@ -53,8 +53,7 @@ def test_messages_of_a_subject_go_one_after_the_other(engine: Engine):
     put(engine, "4", channel="seller")
     first = take(engine)
     assert [message.key for message in first] == ["1", "3", "4"]
-    with writing(engine) as connection:
-        assert outbox.settle_delivered(connection, first[0], NOON)
+    assert write_with(engine, outbox.settle_delivered, first[0], NOON)
     assert [message.key for message in take(engine)] == ["2"]
 
 
@@ -79,11 +78,9 @@ def test_a_message_that_failed_holds_up_its_subject_until_its_next_try(engine: E
     put(engine, "2")
     (first,) = take(engine)
     later = NOON + timedelta(hours=1)
-    with writing(engine) as connection:
-        outbox.settle_failed(connection, first, NOON, "HTTP 503", later)
+    write_with(engine, outbox.settle_failed, first, NOON, "HTTP 503", later)
     assert take(engine, now=later - timedelta(seconds=1)) == []
-    with reading(engine) as connection:
-        assert outbox.next_due(connection) == later
+    assert read_with(engine, outbox.next_due) == later
     assert [message.key for message in take(engine, now=later)] == ["1"]
 
 
@@ -93,17 +90,14 @@ def test_a_dead_message_lets_the_later_ones_pass(engine: Engine):
     put(engine, "1")
     put(engine, "2")
     (first,) = take(engine)
-    with writing(engine) as connection:
-        outbox.settle_failed(connection, first, NOON, "HTTP 400", None)
+    write_with(engine, outbox.settle_failed, first, NOON, "HTTP 400", None)
     (second,) = take(engine)
     assert second.key == "2"
-    with reading(engine) as connection:
-        (dead,) = outbox.list_dead(connection)
+    (dead,) = read_with(engine, outbox.list_dead)
     assert (dead.key, dead.last_error) == ("1", "HTTP 400")
     with writing(engine) as connection, pytest.raises(Overtaken, match="sent after it"):
         outbox.retry_dead(connection, "1", "lea", NOON)
-    with writing(engine) as connection:
-        outbox.retry_dead(connection, "1", "lea", NOON, out_of_order=True)
+    write_with(engine, outbox.retry_dead, "1", "lea", NOON, out_of_order=True)
     assert [message.key for message in take(engine, "b", now=NOON)] == ["1"]
 
 
@@ -131,16 +125,14 @@ def test_a_backlog_tells_how_far_each_channel_has_come(engine: Engine):
     put(engine, "1")
     put(engine, "2", subject="measure:2", now=NOON - timedelta(hours=1))
     put(engine, "3", subject="measure:3", channel="seller", not_before=NOON + timedelta(hours=9))
-    with reading(engine) as connection:
-        platform, seller = outbox.count_backlog(connection, NOON)
+    platform, seller = read_with(engine, outbox.count_backlog, NOON)
     assert (platform.waiting, platform.dead, platform.oldest) == (2, 0, NOON - timedelta(hours=1))
     assert (seller.channel, seller.waiting, seller.oldest) == ("seller", 1, None)
 
 
 def test_a_message_of_an_erased_seller_can_be_taken_and_is_dropped(engine: Engine):
     """It has no body any more; nobody is asked about it."""
-    with writing(engine) as connection:
-        pseudonym = pseudonym_of(connection, "s1", now=NOON)
+    pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
     put(engine, "1", pseudonym=pseudonym)
     with writing(engine) as connection:
         connection.execute(seller_keys.delete())

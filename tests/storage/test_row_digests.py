@@ -22,11 +22,11 @@ from sqlalchemy import (
     update,
 )
 from support.databases import on_both
+from support.transactions import read_with
 
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.audited_tables import AUDITED, EXEMPT
 from ipml.storage.audit_trail.row_digests import RowReport, check_rows, read_digests
-from ipml.storage.database import reading
 from ipml.storage.tables import Flag, Moment, metadata
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -120,8 +120,7 @@ def enter_all(connection: Connection, rows: Sequence[tuple[str, int]]) -> None:
 
 def check(engine: Engine) -> RowReport:
     """Compare the rows of a database with its trail."""
-    with reading(engine) as connection:
-        return check_rows(connection)
+    return read_with(engine, check_rows)
 
 
 def read_problems(connection: Connection) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from support.databases import empty_postgres, on_both, read_tables
 from support.releases import environment, make_newer_release, run_release, start_release
+from support.transactions import read_with
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
@@ -117,11 +118,9 @@ def test_the_backup_of_a_file_stays_beside_it(tmp_path: Path, newer: Path) -> No
 def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url: str, newer: Path, tmp_path: Path) -> None:
     """It reads, writes, backs up all there is, and leaves the tables as they are when it starts anew."""
     engine = open_database(url)
-    with reading(engine) as connection:
-        assert not is_ahead(connection)
+    assert not read_with(engine, is_ahead)
     run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path)
-    with reading(engine) as connection:
-        assert is_ahead(connection)
+    assert read_with(engine, is_ahead)
     fill(engine, range(3, 5))
     migrate(engine)
     assert upgrade(engine) is None

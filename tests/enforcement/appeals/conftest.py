@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, select, update
 from support.consequences import ENFORCEMENT
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
@@ -51,13 +52,11 @@ class Market:
     def undo(self, decision_id: int, by: str = "lea") -> None:
         """Take a decision back."""
         options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
-        with writing(self.engine) as connection:
-            undo(connection, decision_id, by, **options)
+        write_with(self.engine, undo, decision_id, by, **options)
 
     def appeal(self, appeal_id: int = 1) -> Any:
         """Return all that is known of an appeal."""
-        with reading(self.engine) as connection:
-            return get_appeal(connection, appeal_id)
+        return read_with(self.engine, get_appeal, appeal_id)
 
     def labels(self) -> list[bool]:
         """Return what the labels say of each listing."""

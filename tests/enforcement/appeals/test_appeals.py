@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
@@ -31,15 +32,13 @@ DAY = timedelta(days=1)
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
     """File an appeal of seller s1."""
-    with writing(market.engine) as connection:
-        return file_appeal(connection, about, "s1", text, rules=market.rules, now=market.now, **options)
+    return write_with(market.engine, file_appeal, about, "s1", text, rules=market.rules, now=market.now, **options)
 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
     options |= {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
-    with writing(market.engine) as connection:
-        return decide_appeal(connection, appeal.appeal_id, by, outcome, why, **options)
+    return write_with(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
 
 
 def read_decisions(market):
@@ -221,8 +220,7 @@ def test_the_same_request_files_once(market):
     assert file_one(market, about=1, key="k1") == first
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
-    with reading(market.engine) as connection:
-        assert len(list_appeals(connection)) == 1
+    assert len(read_with(market.engine, list_appeals)) == 1
 
 
 def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
@@ -231,8 +229,7 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     first = file_one(market)
     with pytest.raises(Conflict, match="against it is"):
         file_one(market)
-    with writing(market.engine) as connection:
-        withdraw_appeal(connection, first.appeal_id, "s1", now=market.now)
+    write_with(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
     second = file_one(market)
     decide_one(market, second, outcome="rejected")
     with pytest.raises(Conflict, match="court"):
@@ -264,8 +261,7 @@ def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     appeal = file_one(market)
     market.undo(1)
     assert decide_one(market, appeal).state == "granted"
-    with reading(market.engine) as connection:
-        assert get_case(connection, 1).state == "open"
+    assert read_with(market.engine, get_case, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused(market):
@@ -322,8 +318,7 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     """The term stops; later a person decides by what came of the suit, or the holder gives up."""
     market.take_down(country="US")
     appeal = file_one(market, kind="counter-notice")
-    with writing(market.engine) as connection:
-        holder_acted(connection, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    write_with(market.engine, holder_acted, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
     market.pass_time(market.now + 60 * DAY)
     assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
@@ -341,8 +336,7 @@ def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
     due_at = market.appeal().deadlines[0].due_at
     market.now = due_at + timedelta(hours=1)
     market.tick()
-    with writing(market.engine) as connection:
-        assert holder_acted(connection, 1, "docket 1", "lea", now=market.now).state == "holder acted"
+    assert write_with(market.engine, holder_acted, 1, "docket 1", "lea", now=market.now).state == "holder acted"
     market.pass_time(market.now)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         holder_acted(connection, 2, "docket 2", "lea", now=market.now)
@@ -354,8 +348,7 @@ def test_the_longer_term_is_given_once(market):
     file_one(market, kind="counter-notice")
     market.deliver("holder")
     market.tick()
-    with writing(market.engine) as connection:
-        deadline = change_term(connection, 1, "extend", "lea", now=market.now)
+    deadline = write_with(market.engine, change_term, 1, "extend", "lea", now=market.now)
     assert deadline.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         change_term(connection, 1, "extend", "lea", now=market.now)
@@ -377,8 +370,7 @@ def test_an_appeal_in_hand_is_left_alone(market):
     """Another may not decide it meanwhile; when the hour is over they may."""
     market.take_down()
     appeal = file_one(market)
-    with writing(market.engine) as connection:
-        claim_appeal(connection, appeal.appeal_id, "ben", now=market.now)
+    write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
     with pytest.raises(Conflict, match="in the hands of"):
         decide_one(market, appeal, by="cyd")
     market.now += timedelta(hours=2)

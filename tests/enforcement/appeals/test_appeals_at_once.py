@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 from support.consequences import ENFORCEMENT
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
@@ -94,8 +95,7 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
         for appeal_id in random.Random(number).sample(range(1, 13), 12):
             try:
                 if number == 0:
-                    with writing(engine) as connection:
-                        holder_acted(connection, appeal_id, "docket", "lea", now=later)
+                    write_with(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
                     with writing(engine) as connection:
                         decide_appeal(
@@ -109,8 +109,7 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
-    with reading(engine) as connection:
-        found = Counter(row.appeal.state for row in list_appeals(connection, "all"))
+    found = Counter(row.appeal.state for row in read_with(engine, list_appeals, "all"))
     assert sum(found.values()) == 12
     check_whole(engine, found["restored"])
 
@@ -123,8 +122,7 @@ def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
 
     def send(case_id: int, key: str):
         try:
-            with writing(engine) as connection:
-                return file_appeal(connection, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+            return write_with(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
         except IpmlError as error:
             return type(error)
 

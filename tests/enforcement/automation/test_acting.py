@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import ListEnforcement
@@ -18,7 +19,7 @@ from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import find_precedents
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import automatic_decisions, automatic_draws, promises, second_reviews
 
@@ -77,11 +78,9 @@ def test_reviewers_cannot_tell_which_were_drawn(market):
     """Neither the case nor its history shows the draw."""
     market.bring(5)
     market.act()
-    with reading(market.engine) as connection:
-        case = get_case(connection, 1)
+    case = read_with(market.engine, get_case, 1)
     assert (case.state, case.lane, case.due_at) == ("open", "ranked", None)
-    with reading(market.engine) as connection:
-        assert [row.action for row in history(connection, 1)] == ["enqueued"]
+    assert [row.action for row in read_with(market.engine, history, 1)] == ["enqueued"]
 
 
 def test_what_is_excluded_stays_with_people(make_market):
@@ -123,8 +122,7 @@ def test_a_seller_is_excluded_by_pseudonym(make_market):
     """The policy names no seller in the clear."""
     market = make_market()
     market.qualify()
-    with writing(market.engine) as connection:
-        pseudonym = pseudonym_of(connection, "s20")
+    pseudonym = write_with(market.engine, pseudonym_of, "s20")
     market.policy = make_policy(excluded_sellers=[pseudonym])
     market.bring(1)
     assert market.act().left == {"its seller is for people": 1}
@@ -162,8 +160,7 @@ def test_what_somebody_holds_is_left_to_them(market):
     """A case that is being reviewed is not decided over the reviewer's head."""
     market.qualify()
     market.bring(1)
-    with writing(market.engine) as connection:
-        claim(connection, "ana", 21, now=market.now + timedelta(minutes=59))
+    write_with(market.engine, claim, "ana", 21, now=market.now + timedelta(minutes=59))
     assert market.act().left == {"somebody is at it": 1}
 
 
@@ -195,12 +192,10 @@ def test_what_is_drawn_does_not_wait_for_ever(market):
     market.bring(1, score=0.91)
     market.act()
     market.bring(1, score=0.99)
-    with writing(market.engine) as connection:
-        first = claim(connection, "ana", now=market.now)
+    first = write_with(market.engine, claim, "ana", now=market.now)
     assert first.case_id == 2
     market.now += timedelta(days=1)
-    with writing(market.engine) as connection:
-        assert claim(connection, "ben", now=market.now).case_id == 1
+    assert write_with(market.engine, claim, "ben", now=market.now).case_id == 1
 
 
 def test_a_decision_given_back_is_not_made_again(market):
@@ -209,12 +204,10 @@ def test_a_decision_given_back_is_not_made_again(market):
     market.bring(10)
     decided = market.act().decided
     undone = market.read_decisions()[0]
-    with writing(market.engine) as connection:
-        undo(connection, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    write_with(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
     assert market.act().decided == 0
     assert len(market.read_decisions()) == decided
-    with reading(market.engine) as connection:
-        assert get_case(connection, undone.case_id).state == "open"
+    assert read_with(market.engine, get_case, undone.case_id).state == "open"
 
 
 def test_what_a_person_acquitted_is_left_to_people(market):
@@ -353,5 +346,4 @@ def test_a_denied_seller_is_for_people_unless_the_policy_says_otherwise(market):
 def put_on_list(market, kind, brand, until=None, place=0):
     """Put the seller whose listing comes next, or so many after it, on a list."""
     listed = ListedSeller(ListKind(kind), f"s{market.n_listings + place}", "a reason", "a letter", brand, (), until)
-    with writing(market.engine) as connection:
-        add_entry(connection, listed, by="lea", now=market.now)
+    write_with(market.engine, add_entry, listed, by="lea", now=market.now)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import select
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.automation.promises import (
     PromiseRecord,
@@ -30,8 +31,7 @@ from .conftest import START
 
 def events(market):
     """Return what became of the promises, in order."""
-    with reading(market.engine) as connection:
-        return [(event.event, event.cause) for event in list_promise_events(connection)]
+    return [(event.event, event.cause) for event in read_with(market.engine, list_promise_events)]
 
 
 @settings(max_examples=20)
@@ -144,8 +144,7 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     market.act()
     for decision in market.read_decisions()[:2]:
-        with writing(market.engine) as connection:
-            undo(connection, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+        write_with(market.engine, undo, decision.decision_id, "lead", may_undo_others=True, now=market.now)
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
@@ -155,8 +154,7 @@ def test_a_reviewers_decision_taken_back_does_not_count(market):
     """Only what stands shows anything."""
     market.qualify()
     n = market.standing().count.n
-    with writing(market.engine) as connection:
-        undo(connection, 1, "lead", may_undo_others=True, now=market.now)
+    write_with(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
     assert market.standing().count.n < n
 
 
@@ -165,14 +163,12 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    with writing(market.engine) as connection:
-        withdraw(connection, market.policy, "Acme", "lea", "parallel imports", now=market.now)
+    write_with(market.engine, withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    with writing(market.engine) as connection:
-        allow(connection, market.policy, "Acme", "lea", now=market.now)
+    write_with(market.engine, allow, market.policy, "Acme", "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -184,12 +180,9 @@ def test_a_withdrawal_stops_a_run_that_is_going_on(market):
     market.bring(5)
     market.act()
     number = market.standing().promise_id
-    with reading(market.engine) as connection:
-        assert is_in_force(connection, "Acme", number)
-    with writing(market.engine) as connection:
-        withdraw(connection, market.policy, None, "lea", now=market.now)
-    with reading(market.engine) as connection:
-        assert not is_in_force(connection, "Acme", number)
+    assert read_with(market.engine, is_in_force, "Acme", number)
+    write_with(market.engine, withdraw, market.policy, None, "lea", now=market.now)
+    assert not read_with(market.engine, is_in_force, "Acme", number)
 
 
 def test_only_what_there_is_can_be_withdrawn_or_allowed(market):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select
 from support.databases import empty_tables, on_both
+from support.transactions import write_with
 
 from ipml.enforcement.deadlines.deadlines import (
     ENDS,
@@ -111,8 +112,7 @@ class Deadlines(RuleBasedStateMachine):
         """Ask something of a deadline; it happens if the table has it, and else changes nothing."""
         if number >= len(self.subjects):
             return
-        with writing(self.engine) as connection:
-            deadline = find_deadlines(connection, self.subjects[number], lock=True)["holder"]
+        deadline = write_with(self.engine, find_deadlines, self.subjects[number], lock=True)["holder"]
         event = {"begin": DeadlineEvent.BEGAN, "stop": DeadlineEvent.STOPPED, "extend": DeadlineEvent.EXTENDED}.get(
             name
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.consequences import KEEPING
+from support.transactions import write_with
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import make_key
@@ -31,8 +32,7 @@ def decide_on(keeping: Engine) -> Callable[..., Decision]:
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
             held = claim(connection, reviewer, connection.scalars(query).one())
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        with writing(keeping) as connection:
-            return decide(connection, held, verdict, ground=ground, note=note, consequences=KEEPING)
+        return write_with(keeping, decide, held, verdict, ground=ground, note=note, consequences=KEEPING)
 
     return judge
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, delete, select, update
 from support.databases import on_both
+from support.transactions import read_with
 
 from ipml.enforcement.evidence.pieces import evidence_of_decision, find_evidence, read_scored_listing
 from ipml.errors import EvidenceChanged
@@ -29,8 +30,7 @@ def test_evidence_holds_the_snapshot_exactly(keeping: Engine, decide_on: Decide,
     prices = PriceRange("Gucci", "EUR", 1.0, 2.0, 3.0)
     scored = replace(scored, price_range=prices, model_digest="ab" * 32, earlier_listings=3.0, earlier_suspicion=1.25)
     decision = decide_on(scored)
-    with reading(keeping) as connection:
-        (kept,) = find_evidence(connection, decision.case_id)
+    (kept,) = read_with(keeping, find_evidence, decision.case_id)
     assert read_scored_listing(kept.content) == scored
     assert digest(encode(read_scored_listing(kept.content))) == kept.content["case"]["snapshot"]
     assert kept.content["seller"]["history"] == {"seller_sales": 3.0}
@@ -69,13 +69,11 @@ def test_an_erased_seller_leaves_digests(keeping, decide_on, make_scored, forget
     """Without the key nothing can be read, and nothing fails."""
     decision = decide_on(make_scored())
     forget("s1")
-    with reading(keeping) as connection:
-        (kept,) = find_evidence(connection, decision.case_id)
+    (kept,) = read_with(keeping, find_evidence, decision.case_id)
     assert kept.is_erased
     assert kept.content == {}
     assert len(kept.digest) == 64
-    with reading(keeping) as connection:
-        assert get_case(connection, decision.case_id).state == "decided"
+    assert read_with(keeping, get_case, decision.case_id).state == "decided"
 
 
 def test_changed_evidence_is_not_read(keeping, decide_on, make_scored):

@@ -16,6 +16,7 @@ from support.consequences import KEEPING
 from support.databases import on_both
 from support.invented import invented_messages
 from support.picture_host import serve_pictures
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
@@ -57,8 +58,7 @@ def test_all_that_concerns_a_case_is_in_its_package(keeping, decide_on, make_sco
             held = claim(connection, "lea", case_id)
             decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
-            with writing(keeping) as connection:
-                undo(connection, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
+            write_with(keeping, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
     exported = export_package(keeping, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]
@@ -134,8 +134,7 @@ def test_an_edited_trail_disowns_the_package(keeping, decide_on, make_scored, tm
         audit.append(connection, "eve", "claimed", "case:1", {})
         connection.execute(update(audit_table).where(audit_table.c.sequence == 2).values(hash="0" * 64))
         connection.execute(delete(audit_table).where(audit_table.c.sequence == 3))
-    with reading(keeping) as connection:
-        problems = compare_with_trail(connection, folder)
+    problems = read_with(keeping, compare_with_trail, folder)
     assert [problem.partition(":")[0] for problem in problems] == [
         "data/audit.jsonl, line 2",
         "data/audit.jsonl, line 3",
@@ -143,8 +142,7 @@ def test_an_edited_trail_disowns_the_package(keeping, decide_on, make_scored, tm
     whole = export_package(keeping, 1, tmp_path / "whole", by="lea").path
     lines = (whole / "data/audit.jsonl").read_text().splitlines(keepends=True)
     (whole / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
-    with reading(keeping) as connection:
-        assert "row 2 of the trail is missing (claimed)" in compare_with_trail(connection, whole)[0]
+    assert "row 2 of the trail is missing (claimed)" in read_with(keeping, compare_with_trail, whole)[0]
 
 
 def test_a_capture_is_part_of_the_package(keeping, decide_on, make_scored, tmp_path: Path):
@@ -227,8 +225,7 @@ def test_a_killed_export_leaves_no_half_package(database_url, keeping, decide_on
             assert check_package(export_package(keeping, 1, out, by="lea").path).findings == []
     assert n_killed >= 2
     assert not list(tmp_path.glob(".*.partial-*"))
-    with reading(keeping) as connection:
-        assert audit.verify(connection).is_intact
+    assert read_with(keeping, audit.verify).is_intact
 
 
 @invented_messages

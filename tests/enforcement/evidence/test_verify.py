@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from support.consequences import KEEPING
 from support.databases import copy_sqlite
+from support.transactions import write_with
 
 from ipml.enforcement.evidence.bag import close_bag
 from ipml.enforcement.evidence.package import Exported, export_package
@@ -43,8 +44,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Engine:
                 connection, held, Verdict.COUNTERFEIT, ground="declared_replica", note=note, consequences=KEEPING
             )
         if note == "mirror quality":
-            with writing(engine) as connection:
-                undo(connection, decision.decision_id, "ana", consequences=KEEPING)
+            write_with(engine, undo, decision.decision_id, "ana", consequences=KEEPING)
     return engine
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 from support.consequences import TakingDown
+from support.transactions import write_with
 
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
@@ -49,8 +50,7 @@ class Market:
     def undo(self, decision: Decision, *, day: float) -> None:
         """Take a decision back."""
         options = {"may_undo_others": True, "consequences": TakingDown(self.policy)}
-        with writing(self.engine) as connection:
-            undo(connection, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def change(self, decision: Decision, **columns: Any) -> None:
         """Give columns of the measure of a decision new values."""

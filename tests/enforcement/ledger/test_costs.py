@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 from support.databases import on_both
+from support.transactions import read_with
 
 from ipml.enforcement.ledger import LedgerEntry, Spell, find_losses, ledger_rows, read_ledger, store_stakes
 from ipml.enforcement.takedown.measures import get_measure
@@ -101,8 +102,7 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
     market.take_down(seller_listings=3.0, seller_age_days=10.0)
     market.take_down(seller_listings=None, seller_age_days=None)
     market.take_down()
-    with reading(market.engine) as connection:
-        lines = read_ledger(connection, market.policy)
+    lines = read_with(market.engine, read_ledger, market.policy)
     assert [(line.by, line.band) for line in lines] == [
         ("all", "all"),
         ("size", "up to 10"),
@@ -119,8 +119,7 @@ def test_there_is_a_line_for_each_band_of_size_and_age(market: Market):
 def test_the_ledger_survives_erasure(market: Market):
     """Bands and amounts are kept with the measure, and nothing that names anybody."""
     market.undo(market.take_down(), day=6)
-    with reading(market.engine) as connection:
-        before = read_ledger(connection, market.policy)
+    before = read_with(market.engine, read_ledger, market.policy)
     with writing(market.engine) as connection:
         connection.execute(delete(seller_keys))
         connection.execute(update(cases).values(snapshot="{}", seller_id="erased", expected_value=None))

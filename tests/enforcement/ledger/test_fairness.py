@@ -5,11 +5,12 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert
+from support.transactions import read_with
 
 from ipml.enforcement.ledger import ErrorCounts, compare, find_alarms
 from ipml.enforcement.penalties.rules import LedgerRules
 from ipml.records import Decision
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import second_reviews, second_verdicts
 
 from .conftest import START, Market
@@ -39,8 +40,7 @@ def test_overturned_decisions_are_counted_by_band(market: Market):
     market.undo(market.take_down(), day=0.001)
     market.take_down()
     market.take_down(seller_listings=None)
-    with reading(market.engine) as connection:
-        small, new = find_alarms(connection, market.policy)
+    small, new = read_with(market.engine, find_alarms, market.policy)
     assert (small.source, small.of_group, small.of_rest) == ("overturned", ErrorCounts(4, 3), ErrorCounts(2, 0))
     assert small.state == "too few"
     assert (new.of_group, new.state) == (ErrorCounts(0, 0), "too few")
@@ -53,8 +53,7 @@ def test_what_was_looked_at_again_goes_before_what_was_overturned(market: Market
     for listings, verdict in ((3.0, "genuine"), (3.0, "genuine"), (4_000.0, "counterfeit"), (4_000.0, "counterfeit")):
         _look_again(market, market.take_down(seller_listings=listings), verdict)
     market.undo(market.take_down(), day=9)
-    with reading(market.engine) as connection:
-        small, _ = find_alarms(connection, policy)
+    small, _ = read_with(market.engine, find_alarms, policy)
     assert (small.source, small.of_group, small.of_rest) == ("reviewed again", ErrorCounts(2, 2), ErrorCounts(2, 0))
     assert small.state in ("alarm", "watch")
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from support.consequences import Striking
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import Penalty
@@ -56,13 +57,11 @@ class Market:
     def undo(self, decision: Decision, *, day: float, why: str = "a mistake") -> None:
         """Take a decision back."""
         options = {"may_undo_others": True, "why": why, "consequences": Striking(self.policy)}
-        with writing(self.engine) as connection:
-            undo(connection, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def strikes(self, seller: str = "ann") -> list[Strike]:
         """Return a seller's strikes."""
-        with reading(self.engine) as connection:
-            return list_strikes(connection, seller)
+        return read_with(self.engine, list_strikes, seller)
 
     def penalties(self, *, seller: str = "ann", state: str | None = None, day: float = 0) -> list[Penalty]:
         """Return a seller's penalties."""

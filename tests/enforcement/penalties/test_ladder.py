@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
 from ipml.enforcement.penalties.penalties import explain_penalty
@@ -32,8 +33,7 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
     assert imposed == ["warn", "limit", "hold payout"]
     (suspension,) = market.penalties(state="proposed", day=60)
     assert suspension.kind is PenaltyKind.SUSPEND
-    with writing(market.engine) as connection:
-        confirm(connection, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
+    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
     for day in (80, 100):
         market.strike(day=day)
     assert market.kinds(state="proposed", day=100) == ["close"]
@@ -63,8 +63,7 @@ def test_a_person_confirms_and_not_who_decided(make_market: Callable[..., Market
     with pytest.raises(Conflict, match="ana decided the case"), writing(market.engine) as connection:
         confirm(connection, proposed.penalty_id, "ana")
     at = START + timedelta(days=1)
-    with writing(market.engine) as connection:
-        imposed = confirm(connection, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
+    imposed = write_with(market.engine, confirm, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
     assert (imposed.imposed_by, imposed.imposed_at) == ("cleo", at)
     with reading(market.engine) as connection:
         explained = explain_penalty(connection, proposed.penalty_id)
@@ -82,8 +81,7 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
     market.strike()
     with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
-    with writing(market.engine) as connection:
-        lifted = lift(connection, 1, "cleo", "talked to them", now=START + timedelta(days=1))
+    lifted = write_with(market.engine, lift, 1, "cleo", "talked to them", now=START + timedelta(days=1))
     assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
     assert [(row.key[:-9], row.kind) for row in _messages(market.engine)] == [
         ("penalty-1-imposed", "penalty"),
@@ -100,8 +98,7 @@ def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, poli
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     before = len(_messages(market.engine))
-    with writing(market.engine) as connection:
-        assert lift(connection, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    assert write_with(market.engine, lift, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
     assert len(_messages(market.engine)) == before
 
 
@@ -110,8 +107,7 @@ def test_penalties_end_by_themselves_once(market: Market):
     market.strike()
     market.strike(day=20)
     row = _messages(market.engine)[-1]
-    with reading(market.engine) as connection:
-        body = json.loads(decrypt(connection, row.pseudonym, row.body))
+    body = json.loads(read_with(market.engine, decrypt, row.pseudonym, row.body))
     assert '"ann"' not in row.body
     assert (body["seller_id"], body["do"]) == ("ann", "Accept no new listings of this seller.")
     assert body["until"] == (START + timedelta(days=50)).isoformat()
@@ -124,8 +120,7 @@ def test_penalties_end_by_themselves_once(market: Market):
 def test_a_penalty_explains_itself_in_sentences(market: Market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
-    with reading(market.engine) as connection:
-        explained = explain_penalty(connection, 1)
+    explained = read_with(market.engine, explain_penalty, 1)
     weight, share = explained.sentences
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
@@ -137,8 +132,7 @@ def test_the_restriction_is_that_of_the_last_strike(market: Market):
     market.strike()
     decision = market.strike(day=20, ground="declared_replica")
     found = market.penalties()
-    with reading(market.engine) as connection:
-        restriction = restriction_of(connection, hardest(found, decision.decided_at) or found[0])
+    restriction = read_with(market.engine, restriction_of, hardest(found, decision.decided_at) or found[0])
     assert (restriction.subject, restriction.kind) == ("penalty:2", PenaltyKind.LIMIT)
     assert (restriction.decision_id, restriction.ground) == (decision.decision_id, "declared_replica")
     assert (restriction.since, restriction.until) == (decision.decided_at, decision.decided_at + timedelta(days=30))

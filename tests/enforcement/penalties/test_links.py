@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 from support.databases import read_tables
+from support.transactions import write_with
 
 from ipml.enforcement.penalties.ladder import confirm
 from ipml.enforcement.penalties.links import Link, decide_link, list_linked, read_links, recommend_linked
@@ -26,8 +27,7 @@ def suspended(market: Market) -> Market:
     for day in (0, 20, 40, 80):
         market.strike(day=day, seller="ann")
     (suspension,) = market.penalties(state="proposed", day=80)
-    with writing(market.engine) as connection:
-        confirm(connection, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
+    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=80))
     return market
 
 
@@ -47,11 +47,9 @@ def test_no_path_strikes_a_linked_account(suspended: Market):
     tables = ("strikes", "strikes_taken_back", "penalties", "measures", "decisions")
     before = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
     links = [PAYOUT, Link("ann", "cid", "phone", 1.0, "one phone"), Link("bob", "cid", "device", 1.0, "one device")]
-    with writing(suspended.engine) as connection:
-        made = recommend_linked(connection, links, suspended.policy, LATER)
+    made = write_with(suspended.engine, recommend_linked, links, suspended.policy, LATER)
     for one, outcome in zip(made, ("review", "nothing"), strict=True):
-        with writing(suspended.engine) as connection:
-            decide_link(connection, one.link_id, "cleo", outcome, "seen", now=LATER)
+        write_with(suspended.engine, decide_link, one.link_id, "cleo", outcome, "seen", now=LATER)
     after = {name: rows for name, rows in read_tables(suspended.engine).items() if name in tables}
     assert before == after
     assert suspended.strikes("bob") == suspended.strikes("cid") == []

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import delete
+from support.transactions import read_with
 
 from ipml.enforcement.penalties.simulation import read_history, simulate_penalties
 from ipml.enforcement.penalties.standing import reweigh
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import penalties, strikes, strikes_taken_back
 
 from .conftest import START, Market
@@ -38,8 +39,7 @@ def test_under_the_policy_in_force_a_simulation_gives_what_happened(market: Mark
 
 
 def _simulate(market: Market, rules, **options):
-    with reading(market.engine) as connection:
-        return simulate_penalties(connection, market.policy.penalties, rules, **options)
+    return read_with(market.engine, simulate_penalties, market.policy.penalties, rules, **options)
 
 
 def test_a_milder_ladder_is_milder(market: Market):
@@ -68,8 +68,7 @@ def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(
     with writing(market.engine) as connection:
         for table in (penalties, strikes_taken_back, strikes):
             connection.execute(delete(table))
-    with reading(market.engine) as connection:
-        (history, *_) = read_history(connection)
+    (history, *_) = read_with(market.engine, read_history)
     assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 from support.consequences import Striking
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import replay
@@ -49,8 +50,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
 def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
-    with reading(market.engine) as connection:
-        preview = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, now=START)
+    preview = read_with(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
     content = {"ground": "wrong_features", "token": preview.digest, "now": START}
     with writing(market.engine) as connection:
         decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **content, consequences=Striking(market.policy))
@@ -82,8 +82,7 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
-    with writing(market.engine) as connection:
-        lift(connection, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
+    write_with(market.engine, lift, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
     market.undo(first, day=10)
     assert market.kinds(state="in force", day=10) == []
 
@@ -156,8 +155,7 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Ma
         connection.execute(delete(seller_keys))
     assert market.strikes() == []
     market.undo(decision, day=1)
-    with reading(market.engine) as connection:
-        assert weigh(connection, pseudonym, START + timedelta(days=1), market.policy).weight == 0
+    assert read_with(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
 
 
 DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=5)
@@ -173,8 +171,7 @@ def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, orde
         if place < len(made):
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
-    with reading(market.engine) as connection:
-        replayed = replay(list_strikes(connection, seller), policy.penalties)
+    replayed = replay(read_with(market.engine, list_strikes, seller), policy.penalties)
     names = ("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
     assert [[getattr(one, name) for name in names] for one in happened] == [
         [getattr(one, name) for name in names] for one in replayed

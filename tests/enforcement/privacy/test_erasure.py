@@ -26,6 +26,7 @@ from support.planted_seller import (
     plant_anew,
 )
 from support.postgres import FORGETFUL, own_server
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
@@ -78,8 +79,7 @@ def test_nothing_of_an_erased_seller_is_left_in_any_column(engine: Engine):
     with reading(engine) as connection, pytest.raises(SellerErased):
         decrypt(connection, pseudonym, str(connection.scalar(select(evidence.c.encrypted))))
     assert queue.enqueue(engine, [bag(0, SELLER, 0.9)], now=LATER).added == 1
-    with writing(engine) as connection:
-        assert pseudonym_of(connection, SELLER) != pseudonym
+    assert write_with(engine, pseudonym_of, SELLER) != pseudonym
 
 
 def test_no_byte_of_an_erased_seller_is_left_in_the_files(tmp_path: Path):
@@ -126,8 +126,7 @@ def test_no_byte_of_an_erased_seller_is_left_in_the_tables_of_a_server(tmp_path:
 def test_the_trail_and_all_counts_hold(engine: Engine):
     """Cases, decisions and audit rows are all there, agree, and the chain verifies to its old anchor."""
     pseudonym = plant(engine)
-    with reading(engine) as connection:
-        anchor = audit.anchor(connection)
+    anchor = read_with(engine, audit.anchor)
     before = {name: len(rows) for name, rows in read_tables(engine).items()}
     erased = forget(engine)
     after = {name: len(rows) for name, rows in read_tables(engine).items()}
@@ -200,8 +199,7 @@ def test_no_reviewer_is_offered_an_erased_listing(engine: Engine):
         offered = list(iter(lambda: queue.claim(connection, "dora", now=LATER), None))
         sellers = {queue.get_case(connection, one.case_id).scored.listing.seller_id for one in offered}
     assert sellers == {"other"}
-    with reading(engine) as connection:
-        assert queue.get_case(connection, held.case_id).state == "decided"
+    assert read_with(engine, queue.get_case, held.case_id).state == "decided"
 
 
 def test_brand_and_category_stay_where_others_have_them(engine: Engine):
@@ -275,8 +273,7 @@ def test_a_legal_hold_keeps_a_seller_until_it_ends(engine: Engine):
     assert read_tables(engine) == before
     with pytest.raises(NotFound, match="No seller"), writing(engine) as connection:
         place_hold(connection, "other", why="x", until=LATER, by="lea", case_id=number, now=NOON)
-    with writing(engine) as connection:
-        release_holds(connection, SELLER, by="lea", hold_id=1, now=LATER)
+    write_with(engine, release_holds, SELLER, by="lea", hold_id=1, now=LATER)
     assert forget(engine).sellers[0].cases == 5
 
 
@@ -284,8 +281,7 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path: P
     """The line says which one; of the others no trace is left in the files."""
     engine = open_database(copy_sqlite(tmp_path))
     plant(engine)
-    with writing(engine) as connection:
-        place_hold(connection, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
+    write_with(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
     with pytest.raises(Conflict, match="found hold"):
         erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
@@ -296,11 +292,9 @@ def test_what_is_typed_about_an_expired_listing_is_erased_with_the_seller(engine
     """A note that came after the listing had gone does not stay."""
     plant(engine)
     run_retention(engine, load_enforcement_policy(), now=NOON + timedelta(days=3000))
-    with writing(engine) as connection:
-        undo(connection, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
+    write_with(engine, undo, 1, "lea", may_undo_others=True, why=f"{NAME} wrote again", now=NOON + timedelta(days=3001))
     assert set(find_clear(engine, [NAME])) == {"reversals.why"}
-    with reading(engine) as connection:
-        assert queue.get_case(connection, 1).state == "decided"  # taken back, but nobody can look at it again
+    assert read_with(engine, queue.get_case, 1).state == "decided"  # taken back, but nobody can look at it again
     forget(engine)
     assert list(find_clear(engine, [*MARKERS])) == []
 

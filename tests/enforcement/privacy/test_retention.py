@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, func, insert, select, update
 from support.databases import on_both, read_tables
 from support.planted_seller import NOON, SELLER, bag, find_clear, plant
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import RetentionRules, load_enforcement_policy
 from ipml.enforcement.privacy import retention
@@ -39,11 +40,9 @@ def after(days: float) -> datetime:
 def decide_all(engine: Engine, verdicts: dict[int, Verdict], at: datetime = NOON) -> None:
     """Decide cases; those of no verdict stay open."""
     for case_id, verdict in verdicts.items():
-        with writing(engine) as connection:
-            taken = queue.claim(connection, "ana", case_id=case_id, now=at)
+        taken = write_with(engine, queue.claim, "ana", case_id=case_id, now=at)
         assert taken is not None
-        with writing(engine) as connection:
-            queue.decide(connection, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
+        write_with(engine, queue.decide, taken, verdict, ground=GROUNDS.get(verdict, ""), now=at)
 
 
 @pytest.fixture
@@ -94,14 +93,12 @@ def test_a_dry_run_and_a_second_run_change_nothing(listed: Engine):
     assert run(listed, at) == {}
     after_all = read_tables(listed)
     assert {name for name in before if before[name] != after_all[name]} == {"audit"}
-    with reading(listed) as connection:
-        assert check_rows(connection).problems == ()
+    assert read_with(listed, check_rows).problems == ()
 
 
 def test_a_decision_that_was_taken_back_does_not_count(listed: Engine):
     """The days of a case that is open again count from when it came in."""
-    with writing(listed) as connection:
-        undo(connection, 1, "ana", may_undo_others=True, now=after(11))
+    write_with(listed, undo, 1, "ana", may_undo_others=True, now=after(11))
     run(listed, after(RULES.undecided_listings))
     assert erased(listed) == [1, 5, 6]
 
@@ -117,8 +114,7 @@ def test_a_hold_goes_before_and_its_end_lets_go(listed: Engine):
     run(listed, at)
     assert erased(listed) == [1, 3, 4, 6]
     assert [row for row in read_tables(listed)["cases"] if row[0] in (2, 5)] == held
-    with writing(listed) as connection:
-        assert release_holds(connection, "seller2", by="lea", now=at) == 1
+    assert write_with(listed, release_holds, "seller2", by="lea", now=at) == 1
     run(listed, at)
     assert erased(listed) == [1, 2, 3, 4, 6]
     run(listed, until)  # the other ends by itself
@@ -129,8 +125,7 @@ def test_a_hold_on_one_case_lets_the_others_of_the_seller_go(engine: Engine):
     """It holds no more than it says."""
     unlike = [bag(n, SELLER, 0.9, title=f"{word} thing", brand=word) for n, word in enumerate("ABC", 1)]
     queue.enqueue(engine, unlike, now=NOON)
-    with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
+    write_with(engine, place_hold, SELLER, why="claim", until=after(6000), by="lea", case_id=2, now=NOON)
     run(engine, after(5000))
     assert erased(engine) == [1, 3]
 
@@ -170,8 +165,7 @@ def test_whoever_waits_for_an_expired_case_is_shown(engine: Engine):
     queue.enqueue(engine, [bag(1, SELLER, 0.9, title="Leather bag, brown, large")], now=NOON)
     later = [bag(n, SELLER, 0.9, title="Leather bag, brown, large", price=41.0) for n in (2, 3)]
     queue.enqueue(engine, later, now=after(100))
-    with reading(engine) as connection:
-        assert len(queue.preview_spread(connection, 1).cases) == 2
+    assert len(read_with(engine, queue.preview_spread, 1).cases) == 2
     run(engine, after(RULES.undecided_listings))
     with reading(engine) as connection:
         assert [queue.get_case(connection, number).exemplar for number in (2, 3)] == [None, 2]
@@ -187,11 +181,9 @@ def test_records_of_each_class_go_when_they_are_due(engine: Engine):
     assert run(engine, after(RULES.delivered_messages)) == {"tries": 1, "delivered_messages": 1}
     with reading(engine) as connection:
         assert connection.execute(select(outbox.c.key, outbox.c.body)).all() == [("measure-1-imposed", "")]
-    with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     assert run(engine, after(RULES.evidence)).get("evidence") is None
-    with writing(engine) as connection:
-        release_holds(connection, SELLER, by="lea", now=after(RULES.evidence))
+    write_with(engine, release_holds, SELLER, by="lea", now=after(RULES.evidence))
     assert run(engine, after(RULES.evidence))["evidence"] == 1
     with reading(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(evidence)) == 0
@@ -218,17 +210,13 @@ def test_who_is_behind_a_pseudonym_is_forgotten_when_nothing_is_left_of_them(eng
     """As long as a listing is there, or something their key opens, the link stays; a hold keeps it, too."""
     pseudonym = plant(engine)
     run(engine, after(RULES.counterfeit_listings))
-    with reading(engine) as connection:
-        assert find_seller(connection, pseudonym) == SELLER  # the evidence is still there
-    with writing(engine) as connection:
-        place_hold(connection, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
+    assert read_with(engine, find_seller, pseudonym) == SELLER  # the evidence is still there
+    write_with(engine, place_hold, SELLER, why="claim", until=after(9000), by="lea", now=NOON)
     run(engine, after(8999))
-    with reading(engine) as connection:
-        assert find_seller(connection, pseudonym) == SELLER
+    assert read_with(engine, find_seller, pseudonym) == SELLER
     run(engine, after(9000))  # the evidence goes
     run(engine, after(9000 + RULES.ended_holds))  # so does the reason of the hold, and then the link
-    with reading(engine) as connection:
-        assert find_seller(connection, pseudonym) is None
+    assert read_with(engine, find_seller, pseudonym) is None
 
 
 def test_a_run_that_was_killed_goes_on(listed: Engine, monkeypatch: pytest.MonkeyPatch):

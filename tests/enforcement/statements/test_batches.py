@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from support.databases import on_both
+from support.transactions import read_with
 from support.transparency_receiver import Receiver, open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
@@ -81,8 +82,7 @@ def test_batches_hold_a_hundred(engine: Engine, receiver: Receiver, wait: Callab
     assert receiver.batches == [100, 50]
     assert len(receiver.taken) == 150
     assert send(engine, receiver) == Sent()
-    with reading(engine) as connection:
-        assert count_waiting(connection) == 0
+    assert read_with(engine, count_waiting) == 0
 
 
 def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receiver, wait: Callable):

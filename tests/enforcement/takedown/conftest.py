@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 from support.consequences import MEASURES
+from support.transactions import write_with
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
@@ -57,7 +58,6 @@ def take_back(enforced: Engine) -> Callable[..., None]:
     """Return a function that takes a decision back."""
 
     def undo_one(decision: Decision, now: datetime = NOON, by: str = "ana", **options: Any) -> None:
-        with writing(enforced) as connection:
-            undo(connection, decision.decision_id, by, now=now, consequences=MEASURES, **options)
+        write_with(enforced, undo, decision.decision_id, by, now=now, consequences=MEASURES, **options)
 
     return undo_one

@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 from sqlalchemy import Engine
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -27,14 +28,12 @@ Told = Callable[..., list[Message]]
 def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
-    with writing(engine) as connection:
-        return note_answer(connection, message.key, status, "platform", now, **more).is_new
+    return write_with(engine, note_answer, message.key, status, "platform", now, **more).is_new
 
 
 def state(engine: Engine, number: int = 1) -> str:
     """Return how far a measure has come."""
-    with reading(engine) as connection:
-        return get_measure(connection, number).state
+    return read_with(engine, get_measure, number).state
 
 
 def test_the_same_answer_again_changes_nothing(enforced, judge, told):
@@ -54,8 +53,7 @@ def test_a_moment_of_the_platform_lies_between_asking_and_hearing(enforced, judg
     for number, (said, minutes) in enumerate([(-60, 0), (0.5, 0.5), (60, 1)], 1):
         judge(f"L{number}")
         answer(enforced, told(kind="measure")[-1], "done", at=NOON + timedelta(minutes=said))
-        with reading(enforced) as connection:
-            assert get_measure(connection, number).done_at == NOON + timedelta(minutes=minutes)
+        assert read_with(enforced, get_measure, number).done_at == NOON + timedelta(minutes=minutes)
 
 
 def test_the_last_word_on_a_message_counts(enforced, judge, told):

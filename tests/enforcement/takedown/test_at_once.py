@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, delete
 from support.databases import on_both
 from support.invented import invented_messages
+from support.transactions import write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -42,8 +43,7 @@ def test_senders_never_take_the_same_message(engine: Engine):
     def drain(sender: str) -> list[str]:
         mine: list[str] = []
         while True:
-            with writing(engine) as connection:
-                taken = outbox.take(connection, sender, NOON, timedelta(minutes=5), at_most=3)
+            taken = write_with(engine, outbox.take, sender, NOON, timedelta(minutes=5), at_most=3)
             if not taken:
                 with reading(engine) as connection:
                     if outbox.next_due(connection) is None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
@@ -65,8 +66,7 @@ def deliver_all(engine: Engine, sink: Sink, seed: int = 0, hours: int = 48) -> T
     clock, draw, tally = Clock(), random.Random(seed).random, Tally()
     while clock.now <= NOON + timedelta(hours=hours):
         tally += sum(deliver_due(engine, sink, clock=clock, draw=draw), Tally())
-        with reading(engine) as connection:
-            due = outbox.next_due(connection)
+        due = read_with(engine, outbox.next_due)
         if due is None:
             break
         clock.now = max(clock.now, due)
@@ -139,8 +139,7 @@ def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, p
         put(1, first=number)
         receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
         deliver(engine, sink)
-        with reading(engine) as connection:
-            assert outbox.next_due(connection) == NOON + timedelta(seconds=seconds), asked
+        assert read_with(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
         receiver.plan = lambda *_: "accept"
         deliver(engine, sink, NOON + timedelta(hours=2))
 
@@ -151,8 +150,7 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
     tally = deliver_all(engine, sink)
     assert tally == Tally(failed=29, dead=1)
-    with reading(engine) as connection:
-        (dead,) = list_dead(connection)
+    (dead,) = read_with(engine, list_dead)
     assert timedelta(hours=12) < dead.settled_at - NOON < timedelta(hours=36)
     assert dead.last_error == "no answer: ConnectError"
     sink.close()
@@ -196,8 +194,7 @@ def test_done_in_the_answer_closes_the_loop(enforced, judge, receiver, take_back
     take_back(decision, NOON + timedelta(minutes=2))
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
     deliver(enforced, sink, NOON + timedelta(minutes=3))
-    with reading(enforced) as connection:
-        measure = get_measure(connection, 1)
+    measure = read_with(enforced, get_measure, 1)
     assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
     assert measure.state == "back"
 
@@ -215,13 +212,11 @@ def test_a_measure_that_never_reached_the_platform_is_seen(enforced, judge, rece
         retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
     deliver(enforced, sink)
-    with reading(enforced) as connection:
-        assert get_measure(connection, 1).state == "asked"  # a person had it tried again; it is not done yet
+    assert read_with(enforced, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
     take_back(decision)
     receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
     assert deliver(enforced, sink) == Tally(delivered=1)
-    with reading(enforced) as connection:
-        assert find_measures(connection, state="back")
+    assert read_with(enforced, find_measures, state="back")
 
 
 def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
@@ -247,8 +242,7 @@ def test_an_answer_that_says_nothing_counts_as_accepted(enforced, judge, receive
 
 def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     """Nobody can read them; they trouble nobody as dead."""
-    with writing(engine) as connection:
-        pseudonym = pseudonym_of(connection, "s1", now=NOON)
+    pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
     put(2, pseudonym=pseudonym)
     with writing(engine) as connection:
         connection.execute(seller_keys.delete())
@@ -274,8 +268,7 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Calla
     """A sender was killed after writing, and within a line: neither a second copy nor half a line is left."""
     put(3)
     path = tmp_path / "measures.jsonl"
-    with writing(engine) as connection:
-        taken = outbox.take(connection, "killed", NOON, timedelta(minutes=5), at_most=2)
+    taken = write_with(engine, outbox.take, "killed", NOON, timedelta(minutes=5), at_most=2)
     list(FileSink(path).deliver(taken))
     with path.open("a") as file:
         file.write('{"type":"ipml.mea')
@@ -288,8 +281,7 @@ def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_
     """What the other wrote meanwhile counts as known."""
     put(4)
     one, other = FileSink(tmp_path / "f"), FileSink(tmp_path / "f")
-    with writing(engine) as connection:
-        taken = outbox.take(connection, "a", NOON, timedelta(minutes=5), at_most=4)
+    taken = write_with(engine, outbox.take, "a", NOON, timedelta(minutes=5), at_most=4)
     list(one.deliver(taken[:2]))
     list(other.deliver(taken))
     list(one.deliver(taken))

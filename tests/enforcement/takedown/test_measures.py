@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from support.consequences import MEASURES
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
@@ -69,8 +70,7 @@ def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced, judge, 
     judge("L1")
     judge("L2", verdict=Verdict.GENUINE)  # which has no consequences
     judge("L1", title="Leather purse")
-    with reading(enforced) as connection:
-        assert len(find_measures(connection, standing=True)) == 2
+    assert len(read_with(enforced, find_measures, standing=True)) == 2
     assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
     judge("L3")
     assert holds(told(kind="measure")[-1]) == [("remove", [])]
@@ -111,11 +111,9 @@ def test_reversal_lifts_the_measure_that_took_the_place(enforced, judge, told):
 def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced, judge, told, take_back):
     """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        impose_by_hand(connection, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
+    write_with(enforced, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
     assert holds(told(kind="measure")[-1]) == [("remove", []), ("label", [])]
-    with writing(enforced) as connection:
-        lift_one(connection, 1, "lea", "too hard", NOON)
+    write_with(enforced, lift_one, 1, "lea", "too hard", NOON)
     assert holds(told(kind="measure")[-1]) == [("label", [])]
     take_back(decision)
     assert holds(told(kind="reinstatement")[0]) == []
@@ -184,12 +182,10 @@ def test_every_change_is_noted_in_the_trail(enforced, judge, take_back):
     """Imposed and lifted, by whom, with ids and hashes only; the case's own trail goes on as before."""
     decision = judge("L1")
     take_back(decision)
-    with reading(enforced) as connection:
-        rows = list_rows(connection, "measure:1")
+    rows = read_with(enforced, list_rows, "measure:1")
     assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
     assert rows[0].payload["policy"] == load_enforcement_policy().digest
-    with reading(enforced) as connection:
-        assert [row.action for row in history(connection, 1)] == ["enqueued", "claimed", "decided", "reversed"]
+    assert [row.action for row in read_with(enforced, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
 def test_a_restriction_tells_what_a_statement_needs(enforced: Engine, judge: Judge):

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import replace
 from ipml.enforcement.takedown.delivery import note_answer
 from ipml.enforcement.takedown.measures import count_overdue, find_overdue, measure_times
 from ipml.records import Decision
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.outbox import Message
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -22,8 +23,7 @@ Told = Callable[..., list[Message]]
 
 def done(engine: Engine, message: Message, minutes: int) -> None:
     """Let the platform say that it is done."""
-    with writing(engine) as connection:
-        note_answer(connection, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
+    write_with(engine, note_answer, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
 
 
 @on_both
@@ -34,8 +34,7 @@ def test_times_go_from_listing_to_measure_to_done(enforced, judge, told):
     judge("L3", brand=None)
     for message, minutes in zip(told(kind="measure"), (10, 30), strict=False):
         done(enforced, message, minutes)
-    with reading(enforced) as connection:
-        acme, unknown = measure_times(connection, "brand")
+    acme, unknown = read_with(enforced, measure_times, "brand")
     assert (acme.group, acme.measures, acme.before_first_sale, acme.sales_known) == ("Acme", 2, 0.5, 2)
     assert acme.spans["listed to measure"].median == timedelta(hours=5)
     assert acme.spans["listed to measure"].p90 == timedelta(hours=8)
@@ -46,8 +45,7 @@ def test_times_go_from_listing_to_measure_to_done(enforced, judge, told):
 def test_what_took_the_place_of_a_measure_is_no_new_catch(enforced: Engine, judge: Judge):
     """The first measure of a decision counts, in the month of its imposing."""
     judge("L1")
-    with writing(enforced) as connection:
-        replace(connection, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
+    write_with(enforced, replace, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
     with reading(enforced) as connection:
         assert [(times.group, times.measures) for times in measure_times(connection, "month")] == [("2024-05", 1)]
         assert measure_times(connection, since=NOON + timedelta(seconds=1)) == []
@@ -65,8 +63,7 @@ def test_a_measure_without_a_word_of_the_platform_becomes_overdue(enforced, judg
         assert count_overdue(connection, late - timedelta(seconds=1), 24) == 0
         assert [measure.measure_id for measure in find_overdue(connection, late, 24)] == [1]
     done(enforced, told()[-1] if is_lifted else told(kind="measure")[0], 60)
-    with reading(enforced) as connection:
-        assert count_overdue(connection, late, 24) == 0
+    assert read_with(enforced, count_overdue, late, 24) == 0
 
 
 def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced, judge, told, take_back):
@@ -75,5 +72,4 @@ def test_a_listing_that_another_decision_keeps_down_is_not_overdue(enforced, jud
     judge("L1", title="Leather purse")
     take_back(decision)
     done(enforced, told(kind="measure")[-1], 1)
-    with reading(enforced) as connection:
-        assert count_overdue(connection, NOON + timedelta(days=9), 24) == 0
+    assert read_with(enforced, count_overdue, NOON + timedelta(days=9), 24) == 0
