@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 from support.databases import empty_tables, on_both
-from support.transactions import read_with, write_with
 
 from ipml.enforcement.actions import (
     Enforcement,
@@ -28,8 +27,7 @@ from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
-from ipml.enforcement.takedown.delivery import note_answer
-from ipml.enforcement.takedown.measures import find_measures, get_measure
+from ipml.enforcement.takedown.measures import find_measures
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
@@ -194,21 +192,3 @@ def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: 
         check_one_truth(engine)
     with reading(engine) as connection:
         assert not list(find_disagreements(connection))
-
-
-def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine) -> None:
-    """That the removal was done says nothing of the hold of payments that came after it."""
-    market = Market(engine)
-    market.take_down(0)
-    (first,) = (message for message in read_with(engine, read_told, "platform") if message.kind == "measure")
-    write_with(engine, note_answer, first.key, "done", "platform", market.now)
-    with writing(market.engine) as connection:
-        hold = impose_measure(
-            connection, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now
-        )
-    with writing(engine) as connection:
-        assert get_measure(connection, hold.measure_id).state == "asked"
-        told = read_told(connection, "platform")[-1]
-        assert [one["kind"] for one in json.loads(told.body)["in_force"]] == ["remove", "price-hold"]
-        note_answer(connection, told.key, "done", "platform", market.now)
-        assert get_measure(connection, hold.measure_id).state == "done"

@@ -169,11 +169,6 @@ def test_an_anchor_signed_with_another_key_or_not_at_all_is_found(trail: Engine,
     assert find_bad_signatures([forged, bare], None) == []
 
 
-def test_a_file_of_anchors_only_grows(trail: Engine, anchors: Path):
-    """Each anchor is a line of its own, in the order they were kept."""
-    assert [anchor.count for anchor in read_anchors(anchors)] == [ROWS, ROWS + AGAIN]
-
-
 def test_a_line_that_a_crash_cut_off_does_not_spoil_the_next(trail: Engine, anchors: Path, key: Path):
     """It is named, and once it is taken out all others are there."""
     anchors.write_bytes(anchors.read_bytes()[:-30])

@@ -22,7 +22,7 @@ from support.transactions import read_with, write_with
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, writing
+from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, turn, writing
 from ipml.storage.tables import REVISION
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.upgrade import upgrade
@@ -62,13 +62,6 @@ def test_reading_sees_one_moment(engine: Engine):
         assert connection.scalar(select(func.count()).select_from(audit_table)) == before
 
 
-def test_tables_that_are_not_there_are_named_with_the_remedy(tmp_path: Path):
-    """A database without tables says who makes them."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    with pytest.raises(UnusableDatabase, match=r"found no tables.*`ipml enqueue`"), reading(engine):
-        pass
-
-
 @on_both
 def test_tables_of_another_program_or_a_newer_release_are_refused(engine: Engine):
     """Neither use nor migration nor upgrade touches what they made."""
@@ -100,27 +93,8 @@ def test_a_migration_that_fails_half_way_leaves_no_trace(tmp_path: Path):
         assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-@pytest.mark.slow
-def test_processes_that_start_at_once_migrate_once(tmp_path: Path):
-    """Of three that open a new database together all succeed, and the tables are made once."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
-    code = f"from ipml.storage.database import *; migrate(open_database({url!r}))"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
-    assert [process.communicate()[1] for process in processes] == [b""] * 3
-    assert _count(open_database(url)) == 0
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path: Path):
-    """A letter is not a database, and is not overwritten."""
-    path = tmp_path / "letter.txt"
-    path.write_text("Dear reader, this is a letter and nothing else. " * 20)
-    with pytest.raises(UnusableDatabase, match=r"letter\.txt: found file is not a database"):
-        open_database(f"sqlite:///{path}")
-    assert path.read_text().startswith("Dear")
-
-
 def test_what_cannot_be_opened_is_one_line(tmp_path: Path):
-    """Each mistake in a URL is answered with the URL and one line; a misspelt path leaves no file with create=False."""
+    """A mistake in a URL, a file that is missing or no database, and one without tables, each with what to do."""
     for url in ("sqlite:////dev/null/ipml.db", "ipml.db", "oracle+nothing://x/y"):
         with pytest.raises(UnusableDatabase) as raised:
             open_database(url)
@@ -129,6 +103,14 @@ def test_what_cannot_be_opened_is_one_line(tmp_path: Path):
     with pytest.raises(UnusableDatabase, match="no such file"):
         open_database(f"sqlite:///{tmp_path}/ipml.db", create=False)
     assert list(tmp_path.iterdir()) == []
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear reader, this is a letter and nothing else. " * 20)
+    with pytest.raises(UnusableDatabase, match=r"letter\.txt: found file is not a database"):
+        open_database(f"sqlite:///{letter}")
+    assert letter.read_text().startswith("Dear")
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    with pytest.raises(UnusableDatabase, match=r"found no tables.*`ipml enqueue`"), reading(engine):
+        pass
 
 
 def test_sqlite_is_set_up_to_last(tmp_path: Path):
@@ -211,11 +193,12 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @on_postgres
-def test_who_is_in_the_way_of_others_is_told_to_try_again(engine: Engine):
-    """A conflict, a deadlock, a lock that took too long: nothing was changed or tried again in silence."""
-    for code in ("40001", "40P01", "55P03"):
+def test_what_a_server_refuses_is_one_line_and_leaves_nothing_half_done(engine: Engine):
+    """Who is in the way of others may try again; a full disk and a server that only reads are for people."""
+    busy = dict.fromkeys(("40001", "40P01", "55P03"), (DatabaseBusy, r"in the way.*Nothing was changed"))
+    for code, (kind, words) in (busy | dict.fromkeys(("53100", "25006"), (UnusableDatabase, "in the way"))).items():
         raising = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = 'in the way'; END $$"
-        with pytest.raises(DatabaseBusy, match=r"in the way.*Nothing was changed"):
+        with pytest.raises(kind, match=words):
             _write(engine, ROW.text, raising)
         assert _count(engine) == 0
 
@@ -304,3 +287,65 @@ def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
     gc.collect()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         driver.execute("SELECT 1")
+
+
+KEEPS_ITS_TURN = """
+import sys
+from pathlib import Path
+from ipml.storage.database import turn
+with turn(Path(sys.argv[1]), 20):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_turn_is_ones_own(tmp_path: Path):
+    """Of eight who want it at once one at a time has it."""
+    inside = threading.Semaphore(1)
+
+    def take(_: int) -> bool:
+        with turn(tmp_path / "turn", 20):
+            alone = inside.acquire(blocking=False)
+            inside.release() if alone else None
+        return alone
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(take, range(200))) == [True] * 200
+
+
+def test_who_waits_in_vain_goes_on_and_leaves_nothing_locked(tmp_path: Path):
+    """A turn that does not end keeps nobody for longer than their patience; once it ends the next has theirs."""
+    with turn(tmp_path / "turn", 20), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_enters, tmp_path / "turn", 0.05).result()
+    with turn(tmp_path / "turn", 20):
+        pass
+
+
+def test_a_turn_ends_with_its_process(tmp_path: Path):
+    """Who is killed keeps nobody waiting."""
+    command = [sys.executable, "-c", KEEPS_ITS_TURN, str(tmp_path / "turn")]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "mine\n"
+    with ThreadPoolExecutor(1) as pool:
+        next_one = pool.submit(_enters, tmp_path / "turn", 600)
+        holder.kill()
+        holder.communicate()
+        assert next_one.result(timeout=60)
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path):
+    """Where no file can be made there are no turns, and SQLite alone decides."""
+    assert _enters(tmp_path / "missing" / "turn", 20)
+
+
+def test_writing_to_sqlite_takes_a_turn(engine: Engine):
+    """The file is beside the database; a server needs none."""
+    with writing(engine):
+        pass
+    if engine.dialect.name == "sqlite":
+        assert Path(f"{engine.url.database}-turn").read_bytes() == b""
+
+
+def _enters(path: Path, patience_seconds: float) -> bool:
+    with turn(path, patience_seconds):
+        return True

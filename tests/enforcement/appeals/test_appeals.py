@@ -8,7 +8,7 @@ from support.consequences import ENFORCEMENT
 from support.databases import on_both
 from support.transactions import read_with, write_with
 
-from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
+from ipml.enforcement.appeals.appeal import count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
@@ -237,12 +237,18 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
 
 
 def test_only_what_restricts_this_seller_can_be_appealed(market):
-    """Another's measure looks like one that is not there."""
+    """Another's measure looks like one that is not there, and so does another's appeal to withdraw."""
     market.take_down()
     market.take_down("L2", seller_id="s2", title="Silk scarf")
     for about in ("measure:2", "measure:99", "case:99", "penalty:2", "penalty:99", "x", "measure:", "measure:²", 0, 2):
         with pytest.raises(NotFound, match="No restriction"):
             file_one(market, about=about)
+    appeal = file_one(market)
+    for number in (0, -1, 99, 2**63):
+        with pytest.raises(NotFound, match="No appeal"):
+            market.appeal(number)
+    with pytest.raises(NotFound, match="No appeal"):
+        write_with(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
 
 
 def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undone(market):
@@ -423,17 +429,6 @@ def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(marke
     assert market.appeal().text is None
     assert decide_one(market, appeal).state == "granted"
     assert market.appeal(appeal.appeal_id).outcome.why is None
-
-
-def test_there_is_no_appeal_of_an_unknown_number(market):
-    """Nor one of no number, nor another's to withdraw."""
-    market.take_down()
-    appeal = file_one(market)
-    for number in (0, -1, 99, 2**63):
-        with pytest.raises(NotFound, match="No appeal"), reading(market.engine) as connection:
-            get_appeal(connection, number)
-    with pytest.raises(NotFound, match="No appeal"), writing(market.engine) as connection:
-        withdraw_appeal(connection, appeal.appeal_id, "s2", now=market.now)
 
 
 def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch):

@@ -63,13 +63,9 @@ def test_what_waits_is_not_counted_in_favour(said):
     assert found.n + found.waiting == len(said)
 
 
-def test_several_thresholds_cost_confidence():
-    """Of three thresholds each must hold with 1 - 0.05 / 3, so that the chosen one holds with 0.95."""
-    assert AutomaticRules(thresholds=(0.9, 0.95, 0.99)).confidence_each == pytest.approx(1 - 0.05 / 3)
-
-
 def test_the_lowest_threshold_at_which_it_holds_is_chosen(make_market):
-    """Where low scores are often wrong, listings are acted on from the next threshold on."""
+    """Where low scores are often wrong, listings are acted on from the next threshold on; several cost confidence."""
+    assert AutomaticRules(thresholds=(0.9, 0.95, 0.99)).confidence_each == pytest.approx(1 - 0.05 / 3)
     market = make_market(thresholds=[0.9, 0.95])
     market.bring(25, score=0.97)
     market.bring(12, score=0.92)
@@ -150,14 +146,6 @@ def test_decisions_given_back_withdraw_it(market):
     assert events(market)[-1] == ("withdrawn", "reversals")
 
 
-def test_a_reviewers_decision_taken_back_does_not_count(market):
-    """Only what stands shows anything."""
-    market.qualify()
-    n = market.standing().count.n
-    write_with(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
-    assert market.standing().count.n < n
-
-
 def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     """However much speaks for it, nothing is done until a person allows it, and new cases show it."""
     market.qualify()
@@ -197,16 +185,18 @@ def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
 
 
 def test_the_odds_are_kept_with_each_draw(market):
-    """Before the promise all are drawn, then three in ten."""
+    """Before the promise all are drawn, then three in ten; a reviewer's decision that is taken back counts no more."""
     market.qualify()
     market.bring(20)
     market.act()
+    query = select(automatic_draws.c.sampling_probability).order_by(automatic_draws.c.case_id)
     with reading(market.engine) as connection:
-        sampling_probability = connection.scalars(
-            select(automatic_draws.c.sampling_probability).order_by(automatic_draws.c.case_id)
-        ).all()
-    assert sampling_probability[:20] == [1.0] * 20
-    assert set(sampling_probability[20:]) == {0.3}
+        odds = connection.scalars(query).all()
+    assert odds[:20] == [1.0] * 20
+    assert set(odds[20:]) == {0.3}
+    n = market.standing().count.n
+    write_with(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
+    assert market.standing().count.n < n
 
 
 def test_rules_that_make_no_sense_are_refused():

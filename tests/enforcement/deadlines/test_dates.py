@@ -21,20 +21,15 @@ WINDOW, DECISION, HOLDER, LONGER, LATEST = "complaint window", "decision", "hold
 EU = [
     # Six months on a working day: 31 August has no 31 February; 28 February 2025 is a Friday.
     ("2024-08-31 12:00", WINDOW, "2025-02-28"),
-    # The same in a leap year: 29 February 2028 is a Tuesday.
-    ("2027-08-31 12:00", WINDOW, "2028-02-29"),
-    # From the leap day: 29 August 2024 is a Thursday.
-    ("2024-02-29 23:59", WINDOW, "2024-08-29"),
+    ("2027-08-31 12:00", WINDOW, "2028-02-29"),  # The same in a leap year: 29 February 2028 is a Tuesday.
+    ("2024-02-29 23:59", WINDOW, "2024-08-29"),  # From the leap day: 29 August 2024 is a Thursday.
     # 28 February + 6 months is 28 August, not the last day of August; a Wednesday in 2024.
     ("2024-02-28 00:00", WINDOW, "2024-08-28"),
-    # A Saturday (15 March 2025) moves to the Monday.
-    ("2024-09-15 09:00", WINDOW, "2025-03-17"),
+    ("2024-09-15 09:00", WINDOW, "2025-03-17"),  # A Saturday (15 March 2025) moves to the Monday.
     # A Sunday moves to the Monday, that is Easter Monday (21 April 2025), so to the Tuesday.
     ("2024-10-20 09:00", WINDOW, "2025-04-22"),
-    # New Year's Day 2025 (Wednesday) moves to the 2nd.
-    ("2024-07-01 09:00", WINDOW, "2025-01-02"),
-    # Christmas 2024 is a Wednesday; in Belgium the 26th is a working day.
-    ("2024-06-25 09:00", WINDOW, "2024-12-26"),
+    ("2024-07-01 09:00", WINDOW, "2025-01-02"),  # New Year's Day 2025 (Wednesday) moves to the 2nd.
+    ("2024-06-25 09:00", WINDOW, "2024-12-26"),  # Christmas 2024 is a Wednesday; in Belgium the 26th is a working day.
     # Saturday 1 November 2025 (All Saints) moves over Sunday to Monday the 3rd.
     ("2025-05-01 09:00", WINDOW, "2025-11-03"),
     # Across the end of summer time (27 October 2024) and its beginning (30 March 2025): the day counts, not the hours.
@@ -42,26 +37,21 @@ EU = [
     ("2025-03-29 23:30", WINDOW, "2025-09-29"),
     # 23:30 UTC on 14 January is 00:30 of the 15th in Brussels: 15 July 2026 is a Wednesday.
     ("2026-01-15 00:30", WINDOW, "2026-07-15"),
-    # Fourteen days: from Tuesday 21 January 2025 to Tuesday 4 February.
-    ("2025-01-21 10:00", DECISION, "2025-02-04"),
+    ("2025-01-21 10:00", DECISION, "2025-02-04"),  # Fourteen days: from Tuesday 21 January 2025 to Tuesday 4 February.
     # Fourteen days that end on Ascension (29 May 2025, Thursday) move to the Friday.
     ("2025-05-15 10:00", DECISION, "2025-05-30"),
 ]
 CHINA = [
-    # Fifteen days: from Monday 3 March 2025 to Tuesday 18 March.
-    ("2025-03-03 10:00", HOLDER, "2025-03-18"),
+    ("2025-03-03 10:00", HOLDER, "2025-03-18"),  # Fifteen days: from Monday 3 March 2025 to Tuesday 18 March.
     # Fifteen days from 15 January 2025 end on 30 January, in Spring Festival (28 January to 4 February): 5 February.
     ("2025-01-15 10:00", HOLDER, "2025-02-05"),
     # From 18 September 2025 to 3 October, in the week of the National Day (1 to 8 October): 9 October, a Thursday.
     ("2025-09-18 10:00", HOLDER, "2025-10-09"),
     # To Sunday 28 September 2025, which is worked in exchange: the term ends there.
     ("2025-09-13 10:00", HOLDER, "2025-09-28"),
-    # To Saturday 8 February 2025, worked in exchange.
-    ("2025-01-24 10:00", HOLDER, "2025-02-08"),
-    # To an ordinary Saturday, 22 March 2025: Monday the 24th.
-    ("2025-03-07 10:00", HOLDER, "2025-03-24"),
-    # To Sunday 6 April 2025, in Qingming (4 to 6 April): Monday the 7th.
-    ("2025-03-22 10:00", HOLDER, "2025-04-07"),
+    ("2025-01-24 10:00", HOLDER, "2025-02-08"),  # To Saturday 8 February 2025, worked in exchange.
+    ("2025-03-07 10:00", HOLDER, "2025-03-24"),  # To an ordinary Saturday, 22 March 2025: Monday the 24th.
+    ("2025-03-22 10:00", HOLDER, "2025-04-07"),  # To Sunday 6 April 2025, in Qingming (4 to 6 April): Monday the 7th.
     # In the leap year: 14 February 2024 + 15 days is 29 February, a Thursday.
     ("2024-02-14 10:00", HOLDER, "2024-02-29"),
     # Twenty working days from Friday 10 January 2025: 13-17 (5), 20-24 (10), Sunday 26 (11), 27 (12),
@@ -73,8 +63,7 @@ CHINA = [
     # Twenty working days from Monday 2 February 2026: 3-6 (4), 9-13 (9), Saturday 14 (10), 24-27 (14),
     # Saturday 28 (15), 2-6 March (20).
     ("2026-02-02 10:00", LONGER, "2026-03-06"),
-    # Six months: 10 August 2026 is a Monday.
-    ("2026-02-10 10:00", WINDOW, "2026-08-10"),
+    ("2026-02-10 10:00", WINDOW, "2026-08-10"),  # Six months: 10 August 2026 is a Monday.
 ]
 US = [
     # Ten business days from Monday 3 March 2025: to Monday 17 March; fourteen to Friday 21 March.
@@ -147,13 +136,9 @@ def test_a_term_ends_with_its_last_day_where_it_is():
 
 
 def test_a_term_holds_two_working_days():
-    """Two days from Friday end on Monday by the calendar, but hold one working day only: Tuesday (1182/71, 3(5))."""
+    """Two days from Friday end on Tuesday (1182/71, 3(5)); a term of hours knows no midnight and no Sunday."""
     end = load_profile("eu").find_end(Length(days=2), datetime(2025, 3, 14, 12, tzinfo=UTC))
     assert str(end.last_day) == "2025-03-18"
-
-
-def test_hours_run_from_the_moment():
-    """A term of hours knows no midnight and no Sunday."""
     since = datetime(2025, 3, 29, 20, 30, tzinfo=UTC)
     assert load_profile("eu").find_end(Length(hours=24), since).ends_at == since + timedelta(hours=24)
 
@@ -200,19 +185,15 @@ def test_weekend_days_are_worked_only_in_exchange():
     assert len(us.holidays) == 7 * 11
 
 
-def test_an_unknown_profile_is_named_with_those_there_are():
-    """Who asks for rules that there are not is told which there are."""
-    with pytest.raises(UnusableSetting, match="china, eu, platform, us"):
-        load_profile("atlantis")
-
-
 def test_a_marketplace_keeps_profiles_of_its_own(tmp_path):
-    """A file in one's own folder is a profile; one that gives sellers less than six months is refused."""
+    """A file in one's own folder is a profile; one with less than six months, or an unknown one, is refused."""
     text = Path(terms.__file__).with_name("profiles").joinpath("platform.toml").read_text(encoding="utf-8")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "ours.toml").write_text(text.replace('zone = "UTC"', 'zone = "Asia/Tokyo"'), "utf-8")
     (tmp_path / "profiles" / "mean.toml").write_text(text.replace("months = 6", "months = 5"), "utf-8")
     assert load_profile("ours", tmp_path).counting.zone.key == "Asia/Tokyo"
+    with pytest.raises(UnusableSetting, match="china, eu, platform, us"):
+        load_profile("atlantis")
     with pytest.raises(UnusableSetting, match="six months"):
         load_profile("mean", tmp_path)
 

@@ -38,18 +38,18 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def folder(
-    keeping: Engine, decide_on: Callable[..., Decision], make_scored: Callable[..., ScoredListing], tmp_path: Path
+    engine: Engine, decide_on: Callable[..., Decision], make_scored: Callable[..., ScoredListing], tmp_path: Path
 ) -> Path:
     """Return a package without a stamp."""
     decide_on(make_scored())
-    return export_package(keeping, 1, tmp_path / "package", by="lea").path
+    return export_package(engine, 1, tmp_path / "package", by="lea").path
 
 
-def test_a_package_is_stamped_as_it_is_exported(authority: Authority, keeping: Engine, folder: Path, tmp_path: Path):
+def test_a_package_is_stamped_as_it_is_exported(authority: Authority, engine: Engine, folder: Path, tmp_path: Path):
     """The stamp is of this package for us, for verify.py, for the bag's readers and for openssl."""
     with authority.serve() as url:
         exported = export_package(
-            keeping, 1, tmp_path / "b", by="lea", stamper=lambda content: ask_for_stamp(url, content, authority.roots)
+            engine, 1, tmp_path / "b", by="lea", stamper=lambda content: ask_for_stamp(url, content, authority.roots)
         )
     assert exported.stamped_at is not None
     report = check_package(exported.path)
@@ -118,7 +118,7 @@ def test_an_authority_that_fails_is_told(authority: Authority):
         ask_for_stamp("http://127.0.0.1:9/", CONTENT)
 
 
-def test_an_export_whose_stamp_fails_leaves_nothing(authority: Authority, keeping: Engine, folder: Path):
+def test_an_export_whose_stamp_fails_leaves_nothing(authority: Authority, engine: Engine, folder: Path):
     """No package without the stamp that was asked for, and no half of one."""
 
     def refuse(content: bytes):  # type: ignore[no-untyped-def]
@@ -126,7 +126,7 @@ def test_an_export_whose_stamp_fails_leaves_nothing(authority: Authority, keepin
 
     before = sorted(folder.parent.iterdir())
     with pytest.raises(Refused, match="found nothing; expected a stamp"):
-        export_package(keeping, 1, folder.parent / "b", by="lea", stamper=refuse)
+        export_package(engine, 1, folder.parent / "b", by="lea", stamper=refuse)
     assert sorted(folder.parent.iterdir()) == before
 
 

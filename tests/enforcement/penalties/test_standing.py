@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ipml.enforcement.penalties.simulation as replaying
-from ipml.enforcement.penalties.penalties import TAKEN_BACK, find_uncarried, list_told
+from ipml.enforcement.penalties.penalties import find_uncarried, list_told
 from ipml.enforcement.penalties.rules import PenaltyRules
 from ipml.enforcement.penalties.simulation import replay
 from ipml.enforcement.penalties.standing import (
@@ -89,16 +89,6 @@ def test_nobody_is_closed_down_without_a_person(strikes, told):
 def test_a_sweep_of_someone_never_told_anything_leads_to_the_first_rung_at_most(strikes):
     """However much was found at once."""
     assert find_standing(strikes, [], RULES, START).due <= 0
-
-
-@FEW
-@given(strikes=_strikes())
-def test_who_has_all_strikes_taken_back_has_no_penalty(strikes):
-    """In force or proposed."""
-    back = [replace(strike, taken_back_at=START + timedelta(days=90)) for strike in strikes]
-    assert all(one.ended_as in (TAKEN_BACK, "over") for one in replay(back, RULES))
-    at = START + timedelta(days=91)
-    assert not any(one.is_open or one.is_in_force(at) for one in replay(back, RULES))
 
 
 @FEW

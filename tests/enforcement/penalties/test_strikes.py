@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
@@ -11,7 +12,8 @@ from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import replay
-from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
+from ipml.enforcement.penalties.strikes import list_events, list_strikes, take_back, weigh
+from ipml.listings.seller_events import history_as_of
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
 from ipml.review.queue import claim
@@ -117,18 +119,13 @@ def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
     assert market.kinds(state="in force", day=401) == ["warn"]
 
 
-def test_a_strike_is_taken_back_once(market: Market):
-    """Asked again, nothing happens; nor for a decision that led to none."""
+def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
+    """Asked for any moment, later or earlier ones notwithstanding; taken back again, nothing happens."""
     decision = market.strike()
-    market.undo(decision, day=1)
+    market.undo(decision, day=5)
     with writing(market.engine) as connection:
         assert take_back(connection, decision.decision_id, "cleo", "again", START) == TakenBack()
         assert take_back(connection, 99, "cleo", "none", START) == TakenBack()
-
-
-def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
-    """Asked for any moment, later or earlier ones notwithstanding."""
-    market.undo(market.strike(), day=5)
     (strike,) = market.strikes()
     days = {day: strike.counts_at(START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
     assert days == {-1: False, 0: True, 4: True, 5: False}
@@ -185,3 +182,28 @@ def _weight(market: Market, day: float = 0) -> float:
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
         return weigh(connection, pseudonym, at, market.policy).weight
+
+
+def test_events_are_history_as_scoring_reads_it(market: Market):
+    """Known from the decision on, copies once, and nothing of what was taken back."""
+    market.strike(listing_id="A")
+    market.strike(listing_id="A", day=1)
+    market.undo(market.strike(day=2), day=3)
+    market.strike(day=30)
+    with reading(market.engine) as connection:
+        events = pd.DataFrame([{name: getattr(one, name) for name in one.__slots__} for one in list_events(connection)])
+    moments = [START + pd.Timedelta(days=day) for day in (-1, 5, 40)]
+    listings = pd.DataFrame({"seller_id": "ann", "observed_at": moments})
+    assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
+
+
+def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
+    """As training for a test at that moment must see it; of who was erased nobody could be named."""
+    market.undo(market.strike(), day=3)
+    with reading(market.engine) as connection:
+        counts = [len(list(list_events(connection, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
+    assert counts == [0, 1, 0]
+    market.strike()
+    with writing(market.engine) as connection:
+        connection.execute(delete(seller_keys))
+        assert list(list_events(connection)) == []

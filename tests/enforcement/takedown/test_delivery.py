@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,30 @@ from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
 from support.transactions import read_with, write_with
 
-from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown.changes import impose_by_hand, replace
+from ipml.enforcement.takedown.delivery import (
+    Backoff,
+    Said,
+    Sink,
+    Tally,
+    deliver_due,
+    list_answers,
+    list_messages,
+    note_answer,
+    note_answers,
+)
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
+from ipml.errors import NotFound
 from ipml.records import Decision
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import list_dead, retry_dead
+from ipml.storage.outbox import Message, list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import seller_keys
+from ipml.storage.tables import measures, platform_answers, seller_keys
+from ipml.storage.tables import outbox as messages_table
 
 pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -186,37 +202,37 @@ def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, p
 
 
 @on_both
-def test_done_in_the_answer_closes_the_loop(enforced, judge, receiver, take_back, sink):
+def test_done_in_the_answer_closes_the_loop(engine, judge, receiver, take_back, sink):
     """The platform says when; a moment that is yet to come counts as now."""
     decision = judge("L1", listing_sales=0.0)
     receiver.says = lambda _: {"status": "done", "at": "2024-05-01T12:00:30Z"}
-    deliver(enforced, sink, NOON + timedelta(minutes=1))
+    deliver(engine, sink, NOON + timedelta(minutes=1))
     take_back(decision, NOON + timedelta(minutes=2))
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
-    deliver(enforced, sink, NOON + timedelta(minutes=3))
-    measure = read_with(enforced, get_measure, 1)
+    deliver(engine, sink, NOON + timedelta(minutes=3))
+    measure = read_with(engine, get_measure, 1)
     assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
     assert measure.state == "back"
 
 
-def test_a_measure_that_never_reached_the_platform_is_seen(enforced, judge, receiver, take_back, sink):
+def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiver, take_back, sink):
     """It reads as refused, with why, until it is tried again; the listing is put back when the decision falls."""
     decision = judge("L1", listing_sales=0.0)
     receiver.plan = lambda *_: "400"
-    deliver(enforced, sink)
-    with reading(enforced) as connection:
+    deliver(engine, sink)
+    with reading(engine) as connection:
         measure = get_measure(connection, 1)
         assert measure.state == "refused"
         assert read_whys(connection, measure)["why_refused"] == "HTTP 400: words of the platform"
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
-    deliver(enforced, sink)
-    assert read_with(enforced, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
+    deliver(engine, sink)
+    assert read_with(engine, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
     take_back(decision)
     receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
-    assert deliver(enforced, sink) == Tally(delivered=1)
-    assert read_with(enforced, find_measures, state="back")
+    assert deliver(engine, sink) == Tally(delivered=1)
+    assert read_with(engine, find_measures, state="back")
 
 
 def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
@@ -232,12 +248,12 @@ def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, 
     assert list(deliver_due(engine, sink, clock=clock)) == [Tally(3), Tally(3), Tally(2)]
 
 
-def test_an_answer_that_says_nothing_counts_as_accepted(enforced, judge, receiver, sink):
+def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver, sink):
     """A receiver need not know our words, and cannot break anything by others."""
     for says in ([], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}):
         judge(f"L {says}", listing_sales=0.0)
         receiver.says = lambda _, said=says: said
-        assert deliver(enforced, sink) == Tally(delivered=1), says
+        assert deliver(engine, sink) == Tally(delivered=1), says
 
 
 def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
@@ -286,3 +302,120 @@ def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_
     list(other.deliver(taken))
     list(one.deliver(taken))
     assert len((tmp_path / "f").read_text().splitlines()) == 4
+
+
+Told = Callable[..., list[Message]]
+
+
+def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
+    """Note an answer so many minutes after noon, and say whether it was new."""
+    now = NOON + timedelta(minutes=minutes)
+    return write_with(engine, note_answer, message.key, status, "platform", now, **more).is_new
+
+
+def state(engine: Engine, number: int = 1) -> str:
+    """Return how far a measure has come."""
+    return read_with(engine, get_measure, number).state
+
+
+def test_the_same_answer_again_changes_nothing(engine, judge, told):
+    """The first moment counts, and one row is kept."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    assert answer(engine, message, "done", 1)
+    assert not answer(engine, message, "done", 5)
+    with reading(engine) as connection:
+        assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
+        assert len(list_answers(connection, message.key)) == 1
+        assert list_messages(connection, 1) == [message]
+
+
+def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge, told):
+    """Its clock may go wrong; ours says what cannot be."""
+    for number, (said, minutes) in enumerate([(-60, 0), (0.5, 0.5), (60, 1)], 1):
+        judge(f"L{number}")
+        answer(engine, told(kind="measure")[-1], "done", at=NOON + timedelta(minutes=said))
+        assert read_with(engine, get_measure, number).done_at == NOON + timedelta(minutes=minutes)
+
+
+def test_the_last_word_on_a_message_counts(engine, judge, told):
+    """Accepted is not done, the platform has it and will say more; refused and then done is done."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    for minutes, (said, expected) in enumerate({"accepted": "asked", "refused": "refused", "done": "done"}.items()):
+        answer(engine, message, said, minutes, why="no such listing")
+        assert state(engine) == expected
+
+
+@on_both
+def test_any_order_of_arrival_gives_the_same_state(engine, judge, told, take_back):
+    """Taken down and put back; the answers to both come in any order, with a late refusal of the first."""
+    decision = judge("L1")
+    take_back(decision)
+    (down,), (back,) = told(kind="measure"), told(kind="reinstatement")
+    for order in permutations([(down, "refused"), (down, "done"), (back, "done")]):
+        for minutes, (message, status) in enumerate(order, start=1):
+            answer(engine, message, status, minutes)
+        assert state(engine) == "back"
+        with writing(engine) as connection:
+            connection.execute(platform_answers.delete())
+            connection.execute(measures.update().values(done_at=None, undone_at=None, refused_at=None))
+
+
+def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(engine, judge, told):
+    """Each says all that holds: if the first was lost, the second is enough."""
+    judge("L1")
+    with writing(engine) as connection:
+        replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
+        impose_by_hand(connection, 1, MeasureKind.PRICE_HOLD, "lea", "held", NOON, load_enforcement_policy())
+    _, second, third = told(kind="measure")
+    answer(engine, third, "done", 2)
+    assert [state(engine, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+    answer(engine, second, "refused", 3)  # late
+    assert [state(engine, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+
+
+def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(engine, judge, told):
+    """It is done once a message that names it is, not with what stood there before."""
+    judge("L1")
+    judge("L1", title="Leather purse")
+    first, second = told(kind="measure")
+    answer(engine, first, "done")
+    assert [state(engine, number) for number in (1, 2)] == ["done", "asked"]
+    answer(engine, second, "done", 2)
+    assert [state(engine, number) for number in (1, 2)] == ["done", "done"]
+
+
+def test_an_unknown_key_is_an_error(engine: Engine):
+    """Nothing was ever asked under it."""
+    with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
+        note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
+
+
+def test_the_words_of_a_refusal_are_encrypted(engine, judge, told):
+    """They may tell of the seller."""
+    judge("L1")
+    answer(engine, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")
+    with reading(engine) as connection:
+        for table in (platform_answers, measures, messages_table):
+            assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
+
+
+def test_answers_noted_together_count_as_if_one_after_the_other(engine, judge, told, take_back):
+    """Of two listings with the same story, one is answered message by message and one all at once: both end alike."""
+    for number, said in enumerate(
+        [("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")]
+    ):
+        found = []
+        for way in ("singly", "together"):
+            listing_id = f"{way} {number}"
+            decision = judge(listing_id)
+            take_back(decision, why="slip")
+            messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
+            answers = [Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
+            with writing(engine) as connection:
+                for some in [answers] if way == "together" else [[one] for one in answers]:
+                    note_answers(connection, some, "platform", NOON)
+                measure = get_measure(connection, 2 * number + len(found) + 1)
+            found.append((measure.state, measure.done_at, measure.undone_at, measure.refused_at))
+        assert found[0] == found[1]
