@@ -7,16 +7,7 @@ import pytest
 from sqlalchemy import Engine, select
 from support.transactions import read_with, write_with
 
-from ipml.enforcement.actions import (
-    Ended,
-    Enforcement,
-    MeasureOrder,
-    change_measure,
-    confirm_penalty,
-    end_due,
-    lift_measure,
-    lift_penalty,
-)
+from ipml.enforcement import actions
 from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
@@ -39,7 +30,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import outbox, user_sellers
 
 POLICY = load_enforcement_policy()
-ENFORCEMENT = Enforcement(POLICY)
+ENFORCEMENT = actions.Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -72,12 +63,12 @@ def test_a_measure_comes_and_goes_by_hand(engine):
     case_id = take_down(engine)
     number = read_with(engine, read_followed, case_id).measures[0].measure.measure_id
     for _ in range(2):
-        pause = MeasureOrder(MeasureKind.PAUSE, "wait for papers")
-        new = write_with(engine, change_measure, number, pause, "lea", POLICY, now=NOON)
+        pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait for papers")
+        new = write_with(engine, actions.change_measure, number, pause, "lea", POLICY, now=NOON)
     for _ in range(2):
-        write_with(engine, lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
+        write_with(engine, actions.lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
     with pytest.raises(Conflict, match="expected one that stands"), writing(engine) as connection:
-        lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
+        actions.lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
     found = read_with(engine, read_followed, case_id)
     assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
         ("pause", "lifted", "papers are good"),
@@ -91,13 +82,13 @@ def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     """Nor a measure replaced by the same."""
     case_id = take_down(engine)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        lift_measure(connection, 1, "lea", "  ", POLICY)
+        actions.lift_measure(connection, 1, "lea", "  ", POLICY)
     with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
-        change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+        actions.change_measure(connection, 1, actions.MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
     with writing(engine) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
     with pytest.raises(OwnListing), writing(engine) as connection:
-        lift_measure(connection, 1, "lea", "mine", POLICY)
+        actions.lift_measure(connection, 1, "lea", "mine", POLICY)
     assert read_with(engine, read_followed, case_id).measures[0].measure.stands
 
 
@@ -108,10 +99,10 @@ def test_penalties_are_confirmed_and_lifted_once(engine):
     proposed = read_with(engine, find_penalties, state="proposed", at=NOON)[-1]
     before = letters(engine)
     for _ in range(2):
-        confirmed = write_with(engine, confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
+        confirmed = write_with(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
         assert confirmed.imposed_by == "lea"
     for _ in range(2):
-        lifted = write_with(engine, lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
+        lifted = write_with(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
         assert lifted.ended_as == "lifted"
     assert letters(engine)[len(before) :] == ["statement", "lifted"]
     assert is_sound(engine)
@@ -151,8 +142,8 @@ def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
         if draw.random() < 0.5:
             with writing(engine) as connection:
                 number_of_it = read_followed(connection, case_id).measures[0].measure.measure_id
-                pause = MeasureOrder(MeasureKind.PAUSE, "wait")
-                change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
+                pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait")
+                actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
         appeal = write_with(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
             is_free = read_with(engine, may_decide, appeal, name) is None
@@ -215,13 +206,18 @@ def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
     with writing(engine) as connection:
         taken = claim(connection, "ana", now=NOON)
         decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT)
-        change_measure(
-            connection, 1, MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK), "lea", POLICY, now=NOON
+        actions.change_measure(
+            connection,
+            1,
+            actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK),
+            "lea",
+            POLICY,
+            now=NOON,
         )
-    assert end_due(engine, POLICY, now=NOON + WEEK / 2) == Ended(0, 0)
-    assert end_due(engine, POLICY, now=NOON + WEEK) == Ended(1, 0)
-    assert end_due(engine, POLICY, now=NOON + YEAR) == Ended(0, 1)
-    assert end_due(engine, POLICY, now=NOON + YEAR) == Ended(0, 0)
+    assert actions.end_due(engine, POLICY, now=NOON + WEEK / 2) == actions.Ended(0, 0)
+    assert actions.end_due(engine, POLICY, now=NOON + WEEK) == actions.Ended(1, 0)
+    assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 1)
+    assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 0)
     with reading(engine) as connection:
         told = select(outbox.c.subject).where(outbox.c.kind == "lifted").order_by(outbox.c.message_id)
         assert list(connection.scalars(told)) == ["measure:1", "measure:2", "penalty:1"]

@@ -12,16 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 from support.databases import empty_tables, on_both
 
-from ipml.enforcement.actions import (
-    Enforcement,
-    MeasureOrder,
-    change_measure,
-    confirm_penalty,
-    end_due,
-    impose_measure,
-    lift_measure,
-    lift_penalty,
-)
+from ipml.enforcement import actions
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import load_enforcement_policy
@@ -37,7 +28,7 @@ from ipml.storage.outbox import Message, make_messages
 from ipml.storage.tables import decisions, measures, outbox, penalties, statements
 
 POLICY = load_enforcement_policy()
-ENFORCEMENT = Enforcement(POLICY)
+ENFORCEMENT = actions.Enforcement(POLICY)
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
 REFUSED = (IpmlError, StopIteration)
@@ -78,22 +69,22 @@ class Market:
         """Take a step, where it is possible."""
         self.now += timedelta(hours=30)
         until = self.now + timedelta(days=3) if ends else None
-        order = MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
+        order = actions.MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
         stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
         if what == "take down":
             self.take_down(which % 2)
         elif what == "wait":
             self.now += timedelta(days=10 * which)
-            end_due(self.engine, POLICY, now=self.now)
+            actions.end_due(self.engine, POLICY, now=self.now)
         elif what in ("appeal", "soften"):
             self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
         else:
             column, conditions, act = {
-                "impose": (decisions.c.case_id, (), partial(impose_measure, order=order)),
-                "change": (measures.c.measure_id, (stands,), partial(change_measure, order=order)),
-                "lift": (measures.c.measure_id, (stands,), partial(lift_measure, why="so")),
-                "confirm": (penalties.c.penalty_id, OPEN, partial(confirm_penalty, why="yes")),
-                "pardon": (penalties.c.penalty_id, (), partial(lift_penalty, why="mercy")),
+                "impose": (decisions.c.case_id, (), partial(actions.impose_measure, order=order)),
+                "change": (measures.c.measure_id, (stands,), partial(actions.change_measure, order=order)),
+                "lift": (measures.c.measure_id, (stands,), partial(actions.lift_measure, why="so")),
+                "confirm": (penalties.c.penalty_id, OPEN, partial(actions.confirm_penalty, why="yes")),
+                "pardon": (penalties.c.penalty_id, (), partial(actions.lift_penalty, why="mercy")),
                 "undo": (decisions.c.decision_id, (), None),
             }[what]
             number = self.pick(which, column, *conditions)

@@ -277,6 +277,7 @@ def test_a_new_database_is_for_the_eyes_of_its_owner(tmp_path: Path):
 
 def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
     """Also after it was closed once and used again; who holds on to one with other options holds it as well."""
+    gc.freeze()  # all that there was before need not be looked at
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db").execution_options(told=True)
     engine.dispose()
     gc.collect()
@@ -285,6 +286,7 @@ def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
     driver.execute("SELECT 1")
     del engine, connection
     gc.collect()
+    gc.unfreeze()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         driver.execute("SELECT 1")
 

@@ -10,14 +10,7 @@ from sqlalchemy import select
 from support.databases import on_both
 from support.transactions import read_with, write_with
 
-from ipml.enforcement.automation.promises import (
-    PromiseRecord,
-    allow,
-    is_in_force,
-    judge_promise,
-    list_promise_events,
-    withdraw,
-)
+from ipml.enforcement.automation import promises
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
@@ -31,7 +24,7 @@ from .conftest import START
 
 def events(market):
     """Return what became of the promises, in order."""
-    return [(event.event, event.cause) for event in read_with(market.engine, list_promise_events)]
+    return [(event.event, event.cause) for event in read_with(market.engine, promises.list_promise_events)]
 
 
 @settings(max_examples=20)
@@ -43,7 +36,7 @@ def test_never_in_force_below_the_promise(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    standing = judge_promise(rules, PromiseRecord("Acme"), drawn, "m1", START + timedelta(days=1))
+    standing = promises.judge_promise(rules, promises.PromiseRecord("Acme"), drawn, "m1", START + timedelta(days=1))
     above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
     bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
@@ -151,12 +144,12 @@ def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    write_with(market.engine, withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
+    write_with(market.engine, promises.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    write_with(market.engine, allow, market.policy, "Acme", "lea", now=market.now)
+    write_with(market.engine, promises.allow, market.policy, "Acme", "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -168,9 +161,9 @@ def test_a_withdrawal_stops_a_run_that_is_going_on(market):
     market.bring(5)
     market.act()
     number = market.standing().promise_id
-    assert read_with(market.engine, is_in_force, "Acme", number)
-    write_with(market.engine, withdraw, market.policy, None, "lea", now=market.now)
-    assert not read_with(market.engine, is_in_force, "Acme", number)
+    assert read_with(market.engine, promises.is_in_force, "Acme", number)
+    write_with(market.engine, promises.withdraw, market.policy, None, "lea", now=market.now)
+    assert not read_with(market.engine, promises.is_in_force, "Acme", number)
 
 
 def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
@@ -179,9 +172,9 @@ def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
         pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"),
         writing(market.engine) as connection,
     ):
-        withdraw(connection, market.policy, "Umbra", "lea")
+        promises.withdraw(connection, market.policy, "Umbra", "lea")
     with pytest.raises(Conflict, match="no person has withdrawn it"), writing(market.engine) as connection:
-        allow(connection, market.policy, "Acme", "lea")
+        promises.allow(connection, market.policy, "Acme", "lea")
 
 
 def test_the_odds_are_kept_with_each_draw(market):

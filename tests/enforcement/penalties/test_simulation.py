@@ -8,7 +8,7 @@ from support.transactions import read_with
 
 from ipml.enforcement.penalties.simulation import read_history, simulate_penalties
 from ipml.enforcement.penalties.standing import reweigh
-from ipml.storage.database import writing
+from ipml.storage.database import reading, writing
 from ipml.storage.tables import penalties, strikes, strikes_taken_back
 
 from .conftest import START, Market
@@ -68,8 +68,9 @@ def test_decisions_made_before_there_were_strikes_are_replayed_from_their_cases(
     with writing(market.engine) as connection:
         for table in (penalties, strikes_taken_back, strikes):
             connection.execute(delete(table))
-    (history, *_) = read_with(market.engine, read_history)
-    assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
+    with reading(market.engine) as connection:
+        (history, *_) = read_history(connection)
+        assert [_content(reweigh(strike, market.policy.penalties)) for strike in history] == kept
 
 
 def _content(strike):

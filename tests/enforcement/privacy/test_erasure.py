@@ -30,14 +30,6 @@ from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.privacy import erasure
-from ipml.enforcement.privacy.erasure import (
-    begin_list,
-    erase_again,
-    erase_sellers,
-    note_erased,
-    read_erased,
-    sweep_erased,
-)
 from ipml.enforcement.privacy.legal_holds import place_hold, release_holds
 from ipml.enforcement.privacy.retention import run_retention
 from ipml.errors import Conflict, DatabaseBusy, NotFound, SellerErased, UnreadableFile, UnusableSetting
@@ -62,7 +54,7 @@ MEMORY = copy_memory()
 
 def forget(engine: Engine, seller: str = SELLER, **options: Any) -> erasure.Erased:
     """Erase a seller."""
-    return erase_sellers(engine, [seller], why="request 7", by="lea", now=LATER, **options)
+    return erasure.erase_sellers(engine, [seller], why="request 7", by="lea", now=LATER, **options)
 
 
 @on_both
@@ -234,7 +226,7 @@ def test_an_erasure_that_would_lose_something_is_refused(engine: Engine):
     with pytest.raises(NotFound, match="how the id is written"):
         forget(engine, "nobody")
     with pytest.raises(UnusableSetting, match="names nobody"):
-        erase_sellers(engine, [SELLER], why=f"{SELLER} asked", by="lea")
+        erasure.erase_sellers(engine, [SELLER], why=f"{SELLER} asked", by="lea")
     with writing(engine) as connection:
         connection.execute(update(outbox).values(state="waiting", settled_at=None))
     with pytest.raises(Conflict, match="1 messages"):
@@ -283,7 +275,7 @@ def test_where_one_of_several_is_held_those_before_are_gone_for_good(tmp_path: P
     plant(engine)
     write_with(engine, place_hold, "other", why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
     with pytest.raises(Conflict, match="found hold"):
-        erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
+        erasure.erase_sellers(engine, [SELLER, "other"], why="requests 7, 8", by="lea", now=LATER)
     assert list(find_markers(tmp_path.iterdir(), MARKERS)) == []
     engine.dispose()
 
@@ -313,7 +305,7 @@ def test_what_was_interrupted_before_the_files_were_swept_is_finished_by_the_sam
     assert forget(engine).sellers == ()
     with reading(engine) as connection:
         assert connection.scalars(select(erasures.c.swept_at)).all() == [LATER]
-    assert sweep_erased(engine) == ()
+    assert erasure.sweep_erased(engine) == ()
 
 
 KILLED = """
@@ -380,24 +372,24 @@ def test_an_older_backup_does_not_bring_an_erased_seller_back(tmp_path: Path):
     plant(engine)
     queue.enqueue(engine, [bag(7, "unnamed", 0.4)], now=NOON)
     back_up(engine, tmp_path / "backup.zip", now=NOON)
-    erase_sellers(engine, [SELLER, "unnamed"], why="requests 7, 8", by="lea", listed_in=listed, now=LATER)
+    erasure.erase_sellers(engine, [SELLER, "unnamed"], why="requests 7, 8", by="lea", listed_in=listed, now=LATER)
     assert listed.stat().st_mode & 0o077 == 0
     assert list(find_markers([listed], [*MARKERS, "unnamed"])) == []
     (tmp_path / "restored").mkdir()
     restored = open_database(f"sqlite:///{tmp_path}/restored/ipml.db")
     restore(restored, tmp_path / "backup.zip")
     assert set(find_clear(restored, MARKERS)) == clear_columns() - {"seller_keys.key"}
-    assert len(erase_again(restored, listed, by="restore", now=LATER).sellers) == 2
+    assert len(erasure.erase_again(restored, listed, by="restore", now=LATER).sellers) == 2
     assert list(find_clear(restored, [*MARKERS, "unnamed"])) == []
     assert list(find_markers((tmp_path / "restored").iterdir(), MARKERS)) == []
-    assert erase_again(restored, listed, by="restore", now=LATER).sellers == ()
+    assert erasure.erase_again(restored, listed, by="restore", now=LATER).sellers == ()
 
 
 def test_who_came_back_by_themselves_is_not_erased_again(engine: Engine, tmp_path: Path):
     """Only what is older than the erasure came with a backup."""
     queue.enqueue(engine, [bag(1, SELLER, 0.9)], now=LATER)
-    note_erased(tmp_path / "erased.jsonl", SELLER, "5f1c", NOON)
-    assert erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
+    erasure.note_erased(tmp_path / "erased.jsonl", SELLER, "5f1c", NOON)
+    assert erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore").sellers == ()
 
 
 def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_path: Path):
@@ -406,8 +398,8 @@ def test_even_what_was_held_or_waiting_then_is_erased_again(engine: Engine, tmp_
     with writing(engine) as connection:
         place_hold(connection, SELLER, why="claim 12", until=LATER + timedelta(days=9), by="lea", now=NOON)
         connection.execute(update(outbox).values(state="waiting", settled_at=None))
-    note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
-    erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)
+    erasure.note_erased(tmp_path / "erased.jsonl", SELLER, pseudonym, LATER)
+    erasure.erase_again(engine, tmp_path / "erased.jsonl", by="restore", now=LATER)
     assert list(find_clear(engine, MARKERS)) == []
     with reading(engine) as connection:
         assert connection.scalars(select(outbox.c.state)).all() == ["dead"]
@@ -417,15 +409,15 @@ def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
     """Whatever byte is the last, or another: never is it taken for a shorter list, nor is anything added to it."""
     path = tmp_path / "erased.jsonl"
     for seller in ("ann", "ben"):
-        note_erased(path, seller, f"p-{seller}", NOON)
+        erasure.note_erased(path, seller, f"p-{seller}", NOON)
     whole = path.read_bytes()
-    damaged = [whole[:length] for length in range(len(whole))]
+    damaged = [whole[:length] for length in (*range(0, len(whole), 3), len(whole) - 1)]
     damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 7)]
     damaged += [b"nonsense\n", b'{"format":"other","key":"00"}\n', b'{"format":"ipml erased sellers 1"}\n']
     for content in damaged:
         path.write_bytes(content)
         with pytest.raises(UnreadableFile, match="list of erased sellers"):
-            note_erased(path, "cleo", "p-cleo", NOON)
+            erasure.note_erased(path, "cleo", "p-cleo", NOON)
         assert path.read_bytes() == content
 
 
@@ -433,14 +425,14 @@ def test_a_list_that_was_cut_or_changed_anywhere_is_refused(tmp_path: Path):
 def test_a_list_is_replaced_whole(tmp_path: Path):
     """Killed at any step, it is that of before or that of after, and only its owner can read it."""
     path = tmp_path / "erased.jsonl"
-    note_erased(path, "ann", "p-ann", NOON)
+    erasure.note_erased(path, "ann", "p-ann", NOON)
     before = path.read_bytes()
     for name in ("write", "fsync", "replace", "rename"):
         subprocess.run([sys.executable, "-c", KILLED_LISTING, str(path), name], check=False)
         assert path.read_bytes() == before
         assert path.stat().st_mode & 0o777 == 0o600
-    note_erased(path, "ben", "p-ben", NOON)
-    assert set(read_erased(path).moments) > {"p-ann", "p-ben"}
+    erasure.note_erased(path, "ben", "p-ben", NOON)
+    assert set(erasure.read_erased(path).moments) > {"p-ann", "p-ben"}
 
 
 KILLED_LISTING = """
@@ -470,22 +462,22 @@ def test_a_list_of_an_older_release_goes_on(tmp_path: Path):
         '{"format":"ipml erased sellers 1","key":"00"}\n'
         '{"pseudonym":"p-ann","mark":"m","at":"2026-03-01T00:00:00+00:00"}\n'
     )
-    note_erased(path, "ben", "p-ben", NOON)
-    assert set(read_erased(path).moments) > {"p-ann", "m", "p-ben"}
+    erasure.note_erased(path, "ben", "p-ben", NOON)
+    assert set(erasure.read_erased(path).moments) > {"p-ann", "m", "p-ben"}
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(UnreadableFile, match="list of erased sellers"):
-        read_erased(path)
+        erasure.read_erased(path)
 
 
 def test_nobody_is_erased_while_the_list_is_lost(engine: Engine, tmp_path: Path):
     """Else the next list would know only those who came after; a new one is begun by whoever says so."""
     plant(engine)
     path = tmp_path / "erased.jsonl"
-    erase_sellers(engine, [SELLER], why="request 7", by="lea", listed_in=path, now=LATER)
+    erasure.erase_sellers(engine, [SELLER], why="request 7", by="lea", listed_in=path, now=LATER)
     path.unlink()
     before = read_tables(engine)
     with pytest.raises(NotFound, match="--new-list"):
-        erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER)
+        erasure.erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER)
     assert read_tables(engine) == before
-    begin_list(path)
-    assert erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER).sellers
+    erasure.begin_list(path)
+    assert erasure.erase_sellers(engine, ["other"], why="request 8", by="lea", listed_in=path, now=LATER).sellers

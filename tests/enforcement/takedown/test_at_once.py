@@ -113,6 +113,7 @@ def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(engine, jud
 KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
 
 
+@on_both
 @pytest.mark.slow
 @invented_messages
 def test_kills_lose_nothing_and_double_nothing(engine: Engine, tmp_path: Path):

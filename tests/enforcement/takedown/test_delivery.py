@@ -16,18 +16,8 @@ from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown import delivery
 from ipml.enforcement.takedown.changes import impose_by_hand, replace
-from ipml.enforcement.takedown.delivery import (
-    Backoff,
-    Said,
-    Sink,
-    Tally,
-    deliver_due,
-    list_answers,
-    list_messages,
-    note_answer,
-    note_answers,
-)
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
 from ipml.errors import NotFound
@@ -70,18 +60,18 @@ class Clock:
         return self.now
 
 
-def deliver(engine: Engine, sink: Sink, now: datetime = NOON) -> Tally:
+def deliver(engine: Engine, sink: delivery.Sink, now: datetime = NOON) -> delivery.Tally:
     """Deliver all that is due at a moment."""
     clock = Clock()
     clock.now = now
-    return sum(deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), Tally())
+    return sum(delivery.deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), delivery.Tally())
 
 
-def deliver_all(engine: Engine, sink: Sink, seed: int = 0, hours: int = 48) -> Tally:
+def deliver_all(engine: Engine, sink: delivery.Sink, seed: int = 0, hours: int = 48) -> delivery.Tally:
     """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
-    clock, draw, tally = Clock(), random.Random(seed).random, Tally()
+    clock, draw, tally = Clock(), random.Random(seed).random, delivery.Tally()
     while clock.now <= NOON + timedelta(hours=hours):
-        tally += sum(deliver_due(engine, sink, clock=clock, draw=draw), Tally())
+        tally += sum(delivery.deliver_due(engine, sink, clock=clock, draw=draw), delivery.Tally())
         due = read_with(engine, outbox.next_due)
         if due is None:
             break
@@ -113,7 +103,7 @@ def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, r
     assert (tally.delivered, tally.dead) == (60, 0)
     attempts = receiver.attempts.total()
     assert attempts > 60
-    assert deliver_all(engine, sink) == Tally()
+    assert deliver_all(engine, sink) == delivery.Tally()
     assert receiver.attempts.total() == attempts
 
 
@@ -121,7 +111,7 @@ def test_every_attempt_sends_the_same_bytes(engine, receiver, put, sink):
     """Whoever compares contents under a key sees no other content; type, key, channel and body are there."""
     put(1)
     receiver.plan = lambda _, attempt: "fail after" if attempt < 3 else "409"
-    assert deliver_all(engine, sink) == Tally(delivered=1, failed=2)
+    assert deliver_all(engine, sink) == delivery.Tally(delivered=1, failed=2)
     (message,) = receiver.accepted
     assert (message["type"], message["key"], message["data"]) == ("ipml.measure", "key-000", {"at": 0})
 
@@ -130,14 +120,14 @@ def test_what_the_receiver_will_never_take_is_given_up_at_once(engine, receiver,
     """Its words are kept for people; once the receiver is mended, the message is tried again."""
     put(3)
     receiver.plan = lambda key, _: {"key-000": "400", "key-001": "404", "key-002": "422"}[key]
-    assert deliver(engine, sink) == Tally(dead=3)
+    assert deliver(engine, sink) == delivery.Tally(dead=3)
     with writing(engine) as connection:
         dead = list_dead(connection)
         assert {one.last_error for one in dead} == {f"HTTP {code}: words of the platform" for code in (400, 404, 422)}
         for one in dead:
             retry_dead(connection, one.key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
-    assert deliver(engine, sink) == Tally(delivered=3)
+    assert deliver(engine, sink) == delivery.Tally(delivered=3)
 
 
 def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
@@ -145,7 +135,7 @@ def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
     put(6)
     statuses = ("408", "425", "429", "500", "503", "move")
     receiver.plan = lambda key, _: statuses[int(key.removeprefix("key-"))]
-    assert deliver(engine, sink) == Tally(failed=6)
+    assert deliver(engine, sink) == delivery.Tally(failed=6)
     assert receiver.attempts.total() == 6
 
 
@@ -165,7 +155,7 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     put(1)
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
     tally = deliver_all(engine, sink)
-    assert tally == Tally(failed=29, dead=1)
+    assert tally == delivery.Tally(failed=29, dead=1)
     (dead,) = read_with(engine, list_dead)
     assert timedelta(hours=12) < dead.settled_at - NOON < timedelta(hours=36)
     assert dead.last_error == "no answer: ConnectError"
@@ -176,29 +166,29 @@ def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Re
     """A receiver that checks by the library of Standard Webhooks refuses what is signed by another secret, for now."""
     put(1)
     sink = WebhookSink({"": receiver.url}, [b"the secret of another platform."])
-    assert deliver(engine, sink) == Tally(failed=1)
+    assert deliver(engine, sink) == delivery.Tally(failed=1)
     assert receiver.keys == []
     sink.close()
     mended = WebhookSink({"": receiver.url}, [SECRET])
-    assert deliver_all(engine, mended) == Tally(delivered=1)
+    assert deliver_all(engine, mended) == delivery.Tally(delivered=1)
     mended.close()
 
 
 def test_waits_grow_to_a_cap_and_are_spread():
     """The span doubles from five seconds to two hours; a wait is any part of it."""
-    spans = [Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
     assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
     assert max(spans) == spans[-1] == timedelta(hours=2)
-    assert Backoff().next_try(NOON, 5, None, 0.0) == NOON
+    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
 def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, put, sink):
     """Others take it at once."""
     put(8)
     stopped = iter([False, False, False, True])  # before the round, and after three messages
-    rounds = deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
-    assert list(rounds) == [Tally(delivered=3)]
-    assert deliver(engine, sink) == Tally(delivered=5)
+    rounds = delivery.deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
+    assert list(rounds) == [delivery.Tally(delivered=3)]
+    assert deliver(engine, sink) == delivery.Tally(delivered=5)
 
 
 @on_both
@@ -231,7 +221,7 @@ def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiv
     assert read_with(engine, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
     take_back(decision)
     receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
-    assert deliver(engine, sink) == Tally(delivered=1)
+    assert deliver(engine, sink) == delivery.Tally(delivered=1)
     assert read_with(engine, find_measures, state="back")
 
 
@@ -245,7 +235,11 @@ def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, 
         return "accept"
 
     receiver.plan = take_a_minute
-    assert list(deliver_due(engine, sink, clock=clock)) == [Tally(3), Tally(3), Tally(2)]
+    assert list(delivery.deliver_due(engine, sink, clock=clock)) == [
+        delivery.Tally(3),
+        delivery.Tally(3),
+        delivery.Tally(2),
+    ]
 
 
 def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver, sink):
@@ -253,7 +247,7 @@ def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver,
     for says in ([], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}):
         judge(f"L {says}", listing_sales=0.0)
         receiver.says = lambda _, said=says: said
-        assert deliver(engine, sink) == Tally(delivered=1), says
+        assert deliver(engine, sink) == delivery.Tally(delivered=1), says
 
 
 def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
@@ -262,7 +256,7 @@ def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     put(2, pseudonym=pseudonym)
     with writing(engine) as connection:
         connection.execute(seller_keys.delete())
-    assert deliver(engine, sink) == Tally()
+    assert deliver(engine, sink) == delivery.Tally()
     with reading(engine) as connection:
         assert list_dead(connection) == []
         assert outbox.next_due(connection) is None
@@ -310,7 +304,7 @@ Told = Callable[..., list[Message]]
 def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
     """Note an answer so many minutes after noon, and say whether it was new."""
     now = NOON + timedelta(minutes=minutes)
-    return write_with(engine, note_answer, message.key, status, "platform", now, **more).is_new
+    return write_with(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
 
 
 def state(engine: Engine, number: int = 1) -> str:
@@ -326,8 +320,8 @@ def test_the_same_answer_again_changes_nothing(engine, judge, told):
     assert not answer(engine, message, "done", 5)
     with reading(engine) as connection:
         assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
-        assert len(list_answers(connection, message.key)) == 1
-        assert list_messages(connection, 1) == [message]
+        assert len(delivery.list_answers(connection, message.key)) == 1
+        assert delivery.list_messages(connection, 1) == [message]
 
 
 def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge, told):
@@ -389,7 +383,7 @@ def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(engine, judg
 def test_an_unknown_key_is_an_error(engine: Engine):
     """Nothing was ever asked under it."""
     with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
-        note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
+        delivery.note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
 
 
 def test_the_words_of_a_refusal_are_encrypted(engine, judge, told):
@@ -412,10 +406,10 @@ def test_answers_noted_together_count_as_if_one_after_the_other(engine, judge, t
             decision = judge(listing_id)
             take_back(decision, why="slip")
             messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
-            answers = [Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
+            answers = [delivery.Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
             with writing(engine) as connection:
                 for some in [answers] if way == "together" else [[one] for one in answers]:
-                    note_answers(connection, some, "platform", NOON)
+                    delivery.note_answers(connection, some, "platform", NOON)
                 measure = get_measure(connection, 2 * number + len(found) + 1)
             found.append((measure.state, measure.done_at, measure.undone_at, measure.refused_at))
         assert found[0] == found[1]
