@@ -16,7 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
-from support.databases import on_both, on_postgres
+from support.databases import copy_memory, on_both, on_postgres
 from support.transactions import read_with, write_with
 
 from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
@@ -149,6 +149,12 @@ def test_threads_that_write_at_once_all_succeed(engine: Engine):
         list(pool.map(append, range(80)))
     report = read_with(engine, audit.verify)
     assert (report.anchor.count, report.problems) == (80, ())
+
+
+def test_a_database_in_memory_is_one_for_all_threads():
+    """What one thread wrote another reads."""
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_count, copy_memory()).result() == 0
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_done(tmp_path: Path):
