@@ -4,16 +4,10 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from support.transactions import read_with, write_with
 
-from ipml.enforcement.actions import (
-    Enforcement,
-    MeasureOrder,
-    change_measure,
-    confirm_penalty,
-    lift_measure,
-    lift_penalty,
-)
+from ipml.enforcement import actions
 from ipml.enforcement.appeal_file import list_desk, read_desk
 from ipml.enforcement.appeals.appeal import find_deciders, find_deciders_of, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal
@@ -36,7 +30,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.tables import outbox, user_sellers
 
 POLICY = load_enforcement_policy()
-ENFORCEMENT = Enforcement(POLICY)
+ENFORCEMENT = actions.Enforcement(POLICY)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -48,12 +42,6 @@ def take_down(engine, number=1, seller="s1", by="ana", at=NOON, score=0.9, conse
         taken = claim(connection, by, now=at)
         decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=consequences)
     return taken.case_id
-
-
-@pytest.fixture
-def market(engine):
-    """Return a database in which decisions have consequences."""
-    return engine
 
 
 def letters(engine):
@@ -70,65 +58,54 @@ def is_sound(engine):
         return verify(connection).is_intact and not found
 
 
-def test_a_measure_comes_and_goes_by_hand(market):
+def test_a_measure_comes_and_goes_by_hand(engine):
     """Each change is told to the seller once, noted, and leaves nothing that disagrees."""
-    case_id = take_down(market)
-    with reading(market) as connection:
-        number = read_followed(connection, case_id).measures[0].measure.measure_id
+    case_id = take_down(engine)
+    number = read_with(engine, read_followed, case_id).measures[0].measure.measure_id
     for _ in range(2):
-        with writing(market) as connection:
-            new = change_measure(
-                connection, number, MeasureOrder(MeasureKind.PAUSE, "wait for papers"), "lea", POLICY, now=NOON
-            )
+        pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait for papers")
+        new = write_with(engine, actions.change_measure, number, pause, "lea", POLICY, now=NOON)
     for _ in range(2):
-        with writing(market) as connection:
-            lift_measure(connection, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
-    with pytest.raises(Conflict, match="expected one that stands"), writing(market) as connection:
-        lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
-    with reading(market) as connection:
-        found = read_followed(connection, case_id)
+        write_with(engine, actions.lift_measure, new.measure_id, "lea", "papers are good", POLICY, now=NOON)
+    with pytest.raises(Conflict, match="expected one that stands"), writing(engine) as connection:
+        actions.lift_measure(connection, new.measure_id, "max", "me too", POLICY, now=NOON)
+    found = read_with(engine, read_followed, case_id)
     assert [(one.measure.kind.value, one.measure.state, one.why_lifted) for one in found.measures] == [
         ("pause", "lifted", "papers are good"),
         ("remove", "replaced", "wait for papers"),
     ]
-    assert letters(market) == ["statement", "statement", "statement", "lifted", "lifted"]
-    assert is_sound(market)
+    assert letters(engine) == ["statement", "statement", "statement", "lifted", "lifted"]
+    assert is_sound(engine)
 
 
-def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(market):
+def test_nothing_is_changed_without_a_reason_or_on_ones_own_listing(engine):
     """Nor a measure replaced by the same."""
-    case_id = take_down(market)
-    with pytest.raises(Conflict, match="measure: found"), writing(market) as connection:
-        lift_measure(connection, 1, "lea", "  ", POLICY)
-    with pytest.raises(Conflict, match="measure: found"), writing(market) as connection:
-        change_measure(connection, 1, MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
-    with writing(market) as connection:
+    case_id = take_down(engine)
+    with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
+        actions.lift_measure(connection, 1, "lea", "  ", POLICY)
+    with pytest.raises(Conflict, match="measure: found"), writing(engine) as connection:
+        actions.change_measure(connection, 1, actions.MeasureOrder(MeasureKind.REMOVE, "again"), "lea", POLICY)
+    with writing(engine) as connection:
         connection.execute(user_sellers.insert().values(user_name="lea", seller_id="s1", since=NOON))
-    with pytest.raises(OwnListing), writing(market) as connection:
-        lift_measure(connection, 1, "lea", "mine", POLICY)
-    with reading(market) as connection:
-        assert read_followed(connection, case_id).measures[0].measure.stands
+    with pytest.raises(OwnListing), writing(engine) as connection:
+        actions.lift_measure(connection, 1, "lea", "mine", POLICY)
+    assert read_with(engine, read_followed, case_id).measures[0].measure.stands
 
 
-def test_penalties_are_confirmed_and_lifted_once(market):
+def test_penalties_are_confirmed_and_lifted_once(engine):
     """Sent again nothing more is told; a proposal that is dismissed is told to nobody."""
     for number in range(1, 9):
-        take_down(market, number, score=0.99)
-    with reading(market) as connection:
-        proposed = find_penalties(connection, state="proposed", at=NOON)[-1]
-    before = letters(market)
+        take_down(engine, number, score=0.99)
+    proposed = read_with(engine, find_penalties, state="proposed", at=NOON)[-1]
+    before = letters(engine)
     for _ in range(2):
-        with writing(market) as connection:
-            assert (
-                confirm_penalty(connection, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON).imposed_by == "lea"
-            )
+        confirmed = write_with(engine, actions.confirm_penalty, proposed.penalty_id, "lea", "a sweep", POLICY, now=NOON)
+        assert confirmed.imposed_by == "lea"
     for _ in range(2):
-        with writing(market) as connection:
-            assert (
-                lift_penalty(connection, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON).ended_as == "lifted"
-            )
-    assert letters(market)[len(before) :] == ["statement", "lifted"]
-    assert is_sound(market)
+        lifted = write_with(engine, actions.lift_penalty, proposed.penalty_id, "lea", "too hard", POLICY, now=NOON)
+        assert lifted.ended_as == "lifted"
+    assert letters(engine)[len(before) :] == ["statement", "lifted"]
+    assert is_sound(engine)
 
 
 def outlook(connection, case_id, at):
@@ -137,13 +114,13 @@ def outlook(connection, case_id, at):
     return foresee(connection, case, list_strikes(connection, case.seller_id), POLICY, now=at)
 
 
-def test_the_outlook_says_what_then_happens(market):
+def test_the_outlook_says_what_then_happens(engine):
     """Measure and penalty are those that it foretold, be it the first decision on a seller or the fifth."""
     for number in range(1, 6):
         at = NOON + timedelta(days=20 * number)
         listing = Listing(f"L{number}", "s1", f"Bag {number}, mirror", observed_at=at, price=900.0, currency="EUR")
-        enqueue(market, [ScoredListing(listing, 0.99, 2.2, (), (), None, "m1")], now=at)
-        with writing(market) as connection:
+        enqueue(engine, [ScoredListing(listing, 0.99, 2.2, (), (), None, "m1")], now=at)
+        with writing(engine) as connection:
             taken = claim(connection, "ana", now=at)
             seen = outlook(connection, taken.case_id, at)
             decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=at, consequences=ENFORCEMENT)
@@ -153,78 +130,59 @@ def test_the_outlook_says_what_then_happens(market):
         assert [one.kind for one in made if one.imposed_at] == ([seen.imposed] if seen.imposed else [])
         assert [one.kind for one in made if one.is_open] == ([seen.proposed] if seen.proposed else [])
         assert found.strikes[0].weight == pytest.approx(1.5)
-        with reading(market) as connection:
-            assert outlook(connection, taken.case_id, at).now == seen.now  # the case itself is left out
+        assert read_with(engine, outlook, taken.case_id, at).now == seen.now  # the case itself is left out
 
 
-def test_the_desk_says_of_all_what_may_decide_says_of_each(market):
+def test_the_desk_says_of_all_what_may_decide_says_of_each(engine):
     """Whoever had whatever part: the list and the function that refuses agree."""
     people, draw = ("ana", "Bea", "cai", "dan"), random.Random(3)
-    for number in range(1, 13):
+    for number in range(1, 9):
         at = NOON + timedelta(hours=number)
-        case_id = take_down(market, number, f"s{number % 4}", draw.choice(people), at)
+        case_id = take_down(engine, number, f"s{number % 4}", draw.choice(people), at)
         if draw.random() < 0.5:
-            with writing(market) as connection:
-                measure = read_followed(connection, case_id).measures[0].measure
-                change_measure(
-                    connection,
-                    measure.measure_id,
-                    MeasureOrder(MeasureKind.PAUSE, "wait"),
-                    draw.choice(people),
-                    POLICY,
-                    now=at,
-                )
-        with writing(market) as connection:
-            appeal = file_appeal(connection, case_id, f"s{number % 4}", "no", now=at)
+            with writing(engine) as connection:
+                number_of_it = read_followed(connection, case_id).measures[0].measure.measure_id
+                pause = actions.MeasureOrder(MeasureKind.PAUSE, "wait")
+                actions.change_measure(connection, number_of_it, pause, draw.choice(people), POLICY, now=at)
+        appeal = write_with(engine, file_appeal, case_id, f"s{number % 4}", "no", now=at)
         for name in people:
-            with reading(market) as connection:
-                is_free = may_decide(connection, appeal, name) is None
+            is_free = read_with(engine, may_decide, appeal, name) is None
             if is_free and draw.random() < 0.3:
-                with writing(market) as connection:
-                    decide_appeal(
-                        connection,
-                        appeal.appeal_id,
-                        name,
-                        "partly granted",
-                        "a",
-                        measure=MeasureKind.LABEL,
-                        now=at,
-                        consequences=ENFORCEMENT,
-                    )
+                with writing(engine) as connection:
+                    said = {"measure": MeasureKind.LABEL, "now": at, "consequences": ENFORCEMENT}
+                    decide_appeal(connection, appeal.appeal_id, name, "partly granted", "a", **said)
                     file_appeal(connection, case_id, f"s{number % 4}", "still no", now=at)
                 break
-    with reading(market) as connection:
-        pending = [due.appeal for due in list_appeals(connection)]
-    assert len(pending) == 12
+    pending = [due.appeal for due in read_with(engine, list_appeals)]
+    assert len(pending) == 8
     for name in (*people, "bea", "eva"):
-        with reading(market) as connection:
+        with reading(engine) as connection:
             said = {one.due.appeal.appeal_id: one.obstacle for one in list_desk(connection, name)}
             assert said == {appeal.appeal_id: may_decide(connection, appeal, name) for appeal in pending}
             together = find_deciders_of(connection, pending)
             assert together == {appeal.appeal_id: find_deciders(connection, appeal) for appeal in pending}
-    with reading(market) as connection:
+    with reading(engine) as connection:
         assert len({said for name in people for said in (one.obstacle for one in list_desk(connection, name))}) == 2
 
 
-def test_a_sellers_file_leaves_out_what_is_hidden(market):
+def test_a_sellers_file_leaves_out_what_is_hidden(engine):
     """Strikes, measures, penalties and appeals of a case that is kept from whoever asks are not counted either."""
-    first, second = take_down(market, 1), take_down(market, 2)
-    with writing(market) as connection:
+    first, second = take_down(engine, 1), take_down(engine, 2)
+    with writing(engine) as connection:
         file_appeal(connection, first, "s1", "no")
         whole = read_seller_file(connection, first, POLICY, "lea", now=NOON)
     assert (len(whole.strikes), len(whole.measures), len(whole.penalties), len(whole.appeals)) == (2, 2, 1, 1)
-    with reading(market) as connection:
-        part = read_seller_file(connection, first, POLICY, "lea", hidden={first}, now=NOON)
+    part = read_with(engine, read_seller_file, first, POLICY, "lea", hidden={first}, now=NOON)
     assert [strike.case_id for strike in part.strikes] == [second]
     assert [one.case_id for one in part.measures] == [second]
     assert part.appeals == ()
     assert part.standing.weight < whole.standing.weight
 
 
-def test_an_appeal_against_a_penalty_names_it(market):
+def test_an_appeal_against_a_penalty_names_it(engine):
     """The desk shows the penalty, and offers no milder measure."""
-    case_id = take_down(market)
-    with writing(market) as connection:
+    case_id = take_down(engine)
+    with writing(engine) as connection:
         (given,) = read_followed(connection, case_id).penalties
         appeal = file_appeal(connection, given.penalty.subject, "s1", "no warning is due", now=NOON)
         shown = read_desk(connection, appeal.appeal_id, "lea", now=NOON)
@@ -236,5 +194,30 @@ def test_an_appeal_against_a_penalty_names_it(market):
 def test_what_nobody_acted_on_shows_nothing(engine):
     """A case that was decided where nothing follows has nothing to show."""
     case_id = take_down(engine, consequences=None)
+    assert read_with(engine, read_followed, case_id).is_nothing
+
+
+WEEK, YEAR = timedelta(days=7), timedelta(days=366)
+
+
+def test_what_is_over_ends_once_and_is_told(engine: Engine, make_scored):
+    """A pause of a week ends after a week, the warning after a year; each once, with a letter to the seller."""
+    enqueue(engine, [make_scored("L1", 0.9)], now=NOON)
+    with writing(engine) as connection:
+        taken = claim(connection, "ana", now=NOON)
+        decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT)
+        actions.change_measure(
+            connection,
+            1,
+            actions.MeasureOrder(MeasureKind.PAUSE, "for a week", until=NOON + WEEK),
+            "lea",
+            POLICY,
+            now=NOON,
+        )
+    assert actions.end_due(engine, POLICY, now=NOON + WEEK / 2) == actions.Ended(0, 0)
+    assert actions.end_due(engine, POLICY, now=NOON + WEEK) == actions.Ended(1, 0)
+    assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 1)
+    assert actions.end_due(engine, POLICY, now=NOON + YEAR) == actions.Ended(0, 0)
     with reading(engine) as connection:
-        assert read_followed(connection, case_id).is_nothing
+        told = select(outbox.c.subject).where(outbox.c.kind == "lifted").order_by(outbox.c.message_id)
+        assert list(connection.scalars(told)) == ["measure:1", "measure:2", "penalty:1"]

@@ -4,6 +4,7 @@ import os
 
 import pytest
 from sqlalchemy import Engine, func, select
+from support.databases import on_both
 from support.mortal_reviewer import review_until_killed
 
 from ipml.enforcement.overview import find_gaps
@@ -18,6 +19,7 @@ KILLS = int(os.environ.get("IPML_TEST_KILLS", "6"))
 STEPS = 60  # of a decision, its undoing, the one anew and what follows; the last kills come after all commits
 
 
+@on_both
 def test_a_decision_and_all_that_follows_are_one(engine: Engine, make_scored):
     """Whatever statement the process dies before, nothing is there in part, and the trail is whole."""
     enqueue(engine, [make_scored(f"L{n}", 0.9, seller_id=f"s{n % 3}", country="DE") for n in range(3 * KILLS)])

@@ -4,30 +4,21 @@ import json
 import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
 
-from ipml.enforcement.actions import (
-    Enforcement,
-    MeasureOrder,
-    change_measure,
-    confirm_penalty,
-    end_due,
-    impose_measure,
-    lift_measure,
-    lift_penalty,
-)
+from ipml.enforcement import actions
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.statements.letter import _DECISIONS as IN_PUBLIC
-from ipml.enforcement.takedown.delivery import note_answer
-from ipml.enforcement.takedown.measures import find_measures, get_measure
+from ipml.enforcement.takedown.measures import find_measures
 from ipml.errors import IpmlError
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
@@ -37,7 +28,7 @@ from ipml.storage.outbox import Message, make_messages
 from ipml.storage.tables import decisions, measures, outbox, penalties, statements
 
 POLICY = load_enforcement_policy()
-ENFORCEMENT = Enforcement(POLICY)
+ENFORCEMENT = actions.Enforcement(POLICY)
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PLACES = {MeasureKind.REMOVE_IN: ("DE", "FR")}
 REFUSED = (IpmlError, StopIteration)
@@ -78,55 +69,40 @@ class Market:
         """Take a step, where it is possible."""
         self.now += timedelta(hours=30)
         until = self.now + timedelta(days=3) if ends else None
-        order = MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
+        order = actions.MeasureOrder(kind, f"step {self.now}", PLACES.get(kind, ()), until)
         stands, last = measures.c.lifted_at.is_(None), {"now": self.now}
         if what == "take down":
             self.take_down(which % 2)
         elif what == "wait":
             self.now += timedelta(days=10 * which)
-            end_due(self.engine, POLICY, now=self.now)
-        elif what == "impose":
-            number = self.pick(which, decisions.c.case_id)
-            with writing(self.engine) as connection:
-                impose_measure(connection, number, order, "lea", POLICY, **last)
-        elif what == "change":
-            number = self.pick(which, measures.c.measure_id, stands)
-            with writing(self.engine) as connection:
-                change_measure(connection, number, order, "lea", POLICY, **last)
-        elif what == "lift":
-            number = self.pick(which, measures.c.measure_id, stands)
-            with writing(self.engine) as connection:
-                lift_measure(connection, number, "lea", "so", POLICY, **last)
-        elif what == "undo":
-            number = self.pick(which, decisions.c.decision_id)
-            with writing(self.engine) as connection:
-                undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
+            actions.end_due(self.engine, POLICY, now=self.now)
         elif what in ("appeal", "soften"):
             self.appeal(self.pick(which, measures.c.measure_id, stands), kind if what == "soften" else None)
-        elif what == "confirm":
-            number = self.pick(which, penalties.c.penalty_id, *OPEN)
-            with writing(self.engine) as connection:
-                confirm_penalty(connection, number, "lea", "yes", POLICY, **last)
         else:
-            number = self.pick(which, penalties.c.penalty_id)
+            column, conditions, act = {
+                "impose": (decisions.c.case_id, (), partial(actions.impose_measure, order=order)),
+                "change": (measures.c.measure_id, (stands,), partial(actions.change_measure, order=order)),
+                "lift": (measures.c.measure_id, (stands,), partial(actions.lift_measure, why="so")),
+                "confirm": (penalties.c.penalty_id, OPEN, partial(actions.confirm_penalty, why="yes")),
+                "pardon": (penalties.c.penalty_id, (), partial(actions.lift_penalty, why="mercy")),
+                "undo": (decisions.c.decision_id, (), None),
+            }[what]
+            number = self.pick(which, column, *conditions)
             with writing(self.engine) as connection:
-                lift_penalty(connection, number, "lea", "mercy", POLICY, **last)
+                if act is None:
+                    undo(connection, number, "lea", may_undo_others=True, **last, consequences=ENFORCEMENT)
+                else:
+                    act(connection, number, by="lea", policy=POLICY, **last)
 
     def take_down(self, listing: int) -> None:
         """Observe a listing again, and decide it counterfeit."""
         self.seen += 1
         bag = Listing(f"L{listing}", "s1", f"Bag {listing}, mirror {self.seen}", country="DE", observed_at=self.now)
         enqueue(self.engine, [ScoredListing(bag, 0.9, 2.2, (), (), None, "m1")], now=self.now)
+        options = {"now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
             while taken := claim(connection, "ana", now=self.now):
-                decide(
-                    connection,
-                    taken,
-                    Verdict.COUNTERFEIT,
-                    ground="declared_replica",
-                    now=self.now,
-                    consequences=ENFORCEMENT,
-                )
+                decide(connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", **options)
 
     def appeal(self, measure_id: int, milder: MeasureKind | None) -> None:
         """Have a measure appealed against, and the appeal granted, or in part."""
@@ -134,18 +110,8 @@ class Market:
             arrived = outbox.update().where(outbox.c.channel == "seller", outbox.c.state == "waiting")
             connection.execute(arrived.values(state="delivered", settled_at=self.now))
             appeal = file_appeal(connection, f"measure:{measure_id}", "s1", "See the invoice.", now=self.now)
-        outcome = "partly granted" if milder else "granted"
-        with writing(self.engine) as connection:
-            decide_appeal(
-                connection,
-                appeal.appeal_id,
-                "max",
-                outcome,
-                "We looked.",
-                measure=milder,
-                now=self.now,
-                consequences=ENFORCEMENT,
-            )
+            outcome, options = "partly granted" if milder else "granted", {"now": self.now, "consequences": ENFORCEMENT}
+            decide_appeal(connection, appeal.appeal_id, "max", outcome, "We looked.", measure=milder, **options)
 
 
 def read_told(connection: Connection, channel: str) -> list[Message]:
@@ -202,6 +168,7 @@ def check_one_truth(engine: Engine) -> None:
         assert all(public[subject] == IN_PUBLIC[kind][1] for subject, kind in standing.items())
 
 
+@on_both
 @settings(max_examples=EXAMPLES, suppress_health_check=HASTY)
 @given(steps=STEPS)
 def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: list[Any]) -> None:
@@ -216,23 +183,3 @@ def test_platform_seller_and_public_are_told_of_the_same(engine: Engine, steps: 
         check_one_truth(engine)
     with reading(engine) as connection:
         assert not list(find_disagreements(connection))
-
-
-def test_a_hold_beside_a_removal_is_told_and_answered_for_itself(engine: Engine) -> None:
-    """That the removal was done says nothing of the hold of payments that came after it."""
-    market = Market(engine)
-    market.take_down(0)
-    with reading(engine) as connection:
-        (first,) = (message for message in read_told(connection, "platform") if message.kind == "measure")
-    with writing(engine) as connection:
-        note_answer(connection, first.key, "done", "platform", market.now)
-    with writing(market.engine) as connection:
-        hold = impose_measure(
-            connection, 1, MeasureOrder(MeasureKind.PRICE_HOLD, "court order"), "lea", POLICY, now=market.now
-        )
-    with writing(engine) as connection:
-        assert get_measure(connection, hold.measure_id).state == "asked"
-        told = read_told(connection, "platform")[-1]
-        assert [one["kind"] for one in json.loads(told.body)["in_force"]] == ["remove", "price-hold"]
-        note_answer(connection, told.key, "done", "platform", market.now)
-        assert get_measure(connection, hold.measure_id).state == "done"

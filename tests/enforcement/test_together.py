@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, Row, select
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
 
 from ipml.enforcement.actions import Enforcement
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
@@ -28,7 +28,7 @@ from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import Keyring, read_keys
 from ipml.storage.tables import metadata, seller_keys, statements
 
-EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("IPML_TEST_EXAMPLES", "6"))
 NOON = datetime(2026, 5, 2, 12, tzinfo=UTC)
 GROUNDS = ("declared_replica", "wrong_features", "price_and_seller")
 ENCRYPTED = ("encrypted", "why", "letter", "body", "why_lifted", "why_ended")
@@ -79,6 +79,7 @@ def policy() -> EnforcementPolicy:
     return EnforcementPolicy.model_validate(usual)
 
 
+@on_both
 @settings(
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -90,9 +91,7 @@ def policy() -> EnforcementPolicy:
     undone=st.booleans(),
     minutes=st.integers(0, 1),
 )
-def test_together_is_as_one_after_the_other(
-    engine: Engine, policy: EnforcementPolicy, looks: list[Look], origin: Origin, undone: bool, minutes: int
-):
+def test_together_is_as_one_after_the_other(engine, policy, looks, origin, undone, minutes):
     """For any mixture of sellers, verdicts, brands and earlier strikes every table holds the same, in the same words.
 
     What is drawn at random and the numbers of statements and messages set aside. The audit rows of each case are in

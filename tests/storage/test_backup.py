@@ -18,7 +18,8 @@ import pytest
 from sqlalchemy import BigInteger, Column, Engine, ForeignKey, MetaData, Table, insert, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import Float, Integer, Text
-from support.databases import copy_sqlite, empty_postgres, read_tables
+from support.databases import copy_sqlite, empty_postgres, on_both, read_tables
+from support.transactions import read_with
 
 from ipml.errors import Conflict, UnreadableFile, UnusableDatabase, UnwritableFile
 from ipml.storage import backup
@@ -77,10 +78,10 @@ def full(engine: Engine) -> Engine:
     return engine
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give an empty database without tables, of each kind."""
-    if request.param == "sqlite":
+    """Give an empty database without tables, of a kind."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         engine = open_database(f"sqlite:///{tmp_path}/target.db")
         yield engine
         engine.dispose()
@@ -129,14 +130,22 @@ def rewrite_table(files: dict[str, bytes], table: str, content: bytes, **said: A
     files[MANIFEST] = json.dumps(manifest).encode()
 
 
+into_both = pytest.mark.parametrize("target", ["sqlite", "postgresql"], indirect=True)
+
+
+@on_both
+@into_both
 def test_what_is_restored_is_what_was_backed_up(full: Engine, target: Engine, tmp_path: Path):
-    """From either database to either: the same rows to the last bit, but for the logins."""
+    """From either database to either: the same rows to the last bit, but for the logins, and a trail to its anchor."""
     written = back_up(full, tmp_path / "backup.zip")
-    assert restore(target, tmp_path / "backup.zip") == written
+    assert (tmp_path / "backup.zip").stat().st_mode & 0o777 == 0o600  # it holds hashes of passwords
+    assert restore(target, tmp_path / "backup.zip", Anchor.parse(written.anchor)) == written
     assert read_tables(target) == read_tables(full) | {"sessions": []}
     assert list(tmp_path.glob("*.partial")) == []
+    assert read_with(target, verify, Anchor.parse(written.anchor)).is_intact
 
 
+@into_both
 def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: Path):
     """No number is given again, not even one whose row was gone before the backup."""
     with writing(full) as connection:
@@ -148,14 +157,6 @@ def test_a_restored_database_numbers_on(full: Engine, target: Engine, tmp_path: 
         assert connection.scalars(insert(cases).values(case_row(99)).returning(cases.c.case_id)).one() == 8
         ben = {"name": "ben", "password_hash": "x", "role": "lead", "created_at": MOMENT}
         assert connection.scalars(insert(users).values(ben).returning(users.c.user_id)).one() == 2
-
-
-def test_a_restored_trail_ends_at_the_anchor_of_the_backup(full: Engine, target: Engine, tmp_path: Path):
-    """The anchor that the backup printed holds for the restored database."""
-    written = back_up(full, tmp_path / "backup.zip")
-    restore(target, tmp_path / "backup.zip", Anchor.parse(written.anchor))
-    with reading(target) as connection:
-        assert verify(connection, Anchor.parse(written.anchor)).is_intact
 
 
 def test_a_database_with_rows_is_not_restored_over(full: Engine, made: Path):
@@ -174,52 +175,52 @@ def test_a_file_that_is_there_is_not_written_over(full: Engine, tmp_path: Path):
     assert (tmp_path / "backup.zip").read_text() == "precious"
 
 
-def test_only_its_owner_can_read_a_backup(small: Path):
-    """It holds hashes of passwords."""
-    assert small.stat().st_mode & 0o777 == 0o600
+CHANGES = {
+    "edited": (lambda files: files.update({member("cases"): b"[1]\n"}), "table cases of 1 rows"),
+    "missing": (lambda files: files.pop(member("cases")), "table cases damaged"),
+    "no manifest": (lambda files: files.pop(MANIFEST), "a manifest of the form"),
+    "no object": (lambda files: files.update({MANIFEST: b"[]"}), "a manifest of the form"),
+    "other format": (
+        lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}),
+        "'ipml backup 2'",
+    ),
+    "newer release": (
+        lambda files: files.update({MANIFEST: files[MANIFEST].replace(f'"{REVISION}"'.encode(), b'"9999"')}),
+        "newer ipml",
+    ),
+    "columns": (lambda files: rewrite_table(files, "users", b"", columns=["name"]), "other columns"),
+    "orphans": (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
+    "short": (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),
+    "no JSON": (lambda files: rewrite_table(files, "cases", b"{\n"), "rows that fit"),
+    "deep row": (lambda files: rewrite_table(files, "cases", b"[" * 100_000 + b"\n"), "rows that fit"),
+    "deep manifest": (lambda files: files.update({MANIFEST: b"[" * 100_000}), "a manifest of the form"),
+    "no trail": (lambda files: rewrite_table(files, "audit", b""), "an audit trail up to 0:"),
+    "forged trail": (
+        lambda files: rewrite_table(files, "audit", files[member("audit")].replace(b"ana", b"ben", 1)),
+        "row 1: was changed",
+    ),
+    "check": (lambda files: rewrite_table(files, "users", b'[1,"ana","x","boss",true,0]\n'), "rows that fit"),
+    "infinite": (lambda files: rewrite_table(files, "users", b'[1e400,"ana","x","lead",true,0]\n'), "rows that fit"),
+    "huge": (
+        lambda files: rewrite_table(files, "users", b'[9999999999999999999,"a","","lead",true,0]\n'),
+        "rows that fit",
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda files: files.update({member("cases"): b"[1]\n"}), "table cases of 1 rows"),
-        (lambda files: files.pop(member("cases")), "table cases damaged"),
-        (lambda files: files.pop(MANIFEST), "a manifest of the form"),
-        (lambda files: files.update({MANIFEST: b"[]"}), "a manifest of the form"),
-        (
-            lambda files: files.update({MANIFEST: files[MANIFEST].replace(b"backup 1", b"backup 2")}),
-            "'ipml backup 2'",
-        ),
-        (lambda files: rewrite_table(files, "users", b"", columns=["name"]), "other columns"),
-        (lambda files: rewrite_table(files, "cases", b""), "rows that fit the tables and each other"),
-        (lambda files: rewrite_table(files, "cases", b"[1]\n"), "rows that fit"),
-        (lambda files: rewrite_table(files, "cases", b"{\n"), "rows that fit"),
-        (lambda files: rewrite_table(files, "cases", b"[" * 100_000 + b"\n"), "rows that fit"),
-        (lambda files: files.update({MANIFEST: b"[" * 100_000}), "a manifest of the form"),
-        (lambda files: rewrite_table(files, "audit", b""), "an audit trail up to 0:"),
-        (
-            lambda files: rewrite_table(files, "audit", files[member("audit")].replace(b"ana", b"ben", 1)),
-            "row 1: was changed",
-        ),
-        (lambda files: rewrite_table(files, "users", b'[1,"ana","x","boss",true,0]\n'), "rows that fit"),
-        (lambda files: rewrite_table(files, "users", b'[1e400,"ana","x","lead",true,0]\n'), "rows that fit"),
-        (
-            lambda files: rewrite_table(files, "users", b'[9999999999999999999,"a","","lead",true,0]\n'),
-            "rows that fit",
-        ),
-    ],
-    ids=[
-        *("edited", "missing", "no manifest", "no object", "other format", "columns", "orphans", "short", "no JSON"),
-        *("deep row", "deep manifest"),
-        *("no trail", "forged trail", "check", "infinite", "huge"),
-    ],
-)
-def test_what_was_changed_is_refused_and_leaves_nothing(
-    made: Path, target: Engine, change: Callable[[dict[str, bytes]], None], words: str
-):
-    """A line says what is wrong, and the database has not even tables."""
-    with pytest.raises(UnreadableFile, match="expected") as raised:
-        restore(target, rewrite(made, change))
+@into_both
+def test_what_was_changed_is_refused_and_leaves_nothing(made: Path, target: Engine, subtests):
+    """A line says what is wrong, and the database has not even tables; a trail written anew is found by an anchor."""
+    for name, (change, words) in CHANGES.items():
+        with subtests.test(name):
+            refuse(target, rewrite(made, change), words)
+    refuse(target, made, "was written anew", Anchor(2, "0" * 64))
+
+
+def refuse(target: Engine, path: Path, words: str, *anchors: Anchor) -> None:
+    """Assert that a backup is refused in a line with these words, and leaves nothing."""
+    with pytest.raises((UnreadableFile, UnusableDatabase), match="expected") as raised:
+        restore(target, path, *anchors)
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     with target.connect() as connection:
@@ -236,25 +237,21 @@ def test_a_damaged_or_foreign_file_is_refused(made: Path, target: Engine, tmp_pa
     (tmp_path / "flipped.zip").write_bytes(content)
     (tmp_path / "letter.zip").write_text("Dear reader")
     for name in ("flipped.zip", "letter.zip"):
-        with pytest.raises(UnreadableFile, match=name):
-            restore(target, tmp_path / name)
+        refuse(target, tmp_path / name, name)
 
 
-@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99), (10, 12), (10, 14), (10, 93)])
-def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, target: Engine, place: int, value: int):
+def test_entries_that_are_encrypted_or_packed_otherwise_are_refused(made: Path, target: Engine):
     """Whatever the archive says of how to read it: one line, and the database is left alone."""
-    content = made.read_bytes()
-    for mark, at in ((b"PK\x01\x02", place), (b"PK\x03\x04", place - 2)):
-        start = 0
-        while (start := content.find(mark, start)) >= 0:
-            content = content[: start + at] + value.to_bytes(2, "little") + content[start + at + 2 :]
-            start += 4
-    made.write_bytes(content)
-    with pytest.raises(UnreadableFile, match="encrypted" if place == 8 else f"by method {value}") as raised:
-        restore(target, made)
-    assert "\n" not in str(raised.value)
-    with target.connect() as connection:
-        assert get_revision(connection) is None
+    whole = made.read_bytes()
+    for place, value in ((8, 1), (10, 99), (10, 12), (10, 14), (10, 93)):
+        content = whole
+        for mark, at in ((b"PK\x01\x02", place), (b"PK\x03\x04", place - 2)):
+            start = 0
+            while (start := content.find(mark, start)) >= 0:
+                content = content[: start + at] + value.to_bytes(2, "little") + content[start + at + 2 :]
+                start += 4
+        made.write_bytes(content)
+        refuse(target, made, "encrypted" if place == 8 else f"by method {value}")
 
 
 RESTORE = """
@@ -303,12 +300,6 @@ def test_a_small_backup_that_holds_much_is_answered_within_bounds(made: Path):
     assert {name: cost for name, _, _, *cost in answers if int(cost[0]) > 1_500 or float(cost[1]) > 20} == {}
 
 
-def test_a_trail_written_anew_is_found_with_an_anchor(made: Path, target: Engine):
-    """What the file says of itself can be forged as a whole; an anchor kept elsewhere cannot."""
-    with pytest.raises(UnreadableFile, match="was written anew"):
-        restore(target, made, Anchor(2, "0" * 64))
-
-
 def test_every_column_is_of_a_kind_that_a_backup_holds():
     """Whoever adds a column of another kind teaches the backup first."""
     kinds = (Text, Integer, BigInteger, Float, Flag, Moment)
@@ -317,16 +308,7 @@ def test_every_column_is_of_a_kind_that_a_backup_holds():
     ] == []
 
 
-def test_a_backup_of_a_newer_release_is_refused(made: Path, target: Engine):
-    """Its tables are not known here."""
-
-    def outdo(files: dict[str, bytes]) -> None:
-        files[MANIFEST] = files[MANIFEST].replace(f'"{REVISION}"'.encode(), b'"9999"')
-
-    with pytest.raises(UnusableDatabase, match="newer ipml"):
-        restore(target, rewrite(made, outdo))
-
-
+@on_both
 def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
     """A table whose rows refer to each other, forwards too, is filled like any other, and checked at the end."""
     number = BigInteger().with_variant(Integer(), "sqlite")
@@ -345,6 +327,7 @@ def test_rows_may_refer_to_later_rows(engine: Engine, tmp_path: Path):
         assert list(connection.execute(select(tree).order_by(tree.c.id))) == [(1, 3), (2, 1), (3, None)]
 
 
+@on_both
 @pytest.mark.slow
 def test_backups_made_while_others_write_are_whole(engine: Engine, tmp_path: Path):
     """Five of five, with four writers at work: each is a state that the database was in, the later the later."""

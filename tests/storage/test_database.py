@@ -16,40 +16,35 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
-from support.databases import copy_postgres
-from support.postgres import Server
+from support.databases import copy_memory, on_both, on_postgres
+from support.transactions import read_with, write_with
 
-from ipml.errors import DatabaseBusy, UnusableDatabase
+from ipml.errors import DatabaseBusy, UnusableDatabase, WrongRevision
 from ipml.storage import database
 from ipml.storage.audit_trail import audit
-from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, writing
+from ipml.storage.database import get_revision, migrate, open_database, reading, try_writing, turn, writing
 from ipml.storage.tables import REVISION
 from ipml.storage.tables import audit as audit_table
+from ipml.storage.upgrade import upgrade
 
 ROW = text("INSERT INTO audit VALUES (1, 2, 'ana', 'claimed', 'case:1', '{}', 'x', 'y')")
 
 
-def test_writing_keeps_everything_when_the_block_ends(engine: Engine):
-    """What was written is there for the next who reads."""
-    with writing(engine) as connection:
-        connection.execute(ROW)
-    assert _count(engine) == 1
-
-
-def test_writing_keeps_nothing_when_the_block_raises(engine: Engine):
-    """Half a change is no change."""
+@on_both
+def test_writing_keeps_all_or_nothing(engine: Engine):
+    """What was written is there when the block ends, not when it raises; trying and migrating again change nothing."""
     with suppress(ZeroDivisionError), writing(engine) as connection:
         connection.execute(ROW)
         raise ZeroDivisionError
-    assert _count(engine) == 0
-
-
-def test_trying_to_write_changes_nothing(engine: Engine):
-    """A monitor that asks whether the database can be written leaves it as it was."""
     assert try_writing(engine) == REVISION
     assert _count(engine) == 0
+    with writing(engine) as connection:
+        connection.execute(ROW)
+    migrate(engine)
+    assert _count(engine) == 1
 
 
+@on_both
 def test_reading_cannot_write(engine: Engine):
     """A change in a block that only reads is refused, not lost."""
     with pytest.raises(Exception, match=r"read-?only"), reading(engine) as connection:
@@ -57,6 +52,7 @@ def test_reading_cannot_write(engine: Engine):
     assert _count(engine) == 0
 
 
+@on_both
 def test_reading_sees_one_moment(engine: Engine):
     """What others write meanwhile does not show in a block that has begun to read."""
     with reading(engine) as connection:
@@ -66,39 +62,20 @@ def test_reading_sees_one_moment(engine: Engine):
         assert connection.scalar(select(func.count()).select_from(audit_table)) == before
 
 
-def test_tables_that_are_not_there_are_named_with_the_remedy(tmp_path: Path):
-    """A database without tables says who makes them."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
-    with pytest.raises(UnusableDatabase, match=r"found no tables.*`ipml enqueue`"), reading(engine):
-        pass
-
-
-def test_tables_of_a_newer_release_are_refused(engine: Engine):
-    """Neither use nor migration touches what a newer release made."""
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(UnusableDatabase, match="A newer ipml made it"), reading(engine):
-        pass
-    with pytest.raises(UnusableDatabase, match="A newer ipml made it"):
-        migrate(engine)
-    with engine.connect() as connection:
-        assert get_revision(connection) == "9999"
-
-
-def test_a_database_of_another_program_is_left_alone(engine: Engine):
-    """Tables that another program migrates are not taken for ours."""
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0a8213491aaa'"))
-    with pytest.raises(UnusableDatabase, match="Another program made it"):
-        migrate(engine)
-
-
-def test_migrating_again_changes_nothing(engine: Engine):
-    """The newest tables are left alone."""
-    with writing(engine) as connection:
-        connection.execute(ROW)
-    migrate(engine)
-    assert _count(engine) == 1
+@on_both
+def test_tables_of_another_program_or_a_newer_release_are_refused(engine: Engine):
+    """Neither use nor migration nor upgrade touches what they made."""
+    for revision, words in (("0a8213491aaa", "Another program made it"), ("0003", "A newer ipml made it")):
+        with engine.connect().execution_options(ipml_writes=True) as connection:
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{revision}'"))
+            connection.commit()
+        with pytest.raises(WrongRevision, match=words), reading(engine):
+            pass
+        for act in (migrate, upgrade):
+            with pytest.raises(WrongRevision, match=words):
+                act(engine)
+        with engine.connect() as connection:
+            assert get_revision(connection) == revision
 
 
 def test_a_migration_that_fails_half_way_leaves_no_trace(tmp_path: Path):
@@ -116,118 +93,68 @@ def test_a_migration_that_fails_half_way_leaves_no_trace(tmp_path: Path):
         assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
-@pytest.mark.slow
-def test_processes_that_start_at_once_migrate_once(tmp_path: Path):
-    """Of three that open a new database together all succeed, and the tables are made once."""
-    url = f"sqlite:///{tmp_path}/ipml.db"
-    code = f"from ipml.storage.database import *; migrate(open_database({url!r}))"
-    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(3)]
-    assert [process.communicate()[1] for process in processes] == [b""] * 3
-    assert _count(open_database(url)) == 0
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path: Path):
-    """A letter is not a database, and is not overwritten."""
-    path = tmp_path / "letter.txt"
-    path.write_text("Dear reader, this is a letter and nothing else. " * 20)
-    with pytest.raises(UnusableDatabase, match=r"letter\.txt: found file is not a database"):
-        open_database(f"sqlite:///{path}")
-    assert path.read_text().startswith("Dear")
-
-
-@pytest.mark.parametrize("url", ["sqlite:////dev/null/ipml.db", "ipml.db", "oracle+nothing://x/y"])
-def test_what_cannot_be_opened_is_one_line(url: str):
-    """Each mistake in a URL is answered with the URL and one line."""
-    with pytest.raises(UnusableDatabase) as raised:
-        open_database(url)
-    assert url in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_file_that_must_exist_is_not_made(tmp_path: Path):
-    """With create=False a misspelt path leaves no file behind."""
+def test_what_cannot_be_opened_is_one_line(tmp_path: Path):
+    """A mistake in a URL, a file that is missing or no database, and one without tables, each with what to do."""
+    for url in ("sqlite:////dev/null/ipml.db", "ipml.db", "oracle+nothing://x/y"):
+        with pytest.raises(UnusableDatabase) as raised:
+            open_database(url)
+        assert url in str(raised.value)
+        assert "\n" not in str(raised.value)
     with pytest.raises(UnusableDatabase, match="no such file"):
         open_database(f"sqlite:///{tmp_path}/ipml.db", create=False)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_password_does_not_show():
-    """Messages name the database without the password in its URL."""
-    with pytest.raises(UnusableDatabase) as raised:
-        open_database("postgresql+psycopg://ana:secret@127.0.0.1:1/ipml")
-    assert "secret" not in str(raised.value)
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear reader, this is a letter and nothing else. " * 20)
+    with pytest.raises(UnusableDatabase, match=r"letter\.txt: found file is not a database"):
+        open_database(f"sqlite:///{letter}")
+    assert letter.read_text().startswith("Dear")
+    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    with pytest.raises(UnusableDatabase, match=r"found no tables.*`ipml enqueue`"), reading(engine):
+        pass
 
 
 def test_sqlite_is_set_up_to_last(tmp_path: Path):
-    """Each connection logs ahead, syncs every commit, checks foreign keys and maps no memory."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
+    """Each connection logs ahead, syncs commits, checks references, maps no memory; a demonstration syncs nothing."""
     pragmas = ("journal_mode", "synchronous", "foreign_keys", "mmap_size")
-    with engine.connect() as connection:
-        found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
-    assert found == ["wal", 2, 1, 0]
-
-
-def test_a_demonstration_does_not_wait_for_the_disk(tmp_path: Path):
-    """A database that need not survive a power cut checks foreign keys as any, but syncs nothing and keeps no log."""
-    engine = open_database(f"sqlite:///{tmp_path}/ipml.db", survives_power_cut=False)
-    with engine.connect() as connection:
-        found = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-    assert found == ["memory", 0, 1]
+    found = {}
+    for lasts in (True, False):
+        engine = open_database(f"sqlite:///{tmp_path}/{lasts}.db", survives_power_cut=lasts)
+        with engine.connect() as connection:
+            found[lasts] = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in pragmas]
+    assert found[True] == ["wal", 2, 1, 0]
+    assert found[False][:3] == ["memory", 0, 1]
 
 
 def test_a_database_that_stays_locked_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Who cannot write gives up after a bounded time, and says so."""
-    engine = _migrated(tmp_path)
-    monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.2)
-    with (
-        _locked(tmp_path / "ipml.db"),
-        pytest.raises(DatabaseBusy, match="Nothing was changed"),
-        writing(engine),
-    ):
-        pass
-
-
-def test_a_locked_database_can_be_read(tmp_path: Path):
-    """Writers do not keep readers waiting."""
-    engine = _migrated(tmp_path)
-    with _locked(tmp_path / "ipml.db"):
-        assert _count(engine) == 0
-
-
-def test_after_a_lock_is_gone_the_same_connections_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A refusal leaves nothing behind that would spoil the next attempt."""
+    """Who cannot write gives up after a bounded time and can read; once the lock is gone the same connections write."""
     engine = _migrated(tmp_path)
     monkeypatch.setattr(database, "_PATIENCE_SECONDS", 0.1)
-    with _locked(tmp_path / "ipml.db"), pytest.raises(DatabaseBusy), writing(engine):
-        pass
+    with _locked(tmp_path / "ipml.db"):
+        with pytest.raises(DatabaseBusy, match="Nothing was changed"), writing(engine):
+            pass
+        assert _count(engine) == 0
     with writing(engine) as connection:
         connection.execute(ROW)
     assert _count(engine) == 1
 
 
+@on_both
 def test_threads_that_write_at_once_all_succeed(engine: Engine):
     """Contention costs time, never a change: 80 rows by 8 threads are 80 rows in one whole chain."""
 
     def append(number: int) -> None:
-        with writing(engine) as connection:
-            audit.append(connection, "ana", "claimed", f"case:{number}", {})
+        write_with(engine, audit.append, "ana", "claimed", f"case:{number}", {})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(append, range(80)))
-    with reading(engine) as connection:
-        report = audit.verify(connection)
+    report = read_with(engine, audit.verify)
     assert (report.anchor.count, report.problems) == (80, ())
 
 
 def test_a_database_in_memory_is_one_for_all_threads():
     """What one thread wrote another reads."""
-    engine = open_database("sqlite://")
-    migrate(engine)
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(_count, engine).result() == 0
+        assert pool.submit(_count, copy_memory()).result() == 0
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_done(tmp_path: Path):
@@ -255,8 +182,7 @@ def _count(engine: Engine) -> int:
 
 def _append_in_tens(engine: Engine, count: int) -> None:
     for number in range(0, count, 10):
-        with writing(engine) as connection:
-            audit.append_all(connection, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
+        write_with(engine, audit.append_all, "a" * 200, "claimed", ((f"case:{number}", {}) for _ in range(10)))
 
 
 def _migrated(folder: Path) -> Engine:
@@ -272,50 +198,43 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("code", ["40001", "40P01", "55P03"])
-def test_who_is_in_the_way_of_others_is_told_to_try_again(postgres: Server, code: str):
-    """A conflict, a deadlock, a lock that took too long: nothing was changed or tried again in silence."""
-    with copy_postgres(postgres) as url:
-        engine = open_database(url)
+@on_postgres
+def test_what_a_server_refuses_is_one_line_and_leaves_nothing_half_done(engine: Engine):
+    """Who is in the way of others may try again; a full disk and a server that only reads are for people."""
+    busy = dict.fromkeys(("40001", "40P01", "55P03"), (DatabaseBusy, r"in the way.*Nothing was changed"))
+    for code, (kind, words) in (busy | dict.fromkeys(("53100", "25006"), (UnusableDatabase, "in the way"))).items():
         raising = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{code}', MESSAGE = 'in the way'; END $$"
-        with pytest.raises(DatabaseBusy, match=r"in the way.*Nothing was changed"):
+        with pytest.raises(kind, match=words):
             _write(engine, ROW.text, raising)
         assert _count(engine) == 0
-        engine.dispose()
 
 
-@pytest.mark.slow
-def test_two_who_wait_for_each_other_are_not_kept_waiting(postgres: Server):
+@on_postgres
+def test_two_who_wait_for_each_other_are_not_kept_waiting(engine: Engine):
     """Of two blocks that lock the same two things in opposite order one is told so, and the other goes on."""
-    with copy_postgres(postgres) as url:
-        engine = open_database(url)
-        met = threading.Barrier(2)
+    met = threading.Barrier(2)
 
-        def lock(first: int, second: int) -> bool:
-            with suppress(DatabaseBusy), writing(engine) as connection:
-                connection.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({first})"))
-                met.wait(60)
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({second})"))
-                return True
-            return False
+    def lock(first: int, second: int) -> bool:
+        with suppress(DatabaseBusy), writing(engine) as connection:
+            connection.execute(text("SET LOCAL deadlock_timeout = '20ms'"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({first})"))
+            met.wait(60)
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({second})"))
+            return True
+        return False
 
-        with ThreadPoolExecutor(2) as pool:
-            assert sorted(pool.map(lock, (101, 102), (102, 101))) == [False, True]
-        engine.dispose()
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(lock, (101, 102), (102, 101))) == [False, True]
 
 
-@pytest.mark.slow
-def test_a_lock_on_a_server_is_waited_for_as_long_as_on_sqlite(postgres: Server):
+@on_postgres
+def test_a_lock_on_a_server_is_waited_for_as_long_as_on_sqlite(engine: Engine):
     """Nobody waits for ever for one who hangs."""
-    with copy_postgres(postgres) as url:
-        engine = open_database(url)
-        with reading(engine) as connection:
-            assert connection.scalar(text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
-        engine.dispose()
+    with reading(engine) as connection:
+        assert connection.scalar(text("SHOW lock_timeout")) == f"{database._PATIENCE_SECONDS:g}s"
 
 
+@on_both
 def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
     """What is checked only at the end, and then refused, is gone, and the next block begins anew."""
     later = {
@@ -337,6 +256,7 @@ def test_a_commit_that_fails_leaves_the_connection_usable(engine: Engine):
     st.sampled_from(["/db", "/db?password={}", "?a=b", "", "/db?port=x&connect_timeout=1"]),
 )
 @example("://", "host:bad", "postgresql", "/db")
+@example("", "127.0.0.1:1", "postgresql+psycopg", "/ipml")
 @settings(max_examples=25)
 def test_no_part_of_a_password_is_shown_whatever_the_url(odd: str, host: str, scheme: str, tail: str):
     """An address that cannot be opened is one line, and the password is not in it, wherever an @ or a colon stands."""
@@ -363,6 +283,7 @@ def test_a_new_database_is_for_the_eyes_of_its_owner(tmp_path: Path):
 
 def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
     """Also after it was closed once and used again; who holds on to one with other options holds it as well."""
+    gc.freeze()  # all that there was before need not be looked at
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db").execution_options(told=True)
     engine.dispose()
     gc.collect()
@@ -371,5 +292,68 @@ def test_an_engine_that_nobody_holds_closes_its_connections(tmp_path: Path):
     driver.execute("SELECT 1")
     del engine, connection
     gc.collect()
+    gc.unfreeze()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         driver.execute("SELECT 1")
+
+
+KEEPS_ITS_TURN = """
+import sys
+from pathlib import Path
+from ipml.storage.database import turn
+with turn(Path(sys.argv[1]), 20):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_turn_is_ones_own(tmp_path: Path):
+    """Of eight who want it at once one at a time has it."""
+    inside = threading.Semaphore(1)
+
+    def take(_: int) -> bool:
+        with turn(tmp_path / "turn", 20):
+            alone = inside.acquire(blocking=False)
+            inside.release() if alone else None
+        return alone
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(take, range(200))) == [True] * 200
+
+
+def test_who_waits_in_vain_goes_on_and_leaves_nothing_locked(tmp_path: Path):
+    """A turn that does not end keeps nobody for longer than their patience; once it ends the next has theirs."""
+    with turn(tmp_path / "turn", 20), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_enters, tmp_path / "turn", 0.05).result()
+    with turn(tmp_path / "turn", 20):
+        pass
+
+
+def test_a_turn_ends_with_its_process(tmp_path: Path):
+    """Who is killed keeps nobody waiting."""
+    command = [sys.executable, "-c", KEEPS_ITS_TURN, str(tmp_path / "turn")]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "mine\n"
+    with ThreadPoolExecutor(1) as pool:
+        next_one = pool.submit(_enters, tmp_path / "turn", 600)
+        holder.kill()
+        holder.communicate()
+        assert next_one.result(timeout=60)
+
+
+def test_a_folder_that_cannot_be_written_is_no_obstacle(tmp_path: Path):
+    """Where no file can be made there are no turns, and SQLite alone decides."""
+    assert _enters(tmp_path / "missing" / "turn", 20)
+
+
+def test_writing_to_sqlite_takes_a_turn(engine: Engine):
+    """The file is beside the database; a server needs none."""
+    with writing(engine):
+        pass
+    if engine.dialect.name == "sqlite":
+        assert Path(f"{engine.url.database}-turn").read_bytes() == b""
+
+
+def _enters(path: Path, patience_seconds: float) -> bool:
+    with turn(path, patience_seconds):
+        return True

@@ -46,17 +46,11 @@ class Work:
 
 
 def test_all_who_wait_are_done_together():
-    """One transaction for all, and each has what is theirs."""
-    work = Work(100)
-    assert work.do_at_once((1, 1), (2, 1), (3, 1)) == [2, 4, 6]
-    assert work.turns == [[0], [1, 2, 3]]
-
-
-def test_no_more_than_so_many_are_done_in_one_go():
-    """Whoever is over waits for the next."""
-    work = Work(2)
-    assert work.do_at_once((1, 1), (2, 1), (3, 1)) == [2, 4, 6]
-    assert work.turns == [[0], [1, 2], [3]]
+    """One transaction for all, but no more than so many, and each has what is theirs."""
+    for most, turns in ((100, [[0], [1, 2, 3]]), (2, [[0], [1, 2], [3]])):
+        work = Work(most)
+        assert work.do_at_once((1, 1), (2, 1), (3, 1)) == [2, 4, 6]
+        assert work.turns == turns
 
 
 def test_what_is_wrong_with_one_is_raised_to_them_alone():
@@ -64,19 +58,6 @@ def test_what_is_wrong_with_one_is_raised_to_them_alone():
     first, wrong, last = Work(100).do_at_once((1, 1), (-1, 1), (3, 1))
     assert (first, last) == (2, 6)
     assert isinstance(wrong, ValueError)
-
-
-def test_an_item_larger_than_all_is_done_alone():
-    """Nobody waits for ever."""
-    assert GroupCommit(double, 2).submit(21, size=1_000).result(PATIENCE_SECONDS) == 42
-
-
-def test_a_failure_leaves_nothing_behind():
-    """Whoever comes next is done as ever."""
-    together = GroupCommit(double, 2)
-    with pytest.raises(ValueError, match="-1"):
-        together.submit(-1).result(PATIENCE_SECONDS)
-    assert together.submit(4).result(PATIENCE_SECONDS) == 8
 
 
 def test_small_ones_do_not_wait_for_several_large_ones():
@@ -105,3 +86,11 @@ def test_turns_that_follow_one_another_begin_no_sooner_than_the_gap_says():
     assert [one.result(PATIENCE_SECONDS) for one in (first, *others)] == [2, 4, 6]
     assert begun[0] - came < 0.2 <= begun[1] - begun[0]
     assert len(begun) == 2
+
+
+def test_neither_a_failure_nor_a_large_item_holds_up_who_comes_next():
+    """An item larger than all is done alone, and after a failure the next is done as ever."""
+    together = GroupCommit(double, 2)
+    with pytest.raises(ValueError, match="-1"):
+        together.submit(-1).result(PATIENCE_SECONDS)
+    assert together.submit(21, size=1_000).result(PATIENCE_SECONDS) == 42

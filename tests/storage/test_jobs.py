@@ -5,27 +5,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.databases import copy_sqlite
+from support.databases import copy_sqlite, on_both
+from support.transactions import read_with, write_with
 
 from ipml.errors import Conflict, NotFound, UnusableDatabase, UnusableSetting
 from ipml.settings import Settings
-from ipml.storage.database import open_database, reading, writing
-from ipml.storage.jobs import (
-    JOBS,
-    LeaderLock,
-    Run,
-    find_due,
-    has_leader,
-    list_jobs,
-    needs_planning,
-    note_end,
-    note_interrupted,
-    note_start,
-    plan_jobs,
-    plan_runs,
-    read_states,
-    start_job,
-)
+from ipml.storage import jobs
+from ipml.storage.database import open_database, writing
 from ipml.storage.schedules import Schedule
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -35,43 +21,44 @@ SCHEDULES = {"deadlines": Schedule.parse("1m"), "retention": Schedule.parse("02:
 def plan(engine: Engine, now: datetime = NOW, schedules: dict[str, Schedule] = SCHEDULES) -> list[str]:
     """Plan, and return what is due."""
     with writing(engine) as connection:
-        plan_runs(connection, schedules, read_states(connection), now)
-        states = read_states(connection)
-    assert not needs_planning(schedules, states, now)
-    return find_due(schedules, states, now)
+        jobs.plan_runs(connection, schedules, jobs.read_states(connection), now)
+        states = jobs.read_states(connection)
+    assert not jobs.needs_planning(schedules, states, now)
+    return jobs.find_due(schedules, states, now)
 
 
 def run(engine: Engine, name: str, now: datetime = NOW, outcome: str = "done") -> None:
     """Have a job run for a second."""
-    with writing(engine) as connection:
-        note_start(connection, name, "one", now)
-    end = Run(name, "one", now + timedelta(seconds=1), 1.0, outcome, "words")
-    with writing(engine) as connection:
-        note_end(connection, end, SCHEDULES[name])
+    write_with(engine, jobs.note_start, name, "one", now)
+    end = jobs.Run(name, "one", now + timedelta(seconds=1), 1.0, outcome, "words")
+    write_with(engine, jobs.note_end, end, SCHEDULES[name])
 
 
+@on_both
 def test_a_new_job_is_due_at_once_or_at_its_time(engine: Engine) -> None:
-    """What has an interval at once, what has a time of day then, what is off never."""
+    """What has an interval at once, what has a time of day then; what is off never, nor what runs, however late."""
     assert plan(engine) == ["deadlines"]
     assert plan(engine, NOW + timedelta(days=1)) == ["deadlines", "retention"]
+    write_with(engine, jobs.note_start, "deadlines", "one", NOW)
+    assert plan(engine, NOW + timedelta(days=1)) == ["retention"]
 
 
-def test_what_runs_is_not_due(engine: Engine) -> None:
-    """However late it is."""
-    plan(engine)
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "one", NOW)
-    assert plan(engine, NOW + timedelta(hours=5)) == []
+def test_a_clock_that_was_put_back_starves_no_job(engine: Engine) -> None:
+    """What was planned by a clock a year ahead is due within two periods of the one that is right."""
+    plan(engine, NOW + timedelta(days=366))
+    run(engine, "retention", NOW + timedelta(days=366))
+    assert "retention" not in plan(engine)
+    assert "retention" in plan(engine, NOW + timedelta(days=2))
 
 
+@on_both
 def test_what_was_done_is_due_after_its_interval(engine: Engine) -> None:
     """And its outcome stands beside it."""
     plan(engine)
     run(engine, "deadlines")
     assert plan(engine, NOW + timedelta(seconds=60)) == []
     assert plan(engine, NOW + timedelta(seconds=61)) == ["deadlines"]
-    with reading(engine) as connection:
-        state = read_states(connection)["deadlines"]
+    state = read_with(engine, jobs.read_states)["deadlines"]
     assert (state.outcome, state.runs, state.failures, state.done_at) == ("done", 1, 0, NOW + timedelta(seconds=1))
 
 
@@ -80,35 +67,31 @@ def test_failures_are_counted_until_it_is_done(engine: Engine) -> None:
     plan(engine)
     for outcome in ("failed", "failed"):
         run(engine, "retention", outcome=outcome)
-    with reading(engine) as connection:
-        assert read_states(connection)["retention"].failures_in_a_row == 2
+    assert read_with(engine, jobs.read_states)["retention"].failures_in_a_row == 2
     run(engine, "retention")
-    with reading(engine) as connection:
-        state = read_states(connection)["retention"]
+    state = read_with(engine, jobs.read_states)["retention"]
     assert (state.failures, state.failures_in_a_row) == (2, 0)
 
 
+@on_both
 def test_what_was_interrupted_is_due_at_once(engine: Engine) -> None:
     """The first time; what is interrupted again and again waits."""
     plan(engine)
     for again in (["retention"], []):
         with writing(engine) as connection:
-            note_start(connection, "retention", "one", NOW)
-        with writing(engine) as connection:
-            assert note_interrupted(connection, SCHEDULES, ["other"], NOW) == ["retention"]
+            jobs.note_start(connection, "retention", "one", NOW)
+            assert jobs.note_interrupted(connection, SCHEDULES, ["other"], NOW) == ["retention"]
         assert [name for name in plan(engine) if name == "retention"] == again
 
 
+@on_both
 def test_who_lost_a_job_notes_nothing_of_it(engine: Engine) -> None:
     """Another has it now."""
     plan(engine)
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "other", NOW)
-    end = Run("deadlines", "one", NOW, 1.0, "done", "")
-    with writing(engine) as connection:
-        note_end(connection, end, SCHEDULES["deadlines"])
-    with reading(engine) as connection:
-        assert read_states(connection)["deadlines"].runner == "other"
+    write_with(engine, jobs.note_start, "deadlines", "other", NOW)
+    end = jobs.Run("deadlines", "one", NOW, 1.0, "done", "")
+    write_with(engine, jobs.note_end, end, SCHEDULES["deadlines"])
+    assert read_with(engine, jobs.read_states)["deadlines"].runner == "other"
 
 
 def test_another_schedule_plans_anew(engine: Engine) -> None:
@@ -123,8 +106,7 @@ def test_another_schedule_plans_anew(engine: Engine) -> None:
 def test_a_job_is_started_by_hand(engine: Engine) -> None:
     """It is due now, whether a worker ever ran or not, and afterwards as ever."""
     for _ in range(2):
-        with writing(engine) as connection:
-            start_job(connection, "retention", Settings(), "lea", NOW)
+        write_with(engine, jobs.start_job, "retention", Settings(), "lea", NOW)
         assert "retention" in plan(engine)
         run(engine, "retention")
         assert "retention" not in plan(engine)
@@ -133,22 +115,22 @@ def test_a_job_is_started_by_hand(engine: Engine) -> None:
 def test_what_runs_or_is_off_is_not_started(engine: Engine) -> None:
     """With the reason, and what would turn it on; what is no job is named beside those there are."""
     plan(engine)
-    with writing(engine) as connection:
-        note_start(connection, "deadlines", "one", NOW)
+    write_with(engine, jobs.note_start, "deadlines", "one", NOW)
     reasons = {"deadlines": "runs since 12:00 UTC", "score": "set IPML_INCOMING", "tea": "There are deliver, deadlines"}
     for name, why in reasons.items():
         with writing(engine) as connection, pytest.raises((Conflict, NotFound), match=why):
-            start_job(connection, name, Settings(), "lea", NOW)
+            jobs.start_job(connection, name, Settings(), "lea", NOW)
 
 
+@on_both
 def test_one_leads(engine: Engine, database_url: str) -> None:
     """And another once it is gone."""
     other = open_database(database_url)
-    first, second = LeaderLock(engine), LeaderLock(other)
+    first, second = jobs.LeaderLock(engine), jobs.LeaderLock(other)
     assert (first.take(), second.take(), first.take()) == (True, False, True)
-    assert has_leader(other)
+    assert jobs.has_leader(other)
     first.release()
-    assert not has_leader(other)
+    assert not jobs.has_leader(other)
     assert second.take()
     second.release()
     other.dispose()
@@ -158,26 +140,21 @@ def test_a_file_that_cannot_be_locked_is_named(tmp_path: Path) -> None:
     """Whoever wants to lead waits for it as for the database."""
     (tmp_path / "ipml.db-worker").mkdir()
     with pytest.raises(UnusableDatabase, match=r"ipml\.db-worker: found unable to open"):
-        LeaderLock(open_database(copy_sqlite(tmp_path))).take()
+        jobs.LeaderLock(open_database(copy_sqlite(tmp_path))).take()
 
 
 def test_a_job_without_its_setting_is_off() -> None:
-    """Whatever its schedule."""
-    assert plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
-    assert str(plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
-
-
-def test_a_job_that_is_not_known_is_refused() -> None:
-    """With the one that was meant."""
+    """Whatever its schedule; one that is not known is refused with the one that was meant."""
+    assert jobs.plan_jobs(Settings(jobs={"backup": "1h"}))["backup"].is_off
+    assert str(jobs.plan_jobs(Settings(jobs={"backup": "1h"}, backups="backups"))["backup"]) == "1h"
     with pytest.raises(UnusableSetting, match="perhaps backup"):
-        plan_jobs(Settings(jobs={"backups": "1h"}))
+        jobs.plan_jobs(Settings(jobs={"backups": "1h"}))
 
 
 def test_all_are_listed_with_why_they_are_off(engine: Engine) -> None:
     """Before any worker ran."""
-    with reading(engine) as connection:
-        listed = {one.job.name: one for one in list_jobs(connection, Settings(jobs={"ends": "off"}))}
-    assert list(listed) == [job.name for job in JOBS]
+    listed = {one.job.name: one for one in read_with(engine, jobs.list_jobs, Settings(jobs={"ends": "off"}))}
+    assert list(listed) == [job.name for job in jobs.JOBS]
     assert listed["ends"].why_off == "IPML_JOBS says so; a schedule there turns it on"
     assert "IPML_INCOMING" in listed["score"].why_off
     assert listed["deadlines"].words == "never ran"

@@ -1,41 +1,22 @@
-"""Migrations with data: down and up again, killed in the middle, and all of it on both databases."""
+"""Migrations with data: down and up again, on both databases."""
 
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, text
-from support.databases import empty_postgres
+from support.databases import on_both
+from support.transactions import write_with
 
 from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage import migrations
-from ipml.storage.database import get_revision, migrate, open_database, writing
-from ipml.storage.tables import REVISION
+from ipml.storage.database import migrate, writing
 
 VERSIONS = Path(migrations.__file__).parent / "versions"
 REVISIONS = sorted(path.name[1:5] for path in VERSIONS.glob("v*.py"))
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-
-# Kills itself just before the n-th statement of its migration.
-KILLED = """
-import os, signal, sys
-from sqlalchemy import event
-from ipml.storage.database import migrate, open_database
-url, left = sys.argv[1], int(sys.argv[2])
-engine = open_database(url)
-@event.listens_for(engine, "before_cursor_execute")
-def count(connection, cursor, statement, *_):
-    global left
-    left -= statement.startswith(("CREATE", "INSERT", "ALTER", "UPDATE", "DROP", "\\nCREATE"))
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-migrate(engine)
-"""
 
 
 @pytest.fixture
@@ -48,8 +29,7 @@ def used(engine: Engine) -> Engine:
     for verdict in (Verdict.GENUINE, Verdict.ESCALATE):
         with writing(engine) as connection:
             decide(connection, claim(connection, "ana", now=NOON), verdict, now=NOON)
-    with writing(engine) as connection:
-        claim(connection, "ana", now=NOON)
+    write_with(engine, claim, "ana", now=NOON)
     return engine
 
 
@@ -62,6 +42,7 @@ def contents(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+@on_both
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_down_and_up_and_down_again_gives_the_same_rows(used: Engine, revision: str):
     """A step down loses only what the step up had brought; taking both again changes nothing."""
@@ -79,6 +60,7 @@ def test_down_and_up_and_down_again_gives_the_same_rows(used: Engine, revision: 
     assert contents(used) == at_revision
 
 
+@on_both
 def test_the_way_down_ends_at_nothing_and_leads_up_again(used: Engine):
     """Without tables there is no revision; the way up makes them all, empty."""
     before = set(contents(used))
@@ -87,27 +69,3 @@ def test_the_way_down_ends_at_nothing_and_leads_up_again(used: Engine):
     migrate(used)
     assert set(contents(used)) == before
     assert not any(rows for table, rows in contents(used).items() if table != "alembic_version")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_migration_killed_at_any_statement_leaves_no_trace(kind: str, tmp_path: Any, request: pytest.FixtureRequest):
-    """After each kill there are no tables at all, and the next migration makes them."""
-    if kind == "sqlite":
-        _kill_and_look(f"sqlite:///{tmp_path}/ipml.db")
-        return
-    with empty_postgres(request.getfixturevalue("postgres")) as url:
-        _kill_and_look(url)
-
-
-def _kill_and_look(url: str) -> None:
-    engine = open_database(url)
-    for statement in (2, 11):
-        killed = subprocess.run([sys.executable, "-c", KILLED, url, str(statement)], check=False)
-        assert killed.returncode == -signal.SIGKILL
-        with engine.connect() as connection:
-            assert inspect(connection).get_table_names() == []
-    migrate(engine)
-    with engine.connect() as connection:
-        assert get_revision(connection) == REVISION
-    engine.dispose()

@@ -84,8 +84,8 @@ def test_the_time_of_day_does_not_come_twice() -> None:
     assert nightly.due_after(began, began - timedelta(hours=1)) == began + timedelta(days=1)
 
 
-@pytest.mark.parametrize("words", ["", "15", "0m", "-5m", "1.5h", "24:00", "3:00", "03:60", "367d", "often", "１m"])
-def test_what_is_no_schedule_is_refused(words: str) -> None:
+def test_what_is_no_schedule_is_refused() -> None:
     """With what would be one."""
-    with pytest.raises(UnusableSetting, match="15m"):
-        Schedule.parse(words)
+    for words in ("", "15", "0m", "-5m", "1.5h", "24:00", "3:00", "03:60", "367d", "often", "１m"):
+        with pytest.raises(UnusableSetting, match="15m"):
+            Schedule.parse(words)

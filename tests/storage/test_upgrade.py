@@ -8,26 +8,19 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine, inspect, text
-from support.databases import empty_postgres, read_tables
+from support.databases import empty_postgres, on_both, read_tables
 from support.releases import environment, make_newer_release, run_release, start_release
+from support.transactions import read_with
 
 from ipml.errors import Failed, WrongRevision
 from ipml.records import Listing, ScoredListing
 from ipml.review.queue import enqueue
 from ipml.storage.backup import back_up, restore
-from ipml.storage.database import (
-    Lock,
-    get_revision,
-    is_ahead,
-    migrate,
-    open_database,
-    reading,
-    try_writing,
-    writing,
-)
+from ipml.storage.database import Lock, get_revision, is_ahead, migrate, open_database, reading, try_writing, writing
 from ipml.storage.jobs import LeaderLock
 from ipml.storage.tables import REVISION
 from ipml.storage.upgrade import upgrade
@@ -87,6 +80,7 @@ def look(url: str) -> tuple[str | None, bool]:
     return found
 
 
+@on_both
 @pytest.mark.slow
 def test_a_newer_release_backs_up_and_brings_up_to_date(url: str, newer: Path, tmp_path: Path) -> None:
     """Once; the backup is what this release restores, and nothing of the rows is lost."""
@@ -119,15 +113,14 @@ def test_the_backup_of_a_file_stays_beside_it(tmp_path: Path, newer: Path) -> No
     assert upgrade(engine) is None
 
 
+@on_both
 @pytest.mark.slow
 def test_this_release_goes_on_beside_a_newer_one_that_lets_it(url: str, newer: Path, tmp_path: Path) -> None:
     """It reads, writes, backs up all there is, and leaves the tables as they are when it starts anew."""
     engine = open_database(url)
-    with reading(engine) as connection:
-        assert not is_ahead(connection)
+    assert not read_with(engine, is_ahead)
     run_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path)
-    with reading(engine) as connection:
-        assert is_ahead(connection)
+    assert read_with(engine, is_ahead)
     fill(engine, range(3, 5))
     migrate(engine)
     assert upgrade(engine) is None
@@ -160,6 +153,7 @@ def test_this_release_refuses_what_a_newer_one_does_not_let_it_use(url: str, oth
         back_up(engine, tmp_path / "mine.zip")
 
 
+@on_both
 @pytest.mark.slow
 def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, tmp_path: Path) -> None:
     """In a sentence, before anything is done; once that process has ended, or where that is asked for, it is done."""
@@ -183,34 +177,34 @@ def test_what_would_stop_a_process_that_runs_is_refused(url: str, other: Path, t
 
 @pytest.mark.slow
 def test_processes_of_one_release_do_not_refuse_each_other(url: str, other: Path, tmp_path: Path) -> None:
-    """Those that start at once wait for the one that is first; it waits for a command that is about to end."""
+    """Those that start at once wait for the one that is first, or for a command that is about to end: one backs up."""
     engine = open_database(url)
     lock = LeaderLock(engine, Lock.UPGRADE)
     assert lock.take()
-    started = [start_release(other, "admin", "upgrade", "--database", url, backups=tmp_path) for _ in range(2)]
+    kept = tmp_path / "kept"
+    started = [start_release(other, "admin", "upgrade", "--database", url, backups=kept) for _ in range(2)]
     for process in started:
-        assert process.stdout is not None
         assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
     lock.release()
     engine.dispose()
     said = [process.communicate()[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
+    assert sum("backup in" in words for words in said) == 1
+    assert sum("Another process has brought the database up to date." in words for words in said) == 1
+    assert len(list(kept.iterdir())) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "beginning", ["SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"]
-)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_at_any_point_it_is_as_before(
-    kind: str, beginning: str, newer: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_killed_at_any_point_it_is_as_before(kind, newer, tmp_path, request, subtests) -> None:
     """While the backup is written, and within the migration; the next start does all of it."""
-    if kind == "sqlite":
-        _kill_and_start(f"sqlite:///{tmp_path}/ipml.db", beginning, newer, tmp_path / "kept")
-        return
-    with empty_postgres(request.getfixturevalue("postgres")) as url:
-        _kill_and_start(url, beginning, newer, tmp_path / "kept")
+    for beginning in ("SELECT users", "CREATE TABLE remarks", "INSERT INTO remarks", "ALTER TABLE alembic"):
+        with subtests.test(beginning), TemporaryDirectory(dir=tmp_path) as folder:
+            if kind == "sqlite":
+                _kill_and_start(f"sqlite:///{folder}/ipml.db", beginning, newer, Path(folder) / "kept")
+                continue
+            with empty_postgres(request.getfixturevalue("postgres")) as url:
+                _kill_and_start(url, beginning, newer, Path(folder) / "kept")
 
 
 def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
@@ -230,51 +224,17 @@ def _kill_and_start(url: str, beginning: str, newer: Path, kept: Path) -> None:
     engine.dispose()
 
 
-@pytest.mark.slow
-def test_another_process_that_does_the_same_is_waited_for(url: str, newer: Path, tmp_path: Path) -> None:
-    """Both end well, and one backup is made."""
-    engine = open_database(url)
-    lock = LeaderLock(engine, Lock.UPGRADE)
-    assert lock.take()
-    one = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
-    two = start_release(newer, "admin", "upgrade", "--database", url, backups=tmp_path / "kept")
-    for process in (one, two):
-        assert process.stdout is not None
-        assert process.stdout.readline() == "Another process brings the database up to date: waiting for it.\n"
-    lock.release()
-    said = [process.communicate()[0] for process in (one, two)]
-    assert [one.returncode, two.returncode] == [0, 0]
-    assert sum("backup in" in words for words in said) == 1
-    assert sum("Another process has brought the database up to date." in words for words in said) == 1
-    assert len(list((tmp_path / "kept").iterdir())) == 1
-
-
-def set_revision(engine: Engine, revision: str) -> None:
-    """Have a database say that its tables are of another revision."""
-    with writing(engine) as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-
-
 def test_waiting_has_an_end(tmp_path: Path) -> None:
     """It says what it waited for."""
     engine = open_database(f"sqlite:///{tmp_path}/ipml.db")
     migrate(engine)
-    set_revision(engine, "0000")
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     lock = LeaderLock(open_database(str(engine.url)), Lock.UPGRADE)
     assert lock.take()
     with pytest.raises(Failed, match="another process has been bringing it up to date for 0 seconds"):
         upgrade(engine, patience_seconds=0)
     lock.release()
-
-
-@pytest.mark.parametrize("revision", ["0a8213491aaa", "0003"])
-def test_what_is_no_older_database_of_ipml_is_left_alone(engine: Engine, revision: str) -> None:
-    """It is another program's, or a newer release's."""
-    set_revision(engine, revision)
-    with pytest.raises(WrongRevision):
-        upgrade(engine)
-    with pytest.raises(WrongRevision):
-        migrate(engine)
 
 
 @pytest.mark.slow

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, Row, select, update
 from support.consequences import ENFORCEMENT
+from support.transactions import read_with, write_with
 
+from ipml.enforcement.appeals.appeal import get_appeal
 from ipml.enforcement.appeals.resolution import run_appeal_deadlines
 from ipml.enforcement.policy import AppealRules, load_enforcement_policy
 from ipml.records import Verdict
+from ipml.review.exports import export_labels
 from ipml.review.queue import claim, decide, enqueue
+from ipml.review.reversals import undo
 from ipml.storage.audit_trail.audit import change_rows
 from ipml.storage.database import reading, writing
 from ipml.storage.pseudonyms import decrypt
@@ -35,17 +39,29 @@ class Market:
     def take_down(self, listing_id: str = "L1", reviewer: str = "ana", **fields: Any) -> int:
         """Enqueue a listing, decide it counterfeit, and return the number of its measure."""
         enqueue(self.engine, [self.make_scored(listing_id, **fields)])
+        self.find_counterfeit(reviewer)
+        return self.measures()[-1].measure_id
+
+    def find_counterfeit(self, reviewer: str, **options: Any) -> None:
+        """Decide the next case counterfeit."""
+        said = {"ground": "declared_replica", "now": self.now, "consequences": ENFORCEMENT}
         with writing(self.engine) as connection:
             taken = claim(connection, reviewer, now=self.now)
-            decide(
-                connection,
-                taken,
-                Verdict.COUNTERFEIT,
-                ground="declared_replica",
-                now=self.now,
-                consequences=ENFORCEMENT,
-            )
-        return self.measures()[-1].measure_id
+            decide(connection, taken, Verdict.COUNTERFEIT, **said | options)
+
+    def undo(self, decision_id: int, by: str = "lea") -> None:
+        """Take a decision back."""
+        options = {"may_undo_others": True, "now": self.now, "consequences": ENFORCEMENT}
+        write_with(self.engine, undo, decision_id, by, **options)
+
+    def appeal(self, appeal_id: int = 1) -> Any:
+        """Return all that is known of an appeal."""
+        return read_with(self.engine, get_appeal, appeal_id)
+
+    def labels(self) -> list[bool]:
+        """Return what the labels say of each listing."""
+        with reading(self.engine) as connection:
+            return [label.is_counterfeit for label in export_labels(connection)]
 
     def deliver(self, *channels: str) -> None:
         """Let all messages of some channels arrive now."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from support.consequences import ENFORCEMENT
 from support.databases import empty_tables
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import (
     PENDING,
@@ -78,8 +79,7 @@ class Appeals(RuleBasedStateMachine):
         earlier = [self.states[appeal] for appeal, subject in self.against.items() if subject == number]
         options = {"kind": kind, "rules": self.market.rules, "now": self.market.now}
         try:
-            with writing(self.market.engine) as connection:
-                filed = file_appeal(connection, f"measure:{number}", "s1", "It is genuine.", **options)
+            filed = write_with(self.market.engine, file_appeal, f"measure:{number}", "s1", "It is genuine.", **options)
         except Conflict as error:
             is_late = f"the time for a {kind} is over" in str(error)
             assert self.is_over(number, kind) if is_late else {*earlier} & {*PENDING, AppealState.REJECTED}
@@ -102,8 +102,7 @@ class Appeals(RuleBasedStateMachine):
             return
         after = TRANSITIONS.get((self.states[number], event))
         try:
-            with writing(self.market.engine) as connection:
-                appeal = act(connection)
+            appeal = write_with(self.market.engine, act)
         except IllegalStep:
             assert after is None
         else:
@@ -147,12 +146,9 @@ class Appeals(RuleBasedStateMachine):
     @rule(number=st.integers(1, 4))
     def holder_gives_up(self, number):
         """Let the holder give up."""
-        options = {"rules": self.market.rules, "now": self.market.now}
-        self.take(
-            number,
-            AppealEvent.HOLDER_WITHDREW,
-            partial(holder_withdrew, appeal_id=number, by="lea", **options, consequences=ENFORCEMENT),
-        )
+        options = {"rules": self.market.rules, "now": self.market.now, "consequences": ENFORCEMENT}
+        act = partial(holder_withdrew, appeal_id=number, by="lea", **options)
+        self.take(number, AppealEvent.HOLDER_WITHDREW, act)
 
     @rule()
     def deliver(self):
@@ -169,8 +165,7 @@ class Appeals(RuleBasedStateMachine):
     def note_restored(self):
         """Learn what the holders' silence brought back; nothing else may have changed by itself."""
         for number, state in self.states.items():
-            with reading(self.market.engine) as connection:
-                found = get_appeal(connection, number).appeal.state
+            found = read_with(self.market.engine, get_appeal, number).appeal.state
             if found is not state:
                 assert (state, found) == (AppealState.WITH_HOLDER, AppealState.RESTORED)
                 self.states[number] = found
@@ -178,8 +173,7 @@ class Appeals(RuleBasedStateMachine):
     @invariant()
     def is_sound(self):
         """Appeals are as they are known to be; measures are lifted where one brought the listing back, only there."""
-        with reading(self.market.engine) as connection:
-            found = {row.appeal.appeal_id: row.appeal.state for row in list_appeals(connection, "all")}
+        found = {row.appeal.appeal_id: row.appeal.state for row in read_with(self.market.engine, list_appeals, "all")}
         assert found == self.states
         back = {self.against[number] for number, state in self.states.items() if state in BACK}
         assert {row.measure_id for row in self.market.measures() if row.lifted_at} == back

@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, insert, select, update
 from support.consequences import ENFORCEMENT
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
-from ipml.enforcement.appeals.appeal import count_overdue, get_appeal, list_appeals, may_decide
+from ipml.enforcement.appeals.appeal import count_overdue, list_appeals, may_decide
 from ipml.enforcement.appeals.filings import file_appeal, withdraw_appeal
 from ipml.enforcement.appeals.resolution import change_term, claim_appeal, decide_appeal, holder_acted, holder_withdrew
 from ipml.enforcement.evidence.package import subjects_of_cases
@@ -16,8 +18,7 @@ from ipml.records import Verdict
 from ipml.review.cases import get_case
 from ipml.review.exports import export_labels
 from ipml.review.group_decisions import decide_and_spread, preview_spread
-from ipml.review.queue import claim, decide, enqueue
-from ipml.review.reversals import undo
+from ipml.review.queue import claim, enqueue
 from ipml.settings import SecondPersonRule, Settings
 from ipml.storage.audit_trail import audit
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -31,24 +32,13 @@ DAY = timedelta(days=1)
 
 def file_one(market, about="measure:1", text="It is genuine, see the invoice.", **options):
     """File an appeal of seller s1."""
-    with writing(market.engine) as connection:
-        return file_appeal(connection, about, "s1", text, rules=market.rules, now=market.now, **options)
+    return write_with(market.engine, file_appeal, about, "s1", text, rules=market.rules, now=market.now, **options)
 
 
 def decide_one(market, appeal, by="ben", outcome="granted", why="The invoice is good.", **options):
     """Decide an appeal."""
-    with writing(market.engine) as connection:
-        return decide_appeal(
-            connection,
-            appeal.appeal_id,
-            by,
-            outcome,
-            why,
-            rules=market.rules,
-            now=market.now,
-            **options,
-            consequences=ENFORCEMENT,
-        )
+    options |= {"rules": market.rules, "now": market.now, "consequences": ENFORCEMENT}
+    return write_with(market.engine, decide_appeal, appeal.appeal_id, by, outcome, why, **options)
 
 
 def read_decisions(market):
@@ -58,8 +48,12 @@ def read_decisions(market):
         return [tuple(row) for row in connection.execute(query)]
 
 
+@on_both
 def test_a_granted_appeal_puts_everything_right(market):
-    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it."""
+    """The decision is taken back, the measure lifted, the case decided genuine, and the label with it.
+
+    Whatever it writes into the trail belongs to its case, so that the package of evidence tells of it.
+    """
     market.take_down()
     appeal = decide_one(market, file_one(market))
     (measure,) = market.measures()
@@ -70,13 +64,6 @@ def test_a_granted_appeal_puts_everything_right(market):
         assert audit.verify(connection).is_intact
         assert not list(find_disagreements(connection))
         assert check_rows(connection).problems == ()
-
-
-def test_whatever_an_appeal_writes_into_the_trail_belongs_to_its_case(market):
-    """So the package of its evidence tells of each step and each deadline."""
-    market.take_down()
-    decide_one(market, file_one(market))
-    with reading(market.engine) as connection:
         subjects = connection.scalars(select(audit_table.c.subject))
         told = {subject for subject in subjects if subject.startswith(("appeal:", "deadline:"))}
         assert {subject.partition(":")[0] for subject in told} == {"appeal", "deadline"}
@@ -89,8 +76,7 @@ def test_a_rejected_appeal_changes_nothing_but_is_explained(market):
     decide_one(market, file_one(market), outcome="rejected", why="No invoice was shown.")
     letter = market.letter("appeal-1-rejected")
     assert market.measures()[0].lifted_at is None
-    with reading(market.engine) as connection:
-        assert [label.is_counterfeit for label in export_labels(connection)] == [True]
+    assert market.labels() == [True]
     assert "No invoice was shown." in letter
     assert "out-of-court" in letter
 
@@ -102,31 +88,31 @@ def test_granted_in_part_a_milder_measure_takes_its_place(market):
     old, new = market.measures()
     assert old.lifted_at is not None
     assert (new.kind, new.lifted_at) == ("label", None)
-    with reading(market.engine) as connection:
-        assert [label.is_counterfeit for label in export_labels(connection)] == [True]
+    assert market.labels() == [True]
+
+
+def take_down_alike(market):
+    """Take down four listings that are alike by one decision; return its case, and those that it was spread to."""
+    titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
+    bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
+    enqueue(market.engine, bags)
+    options = {"ground": "declared_replica", "now": market.now, "consequences": ENFORCEMENT}
+    with writing(market.engine) as connection:
+        taken = claim(connection, "ana", now=market.now)
+        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
+        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
+    assert spread.decisions
+    return taken.case_id, [decision.case_id for decision in spread.decisions]
 
 
 def test_near_duplicates_are_put_right_with_it(market):
     """What was decided with the same decision is the same offer of the same seller: all of it is put right."""
-    titles = [f"Leather bag, brown, no. {number}" for number in range(4)]
-    bags = [market.make_scored(f"B{n}", title=title, price=50.0, currency="EUR") for n, title in enumerate(titles)]
-    enqueue(market.engine, bags)
-    with writing(market.engine) as connection:
-        taken = claim(connection, "ana", now=market.now)
-        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-    options = {"ground": "declared_replica", "now": market.now}
-    with writing(market.engine) as connection:
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options, consequences=ENFORCEMENT)
-    assert spread.decisions
-    appeal = file_one(market, about=spread.decisions[0].case_id)
-    with reading(market.engine) as connection:
-        assert len(get_appeal(connection, appeal.appeal_id).alike) == len(spread.decisions)
+    _, others = take_down_alike(market)
+    appeal = file_one(market, about=others[0])
+    assert len(market.appeal().alike) == len(others)
     decide_one(market, appeal)
     assert all(measure.lifted_at for measure in market.measures())
-    with reading(market.engine) as connection:
-        labels = list(export_labels(connection))
-    assert len(labels) == 1 + len(spread.decisions)
-    assert not any(label.is_counterfeit for label in labels)
+    assert market.labels() == [False] * (1 + len(others))
 
 
 def test_neither_an_earlier_decider_nor_a_machine_decides(market):
@@ -140,27 +126,15 @@ def test_neither_an_earlier_decider_nor_a_machine_decides(market):
         for outcome in ("granted", "rejected"):
             with pytest.raises(Forbidden, match="to decide"):
                 decide_one(market, appeal, by=by, outcome=outcome)
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, 1).appeal.state == "open"
+    assert market.appeal().appeal.state == "open"
     assert market.measures()[0].lifted_at is None
 
 
 def test_everybody_who_had_a_part_in_it_is_told_apart(market):
     """Both of two persons, and whoever decided an earlier appeal, have decided before."""
-    settings = Settings(second_person=(SecondPersonRule(verdict="counterfeit"),))
     enqueue(market.engine, [market.make_scored()])
     for reviewer in ("ana", "bea"):
-        with writing(market.engine) as connection:
-            taken = claim(connection, reviewer, now=market.now)
-            decide(
-                connection,
-                taken,
-                Verdict.COUNTERFEIT,
-                ground="declared_replica",
-                settings=settings,
-                now=market.now,
-                consequences=ENFORCEMENT,
-            )
+        market.find_counterfeit(reviewer, settings=Settings(second_person=(SecondPersonRule(verdict="counterfeit"),)))
     decide_one(market, file_one(market), by="ben", outcome="partly granted", measure=MeasureKind.DEMOTE)
     second = file_one(market, about="measure:2")
     with reading(market.engine) as connection:
@@ -206,12 +180,8 @@ def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
     """Taken back and decided counterfeit again while the appeal waits: granted, it is the new decision that falls."""
     market.take_down()
     appeal = file_one(market)
-    with writing(market.engine) as connection:
-        undo(connection, 1, "lea", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
-        taken = claim(connection, "bea", 1, now=market.now)
-        decide(
-            connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=market.now, consequences=ENFORCEMENT
-        )
+    market.undo(1)
+    market.find_counterfeit("bea")
     with pytest.raises(Forbidden, match="to decide"):
         decide_one(market, appeal, by="bea")
     decide_one(market, appeal)
@@ -220,51 +190,28 @@ def test_a_listing_decided_anew_meanwhile_comes_back_as_well(market):
 
 def test_silence_brings_back_only_what_was_countered(market):
     """The near-duplicates were decided with it, but nobody spoke for them: they stay down."""
-    bags = [market.make_scored(f"B{n}", title=f"Leather bag, no. {n}", price=50.0, currency="EUR") for n in range(4)]
-    enqueue(market.engine, bags)
-    with writing(market.engine) as connection:
-        taken = claim(connection, "ana", now=market.now)
-        alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-    options = {"ground": "declared_replica", "now": market.now}
-    with writing(market.engine) as connection:
-        spread = decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options, consequences=ENFORCEMENT)
-    file_one(market, about=taken.case_id, kind="counter-notice", profile="us")
+    first, _ = take_down_alike(market)
+    file_one(market, about=first, kind="counter-notice", profile="us")
     market.pass_time(market.now + 30 * DAY)
-    lifted = [measure.case_id for measure in market.measures() if measure.lifted_at]
-    assert spread.decisions
-    assert lifted == [taken.case_id]
+    assert [measure.case_id for measure in market.measures() if measure.lifted_at] == [first]
 
 
-@pytest.mark.parametrize(("step", "hours"), [(timedelta(days=1), 5), (timedelta(hours=-1), 30)])
-def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market, step, hours):
-    """A day ahead or an hour back, for an hour or more: no term is over early, and none is lost."""
+def test_a_clock_that_is_wrong_for_a_while_ends_nobodys_time(market):
+    """A day ahead for five hours: no term is over early, and none is lost."""
     market.take_down()
     market.deliver()
     market.tick()
     over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)
     for hour in range(-40, 0, 4):
-        wrong = step if -20 <= hour < -20 + hours else timedelta()
-        market.tick(over + timedelta(hours=hour) + wrong)
+        market.tick(over + timedelta(hours=hour) + (DAY if -20 <= hour < -15 else timedelta()))
     market.now = over - timedelta(minutes=1)
-    appeal = file_one(market)
-    assert appeal.state == "open"
+    assert file_one(market).state == "open"
     for hour in range(0, 60, 10):
         market.tick(over + timedelta(hours=hour))
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, appeal.appeal_id).windows[0].state == "expired"
+    assert market.appeal().windows[0].state == "expired"
 
 
-def test_even_a_clock_that_stays_a_day_ahead_ends_no_time_early(market):
-    """As the second look must come more than a day after the first."""
-    market.take_down()
-    market.deliver()
-    market.tick()
-    over = datetime(2025, 9, 3, 22, 0, tzinfo=UTC)
-    for hour in range(-48, 1, 6):
-        market.tick(over + timedelta(hours=hour) + DAY)
-    assert file_one(market).state == "open"
-
-
+@on_both
 def test_the_same_request_files_once(market):
     """With its key it returns the same appeal; with another content the key is refused."""
     market.take_down()
@@ -273,8 +220,7 @@ def test_the_same_request_files_once(market):
     assert file_one(market, about=1, key="k1") == first
     with pytest.raises(KeyReused):
         file_one(market, text="Something else.", key="k1")
-    with reading(market.engine) as connection:
-        assert len(list_appeals(connection)) == 1
+    assert len(read_with(market.engine, list_appeals)) == 1
 
 
 def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
@@ -283,8 +229,7 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
     first = file_one(market)
     with pytest.raises(Conflict, match="against it is"):
         file_one(market)
-    with writing(market.engine) as connection:
-        withdraw_appeal(connection, first.appeal_id, "s1", now=market.now)
+    write_with(market.engine, withdraw_appeal, first.appeal_id, "s1", now=market.now)
     second = file_one(market)
     decide_one(market, second, outcome="rejected")
     with pytest.raises(Conflict, match="court"):
@@ -292,12 +237,18 @@ def test_there_is_one_appeal_at_a_time_and_none_after_it_was_rejected(market):
 
 
 def test_only_what_restricts_this_seller_can_be_appealed(market):
-    """Another's measure looks like one that is not there."""
+    """Another's measure looks like one that is not there, and so does another's appeal to withdraw."""
     market.take_down()
     market.take_down("L2", seller_id="s2", title="Silk scarf")
     for about in ("measure:2", "measure:99", "case:99", "penalty:2", "penalty:99", "x", "measure:", "measure:²", 0, 2):
         with pytest.raises(NotFound, match="No restriction"):
             file_one(market, about=about)
+    appeal = file_one(market)
+    for number in (0, -1, 99, 2**63):
+        with pytest.raises(NotFound, match="No appeal"):
+            market.appeal(number)
+    with pytest.raises(NotFound, match="No appeal"):
+        write_with(market.engine, withdraw_appeal, appeal.appeal_id, "s2", now=market.now)
 
 
 def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undone(market):
@@ -306,19 +257,17 @@ def test_what_is_lifted_cannot_be_appealed_and_a_decision_on_appeal_is_not_undon
     decide_one(market, file_one(market))
     with pytest.raises(NotFound, match="No restriction"):
         file_one(market)
-    with pytest.raises(Conflict, match="appeal"), writing(market.engine) as connection:
-        undo(connection, 2, "ben", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
+    with pytest.raises(Conflict, match="appeal"):
+        market.undo(2, "ben")
 
 
 def test_a_decision_taken_back_meanwhile_is_not_taken_back_again(market):
     """Where a lead has undone the decision, granting the appeal only answers the seller."""
     market.take_down()
     appeal = file_one(market)
-    with writing(market.engine) as connection:
-        undo(connection, 1, "lea", may_undo_others=True, now=market.now, consequences=ENFORCEMENT)
+    market.undo(1)
     assert decide_one(market, appeal).state == "granted"
-    with reading(market.engine) as connection:
-        assert get_case(connection, 1).state == "open"
+    assert read_with(market.engine, get_case, 1).state == "open"
 
 
 def test_texts_that_cannot_be_kept_are_refused(market):
@@ -335,8 +284,7 @@ def test_hostile_text_is_kept_as_it_is_and_passed_on_inert(market):
     hostile = "<script>alert(1)</script>\x1b[2J\u202egenuine\r\nBcc: all@example.com =HYPERLINK()"
     appeal = file_one(market, text=hostile, kind="counter-notice")
     told = market.letter(f"appeal-{appeal.appeal_id}-passed-on", "holder")
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, appeal.appeal_id).text == hostile
+    assert market.appeal(appeal.appeal_id).text == hostile
     assert "\\u001b" not in told
     assert "\\u202e" not in told
     assert "\\r" not in told
@@ -352,6 +300,7 @@ def test_a_rights_holder_learns_no_more_than_the_rules_say(market):
     assert '"s1"' not in told
 
 
+@on_both
 def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     """Fifteen days after the statement reached them the measure ends by itself; nobody is said to have judged it."""
     market.take_down(country="CN")
@@ -359,18 +308,15 @@ def test_where_the_rights_holder_does_not_act_the_listing_comes_back(market):
     market.now += 2 * DAY
     market.deliver("holder")
     market.tick()
-    with reading(market.engine) as connection:
-        (deadline,) = get_appeal(connection, 1).deadlines
+    (deadline,) = market.appeal().deadlines
     assert deadline.due_at == datetime(2025, 3, 20, 16, 0, tzinfo=UTC)
     market.pass_time(deadline.due_at - timedelta(minutes=1501))
     assert market.measures()[0].lifted_at is None
     market.pass_time(deadline.due_at)
     assert market.measures()[0].lifted_by == "ipml deadlines"
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, appeal.appeal_id).appeal.state == "restored"
+    assert market.appeal(appeal.appeal_id).appeal.state == "restored"
     assert read_decisions(market)[-1] == ("cannot tell", "deadline", "ipml deadlines")
-    with reading(market.engine) as connection:
-        assert list(export_labels(connection)) == []
+    assert market.labels() == []
     assert market.letter("appeal-1-restored")
 
 
@@ -378,11 +324,9 @@ def test_a_rights_holder_who_acts_in_time_keeps_the_measure(market):
     """The term stops; later a person decides by what came of the suit, or the holder gives up."""
     market.take_down(country="US")
     appeal = file_one(market, kind="counter-notice")
-    with writing(market.engine) as connection:
-        holder_acted(connection, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
+    write_with(market.engine, holder_acted, appeal.appeal_id, "SDNY 25-cv-1", "lea", now=market.now)
     market.pass_time(market.now + 60 * DAY)
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, 1).reference == "SDNY 25-cv-1"
+    assert market.appeal().reference == "SDNY 25-cv-1"
     assert market.measures()[0].lifted_at is None
     with writing(market.engine) as connection:
         assert holder_withdrew(connection, 1, "lea", now=market.now, consequences=ENFORCEMENT).state == "restored"
@@ -395,12 +339,10 @@ def test_a_rights_holder_who_acts_too_late_must_give_notice_anew(market):
     market.take_down("L2", country="US", title="Silk scarf")
     for number in (1, 2):
         file_one(market, about=f"measure:{number}", kind="counter-notice")
-    with reading(market.engine) as connection:
-        due_at = get_appeal(connection, 1).deadlines[0].due_at
+    due_at = market.appeal().deadlines[0].due_at
     market.now = due_at + timedelta(hours=1)
     market.tick()
-    with writing(market.engine) as connection:
-        assert holder_acted(connection, 1, "docket 1", "lea", now=market.now).state == "holder acted"
+    assert write_with(market.engine, holder_acted, 1, "docket 1", "lea", now=market.now).state == "holder acted"
     market.pass_time(market.now)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         holder_acted(connection, 2, "docket 2", "lea", now=market.now)
@@ -412,8 +354,7 @@ def test_the_longer_term_is_given_once(market):
     file_one(market, kind="counter-notice")
     market.deliver("holder")
     market.tick()
-    with writing(market.engine) as connection:
-        deadline = change_term(connection, 1, "extend", "lea", now=market.now)
+    deadline = write_with(market.engine, change_term, 1, "extend", "lea", now=market.now)
     assert deadline.due_at == datetime(2025, 3, 31, 16, 0, tzinfo=UTC)
     with pytest.raises(IllegalStep), writing(market.engine) as connection:
         change_term(connection, 1, "extend", "lea", now=market.now)
@@ -435,8 +376,7 @@ def test_an_appeal_in_hand_is_left_alone(market):
     """Another may not decide it meanwhile; when the hour is over they may."""
     market.take_down()
     appeal = file_one(market)
-    with writing(market.engine) as connection:
-        claim_appeal(connection, appeal.appeal_id, "ben", now=market.now)
+    write_with(market.engine, claim_appeal, appeal.appeal_id, "ben", now=market.now)
     with pytest.raises(Conflict, match="in the hands of"):
         decide_one(market, appeal, by="cyd")
     market.now += timedelta(hours=2)
@@ -461,25 +401,23 @@ def test_an_outcome_must_make_sense(market):
 
 
 def test_an_undecided_complaint_is_shown_as_overdue(market):
-    """Fourteen days under the EU rules; it is never decided by its expiry."""
+    """Fourteen days under the EU rules; it is never decided by its expiry.
+
+    A counter-notice that does not arrive is overdue, too: its term has not begun, but somebody must look why.
+    """
     market.take_down()
-    file_one(market)
-    market.pass_time(market.now + 20 * DAY)
-    with reading(market.engine) as connection:
-        (row,) = list_appeals(connection)
-    assert row.is_overdue(market.now)
-    assert row.appeal.state == "open"
-    with reading(market.engine) as connection:
-        assert count_overdue(connection, market.rules, market.now) == 1
-
-
-def test_a_counter_notice_that_does_not_arrive_is_shown_as_overdue(market):
-    """Its term has not begun, but somebody must look why."""
-    market.take_down(country="CN")
-    file_one(market, kind="counter-notice")
+    market.take_down("L2", country="CN", title="Silk scarf")
+    file_one(market, about="measure:2", kind="counter-notice")
     with reading(market.engine) as connection:
         assert count_overdue(connection, market.rules, market.now + 2 * DAY) == 0
         assert count_overdue(connection, market.rules, market.now + 4 * DAY) == 1
+    file_one(market)
+    market.pass_time(market.now + 20 * DAY)
+    with reading(market.engine) as connection:
+        (row,) = [row for row in list_appeals(connection) if row.appeal.subject == "measure:1"]
+        assert row.is_overdue(market.now)
+        assert row.appeal.state == "open"
+        assert count_overdue(connection, market.rules, market.now) == 2
 
 
 def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(market):
@@ -488,23 +426,9 @@ def test_what_an_erased_seller_said_is_gone_and_their_appeal_still_decided(marke
     appeal = file_one(market)
     with writing(market.engine) as connection:
         connection.execute(seller_keys.delete())
-    with reading(market.engine) as connection:
-        found = get_appeal(connection, appeal.appeal_id)
-    assert found.text is None
+    assert market.appeal().text is None
     assert decide_one(market, appeal).state == "granted"
-    with reading(market.engine) as connection:
-        assert get_appeal(connection, appeal.appeal_id).outcome.why is None
-
-
-def test_there_is_no_appeal_of_an_unknown_number(market):
-    """Nor one of no number, nor another's to withdraw."""
-    market.take_down()
-    appeal = file_one(market)
-    for number in (0, -1, 99, 2**63):
-        with pytest.raises(NotFound, match="No appeal"), reading(market.engine) as connection:
-            get_appeal(connection, number)
-    with pytest.raises(NotFound, match="No appeal"), writing(market.engine) as connection:
-        withdraw_appeal(connection, appeal.appeal_id, "s2", now=market.now)
+    assert market.appeal(appeal.appeal_id).outcome.why is None
 
 
 def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch):
@@ -513,8 +437,7 @@ def test_a_failing_expiry_leaves_no_trace_and_is_tried_again(market, monkeypatch
 
     market.take_down(country="US")
     file_one(market, kind="counter-notice")
-    with reading(market.engine) as connection:
-        due_at = get_appeal(connection, 1).deadlines[0].due_at
+    due_at = market.appeal().deadlines[0].due_at
 
     def fail(*_args):
         raise RuntimeError("struck by lightning")

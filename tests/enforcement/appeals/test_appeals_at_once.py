@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select
 from support.consequences import ENFORCEMENT
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.appeals.appeal import get_appeal, list_appeals
 from ipml.enforcement.appeals.filings import file_appeal
 from ipml.enforcement.appeals.resolution import decide_appeal, holder_acted, run_appeal_deadlines
 from ipml.errors import Conflict, IllegalStep, IpmlError
-from ipml.records import Verdict
+from ipml.records import ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue
 from ipml.storage.audit_trail.audit import verify
 from ipml.storage.audit_trail.consistency import find_disagreements
@@ -32,22 +34,23 @@ RUNNER = Path(__file__).with_name("deadline_runner.py")
 pytestmark = pytest.mark.slow
 
 
-def file_many(engine: Engine, make_scored, count: int) -> datetime:
-    """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
-    enqueue(engine, [make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)])
+def decide_all(engine: Engine, *scored: ScoredListing) -> None:
+    """Decide listings counterfeit."""
+    enqueue(engine, scored)
+    options = {"ground": "declared_replica", "now": NOON, "consequences": ENFORCEMENT}
     with writing(engine) as connection:
         while taken := claim(connection, "ana", now=NOON):
-            decide(
-                connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT
-            )
+            decide(connection, taken, Verdict.COUNTERFEIT, **options)
+
+
+def file_many(engine: Engine, make_scored, count: int) -> datetime:
+    """Decide as many listings counterfeit, file a counter-notice against each, and return when their terms end."""
+    decide_all(engine, *(make_scored(f"L{n}", title=f"{chr(97 + n) * 6} bag", seller_id=f"s{n}") for n in range(count)))
     query = select(decisions.c.case_id, decisions.c.listing_id).order_by(decisions.c.case_id)
-    with reading(engine) as connection:
-        rows = connection.execute(query).all()
-    for row in rows:
-        options = {"kind": "counter-notice", "profile": "us", "now": NOON}
-        with writing(engine) as connection:
+    options = {"kind": "counter-notice", "profile": "us", "now": NOON}
+    with writing(engine) as connection:
+        for row in connection.execute(query).all():
             file_appeal(connection, row.case_id, row.listing_id.replace("L", "s"), "It is genuine.", **options)
-    with reading(engine) as connection:
         return get_appeal(connection, 1).deadlines[0].due_at
 
 
@@ -64,6 +67,7 @@ def check_whole(engine: Engine, restored: int) -> None:
         assert check_rows(connection).problems == ()
 
 
+@on_both
 def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_scored):
     """Killed again and again while terms run out; in the end each has run out once, with all that follows."""
     due_at = file_many(engine, make_scored, 12)
@@ -79,6 +83,7 @@ def test_a_tick_killed_anywhere_finishes_next_time(engine, database_url, make_sc
     check_whole(engine, 12)
 
 
+@on_both
 def test_ticks_deciders_and_holders_at_once(engine, make_scored):
     """Whoever comes first has it; the others hear so, and nothing is done twice."""
     due_at = file_many(engine, make_scored, 12)
@@ -90,8 +95,7 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
         for appeal_id in random.Random(number).sample(range(1, 13), 12):
             try:
                 if number == 0:
-                    with writing(engine) as connection:
-                        holder_acted(connection, appeal_id, "docket", "lea", now=later)
+                    write_with(engine, holder_acted, appeal_id, "docket", "lea", now=later)
                 elif number == 1:
                     with writing(engine) as connection:
                         decide_appeal(
@@ -105,26 +109,20 @@ def test_ticks_deciders_and_holders_at_once(engine, make_scored):
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
-    with reading(engine) as connection:
-        found = Counter(row.appeal.state for row in list_appeals(connection, "all"))
+    found = Counter(row.appeal.state for row in read_with(engine, list_appeals, "all"))
     assert sum(found.values()) == 12
     check_whole(engine, found["restored"])
 
 
+@on_both
 def test_one_appeal_sent_by_eight_at_once_is_filed_once(engine, make_scored):
     """With one key all get the same appeal; with keys of their own one has it, and the others hear so."""
-    file_many(engine, make_scored, 0 + 1)
-    enqueue(engine, [make_scored("L9", title="steel watch"), make_scored("L8", title="silk scarf")])
-    with writing(engine) as connection:
-        while taken := claim(connection, "ana", now=NOON):
-            decide(
-                connection, taken, Verdict.COUNTERFEIT, ground="declared_replica", now=NOON, consequences=ENFORCEMENT
-            )
+    file_many(engine, make_scored, 1)
+    decide_all(engine, make_scored("L9", title="steel watch"), make_scored("L8", title="silk scarf"))
 
     def send(case_id: int, key: str):
         try:
-            with writing(engine) as connection:
-                return file_appeal(connection, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
+            return write_with(engine, file_appeal, case_id, "s1", "It is genuine.", key=key, now=NOON).appeal_id
         except IpmlError as error:
             return type(error)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, insert, select
+from support.transactions import read_with
 
 from ipml.enforcement.automation.automatic_decisions import Acted, act
 from ipml.enforcement.automation.promises import PromiseStanding, read_standings
@@ -91,8 +92,7 @@ class Market:
 
     def standing(self) -> PromiseStanding:
         """Return how the promise of the brand stands."""
-        with reading(self.engine) as connection:
-            return read_standings(connection, self.policy, now=self.now)[0]
+        return read_with(self.engine, read_standings, self.policy, now=self.now)[0]
 
     def read_decisions(self) -> list[Any]:
         """Return what the policy decided."""

@@ -4,20 +4,22 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.automation.automatic_decisions import act
 from ipml.enforcement.policy import ListEnforcement
-from ipml.records import Verdict
+from ipml.records import Listing, ScoredListing, Verdict
 from ipml.review.claims import count_recent
 from ipml.review.exports import export_labels
 from ipml.review.quality.assessment import list_judgements
-from ipml.review.queue import claim, get_case, history, undo
+from ipml.review.queue import claim, enqueue, get_case, history, undo
 from ipml.review.queue_metrics import measure_hits, measure_paces
 from ipml.review.sellers.seller_lists import ListedSeller, ListKind, add_entry
 from ipml.review.worklists.search import find_precedents
 from ipml.settings import get_settings
 from ipml.storage.audit_trail.audit import verify
-from ipml.storage.database import reading, writing
+from ipml.storage.database import reading
 from ipml.storage.pseudonyms import pseudonym_of
 from ipml.storage.tables import automatic_decisions, automatic_draws, promises, second_reviews
 
@@ -26,38 +28,29 @@ from .conftest import make_policy
 pytestmark = pytest.mark.slow
 
 
-def test_nothing_is_done_before_the_promise_is_shown(market):
-    """As long as too little was reviewed, everything is for people."""
+def test_what_is_not_drawn_is_acted_on_once_the_promise_is_shown(market):
+    """With too little reviewed all is for people; then seven in ten go without review, and a second run does nothing.
+
+    Who was drawn stays drawn, nobody is drawn anew, nothing is decided twice.
+    """
     market.bring(20)
     assert market.act().decided == 0
     market.review(most=9)
     market.bring(5)
     assert market.act().decided == 0
     assert "must be reviewed" in market.standing().why
-
-
-def test_what_is_not_drawn_is_acted_on_once_the_promise_is_shown(market):
-    """With 20 of 20 found counterfeit, seven in ten of the next listings go without review, the others to people."""
-    market.qualify()
+    market.review()
     market.bring(40)
     acted = market.act()
     assert acted.decided + acted.drawn == 40
     assert 4 <= acted.drawn <= 20
+    assert (market.act().decided, market.last.drawn) == (0, 0)
 
 
 def test_off_means_off(make_market):
     """A policy that does not say so acts on nothing and draws nothing."""
     market = make_market(is_on=False)
     market.bring(5)
-    assert (market.act().decided, market.last.drawn) == (0, 0)
-
-
-def test_to_run_again_changes_nothing(market):
-    """The lots fall alike: who was drawn stays drawn, nobody is drawn anew, nothing is decided twice."""
-    market.qualify()
-    market.bring(20)
-    first = market.act()
-    assert first.decided > 0
     assert (market.act().decided, market.last.drawn) == (0, 0)
 
 
@@ -85,11 +78,9 @@ def test_reviewers_cannot_tell_which_were_drawn(market):
     """Neither the case nor its history shows the draw."""
     market.bring(5)
     market.act()
-    with reading(market.engine) as connection:
-        case = get_case(connection, 1)
+    case = read_with(market.engine, get_case, 1)
     assert (case.state, case.lane, case.due_at) == ("open", "ranked", None)
-    with reading(market.engine) as connection:
-        assert [row.action for row in history(connection, 1)] == ["enqueued"]
+    assert [row.action for row in read_with(market.engine, history, 1)] == ["enqueued"]
 
 
 def test_what_is_excluded_stays_with_people(make_market):
@@ -131,8 +122,7 @@ def test_a_seller_is_excluded_by_pseudonym(make_market):
     """The policy names no seller in the clear."""
     market = make_market()
     market.qualify()
-    with writing(market.engine) as connection:
-        pseudonym = pseudonym_of(connection, "s20")
+    pseudonym = write_with(market.engine, pseudonym_of, "s20")
     market.policy = make_policy(excluded_sellers=[pseudonym])
     market.bring(1)
     assert market.act().left == {"its seller is for people": 1}
@@ -170,8 +160,7 @@ def test_what_somebody_holds_is_left_to_them(market):
     """A case that is being reviewed is not decided over the reviewer's head."""
     market.qualify()
     market.bring(1)
-    with writing(market.engine) as connection:
-        claim(connection, "ana", 21, now=market.now + timedelta(minutes=59))
+    write_with(market.engine, claim, "ana", 21, now=market.now + timedelta(minutes=59))
     assert market.act().left == {"somebody is at it": 1}
 
 
@@ -203,12 +192,10 @@ def test_what_is_drawn_does_not_wait_for_ever(market):
     market.bring(1, score=0.91)
     market.act()
     market.bring(1, score=0.99)
-    with writing(market.engine) as connection:
-        first = claim(connection, "ana", now=market.now)
+    first = write_with(market.engine, claim, "ana", now=market.now)
     assert first.case_id == 2
     market.now += timedelta(days=1)
-    with writing(market.engine) as connection:
-        assert claim(connection, "ben", now=market.now).case_id == 1
+    assert write_with(market.engine, claim, "ben", now=market.now).case_id == 1
 
 
 def test_a_decision_given_back_is_not_made_again(market):
@@ -217,19 +204,14 @@ def test_a_decision_given_back_is_not_made_again(market):
     market.bring(10)
     decided = market.act().decided
     undone = market.read_decisions()[0]
-    with writing(market.engine) as connection:
-        undo(connection, undone.decision_id, "lead", may_undo_others=True, now=market.now)
+    write_with(market.engine, undo, undone.decision_id, "lead", may_undo_others=True, now=market.now)
     assert market.act().decided == 0
     assert len(market.read_decisions()) == decided
-    with reading(market.engine) as connection:
-        assert get_case(connection, undone.case_id).state == "open"
+    assert read_with(market.engine, get_case, undone.case_id).state == "open"
 
 
 def test_what_a_person_acquitted_is_left_to_people(market):
     """A listing that a person found genuine is not acted on when it is seen again."""
-    from ipml.records import Listing, ScoredListing
-    from ipml.review.queue import enqueue
-
     market.qualify()
     listing = Listing("A7", "s1", "Bag", brand="Acme", price=10.0, currency="EUR")
     for title in ("Bag", "Bag, edited"):
@@ -263,9 +245,6 @@ def test_the_policy_teaches_nobody(market):
 
 def test_the_scores_of_another_model_start_anew(market):
     """What was shown for one model's scores says nothing of the next one's."""
-    from ipml.records import Listing, ScoredListing
-    from ipml.review.queue import enqueue
-
     market.qualify()
     market.act()
     scored = [
@@ -276,51 +255,41 @@ def test_the_scores_of_another_model_start_anew(market):
     assert market.standing().count.n == 0
 
 
-def test_consequences_follow_as_after_a_person(market):
-    """Whoever bound the database hears of each decision that it was a policy's."""
-    heard = []
+class Following:
+    """Hears of each decision in turn, and fails at one of them."""
 
-    class Listening:
-        def follow_decisions(self, connection, made, origin):
-            for case, decision in made:
-                self.follow(connection, case, decision, origin)
+    def __init__(self, fails_at=None):
+        self.heard, self.fails_at = [], fails_at
 
-        def follow(self, connection, case, decision, origin):
-            heard.append((case.case_id, decision.verdict, decision.ground, origin))
-
-        def follow_reversal(self, connection, reversal):
-            pass
-
-    market.qualify()
-    market.bring(5)
-    acted = act(market.engine, market.policy, get_settings(), market.now, consequences=Listening())
-    assert len(heard) == acted.decided > 0
-    assert {one[1:] for one in heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
-
-
-def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
-    """Where one decision fails, it leaves nothing; those before stay, and the next run does the rest."""
-
-    class Failing:
-        calls = 0
-
-        def follow_decisions(self, connection, made, origin):
-            for case, decision in made:
-                self.follow(connection, case, decision, origin)
-
-        def follow(self, connection, case, decision, origin):
-            Failing.calls += 1
-            if Failing.calls == 3:
+    def follow_decisions(self, connection, made, origin):
+        """Hear of decisions that were made together."""
+        for case, decision in made:
+            self.heard.append((case.case_id, decision.verdict, decision.ground, origin))
+            if len(self.heard) == self.fails_at:
                 raise KeyboardInterrupt
 
-        def follow_reversal(self, connection, reversal):
-            pass
+    def follow_reversal(self, connection, reversal):
+        """Do nothing."""
 
+
+def test_consequences_follow_as_after_a_person(market):
+    """Whoever bound the database hears of each decision that it was a policy's."""
+    following = Following()
+    market.qualify()
+    market.bring(5)
+    acted = act(market.engine, market.policy, get_settings(), market.now, consequences=following)
+    assert len(following.heard) == acted.decided > 0
+    assert {one[1:] for one in following.heard} == {(Verdict.COUNTERFEIT, "price_and_seller", "policy")}
+
+
+@on_both
+def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
+    """Where one decision fails, it leaves nothing; those before stay, and the next run does the rest."""
     market.qualify()
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(market.engine, market.policy, get_settings(), market.now, at_once=2, consequences=Failing())
+        act(market.engine, market.policy, get_settings(), market.now, at_once=2, consequences=Following(fails_at=3))
     assert len(market.read_decisions()) == 2
     market.act()
     with reading(market.engine) as connection:
@@ -331,70 +300,50 @@ def test_a_stopped_run_leaves_whole_decisions_and_goes_on(market):
 
 def test_decisions_of_one_transaction_stand_or_fall_together(market):
     """Where one of them fails none is kept, nor what the policy wrote down beside them; the next run does them all."""
-
-    class Failing:
-        def follow_decisions(self, connection, made, origin):
-            raise KeyboardInterrupt
-
     market.qualify()
     market.bring(12)
     market.now += timedelta(hours=1)
     with pytest.raises(KeyboardInterrupt):
-        act(market.engine, market.policy, get_settings(), market.now, consequences=Failing())
+        act(market.engine, market.policy, get_settings(), market.now, consequences=Following(fails_at=1))
     with reading(market.engine) as connection:
         assert connection.execute(select(automatic_decisions)).all() == []
     assert market.read_decisions() == []
     assert market.act().decided == len(market.read_decisions()) > 2
 
 
-@pytest.mark.parametrize(
-    ("kind", "brand", "decided"),
-    [("authorised", "Acme", 0), ("authorised", "Umbra", 1), ("authorised", None, 0), ("watched", None, 0)],
-)
-def test_a_seller_on_a_list_is_for_people(make_market, kind, brand, decided):
-    """An authorised seller's listings of the brand, and all of a watched one, are never acted on without review."""
-    market = make_market()
+def test_a_seller_on_a_list_is_for_people(market):
+    """An authorised seller's listings of the brand, and all of a watched one, until the entry has expired."""
     market.qualify()
-    put_on_list(market, kind, brand)
-    market.bring(1)
+    entries = (("authorised", "Acme"), ("authorised", "Umbra"), ("authorised", None), ("watched", None))
+    for place, (kind, brand) in enumerate(entries):
+        put_on_list(market, kind, brand, place=place)
+    put_on_list(market, "watched", None, until=market.now + timedelta(minutes=30), place=len(entries))
+    market.bring(len(entries) + 1)
     acted = market.act()
-    assert acted.decided + acted.drawn == decided
-    assert acted.left == ({} if decided else {f"its seller is {kind}": 1})
+    assert acted.decided + acted.drawn == 2
+    assert acted.left == {"its seller is authorised": 2, "its seller is watched": 1}
 
 
-def test_a_denied_seller_is_for_people_unless_the_policy_says_otherwise(make_market):
-    """By default nothing is done without a person; as promised, as much as for any other seller."""
-    market = make_market()
-    market.qualify()
+def test_a_denied_seller_is_for_people_unless_the_policy_says_otherwise(market):
+    """By default nothing is done without a person; as promised, as much as for any other, and only once it is."""
+    bundled = market.policy
+    as_promised = bundled.model_copy(update={"lists": ListEnforcement(denied="as promised")})
+    market.policy = as_promised
     put_on_list(market, "denied", None)
     market.bring(1)
-    assert market.act().left == {"its seller is denied": 1}
-    market.policy = market.policy.model_copy(update={"lists": ListEnforcement(denied="as promised")})
-    acted = market.act()
-    assert (acted.decided + acted.drawn, acted.left) == (1, {})
-
-
-def test_to_be_denied_is_no_reason_to_act(make_market):
-    """Without a promise in force nothing is done about a denied seller, whatever the policy allows."""
-    market = make_market()
-    market.policy = market.policy.model_copy(update={"lists": ListEnforcement(denied="as promised")})
-    put_on_list(market, "denied", None)
-    market.bring(20)
     assert market.act().decided == 0
-
-
-def test_an_entry_that_has_expired_holds_up_nothing(make_market):
-    """Once the entry has expired the listing is acted on like any other."""
-    market = make_market()
+    market.review()
     market.qualify()
-    put_on_list(market, "watched", None, until=market.now + timedelta(minutes=30))
+    put_on_list(market, "denied", None)
     market.bring(1)
+    market.policy = bundled
+    assert market.act().left == {"its seller is denied": 1}
+    market.policy = as_promised
     acted = market.act()
     assert (acted.decided + acted.drawn, acted.left) == (1, {})
 
 
-def put_on_list(market, kind, brand, until=None):
-    """Put the seller whose listing comes next on a list."""
-    listed = ListedSeller(ListKind(kind), f"s{market.n_listings}", "a reason", "a letter", brand, (), until)
-    with writing(market.engine) as connection:
-        add_entry(connection, listed, by="lea", now=market.now)
+def put_on_list(market, kind, brand, until=None, place=0):
+    """Put the seller whose listing comes next, or so many after it, on a list."""
+    listed = ListedSeller(ListKind(kind), f"s{market.n_listings + place}", "a reason", "a letter", brand, (), until)
+    write_with(market.engine, add_entry, listed, by="lea", now=market.now)

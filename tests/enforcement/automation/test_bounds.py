@@ -3,10 +3,9 @@
 from bisect import bisect_left
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import beta, binom
+from scipy.stats import beta
 
 from ipml.enforcement.automation.sample import lasting_bound, suspicion
 
@@ -32,25 +31,14 @@ def test_the_bound_falls_with_errors_and_rises_with_right_cases(counts, promise)
     assert lasting_bound(n + 1, errors, promise, 0.95) >= bound - 1e-9
 
 
-@pytest.mark.parametrize("precision", [pytest.param(0.985, marks=pytest.mark.slow), 0.99])
-def test_looking_every_time_the_promise_is_given_wrongly_in_one_of_twenty_at_most(precision):
-    """Brands just as good as promised, or worse, are found good enough at any of 2,000 looks in at most 5 %."""
+def test_looking_every_time_the_promise_is_given_wrongly_in_one_of_twenty_at_most():
+    """Brands just as good as promised are found good enough at any of 2,000 looks in at most 5 %."""
     rng = np.random.default_rng(11)
     # For each n the most errors with which the promise holds: what is looked up 400,000 times is reckoned once.
     looks = np.arange(300, 2_001, 10)
     most = np.array([_most_errors(int(n)) for n in looks])
-    errors = np.cumsum(rng.random((2_000, 2_000)) > precision, axis=1)[:, looks - 1]
-    assert (errors <= most).any(axis=1).mean() <= 0.05
-
-
-@pytest.mark.slow
-def test_the_exact_bound_would_not_keep_that():
-    """Looked at as often, the bound for one look gives more than twice as many promises wrongly."""
-    rng = np.random.default_rng(11)
-    looks = np.arange(300, 2_001, 10)
-    most = binom.ppf(0.05, looks, 0.01) - 1
     errors = np.cumsum(rng.random((2_000, 2_000)) > 0.99, axis=1)[:, looks - 1]
-    assert (errors <= most).any(axis=1).mean() > 0.1
+    assert (errors <= most).any(axis=1).mean() <= 0.05
 
 
 def _most_errors(n: int) -> int:
@@ -64,7 +52,7 @@ def test_false_alarms_are_as_rare_as_said():
     """With precision just as promised, an alarm at 100 comes after more than 100 cases on average."""
     rng = np.random.default_rng(5)
     waits = []
-    for _ in range(60):
+    for _ in range(30):
         is_right = rng.random(1_000) < 0.99
         waits.append(bisect_left(range(1_000), 100, key=lambda n: suspicion(is_right[:n], 0.99)))
     assert np.mean(waits) > 100
@@ -74,7 +62,7 @@ def test_a_collapse_is_noticed_within_a_few_cases():
     """When one in five turns out wrong, 500 right ones before do not hide it for more than 20 cases on average."""
     rng = np.random.default_rng(5)
     waits = []
-    for _ in range(60):
+    for _ in range(30):
         is_right = [True] * 500 + list(rng.random(100) < 0.8)
         waits.append(bisect_left(range(100), 100, key=lambda n: suspicion(is_right[: 500 + n], 0.99)))
     assert np.mean(waits) < 20

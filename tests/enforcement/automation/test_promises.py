@@ -7,15 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import select
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
-from ipml.enforcement.automation.promises import (
-    PromiseRecord,
-    allow,
-    is_in_force,
-    judge_promise,
-    list_promise_events,
-    withdraw,
-)
+from ipml.enforcement.automation import promises
 from ipml.enforcement.automation.sample import Count, SampledCase, count, lasting_bound
 from ipml.enforcement.policy import AutomaticRules
 from ipml.errors import Conflict, Refused
@@ -29,8 +24,7 @@ from .conftest import START
 
 def events(market):
     """Return what became of the promises, in order."""
-    with reading(market.engine) as connection:
-        return [(event.event, event.cause) for event in list_promise_events(connection)]
+    return [(event.event, event.cause) for event in read_with(market.engine, promises.list_promise_events)]
 
 
 @settings(max_examples=20)
@@ -42,7 +36,7 @@ def test_never_in_force_below_the_promise(said, promise):
     """Whatever people said of what was drawn: in force means that enough was reviewed and the bound reaches it."""
     rules = AutomaticRules(promise=promise, thresholds=(0.9, 0.95, 0.99), least_reviews=3, grace_days=0.5)
     drawn = [SampledCase(number, score, START, is_right) for number, (score, is_right) in enumerate(said)]
-    standing = judge_promise(rules, PromiseRecord("Acme"), drawn, "m1", START + timedelta(days=1))
+    standing = promises.judge_promise(rules, promises.PromiseRecord("Acme"), drawn, "m1", START + timedelta(days=1))
     above = [is_right for score, is_right in said if score >= standing.threshold]
     wrong = sum(is_right is not True for is_right in above)  # nobody looked in time: an error
     bound = lasting_bound(len(above), wrong, promise, rules.confidence_each)
@@ -62,13 +56,9 @@ def test_what_waits_is_not_counted_in_favour(said):
     assert found.n + found.waiting == len(said)
 
 
-def test_several_thresholds_cost_confidence():
-    """Of three thresholds each must hold with 1 - 0.05 / 3, so that the chosen one holds with 0.95."""
-    assert AutomaticRules(thresholds=(0.9, 0.95, 0.99)).confidence_each == pytest.approx(1 - 0.05 / 3)
-
-
 def test_the_lowest_threshold_at_which_it_holds_is_chosen(make_market):
-    """Where low scores are often wrong, listings are acted on from the next threshold on."""
+    """Where low scores are often wrong, listings are acted on from the next threshold on; several cost confidence."""
+    assert AutomaticRules(thresholds=(0.9, 0.95, 0.99)).confidence_each == pytest.approx(1 - 0.05 / 3)
     market = make_market(thresholds=[0.9, 0.95])
     market.bring(25, score=0.97)
     market.bring(12, score=0.92)
@@ -82,6 +72,7 @@ def test_the_lowest_threshold_at_which_it_holds_is_chosen(make_market):
     assert 0 < acted.decided <= 8
 
 
+@on_both
 def test_drawn_cases_that_speak_against_it_withdraw_it(market):
     """Four wrong ones in a row and nothing more is done; it is on record with its figures, and all begins anew."""
     market.qualify(60)
@@ -142,36 +133,23 @@ def test_decisions_given_back_withdraw_it(market):
     market.bring(10)
     market.act()
     for decision in market.read_decisions()[:2]:
-        with writing(market.engine) as connection:
-            undo(connection, decision.decision_id, "lead", may_undo_others=True, now=market.now)
+        write_with(market.engine, undo, decision.decision_id, "lead", may_undo_others=True, now=market.now)
     market.bring(10)
     assert market.act().decided == 0
     assert events(market)[-1] == ("withdrawn", "reversals")
 
 
-def test_a_reviewers_decision_taken_back_does_not_count(market):
-    """Only what stands shows anything."""
-    market.qualify()
-    n = market.standing().count.n
-    with writing(market.engine) as connection:
-        undo(connection, 1, "lead", may_undo_others=True, now=market.now)
-    assert market.standing().count.n < n
-
-
-@pytest.mark.parametrize("brand", ["Acme", pytest.param(None, marks=pytest.mark.slow)])
-def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market, brand):
+def test_a_person_withdraws_it_at_any_time_and_only_a_person_allows_it(market):
     """However much speaks for it, nothing is done until a person allows it, and new cases show it."""
     market.qualify()
     market.bring(5)
     assert market.act().decided > 0
-    with writing(market.engine) as connection:
-        withdraw(connection, market.policy, brand, "lea", "parallel imports", now=market.now)
+    write_with(market.engine, promises.withdraw, market.policy, "Acme", "lea", "parallel imports", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided == 0
     assert "lea" in market.standing().why
-    with writing(market.engine) as connection:
-        allow(connection, market.policy, brand, "lea", now=market.now)
+    write_with(market.engine, promises.allow, market.policy, "Acme", "lea", now=market.now)
     market.qualify()
     market.bring(20)
     assert market.act().decided > 0
@@ -183,12 +161,9 @@ def test_a_withdrawal_stops_a_run_that_is_going_on(market):
     market.bring(5)
     market.act()
     number = market.standing().promise_id
-    with reading(market.engine) as connection:
-        assert is_in_force(connection, "Acme", number)
-    with writing(market.engine) as connection:
-        withdraw(connection, market.policy, None, "lea", now=market.now)
-    with reading(market.engine) as connection:
-        assert not is_in_force(connection, "Acme", number)
+    assert read_with(market.engine, promises.is_in_force, "Acme", number)
+    write_with(market.engine, promises.withdraw, market.policy, None, "lea", now=market.now)
+    assert not read_with(market.engine, promises.is_in_force, "Acme", number)
 
 
 def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
@@ -197,36 +172,32 @@ def test_only_what_there_is_can_be_withdrawn_or_allowed(market):
         pytest.raises(Refused, match="found brand 'Umbra'; expected one that the policy covers: Acme"),
         writing(market.engine) as connection,
     ):
-        withdraw(connection, market.policy, "Umbra", "lea")
+        promises.withdraw(connection, market.policy, "Umbra", "lea")
     with pytest.raises(Conflict, match="no person has withdrawn it"), writing(market.engine) as connection:
-        allow(connection, market.policy, "Acme", "lea")
+        promises.allow(connection, market.policy, "Acme", "lea")
 
 
 def test_the_odds_are_kept_with_each_draw(market):
-    """Before the promise all are drawn, then three in ten."""
+    """Before the promise all are drawn, then three in ten; a reviewer's decision that is taken back counts no more."""
     market.qualify()
     market.bring(20)
     market.act()
+    query = select(automatic_draws.c.sampling_probability).order_by(automatic_draws.c.case_id)
     with reading(market.engine) as connection:
-        sampling_probability = connection.scalars(
-            select(automatic_draws.c.sampling_probability).order_by(automatic_draws.c.case_id)
-        ).all()
-    assert sampling_probability[:20] == [1.0] * 20
-    assert set(sampling_probability[20:]) == {0.3}
+        odds = connection.scalars(query).all()
+    assert odds[:20] == [1.0] * 20
+    assert set(odds[20:]) == {0.3}
+    n = market.standing().count.n
+    write_with(market.engine, undo, 1, "lead", may_undo_others=True, now=market.now)
+    assert market.standing().count.n < n
 
 
-@pytest.mark.parametrize(
-    "rules",
-    [
-        {"promise": 1.0},
-        {"thresholds": []},
-        {"ground": "whim"},
-        {"audit_share": 0},
+def test_rules_that_make_no_sense_are_refused():
+    """No certainty, no score, no known ground, nothing drawn, a brand that is not covered, rules of a brand unlike."""
+    uncovered, unlike = (
         {"by_brand": {"Acme": {"promise": 0.5}}},
         {"brands": ["Acme"], "by_brand": {"Acme": {"promise": 2}}},
-    ],
-)
-def test_rules_that_make_no_sense_are_refused(rules):
-    """No certainty, no score, no known ground, nothing drawn, a brand that is not covered, rules of a brand unlike."""
-    with pytest.raises(ValidationError):
-        AutomaticRules(**rules)
+    )
+    for rules in ({"promise": 1.0}, {"thresholds": []}, {"ground": "whim"}, {"audit_share": 0}, uncovered, unlike):
+        with pytest.raises(ValidationError):
+            AutomaticRules(**rules)

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, select
-from support.databases import empty_tables
+from support.databases import empty_tables, on_both
+from support.transactions import write_with
 
 from ipml.enforcement.deadlines.deadlines import (
     ENDS,
@@ -111,8 +112,7 @@ class Deadlines(RuleBasedStateMachine):
         """Ask something of a deadline; it happens if the table has it, and else changes nothing."""
         if number >= len(self.subjects):
             return
-        with writing(self.engine) as connection:
-            deadline = find_deadlines(connection, self.subjects[number], lock=True)["holder"]
+        deadline = write_with(self.engine, find_deadlines, self.subjects[number], lock=True)["holder"]
         event = {"begin": DeadlineEvent.BEGAN, "stop": DeadlineEvent.STOPPED, "extend": DeadlineEvent.EXTENDED}.get(
             name
         )
@@ -175,6 +175,7 @@ def test_no_illegal_step_and_no_term_lost(engine):
     run_state_machine_as_test(lambda: Deadlines(engine), settings=calm)
 
 
+@on_both
 def test_several_ticks_at_once_let_each_term_expire_once(engine):
     """Four machines tick the same deadlines by clocks that differ by seconds: each is followed once, in one row."""
     followed = []
@@ -198,6 +199,7 @@ def test_several_ticks_at_once_let_each_term_expire_once(engine):
     assert set(followed) == {f"appeal:{number}" for number in range(8)}
 
 
+@on_both
 def test_a_pause_moves_the_end_by_as_many_days(engine):
     """Paused from Monday to Thursday, fifteen days become eighteen, and the end is that of a day."""
     with writing(engine) as connection:

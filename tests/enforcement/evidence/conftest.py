@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, delete, select
 from support.consequences import KEEPING
+from support.transactions import write_with
 
 from ipml.records import Decision, ScoredListing, Verdict
 from ipml.review.arrivals.snapshot import make_key
@@ -14,36 +15,28 @@ from ipml.storage.tables import cases, seller_keys
 
 
 @pytest.fixture
-def keeping(engine: Engine) -> Engine:
-    """Return a database in which decisions leave evidence."""
-    return engine
-
-
-@pytest.fixture
-def decide_on(keeping: Engine) -> Callable[..., Decision]:
+def decide_on(engine: Engine) -> Callable[..., Decision]:
     """Return a function that enqueues a scored listing and decides on it."""
 
     def judge(
         scored: ScoredListing, verdict: Verdict = Verdict.COUNTERFEIT, reviewer: str = "ana", note: str = ""
     ) -> Decision:
-        enqueue(keeping, [scored])
-        with writing(keeping) as connection:
+        enqueue(engine, [scored])
+        with writing(engine) as connection:
             query = select(cases.c.case_id).where(cases.c.listing_key == make_key(scored.listing))
             held = claim(connection, reviewer, connection.scalars(query).one())
-        assert held is not None
         ground = "declared_replica" if verdict is Verdict.COUNTERFEIT else ""
-        with writing(keeping) as connection:
-            return decide(connection, held, verdict, ground=ground, note=note, consequences=KEEPING)
+        return write_with(engine, decide, held, verdict, ground=ground, note=note, consequences=KEEPING)
 
     return judge
 
 
 @pytest.fixture
-def forget(keeping: Engine) -> Callable[[str], None]:
+def forget(engine: Engine) -> Callable[[str], None]:
     """Return a function that takes a seller's key away."""
 
     def take_away(seller_id: str) -> None:
-        with writing(keeping) as connection:
+        with writing(engine) as connection:
             connection.execute(delete(seller_keys).where(seller_keys.c.seller_id == seller_id))
 
     return take_away

@@ -6,6 +6,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 
@@ -47,7 +48,6 @@ WRITERS: dict[str, Callable[[Path, Entries], Path]] = {
     ".tar": write_tar_of,
     ".tar.gz": write_tar_of,
 }
-every_kind = pytest.mark.parametrize("suffix", WRITERS)
 
 
 def list_all(folder: Path) -> list[Path]:
@@ -55,43 +55,45 @@ def list_all(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
-@every_kind
-def test_files_come_out_under_names_of_ours(suffix: str, tmp_path: Path):
+def refuse(tmp_path: Path, entries: Entries, words: str, limits: ArchiveLimits | None = None) -> None:
+    """Assert that an archive of any kind is refused with these words, and nothing written."""
+    for suffix, write in WRITERS.items():
+        archive = write(tmp_path / f"a{suffix}", entries)
+        with pytest.raises(UnreadableFile, match=words):
+            unpack(archive, tmp_path / "out", limits or ArchiveLimits())
+        assert list_all(tmp_path) == [archive], entries
+        archive.unlink()
+
+
+def test_files_come_out_under_names_of_ours(tmp_path: Path):
     """What the archive calls them is kept as data, however strange it is."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", dict.fromkeys(STRANGE, b"content"))
-    files = unpack(archive, tmp_path / "out")
-    assert sorted(file.name for file in files) == sorted(STRANGE)
-    assert [file.path.name for file in files] == [f"{number:06}" for number in range(1, len(STRANGE) + 1)]
-    assert list_all(tmp_path) == [archive, *(file.path for file in files)]
-    assert all(file.path.read_bytes() == b"content" for file in files)
+    for suffix, write in WRITERS.items():
+        archive = write(tmp_path / f"a{suffix}", dict.fromkeys(STRANGE, b"content"))
+        files = unpack(archive, tmp_path / f"out{suffix}")
+        assert sorted(file.name for file in files) == sorted(STRANGE)
+        assert [file.path.name for file in files] == [f"{number:06}" for number in range(1, len(STRANGE) + 1)]
+        assert list_all(tmp_path / f"out{suffix}") == [file.path for file in files]
+        assert all(file.path.read_bytes() == b"content" for file in files)
 
 
-@every_kind
-@pytest.mark.parametrize("name", LEADING_OUT)
-def test_a_name_that_leads_out_is_refused(suffix: str, name: str, tmp_path: Path):
+def test_a_name_that_leads_out_is_refused(tmp_path: Path):
     """And nothing is written, neither there nor here."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"good": b"1", name: b"2"})
-    with pytest.raises(UnreadableFile, match="leads out of the folder"):
-        unpack(archive, tmp_path / "out")
-    assert list_all(tmp_path) == [archive]
+    for name in LEADING_OUT:
+        refuse(tmp_path, {"good": b"1", name: b"2"}, "leads out of the folder")
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(kind: bytes, tmp_path: Path):
-    """Of whatever kind."""
-    archive = write_tar_of(tmp_path / "a.tar", {"x": b""}, type=kind, linkname="/etc/passwd")
-    with pytest.raises(UnreadableFile, match="link or a device"):
-        unpack(archive, tmp_path / "out")
-
-
-def test_a_link_in_a_zip_is_refused(tmp_path: Path):
-    """It is one by its mode."""
+def test_links_and_devices_are_refused(tmp_path: Path):
+    """Of whatever kind; in a .zip one is a link by its mode."""
+    archives = []
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE):
+        archives.append(write_tar_of(tmp_path / f"{kind!r}.tar", {"x": b""}, type=kind, linkname="/etc/passwd"))
     info = zipfile.ZipInfo("x")
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(info, "/etc/passwd")
-    with pytest.raises(UnreadableFile, match="link or a device"):
-        unpack(tmp_path / "a.zip", tmp_path / "out")
+    for path in (*archives, tmp_path / "a.zip"):
+        with pytest.raises(UnreadableFile, match="link or a device"):
+            unpack(path, tmp_path / "out")
 
 
 def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path: Path):
@@ -110,12 +112,12 @@ def test_ten_gigabytes_declared_are_refused_before_anything_is_written(tmp_path:
     assert list_all(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
-def test_a_bomb_is_refused(suffix: str, tmp_path: Path):
+def test_a_bomb_is_refused(tmp_path: Path):
     """By how much more comes out than went in."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": b"\0" * 20_000_000})
-    with pytest.raises(UnreadableFile, match="200 times its size"):
-        unpack(archive, tmp_path / "out")
+    for suffix in (".zip", ".tar.gz"):
+        archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": b"\0" * 5_000_000})
+        with pytest.raises(UnreadableFile, match="200 times its size"):
+            unpack(archive, tmp_path / "out")
 
 
 def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
@@ -130,32 +132,28 @@ def test_a_file_that_is_larger_than_it_said_is_refused(tmp_path: Path):
     assert list_all(tmp_path / "out") == []
 
 
-@every_kind
-def test_many_entries_are_refused(suffix: str, tmp_path: Path):
+def test_many_entries_are_refused(tmp_path: Path):
     """A hundred thousand as well as one too many."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {str(number): b"" for number in range(11)})
-    with pytest.raises(UnreadableFile, match="more than 10 files"):
-        unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))
+    refuse(tmp_path, {f"{number}": b"" for number in range(11)}, "more than 10 files", ArchiveLimits(n_entries=10))
+    archive = write_zip_of(tmp_path / "a.zip", {f"{number}": b"" for number in range(10)})
+    assert len(unpack(archive, tmp_path / "out", ArchiveLimits(n_entries=10))) == 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["{}", "{}/"])
-def test_a_hundred_thousand_entries_are_refused_before_they_are_read(name: str, tmp_path: Path):
+def test_a_hundred_thousand_entries_are_refused_before_they_are_read(tmp_path: Path):
     """By what the end of the .zip says of its list, be they files or folders."""
-    archive = write_zip_of(tmp_path / "a.zip", {name.format(number): b"" for number in range(100_000)})
-    before = perf_counter()
-    with pytest.raises(UnreadableFile, match=r"more than 2,000 files"):
-        unpack(archive, tmp_path / "out")
-    assert perf_counter() - before < 1
+    for name in ("{}", "{}/"):
+        archive = write_zip_of(tmp_path / "a.zip", {name.format(number): b"" for number in range(100_000)})
+        before = perf_counter()
+        with pytest.raises(UnreadableFile, match=r"more than 2,000 files"):
+            unpack(archive, tmp_path / "out")
+        assert perf_counter() - before < 1
 
 
-@every_kind
-@pytest.mark.parametrize(("one", "other"), [("a", "A"), ("stra\u00dfe", "STRASSE")])
-def test_names_that_collide_are_refused(suffix: str, one: str, other: str, tmp_path: Path):
+def test_names_that_collide_are_refused(tmp_path: Path):
     """Some file systems hold them for the same."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {one: b"1", other: b"2"})
-    with pytest.raises(UnreadableFile, match="two files of the name"):
-        unpack(archive, tmp_path / "out")
+    for one, other in (("a", "A"), ("stra\u00dfe", "STRASSE")):
+        refuse(tmp_path, {one: b"1", other: b"2"}, "two files of the name")
 
 
 def test_encrypted_and_oddly_packed_files_are_refused(tmp_path: Path):
@@ -189,20 +187,17 @@ def test_junk_is_no_archive(content: bytes, tmp_path: Path):
     assert files == []
 
 
-@every_kind
-def test_a_cut_archive_leaves_nothing(suffix: str, tmp_path: Path):
+def test_a_cut_archive_leaves_nothing(tmp_path: Path):
     """Cut anywhere, it is refused as a whole."""
-    archive = WRITERS[suffix](tmp_path / f"a{suffix}", {"x": bytes(range(256)) * 40, "y": b"2" * 3_000})
-    whole = archive.read_bytes()
-    for length in range(1, len(whole) - 2_000 if suffix == ".tar" else len(whole), max(len(whole) // 20, 1)):
-        archive.write_bytes(whole[:length])
-        try:
-            files = unpack(archive, tmp_path / "out")
-        except UnreadableFile:
-            files = []
-        for file in files:  # a .tar that was cut between two files is one of fewer
-            file.path.unlink()
-        assert list_all(tmp_path / "out") == []
+    for suffix, write in WRITERS.items():
+        archive = write(tmp_path / f"a{suffix}", {"x": bytes(range(256)) * 40, "y": b"2" * 3_000})
+        whole = archive.read_bytes()
+        for length in range(1, len(whole) - 2_000 if suffix == ".tar" else len(whole), max(len(whole) // 20, 1)):
+            archive.write_bytes(whole[:length])
+            with suppress(UnreadableFile):
+                for file in unpack(archive, tmp_path / "out"):  # a .tar cut between two files is one of fewer
+                    file.path.unlink()
+            assert list_all(tmp_path / "out") == []
 
 
 def test_a_package_goes_through_a_zip(tmp_path: Path):
@@ -218,11 +213,11 @@ def test_a_package_goes_through_a_zip(tmp_path: Path):
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["p/a b", "p/CON", "p/data/x/y", "x", "p/other/y", "p/\u0430", "p/.hidden", "p/data/-x"]
-)
-def test_an_archive_with_other_names_is_no_package(name: str, tmp_path: Path):
+def test_an_archive_with_other_names_is_no_package(tmp_path: Path):
     """A package has names that ipml gives, and no others."""
-    archive = write_zip_of(tmp_path / "a.zip", {"p/bagit.txt": b"", name: b""})
-    with pytest.raises(UnreadableFile, match="Nothing was unpacked"):
-        lay_out(unpack(archive, tmp_path / "out"), archive, tmp_path / "again")
+    names = ("p/a b", "p/CON", "p/data/x/y", "x", "p/other/y", "p/\u0430", "p/.hidden", "p/data/-x")
+    for number, name in enumerate(names):
+        archive = write_zip_of(tmp_path / "a.zip", {"p/bagit.txt": b"", name: b""})
+        files = unpack(archive, tmp_path / f"out{number}")
+        with pytest.raises(UnreadableFile, match="Nothing was unpacked"):
+            lay_out(files, archive, tmp_path / "again")

@@ -5,22 +5,23 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import bagit
 import pytest
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import delete, insert, update
 from support.consequences import KEEPING
+from support.databases import on_both
 from support.invented import invented_messages
 from support.picture_host import serve_pictures
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.evidence.package import compare_with_trail, export_package, subjects_of_cases
 from ipml.enforcement.evidence.verify import check_package
 from ipml.errors import NotFound, UnreadableFile, UnwritableFile
-from ipml.records import Decision, ScoredListing, Verdict
+from ipml.records import Verdict
 from ipml.review.pictures.addresses import PictureSources, parse_picture_networks
 from ipml.review.pictures.collection import fetch_due
 from ipml.review.pictures.stored import path_of
@@ -31,9 +32,6 @@ from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put
 from ipml.storage.tables import audit as audit_table
 from ipml.storage.tables import enforcement_policies, measures
-
-Decide = Callable[..., Decision]
-MakeScored = Callable[..., ScoredListing]
 
 
 def write_capture(path: Path, n_records: int = 2) -> Path:
@@ -50,22 +48,18 @@ def write_capture(path: Path, n_records: int = 2) -> Path:
     return path
 
 
-def test_all_that_concerns_a_case_is_in_its_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+@on_both
+def test_all_that_concerns_a_case_is_in_its_package(engine, decide_on, make_scored, tmp_path):
     """Escalated, decided by a lead, taken back, decided again: both pieces of evidence, and every row, in order."""
     case_id = decide_on(make_scored(), Verdict.ESCALATE).case_id
     decide_on(make_scored("other", seller_id="s9"))
     for verdict in (Verdict.GENUINE, Verdict.CANNOT_TELL):
-        with writing(keeping) as connection:
+        with writing(engine) as connection:
             held = claim(connection, "lea", case_id)
-        assert held is not None
-        with writing(keeping) as connection:
             decision = decide(connection, held, verdict, consequences=KEEPING)
         if verdict is Verdict.GENUINE:
-            with writing(keeping) as connection:
-                undo(connection, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
-    exported = export_package(keeping, case_id, tmp_path / "package", by="lea")
+            write_with(engine, undo, decision.decision_id, "lea", why="a slip", consequences=KEEPING)
+    exported = export_package(engine, case_id, tmp_path / "package", by="lea")
     rows = [json.loads(line) for line in (exported.path / "data/audit.jsonl").read_text().splitlines()]
     actions = [row["action"] for row in rows]
     expected = ["enqueued", "claimed", "escalated", "claimed", "decided", "evidence kept", "reversed"]
@@ -73,24 +67,22 @@ def test_all_that_concerns_a_case_is_in_its_package(
     assert {row["subject"] for row in rows} == {f"case:{case_id}", "evidence:2", "evidence:3"}
     assert (exported.n_evidence, exported.n_rows, exported.n_erased) == (2, len(rows), 0)
     assert check_package(exported.path).findings == []
-    with reading(keeping) as connection:
+    with reading(engine) as connection:
         assert compare_with_trail(connection, exported.path) == []
         assert audit.verify(connection).is_intact
 
 
-def test_pictures_go_along_as_they_were_sent(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_pictures_go_along_as_they_were_sent(engine, decide_on, make_scored, tmp_path):
     """The evidence says when and from where each came, or why not; a file that was changed since stays out."""
     folder = tmp_path / "pictures"
     sources = PictureSources(networks=parse_picture_networks("127.0.0.1"))
     with serve_pictures() as host:
         addresses = [host.address(path) for path in ("/moved", "/svg", "/png")]
         scored = make_scored(image_urls=" ".join(addresses))
-        enqueue(keeping, [scored])
-        fetch_due(keeping, folder, sources)
+        enqueue(engine, [scored])
+        fetch_due(engine, folder, sources)
     decide_on(scored)
-    exported = export_package(keeping, 1, tmp_path / "one", by="lea", pictures=folder)
+    exported = export_package(engine, 1, tmp_path / "one", by="lea", pictures=folder)
     (piece,) = [json.loads(path.read_text()) for path in (exported.path / "data").glob("evidence-*.json")]
     moved, svg, png = piece["pictures"]
     assert (moved["address"], moved["found_at"]) == (addresses[0], host.address("/good.jpg"))
@@ -98,22 +90,22 @@ def test_pictures_go_along_as_they_were_sent(
     assert (exported.path / "data" / moved["file"]).read_bytes() == host.jpeg
     assert check_package(exported.path).findings == []
     path_of(folder, png["digest"]).write_bytes(b"another")
-    again = export_package(keeping, 1, tmp_path / "two", by="lea", pictures=folder)
+    again = export_package(engine, 1, tmp_path / "two", by="lea", pictures=folder)
     assert [path.name for path in (again.path / "data").glob("picture-*")] == [moved["file"]]
     assert check_package(again.path).findings == []
     assert "data/picture-" in (again.path / "README.txt").read_text()
 
 
-def test_the_trail_says_who_exported_what(keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path):
+def test_the_trail_says_who_exported_what(engine, decide_on, make_scored, tmp_path: Path):
     """The row of the export ends the trail up to the anchor, and the next package tells of it."""
     decide_on(make_scored())
-    first = export_package(keeping, 1, tmp_path / "one", by="lea")
-    with reading(keeping) as connection:
+    first = export_package(engine, 1, tmp_path / "one", by="lea")
+    with reading(engine) as connection:
         assert audit.anchor(connection) == audit.Anchor(first.anchor.count, first.anchor.head)
         *_, who, what = audit.list_rows(connection, "case:1")
     assert (who.actor, who.action) == ("lea", "exported evidence")
     assert who.payload["content"] == what.payload["content"]
-    second = export_package(keeping, 1, tmp_path / "two", by="lea", with_names=True)
+    second = export_package(engine, 1, tmp_path / "two", by="lea", with_names=True)
     assert second.n_rows == first.n_rows + 2
     rows = [json.loads(line) for line in (second.path / "data/audit.jsonl").read_text().splitlines()]
     assert not any(row.get("withheld") for row in rows)
@@ -121,13 +113,11 @@ def test_the_trail_says_who_exported_what(keeping: Engine, decide_on: Decide, ma
     assert check_package(second.path).findings == []
 
 
-def test_an_erased_seller_is_a_plain_line(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, forget: Callable[[str], None], tmp_path: Path
-):
+def test_an_erased_seller_is_a_plain_line(engine, decide_on, make_scored, forget, tmp_path):
     """The package has the digests, and says why it has no more."""
     decide_on(make_scored(title="Mirror quality"))
     forget("s1")
-    exported = export_package(keeping, 1, tmp_path / "package", by="lea")
+    exported = export_package(engine, 1, tmp_path / "package", by="lea")
     assert exported.n_erased == 1
     assert not list((exported.path / "data").glob("evidence-*"))
     assert "the seller was erased" in (exported.path / "README.txt").read_text()
@@ -136,86 +126,70 @@ def test_an_erased_seller_is_a_plain_line(
     assert any("erased" in note for note in report.notes)
 
 
-def test_an_edited_trail_disowns_the_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_an_edited_trail_disowns_the_package(engine, decide_on, make_scored, tmp_path):
     """Rows that the trail lost, and rows that it has and the package lacks, are both told."""
     decide_on(make_scored())
-    folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
-    with writing(keeping) as connection:
+    folder = export_package(engine, 1, tmp_path / "package", by="lea").path
+    with writing(engine) as connection:
         audit.append(connection, "eve", "claimed", "case:1", {})
         connection.execute(update(audit_table).where(audit_table.c.sequence == 2).values(hash="0" * 64))
         connection.execute(delete(audit_table).where(audit_table.c.sequence == 3))
-    with reading(keeping) as connection:
-        problems = compare_with_trail(connection, folder)
+    problems = read_with(engine, compare_with_trail, folder)
     assert [problem.partition(":")[0] for problem in problems] == [
         "data/audit.jsonl, line 2",
         "data/audit.jsonl, line 3",
     ]
+    whole = export_package(engine, 1, tmp_path / "whole", by="lea").path
+    lines = (whole / "data/audit.jsonl").read_text().splitlines(keepends=True)
+    (whole / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
+    assert "row 2 of the trail is missing (claimed)" in read_with(engine, compare_with_trail, whole)[0]
 
 
-def test_a_dropped_row_is_missed_by_the_trail(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
-    """Whoever made a package anew without a row cannot make the trail forget it."""
-    decide_on(make_scored())
-    folder = export_package(keeping, 1, tmp_path / "package", by="lea").path
-    lines = (folder / "data/audit.jsonl").read_text().splitlines(keepends=True)
-    (folder / "data/audit.jsonl").write_text("".join([lines[0], *lines[2:]]))
-    with reading(keeping) as connection:
-        (problem,) = compare_with_trail(connection, folder)
-    assert "row 2 of the trail is missing (claimed)" in problem
-
-
-@pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
-def test_a_capture_is_part_of_the_package(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, suffix: str
-):
+def test_a_capture_is_part_of_the_package(engine, decide_on, make_scored, tmp_path: Path):
     """Byte for byte, under a name of ours."""
     decide_on(make_scored())
-    capture = write_capture(tmp_path / f"\u202egpj{suffix}")
-    exported = export_package(keeping, 1, tmp_path / "package", by="lea", capture=capture)
-    assert (exported.path / f"data/capture{suffix}").read_bytes() == capture.read_bytes()
-    assert check_package(exported.path).findings == []
-    bagit.Bag(str(exported.path)).validate()
+    for suffix in (".warc", ".warc.gz"):
+        capture = write_capture(tmp_path / f"\u202egpj{suffix}")
+        exported = export_package(engine, 1, tmp_path / f"package{suffix}", by="lea", capture=capture)
+        assert (exported.path / f"data/capture{suffix}").read_bytes() == capture.read_bytes()
+        assert check_package(exported.path).findings == []
+        bagit.Bag(str(exported.path)).validate()
 
 
-@pytest.mark.parametrize("length", [0, 40, -30])
-def test_a_capture_that_is_cut_or_none_is_refused(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path, length: int
-):
+def test_a_capture_that_is_cut_or_none_is_refused(engine, decide_on, make_scored, tmp_path: Path):
     """Then nothing is written."""
     decide_on(make_scored())
     capture = write_capture(tmp_path / "page.warc")
-    capture.write_bytes(capture.read_bytes()[:length])
-    with pytest.raises(UnreadableFile, match="WARC"):
-        export_package(keeping, 1, tmp_path / "package", by="lea", capture=capture)
-    (tmp_path / "other.warc").write_text("<html>no capture</html>")
-    with pytest.raises(UnreadableFile, match="WARC"):
-        export_package(keeping, 1, tmp_path / "package", by="lea", capture=tmp_path / "other.warc")
+    whole = capture.read_bytes()
+    for content in (whole[:0], whole[:40], whole[:-30], b"<html>no capture</html>"):
+        capture.write_bytes(content)
+        with pytest.raises(UnreadableFile, match="WARC"):
+            export_package(engine, 1, tmp_path / "package", by="lea", capture=capture)
     assert not (tmp_path / "package").exists()
 
 
-def test_what_cannot_be_exported_is_told(keeping: Engine, make_scored: MakeScored, decide_on: Decide, tmp_path: Path):
+def test_what_cannot_be_exported_is_told(engine, make_scored, decide_on, tmp_path: Path):
     """No such case, one that nobody decided, a place that is taken or not there."""
     with pytest.raises(NotFound, match="No case"):
-        export_package(keeping, 7, tmp_path / "package", by="lea")
-    enqueue(keeping, [make_scored("open")])
+        export_package(engine, 7, tmp_path / "package", by="lea")
+    enqueue(engine, [make_scored("open")])
     with pytest.raises(NotFound, match="case 1"):
-        export_package(keeping, 1, tmp_path / "package", by="lea")
+        export_package(engine, 1, tmp_path / "package", by="lea")
     decide_on(make_scored("L2", title="Silk scarf"))
     (tmp_path / "taken").mkdir()
     with pytest.raises(UnwritableFile, match="something of that name"):
-        export_package(keeping, 2, tmp_path / "taken", by="lea")
+        export_package(engine, 2, tmp_path / "taken", by="lea")
     with pytest.raises(UnwritableFile):
-        export_package(keeping, 2, tmp_path / "no" / "such", by="lea")
+        export_package(engine, 2, tmp_path / "no" / "such", by="lea")
 
 
-def test_only_its_owner_can_read_a_package(keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path):
-    """It tells of a seller."""
+def test_only_its_owner_can_read_a_package(engine, decide_on, make_scored, tmp_path: Path):
+    """It tells of a seller; moments in it are those given: nothing asks the clock."""
     decide_on(make_scored())
-    exported = export_package(keeping, 1, tmp_path / "package", by="lea")
+    exported = export_package(engine, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
     assert exported.path.stat().st_mode & 0o077 == 0
+    assert exported.anchor.at.startswith("2031-05-01T00:00:00")
+    assert "Bagging-Date: 2031-05-01" in (exported.path / "bag-info.txt").read_text()
 
 
 _KILLED = """
@@ -238,9 +212,7 @@ package.export_package(engine, 1, Path(sys.argv[2]), by="lea")
 
 
 @pytest.mark.slow
-def test_a_killed_export_leaves_no_half_package(
-    database_url: str, keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
+def test_a_killed_export_leaves_no_half_package(database_url, engine, decide_on, make_scored, tmp_path):
     """Killed anywhere, there is a whole package or none, and the next export clears away what was left."""
     decide_on(make_scored())
     n_killed = 0
@@ -250,29 +222,18 @@ def test_a_killed_export_leaves_no_half_package(
         n_killed += done.returncode == -signal.SIGKILL
         assert not out.exists() or check_package(out).findings == []
         if not out.exists():
-            assert check_package(export_package(keeping, 1, out, by="lea").path).findings == []
+            assert check_package(export_package(engine, 1, out, by="lea").path).findings == []
     assert n_killed >= 2
     assert not list(tmp_path.glob(".*.partial-*"))
-    with reading(keeping) as connection:
-        assert audit.verify(connection).is_intact
-
-
-def test_moments_in_a_package_are_those_given(
-    keeping: Engine, decide_on: Decide, make_scored: MakeScored, tmp_path: Path
-):
-    """Nothing in it asks the clock."""
-    decide_on(make_scored())
-    exported = export_package(keeping, 1, tmp_path / "package", by="lea", now=datetime(2031, 5, 1, tzinfo=UTC))
-    assert exported.anchor.at.startswith("2031-05-01T00:00:00")
-    assert "Bagging-Date: 2031-05-01" in (exported.path / "bag-info.txt").read_text()
+    assert read_with(engine, audit.verify).is_intact
 
 
 @invented_messages
-def test_what_followed_from_a_case_is_found(keeping: Engine, decide_on: Decide, make_scored: MakeScored):
+def test_what_followed_from_a_case_is_found(engine, decide_on, make_scored):
     """Measures of the case and the messages about them, and nothing of another case."""
     moment = datetime(2026, 5, 1, tzinfo=UTC)
     decisions = [decide_on(make_scored(f"L{number}", seller_id=f"s{number}")) for number in (1, 2)]
-    with writing(keeping) as connection:
+    with writing(engine) as connection:
         connection.execute(insert(enforcement_policies).values(digest="p", policy="{}", first_used_at=moment))
         for one in decisions:
             fields = {"decision_id": one.decision_id, "case_id": one.case_id, "pseudonym": "x", "kind": "remove"}

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 from support.consequences import TakingDown
+from support.transactions import write_with
 
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
-from ipml.storage.database import reading, writing
+from ipml.storage.database import writing
 from ipml.storage.tables import cases, measures
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -35,32 +36,21 @@ class Market:
         known = {"listing_id": f"L{number}", "seller_id": "ann", "seller_age_days": 1000.0}
         listing = Listing(**(known | history | offer | fields))
         enqueue(self.engine, [ScoredListing(listing, 0.9, 1.0, (), (), None, "m1")], now=at)
-        with reading(self.engine) as connection:
+        with writing(self.engine) as connection:
             case_id = connection.scalar(select(func.max(cases.c.case_id)))
+        return self.decide(case_id, day=day)
+
+    def decide(self, case_id: int, *, day: float, by: str = "ana", ground: str = "wrong_features") -> Decision:
+        """Find a case counterfeit."""
+        at = START + timedelta(days=day)
+        options = {"ground": ground, "now": at, "consequences": TakingDown(self.policy)}
         with writing(self.engine) as connection:
-            taken = claim(connection, "ana", case_id, now=at)
-        assert taken is not None
-        with writing(self.engine) as connection:
-            return decide(
-                connection,
-                taken,
-                Verdict.COUNTERFEIT,
-                ground="wrong_features",
-                now=at,
-                consequences=TakingDown(self.policy),
-            )
+            return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
 
     def undo(self, decision: Decision, *, day: float) -> None:
         """Take a decision back."""
-        with writing(self.engine) as connection:
-            undo(
-                connection,
-                decision.decision_id,
-                "cleo",
-                may_undo_others=True,
-                now=START + timedelta(days=day),
-                consequences=TakingDown(self.policy),
-            )
+        options = {"may_undo_others": True, "consequences": TakingDown(self.policy)}
+        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
 
     def change(self, decision: Decision, **columns: Any) -> None:
         """Give columns of the measure of a decision new values."""

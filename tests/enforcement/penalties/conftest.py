@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 from support.consequences import Striking
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import find_penalties
 from ipml.enforcement.penalties.penalties import Penalty
+from ipml.enforcement.penalties.standing import Strike
+from ipml.enforcement.penalties.strikes import list_strikes
 from ipml.enforcement.policy import EnforcementPolicy, load_enforcement_policy
 from ipml.records import Decision, Listing, ScoredListing, Verdict
 from ipml.review.queue import claim, decide, enqueue, undo
@@ -47,27 +50,18 @@ class Market:
     def decide(self, case_id: int, *, day: float = 0, ground: str = "wrong_features", by: str = "ana") -> Decision:
         """Find a case counterfeit."""
         at = START + timedelta(days=day)
+        options = {"ground": ground, "now": at, "consequences": Striking(self.policy)}
         with writing(self.engine) as connection:
-            taken = claim(connection, by, case_id, now=at)
-        assert taken is not None
-        with writing(self.engine) as connection:
-            return decide(
-                connection, taken, Verdict.COUNTERFEIT, ground=ground, now=at, consequences=Striking(self.policy)
-            )
+            return decide(connection, claim(connection, by, case_id, now=at), Verdict.COUNTERFEIT, **options)
 
     def undo(self, decision: Decision, *, day: float, why: str = "a mistake") -> None:
         """Take a decision back."""
-        at = START + timedelta(days=day)
-        with writing(self.engine) as connection:
-            undo(
-                connection,
-                decision.decision_id,
-                "cleo",
-                may_undo_others=True,
-                why=why,
-                now=at,
-                consequences=Striking(self.policy),
-            )
+        options = {"may_undo_others": True, "why": why, "consequences": Striking(self.policy)}
+        write_with(self.engine, undo, decision.decision_id, "cleo", now=START + timedelta(days=day), **options)
+
+    def strikes(self, seller: str = "ann") -> list[Strike]:
+        """Return a seller's strikes."""
+        return read_with(self.engine, list_strikes, seller)
 
     def penalties(self, *, seller: str = "ann", state: str | None = None, day: float = 0) -> list[Penalty]:
         """Return a seller's penalties."""

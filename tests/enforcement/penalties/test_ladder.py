@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import confirm, end_due, hardest, lift, restriction_of
 from ipml.enforcement.penalties.penalties import explain_penalty
@@ -22,6 +24,7 @@ from ipml.storage.tables import audit, outbox, penalties
 from .conftest import START, Market
 
 
+@on_both
 def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
     """Warned, limited, payout held; the account is suspended, and then closed, by nobody but a lead."""
     for day in (0, 20, 40, 60):
@@ -30,70 +33,47 @@ def test_who_goes_on_after_each_notice_climbs_rung_by_rung(market: Market):
     assert imposed == ["warn", "limit", "hold payout"]
     (suspension,) = market.penalties(state="proposed", day=60)
     assert suspension.kind is PenaltyKind.SUSPEND
-    with writing(market.engine) as connection:
-        confirm(connection, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
+    write_with(market.engine, confirm, suspension.penalty_id, "cleo", now=START + timedelta(days=61))
     for day in (80, 100):
         market.strike(day=day)
     assert market.kinds(state="proposed", day=100) == ["close"]
 
 
-def test_one_sweep_leads_to_one_warning(market: Market):
-    """Four listings decided on one day, all seen before the seller was told anything."""
+def test_what_was_up_before_the_warning_arrived_is_no_repetition(market: Market):
+    """The warning of day 0 is told from day 7 on; a sweep is one offence, and two years later all begins anew."""
     for _ in range(4):
         market.strike()
     assert [one.kind.value for one in market.penalties() if one.imposed_at] == ["warn"]
+    market.decide(market.enqueue(day=2, seller="bob"), day=30)
+    market.strike(seller="bob", day=800)
+    assert market.kinds(seller="bob") == ["warn", "warn"]
+    market.strike(seller="cid")
+    market.decide(market.enqueue(day=2, seller="cid"), day=30)
+    assert market.kinds(seller="cid") == ["warn"]
+    market.strike(day=31, seller="cid")
+    assert market.kinds(seller="cid") == ["warn", "limit"]
 
 
-def test_what_was_up_before_the_warning_arrived_is_no_repetition(market: Market):
-    """Seen on day 2, decided on day 30: the warning of day 0 counts as told from day 7 on."""
-    market.strike()
-    market.decide(market.enqueue(day=2), day=30)
-    assert market.kinds() == ["warn"]
-    market.strike(day=31)
-    assert market.kinds() == ["warn", "limit"]
-
-
-def test_expired_strikes_count_nothing(market: Market):
-    """A second offence two years later is a first one."""
-    market.strike()
-    market.strike(day=800)
-    assert market.kinds() == ["warn", "warn"]
-
-
-def test_a_person_confirms_and_not_who_decided(market: Market, make_market: Callable[..., Market]):
-    """The penalty then runs from when it was confirmed."""
-    market = make_market(_asking_early(market.policy))
+def test_a_person_confirms_and_not_who_decided(make_market: Callable[..., Market], policy: EnforcementPolicy):
+    """The penalty runs from then; why is encrypted for the seller's key, and the trail holds a digest of that alone."""
+    market = make_market(_asking_early(policy))
     for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     with pytest.raises(Conflict, match="ana decided the case"), writing(market.engine) as connection:
         confirm(connection, proposed.penalty_id, "ana")
     at = START + timedelta(days=1)
-    with writing(market.engine) as connection:
-        imposed = confirm(connection, proposed.penalty_id, "cleo", now=at)
+    imposed = write_with(market.engine, confirm, proposed.penalty_id, "cleo", why="third sweep of ann", now=at)
     assert (imposed.imposed_by, imposed.imposed_at) == ("cleo", at)
-    with pytest.raises(Conflict, match="imposed before"), writing(market.engine) as connection:
-        confirm(connection, proposed.penalty_id, "cleo")
-
-
-def test_why_a_penalty_was_confirmed_is_kept_and_only_the_seller_s_key_opens_it(
-    market: Market, make_market: Callable[..., Market]
-):
-    """The trail holds a digest of what is encrypted, and no word of it."""
-    market = make_market(_asking_early(market.policy))
-    for _ in range(2):
-        market.strike()
-    (proposed,) = market.penalties(state="proposed")
-    with writing(market.engine) as connection:
-        confirm(connection, proposed.penalty_id, "cleo", why="third sweep of ann", now=START)
     with reading(market.engine) as connection:
         explained = explain_penalty(connection, proposed.penalty_id)
         kept = connection.scalars(select(penalties.c.why_confirmed).where(penalties.c.why_confirmed.is_not(None))).one()
         (payload,) = connection.scalars(select(audit.c.payload).where(audit.c.action == "penalty confirmed"))
-    assert explained is not None
     assert explained.why_confirmed == "third sweep of ann"
     assert digest(kept) in payload
     assert "sweep" not in kept + payload
+    with pytest.raises(Conflict, match="imposed before"), writing(market.engine) as connection:
+        confirm(connection, proposed.penalty_id, "cleo")
 
 
 def test_lifting_needs_a_reason_and_is_told(market: Market):
@@ -101,8 +81,7 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
     market.strike()
     with pytest.raises(Conflict, match="say why"), writing(market.engine) as connection:
         lift(connection, 1, "cleo", " ")
-    with writing(market.engine) as connection:
-        lifted = lift(connection, 1, "cleo", "talked to them", now=START + timedelta(days=1))
+    lifted = write_with(market.engine, lift, 1, "cleo", "talked to them", now=START + timedelta(days=1))
     assert (lifted.ended_as, lifted.ended_by) == ("lifted", "cleo")
     assert [(row.key[:-9], row.kind) for row in _messages(market.engine)] == [
         ("penalty-1-imposed", "penalty"),
@@ -112,47 +91,36 @@ def test_lifting_needs_a_reason_and_is_told(market: Market):
         lift(connection, 1, "cleo", "again")
 
 
-def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(market: Market, make_market: Callable[..., Market]):
+def test_what_is_only_proposed_is_dismissed_and_nobody_is_told(make_market, policy: EnforcementPolicy):
     """A lead says no."""
-    market = make_market(_asking_early(market.policy))
+    market = make_market(_asking_early(policy))
     for _ in range(2):
         market.strike()
     (proposed,) = market.penalties(state="proposed")
     before = len(_messages(market.engine))
-    with writing(market.engine) as connection:
-        assert lift(connection, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
+    assert write_with(market.engine, lift, proposed.penalty_id, "cleo", "too much").ended_as == "dismissed"
     assert len(_messages(market.engine)) == before
 
 
 def test_penalties_end_by_themselves_once(market: Market):
-    """A second run has nothing to do."""
+    """The message says what to do until when, encrypted while it waits; a second run has nothing to do."""
     market.strike()
     market.strike(day=20)
+    row = _messages(market.engine)[-1]
+    body = json.loads(read_with(market.engine, decrypt, row.pseudonym, row.body))
+    assert '"ann"' not in row.body
+    assert (body["seller_id"], body["do"]) == ("ann", "Accept no new listings of this seller.")
+    assert body["until"] == (START + timedelta(days=50)).isoformat()
     later = START + timedelta(days=51)
     assert (end_due(market.engine, later), end_due(market.engine, later)) == (1, 0)
     assert market.kinds(state="over", day=51) == ["limit"]
     assert market.kinds(state="in force", day=51) == ["warn"]
 
 
-def test_the_message_says_what_to_do_until_when(market: Market):
-    """As the policy words it; encrypted while it waits."""
-    market.strike()
-    market.strike(day=20)
-    row = _messages(market.engine)[-1]
-    assert '"ann"' not in row.body
-    with reading(market.engine) as connection:
-        body = json.loads(decrypt(connection, row.pseudonym, row.body))
-    assert body["seller_id"] == "ann"
-    assert body["do"] == "Accept no new listings of this seller."
-    assert body["until"] == (START + timedelta(days=50)).isoformat()
-
-
 def test_a_penalty_explains_itself_in_sentences(market: Market):
     """How many strikes, what they weigh, and what made it milder."""
     market.strike(seller_listings=10_000.0)
-    with reading(market.engine) as connection:
-        explained = explain_penalty(connection, 1)
-    assert explained is not None
+    explained = read_with(market.engine, explain_penalty, 1)
     weight, share = explained.sentences
     assert weight == "1 strike for 1 offence weigh 1.00."
     assert share == "1 of 10,000 listings was found counterfeit: surely a small share, so a rung milder."
@@ -164,8 +132,7 @@ def test_the_restriction_is_that_of_the_last_strike(market: Market):
     market.strike()
     decision = market.strike(day=20, ground="declared_replica")
     found = market.penalties()
-    with reading(market.engine) as connection:
-        restriction = restriction_of(connection, hardest(found, decision.decided_at) or found[0])
+    restriction = read_with(market.engine, restriction_of, hardest(found, decision.decided_at) or found[0])
     assert (restriction.subject, restriction.kind) == ("penalty:2", PenaltyKind.LIMIT)
     assert (restriction.decision_id, restriction.ground) == (decision.decision_id, "declared_replica")
     assert (restriction.since, restriction.until) == (decision.decided_at, decision.decided_at + timedelta(days=30))

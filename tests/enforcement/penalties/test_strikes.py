@@ -2,15 +2,18 @@
 
 from datetime import timedelta
 
+import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text
 from support.consequences import Striking
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.penalties.ladder import TakenBack, hardest, lift
 from ipml.enforcement.penalties.simulation import replay
-from ipml.enforcement.penalties.strikes import list_strikes, take_back, weigh
-from ipml.enforcement.policy import EnforcementPolicy
+from ipml.enforcement.penalties.strikes import list_events, list_strikes, take_back, weigh
+from ipml.listings.seller_events import history_as_of
 from ipml.records import Verdict
 from ipml.review.group_decisions import decide_and_spread, decide_bulk, preview_bulk, preview_spread
 from ipml.review.queue import claim
@@ -26,8 +29,7 @@ NEW_TABLES = ("strikes", "strikes_taken_back", "penalties", "linked_accounts", "
 def test_a_strike_says_what_was_known(market: Market):
     """Numbers to two digits; what the listing does not say stays unknown."""
     market.strike(ground="declared_replica", category="Toys", seller_listings=1_234.0, seller_age_days=99.4)
-    with reading(market.engine) as connection:
-        (strike,) = list_strikes(connection, "ann")
+    (strike,) = market.strikes()
     assert (strike.ground, strike.category, strike.weight) == ("declared_replica", "toys", 1.5 * 1.5)
     assert (strike.listings, strike.age_days, strike.probability) == (1200.0, 99.0, 0.9)
     assert (strike.seen_at, strike.struck_at, strike.taken_back_at) == (START, START, None)
@@ -40,18 +42,9 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
     at = START + timedelta(hours=1)
     with writing(market.engine) as connection:
         taken = claim(connection, "ana", now=at)
-    assert taken is not None
-    with writing(market.engine) as connection:
         alike = [case.case_id for case in preview_spread(connection, taken.case_id).cases]
-        decide_and_spread(
-            connection,
-            taken,
-            Verdict.COUNTERFEIT,
-            alike,
-            ground="wrong_features",
-            now=at,
-            consequences=Striking(market.policy),
-        )
+        options = {"ground": "wrong_features", "now": at, "consequences": Striking(market.policy)}
+        decide_and_spread(connection, taken, Verdict.COUNTERFEIT, alike, **options)
         assert len(list_strikes(connection, "ann")) > 2
     assert _weight(market) == 1.0
 
@@ -59,8 +52,7 @@ def test_copies_that_one_decision_was_spread_to_weigh_as_one(market: Market):
 def test_what_is_decided_in_bulk_weighs_as_one(market: Market):
     """The heaviest of them."""
     numbers = [market.enqueue(category=category) for category in (None, "toys", None)]
-    with reading(market.engine) as connection:
-        preview = preview_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, now=START)
+    preview = read_with(market.engine, preview_bulk, numbers, "ana", Verdict.COUNTERFEIT, now=START)
     content = {"ground": "wrong_features", "token": preview.digest, "now": START}
     with writing(market.engine) as connection:
         decide_bulk(connection, numbers, "ana", Verdict.COUNTERFEIT, **content, consequences=Striking(market.policy))
@@ -92,12 +84,12 @@ def test_what_a_lead_lifted_does_not_come_back_with_a_strike_taken_back(market: 
     """Mercy was meant; only what the strike took along has to be made good."""
     first, *_ = [market.strike(day=day) for day in (1, 2, 3)]
     (warning,) = market.penalties(state="in force", day=3)
-    with writing(market.engine) as connection:
-        lift(connection, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
+    write_with(market.engine, lift, warning.penalty_id, "cleo", "mercy", now=START + timedelta(days=4))
     market.undo(first, day=10)
     assert market.kinds(state="in force", day=10) == []
 
 
+@on_both
 def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
     """Nor any weight; the platform is told of each that ends."""
     made = [market.strike(day=day) for day in (0, 10, 20, 30)]
@@ -107,8 +99,7 @@ def test_taking_all_strikes_back_leaves_no_penalty(market: Market):
         market.undo(decision, day=31)
     assert {one.ended_as for one in market.penalties()} == {"taken back"}
     assert _weight(market, day=31) == 0
-    with reading(market.engine) as connection:
-        assert not any(strike.counts_at(START + timedelta(days=31)) for strike in list_strikes(connection, "ann"))
+    assert not any(strike.counts_at(START + timedelta(days=31)) for strike in market.strikes())
 
 
 def test_what_the_strikes_left_carry_stays(market: Market):
@@ -128,24 +119,17 @@ def test_a_penalty_whose_strikes_were_taken_back_is_no_notice(market: Market):
     assert market.kinds(state="in force", day=401) == ["warn"]
 
 
-def test_a_strike_is_taken_back_once(market: Market):
-    """Asked again, nothing happens; nor for a decision that led to none."""
+def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
+    """Asked for any moment, later or earlier ones notwithstanding; taken back again, nothing happens."""
     decision = market.strike()
-    market.undo(decision, day=1)
+    market.undo(decision, day=5)
     with writing(market.engine) as connection:
         assert take_back(connection, decision.decision_id, "cleo", "again", START) == TakenBack()
         assert take_back(connection, 99, "cleo", "none", START) == TakenBack()
-
-
-def test_a_strike_counts_from_its_decision_until_it_is_taken_back(market: Market):
-    """Asked for any moment, later or earlier ones notwithstanding."""
-    market.undo(market.strike(), day=5)
-    with reading(market.engine) as connection:
-        (strike,) = list_strikes(connection, "ann")
+    (strike,) = market.strikes()
     days = {day: strike.counts_at(START + timedelta(days=day)) for day in (-1, 0, 4, 5)}
     assert days == {-1: False, 0: True, 4: True, 5: False}
-    with reading(market.engine) as connection:
-        assert list_strikes(connection, "nobody") == []
+    assert market.strikes("nobody") == []
 
 
 def test_no_new_table_names_a_seller_or_a_listing(market: Market):
@@ -166,11 +150,9 @@ def test_after_erasure_the_history_still_counts_and_can_be_taken_back(market: Ma
     with writing(market.engine) as connection:
         pseudonym = find_pseudonym(connection, "ann") or ""
         connection.execute(delete(seller_keys))
-    with reading(market.engine) as connection:
-        assert list_strikes(connection, "ann") == []
+    assert market.strikes() == []
     market.undo(decision, day=1)
-    with reading(market.engine) as connection:
-        assert weigh(connection, pseudonym, START + timedelta(days=1), market.policy).weight == 0
+    assert read_with(market.engine, weigh, pseudonym, START + timedelta(days=1), market.policy).weight == 0
 
 
 DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=5)
@@ -178,9 +160,7 @@ DAYS = st.lists(st.integers(0, 90), min_size=1, max_size=5)
 
 @given(days=DAYS, undone=st.sets(st.integers(0, 5)), order=st.randoms(use_true_random=False))
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_replay_gives_exactly_what_happened(
-    market: Market, policy: EnforcementPolicy, days: list[int], undone: set[int], order: object
-):
+def test_a_replay_gives_exactly_what_happened(market, policy, days, undone, order):
     """Whatever was struck and taken back, in order of time."""
     seller = f"s{next(market.numbers)}"
     made = [market.strike(day=day, seller=seller) for day in sorted(days)]
@@ -188,11 +168,10 @@ def test_a_replay_gives_exactly_what_happened(
         if place < len(made):
             market.undo(made[place], day=100)
     happened = market.penalties(seller=seller)
-    with reading(market.engine) as connection:
-        replayed = replay(list_strikes(connection, seller), policy.penalties)
-    outcome = [(one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in happened]
-    assert outcome == [
-        (one.kind, one.proposed_at, one.imposed_at, one.until, one.ended_as, one.ended_at) for one in replayed
+    replayed = replay(read_with(market.engine, list_strikes, seller), policy.penalties)
+    names = ("kind", "proposed_at", "imposed_at", "until", "ended_as", "ended_at")
+    assert [[getattr(one, name) for name in names] for one in happened] == [
+        [getattr(one, name) for name in names] for one in replayed
     ]
     if len(undone & set(range(len(made)))) == len(made):
         assert hardest(happened, START + timedelta(days=100)) is None
@@ -203,3 +182,28 @@ def _weight(market: Market, day: float = 0) -> float:
         pseudonym = find_pseudonym(connection, "ann") or ""
         at = START + timedelta(days=day, hours=2)
         return weigh(connection, pseudonym, at, market.policy).weight
+
+
+def test_events_are_history_as_scoring_reads_it(market: Market):
+    """Known from the decision on, copies once, and nothing of what was taken back."""
+    market.strike(listing_id="A")
+    market.strike(listing_id="A", day=1)
+    market.undo(market.strike(day=2), day=3)
+    market.strike(day=30)
+    with reading(market.engine) as connection:
+        events = pd.DataFrame([{name: getattr(one, name) for name in one.__slots__} for one in list_events(connection)])
+    moments = [START + pd.Timedelta(days=day) for day in (-1, 5, 40)]
+    listings = pd.DataFrame({"seller_id": "ann", "observed_at": moments})
+    assert history_as_of(events, listings)["seller_strikes"].fillna(0).tolist() == [0, 1, 2]
+
+
+def test_what_was_not_known_yet_or_is_erased_gives_no_event(market: Market):
+    """As training for a test at that moment must see it; of who was erased nobody could be named."""
+    market.undo(market.strike(), day=3)
+    with reading(market.engine) as connection:
+        counts = [len(list(list_events(connection, known_by=START + pd.Timedelta(days=day)))) for day in (-1, 1, 4)]
+    assert counts == [0, 1, 0]
+    market.strike()
+    with writing(market.engine) as connection:
+        connection.execute(delete(seller_keys))
+        assert list(list_events(connection)) == []

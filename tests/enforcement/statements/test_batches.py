@@ -8,24 +8,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
+from support.databases import on_both
+from support.transactions import read_with
 from support.transparency_receiver import Receiver, open_receiver
 
 from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.statements import submission
 from ipml.enforcement.statements.facts import state
 from ipml.enforcement.statements.letter import write_payload
-from ipml.enforcement.statements.submission import (
-    DatabaseAnswer,
-    Sent,
-    count_waiting,
-    deliver,
-    open_client,
-    post_to,
-    read_answer,
-    read_token,
-    send_waiting,
-    settle_batch,
-    take_batch,
-)
 from ipml.errors import UnusableSetting
 from ipml.storage.database import reading, writing
 from ipml.storage.outbox import put
@@ -59,11 +49,13 @@ def wait(engine: Engine, make_restriction: Callable) -> Callable[[int], None]:
     return fill
 
 
-def send(engine: Engine, receiver: Receiver, *, token: str = TOKEN, minutes: float = 0, **options: Any) -> Sent:
+def send(
+    engine: Engine, receiver: Receiver, *, token: str = TOKEN, minutes: float = 0, **options: Any
+) -> submission.Sent:
     """Send what waits, so many minutes after noon."""
-    with open_client() as client:
-        post = post_to(receiver.url, token, client)
-        return send_waiting(engine, post, now=NOON + timedelta(minutes=minutes), **options)
+    with submission.open_client() as client:
+        post = submission.post_to(receiver.url, token, client)
+        return submission.send_waiting(engine, post, now=NOON + timedelta(minutes=minutes), **options)
 
 
 def states(engine: Engine) -> dict[str, str]:
@@ -72,15 +64,15 @@ def states(engine: Engine) -> dict[str, str]:
         return {row.key: row.state for row in connection.execute(select(outbox))}
 
 
+@on_both
 def test_batches_hold_a_hundred(engine: Engine, receiver: Receiver, wait: Callable):
-    """Of 250 statements each reaches the database once, in three requests, and a second sending finds none."""
-    wait(250)
-    assert send(engine, receiver) == Sent(delivered=250)
-    assert receiver.batches == [100, 100, 50]
-    assert len(receiver.taken) == 250
-    assert send(engine, receiver) == Sent()
-    with reading(engine) as connection:
-        assert count_waiting(connection) == 0
+    """Of 150 statements each reaches the database once, in two requests, and a second sending finds none."""
+    wait(150)
+    assert send(engine, receiver) == submission.Sent(delivered=150)
+    assert receiver.batches == [100, 50]
+    assert len(receiver.taken) == 150
+    assert send(engine, receiver) == submission.Sent()
+    assert read_with(engine, submission.count_waiting) == 0
 
 
 def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receiver, wait: Callable):
@@ -97,9 +89,7 @@ def test_one_that_is_refused_holds_up_no_other(engine: Engine, receiver: Receive
         )
 
 
-def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_it(
-    engine: Engine, receiver: Receiver, wait: Callable
-):
+def test_one_that_is_refused_is_found_by_halves_where_the_answer_does_not_name_it(engine, receiver, wait):
     """A database that only says no gets smaller and smaller batches."""
     wait(16)
     receiver.refused, receiver.is_vague = {"p5"}, True
@@ -126,9 +116,9 @@ def test_an_outage_is_no_fault_of_a_statement(failure: str, engine: Engine, rece
     wait(3)
     receiver.failures = [failure] * 2
     assert send(engine, receiver).waiting == 3
-    assert send(engine, receiver, minutes=0.5) == Sent()  # not due yet
+    assert send(engine, receiver, minutes=0.5) == submission.Sent()  # not due yet
     assert send(engine, receiver, minutes=1).waiting == 3
-    assert send(engine, receiver, minutes=2.5) == Sent()
+    assert send(engine, receiver, minutes=2.5) == submission.Sent()
     assert send(engine, receiver, minutes=3).delivered == 3
 
 
@@ -139,23 +129,26 @@ def test_a_wrong_token_loses_nothing(engine: Engine, receiver: Receiver, wait: C
     assert (sent.waiting, sent.words) == (2, "401: Unauthenticated.")
 
 
+@on_both
 def test_whoever_comes_too_late_settles_nothing(engine: Engine, wait: Callable):
     """After ten minutes another sender has them in hand, and the first one's word no longer counts."""
     wait(2)
-    first = take_batch(engine, now=NOON)
+    first = submission.take_batch(engine, now=NOON)
     assert first
-    assert take_batch(engine, now=NOON) is None
-    second = take_batch(engine, now=NOON + timedelta(minutes=10))
+    assert submission.take_batch(engine, now=NOON) is None
+    second = submission.take_batch(engine, now=NOON + timedelta(minutes=10))
     assert second
-    settle_batch(engine, first, deliver(first.payloads, lambda batch: DatabaseAnswer(422)), now=NOON)
+    submission.settle_batch(
+        engine, first, submission.deliver(first.payloads, lambda batch: submission.DatabaseAnswer(422)), now=NOON
+    )
     assert set(states(engine).values()) == {"waiting"}
-    settle_batch(engine, second, deliver(second.payloads, lambda batch: DatabaseAnswer(201)), now=NOON)
+    submission.settle_batch(
+        engine, second, submission.deliver(second.payloads, lambda batch: submission.DatabaseAnswer(201)), now=NOON
+    )
     assert set(states(engine).values()) == {"delivered"}
 
 
-def test_through_a_database_that_fails_before_and_after_all_arrive_once(
-    engine: Engine, receiver: Receiver, wait: Callable
-):
+def test_through_a_database_that_fails_before_and_after_all_arrive_once(engine, receiver, wait):
     """A fifth of the requests fail before the statements were taken, a fifth after; in the end each is there once."""
     wait(60)
     rng = random.Random(6)
@@ -168,40 +161,21 @@ def test_through_a_database_that_fails_before_and_after_all_arrive_once(
     assert set(states(engine).values()) == {"delivered"}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b"<html>",
-        b'{"errors": 7}',
-        b'{"errors": {"existing_puids": 7, "statement_x": 1}}',
-        b"[" * 9**4,
-    ],
-    ids=range(7),
-)
-def test_any_answer_is_read(body: bytes):
-    """What makes no sense names no statement and no puid."""
-    answer = read_answer(422, body)
-    assert (dict(answer.refused), answer.known) == ({}, frozenset())
-
-
-def test_faults_may_be_named_in_either_form():
-    """The database has written the place of a statement in two ways."""
+def test_any_answer_is_read():
+    """What makes no sense names no statement and no puid; the place of a statement may be written in two ways."""
+    listed = b'{"errors": {"existing_puids": 7, "statement_x": 1}}'
+    for body in (b"", b"[]", b"null", b"<html>", b'{"errors": 7}', listed, b"[" * 9**4):
+        answer = submission.read_answer(422, body)
+        assert (dict(answer.refused), answer.known) == ({}, frozenset()), body
     body = b'{"errors": {"statements.2.puid": ["bad"], "statement_4": {"category": ["no"]}, "statements.2.x": "y"}}'
-    assert read_answer(422, body).refused == {2: "puid: bad; x: y", 4: "category: no"}
+    assert submission.read_answer(422, body).refused == {2: "puid: bad; x: y", 4: "category: no"}
 
 
-def test_the_token_is_not_shown_on_the_way():
-    """Over plain http it goes to this machine only."""
-    with open_client() as client, pytest.raises(UnusableSetting, match="https"):
-        post_to("http://transparency.example/api", TOKEN, client)
-
-
-def test_a_file_without_a_token_is_refused(tmp_path: Path):
-    """An empty file, or one that is not there, is told by the name of the setting."""
+def test_the_token_is_not_shown_on_the_way(tmp_path: Path):
+    """Over plain http it goes to this machine only; an empty file, or none, is told by the name of the setting."""
+    with submission.open_client() as client, pytest.raises(UnusableSetting, match="https"):
+        submission.post_to("http://transparency.example/api", TOKEN, client)
     (tmp_path / "token").write_text("\n", encoding="ascii")
     for name in ("token", "none"):
         with pytest.raises(UnusableSetting, match="transparency_token"):
-            read_token(tmp_path / name)
+            submission.read_token(tmp_path / name)

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,33 +53,24 @@ def test_a_good_statement_has_no_fault():
     assert find_faults(GOOD | optional) == ()
 
 
-@pytest.mark.parametrize("name", MUTATIONS)
-def test_a_spoilt_statement_is_refused_by_the_name_of_its_field(name: str):
+def test_a_spoilt_statement_is_refused_by_the_name_of_its_field():
     """Every mutation is found: by ipml's check with the field, and by the second one, written apart from it."""
-    spoilt, wanted = MUTATIONS[name](GOOD)
-    assert wanted in {fault.field.partition(".")[0] for fault in find_faults(spoilt)}
-    assert judge(spoilt)
+    for name, spoil in MUTATIONS.items():
+        spoilt, wanted = spoil(GOOD)
+        assert wanted in {fault.field.partition(".")[0] for fault in find_faults(spoilt)}, name
+        assert judge(spoilt), name
 
 
-@pytest.mark.parametrize(
-    ("fields", "wanted"),
-    [
-        ({"colour": "red"}, "colour"),
-        ({"content_type_other": "shoes"}, "content_type_other"),
-        ({"category_specification_other": "shoes"}, "category_specification_other"),
-        ({"end_date_account_restriction": "2027-01-01"}, "end_date_account_restriction"),
-        ({"territorial_scope": ["Germany"]}, "territorial_scope"),
-        ({"content_id": {"ISBN": "1"}}, "content_id.ISBN"),
-        ({"content_id": "4006381333931"}, "content_id"),
-        ({"decision_facts": "   "}, "decision_facts"),
-        ({"incompatible_content_illegal": "Yes"}, "incompatible_content_illegal"),
-        ({"content_date": "٢٠٢٦-٠٥-٠١"}, "content_date"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_the_rules_only_imply_is_checked(fields: dict, wanted: str):
+def test_what_the_rules_only_imply_is_checked():
     """Fields out of place, of no name or of another form are named alone."""
-    assert [fault.field for fault in find_faults(GOOD | fields)] == [wanted]
+    implied = {
+        **{"colour": "red", "content_type_other": "shoes", "category_specification_other": "shoes"},
+        **{"end_date_account_restriction": "2027-01-01", "territorial_scope": ["Germany"], "content_id": "4006381333"},
+        **{"decision_facts": "   ", "incompatible_content_illegal": "Yes", "content_date": "٢٠٢٦-٠٥-٠١"},
+    }
+    faults = {name: [fault.field for fault in find_faults(GOOD | {name: value})] for name, value in implied.items()}
+    assert faults == {name: [name] for name in implied}
+    assert [fault.field for fault in find_faults(GOOD | {"content_id": {"ISBN": "1"}})] == ["content_id.ISBN"]
 
 
 @given(JSON | st.dictionaries(st.sampled_from(sorted(known_fields())), JSON, max_size=6))

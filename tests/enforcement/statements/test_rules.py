@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
-from ipml.enforcement.statements.facts import RIGHTS, Right, StatementRules, languages, state
+from ipml.enforcement.statements.facts import RIGHTS, StatementRules, languages, state
 from ipml.enforcement.statements.letter import load_words, write_explanation, write_law, write_payload
 from ipml.enforcement.statements.statements import find_faults
 from ipml.listings.brands import load_brands
@@ -18,49 +17,39 @@ NOON = datetime(2026, 5, 3, 12, tzinfo=UTC)
 RULES = load_enforcement_policy().statements
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+def test_a_rule_that_cannot_be_followed_is_refused():
+    """Less than six months, unknown languages, grounds and kinds, and texts that break a line or a field."""
+    unknown = ("basis", "right", "colour", "language")
+    by_whim = ("basis_by_ground", "basis_by_kind", "right_by_ground")
+    for fields in (
         {"appeal_months": 5},
-        {"language": "tlh"},
         {"languages": {"DE": "tlh"}},
         {"platform": "Shop\r\nBcc: all@example.org"},
         {"clause": "x" * 301},
-        {"basis": "whim"},
-        {"basis_by_ground": {"whim": "terms"}},
-        {"right": "whim"},
-        {"right_by_ground": {"whim": "design"}},
         {"right_by_ground": {"wrong_features": "whim"}},
-        {"basis_by_kind": {"whim": "terms"}},
-        {"colour": "red"},
-    ],
-    ids=lambda fields: next(iter(fields)),
-)
-def test_a_rule_that_cannot_be_followed_is_refused(fields: dict[str, Any]):
-    """Less than six months, unknown languages, grounds and kinds, and texts that break a line or a field."""
-    with pytest.raises(ValidationError):
-        StatementRules(**fields)
+        *({name: "whim"} for name in unknown),
+        *({name: {"whim": "design" if name == "right_by_ground" else "terms"}} for name in by_whim),
+    ):
+        with pytest.raises(ValidationError):
+            StatementRules(**fields)
 
 
-@pytest.mark.parametrize("right", RIGHTS)
-def test_the_ground_says_which_right_is_infringed(make_restriction: Callable[..., Restriction], right: Right):
+def test_the_ground_says_which_right_is_infringed(make_restriction: Callable[..., Restriction]):
     """Letter and payload name it with its law, and fit the database; on another ground it is the usual one."""
-    rules = RULES.model_copy(update={"right_by_ground": {"wrong_features": right}})
-    for language in languages():
+    for right in RIGHTS:
+        rules = RULES.model_copy(update={"right_by_ground": {"wrong_features": right}})
         stated = state(make_restriction(), rules, puid="p", at=NOON)
-        words = load_words(language)
-        assert write_law(stated, words) == words.laws[right]
-        assert write_explanation(stated, words) == words.explanations[right]
-    payload = write_payload(stated)
-    assert payload is not None
-    assert find_faults(payload) == ()
-    assert right.replace(" ", "").upper() in payload["category_specification"][0]
-    assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
+        for language in languages():
+            words = load_words(language)
+            assert write_law(stated, words) == words.laws[right]
+            assert write_explanation(stated, words) == words.explanations[right]
+        payload = write_payload(stated)
+        assert find_faults(payload) == ()
+        assert right.replace(" ", "").upper() in payload["category_specification"][0]
+        assert state(make_restriction(ground="test_purchase"), rules, puid="p", at=NOON).right == "trade mark"
 
 
-def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(
-    make_restriction: Callable[..., Restriction],
-):
+def test_a_letter_names_the_brand_that_the_model_read_where_the_field_is_empty(make_restriction):
     """As the list spells it; a field that names one goes before."""
     stated = state(make_restriction(brand=None), RULES, puid="p", at=NOON, brand_read="nike")
     assert stated.brand == "Nike"

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, delete, select, update
+from support.databases import on_both
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind, PenaltyKind, Restriction
@@ -29,11 +30,21 @@ from ipml.storage.tables import outbox, seller_keys, statements
 POLICY = load_enforcement_policy()
 
 
+@on_both
 def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_restriction: Callable, pseudonym: Callable):
-    """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail."""
+    """An encrypted letter for the seller, a payload under the puid for the public, and a row in the audit trail.
+
+    Issued again, nothing further is sent; neither table nor outbox nor trail names seller or listing in the clear.
+    """
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
         statement = issue(connection, restriction, POLICY)
+        assert issue(connection, restriction, POLICY) == statement == find_statement(connection, "measure:1")
+        assert [one.statement for one in list_statements(connection, 1)] == [statement]
+        assert len(connection.execute(select(outbox)).all()) == 2
+        rows = [*connection.execute(select(statements)), *connection.execute(select(outbox))]
+        kept_of_it = " ".join(map(str, [*rows, *audit.list_rows(connection, "measure:1")]))
+        assert not any(text in kept_of_it for text in ("seller-1", "A7'", "1:1"))
         messages = {row.channel: row for row in connection.execute(select(outbox))}
         letter = json.loads(decrypt(connection, statement.pseudonym, messages["seller"].body))
         assert [row.action for row in audit.list_rows(connection, "measure:1")] == ["stated"]
@@ -49,16 +60,6 @@ def test_letter_and_payload_go_out_with_the_statement(decided: Engine, make_rest
     assert statement.signs == ("wording", "price")
 
 
-def test_a_subject_has_one_statement(decided: Engine, make_restriction: Callable, pseudonym: Callable):
-    """Issued again, the earlier one is returned, and nothing further is sent."""
-    with writing(decided) as connection:
-        restriction = make_restriction(pseudonym=pseudonym(connection))
-        first, second = (issue(connection, restriction, POLICY) for _ in range(2))
-        assert first == second == find_statement(connection, "measure:1")
-        assert [one.statement for one in list_statements(connection, 1)] == [first]
-        assert len(connection.execute(select(outbox)).all()) == 2
-
-
 def test_a_warning_is_told_to_the_seller_only(decided: Engine, make_restriction: Callable, pseudonym: Callable):
     """It restricts nothing, so the transparency database gets nothing, and it is said why."""
     with writing(decided) as connection:
@@ -68,9 +69,7 @@ def test_a_warning_is_told_to_the_seller_only(decided: Engine, make_restriction:
     assert (kept.payload, kept.why_not_stated) == (None, "a warning restricts nothing")
 
 
-def test_a_seller_is_notified_when_the_letter_was_delivered(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_a_seller_is_notified_when_the_letter_was_delivered(decided, make_restriction, pseudonym):
     """Neither the moment of the decision nor that of a failed try counts."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -84,9 +83,7 @@ def test_a_seller_is_notified_when_the_letter_was_delivered(
         assert notified_at(connection, statement) == later
 
 
-def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(decided, make_restriction, pseudonym):
     """The second letter names the first one's reference, and repeats no note that people made for themselves."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -104,9 +101,7 @@ def test_the_end_is_told_once_and_only_to_who_was_told_of_the_beginning(
     assert row.subject == "measure:1"  # so it does not overtake the first letter
 
 
-def test_what_was_kept_of_an_erased_seller_cannot_be_read(
-    decided: Engine, make_restriction: Callable, pseudonym: Callable
-):
+def test_what_was_kept_of_an_erased_seller_cannot_be_read(decided, make_restriction, pseudonym):
     """The facts, which name nobody, stay; the letter is gone, and no further one is written."""
     with writing(decided) as connection:
         restriction = make_restriction(pseudonym=pseudonym(connection))
@@ -128,22 +123,6 @@ def test_a_letter_can_be_read_in_another_language(decided: Engine, make_restrict
     assert "entfernt" in sent.text
 
 
-def test_nothing_of_the_seller_stands_in_the_clear(decided: Engine, make_restriction: Callable, pseudonym: Callable):
-    """Neither table nor outbox nor trail holds the ids of seller or listing, or the title, that can be read."""
-    with writing(decided) as connection:
-        issue(connection, make_restriction(pseudonym=pseudonym(connection)), POLICY)
-    with reading(decided) as connection:
-        rows = [*connection.execute(select(statements)), *connection.execute(select(outbox))]
-        said = " ".join(map(str, [*rows, *audit.list_rows(connection, "measure:1")]))
-    assert not any(text in said for text in ("seller-1", "A7'", "1:1"))
-
-
-def test_asking_for_a_statement_that_is_not_there_says_so(engine: Engine):
-    """The error names the subject."""
-    with reading(engine) as connection, pytest.raises(NotFound, match="measure:9"):
-        get_statement(connection, "measure:9")
-
-
 def test_every_kind_can_be_issued(decided: Engine, make_restriction: Callable, pseudonym: Callable):
     """No kind of measure or penalty is without its words."""
     with writing(decided) as connection:
@@ -155,8 +134,10 @@ def test_every_kind_can_be_issued(decided: Engine, make_restriction: Callable, p
         assert len(list_statements(connection, 1)) == 11
 
 
-def test_a_restriction_on_no_ground_cannot_be_stated(make_restriction: Callable):
-    """There are no words for it, and it says so."""
+def test_what_cannot_be_stated_or_found_says_so(engine: Engine, make_restriction: Callable):
+    """A restriction on no ground, for which there are no words; a subject without a statement."""
     restriction = make_restriction(ground="")
     with pytest.raises(Refused, match="ground"):
         state(restriction, POLICY.statements, puid="-", at=restriction.since)
+    with reading(engine) as connection, pytest.raises(NotFound, match="measure:9"):
+        get_statement(connection, "measure:9")

@@ -1,23 +1,26 @@
 """Several at once: senders never have the same message, and a listing ends up as its decisions say."""
 
 import json
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, delete
-from support.consequences import MEASURES
+from support.databases import on_both
 from support.invented import invented_messages
+from support.transactions import write_with
 
+from experiments.enforcement import delivery_kills
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
 from ipml.enforcement.takedown.changes import impose_by_hand, lift_one
 from ipml.enforcement.takedown.measures import find_measures, find_on_listing, in_force
 from ipml.errors import DatabaseBusy
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.audit_trail.consistency import find_disagreements
 from ipml.storage.audit_trail.row_digests import check_rows
@@ -30,6 +33,7 @@ Judge = Callable[..., Decision]
 Told = Callable[..., list[Message]]
 
 
+@on_both
 @pytest.mark.slow
 @invented_messages
 def test_senders_never_take_the_same_message(engine: Engine):
@@ -42,8 +46,7 @@ def test_senders_never_take_the_same_message(engine: Engine):
     def drain(sender: str) -> list[str]:
         mine: list[str] = []
         while True:
-            with writing(engine) as connection:
-                taken = outbox.take(connection, sender, NOON, timedelta(minutes=5), at_most=3)
+            taken = write_with(engine, outbox.take, sender, NOON, timedelta(minutes=5), at_most=3)
             if not taken:
                 with reading(engine) as connection:
                     if outbox.next_due(connection) is None:
@@ -59,8 +62,9 @@ def test_senders_never_take_the_same_message(engine: Engine):
     assert sorted(key for share in shares for key in share) == [f"{at:03}" for at in range(120)]
 
 
+@on_both
 @pytest.mark.slow
-def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge: Judge, told: Told):
+def test_who_lifts_and_imposes_at_once_leaves_one_truth(engine: Engine, judge: Judge, told: Told):
     """The last message to the platform says what stands in the end, however imposing and lifting met."""
     judge("L1")
     policy = load_enforcement_policy()
@@ -69,7 +73,7 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge:
         kind = (MeasureKind.REMOVE, MeasureKind.LABEL, MeasureKind.PRICE_HOLD)[at % 3]
         for _ in range(20):
             with suppress(DatabaseBusy):
-                with writing(enforced) as connection:
+                with writing(engine) as connection:
                     new = impose_by_hand(connection, 1, kind, f"lead {at}", "x", NOON, policy)
                     if at % 2:
                         lift_one(connection, new.measure_id, f"lead {at}", "x", NOON)
@@ -78,7 +82,7 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge:
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         (first, *_) = find_measures(connection)
         standing = in_force(find_on_listing(connection, "L1", first.pseudonym))
         assert list(find_disagreements(connection)) == []
@@ -87,21 +91,35 @@ def test_who_lifts_and_imposes_at_once_leaves_one_truth(enforced: Engine, judge:
     assert {one["kind"] for one in said} == {measure.kind.value for measure in standing}
 
 
-def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(enforced: Engine, judge: Judge):
+def test_doctor_sees_measures_that_disagree_with_trail_and_decisions(engine, judge, take_back):
     """A measure whose note is gone, and one that outlived its decision, are named."""
     decision = judge("L1")
     judge("L2")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
-    with reading(enforced) as connection:
+    take_back(decision)
+    with reading(engine) as connection:
         assert list(find_disagreements(connection)) == []
         assert check_rows(connection).problems == ()
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         connection.execute(measures.update().where(measures.c.measure_id == 1).values(lifted_at=None))
         connection.execute(delete(audit).where(audit.c.action == "imposed", audit.c.subject == "measure:2"))
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         found = list(find_disagreements(connection))
     assert found == [
         "measure:2: the audit trail lacks it",
         "measure 1: stands, though its decision was taken back; lift it with `ipml enforce measure lift`",
     ]
+
+
+KILLS = int(os.environ.get("IPML_TEST_KILLS", "5"))
+
+
+@on_both
+@pytest.mark.slow
+@invented_messages
+def test_kills_lose_nothing_and_double_nothing(engine: Engine, tmp_path: Path):
+    """What arrived is what was put down, whoever was killed while it went."""
+    found = delivery_kills.measure(engine, tmp_path, KILLS, seed=KILLS)
+    assert found["kills"] == KILLS
+    assert (found["arrived"], found["twice"], found["missing"], found["out_of_order"]) == (found["put"], 0, 0, 0)
+    assert found["states"] == {"delivered": found["put"]}
+    assert found["trail_is_intact"]

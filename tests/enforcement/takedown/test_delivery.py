@@ -4,24 +4,30 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from support.consequences import MEASURES
+from support.databases import on_both
 from support.invented import invented_messages
 from support.receiver import SECRET, Receiver, listening
+from support.transactions import read_with, write_with
 
-from ipml.enforcement.takedown.delivery import Backoff, Sink, Tally, deliver_due
+from ipml.enforcement.policy import load_enforcement_policy
+from ipml.enforcement.restrictions import MeasureKind
+from ipml.enforcement.takedown import delivery
+from ipml.enforcement.takedown.changes import impose_by_hand, replace
 from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.enforcement.takedown.sinks import FileSink, WebhookSink
+from ipml.errors import NotFound
 from ipml.records import Decision
-from ipml.review.queue import undo
 from ipml.storage import outbox
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import list_dead, retry_dead
+from ipml.storage.outbox import Message, list_dead, retry_dead
 from ipml.storage.pseudonyms import pseudonym_of
-from ipml.storage.tables import seller_keys
+from ipml.storage.tables import measures, platform_answers, seller_keys
+from ipml.storage.tables import outbox as messages_table
 
 pytestmark = invented_messages
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -35,6 +41,14 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
+@pytest.fixture
+def sink(receiver: Receiver) -> Iterator[WebhookSink]:
+    """Give a sink that sends to it."""
+    sink = WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
+    yield sink
+    sink.close()
+
+
 class Clock:
     """A clock that a test moves."""
 
@@ -46,116 +60,94 @@ class Clock:
         return self.now
 
 
-def deliver(engine: Engine, sink: Sink, now: datetime = NOON) -> Tally:
+def deliver(engine: Engine, sink: delivery.Sink, now: datetime = NOON) -> delivery.Tally:
     """Deliver all that is due at a moment."""
     clock = Clock()
     clock.now = now
-    return sum(deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), Tally())
+    return sum(delivery.deliver_due(engine, sink, clock=clock, draw=lambda: 0.5), delivery.Tally())
 
 
-def deliver_all(engine: Engine, sink: Sink, seed: int = 0, hours: int = 48) -> Tally:
+def deliver_all(engine: Engine, sink: delivery.Sink, seed: int = 0, hours: int = 48) -> delivery.Tally:
     """Deliver, letting time go by wherever nothing is due, until nothing waits or the hours are over."""
-    clock, draw, tally = Clock(), random.Random(seed).random, Tally()
+    clock, draw, tally = Clock(), random.Random(seed).random, delivery.Tally()
     while clock.now <= NOON + timedelta(hours=hours):
-        tally += sum(deliver_due(engine, sink, clock=clock, draw=draw), Tally())
-        with reading(engine) as connection:
-            due = outbox.next_due(connection)
+        tally += sum(delivery.deliver_due(engine, sink, clock=clock, draw=draw), delivery.Tally())
+        due = read_with(engine, outbox.next_due)
         if due is None:
             break
         clock.now = max(clock.now, due)
     return tally
 
 
-def webhook(receiver: Receiver) -> WebhookSink:
-    """Return a sink that sends to a receiver."""
-    return WebhookSink({"": receiver.url}, [b"an older secret that is going.", SECRET])
-
-
 @pytest.fixture
 def put(engine: Engine) -> Callable[..., None]:
     """Return a function that puts so many messages down, each on a subject of its own."""
 
-    def put_many(number: int, **fields: object) -> None:
+    def put_many(number: int, first: int = 0, **fields: object) -> None:
         with writing(engine) as connection:
-            for at in range(number):
+            for at in range(first, first + number):
                 what = {"channel": "platform", "kind": "measure", "body": {"at": at}, "pseudonym": None, "now": NOON}
                 outbox.put(connection, key=f"key-{at:03}", subject=f"measure:{at}", **(what | fields))
 
     return put_many
 
 
-def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(
-    engine: Engine, receiver: Receiver, put: Callable[..., None]
-):
+@on_both
+def test_sixty_messages_through_a_receiver_that_fails_arrive_once_each(engine, receiver, put, sink):
     """D6: a fifth fails before, a fifth after accepting, some by hanging up: 60 of 60, one key each, then quiet."""
     put(60)
     draw = random.Random(4)
     receiver.plan = lambda *_: draw.choices(("accept", "fail before", "fail after", "cut off"), (60, 20, 10, 10))[0]
-    sink = webhook(receiver)
     tally = deliver_all(engine, sink)
     assert sorted(receiver.keys) == [f"key-{at:03}" for at in range(60)]
     assert (tally.delivered, tally.dead) == (60, 0)
     attempts = receiver.attempts.total()
     assert attempts > 60
-    assert deliver_all(engine, sink) == Tally()
+    assert deliver_all(engine, sink) == delivery.Tally()
     assert receiver.attempts.total() == attempts
-    sink.close()
 
 
-def test_every_attempt_sends_the_same_bytes(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_every_attempt_sends_the_same_bytes(engine, receiver, put, sink):
     """Whoever compares contents under a key sees no other content; type, key, channel and body are there."""
     put(1)
     receiver.plan = lambda _, attempt: "fail after" if attempt < 3 else "409"
-    sink = webhook(receiver)
-    assert deliver_all(engine, sink) == Tally(delivered=1, failed=2)
+    assert deliver_all(engine, sink) == delivery.Tally(delivered=1, failed=2)
     (message,) = receiver.accepted
     assert (message["type"], message["key"], message["data"]) == ("ipml.measure", "key-000", {"at": 0})
-    sink.close()
 
 
-@pytest.mark.parametrize(("status", "expected"), [("400", "dead"), ("404", "dead"), ("422", "dead")])
-def test_what_the_receiver_will_never_take_is_given_up_at_once(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str, expected: str
-):
+def test_what_the_receiver_will_never_take_is_given_up_at_once(engine, receiver, put, sink):
     """Its words are kept for people; once the receiver is mended, the message is tried again."""
-    put(1)
-    receiver.plan = lambda *_: status
-    sink = webhook(receiver)
-    assert deliver(engine, sink) == Tally(dead=1)
+    put(3)
+    receiver.plan = lambda key, _: {"key-000": "400", "key-001": "404", "key-002": "422"}[key]
+    assert deliver(engine, sink) == delivery.Tally(dead=3)
     with writing(engine) as connection:
-        (dead,) = list_dead(connection)
-        assert dead.last_error == f"HTTP {status}: words of the platform"
-        retry_dead(connection, dead.key, "lea", NOON)
+        dead = list_dead(connection)
+        assert {one.last_error for one in dead} == {f"HTTP {code}: words of the platform" for code in (400, 404, 422)}
+        for one in dead:
+            retry_dead(connection, one.key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
-    assert deliver(engine, sink) == Tally(delivered=1)
-    sink.close()
+    assert deliver(engine, sink) == delivery.Tally(delivered=3)
 
 
-@pytest.mark.parametrize("status", ["408", "425", "429", "500", "503", "move"])
-def test_what_may_go_better_later_is_tried_again(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], status: str
-):
+def test_what_may_go_better_later_is_tried_again(engine, receiver, put, sink):
     """Also a redirect, which nobody follows."""
-    put(1)
-    receiver.plan = lambda *_: status
-    sink = webhook(receiver)
-    assert deliver(engine, sink) == Tally(failed=1)
-    assert receiver.attempts.total() == 1
-    sink.close()
+    put(6)
+    statuses = ("408", "425", "429", "500", "503", "move")
+    receiver.plan = lambda key, _: statuses[int(key.removeprefix("key-"))]
+    assert deliver(engine, sink) == delivery.Tally(failed=6)
+    assert receiver.attempts.total() == 6
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [("60", 60), ("999999999", 7_200), ("soon", 2.5), ("-5", 2.5)])
-def test_a_receiver_that_asks_for_time_gets_it_within_bounds(
-    engine: Engine, receiver: Receiver, put: Callable[..., None], asked: str, seconds: float
-):
+def test_a_receiver_that_asks_for_time_gets_it_within_bounds(engine, receiver, put, sink):
     """`Retry-After` is heeded up to two hours; nonsense is none."""
-    put(1)
-    receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
-    sink = webhook(receiver)
-    deliver(engine, sink)
-    with reading(engine) as connection:
-        assert outbox.next_due(connection) == NOON + timedelta(seconds=seconds)
-    sink.close()
+    for number, (asked, seconds) in enumerate({"60": 60, "999999999": 7_200, "soon": 2.5, "-5": 2.5}.items()):
+        put(1, first=number)
+        receiver.plan, receiver.headers = (lambda *_: "503"), {"retry_after": asked}
+        deliver(engine, sink)
+        assert read_with(engine, outbox.next_due) == NOON + timedelta(seconds=seconds), asked
+        receiver.plan = lambda *_: "accept"
+        deliver(engine, sink, NOON + timedelta(hours=2))
 
 
 def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engine, put: Callable[..., None]):
@@ -163,9 +155,8 @@ def test_a_message_is_given_up_after_thirty_attempts_in_about_a_day(engine: Engi
     put(1)
     sink = WebhookSink({"": "http://127.0.0.1:9/"}, [SECRET])  # nobody listens on the port "discard"
     tally = deliver_all(engine, sink)
-    assert tally == Tally(failed=29, dead=1)
-    with reading(engine) as connection:
-        (dead,) = list_dead(connection)
+    assert tally == delivery.Tally(failed=29, dead=1)
+    (dead,) = read_with(engine, list_dead)
     assert timedelta(hours=12) < dead.settled_at - NOON < timedelta(hours=36)
     assert dead.last_error == "no answer: ConnectError"
     sink.close()
@@ -175,127 +166,100 @@ def test_who_does_not_know_the_secret_takes_nothing(engine: Engine, receiver: Re
     """A receiver that checks by the library of Standard Webhooks refuses what is signed by another secret, for now."""
     put(1)
     sink = WebhookSink({"": receiver.url}, [b"the secret of another platform."])
-    assert deliver(engine, sink) == Tally(failed=1)
+    assert deliver(engine, sink) == delivery.Tally(failed=1)
     assert receiver.keys == []
     sink.close()
-    mended = webhook(receiver)
-    assert deliver_all(engine, mended) == Tally(delivered=1)
+    mended = WebhookSink({"": receiver.url}, [SECRET])
+    assert deliver_all(engine, mended) == delivery.Tally(delivered=1)
     mended.close()
 
 
 def test_waits_grow_to_a_cap_and_are_spread():
     """The span doubles from five seconds to two hours; a wait is any part of it."""
-    spans = [Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
+    spans = [delivery.Backoff().next_try(NOON, attempts, None, 1.0) - NOON for attempts in range(1, 30)]
     assert [span.total_seconds() for span in spans[:4]] == [5, 10, 20, 40]
     assert max(spans) == spans[-1] == timedelta(hours=2)
-    assert Backoff().next_try(NOON, 5, None, 0.0) == NOON
+    assert delivery.Backoff().next_try(NOON, 5, None, 0.0) == NOON
 
 
-def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(
-    engine: Engine, receiver: Receiver, put: Callable[..., None]
-):
+def test_a_sender_that_is_told_to_stop_gives_back_what_it_did_not_send(engine, put, sink):
     """Others take it at once."""
     put(8)
-    sink = webhook(receiver)
     stopped = iter([False, False, False, True])  # before the round, and after three messages
-    rounds = deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
-    assert list(rounds) == [Tally(delivered=3)]
-    assert deliver(engine, sink) == Tally(delivered=5)
-    sink.close()
+    rounds = delivery.deliver_due(engine, sink, clock=lambda: NOON, is_stopped=lambda: next(stopped, True))
+    assert list(rounds) == [delivery.Tally(delivered=3)]
+    assert deliver(engine, sink) == delivery.Tally(delivered=5)
 
 
-def test_done_in_the_answer_closes_the_loop(enforced: Engine, judge: Judge, receiver: Receiver):
+@on_both
+def test_done_in_the_answer_closes_the_loop(engine, judge, receiver, take_back, sink):
     """The platform says when; a moment that is yet to come counts as now."""
     decision = judge("L1", listing_sales=0.0)
     receiver.says = lambda _: {"status": "done", "at": "2024-05-01T12:00:30Z"}
-    sink = webhook(receiver)
-    deliver(enforced, sink, NOON + timedelta(minutes=1))
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON + timedelta(minutes=2), consequences=MEASURES)
+    deliver(engine, sink, NOON + timedelta(minutes=1))
+    take_back(decision, NOON + timedelta(minutes=2))
     receiver.says = lambda _: {"status": "done", "at": "2031-01-01T00:00:00Z"}
-    deliver(enforced, sink, NOON + timedelta(minutes=3))
-    with reading(enforced) as connection:
-        measure = get_measure(connection, 1)
+    deliver(engine, sink, NOON + timedelta(minutes=3))
+    measure = read_with(engine, get_measure, 1)
     assert (measure.done_at, measure.undone_at) == (NOON + timedelta(seconds=30), NOON + timedelta(minutes=3))
     assert measure.state == "back"
-    sink.close()
 
 
-def test_a_measure_that_never_reached_the_platform_is_seen(enforced: Engine, judge: Judge, receiver: Receiver):
-    """It reads as refused, with why; the listing is put back nevertheless when the decision falls."""
+def test_a_measure_that_never_reached_the_platform_is_seen(engine, judge, receiver, take_back, sink):
+    """It reads as refused, with why, until it is tried again; the listing is put back when the decision falls."""
     decision = judge("L1", listing_sales=0.0)
     receiver.plan = lambda *_: "400"
-    sink = webhook(receiver)
-    deliver(enforced, sink)
-    with reading(enforced) as connection:
+    deliver(engine, sink)
+    with reading(engine) as connection:
         measure = get_measure(connection, 1)
         assert measure.state == "refused"
         assert read_whys(connection, measure)["why_refused"] == "HTTP 400: words of the platform"
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
-    receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
-    assert deliver(enforced, sink) == Tally(delivered=1)
-    with reading(enforced) as connection:
-        assert find_measures(connection, state="back")
-    sink.close()
-
-
-def test_what_reaches_the_platform_in_the_end_no_longer_reads_as_refused(
-    enforced: Engine, judge: Judge, receiver: Receiver
-):
-    """A person had it tried again; the platform accepts it, and has still to say that it is done."""
-    judge("L1", listing_sales=0.0)
-    receiver.plan = lambda *_: "400"
-    sink = webhook(receiver)
-    deliver(enforced, sink)
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         retry_dead(connection, list_dead(connection)[0].key, "lea", NOON)
     receiver.plan = lambda *_: "accept"
-    deliver(enforced, sink)
-    with reading(enforced) as connection:
-        assert get_measure(connection, 1).state == "asked"
-    sink.close()
+    deliver(engine, sink)
+    assert read_with(engine, get_measure, 1).state == "asked"  # a person had it tried again; it is not done yet
+    take_back(decision)
+    receiver.plan, receiver.says = (lambda *_: "accept"), (lambda _: {"status": "done"})
+    assert deliver(engine, sink) == delivery.Tally(delivered=1)
+    assert read_with(engine, find_measures, state="back")
 
 
-def test_a_sender_stops_in_time_before_its_lease_is_over(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_a_sender_stops_in_time_before_its_lease_is_over(engine, receiver, put, sink):
     """Where each message takes a minute, it sends three of a lease of five, and gives the others back."""
     put(8)
-    sink, clock = webhook(receiver), Clock()
+    clock = Clock()
 
     def take_a_minute(key: str, attempt: int) -> str:
         clock.now += timedelta(minutes=1)
         return "accept"
 
     receiver.plan = take_a_minute
-    assert list(deliver_due(engine, sink, clock=clock)) == [Tally(3), Tally(3), Tally(2)]
-    sink.close()
+    assert list(delivery.deliver_due(engine, sink, clock=clock)) == [
+        delivery.Tally(3),
+        delivery.Tally(3),
+        delivery.Tally(2),
+    ]
 
 
-@pytest.mark.parametrize("says", [[], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}])
-def test_an_answer_that_says_nothing_counts_as_accepted(
-    enforced: Engine, judge: Judge, receiver: Receiver, says: object
-):
+def test_an_answer_that_says_nothing_counts_as_accepted(engine, judge, receiver, sink):
     """A receiver need not know our words, and cannot break anything by others."""
-    judge("L1", listing_sales=0.0)
-    receiver.says = lambda _: says
-    sink = webhook(receiver)
-    assert deliver(enforced, sink) == Tally(delivered=1)
-    sink.close()
+    for says in ([], "done", {"status": "eaten"}, {"status": "done", "at": 5}, {"status": ["done"]}):
+        judge(f"L {says}", listing_sales=0.0)
+        receiver.says = lambda _, said=says: said
+        assert deliver(engine, sink) == delivery.Tally(delivered=1), says
 
 
-def test_messages_of_erased_sellers_go_nowhere(engine: Engine, receiver: Receiver, put: Callable[..., None]):
+def test_messages_of_erased_sellers_go_nowhere(engine, put, sink):
     """Nobody can read them; they trouble nobody as dead."""
-    with writing(engine) as connection:
-        pseudonym = pseudonym_of(connection, "s1", now=NOON)
+    pseudonym = write_with(engine, pseudonym_of, "s1", now=NOON)
     put(2, pseudonym=pseudonym)
     with writing(engine) as connection:
         connection.execute(seller_keys.delete())
-    sink = webhook(receiver)
-    assert deliver(engine, sink) == Tally()
+    assert deliver(engine, sink) == delivery.Tally()
     with reading(engine) as connection:
         assert list_dead(connection) == []
         assert outbox.next_due(connection) is None
-    sink.close()
 
 
 def test_channels_have_addresses_of_their_own(engine: Engine, receiver: Receiver, put: Callable[..., None]):
@@ -314,8 +278,7 @@ def test_a_file_gets_each_key_once_also_after_a_crash(engine: Engine, put: Calla
     """A sender was killed after writing, and within a line: neither a second copy nor half a line is left."""
     put(3)
     path = tmp_path / "measures.jsonl"
-    with writing(engine) as connection:
-        taken = outbox.take(connection, "killed", NOON, timedelta(minutes=5), at_most=2)
+    taken = write_with(engine, outbox.take, "killed", NOON, timedelta(minutes=5), at_most=2)
     list(FileSink(path).deliver(taken))
     with path.open("a") as file:
         file.write('{"type":"ipml.mea')
@@ -328,9 +291,125 @@ def test_two_senders_share_a_file(engine: Engine, put: Callable[..., None], tmp_
     """What the other wrote meanwhile counts as known."""
     put(4)
     one, other = FileSink(tmp_path / "f"), FileSink(tmp_path / "f")
-    with writing(engine) as connection:
-        taken = outbox.take(connection, "a", NOON, timedelta(minutes=5), at_most=4)
+    taken = write_with(engine, outbox.take, "a", NOON, timedelta(minutes=5), at_most=4)
     list(one.deliver(taken[:2]))
     list(other.deliver(taken))
     list(one.deliver(taken))
     assert len((tmp_path / "f").read_text().splitlines()) == 4
+
+
+Told = Callable[..., list[Message]]
+
+
+def answer(engine: Engine, message: Message, status: str, minutes: int = 1, **more: object) -> bool:
+    """Note an answer so many minutes after noon, and say whether it was new."""
+    now = NOON + timedelta(minutes=minutes)
+    return write_with(engine, delivery.note_answer, message.key, status, "platform", now, **more).is_new
+
+
+def state(engine: Engine, number: int = 1) -> str:
+    """Return how far a measure has come."""
+    return read_with(engine, get_measure, number).state
+
+
+def test_the_same_answer_again_changes_nothing(engine, judge, told):
+    """The first moment counts, and one row is kept."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    assert answer(engine, message, "done", 1)
+    assert not answer(engine, message, "done", 5)
+    with reading(engine) as connection:
+        assert get_measure(connection, 1).done_at == NOON + timedelta(minutes=1)
+        assert len(delivery.list_answers(connection, message.key)) == 1
+        assert delivery.list_messages(connection, 1) == [message]
+
+
+def test_a_moment_of_the_platform_lies_between_asking_and_hearing(engine, judge, told):
+    """Its clock may go wrong; ours says what cannot be."""
+    for number, (said, minutes) in enumerate([(-60, 0), (0.5, 0.5), (60, 1)], 1):
+        judge(f"L{number}")
+        answer(engine, told(kind="measure")[-1], "done", at=NOON + timedelta(minutes=said))
+        assert read_with(engine, get_measure, number).done_at == NOON + timedelta(minutes=minutes)
+
+
+def test_the_last_word_on_a_message_counts(engine, judge, told):
+    """Accepted is not done, the platform has it and will say more; refused and then done is done."""
+    judge("L1")
+    (message,) = told(kind="measure")
+    for minutes, (said, expected) in enumerate({"accepted": "asked", "refused": "refused", "done": "done"}.items()):
+        answer(engine, message, said, minutes, why="no such listing")
+        assert state(engine) == expected
+
+
+@on_both
+def test_any_order_of_arrival_gives_the_same_state(engine, judge, told, take_back):
+    """Taken down and put back; the answers to both come in any order, with a late refusal of the first."""
+    decision = judge("L1")
+    take_back(decision)
+    (down,), (back,) = told(kind="measure"), told(kind="reinstatement")
+    for order in permutations([(down, "refused"), (down, "done"), (back, "done")]):
+        for minutes, (message, status) in enumerate(order, start=1):
+            answer(engine, message, status, minutes)
+        assert state(engine) == "back"
+        with writing(engine) as connection:
+            connection.execute(platform_answers.delete())
+            connection.execute(measures.update().values(done_at=None, undone_at=None, refused_at=None))
+
+
+def test_a_later_message_that_is_done_settles_what_an_earlier_one_left(engine, judge, told):
+    """Each says all that holds: if the first was lost, the second is enough."""
+    judge("L1")
+    with writing(engine) as connection:
+        replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
+        impose_by_hand(connection, 1, MeasureKind.PRICE_HOLD, "lea", "held", NOON, load_enforcement_policy())
+    _, second, third = told(kind="measure")
+    answer(engine, third, "done", 2)
+    assert [state(engine, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+    answer(engine, second, "refused", 3)  # late
+    assert [state(engine, number) for number in (1, 2, 3)] == ["replaced", "done", "done"]
+
+
+def test_a_measure_on_a_listing_that_is_down_is_answered_for_itself(engine, judge, told):
+    """It is done once a message that names it is, not with what stood there before."""
+    judge("L1")
+    judge("L1", title="Leather purse")
+    first, second = told(kind="measure")
+    answer(engine, first, "done")
+    assert [state(engine, number) for number in (1, 2)] == ["done", "asked"]
+    answer(engine, second, "done", 2)
+    assert [state(engine, number) for number in (1, 2)] == ["done", "done"]
+
+
+def test_an_unknown_key_is_an_error(engine: Engine):
+    """Nothing was ever asked under it."""
+    with writing(engine) as connection, pytest.raises(NotFound, match="No message"):
+        delivery.note_answer(connection, "measure-9-imposed-00000000", "done", "platform", NOON)
+
+
+def test_the_words_of_a_refusal_are_encrypted(engine, judge, told):
+    """They may tell of the seller."""
+    judge("L1")
+    answer(engine, told(kind="measure")[0], "refused", why="harbour-outlet is our partner")
+    with reading(engine) as connection:
+        for table in (platform_answers, measures, messages_table):
+            assert "harbour-outlet" not in repr(connection.execute(table.select()).all())
+
+
+def test_answers_noted_together_count_as_if_one_after_the_other(engine, judge, told, take_back):
+    """Of two listings with the same story, one is answered message by message and one all at once: both end alike."""
+    for number, said in enumerate(
+        [("done", "refused"), ("refused", "done"), ("done", "done"), ("accepted", "refused")]
+    ):
+        found = []
+        for way in ("singly", "together"):
+            listing_id = f"{way} {number}"
+            decision = judge(listing_id)
+            take_back(decision, why="slip")
+            messages = [one for one in told() if one.kind != "buyers" and f'"{listing_id}"' in str(one.body)]
+            answers = [delivery.Said(one.key, word) for one, word in zip(reversed(messages), said, strict=True)]
+            with writing(engine) as connection:
+                for some in [answers] if way == "together" else [[one] for one in answers]:
+                    delivery.note_answers(connection, some, "platform", NOON)
+                measure = get_measure(connection, 2 * number + len(found) + 1)
+            found.append((measure.state, measure.done_at, measure.undone_at, measure.refused_at))
+        assert found[0] == found[1]

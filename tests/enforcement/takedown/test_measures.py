@@ -7,25 +7,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 from support.consequences import MEASURES
+from support.databases import on_both
+from support.transactions import read_with, write_with
 
 from ipml.enforcement.policy import load_enforcement_policy
 from ipml.enforcement.restrictions import MeasureKind
-from ipml.enforcement.takedown.changes import (
-    end_some_due,
-    impose_by_hand,
-    lift,
-    lift_one,
-    replace,
-    restriction_of,
+from ipml.enforcement.takedown.changes import end_some_due, impose_by_hand, lift, lift_one, replace, restriction_of
+from ipml.enforcement.takedown.delivery import note_answer
+from ipml.enforcement.takedown.measures import (
+    count_overdue,
+    find_measures,
+    find_overdue,
+    get_measure,
+    measure_times,
+    read_whys,
 )
-from ipml.enforcement.takedown.measures import find_measures, get_measure, read_whys
 from ipml.errors import Conflict, NotFound
 from ipml.records import Decision, Verdict
 from ipml.review.cases import history
 from ipml.review.queue import undo
 from ipml.storage.audit_trail.audit import list_rows
 from ipml.storage.database import reading, writing
-from ipml.storage.outbox import Message
+from ipml.storage.outbox import Message, take
 from ipml.storage.tables import seller_keys
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -38,10 +41,11 @@ def holds(message: Message) -> list[tuple[str, list[str]]]:
     return [(one["kind"], one["territories"]) for one in json.loads(message.body)["in_force"]]
 
 
-def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced: Engine, judge: Judge, told: Told):
+@on_both
+def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(engine, judge, told):
     """The measure is kept with its policy, and one message names the listing and what holds."""
     decision = judge("L1", listed_at=NOON - timedelta(hours=5), listing_sales=3.0)
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         (measure,) = find_measures(connection)
         why = read_whys(connection, measure)["why"]
     (message,) = told(kind="measure")
@@ -56,93 +60,77 @@ def test_a_counterfeit_listing_is_taken_down_and_the_platform_told_once(enforced
     assert message.key.startswith("measure-1-imposed-")
 
 
-def test_a_genuine_listing_gets_no_measure(judge: Judge, told: Told):
-    """Only the verdict counterfeit has consequences for the listing."""
-    judge("L1", verdict=Verdict.GENUINE)
-    assert told() == []
-
-
-def test_a_decision_taken_back_puts_the_listing_back(enforced: Engine, judge: Judge, told: Told):
+def test_a_decision_taken_back_puts_the_listing_back(engine, judge, told, take_back):
     """The platform is told that nothing holds any more, and nobody who bought is alarmed."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", why="wrong brand", now=NOON, consequences=MEASURES)
+    take_back(decision, why="wrong brand")
     back = told(kind="reinstatement")[0]
     assert holds(back) == []
     assert [message.state for message in told(kind="buyers")] == ["dead"]  # withdrawn before it went out
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         measure = get_measure(connection, 1)
         assert (measure.state, measure.lifted_by) == ("lifted", "ana")
         assert read_whys(connection, measure)["why_lifted"] == "wrong brand"
 
 
-def test_a_listing_that_is_decided_again_gets_a_second_measure(enforced: Engine, judge: Judge, told: Told):
+def test_a_listing_that_is_decided_again_gets_a_second_measure(engine, judge, told):
     """A listing that was changed and decided anew gets a second measure, and the platform is told of both."""
     judge("L1")
+    judge("L2", verdict=Verdict.GENUINE)  # which has no consequences
     judge("L1", title="Leather purse")
-    with reading(enforced) as connection:
-        assert len(find_measures(connection, standing=True)) == 2
+    assert len(read_with(engine, find_measures, standing=True)) == 2
     assert [holds(message) for message in told(kind="measure")] == [[("remove", [])], [("remove", [])] * 2]
-
-
-def test_lifting_one_does_not_put_back_what_another_keeps_down(enforced: Engine, judge: Judge, told: Told):
-    """Only when the last of two decisions falls is the listing put back."""
-    first, second = judge("L1"), judge("L1", title="Leather purse")
-    with writing(enforced) as connection:
-        undo(connection, first.decision_id, "ana", now=NOON, consequences=MEASURES)
-    assert told(kind="reinstatement") == []
-    with writing(enforced) as connection:
-        undo(connection, second.decision_id, "ana", now=NOON, consequences=MEASURES)
-    assert len(told(kind="reinstatement")) == 1
-
-
-def test_other_listings_of_the_seller_are_left_alone(enforced: Engine, judge: Judge, told: Told):
-    """Two listings are two measures with a message each, on subjects of their own."""
-    judge("L1")
-    judge("L2")
+    judge("L3")
+    assert holds(told(kind="measure")[-1]) == [("remove", [])]
     assert len({message.subject for message in told(kind="measure")}) == 2
 
 
-def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(enforced: Engine, judge: Judge, told: Told):
+def test_lifting_one_does_not_put_back_what_another_keeps_down(judge, told, take_back):
+    """Only when the last of two decisions falls is the listing put back."""
+    first, second = judge("L1"), judge("L1", title="Leather purse")
+    take_back(first)
+    assert told(kind="reinstatement") == []
+    take_back(second)
+    assert len(told(kind="reinstatement")) == 1
+
+
+def test_a_milder_measure_takes_the_place_of_a_harder_one_in_one_message(engine, judge, told):
     """What was removed everywhere is removed in two countries: one message says all that holds now."""
     judge("L1")
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         milder = replace(connection, 1, MeasureKind.REMOVE_IN, "lea", "sold there only", NOON, territories=("DE", "FR"))
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         assert get_measure(connection, 1).state == "replaced"
         assert get_measure(connection, 1).replaced_by == milder.measure_id
     assert holds(told(kind="measure")[-1]) == [("remove-in", ["DE", "FR"])]
     assert {message.subject for message in told(kind="measure")} == {"measure:1"}
 
 
-def test_reversal_lifts_the_measure_that_took_the_place(enforced: Engine, judge: Judge, told: Told):
+def test_reversal_lifts_the_measure_that_took_the_place(engine, judge, told):
     """A measure that replaced another falls with the decision as well."""
     decision = judge("L1")
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "milder", NOON)
         lifted = lift(connection, decision.decision_id, "lea", "appeal", NOON)
     assert [one.measure.kind for one in lifted] == [MeasureKind.PAUSE]
     assert len(told(kind="reinstatement")) == 1
 
 
-def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(enforced: Engine, judge: Judge, told: Told):
+def test_what_weighs_more_leaves_what_weighs_less_in_force_after_it(engine, judge, told, take_back):
     """A label that stood beside a removal holds alone once that is lifted, and the platform is told so."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        impose_by_hand(connection, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
+    write_with(engine, impose_by_hand, 1, MeasureKind.LABEL, "lea", "warn", NOON, load_enforcement_policy())
     assert holds(told(kind="measure")[-1]) == [("remove", []), ("label", [])]
-    with writing(enforced) as connection:
-        lift_one(connection, 1, "lea", "too hard", NOON)
+    write_with(engine, lift_one, 1, "lea", "too hard", NOON)
     assert holds(told(kind="measure")[-1]) == [("label", [])]
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
     assert holds(told(kind="reinstatement")[0]) == []
 
 
-def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge: Judge, told: Told):
+def test_a_measure_ends_by_itself_when_its_time_is_over(engine, judge, told):
     """At its end it is lifted, once; buyers are not told that anything was wrong."""
     judge("L1")
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         replace(connection, 1, MeasureKind.PAUSE, "lea", "for a week", NOON, until=NOON + timedelta(days=7))
         assert end_some_due(connection, NOON + timedelta(days=6)) == []
         (ended,) = end_some_due(connection, NOON + timedelta(days=7))
@@ -151,21 +139,18 @@ def test_a_measure_ends_by_itself_when_its_time_is_over(enforced: Engine, judge:
     assert len(told(kind="reinstatement")) == 1
 
 
-@pytest.mark.parametrize(("sales", "expected"), [(0.0, 0), (2.0, 1), (None, 1)])
-def test_buyers_are_told_a_day_later_unless_nobody_bought(judge: Judge, told: Told, sales: float | None, expected: int):
+def test_buyers_are_told_a_day_later_unless_nobody_bought(judge: Judge, told: Told):
     """Who bought within six months is to be told; where there are none, or sales are not known, accordingly."""
-    judge("L1", listing_sales=sales)
-    found = told(kind="buyers")
-    assert [message.next_try_at for message in found] == [NOON + timedelta(hours=24)] * expected
+    for sales, expected in ((0.0, 0), (2.0, 1), (None, 2)):
+        judge(f"L{sales}", listing_sales=sales)
+        assert [message.next_try_at for message in told(kind="buyers")] == [NOON + timedelta(hours=24)] * expected
 
 
-def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine, judge: Judge, told: Told):
+def test_buyers_who_may_have_been_told_are_told_of_the_mistake(engine, judge, told):
     """A message that a sender has had in hand is not withdrawn but corrected."""
-    from ipml.storage.outbox import take
-
     decision = judge("L1")
     later = NOON + timedelta(days=2)
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         take(connection, "sender", later, timedelta(minutes=5), at_most=10)
         undo(connection, decision.decision_id, "lea", may_undo_others=True, now=later, consequences=MEASURES)
     first, corrected = told(kind="buyers")
@@ -173,63 +158,53 @@ def test_buyers_who_may_have_been_told_are_told_of_the_mistake(enforced: Engine,
     assert first.subject == corrected.subject
 
 
-def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(enforced: Engine, judge: Judge, told: Told):
-    """Brand, listing and measure go out; the seller does not."""
-    decision = judge("L1", brand="Acme", seller_id="harbour-outlet")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+def test_the_rights_holder_learns_start_and_end_and_nothing_of_the_seller(engine, judge, told, take_back):
+    """Brand, listing and measure go out; what the database keeps holds neither the seller's id nor the listing's."""
+    take_back(judge("listing-4711", brand="Acme", seller_id="harbour-outlet"))
     assert [message.kind for message in told("holder")] == ["measure", "reinstatement"]
     assert not any("harbour-outlet" in message.body for message in told("holder"))
-
-
-def test_nothing_of_the_seller_stands_in_the_clear(enforced: Engine, judge: Judge):
-    """Measures and messages hold neither seller nor listing id in what the database keeps."""
-    judge("listing-4711", seller_id="harbour-outlet", brand="Acme")
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         for table in ("measures", "outbox", "measure_messages"):
             kept = repr(connection.exec_driver_sql(f"SELECT * FROM {table}").all())
             assert "harbour-outlet" not in kept
             assert "listing-4711" not in kept
 
 
-def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(enforced: Engine, judge: Judge, told: Told):
+def test_a_measure_of_a_seller_who_was_erased_can_be_lifted(engine, judge, told):
     """There is nobody left to tell; the measure is lifted nevertheless, and its words read as erased."""
     decision = judge("L1")
-    with writing(enforced) as connection:
+    with writing(engine) as connection:
         connection.execute(seller_keys.delete())
         (change,) = lift(connection, decision.decision_id, "ana", "appeal", NOON)
         assert read_whys(connection, change.measure) == {"why": "erased", "why_lifted": None, "why_refused": None}
     assert change.measure.state == "lifted"
 
 
-def test_every_change_is_noted_in_the_trail(enforced: Engine, judge: Judge):
+def test_every_change_is_noted_in_the_trail(engine, judge, take_back):
     """Imposed and lifted, by whom, with ids and hashes only; the case's own trail goes on as before."""
     decision = judge("L1")
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
-    with reading(enforced) as connection:
-        rows = list_rows(connection, "measure:1")
+    take_back(decision)
+    rows = read_with(engine, list_rows, "measure:1")
     assert [(row.actor, row.action) for row in rows] == [("ana", "imposed"), ("ana", "lifted")]
     assert rows[0].payload["policy"] == load_enforcement_policy().digest
-    with reading(enforced) as connection:
-        assert [row.action for row in history(connection, 1)] == ["enqueued", "claimed", "decided", "reversed"]
+    assert [row.action for row in read_with(engine, history, 1)] == ["enqueued", "claimed", "decided", "reversed"]
 
 
-def test_a_restriction_tells_what_a_statement_needs(enforced: Engine, judge: Judge):
+def test_a_restriction_tells_what_a_statement_needs(engine: Engine, judge: Judge):
     """Listing, ground, territories and moments are those of the measure and its decision."""
     judge("L1", ground="test_purchase")
-    with reading(enforced) as connection:
+    with reading(engine) as connection:
         restriction = restriction_of(connection, get_measure(connection, 1))
     assert (restriction.subject, restriction.ground, restriction.since) == ("measure:1", "test_purchase", NOON)
     assert (restriction.listing.listing_id, restriction.kind) == ("L1", MeasureKind.REMOVE)
 
 
-def test_what_cannot_be_is_refused(enforced: Engine, judge: Judge):
+def test_what_cannot_be_is_refused(engine, judge, take_back):
     """No such measure, one that is lifted, a case that is genuine, countries that do not fit: one line each."""
     decision, policy = judge("L1"), load_enforcement_policy()
     judge("L2", verdict=Verdict.GENUINE)
-    with writing(enforced) as connection:
-        undo(connection, decision.decision_id, "ana", now=NOON, consequences=MEASURES)
+    take_back(decision)
+    with writing(engine) as connection:
         with pytest.raises(NotFound, match="No measure"):
             lift_one(connection, 9, "lea", "", NOON)
         with pytest.raises(NotFound, match="No measure"):
@@ -244,3 +219,57 @@ def test_what_cannot_be_is_refused(enforced: Engine, judge: Judge):
             impose_by_hand(connection, 2, MeasureKind.REMOVE_IN, "lea", "", NOON, policy, territories=("de",))
         with pytest.raises(Conflict, match="measure: found"):
             impose_by_hand(connection, 2, MeasureKind.LABEL, "lea", "", NOON, policy, until=NOON)
+
+
+def done(engine: Engine, message: Message, minutes: int) -> None:
+    """Let the platform say that it is done."""
+    write_with(engine, note_answer, message.key, "done", "platform", NOON + timedelta(minutes=minutes))
+
+
+@on_both
+def test_times_go_from_listing_to_measure_to_done(engine, judge, told):
+    """Medians and ninetieth percentiles by brand; what is not known is left out of its stage only."""
+    judge("L1", brand="Acme", listed_at=NOON - timedelta(hours=2), listing_sales=0.0)
+    judge("L2", brand="Acme", listed_at=NOON - timedelta(hours=8), listing_sales=3.0)
+    judge("L3", brand=None)
+    for message, minutes in zip(told(kind="measure"), (10, 30), strict=False):
+        done(engine, message, minutes)
+    acme, unknown = read_with(engine, measure_times, "brand")
+    assert (acme.group, acme.measures, acme.before_first_sale, acme.sales_known) == ("Acme", 2, 0.5, 2)
+    assert acme.spans["listed to measure"].median == timedelta(hours=5)
+    assert acme.spans["listed to measure"].p90 == timedelta(hours=8)
+    assert acme.spans["measure to done"].median == timedelta(minutes=20)
+    assert (unknown.group, unknown.before_first_sale, set(unknown.spans)) == ("unknown", None, {"queued to measure"})
+
+
+def test_what_took_the_place_of_a_measure_is_no_new_catch(engine: Engine, judge: Judge):
+    """The first measure of a decision counts, in the month of its imposing."""
+    judge("L1")
+    write_with(engine, replace, 1, MeasureKind.LABEL, "lea", "milder", NOON + timedelta(days=40))
+    with reading(engine) as connection:
+        assert [(times.group, times.measures) for times in measure_times(connection, "month")] == [("2024-05", 1)]
+        assert measure_times(connection, since=NOON + timedelta(seconds=1)) == []
+        assert measure_times(connection, until=NOON) == []
+
+
+@pytest.mark.parametrize("is_lifted", [False, True])
+def test_a_measure_without_a_word_of_the_platform_becomes_overdue(engine, judge, told, is_lifted, take_back):
+    """Whether it was to be taken down or put back; once the platform has said done it is not."""
+    decision = judge("L1")
+    if is_lifted:
+        take_back(decision)
+    late = NOON + timedelta(hours=24)
+    with reading(engine) as connection:
+        assert count_overdue(connection, late - timedelta(seconds=1), 24) == 0
+        assert [measure.measure_id for measure in find_overdue(connection, late, 24)] == [1]
+    done(engine, told()[-1] if is_lifted else told(kind="measure")[0], 60)
+    assert read_with(engine, count_overdue, late, 24) == 0
+
+
+def test_a_listing_that_another_decision_keeps_down_is_not_overdue(engine, judge, told, take_back):
+    """Once the platform has done what it was told last: that only the other measure is left."""
+    decision = judge("L1")
+    judge("L1", title="Leather purse")
+    take_back(decision)
+    done(engine, told(kind="measure")[-1], 1)
+    assert read_with(engine, count_overdue, NOON + timedelta(days=9), 24) == 0
