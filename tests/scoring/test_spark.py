@@ -189,21 +189,16 @@ def test_portfolios_are_what_the_model_goes_by(score, scorer, listings, tmp_path
 # Other files, bad rows
 
 
-def test_bad_rows_are_kept_apart(score, tmp_path):
-    """Bad cells, a row cut short and a copy of an earlier row are rejected, and say why; the others are scored."""
-    (tmp_path / "shop.csv").write_text(BAD)
-    assert score(tmp_path / "shop.csv", rejects=tmp_path / "rejects") == BatchCounts(2, 0, 3)
-    assert read_scores(tmp_path / "scores")["listing_id"].tolist() == ["1", "3"]
-    rejects = pd.read_parquet(tmp_path / "rejects")
-    assert sorted(rejects["column"] + "=" + rejects["value"]) == ["=4,s", "listing_id=1", "price=9;5"]
-
-
-def test_a_bad_row_is_an_error_where_none_are_kept(score, tmp_path):
-    """The first is named, and the table is as it was."""
+def test_bad_rows_are_an_error_or_kept_apart(score, tmp_path):
+    """Bad cells, a row cut short and a copy of an earlier row are rejected, and say why; or the first is an error."""
     (tmp_path / "shop.csv").write_text(BAD)
     with pytest.raises(Refused, match=r"shop\.csv: found 3 bad rows, such as listing '2': price: '9;5'; expected a"):
         score(tmp_path / "shop.csv")
     assert not (tmp_path / "scores").exists()
+    assert score(tmp_path / "shop.csv", rejects=tmp_path / "rejects") == BatchCounts(2, 0, 3)
+    assert read_scores(tmp_path / "scores")["listing_id"].tolist() == ["1", "3"]
+    rejects = pd.read_parquet(tmp_path / "rejects")
+    assert sorted(rejects["column"] + "=" + rejects["value"]) == ["=4,s", "listing_id=1", "price=9;5"]
 
 
 def test_json_lines_are_read_by_the_rules_of_one_machine(score, scorer, listings, tmp_path):
