@@ -29,12 +29,6 @@ def _write(path: Path, columns: dict[str, Any], **options: Any) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False, **options)
 
 
-def long_text_many_rows(path: Path) -> None:
-    """Write a title of 1 MB that 50,000 rows refer to."""
-    title = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), 50_000), pa.array(["x" * _MB]))
-    _write(path, _columns(50_000, title=title))
-
-
 def long_text_few_times(path: Path) -> None:
     """Write a title of 60 kB in a dictionary behind short ones, which most rows refer to."""
     title = pa.DictionaryArray.from_arrays(
@@ -74,11 +68,6 @@ def many_long_pages(path: Path) -> None:
 def missing_cells(path: Path) -> None:
     """Write 20 million rows in which every cell is missing."""
     _write(path, {name: pa.nulls(20_000_000, pa.string()) for name in ("listing_id", "seller_id", "title", "brand")})
-
-
-def most_rows(path: Path) -> None:
-    """Write as many equal rows as are let through."""
-    _write(path, _columns(100_000))
 
 
 def most_rows_of_nothing(path: Path) -> None:
@@ -255,8 +244,8 @@ def _pack(path: Path, piece: bytes, times: int, head: bytes = b"") -> None:
 
 
 _PARQUET = (
-    *(long_text_many_rows, long_text_few_times, shared_beginnings, pages_of_zeros, many_long_pages, missing_cells),
-    *(most_rows, most_rows_of_nothing, fairly_wide, lists, nested_lists, many_groups, deep_schema, untrue_rows),
+    *(long_text_few_times, shared_beginnings, pages_of_zeros, many_long_pages, missing_cells),
+    *(most_rows_of_nothing, fairly_wide, lists, nested_lists, many_groups, deep_schema, untrue_rows),
     huge_metadata,
 )
 HOSTILE: dict[str, Callable[[Path], None]] = {

@@ -118,13 +118,16 @@ def guess(folder: Path, *lines: str) -> tuple[str, ColumnMap]:
 
 
 def test_a_date_that_can_be_read_both_ways_is_not_decided(tmp_path: Path) -> None:
-    """It stays as a comment that names both orders; one cell in any column that allows one order alone decides."""
+    """It stays as a comment that names both orders; one cell decides, two that contradict leave it out."""
     header = "listing_id,seller_id,title,listed_at,labelled_at"
     text, columns = guess(tmp_path, header, "1,s,Bag,03/04/2025,01/02/2025", "2,s,Bag,05/06/2025,01/02/2025")
     assert "listed_at" not in columns.columns
     assert '# listed_at = { column = "listed_at", date_order = "DMY" }  # or date_order = "MDY": "03/04/2025"' in text
     _, columns = guess(tmp_path, header, "1,s,Bag,03/04/2025,01/02/2025", "2,s,Bag,05/06/2025,01/22/2025")
     assert [columns.columns[name].date_order for name in ("listed_at", "labelled_at")] == ["MDY", "MDY"]
+    text, columns = guess(tmp_path, header, "1,s,Bag,31/12/2025,", "2,s,Bag,12/31/2025,")
+    assert "listed_at" not in columns.columns
+    assert "named like listed_at, but its cells are not moments that are all written in one way" in text
 
 
 def test_a_number_that_can_be_read_both_ways_is_not_decided(tmp_path: Path) -> None:
@@ -136,14 +139,6 @@ def test_a_number_that_can_be_read_both_ways_is_not_decided(tmp_path: Path) -> N
     assert 'or decimal = ".": "1.234" can be read both ways' in text
     _, columns = guess(tmp_path, header, "1;s;Bag;EUR;1.234;0,5", "2;s;Bag;EUR;2.500;1")
     assert columns.columns["price"].decimal == ","
-
-
-def test_a_column_of_two_orders_of_dates_is_left_out_with_the_reason(tmp_path: Path) -> None:
-    """Whichever order were taken, some cells would be read wrong or not at all."""
-    lines = ("1,s,Bag,31/12/2025", "2,s,Bag,12/31/2025")
-    text, columns = guess(tmp_path, "listing_id,seller_id,title,listed_at", *lines)
-    assert "listed_at" not in columns.columns
-    assert "named like listed_at, but its cells are not moments that are all written in one way" in text
 
 
 def test_a_zone_is_asked_for_and_never_supposed(tmp_path: Path) -> None:
@@ -243,13 +238,9 @@ ENCODED = (
 )
 
 
-def test_an_encoding_is_known_by_its_words() -> None:
-    """The words of these languages tell in which encoding of theirs they are."""
+def test_an_encoding_is_known_by_its_words_and_a_separator_by_the_header() -> None:
+    """Words tell in which encoding they are; a sign that every title has parts no cells if another parts the header."""
     found = [(text, guess_encoding(text.encode(encoding))[0]) for text, encoding in ENCODED]
     assert found == list(ENCODED)
-
-
-def test_a_separator_within_titles_is_none() -> None:
-    """A sign that every title has does not part cells, if another parts the header into more."""
     lines = ["id;titel;preis", *(f"{number};Tasche, rot, {number};9,50" for number in range(5))]
     assert guess_separator("\n".join(lines))[0] == ";"

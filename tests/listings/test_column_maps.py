@@ -45,21 +45,40 @@ def read_real(path: Path, columns: str | Path) -> Validation:
     return validation
 
 
-def test_a_row_number_makes_an_id() -> None:
-    """Where a file has no ids the number of the row makes one."""
-    assert apply(make_map(), {"a": ["x", "y"]}, "listing_id") == ["row-1", "row-2"]
+OFFERS = [[{"price": 5}, {"price": 6}], {"price": 7}, {}, None]
+BRANDS = [{"name": "A"}, "B", [], "C"]
+TAKEN = {
+    "the first of several that is not missing, row by row": (
+        *("brand", {"first_of": ["brand", "maker"]}),
+        *({"brand": ["A", None, None], "maker": ["B", "C", None]}, ["A", "C", None]),
+    ),
+    "a scaled number; what is none is left to the schema": (
+        *("seller_rating", {"column": "percent", "scale": 0.01}, {"percent": ["50", "n/a", None]}, [0.5, "n/a", None]),
+    ),
+    "a number as an id, with all its digits": (
+        *("seller_id", {"column": "id"}, {"id": [2**63 + 1, "7", None]}, ["9223372036854775809", "7", None]),
+    ),
+    "a path into objects, a list standing for its first element": (
+        *("price", {"column": "offers.price"}, {"offers": OFFERS}, [5, 7, None, None]),
+    ),
+    "a path that is there in some rows": (
+        *("brand", {"first_of": ["brand.name", "brand"]}, {"brand": BRANDS}, ["A", "B", None, "C"]),
+    ),
+    "a column of the path's whole name": ("price", {"column": "offers.price"}, {"offers.price": ["5"]}, ["5"]),
+    "nothing for a text that the column names as missing": (
+        *("price", {"column": "price", "missing": ["0"]}, {"price": ["N/A", "0", "1"]}, [None, None, "1"]),
+    ),
+    "the number of the row": ("listing_id", {"row_number": "row-"}, {"a": ["x", "y"]}, ["row-1", "row-2"]),
+}
 
 
-def test_the_first_column_that_says_something_counts() -> None:
-    """Of several columns the first that is not missing is taken, row by row."""
-    columns = make_map(brand={"first_of": ["brand", "maker"]})
-    assert apply(columns, {"brand": ["A", None, None], "maker": ["B", "C", None]}, "brand") == ["A", "C", None]
-
-
-def test_a_scale_multiplies_numbers_and_leaves_the_rest_to_the_schema() -> None:
-    """A percentage becomes a share; what is no number stays as it came."""
-    columns = make_map(seller_rating={"column": "percent", "scale": 0.01})
-    assert apply(columns, {"percent": ["50", "n/a", None]}, "seller_rating") == [0.5, "n/a", None]
+def test_a_column_is_taken_as_the_map_says(subtests: pytest.Subtests) -> None:
+    """By name, path, row number or the first that says something; texts named as missing are."""
+    for taken, (field, source, cells, expected) in TAKEN.items():
+        with subtests.test(taken):
+            columns = {"name": "shop", "missing": ["N/A"], "columns": BASE | {field: source}}
+            shop = columns if "missing" in source else columns | {"missing": []}
+            assert apply(ColumnMap.model_validate(shop), cells, field) == expected
 
 
 def test_a_zone_is_given_to_moments_without_one() -> None:
@@ -160,29 +179,6 @@ def test_a_value_the_map_does_not_know_is_a_problem() -> None:
     assert [str(problem) for problem in problems] == ["row 2, condition: found '9', expected one of 1"]
     columns = make_map(condition={"column": "state", "values": {"1": "new"}, "other": "used"})
     assert apply(columns, {"state": ["1", "9", None]}, "condition") == ["new", "used", None]
-
-
-def test_texts_that_say_nothing_are_missing() -> None:
-    """Texts named as missing, for the whole map or one column, are missing."""
-    columns = ColumnMap.model_validate(
-        {"name": "shop", "missing": ["N/A"], "columns": BASE | {"price": {"column": "price", "missing": ["0"]}}}
-    )
-    assert apply(columns, {"price": ["N/A", "0", "1"]}, "price") == [None, None, "1"]
-
-
-def test_whole_numbers_become_ids() -> None:
-    """An id that is a number keeps all its digits."""
-    columns = make_map(seller_id={"column": "id"})
-    assert apply(columns, {"id": [2**63 + 1, "7", None]}, "seller_id") == ["9223372036854775809", "7", None]
-
-
-def test_a_path_goes_into_nested_json() -> None:
-    """A dotted path goes into objects, a list stands for its first element, and a column of the whole name is first."""
-    columns = make_map(price={"column": "offers.price"}, brand={"first_of": ["brand.name", "brand"]})
-    cells = {"offers": [[{"price": 5}, {"price": 6}], {"price": 7}, {}, None], "brand": [{"name": "A"}, "B", [], "C"]}
-    assert apply(columns, cells, "price") == [5, 7, None, None]
-    assert apply(columns, cells, "brand") == ["A", "B", None, "C"]
-    assert apply(make_map(price={"column": "offers.price"}), {"offers.price": ["5"]}, "price") == ["5"]
 
 
 def test_all_columns_that_the_file_lacks_are_named() -> None:

@@ -61,7 +61,7 @@ def saved(classifier, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture
-def place(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+def place(saved, tmp_path: Path) -> Callable[[str], Path]:
     """Return what puts one of the models where a service looks for it."""
     where = tmp_path / "model"
 
@@ -76,7 +76,7 @@ def place(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def store(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+def store(saved, tmp_path: Path) -> Callable[[str], Path]:
     """Return what writes the portfolios that one of the models makes; a seller "s" has listed replicas before."""
     earlier = [
         validate_record(LISTINGS[0] | {"listing_id": f"e{day}", "observed_at": f"2026-01-0{day}T00:00:00Z"})
@@ -93,9 +93,7 @@ def store(saved: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def test_what_is_known_of_sellers_counts(
-    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
-) -> None:
+def test_what_is_known_of_sellers_counts(saved, place, store) -> None:
     """One listing, several, and several with reasons score as the model does with the same portfolios, not without."""
     _, second = saved
     portfolios = store(second)
@@ -114,9 +112,7 @@ def test_what_is_known_of_sellers_counts(
         assert [one.score for one in scored if one.score is not None] == expected
 
 
-def test_portfolios_of_another_model_are_refused(
-    saved: dict[str, Path], place: Callable[[str], Path], store: Callable[[str], Path]
-) -> None:
+def test_portfolios_of_another_model_are_refused(saved, place, store) -> None:
     """A newer model waits for portfolios of its own, while the one in use goes on; with them it takes the place."""
     first, second = saved
     served = ServedModel(place(first), store(first))
@@ -132,9 +128,7 @@ def test_portfolios_of_another_model_are_refused(
     assert (served.current().version, served.failure) == (second, None)
 
 
-def test_newer_portfolios_of_the_same_model_are_taken_up(
-    saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, store: Callable[[str], Path]
-) -> None:
+def test_newer_portfolios_of_the_same_model_are_taken_up(saved, place, tmp_path: Path, store) -> None:
     """After a look the scores are by what is known of sellers now; the model itself is not built anew."""
     _, second = saved
     scorer = load_model(saved[second])
@@ -150,7 +144,7 @@ def test_newer_portfolios_of_the_same_model_are_taken_up(
     assert (after.version, served.n_reloads) == (second, 0)
 
 
-def test_a_newer_model_takes_the_place(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+def test_a_newer_model_takes_the_place(saved, place) -> None:
     """After a look the model that lies there scores; the same one put there or asked for anew changes nothing."""
     first, second = saved
     served = ServedModel(place(first))
@@ -195,9 +189,7 @@ def test_a_changed_model_is_refused(saved, place: Callable[[str], Path], monkeyp
             assert (served.current().version, served.failure) == (second, None)
 
 
-def test_a_model_may_come_late_and_go_away(
-    saved: dict[str, Path], place: Callable[[str], Path], tmp_path: Path, caplog
-) -> None:
+def test_a_model_may_come_late_and_go_away(saved, place, tmp_path: Path, caplog) -> None:
     """It is looked for until it is there, which the log says once; in use it needs nothing of its folder any more."""
     served = ServedModel(tmp_path / "model")
     assert [served.refresh() for _ in range(3)] == [False] * 3
@@ -229,7 +221,7 @@ def test_scores_are_those_of_the_scorer(classifier) -> None:
         model.score_many([LISTINGS[0], {**LISTINGS[1], "title": ""}])
 
 
-def test_no_answer_is_by_two_models(saved: dict[str, Path], place: Callable[[str], Path]) -> None:
+def test_no_answer_is_by_two_models(saved, place) -> None:
     """Eight threads score while the models change places: each answer is that of one of them, whole."""
     first, second = saved
     records = [Listing(**listing) for listing in LISTINGS]
@@ -279,19 +271,20 @@ def versions_of(model: Path | str) -> set[str]:
     return {one.model_version for one in score_listings(LISTINGS, model)}
 
 
-def test_a_folder_that_was_replaced_is_noticed_within_a_second(
-    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever imports the one function gets scores by the model that lies there now."""
+def test_a_folder_that_was_replaced_is_noticed_within_a_second(saved, place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are by the model that lies there now; between two looks neither disk nor registry is asked."""
     clock = Clock(monkeypatch)
     for version in (*saved, *saved):
         clock.now += 1.0
         assert versions_of(place(version)) == {version}
+    served = ServedModel(next(iter(saved.values())))
+    in_use = served.take()
+    monkeypatch.setattr(served, "_source", None)
+    clock.now += 0.4
+    assert served.take() is in_use
 
 
-def test_another_champion_is_noticed_within_a_minute(
-    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_champion_is_noticed_within_a_minute(saved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the alias moves in a registry, the next call a minute later is by its version; a silent one is no end."""
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     (tmp_path / "fetched").mkdir()
@@ -316,9 +309,7 @@ def test_another_champion_is_noticed_within_a_minute(
     get_settings.cache_clear()
 
 
-def test_a_folder_that_is_no_good_goes_unused(
-    saved: dict[str, Path], place: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, caplog
-) -> None:
+def test_a_folder_that_is_no_good_goes_unused(saved, place, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
     """The model in use goes on, and the log says why; without one, every call says what is wrong."""
     first, second = saved
     clock, where = Clock(monkeypatch), place(first)
@@ -332,18 +323,7 @@ def test_a_folder_that_is_no_good_goes_unused(
             score_listings(LISTINGS, where.with_name("nowhere"))
 
 
-def test_between_two_looks_nothing_is_looked_at(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls that follow one another closely ask neither disk nor registry."""
-    clock, served = Clock(monkeypatch), ServedModel(next(iter(saved.values())))
-    in_use = served.take()
-    monkeypatch.setattr(served, "_source", None)
-    clock.now += 0.4
-    assert served.take() is in_use
-
-
-def test_a_batch_of_another_market_is_said_to_be_unlike(
-    saved: dict[str, Path], classifier: Any, market: Marketplace
-) -> None:
+def test_a_batch_of_another_market_is_said_to_be_unlike(saved, classifier: Any, market: Marketplace) -> None:
     """By a model that was saved and loaded, too; a batch of the same market is not, and a listing alone never is."""
     model = ModelInUse(load_model(next(iter(saved.values()))))
     strange = [
@@ -358,7 +338,7 @@ def test_a_batch_of_another_market_is_said_to_be_unlike(
 
 
 def test_a_model_says_where_the_brands_of_the_settings_are_not_its_own(
-    saved: dict[str, Path], market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+    saved, market: Marketplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
     """It scores with those it was trained with; the same brands are no matter, and a file that is none is refused."""
     folder, brands, file = next(iter(saved.values())), market.brands, tmp_path / "brands.toml"

@@ -215,23 +215,18 @@ def test_the_size_of_chunks_changes_nothing(scorer, nights, tmp_path, monkeypatc
 
 
 def test_a_run_that_fails_leaves_the_store_as_it_was(scorer, nights, tmp_path, monkeypatch):
-    """It can be repeated; no part of anything stays behind."""
+    """No part of anything stays behind; with a file for bad rows the good ones are taken in."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 1)
-    write_store(take_all(scorer, nights), tmp_path / "store.npz")
-    before = (tmp_path / "store.npz").read_bytes()
-    (tmp_path / "shop.csv").write_text(BAD)
+    store, shop = tmp_path / "store.npz", tmp_path / "shop.csv"
+    write_store(take_all(scorer, nights), store)
+    before = store.read_bytes()
+    shop.write_text(BAD)
     with pytest.raises(InvalidListings):
-        update_store(scorer, tmp_path / "shop.csv", tmp_path / "store.npz")
-    assert (tmp_path / "store.npz").read_bytes() == before
+        update_store(scorer, shop, store)
+    assert store.read_bytes() == before
     assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "store.npz"}
-
-
-def test_bad_rows_are_kept_apart(scorer, tmp_path):
-    """The good ones are taken in."""
-    (tmp_path / "shop.csv").write_text(BAD)
     with RejectsFile(tmp_path / "rejects.csv") as rejects:
-        taken = update_store(scorer, tmp_path / "shop.csv", tmp_path / "store.npz", rejects=rejects)
-    assert taken == TakenIn(2, 0, 1)
+        assert update_store(scorer, shop, store, rejects=rejects) == TakenIn(2, 0, 1)
 
 
 def test_where_a_store_cannot_be_written_nothing_is_scored(scorer, nights, tmp_path):
