@@ -192,20 +192,20 @@ def test_names_are_found_however_they_are_written(tmp_path: Path) -> None:
         assert field or f'# = "{name}"' in text
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
-def test_typed_and_nested_columns_are_found(tmp_path: Path, suffix: str) -> None:
+def test_typed_and_nested_columns_are_found(tmp_path: Path) -> None:
     """Numbers, flags and moments that are no texts are taken as they are; objects are entered by their paths."""
     frame = pd.DataFrame({"id": [7, 8], "name": ["Bag", "Belt"], "price": [9.5, None], "fake": [True, False]})
     frame["seller"] = [{"id": "s", "rating": 0.5}, {"id": "t", "rating": 1.0}]
-    frame["currency"] = "EUR"
-    frame["created_at"] = "2026-03-01T10:00:00Z"
-    path = tmp_path / f"shop{suffix}"
-    frame.to_parquet(path) if suffix == ".parquet" else frame.to_json(path, orient="records", lines=True)
-    (validation,) = read_listings(path, load(path))
-    assert validation.problems == ()
-    found = validation.listings[["listing_id", "seller_id", "title", "is_counterfeit", "seller_rating"]]
-    assert found.to_numpy().tolist() == [["7", "s", "Bag", True, 0.5], ["8", "t", "Belt", False, 1.0]]
-    assert validation.listings[["price", "listed_at"]].notna().to_numpy().tolist() == [[True, True], [False, True]]
+    frame = frame.assign(currency="EUR", created_at="2026-03-01T10:00:00Z")
+    frame.to_parquet(tmp_path / "shop.parquet")
+    frame.to_json(tmp_path / "shop.jsonl", orient="records", lines=True)
+    for path in (tmp_path / "shop.parquet", tmp_path / "shop.jsonl"):
+        (validation,) = read_listings(path, load(path))
+        assert validation.problems == ()
+        found = validation.listings[["listing_id", "seller_id", "title", "is_counterfeit", "seller_rating"]]
+        assert found.to_numpy().tolist() == [["7", "s", "Bag", True, 0.5], ["8", "t", "Belt", False, 1.0]]
+        known = validation.listings[["price", "listed_at"]].notna()
+        assert known.to_numpy().tolist() == [[True, True], [False, True]]
 
 
 def test_a_map_of_any_names_and_cells_loads(tmp_path: Path) -> None:

@@ -64,8 +64,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("target", "has_events", "every"),
-    [("scored.csv", True, 3), ("scored.parquet", False, 1), ("scored", False, 1)],
+    ("target", "has_events", "every"), [("scored.csv", True, 3), ("scored.parquet", False, 1), ("scored", False, 1)]
 )
 def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(
     shop, make_scorer, kill_at, tmp_path, target, has_events, every

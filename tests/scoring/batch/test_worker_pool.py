@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -125,27 +127,34 @@ def test_a_process_that_is_killed_is_said_to_be(scorer, shop, tmp_path):
 def test_no_more_processes_score_than_there_are_chunks(scorer, shop, tmp_path):
     """A file of one chunk is scored in this process, however many are asked for."""
     found: list[int] = []
-    shop_of_one = tmp_path / "one.parquet"
-    write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], shop_of_one)
-    score_file(
-        *(scorer, shop_of_one, tmp_path / "scored.parquet"),
-        jobs=8,
-        on_rows=lambda *_: found.extend(find_children(os.getpid())),
-    )
+    one = tmp_path / "one.parquet"
+    write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], one)
+    score_file(scorer, one, tmp_path / "s.csv", jobs=8, on_rows=lambda *_: found.extend(find_children(os.getpid())))
     assert found == []
+
+
+def find_processes(is_meant: Callable[[Path], bool]) -> list[int]:
+    """Return the processes whose folder below /proc shows something."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found += [int(path.name)] if is_meant(path) else []
+    return found
 
 
 def find_children(parent: int) -> list[int]:
     """Return the processes that a process has started to score."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            status, command = (path / "stat").read_text(), (path / "cmdline").read_text()
-        except OSError:
-            continue
-        if int(status.rpartition(")")[2].split()[1]) == parent and "spawn_main" in command:
-            found.append(int(path.name))
-    return found
+    return find_processes(
+        lambda path: (
+            int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+            and "spawn_main" in (path / "cmdline").read_text()
+        )
+    )
+
+
+def find_processes_in(folder: Path) -> list[int]:
+    """Return the processes whose folder it is."""
+    return find_processes(lambda path: (path / "cwd").readlink() == folder)
 
 
 # Whole processes
@@ -200,18 +209,6 @@ def wait_for_chunks(process: subprocess.Popen[str], work: Path, more_than: int) 
             return done
         time.sleep(0.005)
     return -1
-
-
-def find_processes_in(folder: Path) -> list[int]:
-    """Return the processes whose folder it is."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if path.readlink() == folder:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_killed_at_random_moments_every_row_comes_out_once(night):
