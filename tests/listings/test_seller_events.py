@@ -67,7 +67,7 @@ LATE = [("a", "sold", DAYS[0], DAYS[0], 1.0), ("a", "returned", DAYS[1], DAYS[3]
 
 @example(LATE, [("a", DAYS[2]), ("a", DAYS[3]), ("b", DAYS[3])])
 @given(event_rows, listing_rows)
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_history_agrees_with_its_specification(events: list[tuple[Any, ...]], listings: list[tuple[Any, ...]]) -> None:
     """The history of every listing is what counting the known events one by one gives."""
     found = history_as_of(make_events(events), make_listings(listings))

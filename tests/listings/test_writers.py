@@ -34,7 +34,7 @@ listings = st.builds(
 
 
 @given(st.lists(listings, max_size=4, unique_by=lambda listing: listing.listing_id))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_listings_come_back(tmp_path_factory: pytest.TempPathFactory, written: list[Listing]) -> None:
     """Listings come back from every kind of file as they were, whatever their text."""
     for name in NAMES:
