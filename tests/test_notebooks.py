@@ -30,14 +30,6 @@ def test_every_notebook_is_a_pair():
 
 
 @of_each
-def test_both_halves_say_the_same(script):
-    """The cells of the script are those of the notebook, and each half knows that it is one of a pair."""
-    pair = [jupytext.read(script), nbformat.read(script.with_suffix(".ipynb"), as_version=4)]
-    assert cells_of(pair[0]) == cells_of(pair[1])
-    assert {half.metadata["jupytext"]["formats"] for half in pair} == {"ipynb,py:percent"}
-
-
-@of_each
 def test_outputs_are_those_of_one_run_from_start_to_end(script):
     """Pictures can be seen where the repository is browsed; no cell was run twice, failed, or tells of a machine."""
     notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
@@ -54,10 +46,12 @@ def test_outputs_are_those_of_one_run_from_start_to_end(script):
 
 
 @of_each
-def test_one_line_takes_a_file_of_ones_own(script):
-    """The cell of parameters holds FILE and COLUMNS, both None."""
-    cells = jupytext.read(script).cells
-    (parameters,) = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+def test_both_halves_say_the_same(script):
+    """The cells of the script are those of the notebook, and its cell of parameters takes a file of one's own."""
+    pair = [jupytext.read(script), nbformat.read(script.with_suffix(".ipynb"), as_version=4)]
+    assert cells_of(pair[0]) == cells_of(pair[1])
+    assert {half.metadata["jupytext"]["formats"] for half in pair} == {"ipynb,py:percent"}
+    (parameters,) = [cell.source for cell in pair[0].cells if "parameters" in cell.metadata.get("tags", [])]
     values = {}
     exec(parameters, values)
     assert {name: values[name] for name in ("FILE", "COLUMNS")} == {"FILE": None, "COLUMNS": None}

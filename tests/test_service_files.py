@@ -68,12 +68,13 @@ def test_compose_reads_the_file() -> None:
     assert used == set(file["volumes"])
 
 
-@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
-def test_the_guide_names_each_job(job) -> None:
+def test_the_guide_names_each_job(subtests: pytest.Subtests) -> None:
     """With its usual schedule, and a setting that it needs."""
-    (row,) = re.findall(rf"^\| {job.name} \|.*$", GUIDE, re.MULTILINE)
-    assert f"`{job.usual}`" in row
-    assert not job.needs or f"IPML_{job.needs[0].upper()}" in row
+    for job in JOBS:
+        with subtests.test(job.name):
+            (row,) = re.findall(rf"^\| {job.name} \|.*$", GUIDE, re.MULTILINE)
+            assert f"`{job.usual}`" in row
+            assert not job.needs or f"IPML_{job.needs[0].upper()}" in row
 
 
 def test_the_alerts_ask_for_figures_that_there_are(engine: Engine) -> None:

@@ -1,9 +1,7 @@
 """TOML that people wrote, and the mistakes in it."""
 
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,20 +17,21 @@ from ipml.toml import parse_toml
 DEEP = ["a = " + "[" * 9_000, "a = " + "[" * 9_000 + "]" * 9_000, "a = " + "{ a = " * 9_000]
 
 
-@pytest.mark.parametrize("text", ["a = ", *DEEP], ids=["cut", "open", "closed", "tables"])
-def test_what_cannot_be_read_is_a_mistake_in_toml(text: str):
-    """However deep it is nested: whoever reads a file has one kind of mistake to answer."""
-    with pytest.raises(tomllib.TOMLDecodeError):
-        parse_toml(text)
+READERS = (load_network_rules, load_enforcement_policy, load_brands, load_columns, load_rules, load_experiment)
 
 
-@pytest.mark.parametrize(
-    "read", [load_network_rules, load_enforcement_policy, load_brands, load_columns, load_rules, load_experiment]
-)
-def test_every_reader_names_the_file_that_is_nested_too_deeply(read: Callable[[Path], Any], tmp_path: Path):
+def test_what_cannot_be_read_is_a_mistake_in_toml():
+    """However deep it is nested: a caller that reads a file has one kind of mistake to answer."""
+    for text in ("a = ", *DEEP):
+        with pytest.raises(tomllib.TOMLDecodeError):
+            parse_toml(text)
+
+
+def test_every_reader_names_the_file_that_is_nested_too_deeply(tmp_path: Path):
     """In one line, as for any other mistake."""
     path = tmp_path / "odd.toml"
     path.write_text(DEEP[0])
-    with pytest.raises(IpmlError, match=r"odd\.toml.*Nested deeper") as caught:
-        read(path)
-    assert "\n" not in str(caught.value)
+    for read in READERS:
+        with pytest.raises(IpmlError, match=r"odd\.toml.*Nested deeper") as caught:
+            read(path)
+        assert "\n" not in str(caught.value)

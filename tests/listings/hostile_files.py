@@ -29,12 +29,6 @@ def _write(path: Path, columns: dict[str, Any], **options: Any) -> None:
     pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False, **options)
 
 
-def long_text_many_rows(path: Path) -> None:
-    """Write a title of 1 MB that 50,000 rows refer to."""
-    title = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), 50_000), pa.array(["x" * _MB]))
-    _write(path, _columns(50_000, title=title))
-
-
 def long_text_few_times(path: Path) -> None:
     """Write a title of 60 kB in a dictionary behind short ones, which most rows refer to."""
     title = pa.DictionaryArray.from_arrays(
@@ -47,35 +41,28 @@ def long_text_few_times(path: Path) -> None:
 def shared_beginnings(path: Path) -> None:
     """Write texts of 200 kB that each say only how they differ from the one before."""
     texts = pa.array(["x" * 200_000 + str(number) for number in range(2_000)])
-    _write(
-        path,
-        _columns(2_000, description=texts),
-        use_dictionary=["listing_id", "seller_id", "title"],
-        column_encoding={"description": "DELTA_BYTE_ARRAY"},
-        data_page_size=1 << 30,
-        write_statistics=False,
-    )
+    options = {"column_encoding": {"description": "DELTA_BYTE_ARRAY"}, "data_page_size": 1 << 30}
+    options |= {"use_dictionary": ["listing_id", "seller_id", "title"], "write_statistics": False}
+    _write(path, _columns(2_000, description=texts), **options)
+
+
+def _write_rows(path: Path, title: str, times: int, **options: Any) -> None:
+    schema = pa.schema(dict.fromkeys(("listing_id", "seller_id", "title"), pa.string()))
+    row = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": [title]}, schema=schema)
+    options |= {"use_dictionary": False, "store_schema": False, "write_statistics": False}
+    with pq.ParquetWriter(path, schema, **options) as writer:
+        for _ in range(times):
+            writer.write_table(row)
 
 
 def pages_of_zeros(path: Path) -> None:
-    """Write a text of 1 GB, which packs well."""
-    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
-    with pq.ParquetWriter(
-        path, schema, compression="zstd", use_dictionary=False, store_schema=False, write_statistics=False
-    ) as writer:
-        row = {"listing_id": ["1"], "seller_id": ["s"], "title": ["x" * (400 * _MB)]}
-        writer.write_table(pa.table(row, schema=schema))
+    """Write a text of 400 MB, which packs well."""
+    _write_rows(path, "x" * (400 * _MB), 1, compression="zstd")
 
 
 def many_long_pages(path: Path) -> None:
     """Write pages of 8 MB, one text in each, of which a thousand fit in a megabyte."""
-    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
-    with pq.ParquetWriter(
-        path, schema, compression="zstd", use_dictionary=False, store_schema=False, write_statistics=False
-    ) as writer:
-        row = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["x" * (8 * _MB)]}, schema=schema)
-        for _ in range(150):
-            writer.write_table(row)
+    _write_rows(path, "x" * (8 * _MB), 150, compression="zstd")
 
 
 def missing_cells(path: Path) -> None:
@@ -83,26 +70,11 @@ def missing_cells(path: Path) -> None:
     _write(path, {name: pa.nulls(20_000_000, pa.string()) for name in ("listing_id", "seller_id", "title", "brand")})
 
 
-def repeated_rows(path: Path) -> None:
-    """Write five million rows that are all the same."""
-    _write(path, _columns(5_000_000))
-
-
-def most_rows(path: Path) -> None:
-    """Write as many equal rows as are let through."""
-    _write(path, _columns(100_000))
-
-
 def most_rows_of_nothing(path: Path) -> None:
     """Write as many rows of missing cells, in all columns, as are let through."""
     from ipml.listings.fields import COLUMNS
 
     _write(path, {name: pa.nulls(100_000, pa.string()) for name in COLUMNS})
-
-
-def wide(path: Path) -> None:
-    """Write 5,000 columns."""
-    _write(path, _columns(1, **{f"c{number}": ["x"] for number in range(5_000)}))
 
 
 def fairly_wide(path: Path) -> None:
@@ -127,11 +99,7 @@ def nested_lists(path: Path) -> None:
 
 def many_groups(path: Path) -> None:
     """Write as many row groups as a megabyte takes."""
-    schema = pa.schema({"listing_id": pa.string(), "seller_id": pa.string(), "title": pa.string()})
-    row = pa.table({"listing_id": ["1"], "seller_id": ["s"], "title": ["Bag"]}, schema=schema)
-    with pq.ParquetWriter(path, schema, use_dictionary=False, store_schema=False, write_statistics=False) as writer:
-        for _ in range(3_000):
-            writer.write_table(row)
+    _write_rows(path, "Bag", 3_000)
 
 
 def deep_schema(path: Path) -> None:
@@ -256,11 +224,6 @@ def packed_short_rows(path: Path) -> None:
     _pack(path, b"1\n" * (8 * _MB), 40)
 
 
-def packed_long_rows(path: Path) -> None:
-    """Write, packed, rows of 15 MB."""
-    _pack(path, b'{"listing_id": "1", "seller_id": "s", "title": "' + b"x" * (15 * _MB) + b'"}\n', 60)
-
-
 def packed_csv(path: Path) -> None:
     """Write, packed, rows of CSV of 15 MB."""
     _pack(path, b"1,s," + b"x" * (15 * _MB) + b"\n", 60, b"listing_id,seller_id,title\n")
@@ -280,31 +243,15 @@ def _pack(path: Path, piece: bytes, times: int, head: bytes = b"") -> None:
     path.write_bytes(gzip.compress(head) + gzip.compress(piece) * times)
 
 
+_PARQUET = (
+    *(long_text_few_times, shared_beginnings, pages_of_zeros, many_long_pages, missing_cells),
+    *(most_rows_of_nothing, fairly_wide, lists, nested_lists, many_groups, deep_schema, untrue_rows),
+    huge_metadata,
+)
 HOSTILE: dict[str, Callable[[Path], None]] = {
-    **{
-        f"{make.__name__}.parquet": make
-        for make in (
-            long_text_many_rows,
-            long_text_few_times,
-            shared_beginnings,
-            pages_of_zeros,
-            many_long_pages,
-            missing_cells,
-            repeated_rows,
-            most_rows,
-            most_rows_of_nothing,
-            wide,
-            fairly_wide,
-            lists,
-            nested_lists,
-            many_groups,
-            deep_schema,
-            untrue_rows,
-            huge_metadata,
-        )
-    },
+    **{f"{make.__name__}.parquet": make for make in _PARQUET},
     **{f"{make.__name__}.jsonl": make for make in (deep_json, wide_json, long_numbers, short_rows)},
-    **{f"{make.__name__}.jsonl.gz": make for make in (packed_objects, packed_short_rows, packed_long_rows)},
+    **{f"{make.__name__}.jsonl.gz": make for make in (packed_objects, packed_short_rows)},
     "packed_csv.csv.gz": packed_csv,
     "short_csv_rows.csv": short_csv_rows,
 }

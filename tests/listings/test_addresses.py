@@ -11,33 +11,25 @@ BAG = {"listing_id": "1", "seller_id": "s", "title": "Bag"}
 ONE, TWO = "https://a.example/1.jpg?w=80", "http://b.example:8080/2"
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "javascript:alert(1)",
-        "data:image/svg+xml,<svg/>",
-        "//a.example/1",
-        "ftp://a.example/1",
-        "https://user:secret@a.example/1",
-        "https:///1",
-        "https://a.example\\@b.example/",
-        "https://a.example/ 1",
-        "https://a.example/\r\nSet-Cookie:a=b",
-        'https://a.example/"onload="x',
-    ],
+WRONG = (
+    "javascript:alert(1)",
+    "data:image/svg+xml,<svg/>",
+    "//a.example/1",
+    "ftp://a.example/1",
+    "https://user:secret@a.example/1",
+    "https:///1",
+    "https://a.example\\@b.example/",
+    "https://a.example/ 1",
+    "https://a.example/\r\nSet-Cookie:a=b",
+    'https://a.example/"onload="x',
 )
-def test_what_is_no_plain_web_address_is_refused(url):
-    """Frames and records refuse it alike, be it alone or among pictures."""
-    for record in ({**BAG, "url": url}, {**BAG, "image_urls": f"{ONE} {url}"}):
-        for check in (validate_record, check_record):
-            with pytest.raises(InvalidListings):
-                check(record)
-        assert len(validate_listings(pd.DataFrame([record])).problems) == 1
 
 
-def test_a_long_address_is_refused():
-    """One that no browser would take, and pictures that are longer than twenty of the longest together."""
-    for record in ({**BAG, "url": f"{ONE}{'a' * 2_000}"}, {**BAG, "image_urls": f"{ONE}{'a' * 40_020}"}):
+def test_what_is_no_plain_web_address_is_refused():
+    """Frames and records refuse it alike, alone or among pictures, and what is longer than any browser would take."""
+    records = [{**BAG, **fields} for url in WRONG for fields in ({"url": url}, {"image_urls": f"{ONE} {url}"})]
+    records += [{**BAG, "url": f"{ONE}{'a' * 2_000}"}, {**BAG, "image_urls": f"{ONE}{'a' * 40_020}"}]
+    for record in records:
         for check in (validate_record, check_record):
             with pytest.raises(InvalidListings):
                 check(record)
@@ -55,11 +47,12 @@ def test_pictures_come_as_a_list_or_as_text():
     assert listings_to_frame([validate_record(records[0])])["image_urls"].tolist() == [f"{ONE} {TWO}"]
 
 
-@pytest.mark.parametrize("found", [[ONE] * 21, " ".join([ONE] * 21), [ONE, 7], [[ONE]], {"a": ONE}])
-def test_more_than_twenty_or_what_is_no_list_of_texts_is_refused(found):
+def test_more_than_twenty_or_what_is_no_list_of_texts_is_refused():
     """Nested data, numbers, and the twenty-first picture."""
-    with pytest.raises(InvalidListings):
-        check_records([{**BAG, "image_urls": found}])
+    assert check_records([{**BAG, "image_urls": [ONE] * 20}])
+    for found in ([ONE] * 21, " ".join([ONE] * 21), [ONE, 7], [[ONE]], {"a": ONE}):
+        with pytest.raises(InvalidListings):
+            check_records([{**BAG, "image_urls": found}])
 
 
 def test_a_column_map_takes_the_whole_list(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -46,21 +45,40 @@ def read_real(path: Path, columns: str | Path) -> Validation:
     return validation
 
 
-def test_a_row_number_makes_an_id() -> None:
-    """Where a file has no ids the number of the row makes one."""
-    assert apply(make_map(), {"a": ["x", "y"]}, "listing_id") == ["row-1", "row-2"]
+OFFERS = [[{"price": 5}, {"price": 6}], {"price": 7}, {}, None]
+BRANDS = [{"name": "A"}, "B", [], "C"]
+TAKEN = {
+    "the first of several that is not missing, row by row": (
+        *("brand", {"first_of": ["brand", "maker"]}),
+        *({"brand": ["A", None, None], "maker": ["B", "C", None]}, ["A", "C", None]),
+    ),
+    "a scaled number; what is none is left to the schema": (
+        *("seller_rating", {"column": "percent", "scale": 0.01}, {"percent": ["50", "n/a", None]}, [0.5, "n/a", None]),
+    ),
+    "a number as an id, with all its digits": (
+        *("seller_id", {"column": "id"}, {"id": [2**63 + 1, "7", None]}, ["9223372036854775809", "7", None]),
+    ),
+    "a path into objects, a list standing for its first element": (
+        *("price", {"column": "offers.price"}, {"offers": OFFERS}, [5, 7, None, None]),
+    ),
+    "a path that is there in some rows": (
+        *("brand", {"first_of": ["brand.name", "brand"]}, {"brand": BRANDS}, ["A", "B", None, "C"]),
+    ),
+    "a column of the path's whole name": ("price", {"column": "offers.price"}, {"offers.price": ["5"]}, ["5"]),
+    "nothing for a text that the column names as missing": (
+        *("price", {"column": "price", "missing": ["0"]}, {"price": ["N/A", "0", "1"]}, [None, None, "1"]),
+    ),
+    "the number of the row": ("listing_id", {"row_number": "row-"}, {"a": ["x", "y"]}, ["row-1", "row-2"]),
+}
 
 
-def test_the_first_column_that_says_something_counts() -> None:
-    """Of several columns the first that is not missing is taken, row by row."""
-    columns = make_map(brand={"first_of": ["brand", "maker"]})
-    assert apply(columns, {"brand": ["A", None, None], "maker": ["B", "C", None]}, "brand") == ["A", "C", None]
-
-
-def test_a_scale_multiplies_numbers_and_leaves_the_rest_to_the_schema() -> None:
-    """A percentage becomes a share; what is no number stays as it came."""
-    columns = make_map(seller_rating={"column": "percent", "scale": 0.01})
-    assert apply(columns, {"percent": ["50", "n/a", None]}, "seller_rating") == [0.5, "n/a", None]
+def test_a_column_is_taken_as_the_map_says(subtests: pytest.Subtests) -> None:
+    """By name, path, row number or the first that says something; texts named as missing are."""
+    for taken, (field, source, cells, expected) in TAKEN.items():
+        with subtests.test(taken):
+            columns = {"name": "shop", "missing": ["N/A"], "columns": BASE | {field: source}}
+            shop = columns if "missing" in source else columns | {"missing": []}
+            assert apply(ColumnMap.model_validate(shop), cells, field) == expected
 
 
 def test_a_zone_is_given_to_moments_without_one() -> None:
@@ -88,13 +106,13 @@ def test_a_local_time_that_never_was_or_comes_twice_is_a_problem_with_its_remedy
     assert all('clock_change = "earlier" or "later"' in problem.expected for problem in problems)
 
 
-@pytest.mark.parametrize(("choice", "hours"), [("earlier", ("00", "00")), ("later", ("01", "01"))])
-def test_a_map_says_which_moment_an_odd_local_time_means(choice: str, hours: tuple[str, str]) -> None:
+def test_a_map_says_which_moment_an_odd_local_time_means() -> None:
     """Of the moments by the offsets before and after the change of the clock, the earlier or the later one."""
-    columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris", "clock_change": choice})
-    found = apply(columns, {"seen": ODD_TIMES}, "observed_at")
-    expected = [f"2026-03-29T{hours[0]}:30Z", f"2026-10-25T{hours[1]}:30Z", "2026-10-25T01:30Z"]
-    assert [pd.Timestamp(moment) for moment in found] == [pd.Timestamp(moment) for moment in expected]
+    for choice, hour in (("earlier", "00"), ("later", "01")):
+        columns = make_map(observed_at={"column": "seen", "zone": "Europe/Paris", "clock_change": choice})
+        found = apply(columns, {"seen": ODD_TIMES}, "observed_at")
+        expected = [f"2026-03-29T{hour}:30Z", f"2026-10-25T{hour}:30Z", "2026-10-25T01:30Z"]
+        assert [pd.Timestamp(moment) for moment in found] == [pd.Timestamp(moment) for moment in expected]
 
 
 @given(
@@ -121,21 +139,18 @@ def test_a_date_is_read_in_the_order_that_the_map_says(moment: datetime, sign: s
         assert apply(columns, {"seen": cells}, "observed_at") == [pd.Timestamp(moment, tz="UTC")] * 3
 
 
-@pytest.mark.parametrize(
-    ("source", "cell"),
-    [
+def test_a_number_written_otherwise_is_a_problem_and_no_other_number() -> None:
+    """A point among decimal commas is never taken for a decimal sign."""
+    for source, cell in (
         ({"decimal": ","}, "12.5"),
         ({"decimal": "."}, "12,5"),
         ({"decimal": ","}, "1.234,5.6"),
         ({"decimal": ",", "unit": "€"}, "12,5 $"),
         ({"decimal": ","}, "1.23"),
-    ],
-)
-def test_a_number_written_otherwise_is_a_problem_and_no_other_number(source: dict[str, str], cell: str) -> None:
-    """A point among decimal commas is never taken for a decimal sign."""
-    mapped, (problem,) = make_map(price={"column": "p"} | source).apply(pd.DataFrame({"p": [cell]}))
-    assert mapped["price"].isna().all()
-    assert (problem.value, problem.column) == (cell, "price")
+    ):
+        mapped, (problem,) = make_map(price={"column": "p"} | source).apply(pd.DataFrame({"p": [cell]}))
+        assert mapped["price"].isna().all()
+        assert (problem.value, problem.column) == (cell, "price")
 
 
 def test_a_date_that_is_none_in_the_order_is_a_problem() -> None:
@@ -157,45 +172,13 @@ def test_days_go_back_from_another_moment() -> None:
 
 
 def test_a_value_the_map_does_not_know_is_a_problem() -> None:
-    """A cell that is not among the values is named, with its row; it is not dropped unsaid."""
+    """A cell that is not among the values is named with its row; with `other` every cell but a missing one has one."""
     columns = make_map(condition={"column": "state", "values": {"1": "new"}})
     mapped, problems = columns.apply(pd.DataFrame({"state": ["1", "9", None]}))
     assert mapped["condition"].tolist()[0] == "new"
     assert [str(problem) for problem in problems] == ["row 2, condition: found '9', expected one of 1"]
-
-
-def test_other_stands_for_all_other_values() -> None:
-    """With `other` every cell has a value, but a missing one."""
     columns = make_map(condition={"column": "state", "values": {"1": "new"}, "other": "used"})
     assert apply(columns, {"state": ["1", "9", None]}, "condition") == ["new", "used", None]
-
-
-def test_texts_that_say_nothing_are_missing() -> None:
-    """Texts named as missing, for the whole map or one column, are missing."""
-    columns = ColumnMap.model_validate(
-        {"name": "shop", "missing": ["N/A"], "columns": BASE | {"price": {"column": "price", "missing": ["0"]}}}
-    )
-    assert apply(columns, {"price": ["N/A", "0", "1"]}, "price") == [None, None, "1"]
-
-
-def test_whole_numbers_become_ids() -> None:
-    """An id that is a number keeps all its digits."""
-    columns = make_map(seller_id={"column": "id"})
-    assert apply(columns, {"id": [2**63 + 1, "7", None]}, "seller_id") == ["9223372036854775809", "7", None]
-
-
-def test_a_path_goes_into_nested_json() -> None:
-    """A dotted path goes into objects; a list stands for its first element; what is not there is missing."""
-    columns = make_map(price={"column": "offers.price"}, brand={"first_of": ["brand.name", "brand"]})
-    cells = {"offers": [[{"price": 5}, {"price": 6}], {"price": 7}, {}, None], "brand": [{"name": "A"}, "B", [], "C"]}
-    assert apply(columns, cells, "price") == [5, 7, None, None]
-    assert apply(columns, cells, "brand") == ["A", "B", None, "C"]
-
-
-def test_a_column_of_the_path_s_whole_name_comes_first() -> None:
-    """A column whose name has a dot is found under its name."""
-    columns = make_map(price={"column": "offers.price"})
-    assert apply(columns, {"offers.price": ["5"]}, "price") == ["5"]
 
 
 def test_all_columns_that_the_file_lacks_are_named() -> None:
@@ -212,33 +195,33 @@ def test_the_frame_that_came_is_unchanged() -> None:
     pd.testing.assert_frame_equal(frame, before)
 
 
-@pytest.mark.parametrize(
-    ("toml", "words"),
-    [
-        ('[columns]\nprise = "p"', "unknown prise"),
-        ('[columns]\nprice = { colum = "p" }', "colum"),
-        ('[columns]\nprice = { column = "p", value = 1 }', "exactly one of"),
-        ("[columns]\nprice = {}", "exactly one of"),
-        ('[columns]\nprice = { column = "p", scale = "0.01" }', "scale"),
-        ('[columns]\nlisted_at = { column = "p", zone = "Mars/Base" }', "time zone"),
-        ('[columns]\nlisted_at = { column = "p", days_before = "price" }', "a moment of the schema"),
-        ('[columns]\nlisted_at = { column = "p", days_before = "observed_at" }', "has to be mapped too"),
-        ("colums = 1", "columns"),
-        ('[columns]\nprice = { column = "p", dezimal = "," }', r"dezimal \(perhaps decimal\)"),
-        ('seperator = ";"\n[columns]', r"seperator \(perhaps separator\)"),
-        ('separator = ";;"\n[columns]', "one sign"),
-        ('[columns]\nseparator = ";"', r"write it before \[columns\]"),
-        ('encoding = "klingon"\n[columns]', "one that Python knows"),
-        ('[columns]\nprice = { column = "p", unit = "€" }', "unit goes with a decimal sign"),
-        ('[columns]\ntitle = { column = "p", decimal = "," }', "title is none"),
-        ('[columns]\nprice = { column = "p", zone = "UTC" }', "price is none"),
-        ('[columns]\nlisted_at = { column = "p", clock_change = "later" }', "goes with a zone"),
-    ],
+WRONG_MAPS = (
+    ('[columns]\nprise = "p"', "unknown prise"),
+    ('[columns]\nprice = { colum = "p" }', "colum"),
+    ('[columns]\nprice = { column = "p", value = 1 }', "exactly one of"),
+    ("[columns]\nprice = {}", "exactly one of"),
+    ('[columns]\nprice = { column = "p", scale = "0.01" }', "scale"),
+    ('[columns]\nlisted_at = { column = "p", zone = "Mars/Base" }', "time zone"),
+    ('[columns]\nlisted_at = { column = "p", days_before = "price" }', "a moment of the schema"),
+    ('[columns]\nlisted_at = { column = "p", days_before = "observed_at" }', "has to be mapped too"),
+    ("colums = 1", "columns"),
+    ('[columns]\nprice = { column = "p", dezimal = "," }', r"dezimal \(perhaps decimal\)"),
+    ('seperator = ";"\n[columns]', r"seperator \(perhaps separator\)"),
+    ('separator = ";;"\n[columns]', "one sign"),
+    ('[columns]\nseparator = ";"', r"write it before \[columns\]"),
+    ('encoding = "klingon"\n[columns]', "one that Python knows"),
+    ('[columns]\nprice = { column = "p", unit = "€" }', "unit goes with a decimal sign"),
+    ('[columns]\ntitle = { column = "p", decimal = "," }', "title is none"),
+    ('[columns]\nprice = { column = "p", zone = "UTC" }', "price is none"),
+    ('[columns]\nlisted_at = { column = "p", clock_change = "later" }', "goes with a zone"),
 )
-def test_a_map_that_cannot_be_followed_raises(tmp_path: Path, toml: str, words: str) -> None:
+
+
+def test_a_map_that_cannot_be_followed_raises(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """A map with an unknown name or a contradiction raises, and says what is wrong."""
-    with pytest.raises(UnusableSetting, match=words):
-        load_text(tmp_path, f'name = "shop"\n{toml}\n')
+    for toml, words in WRONG_MAPS:
+        with subtests.test(toml), pytest.raises(UnusableSetting, match=words):
+            load_text(tmp_path, f'name = "shop"\n{toml}\n')
 
 
 def test_a_map_that_is_not_there_raises(tmp_path: Path) -> None:
@@ -251,56 +234,34 @@ def test_a_map_that_is_not_there_raises(tmp_path: Path) -> None:
         load_text(tmp_path, "= 1")
 
 
+PRODUCTS = """
+{"@type": "Product", "sku": "A1", "name": "Leather wallet", "brand": {"@type": "Brand", "name": "Acme"}, \
+"gtin13": 4006381333931, "offers": {"price": 40, "priceCurrency": "EUR", \
+"itemCondition": "https://schema.org/NewCondition", "seller": {"name": "Shop"}}}
+{"productID": 17, "name": "Belt", "brand": "Acme", \
+"offers": [{"price": "25.00", "priceCurrency": "EUR", "seller": {"identifier": "s2"}}]}
+"""
+
+
 def test_products_of_web_pages_are_read(tmp_path: Path) -> None:
     """Products in JSON-LD, one a line, become listings, in the forms that pages use."""
-    products = [
-        {
-            "@type": "Product",
-            "sku": "A1",
-            "name": "Leather wallet",
-            "brand": {"@type": "Brand", "name": "Acme"},
-            "gtin13": 4006381333931,
-            "offers": {
-                "price": 40,
-                "priceCurrency": "EUR",
-                "itemCondition": "https://schema.org/NewCondition",
-                "seller": {"name": "Shop"},
-            },
-        },
-        {
-            "productID": 17,
-            "name": "Belt",
-            "brand": "Acme",
-            "offers": [{"price": "25.00", "priceCurrency": "EUR", "seller": {"identifier": "s2"}}],
-        },
-    ]
     path = tmp_path / "products.jsonl"
-    path.write_text("".join(json.dumps(product) + "\n" for product in products), encoding="utf-8")
-    listings = read_real(path, "schema-org").listings
-    assert listings["listing_id"].tolist() == ["A1", "17"]
-    assert listings["seller_id"].tolist() == ["Shop", "s2"]
-    assert listings["price"].tolist() == [40.0, 25.0]
-    assert listings["brand"].tolist() == ["Acme", "Acme"]
-    assert listings["gtin"].iloc[0] == "4006381333931"
+    path.write_text(PRODUCTS, encoding="utf-8")
+    listings = read_real(path, "schema-org").listings.astype(object)
+    columns = ["listing_id", "seller_id", "price", "brand", "gtin"]
+    assert listings[columns].where(listings.notna(), None).to_numpy().tolist() == [
+        ["A1", "Shop", 40.0, "Acme", "4006381333931"],
+        ["17", "s2", 25.0, "Acme", None],
+    ]
 
 
-@pytest.mark.parametrize(
-    ("name", "columns", "rows", "positives"),
-    [
-        ("ozon_sample.csv", "ozon-ecup", 500, 38),
-        ("darknet_goods_2017.csv", MAPS / "darknet_goods.toml", 2_265, 874),
-        ("ebay_2019.csv.gz", MAPS / "ebay_2019.toml", 53_826, 0),
-    ],
-)
-def test_real_files_are_good(real_data: Path, name: str, columns: str | Path, rows: int, positives: int) -> None:
-    """Every row of these real files is good, and every label arrives."""
-    validation = read_real(real_data / name, columns)
-    assert validation.problems == ()
-    assert (len(validation.listings), validation.listings["is_counterfeit"].sum()) == (rows, positives)
-
-
-def test_the_one_bad_row_of_a_real_file_is_named(real_data: Path) -> None:
-    """One real listing has no seller; the other 433 are good."""
-    validation = read_real(real_data / "mercadolivre_hp.csv", "mercadolibre")
-    assert len(validation.listings) == 433
-    assert [(problem.row, problem.column, problem.value) for problem in validation.problems] == [(229, "seller_id", "")]
+def test_real_files_are_good(real_data: Path) -> None:
+    """Every row of these real files but the one without a seller is good, and every label arrives."""
+    for name, columns, rows, positives, problems in (
+        ("ozon_sample.csv", "ozon-ecup", 500, 38, []),
+        ("darknet_goods_2017.csv", MAPS / "darknet_goods.toml", 2_265, 874, []),
+        ("mercadolivre_hp.csv", "mercadolibre", 433, 0, [(229, "seller_id", "")]),
+    ):
+        validation = read_real(real_data / name, columns)
+        assert [(problem.row, problem.column, problem.value) for problem in validation.problems] == problems
+        assert (len(validation.listings), validation.listings["is_counterfeit"].sum()) == (rows, positives)

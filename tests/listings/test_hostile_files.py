@@ -84,7 +84,7 @@ sound.write_text("listing_id,seller_id,title\\n1,s,Bag\\n")
 assert (score(sound), train(sound)) == ("0", "2")  # one seller, who cannot be split; whatever is loaded is loaded now
 QUESTIONS, PAID = [score, train], time.process_time()
 """
-LET_THROUGH = {"most_rows", "most_rows_of_nothing", "fairly_wide", "many_groups", "huge_metadata"} | {
+LET_THROUGH = {"most_rows_of_nothing", "fairly_wide", "many_groups", "huge_metadata"} | {
     *("deep_json", "long_numbers", "short_rows", "short_csv_rows", "wide_json")
 }
 
@@ -131,17 +131,15 @@ def ask(questions: str, paths: list[Path], folder: Path) -> list[tuple[str, str]
     return [(name, words) for name, words in said]
 
 
-@pytest.mark.parametrize(
-    "name", ["deep_schema.parquet", "untrue_rows.parquet", "long_text_few_times.parquet", "lists.parquet"]
-)
-def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     """What its pages say is found before they are decoded, whatever its footer says."""
-    HOSTILE[name](tmp_path / name)
-    with pytest.raises(UnreadableFile, match=name):
-        list(read_tables(tmp_path / name))
+    for name in ("deep_schema.parquet", "untrue_rows.parquet", "long_text_few_times.parquet", "lists.parquet"):
+        HOSTILE[name](tmp_path / name)
+        with pytest.raises(UnreadableFile, match=name):
+            list(read_tables(tmp_path / name))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     texts=st.lists(st.one_of(st.none(), st.text(max_size=20), st.text("ab", min_size=300, max_size=900)), min_size=1),
     rows=st.integers(1, 7),
@@ -150,24 +148,13 @@ def test_a_small_file_that_would_fill_the_memory_is_refused(tmp_path: Path, name
     encoding=st.sampled_from(["dictionary", "PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"]),
     group=st.integers(1, 40),
 )
-def test_what_is_sound_is_read_as_it_was_written(
-    tmp_path_factory: pytest.TempPathFactory,
-    texts: list[str | None],
-    rows: int,
-    page: int,
-    version: str,
-    encoding: str,
-    group: int,
-) -> None:
+def test_what_is_sound_is_read_as_it_was_written(tmp_path_factory, texts, rows, page, version, encoding, group) -> None:
     """However a file is cut into pages and row groups, whatever its encoding, its rows come as they are."""
     path = tmp_path_factory.mktemp("sound") / "shop.parquet"
     table = pa.table({"title": pa.array(texts, pa.string()), "price": pa.array(range(len(texts)), pa.int64())})
-    by_encoding = (
-        {"use_dictionary": True}
-        if encoding == "dictionary"
-        else {"use_dictionary": False, "column_encoding": {"title": encoding, "price": "PLAIN"}}
-    )
-    pq.write_table(table, path, data_page_size=page, data_page_version=version, row_group_size=group, **by_encoding)
+    plain = {"use_dictionary": False, "column_encoding": {"title": encoding, "price": "PLAIN"}}
+    options = {"use_dictionary": True} if encoding == "dictionary" else plain
+    pq.write_table(table, path, data_page_size=page, data_page_version=version, row_group_size=group, **options)
     batches = list(look_into(path).read_batches(rows))
     assert pa.Table.from_batches(batches, schema=table.schema) == table
     assert all(batch.num_rows <= rows for batch in batches)

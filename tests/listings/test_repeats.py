@@ -85,16 +85,6 @@ def test_the_hash_is_siphash_of_the_moment_and_the_id() -> None:
     assert hash_keys(pd.DataFrame(cells), bytes(range(16)).decode()).tolist() == [0xA129CA6149BE45E5]
 
 
-def test_many_keys_in_many_chunks_are_each_known_once() -> None:
-    """Among thousands of ids over many chunks, all are new at first and all known when they come again."""
-    frame, seen = make_frame([(str(number), NOW) for number in range(5_000)]), SeenKeys()
-    chunks = [frame.iloc[start : start + 300] for start in range(0, len(frame), 300)]
-    assert [seen.find_repeats(chunk) for chunk in chunks] == [[]] * len(chunks)
-    again = [problem for chunk in chunks for problem in seen.find_repeats(chunk.set_axis(chunk.index + 5_000))]
-    assert [problem.row for problem in again] == list(range(5_001, 10_001))
-    assert [problem.expected.split()[6] for problem in again] == [str(row) for row in range(1, 5_001)]
-
-
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
 def test_sorting_hashes_is_sorting(hashes: list[int]) -> None:
     """The order is that of a stable sort."""

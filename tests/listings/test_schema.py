@@ -17,8 +17,10 @@ from ipml.listings.fields import COLUMNS, FIELDS
 from ipml.listings.kinds import DTYPES, Kind
 from ipml.listings.schema import (
     check_listings,
+    check_record,
     frame_to_listings,
     listings_to_frame,
+    read_plain_record,
     validate_listings,
     validate_record,
 )
@@ -34,7 +36,9 @@ numbers = st.one_of(
 )
 texts = st.one_of(
     st.text(max_size=4),
-    st.sampled_from(["\ud800", "a\0", "x" * 2_001, "EUR", "EUR\n", "eur", "DE", "4006381333931", "٠" * 8, ""]),
+    st.sampled_from(
+        ["\ud800", "a\0", b"b", "é", "x" * 2_001, "EUR", "EUR\n", "eur", "DE", "4006381333931", "٠" * 8, ""]
+    ),
     st.just(7),
 )
 moments = st.one_of(
@@ -114,11 +118,13 @@ def test_frame_and_record_find_the_same_columns_at_fault(record: dict[str, objec
 
 @given(records)
 def test_accepted_record_comes_back_from_a_frame(record: dict[str, object]) -> None:
-    """What the record check accepts comes back from a frame unchanged."""
+    """What the record check accepts comes back from a frame unchanged; checking what was checked changes nothing."""
     if not faults_of_record(record):
         listing = validate_record(record)
         assert list(frame_to_listings(listings_to_frame([listing]))) == [listing]
-        assert list(frame_to_listings(check_listings(make_row(record)))) == [listing]
+        checked = check_listings(make_row(record))
+        assert list(frame_to_listings(checked)) == [listing]
+        pd.testing.assert_frame_equal(check_listings(checked), checked)
 
 
 @given(st.lists(records, max_size=8))
@@ -131,13 +137,6 @@ def test_a_row_is_judged_by_itself(rows: list[dict[str, object]]) -> None:
     assert found == {(at, name) for at, row in enumerate(numbered, 1) for name in faults_of_record(row)}
 
 
-def test_every_row_is_either_good_or_has_a_problem() -> None:
-    """No row is lost: the good rows and the bad rows together are the rows that came."""
-    frame = pd.DataFrame({"listing_id": ["1", "", "3"], "seller_id": "s", "title": ["a", "b", None]})
-    validation = validate_listings(frame)
-    assert len(validation.listings) + len(validation.bad_rows) == 3
-
-
 def test_good_rows_have_the_canonical_form() -> None:
     """Good rows have every column of the table, in its order and dtypes, whatever the order that came."""
     frame = pd.DataFrame({"title": ["a"], "seller_id": ["s"], "listing_id": ["1"]})
@@ -145,85 +144,18 @@ def test_good_rows_have_the_canonical_form() -> None:
     assert listings.dtypes.astype(str).to_dict() == {field.name: DTYPES[field.kind] for field in FIELDS}
 
 
-def test_canonical_form_is_stable() -> None:
-    """Checking what was checked changes nothing."""
-    record = GOOD | {
-        "price": "9.5",
-        "currency": "EUR",
-        "observed_at": "2026-03-01T09:30:00Z",
-        "is_counterfeit": "1",
-    }
-    once = check_listings(make_row(record))
-    pd.testing.assert_frame_equal(check_listings(once), once)
-
-
-def test_all_bad_cells_are_reported_together() -> None:
-    """One check names every bad cell of every row."""
-    frame = pd.DataFrame(
-        {
-            "listing_id": ["1", "2"],
-            "seller_id": ["", "s"],
-            "title": ["a", "b"],
-            "price": ["x", "-1"],
-            "currency": "EUR",
-        }
-    )
-    found = [(problem.row, problem.column) for problem in validate_listings(frame).problems]
-    assert found == [(1, "seller_id"), (1, "price"), (2, "price")]
-
-
-def test_row_numbers_of_a_reader_are_kept() -> None:
-    """An index named "row" numbers the rows; without it they count from 1."""
-    frame = pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"], "title": [None]}, index=pd.Index([41], name="row"))
-    assert validate_listings(frame).problems[0].row == 41
-    assert validate_listings(frame.rename_axis(None)).problems[0].row == 1
-
-
-def test_of_repeated_keys_the_first_stands() -> None:
-    """A later row with the same listing and moment is a problem that names the earlier one."""
-    frame = pd.DataFrame({"listing_id": ["1", "2", "1"], "seller_id": "s", "title": ["a", "b", "c"]})
-    validation = validate_listings(frame)
-    assert validation.listings["title"].tolist() == ["a", "b"]
-    assert str(validation.problems[0]) == (
-        "row 3, listing_id: found '1', expected an id once per moment; row 1 has it already"
-    )
-
-
-def test_a_listing_may_be_seen_at_several_moments() -> None:
-    """The same listing at another moment is another row."""
-    frame = pd.DataFrame(
-        {"listing_id": "1", "seller_id": "s", "title": "a", "observed_at": [NOW, NOW + timedelta(days=1)]}
-    )
-    assert validate_listings(frame).problems == ()
-
-
-def test_money_keeps_its_currency() -> None:
-    """A price without a currency is a problem of the currency."""
+def test_no_field_is_dropped_and_money_keeps_its_currency() -> None:
+    """A field the schema does not know is a problem of its own, a price without a currency one of the currency."""
+    assert faults_of_record(GOOD | {"colour": "red"}) == {"colour"}
     assert faults_of_record(GOOD | {"price": 9.5}) == {"currency"}
 
 
-def test_a_long_value_is_shown_short() -> None:
-    """A problem shows at most 80 characters of a value, however long it is."""
-    with pytest.raises(InvalidListings) as caught:
-        validate_record(GOOD | {"title": "x" * 10_000_000})
-    assert len(caught.value.problems[0].value) == 80
-
-
-def test_a_required_column_that_is_absent_is_named() -> None:
-    """A frame without titles raises, and says so."""
+def test_absent_and_misspelt_columns_are_named() -> None:
+    """A frame without titles raises, and so does a column the schema does not know, with the nearest name."""
     with pytest.raises(MissingColumns, match="no column title"):
         validate_listings(pd.DataFrame({"listing_id": ["1"], "seller_id": ["s"]}))
-
-
-def test_a_misspelt_column_is_not_ignored() -> None:
-    """A column the schema does not know raises, and the nearest name is offered."""
     with pytest.raises(Refused, match=r"Price \(perhaps price\)"):
-        validate_listings(pd.DataFrame({**{name: [value] for name, value in GOOD.items()}, "Price": [1.0]}))
-
-
-def test_an_unknown_field_of_a_record_is_a_problem() -> None:
-    """A record with a field the schema does not know is refused, with the field's name."""
-    assert faults_of_record(GOOD | {"colour": "red"}) == {"colour"}
+        validate_listings(make_row(GOOD | {"Price": 1.0}))
 
 
 def test_the_frame_that_came_is_unchanged() -> None:
@@ -235,7 +167,32 @@ def test_the_frame_that_came_is_unchanged() -> None:
 
 
 def test_check_listings_raises_with_all_problems() -> None:
-    """`check_listings` gives back good listings only; otherwise it raises with every problem."""
+    """With every problem, by the row numbers of a reader or from 1; of a value at most 80 characters are shown."""
+    frame = pd.DataFrame({"listing_id": ["", "1"], "seller_id": "s", "title": ["a", "x" * 10_000_000]})
     with pytest.raises(InvalidListings, match="shop: 2 bad rows") as caught:
-        check_listings(pd.DataFrame({"listing_id": ["", ""], "seller_id": "s", "title": "a"}), "shop")
-    assert len(caught.value.problems) == 2
+        check_listings(frame, "shop")
+    assert [(one.row, len(one.value)) for one in caught.value.problems] == [(1, 0), (2, 80)]
+    numbered = frame.set_axis(pd.Index([41, 42], name="row"))
+    assert [problem.row for problem in validate_listings(numbered).problems] == [41, 42]
+
+
+def outcome(read: Any, record: dict[str, object]) -> Any:
+    """Return the record that comes of it, with the types of its fields, or everything wrong."""
+    try:
+        listing = read(record)
+    except InvalidListings as error:
+        return error.problems
+    return repr(listing), [type(getattr(listing, name)) for name in COLUMNS]
+
+
+@given(records, st.sampled_from([{}, {"colour": "red"}]))
+@settings(max_examples=150)
+def test_a_record_is_taken_or_refused_as_by_the_full_check(record: dict[str, object], more: dict[str, object]) -> None:
+    """With the same values of the same types, or the same problems."""
+    assert outcome(validate_record, record | more) == outcome(check_record, record | more)
+
+
+def test_an_ordinary_record_is_taken_at_once() -> None:
+    """So that services need not wait for the full check."""
+    record = GOOD | {"title": "Tasche für Damen", "price": 9, "currency": "EUR"}
+    assert read_plain_record(record) == Listing("1", "s", "Tasche für Damen", price=9.0, currency="EUR")

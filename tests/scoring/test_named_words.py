@@ -93,14 +93,10 @@ def test_the_heaviest_of_the_weightier_side_are_named():
     assert name_by(weights, "Copy AAA receipt cheap replica").words == {"title": ["replica", "Copy", "AAA"]}
 
 
-def test_words_in_capitals_or_not_are_one_word():
-    """Marked wherever they stand, each with what all of them carry."""
+def test_words_are_marked_wherever_they_stand_alone():
+    """In capitals or not they are one word, marked with what all carry; within another they are not taken away."""
     in_title, _ = name_by({"bag": 1.0}, "BAG, a bag (Bag)").highlights
     assert [(mark.start, mark.end, mark.weight) for mark in in_title] == [(0, 3, 3.0), (7, 10, 3.0), (12, 15, 3.0)]
-
-
-def test_a_word_within_others_is_not_taken_away_where_it_stands_alone():
-    """Of a handbag nothing is lost without a bag."""
     in_title, _ = name_by({"bag": 1.0}, "bag handbag bag").highlights
     assert [(mark.start, mark.end) for mark in in_title] == [(0, 3), (12, 15)]
 

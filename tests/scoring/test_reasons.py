@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 import pytest
@@ -185,22 +187,24 @@ def test_a_mark_is_what_the_listing_loses_without_the_word(explainer, listing):
                 assert mark.weight == pytest.approx(whole - weigh_again(explainer, without), abs=1e-9)
 
 
-@pytest.mark.parametrize("listing", [UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
-def test_a_price_weighs_what_the_listing_loses_without_it(explainer, listing):
+def test_a_price_weighs_what_the_listing_loses_without_it(explainer, subtests):
     """So does every other field that is no text: what its reasons state is gone with it, to the last digit."""
-    stated = sum(reason.weight for reason in explain(explainer, listing).reasons if reason.feature.startswith("price."))
-    lost = weigh_again(explainer, listing) - weigh_again(explainer, replace(listing, price=None))
-    assert stated == pytest.approx(lost, abs=1e-9)
+    for listing in (UNPRICED, *GOLDEN_LISTINGS):
+        with subtests.test(listing.listing_id):
+            reasons = explain(explainer, listing).reasons
+            stated = sum(reason.weight for reason in reasons if reason.feature.startswith("price."))
+            lost = weigh_again(explainer, listing) - weigh_again(explainer, replace(listing, price=None))
+            assert stated == pytest.approx(lost, abs=1e-9)
 
 
-@pytest.mark.parametrize("brand", [None, "Nike"])
-@pytest.mark.parametrize(("feature", "word"), [("brand.named", "Nike"), ("goods.kind", "sneakers")])
-def test_what_a_title_names_weighs_what_it_loses_without_the_name(explainer, feature, word, brand):
+def test_what_a_title_names_weighs_what_it_loses_without_the_name(explainer):
     """A brand or a kind of goods goes with its n-grams and, where no field says the brand, with the price's norm."""
-    listing = Listing("1", "s", "AAA Nike sneakers, red", brand=brand, price=20.0, currency="USD")
-    stated = next(reason.weight for reason in explain(explainer, listing).reasons if reason.feature == feature)
-    without = replace(listing, title=listing.title.replace(word, ""))
-    assert stated == pytest.approx(weigh_again(explainer, listing) - weigh_again(explainer, without), abs=1e-9)
+    for brand, (feature, word) in product((None, "Nike"), (("brand.named", "Nike"), ("goods.kind", "sneakers"))):
+        listing = Listing("1", "s", "AAA Nike sneakers, red", brand=brand, price=20.0, currency="USD")
+        stated = next(one.weight for one in explain(explainer, listing).reasons if one.feature == feature)
+        without = replace(listing, title=listing.title.replace(word, ""))
+        lost = weigh_again(explainer, listing) - weigh_again(explainer, without)
+        assert stated == pytest.approx(lost, abs=1e-9), (brand, feature)
 
 
 def test_reasons_are_true(classifier, market):
@@ -226,30 +230,23 @@ def test_every_pattern_of_a_group_meets_a_feature(explainer):
             assert any(re.fullmatch(pattern, feature) for feature in features), (name, pattern)
 
 
-def test_a_feature_that_two_reasons_cover_is_an_error(classifier, monkeypatch):
-    """Its weight would be said of one of them only."""
-    monkeypatch.setitem(GROUPS, "price", {"brand": ".*", "category": ".*_category"})
-    with pytest.raises(KeyError, match="several reasons cover the feature price__shortfall_to_usual_of_category"):
-        Explainer(classifier)
-
-
-def test_a_feature_without_a_reason_is_an_error(classifier):
-    """A new feature cannot be forgotten: the explainer does not come about without a group for it."""
-    from copy import deepcopy
-
+def test_a_feature_without_one_reason_is_an_error(classifier, monkeypatch):
+    """A new feature cannot be forgotten, nor be said in two reasons: the explainer does not come about."""
     changed = deepcopy(classifier)
     seller = dict(changed.features_.transformer_list)["seller"]
     seller.get_feature_names_out = lambda: np.array(["shoe_size"], dtype=object)
     with pytest.raises(KeyError, match="no reason covers the feature seller__shoe_size"):
         Explainer(changed)
+    monkeypatch.setitem(GROUPS, "price", {"brand": ".*", "category": ".*_category"})
+    with pytest.raises(KeyError, match="several reasons cover the feature price__shortfall_to_usual_of_category"):
+        Explainer(classifier)
 
 
-@pytest.mark.parametrize("listing", [BARE, UNPRICED, *GOLDEN_LISTINGS], ids=lambda listing: listing.listing_id)
-def test_every_sentence_fits_every_listing(explainer, listing):
+def test_every_sentence_fits_every_listing(explainer):
     """Whatever is missing, a sentence is a line of words: it says so, and never that something is "nan"."""
-    for sentence in say_everything(explainer, listing):
-        assert sentence
-        assert not re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", sentence), sentence
+    said = [sentence for one in (BARE, UNPRICED, *GOLDEN_LISTINGS) for sentence in say_everything(explainer, one)]
+    assert all(said)
+    assert [one for one in said if re.search(r"\bnan\b|\bNone\b|\binf\b|[{}]|: ?$", one)] == []
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -291,70 +288,38 @@ def test_highlights_are_pieces_of_the_text(explainer, title, column):
         end = part.end
 
 
-@pytest.mark.parametrize("title", HOSTILE)
-def test_hostile_text_is_quoted_as_plain_text(explainer, title):
+def test_hostile_text_is_quoted_as_plain_text(explainer):
     """Markup, control letters and braces are letters like any other: nothing is obeyed, removed or filled in."""
-    sentences = say(explainer, replace(BARE, title=title, description=title))
-    assert any("“" in sentence for sentence in sentences)
-    assert not any("{words}" in sentence and "{words}" not in title for sentence in sentences)
+    for title in HOSTILE:
+        sentences = say(explainer, replace(BARE, title=title, description=title))
+        assert any("“" in sentence for sentence in sentences)
+        assert not any("{words}" in sentence and "{words}" not in title for sentence in sentences)
 
 
-@pytest.mark.parametrize(
-    ("earlier", "sentence"),
-    [
-        (EarlierListings(1, 1.0), "The one earlier listing of this seller looked suspicious"),
-        (
-            EarlierListings(1_200, 3.4),
-            "Model expects about 3.4 of this seller's 1,200 earlier listings to be counterfeit",
-        ),
-    ],
-)
-def test_what_the_seller_listed_before_is_said_in_numbers(explainer, earlier, sentence):
-    """How many there were, and how suspicious they looked together."""
-    assert sentence in [reason.sentence for reason in explain(explainer, BARE, earlier).reasons]
-
-
-def test_a_reversed_word_is_quoted_as_it_was_written(explainer):
-    """What shows as "replica" by an override of direction is shown in the order of its letters."""
-    sentences = say(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
-    assert "Says it is a replica: “acilper”" in sentences
-
-
-def test_a_misspelt_word_is_quoted_as_it_was_written(explainer):
-    """The model reads "rplica" as "replica"; the reviewer finds it in the listing."""
+def test_a_disguised_word_is_quoted_as_it_was_written(explainer):
+    """The model reads "rplica" as "replica"; the reviewer finds it in the listing, beside what it was read as."""
     listing = replace(BARE, title="Rplica wool hat", description="It is a rep*ica")
     explained = explain(explainer, listing)
     said = next(reason.sentence for reason in explained.reasons if reason.feature == "words.replica")
     assert sorted(quoted_in(said)) == ["Rplica", "rep*ica"]
     assert (0, 6) in [(part.start, part.end) for part in explained.highlights]
-
-
-def test_a_misspelt_title_stands_beside_what_it_was_read_as(explainer):
-    """What the model reads otherwise than a reader is told; ordinary writing is not."""
-    assert explain(explainer, replace(BARE, title="Rplica wool hat")).read_as == "replica wool hat"
+    assert explained.read_as == "replica wool hat"
     assert explain(explainer, replace(BARE, title="Wool hat, size M")).read_as is None
+    sentences = say(explainer, replace(BARE, title="wool \u202eacilper\u202c hat"))
+    assert "Says it is a replica: “acilper”" in sentences
 
 
-def test_a_long_text_has_so_many_highlights_at_most(explainer):
-    """The heaviest are kept, so that a case stays small."""
-    explained = explain(explainer, replace(BARE, description="replica copy " * 400 + "and more"))
-    assert len(explained.description_highlights) == MOST_HIGHLIGHTS
-
-
-@pytest.mark.parametrize("column", ["title", "description", "brand"])
-def test_a_seller_cannot_fill_the_page(explainer, column):
-    """A word of thousands of letters, some of them invisible, is cut in every sentence."""
+def test_a_seller_cannot_fill_the_page(explainer):
+    """A word of thousands of letters, some invisible, is cut; three words at most are quoted, the heaviest marked."""
     hidden = "\u200b" * 900
     long = {"title": f"replica{hidden}s", "description": f"re{hidden}plica", "brand": "Q" * 200}
-    for sentence in say(explainer, replace(BARE, **{"title": "Nike shoes", column: long[column]})):
-        assert len(sentence) < 300
-
-
-def test_few_words_are_quoted_each_once(explainer):
-    """Three at most, so that a sentence stays one."""
+    for column, text in long.items():
+        sentences = say(explainer, replace(BARE, **{"title": "Nike shoes", column: text}))
+        assert max(map(len, sentences)) < 300
     sentences = say(explainer, replace(BARE, title="replica 1:1 clone copy fake replica 1:1 replica mirror"))
-    quotes = [sentence.count("“") for sentence in sentences]
-    assert max(quotes) == 3
+    assert max(sentence.count("“") for sentence in sentences) == 3
+    explained = explain(explainer, replace(BARE, description="replica copy " * 400 + "and more"))
+    assert len(explained.description_highlights) == MOST_HIGHLIGHTS
 
 
 def test_sentences_of_records_and_frames_are_the_same(classifier):
@@ -364,30 +329,37 @@ def test_sentences_of_records_and_frames_are_the_same(classifier):
     assert [scorer.score(scored.listing) for scored in together] == together
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"listing_sales": 1.0, "listing_returns": 1.0}, "Returns of this listing: 1 on 1 sale"),
-        ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
-        ({"listed_at": MONDAY, "observed_at": MONDAY.replace(day=4)}, "Listing is 2 days old"),
-        ({"description": "Warm & soft"}, "Description has 11 letters"),
-        ({"price": 9.0, "currency": "EUR", "category": "x"}, "No usual price is known for this category"),
-        ({"title": "Leather wallet"}, "Offers wallets, which are very often copied"),
-        ({"title": "Rolex wool hat"}, "Offers hats and scarves, but Rolex usually means watches"),
-        ({"title": "Shoes 5 pairs, WhatsApp me"}, "Leads away from the marketplace: a messenger"),
-        ({"title": "Shoes 5 pairs, WhatsApp me"}, "Offers more than one piece: a number of pieces"),
-        ({"title": "This is not a replica"}, "Denies being a copy: “replica”"),
-        ({"title": "Wool"}, "Title names no known kind of goods"),
-        ({}, "Offers one piece"),
-        ({}, "No earlier listing of this seller looked suspicious"),
-        ({}, "Brand field is empty"),
-        ({"price": 9.0, "currency": "EUR"}, "No brand is given, so the price cannot be compared"),
-        ({"brand": "Nike", "currency": "USD"}, "No price is given, so the price cannot be compared"),
-        ({"brand": "Woolly", "price": 9.0, "currency": "EUR"}, "No usual price is known for woolly"),
-        ({"brand": "Adidas", "title": "Nike shoes"}, "Title names another brand than the brand field, “Adidas”"),
-        ({"gtin": "12345678"}, "A product code (GTIN) is given"),
-    ],
+SENTENCES_OF = (
+    ({"listing_sales": 1.0, "listing_returns": 1.0}, "Returns of this listing: 1 on 1 sale"),
+    ({"listed_at": MONDAY, "observed_at": MONDAY}, "Listing is less than a day old"),
+    ({"listed_at": MONDAY, "observed_at": MONDAY.replace(day=4)}, "Listing is 2 days old"),
+    ({"description": "Warm & soft"}, "Description has 11 letters"),
+    ({"price": 9.0, "currency": "EUR", "category": "x"}, "No usual price is known for this category"),
+    ({"title": "Leather wallet"}, "Offers wallets, which are very often copied"),
+    ({"title": "Rolex wool hat"}, "Offers hats and scarves, but Rolex usually means watches"),
+    ({"title": "Shoes 5 pairs, WhatsApp me"}, "Leads away from the marketplace: a messenger"),
+    ({"title": "Shoes 5 pairs, WhatsApp me"}, "Offers more than one piece: a number of pieces"),
+    ({"title": "This is not a replica"}, "Denies being a copy: “replica”"),
+    ({"title": "Wool"}, "Title names no known kind of goods"),
+    ({}, "Offers one piece"),
+    ({}, "No earlier listing of this seller looked suspicious"),
+    ({}, "Brand field is empty"),
+    ({"price": 9.0, "currency": "EUR"}, "No brand is given, so the price cannot be compared"),
+    ({"brand": "Nike", "currency": "USD"}, "No price is given, so the price cannot be compared"),
+    ({"brand": "Woolly", "price": 9.0, "currency": "EUR"}, "No usual price is known for woolly"),
+    ({"brand": "Adidas", "title": "Nike shoes"}, "Title names another brand than the brand field, “Adidas”"),
+    ({"gtin": "12345678"}, "A product code (GTIN) is given"),
 )
-def test_sentences_say_what_is_so(explainer, change, sentence):
-    """A reviewer can check every reason against the listing."""
-    assert sentence in say_everything(explainer, replace(BARE, **change))
+EARLIER = {
+    EarlierListings(1, 1.0): "The one earlier listing of this seller looked suspicious",
+    EarlierListings(1_200, 3.4): ("Model expects about 3.4 of this seller's 1,200 earlier listings to be counterfeit"),
+}
+
+
+def test_sentences_say_what_is_so(explainer, subtests):
+    """A reviewer can check every reason against the listing, and sees in numbers what its seller listed before."""
+    for change, sentence in SENTENCES_OF:
+        with subtests.test(sentence):
+            assert sentence in say_everything(explainer, replace(BARE, **change))
+    for earlier, sentence in EARLIER.items():
+        assert sentence in [reason.sentence for reason in explain(explainer, BARE, earlier).reasons]

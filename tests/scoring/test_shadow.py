@@ -66,8 +66,8 @@ def test_the_file_holds_what_each_model_says_of_every_listing(compare, scorers, 
         assert both[f"{role}_abstained"].notna().sum() == len(SILENT)
 
 
-def test_the_figures_are_those_of_the_file(compare):
-    """Whoever doubts the table can work it out from both columns."""
+def test_the_figures_are_those_of_the_file(compare, scorers):
+    """The table can be worked out from both columns; a model agrees with itself."""
     found, both = compare()
     scores = both[["champion_score", "challenger_score"]]
     tops = [set(scores[name].nlargest(TOP).index) for name in scores]
@@ -78,9 +78,11 @@ def test_the_figures_are_those_of_the_file(compare):
     difference = (scores["champion_score"] - scores["challenger_score"]).abs().dropna()
     assert found.moved == pytest.approx((difference > MOVED).mean())
     assert found.in_both == len(tops[0] & tops[1])
-    assert set(both.index[both["in_top"] == "both"]) == tops[0] & tops[1]
-    assert set(both.index[both["in_top"] == "champion"]) == tops[0] - tops[1]
-    assert set(both.index[both["in_top"] == "challenger"]) == tops[1] - tops[0]
+    in_top = {"both": tops[0] & tops[1], "champion": tops[0] - tops[1], "challenger": tops[1] - tops[0]}
+    assert {name: set(both.index[both["in_top"] == name]) for name in in_top} == in_top
+    found, _ = compare(scorers[0], scorers[0])
+    assert (found.rank_correlation, found.moved, found.in_both) == (pytest.approx(1.0), 0.0, TOP)
+    assert (found.only_champion, found.only_challenger) == ((), ())
 
 
 def test_what_only_one_puts_at_the_top_is_explained_by_both(compare, scorers):
@@ -99,33 +101,25 @@ def test_what_only_one_puts_at_the_top_is_explained_by_both(compare, scorers):
     assert all("sentence" in reason for text in both["challenger_reasons"].dropna() for reason in json.loads(text))
 
 
-def test_a_model_agrees_with_itself(compare, scorers):
-    """Nothing would change."""
-    found, _ = compare(scorers[0], scorers[0])
-    assert (found.rank_correlation, found.moved, found.in_both) == (pytest.approx(1.0), 0.0, TOP)
-    assert (found.only_champion, found.only_challenger) == ((), ())
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [4, 50])
-def test_the_size_of_chunks_changes_nothing(compare, monkeypatch, rows):
+def test_the_size_of_chunks_changes_nothing(compare, monkeypatch):
     """Neither of the figures nor of the file."""
     whole, file = compare()
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
-    monkeypatch.setattr(shadow, "CHUNK_ROWS", rows)
-    again, same = compare()
-    assert again == whole
-    pd.testing.assert_frame_equal(same, file)
+    for rows in (4, 50):
+        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
+        monkeypatch.setattr(shadow, "CHUNK_ROWS", rows)
+        again, same = compare()
+        assert again == whole
+        pd.testing.assert_frame_equal(same, file)
 
 
-@pytest.mark.parametrize("listings", [[], SILENT], ids=["none", "silent"])
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_where_nothing_can_be_judged_nothing_is_claimed(scorers, tmp_path, listings, suffix):
+def test_where_nothing_can_be_judged_nothing_is_claimed(scorers, tmp_path):
     """A night without listings, or with none that can be judged, is no error."""
-    write_listings(listings_to_frame(listings or SILENT).head(len(listings)), tmp_path / "none.csv")
-    found = shadow_file(*scorers, tmp_path / "none.csv", tmp_path / f"both{suffix}")
-    assert (found.scored, found.in_both, found.only_champion) == (len(listings), 0, ())
-    assert np.isnan([found.rank_correlation, found.moved, *found.mean_score, *found.least_in_top]).all()
+    for listings, suffix in (([], ".parquet"), ([], ".jsonl"), (SILENT, ".csv"), (SILENT, ".parquet")):
+        write_listings(listings_to_frame(listings or SILENT).head(len(listings)), tmp_path / "none.csv")
+        found = shadow_file(*scorers, tmp_path / "none.csv", tmp_path / f"both{suffix}")
+        assert (found.scored, found.in_both, found.only_champion) == (len(listings), 0, ())
+        assert np.isnan([found.rank_correlation, found.moved, *found.mean_score, *found.least_in_top]).all()
 
 
 def test_bad_rows_are_an_error_or_kept_apart(scorers, tmp_path):

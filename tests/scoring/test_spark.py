@@ -129,12 +129,6 @@ check_same = partial(pd.testing.assert_frame_equal, check_exact=True)
 # Every row once, with its score
 
 
-def test_every_row_comes_out_once_to_the_bit(score, scorer, listings, tmp_path):
-    """The table says of each listing what the scorer says of the whole frame on one machine."""
-    assert score() == BatchCounts(ROWS, 0, 0)
-    check_same(read_scores(tmp_path / "scores"), expect(scorer, listings))
-
-
 @pytest.mark.parametrize("has_events", [False, True])
 def test_vectors_of_pictures_go_along(session, market, listings, tmp_path, has_events):
     """A model that reads them says of each listing what it says on one machine, also where histories are joined."""
@@ -166,13 +160,12 @@ def test_a_run_done_again_replaces_its_own_part_alone(score, scorer, listings, s
     check_same(read_scores(tmp_path / "scores"), expect(scorer, listings, run="second"))
 
 
-@pytest.mark.parametrize("seller_groups", [None, 3])
-def test_history_is_what_was_known_of_the_seller(seller_groups, score, scorer, listings, market, tmp_path):
+def test_history_is_what_was_known_of_the_seller(score, scorer, listings, market, tmp_path):
     """From seller events the job computes what one machine computes, whatever the listings say themselves."""
     half = len(market.events) // 2
     market.events[:half].to_parquet(tmp_path / "some.parquet")
     write_listings(market.events[half:], tmp_path / "others.jsonl")
-    score(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], seller_groups=seller_groups)
+    score(events=[tmp_path / "some.parquet", tmp_path / "others.jsonl"], seller_groups=3)
     expected = listings.assign(**history_as_of(market.events, listings)[list(HISTORY_COLUMNS)])
     check_same(read_scores(tmp_path / "scores"), expect(scorer, expected))
 
@@ -199,21 +192,16 @@ def test_portfolios_are_what_the_model_goes_by(score, scorer, listings, tmp_path
 # Other files, bad rows
 
 
-def test_bad_rows_are_kept_apart(score, tmp_path):
-    """Bad cells, a row cut short and a copy of an earlier row are rejected, and say why; the others are scored."""
-    (tmp_path / "shop.csv").write_text(BAD)
-    assert score(tmp_path / "shop.csv", rejects=tmp_path / "rejects") == BatchCounts(2, 0, 3)
-    assert read_scores(tmp_path / "scores")["listing_id"].tolist() == ["1", "3"]
-    rejects = pd.read_parquet(tmp_path / "rejects")
-    assert sorted(rejects["column"] + "=" + rejects["value"]) == ["=4,s", "listing_id=1", "price=9;5"]
-
-
-def test_a_bad_row_is_an_error_where_none_are_kept(score, tmp_path):
-    """The first is named, and the table is as it was."""
+def test_bad_rows_are_an_error_or_kept_apart(score, tmp_path):
+    """Bad cells, a row cut short and a copy of an earlier row are rejected, and say why; or the first is an error."""
     (tmp_path / "shop.csv").write_text(BAD)
     with pytest.raises(Refused, match=r"shop\.csv: found 3 bad rows, such as listing '2': price: '9;5'; expected a"):
         score(tmp_path / "shop.csv")
     assert not (tmp_path / "scores").exists()
+    assert score(tmp_path / "shop.csv", rejects=tmp_path / "rejects") == BatchCounts(2, 0, 3)
+    assert read_scores(tmp_path / "scores")["listing_id"].tolist() == ["1", "3"]
+    rejects = pd.read_parquet(tmp_path / "rejects")
+    assert sorted(rejects["column"] + "=" + rejects["value"]) == ["=4,s", "listing_id=1", "price=9;5"]
 
 
 def test_json_lines_are_read_by_the_rules_of_one_machine(score, scorer, listings, tmp_path):

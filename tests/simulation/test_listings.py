@@ -9,29 +9,23 @@ from ipml.simulation.marketplace import Marketplace
 from ipml.simulation.offers import GOODS, VOICES, VOICES_OF_KIND
 from ipml.simulation.sellers import MARKETS
 
-LANGUAGES = sorted({market.language for market in MARKETS})
 SLOTS = {"brand", "model", "goods", "colour", "size", "code"}
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_a_vocabulary_has_words_for_all_goods_titles_and_sentences(language: str):
-    """No key that a voice or the goods use is missing or empty."""
-    vocabulary = load_vocabulary(language)
-    assert vocabulary.colours
-    assert all(vocabulary.goods[goods.name] for goods in GOODS)
-    for voice in VOICES.values():
-        assert vocabulary.titles[voice.titles]
-        assert all(vocabulary.sentences[key] for key, _ in voice.sentences)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_templates_use_known_slots_and_titles_name_the_brand(language: str):
-    """A template asks for nothing else than the six slots; a title always names the brand."""
-    vocabulary = load_vocabulary(language)
-    for pool in (*vocabulary.titles.values(), *vocabulary.sentences.values()):
-        for template in pool:
-            assert {slot for _, slot, _, _ in Formatter().parse(template) if slot} <= SLOTS
-    assert all("{brand}" in template for pool in vocabulary.titles.values() for template in pool)
+def test_vocabularies_are_whole(subtests: pytest.Subtests):
+    """No key that a voice or the goods use is missing; templates have no other slots, and titles name the brand."""
+    for language in sorted({market.language for market in MARKETS}):
+        with subtests.test(language):
+            vocabulary = load_vocabulary(language)
+            assert vocabulary.colours
+            assert all(vocabulary.goods[goods.name] for goods in GOODS)
+            for voice in VOICES.values():
+                assert vocabulary.titles[voice.titles]
+                assert all(vocabulary.sentences[key] for key, _ in voice.sentences)
+            for pool in (*vocabulary.titles.values(), *vocabulary.sentences.values()):
+                for template in pool:
+                    assert {slot for _, slot, _, _ in Formatter().parse(template) if slot} <= SLOTS
+            assert all("{brand}" in template for pool in vocabulary.titles.values() for template in pool)
 
 
 def test_the_parts_of_a_kinds_voices_sum_to_one():

@@ -1,27 +1,20 @@
 """Sellers share out what is to be sold."""
 
 import numpy as np
-import pytest
 
 from ipml.simulation.attackers import craft_of
 from ipml.simulation.sellers import KIND_CODES, recruit_sellers
 
 
-@pytest.mark.parametrize("n_listings", [500, 5_000, 60_000])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_listings_and_fakes_are_shared_out_to_the_last(n_listings: int, seed: int):
-    """The portfolios sum to the listings, the fakes to 7 % of them, and nobody has more fakes than listings."""
-    sellers = recruit_sellers(n_listings, craft_of(0.5), 0.5, np.random.default_rng(seed))
-    assert sellers["n_listings"].sum() == n_listings
-    assert sellers["n_fakes"].sum() == round(0.07 * n_listings)
-    assert (sellers["n_fakes"] <= sellers["n_listings"]).all()
-
-
-def test_only_counterfeiters_and_mixed_sellers_have_fakes():
-    """Honest kinds have none."""
-    sellers = recruit_sellers(20_000, craft_of(0.5), 0.5, np.random.default_rng(0))
-    kinds = set(sellers["kind"][sellers["n_fakes"] > 0])
-    assert kinds <= {KIND_CODES["counterfeiter"], KIND_CODES["mixed"]}
+def test_listings_and_fakes_are_shared_out_to_the_last():
+    """Portfolios sum to the listings, fakes to 7 % of them; only counterfeiters and mixed sellers have any."""
+    for n_listings, seed in ((500, 0), (5_000, 1), (60_000, 2)):
+        sellers = recruit_sellers(n_listings, craft_of(0.5), 0.5, np.random.default_rng(seed))
+        assert sellers["n_listings"].sum() == n_listings
+        assert sellers["n_fakes"].sum() == round(0.07 * n_listings)
+        assert (sellers["n_fakes"] <= sellers["n_listings"]).all()
+        kinds = set(sellers["kind"][sellers["n_fakes"] > 0])
+        assert kinds <= {KIND_CODES["counterfeiter"], KIND_CODES["mixed"]}
 
 
 def test_networks_have_at_least_three_counterfeiters_of_one_style():

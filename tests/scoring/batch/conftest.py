@@ -42,18 +42,8 @@ class ToyScorer:
     def explain_frame(self, listings: pd.DataFrame, portfolios: object = None) -> list[ScoredListing]:
         """Return each listing with a reason that names it."""
         return [
-            ScoredListing(
-                listing=listing,
-                score=listing.price,
-                score_low=None,
-                score_high=None,
-                log_odds=None,
-                reasons=(Reason("toy", f"Is {listing.listing_id}", 1.0),),
-                highlights=(),
-                price_range=None,
-                model_version=self.version,
-            )
-            for listing in frame_to_listings(listings)
+            ScoredListing(one, one.price, None, (Reason("toy", f"Is {one.listing_id}", 1.0),), (), None, self.version)
+            for one in frame_to_listings(listings)
         ]
 
 

@@ -43,8 +43,7 @@ def make_file(rows: list[dict[str, str | None]], folder: Path, suffix: str, grou
     return path
 
 
-@pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(ROWS, st.integers(1, 9), st.integers(1, 9), st.sampled_from([".csv", ".jsonl", ".parquet"]))
 def test_rows_and_rejects_are_those_of_the_whole_file(make_scorer, rows, chunk_rows, group, suffix):
     """Bad rows, rows that come again in the same chunk or in another one, and the first row of each."""
@@ -76,19 +75,18 @@ def check_first_error(scorer, source: Path, folder: Path, problems) -> None:
     assert not (folder / "strict.parquet").exists()
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-@pytest.mark.parametrize("chunk_rows", [1, 2, 5, 9])
-def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monkeypatch, chunk_rows, suffix):
+def test_the_highest_of_the_whole_file_are_explained(make_scorer, tmp_path, monkeypatch):
     """Of equal scores the earlier; a row that comes again is never among them."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
     prices = [1, 9, 5, 9, 3, 9, 2, 8]
     rows = [{"listing_id": str(at), "observed_at": None, "price": str(price)} for at, price in enumerate(prices)]
     rows.append(rows[1])
-    source = make_file(rows, tmp_path, suffix, 3)
-    score_file(make_scorer(), source, tmp_path / "s.parquet", rejects=tmp_path / "r.csv", explain_top=4)
-    reasons = pd.read_parquet(tmp_path / "s.parquet").set_index("listing_id")["reasons"].dropna()
-    assert reasons.index.tolist() == ["1", "3", "5", "7"]
-    assert [f"Is {name}" in text for name, text in reasons.items()] == [True] * 4
+    for chunk_rows, suffix in ((1, ".parquet"), (2, ".csv"), (5, ".jsonl"), (9, ".parquet")):
+        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
+        source, target = make_file(rows, tmp_path, suffix, 3), tmp_path / f"{chunk_rows}.parquet"
+        score_file(make_scorer(), source, target, rejects=tmp_path / f"{chunk_rows}.csv", explain_top=4)
+        reasons = pd.read_parquet(target).set_index("listing_id")["reasons"].dropna()
+        assert reasons.index.tolist() == ["1", "3", "5", "7"]
+        assert [f"Is {name}" in text for name, text in reasons.items()] == [True] * 4
 
 
 def test_a_folder_of_parquet_files_is_one_source(make_scorer, tmp_path, monkeypatch):
@@ -106,6 +104,9 @@ def test_a_folder_of_parquet_files_is_one_source(make_scorer, tmp_path, monkeypa
     expected = ["0-0", "0-1", "0-2", "2-0", "2-1", "2-2", "2-4", "2-5", "2-6", "3-0"]
     assert scored["listing_id"].tolist() == expected
     assert "\n7,price,'-1.0," in (tmp_path / "r.csv").read_text()
+    pd.DataFrame({"title": ["1"]}).to_parquet(tmp_path / "shop" / "3.parquet")
+    with pytest.raises(UnreadableFile, match=r"3\.parquet: found other columns or types"):
+        score_file(make_scorer(), tmp_path / "shop", tmp_path / "other.csv")
 
 
 def test_a_column_map_sees_the_number_of_each_row_in_the_file(make_scorer, tmp_path, monkeypatch):
@@ -118,36 +119,23 @@ def test_a_column_map_sees_the_number_of_each_row_in_the_file(make_scorer, tmp_p
     assert pd.read_parquet(tmp_path / "scored.parquet")["listing_id"].tolist() == [f"shop-{row}" for row in range(1, 6)]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatch, encoding):
+def test_a_text_file_is_scored_as_its_map_says(make_scorer, tmp_path, monkeypatch):
     """Separator, encoding, decimals and dates are those of the column map, in each chunk; odd cells are kept apart."""
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 2)
     rows = "".join(f"{at};Gürtel, rot;{at},50;31.12.2025 14:30\n" for at in range(5))
     text = f"Nr.;Titel;Preis;Datum\n{rows}6;Gürtel;1.5;26.10.2025 02:30\n"
-    (tmp_path / "shop.csv").write_bytes(text.encode(encoding))
     columns = {
-        "listing_id": {"column": "Nr."},
-        "seller_id": {"value": "s"},
-        "title": {"column": "Titel"},
-        "price": {"column": "Preis", "decimal": ","},
-        "currency": {"value": "EUR"},
+        **{"listing_id": {"column": "Nr."}, "seller_id": {"value": "s"}, "title": {"column": "Titel"}},
+        **{"price": {"column": "Preis", "decimal": ","}, "currency": {"value": "EUR"}},
         "listed_at": {"column": "Datum", "date_order": "DMY", "zone": "Europe/Berlin"},
     }
-    mapped = ColumnMap(name="shop", separator=";", encoding=encoding, columns=columns)
-    files = tmp_path / "scored.parquet", tmp_path / "r.csv"
-    score_file(make_scorer(), tmp_path / "shop.csv", files[0], columns=mapped, rejects=files[1])
-    scored = pd.read_parquet(files[0])
-    assert scored["title"].tolist() == ["Gürtel, rot"] * 5
-    assert scored["price"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
-    assert (scored["listed_at"] == pd.Timestamp("2025-12-31T13:30Z")).all()
-    rejects = pd.read_csv(files[1])
-    assert rejects[["row", "column"]].to_numpy().tolist() == [[6, "price"], [6, "listed_at"]]
-
-
-def test_files_of_a_folder_with_other_columns_are_refused(make_scorer, tmp_path):
-    """As everywhere."""
-    (tmp_path / "shop").mkdir()
-    pd.DataFrame({"listing_id": ["1"]}).to_parquet(tmp_path / "shop" / "a.parquet")
-    pd.DataFrame({"title": ["1"]}).to_parquet(tmp_path / "shop" / "b.parquet")
-    with pytest.raises(UnreadableFile, match=r"b\.parquet: found other columns or types"):
-        score_file(make_scorer(), tmp_path / "shop", tmp_path / "scored.csv")
+    for encoding in ("cp1252", "utf-16"):
+        (tmp_path / "shop.csv").write_bytes(text.encode(encoding))
+        mapped = ColumnMap(name="shop", separator=";", encoding=encoding, columns=columns)
+        files = tmp_path / f"{encoding}.parquet", tmp_path / f"{encoding}-rejects.csv"
+        score_file(make_scorer(), tmp_path / "shop.csv", files[0], columns=mapped, rejects=files[1])
+        scored, rejects = pd.read_parquet(files[0]), pd.read_csv(files[1])
+        assert scored["title"].tolist() == ["Gürtel, rot"] * 5
+        assert scored["price"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5]
+        assert (scored["listed_at"] == pd.Timestamp("2025-12-31T13:30Z")).all()
+        assert rejects[["row", "column"]].to_numpy().tolist() == [[6, "price"], [6, "listed_at"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +18,13 @@ from ipml.listings.column_maps import load_columns
 from ipml.listings.schema import check_listings, listings_to_frame
 from ipml.listings.writers import write_listings
 from ipml.model.model_file import save_model
-from ipml.records import Listing, ScoredListing
+from ipml.records import Listing
 from ipml.scoring.batch import file_scoring
 from ipml.scoring.batch.chunks import keep_top
 from ipml.scoring.batch.file_scoring import score_file
 from ipml.scoring.batch.scored_files import read_scored
-from ipml.scoring.scorer import NO_LETTERS, Scorer
+from ipml.scoring.scorer import Scorer
 
-pytestmark = pytest.mark.slow
-
-SUFFIXES = [".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz"]
-BAD = "listing_id,seller_id,title,price,currency\n1,s,Bag,9.5,EUR\n2,s,Belt,9;5,EUR\n3,s,Wool hat,1.0,EUR\n"
 SCORE_MANY = """
 import resource
 from pathlib import Path
@@ -48,84 +43,33 @@ def scorer(classifier) -> Scorer:
     return Scorer(classifier, "market/1")
 
 
-@pytest.fixture(scope="module")
-def newest(market) -> pd.DataFrame:
-    """The latest listings and, before them, some that cannot be judged."""
-    return pd.concat([listings_to_frame(SILENT), check_listings(market.listings.tail(20))], ignore_index=True)
-
-
-@pytest.fixture
-def score(scorer, newest, tmp_path) -> Callable[..., list[ScoredListing]]:
-    """Return a function that scores the latest listings through files."""
-
-    def score(suffix: str = ".parquet", **options) -> list[ScoredListing]:
-        write_listings(newest, tmp_path / "newest.parquet")
-        score_file(scorer, tmp_path / "newest.parquet", tmp_path / f"scored{suffix}", **options)
-        return list(read_scored(tmp_path / f"scored{suffix}"))
-
-    return score
-
-
-# What comes out
-
-
-def test_every_row_comes_out_once_in_order_with_its_score(score, scorer, newest):
-    """The file says of each listing what the scorer says of the whole frame."""
-    scored = score()
-    expected = scorer.score_frame(newest)["score"].astype(object)
-    assert [one.listing.listing_id for one in scored] == newest["listing_id"].tolist()
-    assert [one.score for one in scored] == expected.where(expected.notna(), None).tolist()
-    assert {one.model_version for one in scored} == {"market/1"}
-
-
-@pytest.mark.parametrize("rows", [4, 7, 25])
-def test_the_size_of_chunks_changes_nothing(score, monkeypatch, rows):
-    """Scores, order and what is explained are the same, whether chunks end inside, at or after the file's end."""
-    whole = score(explain_top=10)
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
-    assert score(explain_top=10) == whole
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-@pytest.mark.parametrize("explain_top", [0, 10])
-def test_every_kind_of_file_is_read_back_the_same(score, scorer, newest, suffix, explain_top):
-    """Scores to the bit, reasons, highlights, price ranges and the listing itself survive the way through a file."""
+def test_every_kind_of_file_is_read_back_the_same(scorer, market, tmp_path, monkeypatch):
+    """Each listing once, in order, with scores to the bit, and of the highest ten reasons, highlights and prices."""
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 12)
+    newest = pd.concat([listings_to_frame(SILENT), check_listings(market.listings.tail(20))], ignore_index=True)
+    write_listings(newest, tmp_path / "newest.parquet")
     direct = scorer.explain_frame(newest)
-    for read, expected in zip(score(suffix, explain_top=explain_top), direct, strict=True):
-        assert (read.listing, read.score, read.log_odds) == (expected.listing, expected.score, expected.log_odds)
-        if read.reasons:
-            assert read == replace(expected, suspicion=None)  # what a listing counts for stays out of files
+    highest = sorted(one.score for one in direct if one.score is not None)[-10:]
+    for suffix in (".parquet", ".csv", ".csv.gz", ".jsonl", ".jsonl.gz"):
+        score_file(scorer, tmp_path / "newest.parquet", tmp_path / f"scored{suffix}", explain_top=10)
+        scored = list(read_scored(tmp_path / f"scored{suffix}"))
+        for read, expected in zip(scored, direct, strict=True):
+            assert (read.listing, read.score, read.log_odds) == (expected.listing, expected.score, expected.log_odds)
+            assert (read.abstained, read.model_version) == (expected.abstained, "market/1")
+            if read.reasons:
+                assert read == replace(expected, suspicion=None)  # what a listing counts for stays out of files
+        assert sorted(read.score for read in scored if read.reasons) == highest
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_a_file_without_rows_gives_one_without_rows(scorer, tmp_path, suffix):
-    """A night without new listings is no error."""
-    (tmp_path / "none.csv").write_text("listing_id,seller_id,title\n")
-    assert score_file(scorer, tmp_path / "none.csv", tmp_path / f"scored{suffix}").scored == 0
-    assert list(read_scored(tmp_path / f"scored{suffix}")) == []
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_a_file_in_which_nothing_can_be_judged_is_read_back(scorer, tmp_path, suffix):
-    """Then there is no score in it, but a cause for each listing."""
-    write_listings(listings_to_frame(SILENT), tmp_path / "silent.parquet")
-    counts = score_file(scorer, tmp_path / "silent.parquet", tmp_path / f"scored{suffix}")
-    assert (counts.scored, counts.abstained) == (5, 5)
-    assert {one.abstained for one in read_scored(tmp_path / f"scored{suffix}")} == {NO_LETTERS}
-
-
-# What is explained
-
-
-@pytest.mark.parametrize("explain_top", [0, 1, 10, 20, 1_000])
-def test_exactly_the_highest_scores_are_explained(score, monkeypatch, explain_top):
-    """As many as asked for, none lower than one that is not; a listing that cannot be judged is never among them."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 8)
-    scored = score(explain_top=explain_top)
-    explained = [one.score for one in scored if one.reasons]
-    others = [one.score for one in scored if not one.reasons and one.score is not None]
-    assert len(explained) == min(explain_top, 20)
-    assert min(explained, default=1.0) >= max(others, default=0.0)
+def test_where_nothing_can_be_judged_the_file_is_read_back(make_scorer, tmp_path):
+    """A night without new listings is no error; of listings that cannot be judged there is a cause for each."""
+    head = "listing_id,seller_id,title\n"
+    for text, causes in ((head, []), (f"{head}1,s,Bag\n2,s,Belt\n", ["no price"] * 2)):
+        (tmp_path / "shop.csv").write_text(text)
+        for suffix in (".parquet", ".csv", ".jsonl"):
+            counts = score_file(make_scorer(), tmp_path / "shop.csv", tmp_path / f"scored{suffix}", restart=True)
+            assert (counts.scored, counts.abstained) == (len(causes), len(causes))
+            assert [one.abstained for one in read_scored(tmp_path / f"scored{suffix}")] == causes
 
 
 @given(
@@ -143,75 +87,47 @@ def test_the_highest_are_kept_however_scores_arrive(scores, rows, most):
     assert sorted(-row for _, row in top) == sorted(row for _, row in ranked[:most])
 
 
-# Bad rows and failures
-
-
-def test_a_bad_row_is_an_error_without_a_file_for_it(scorer, tmp_path):
-    """Nothing is scored behind anybody's back: there is no file."""
-    (tmp_path / "shop.csv").write_text(BAD)
-    with pytest.raises(InvalidListings, match=r"shop\.csv: 1 bad row: row 2, price"):
-        score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.parquet")
-    assert [path.name for path in tmp_path.iterdir()] == ["shop.csv"]
-
-
-def test_bad_rows_are_kept_apart_and_counted(scorer, tmp_path):
-    """The good rows are scored, the bad ones lie in the file of rejects, and each row is in one of them."""
-    (tmp_path / "shop.csv").write_text(BAD)
-    rejects = tmp_path / "rejects.csv"
-    counts = score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv", rejects=rejects)
-    assert (counts.scored, counts.rejected) == (2, 1)
-    assert [one.listing.listing_id for one in read_scored(tmp_path / "scored.csv")] == ["1", "3"]
-    assert "2,price,9;5," in (tmp_path / "rejects.csv").read_text()
-
-
-def test_progress_counts_every_row(scorer, tmp_path, monkeypatch):
+def test_progress_counts_every_row(shop, make_scorer, tmp_path, monkeypatch):
     """Good and bad rows are told as they are done, with how many there are; then those that are written."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 2)
-    (tmp_path / "shop.csv").write_text(BAD)
+    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 10)
     told: list[tuple[str, int, int | None]] = []
     rejects = tmp_path / "rejects.csv"
-    score_file(
-        scorer, tmp_path / "shop.csv", tmp_path / "s.csv", rejects=rejects, on_rows=lambda *row: told.append(row)
-    )
-    assert told == [("scored", 0, 3), ("scored", 2, 3), ("scored", 3, 3), ("written", 2, 3), ("written", 3, 3)]
+    counts = score_file(make_scorer(), shop, tmp_path / "s.csv", rejects=rejects, on_rows=lambda *row: told.append(row))
+    assert told == [
+        *(("scored", done, 23) for done in (0, 10, 20, 23)),
+        *(("written", done, 23) for done in (10, 20, 23)),
+    ]
+    assert (counts.scored, counts.rejected, counts.abstained) == (20, 3, 1)
+    assert "3,price,much," in rejects.read_text()
 
 
-def test_an_error_midway_leaves_the_old_file_untouched(scorer, tmp_path, monkeypatch):
-    """A file is replaced by a whole one only; of the new one the chunks before the error stay, hidden."""
-    monkeypatch.setattr(file_scoring, "CHUNK_ROWS", 1)
-    (tmp_path / "shop.csv").write_text(BAD)
+def test_an_error_leaves_the_old_file_untouched(shop, make_scorer, tmp_path, monkeypatch):
+    """Without a file for bad rows one is an error, and of the new file only the chunks before it stay, hidden."""
     (tmp_path / "scored.csv").write_text("yesterday's")
-    with pytest.raises(InvalidListings):
-        score_file(scorer, tmp_path / "shop.csv", tmp_path / "scored.csv")
-    assert (tmp_path / "scored.csv").read_text() == "yesterday's"
-    assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv", ".scored.csv.chunks"}
+    for rows, left in ((5, set()), (1, {".scored.csv.chunks"})):
+        monkeypatch.setattr(file_scoring, "CHUNK_ROWS", rows)
+        with pytest.raises(InvalidListings, match=r"shop\.csv: 1 bad row: row 3, price"):
+            score_file(make_scorer(), shop, tmp_path / "scored.csv")
+        assert (tmp_path / "scored.csv").read_text() == "yesterday's"
+        assert {path.name for path in tmp_path.iterdir()} == {"shop.csv", "scored.csv"} | left
 
 
-def test_a_file_can_be_scored_onto_itself(scorer, newest, tmp_path):
+def test_a_file_can_be_scored_onto_itself(shop, make_scorer, tmp_path):
     """The source is read to its end before the target takes its place."""
-    write_listings(newest, tmp_path / "shop.parquet")
-    score_file(scorer, tmp_path / "shop.parquet", tmp_path / "shop.parquet")
-    assert len(list(read_scored(tmp_path / "shop.parquet"))) == len(newest)
+    score_file(make_scorer(), shop, shop, rejects=tmp_path / "rejects.csv")
+    assert len(list(read_scored(shop))) == 20
 
 
-@pytest.mark.parametrize(
-    "target", ["scored.txt", "missing/scored", "scored.parquet.gz", "missing/scored.csv", "folder.csv"]
-)
-def test_where_nothing_can_be_written_nothing_is_scored(scorer, newest, tmp_path, target):
-    """A wrong suffix, a missing folder and a folder in the way are found before the work, not after it."""
+def test_where_nothing_can_be_read_or_written_nothing_is_scored(shop, make_scorer, tmp_path):
+    """A wrong suffix, a missing folder, a folder in the way and no source are found before the work, not after it."""
     (tmp_path / "folder.csv").mkdir()
-    write_listings(newest, tmp_path / "shop.parquet")
-    told: list[object] = []
-    with pytest.raises(UnwritableFile, match=r"cannot write .*: found .*; expected "):
-        score_file(scorer, tmp_path / "shop.parquet", tmp_path / target, on_rows=lambda *row: told.append(row))
-    assert told == []
-
-
-def test_a_missing_source_is_named(scorer, tmp_path):
-    """And leaves nothing behind."""
+    scorer, left = make_scorer(), sorted(tmp_path.iterdir())
+    for target in ("scored.txt", "missing/scored", "scored.parquet.gz", "missing/scored.csv", "folder.csv"):
+        with pytest.raises(UnwritableFile, match=r"cannot write .*: found .*; expected "):
+            score_file(scorer, shop, tmp_path / target, rejects=tmp_path / "rejects.csv")
     with pytest.raises(UnreadableFile, match=r"no\.csv: found No such file"):
         score_file(scorer, tmp_path / "no.csv", tmp_path / "scored.csv")
-    assert list(tmp_path.iterdir()) == []
+    assert (scorer.scored, sorted(tmp_path.iterdir())) == (0, left)
 
 
 # Size

@@ -17,7 +17,6 @@ from ipml.scoring.batch.file_scoring import name_work_folder, score_file
 from ipml.scoring.batch.work_folder import _digest_portfolios
 
 pytestmark = pytest.mark.slow
-TARGETS = ["scored.csv", "scored.jsonl.gz", "scored.parquet", "scored"]
 
 
 class KilledError(BaseException):
@@ -65,7 +64,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("target", "has_events", "every"), [*((target, False, 1) for target in TARGETS), ("scored.csv", True, 3)]
+    ("target", "has_events", "every"), [("scored.csv", True, 3), ("scored.parquet", False, 1), ("scored", False, 1)]
 )
 def test_a_run_killed_at_any_step_ends_as_if_it_had_not_been(
     shop, make_scorer, kill_at, tmp_path, target, has_events, every
@@ -132,9 +131,11 @@ def test_bad_events_end_a_run_before_anything_is_scored(shop, make_scorer, tmp_p
 
 
 def test_what_is_finished_is_not_done_again(shop, make_scorer, tmp_path):
-    """Of four chunks done before the stop none is scored anew, and the rows that were kept are told."""
+    """Of four chunks done before the stop none is scored anew; their bad rows are an error where they are not to be."""
     stop_after(4, shop, make_scorer(), tmp_path)
     scorer = make_scorer()
+    with pytest.raises(InvalidListings, match="1 bad row: row 3, price: found 'much'"):
+        score_file(scorer, shop, tmp_path / "scored.csv")
     counts = score_file(scorer, shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv")
     assert (scorer.scored, counts.kept) == (2, 20)
 
@@ -167,25 +168,23 @@ def test_the_rest_of_a_killed_process_is_cleared(shop, make_scorer, tmp_path):
     assert not list(name_work_folder(tmp_path / "scored.csv").glob("partial-*"))
 
 
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [
-        ({"version": "toy/2"}, "another model: toy/1; expected toy/2"),
-        ({"explain_top": 7}, "another number of listings to explain: 100; expected 7"),
-        ({"source": "\n"}, "another source: "),
-    ],
-)
-def test_chunks_of_another_run_are_refused(shop, make_scorer, tmp_path, change, what):
+def test_chunks_of_another_run_are_refused(shop, make_scorer, tmp_path, subtests):
     """With what differs and what to do; beginning anew is what one has to ask for."""
-    stop_after(4, shop, make_scorer(), tmp_path)
-    if "source" in change:
-        shop.write_text(shop.read_text() + change["source"])
-    scorer = make_scorer(change.get("version", "toy/1"))
-    options = {"explain_top": change.get("explain_top", 100), "rejects": tmp_path / "rejects.csv"}
-    with pytest.raises(Conflict, match=f"{what}.*begin anew with --restart"):
-        score_file(scorer, shop, tmp_path / "scored.csv", **options)
-    counts = score_file(scorer, shop, tmp_path / "scored.csv", **options, restart=True)
-    assert (counts.scored, counts.kept, scorer.scored) == (20, 0, 21)
+    target, rejects = tmp_path / "scored.csv", tmp_path / "rejects.csv"
+    for version, explain_top, more, what in (
+        ("toy/2", 100, "", "another model: toy/1; expected toy/2"),
+        ("toy/1", 7, "", "another number of listings to explain: 100; expected 7"),
+        ("toy/1", 100, "\n", "another source: "),
+    ):
+        with subtests.test(what):
+            stop_after(4, shop, make_scorer(), tmp_path, restart=True)
+            if more:
+                shop.write_text(shop.read_text() + more)
+            scorer, options = make_scorer(version), {"explain_top": explain_top, "rejects": rejects}
+            with pytest.raises(Conflict, match=f"{what}.*begin anew with --restart"):
+                score_file(scorer, shop, target, **options)
+            counts = score_file(scorer, shop, target, **options, restart=True)
+            assert (counts.scored, counts.kept, scorer.scored) == (20, 0, 21)
 
 
 def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path):
@@ -198,20 +197,6 @@ def test_two_processes_do_not_write_the_same_result(shop, make_scorer, tmp_path)
 
     counts = score_file(make_scorer(), shop, tmp_path / "scored.csv", rejects=tmp_path / "rejects.csv", on_rows=meet)
     assert counts.scored == 20
-
-
-def test_bad_rows_that_were_kept_are_an_error_where_they_are_not_to_be(shop, make_scorer, tmp_path):
-    """As they would be from the start."""
-    stop_after(4, shop, make_scorer(), tmp_path)
-    with pytest.raises(InvalidListings, match="1 bad row: row 3, price: found 'much'"):
-        score_file(make_scorer(), shop, tmp_path / "scored.csv")
-
-
-def test_where_nothing_is_finished_nothing_is_left(shop, make_scorer, tmp_path):
-    """A mistake in the first rows leaves no folder behind."""
-    with pytest.raises(InvalidListings):
-        score_file(make_scorer(), shop, tmp_path / "scored.csv")
-    assert names(tmp_path) == {"shop.csv"}
 
 
 # Folders as results

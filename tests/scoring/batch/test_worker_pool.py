@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -65,18 +67,19 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(file_scoring, "CHUNK_ROWS", CHUNK_ROWS)
 
 
-@pytest.mark.parametrize(("source", "target"), [("shop.parquet", "scored.csv.gz"), ("shop.csv", "scored.parquet")])
-def test_two_processes_write_what_one_does(scorer, shop, tmp_path, source, target):
-    """Byte for byte, and so for the bad rows."""
-    for jobs in (1, 2):
-        rejects = tmp_path / f"{jobs}-rejects.csv"
-        score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-{target}", jobs=jobs, rejects=rejects)
-    for name in (target, "rejects.csv"):
-        assert (tmp_path / f"1-{name}").read_bytes() == (tmp_path / f"2-{name}").read_bytes()
+def test_two_processes_write_what_one_does(scorer, shop, tmp_path):
+    """Byte for byte, and so for the bad rows; without a file for these the first is named, whoever finds one first."""
+    for source, target in (("shop.parquet", "scored.csv.gz"), ("shop.csv", "scored.parquet")):
+        for jobs in (1, 2):
+            rejects = tmp_path / f"{jobs}-{target}-rejects.csv"
+            score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-{target}", jobs=jobs, rejects=rejects)
+            with pytest.raises(InvalidListings, match=r"row 101, listing_id: .*row 4 has it already"):
+                score_file(scorer, tmp_path / source, tmp_path / f"{jobs}-bad.parquet", jobs=jobs, restart=True)
+        for name in (target, f"{target}-rejects.csv"):
+            assert (tmp_path / f"1-{name}").read_bytes() == (tmp_path / f"2-{name}").read_bytes()
 
 
-@pytest.mark.parametrize("target", ["scored.parquet", "scored"])
-def test_history_from_events_is_what_training_would_have(scorer, shop, market, monkeypatch, tmp_path, target):
+def test_history_from_events_is_what_training_would_have(scorer, shop, market, monkeypatch, tmp_path):
     """To the bit, in chunks of whatever size and by however many processes; whatever the listings say themselves."""
     half = len(market.events) // 2
     write_listings(market.events[:half], tmp_path / "some.parquet")
@@ -91,18 +94,11 @@ def test_history_from_events_is_what_training_would_have(scorer, shop, market, m
     for jobs, chunk_rows in ((1, 1_000), (1, 37), (2, 110)):
         monkeypatch.setattr(file_scoring, "CHUNK_ROWS", chunk_rows)
         options = {"jobs": jobs, "rejects": rejects, "events": events, "restart": True}
-        score_file(scorer, shop, tmp_path / target, **options)
-        scored = pd.read_parquet(tmp_path / target)
+        score_file(scorer, shop, tmp_path / "scored", **options)
+        scored = pd.read_parquet(tmp_path / "scored")
         pd.testing.assert_frame_equal(scored[list(HISTORY_COLUMNS)], listings[list(HISTORY_COLUMNS)], check_exact=True)
         numbers = ["score", "score_low", "score_high", "log_odds", "earlier_listings"]
         pd.testing.assert_frame_equal(scored[numbers], expected[numbers], check_exact=True)
-
-
-def test_the_first_bad_chunk_is_named_whoever_finds_one_first(scorer, shop, tmp_path):
-    """The row that comes again stands before the one that is bad by itself."""
-    for jobs in (1, 2):
-        with pytest.raises(InvalidListings, match=r"row 101, listing_id: .*row 4 has it already"):
-            score_file(scorer, shop, tmp_path / f"{jobs}.parquet", jobs=jobs)
 
 
 def test_an_unforeseen_error_in_a_process_is_one_line(scorer, shop, tmp_path):
@@ -131,27 +127,34 @@ def test_a_process_that_is_killed_is_said_to_be(scorer, shop, tmp_path):
 def test_no_more_processes_score_than_there_are_chunks(scorer, shop, tmp_path):
     """A file of one chunk is scored in this process, however many are asked for."""
     found: list[int] = []
-    shop_of_one = tmp_path / "one.parquet"
-    write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], shop_of_one)
-    score_file(
-        *(scorer, shop_of_one, tmp_path / "scored.parquet"),
-        jobs=8,
-        on_rows=lambda *_: found.extend(find_children(os.getpid())),
-    )
+    one = tmp_path / "one.parquet"
+    write_listings(pd.read_parquet(shop)[:CHUNK_ROWS], one)
+    score_file(scorer, one, tmp_path / "s.csv", jobs=8, on_rows=lambda *_: found.extend(find_children(os.getpid())))
     assert found == []
+
+
+def find_processes(is_meant: Callable[[Path], bool]) -> list[int]:
+    """Return the processes whose folder below /proc shows something."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found += [int(path.name)] if is_meant(path) else []
+    return found
 
 
 def find_children(parent: int) -> list[int]:
     """Return the processes that a process has started to score."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            status, command = (path / "stat").read_text(), (path / "cmdline").read_text()
-        except OSError:
-            continue
-        if int(status.rpartition(")")[2].split()[1]) == parent and "spawn_main" in command:
-            found.append(int(path.name))
-    return found
+    return find_processes(
+        lambda path: (
+            int((path / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+            and "spawn_main" in (path / "cmdline").read_text()
+        )
+    )
+
+
+def find_processes_in(folder: Path) -> list[int]:
+    """Return the processes whose folder it is."""
+    return find_processes(lambda path: (path / "cwd").readlink() == folder)
 
 
 # Whole processes
@@ -208,25 +211,12 @@ def wait_for_chunks(process: subprocess.Popen[str], work: Path, more_than: int) 
     return -1
 
 
-def find_processes_in(folder: Path) -> list[int]:
-    """Return the processes whose folder it is."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cwd"):
-        try:
-            if path.readlink() == folder:
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_killed_at_random_moments_every_row_comes_out_once(night, jobs):
+def test_killed_at_random_moments_every_row_comes_out_once(night):
     """Killed twice with SIGKILL, a run writes the same bytes as one that was not; none of its processes lives."""
-    chance = random.Random(int(jobs))
+    chance = random.Random(2)
     work, done = name_work_folder(night / "scored.parquet"), 0
     for _ in range(2):
-        process = start(night, "scored.parquet", "--jobs", jobs)
+        process = start(night, "scored.parquet", "--jobs", "2")
         done = wait_for_chunks(process, work, done)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
@@ -235,7 +225,7 @@ def test_killed_at_random_moments_every_row_comes_out_once(night, jobs):
         while find_processes_in(night) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert find_processes_in(night) == []
-    finish(start(night, "scored.parquet", "--jobs", jobs))
+    finish(start(night, "scored.parquet", "--jobs", "2"))
     assert (night / "scored.parquet").read_bytes() == (night / "whole.parquet").read_bytes()
     assert pd.read_parquet(night / "scored.parquet")["listing_id"].nunique() == 20_000
     assert not work.exists()

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipml.errors import Refused, UnreadableFile
-from ipml.listings.column_maps import ColumnMap
 from ipml.listings.fields import COLUMNS
 from ipml.listings.schema import validate_rows
 from ipml.listings.writers import to_arrow
@@ -74,18 +73,14 @@ def test_the_first_bad_row_is_an_error_where_none_are_kept():
         check_batch(batch, RowReading("shop"))
 
 
-def test_long_ids_beside_missing_ones_stay_whole():
-    """A whole number in the place of a text is named as it stands, not as the float it could become."""
+def test_cells_are_not_guessed_at():
+    """A whole number for a text is named as it stands, not as a float; a moment gets no zone of any machine."""
     ids = pa.array([2**53 + 1, None], pa.int64())
-    checked = check_batch(pa.record_batch({"listing_id": ids, "seller_id": ["s", "s"], "title": ["a", "b"]}), KEEPING)
-    assert checked["problems"].iloc[0][0]["value"] == "the number 9007199254740993"
-
-
-def test_a_moment_without_a_zone_is_a_problem():
-    """No zone is guessed: neither that of the driver nor that of the worker."""
-    moments = pa.array([pd.Timestamp("2026-03-01")], pa.timestamp("us"))
-    batch = pa.record_batch({"listing_id": ["1"], "seller_id": ["s"], "title": ["a"], "observed_at": moments})
-    assert check_batch(batch, KEEPING)["problems"].iloc[0][0]["column"] == "observed_at"
+    moments = pa.array([None, pd.Timestamp("2026-03-01")], pa.timestamp("us"))
+    cells = {"listing_id": ids, "seller_id": ["s", "s"], "title": ["a", "b"], "observed_at": moments}
+    first, second = check_batch(pa.record_batch(cells), KEEPING)["problems"]
+    assert first[0]["value"] == "the number 9007199254740993"
+    assert "observed_at" in {problem["column"] for problem in second}
 
 
 def test_letters_that_are_no_utf_8_are_refused():
@@ -114,43 +109,18 @@ def test_lines_of_json_are_read_by_the_rules_of_a_file_of_them():
     assert checked["problems"].isna().tolist() == [True, False, False]
 
 
-def test_columns_are_mapped_before_they_are_checked():
-    """The columns of a marketplace become those of a listing in the worker."""
-    names = {"listing_id": {"column": "sku"}, "seller_id": {"column": "shop"}, "title": {"column": "name"}}
-    columns = ColumnMap(name="shop", columns=names)
-    batch = pa.record_batch({"sku": ["1"], "shop": ["s"], "name": ["Bag"], "colour": ["red"]})
-    assert check_batch(batch, RowReading("shop", columns=columns))["title"].tolist() == ["Bag"]
-
-
 def test_scores_stand_beside_their_rows(classifier, market):
-    """Bad rows get none; the others what `score_frame` says, with null where the model abstains."""
+    """Bad rows get none, also on a way through Spark; the others what `score_frame` says, null where it abstains."""
     table = to_arrow(market.listings.tail(20)).set_column(
         0, "listing_id", pa.array([None if row == 3 else str(row) for row in range(20)])
     )
-    scorer = Scorer(classifier, "market/1")
-    rows = check_batch(table, KEEPING)
-    judged = judged_to_arrow(judge_rows(rows, scorer, None), table, ()).to_pandas()
-    is_good = judged["problems"].isna()
-    assert is_good.tolist() == [row != 3 for row in range(20)]
-    expected = scorer.score_frame(rows[rows["problems"].isna()]).reset_index(drop=True)[list(JUDGED_COLUMNS)]
-    pd.testing.assert_frame_equal(judged.loc[is_good, list(JUDGED_COLUMNS)].reset_index(drop=True), expected)
-    assert judged.loc[~is_good, list(JUDGED_COLUMNS)].isna().all(axis=None)
-
-
-def test_bad_rows_come_back_from_spark_beside_good_ones(classifier):
-    """With histories, rows go to Spark and back before they are judged; what was wrong with them goes along."""
-    batch = pa.RecordBatch.from_pylist(
-        [
-            {"listing_id": "1", "seller_id": "s", "title": "Bag", "price": 9.5, "currency": "EUR"},
-            {"listing_id": "2", "seller_id": "s", "title": "Bag", "price": -1.0, "currency": "EUR"},
-        ],
-        schema=TYPES,
-    )
-    back = read_checked(checked_to_arrow(check_batch(batch, KEEPING), batch, ()))
-    judged = judged_to_arrow(judge_rows(back, Scorer(classifier, "market/1"), None), batch, ()).to_pylist()
-    assert [row["listing_id"] for row in judged] == ["1", "2"]
-    assert judged[0]["problems"] is None
-    assert judged[0]["raw"] is None
-    assert judged[0]["score"] is not None
-    assert judged[1]["problems"][0]["column"] == "price"
-    assert '"price": -1' in judged[1]["raw"].replace('"-1.0"', "-1.0")
+    scorer, rows = Scorer(classifier, "market/1"), check_batch(table, KEEPING)
+    for some in (rows, read_checked(checked_to_arrow(rows, table, ()))):
+        judged = judged_to_arrow(judge_rows(some, scorer, None), table, ()).to_pandas()
+        is_good = judged["problems"].isna()
+        assert is_good.tolist() == judged["raw"].isna().tolist() == [row != 3 for row in range(20)]
+        assert judged.loc[3, "problems"][0]["column"] == "listing_id"
+        expected = scorer.score_frame(rows[rows["problems"].isna()]).reset_index(drop=True)[list(JUDGED_COLUMNS)]
+        found = judged.loc[is_good, list(JUDGED_COLUMNS)].reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected)
+        assert judged.loc[~is_good, list(JUDGED_COLUMNS)].isna().all(axis=None)

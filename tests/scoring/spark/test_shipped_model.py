@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -33,24 +32,16 @@ def test_the_model_is_loaded_once_with_the_settings_of_the_driver(shipped):
     assert load_shipped(shipped)[0] is scorer
 
 
-def test_a_whole_model_that_the_driver_did_not_name_is_refused(shipped):
-    """Its manifest fits its files, but is another than the one expected."""
+def test_what_the_driver_did_not_name_is_refused(shipped, tmp_path):
+    """A whole model whose manifest is another, a changed file under the right one, and other portfolios."""
     with pytest.raises(UntrustedModel, match="the one that the driver sent"):
         load_shipped(replace(shipped, manifest="0" * 64))
-
-
-def test_a_changed_file_is_refused(shipped, tmp_path):
-    """Even if the manifest is the one expected."""
+    (tmp_path / "sellers.npz").write_bytes(b"other")
+    with pytest.raises(UnreadableFile, match="other portfolios"):
+        load_shipped(replace(shipped, store="sellers.npz", store_sha256="0" * 64))
     path = tmp_path / "model.zip" / "model.zip"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(UntrustedModel, match=r"model\.zip that has changed"):
         load_shipped(shipped)
-
-
-def test_other_portfolios_are_refused(shipped, tmp_path):
-    """They would move scores as a changed model does."""
-    Path(tmp_path / "sellers.npz").write_bytes(b"other")
-    with pytest.raises(UnreadableFile, match="other portfolios"):
-        load_shipped(replace(shipped, store="sellers.npz", store_sha256="0" * 64))

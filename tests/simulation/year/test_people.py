@@ -50,19 +50,12 @@ def test_a_case_takes_its_time(engine: Engine, make_scored: Callable[..., Scored
 @pytest.mark.parametrize(("decider", "hears"), [("ana", "lea"), ("lea", "leo")])
 def test_another_lead_hears_what_the_lead_decided(engine: Engine, make_scored, decider: str, hears: str):
     """The lead hears what reviewers decided; of what the lead decided themselves, another hears."""
-    policy, rng = load_enforcement_policy(), np.random.default_rng(0)
-    consequences = Enforcement(policy)
+    rng, consequences = np.random.default_rng(0), Enforcement(load_enforcement_policy())
     enqueue(engine, [make_scored("listing-0000000", 0.9)], now=NOON)
     with writing(engine) as connection:
-        decide(
-            connection,
-            claim(connection, decider, now=NOON),
-            Verdict.COUNTERFEIT,
-            ground="declared_replica",
-            now=NOON,
-            consequences=consequences,
-        )
-    people = SimulatedStaff(engine, policy, consequences=consequences)
+        case, options = claim(connection, decider, now=NOON), {"now": NOON, "consequences": consequences}
+        decide(connection, case, Verdict.COUNTERFEIT, ground="declared_replica", **options)
+    people = SimulatedStaff(engine, load_enforcement_policy(), consequences=consequences)
     people.truth.add(np.array([False]))
     appeals = Appeals(people, ComplaintRates(wronged=1.0))
     appeals.think_of_complaining(rng)

@@ -59,13 +59,16 @@ def test_every_figure_adds_up_from_the_database(engine, account):
     assert work.waiting == 0
 
 
-def test_every_case_says_why_it_was_flagged(engine, account):
-    """The page of a case of the year shows as much as that of a case that `ipml score` explained."""
+def test_the_trail_is_whole_and_every_case_says_why_it_was_flagged(engine, folder, account):
+    """A case shows as much as one that `ipml score` explained, and the files of the weeks are gone."""
     with reading(engine) as connection:
         found = [decode(snapshot) for snapshot in connection.scalars(select(cases.c.snapshot))]
+        assert verify(connection).is_intact
     assert found
     assert all(one.reasons and one.base_rate is not None for one in found)
     assert any(one.price_range for one in found)
+    assert not list(folder.glob("week-*"))
+    assert (folder / "transparency" / "report.html").exists()
 
 
 def test_all_that_was_decided_has_reached_the_platform(engine, account):
@@ -74,14 +77,6 @@ def test_all_that_was_decided_has_reached_the_platform(engine, account):
         states = set(connection.scalars(select(outbox.c.state)))
         assert connection.scalar(select(func.count()).where(measures.c.done_at.is_(None))) == 0
     assert states <= {"delivered", "waiting"}
-
-
-def test_the_trail_is_whole_and_nothing_is_left_over(engine, folder, account):
-    """The audit trail verifies, and the files of the weeks are gone."""
-    with reading(engine) as connection:
-        assert verify(connection).is_intact
-    assert not list(folder.glob("week-*"))
-    assert (folder / "transparency" / "report.html").exists()
 
 
 def test_nothing_of_the_year_lies_after_its_end(engine, account):
